@@ -1,0 +1,67 @@
+# Gestor. `make help` lists what there is; every target is a script that works by hand too.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help up down logs ps test test-unit test-bash e2e soak bench lint fmt vuln images base-images \
+	insmod rmmod dkms module module-test doctor ensure clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Running
+
+up: ## install what is missing, build, start, and print the page's address
+	@scripts/up.sh
+down: ## stop in order; records and charts stay in ./data
+	@scripts/down.sh
+logs: ## follow what the services say
+	@docker compose logs --follow --tail 50 logs manager generator
+ps: ## the services and the containers they govern
+	@docker compose ps
+	@docker ps --filter label=gestor.managed=true --format 'table {{.Names}}\t{{.Label "gestor.class"}}\t{{.Image}}\t{{.Status}}'
+doctor: ## tell what is on this host and what is missing
+	@scripts/ensure.sh doctor
+
+## Checking
+
+test: ## the whole suite: everything this host can run, with every skip and its reason
+	@scripts/test.sh
+test-unit: ## the Go tests alone, with the race detector, without the end-to-end ones
+	@scripts/test.sh unit
+test-bash: ## shellcheck and the tests of the scripts
+	@scripts/test.sh bash
+e2e: ## the suite on the real engine
+	@scripts/test.sh images e2e
+soak: ## the long tests (GESTOR_SOAK=1): hours of ticks, kill loops, fuzzing
+	@scripts/soak.sh
+bench: ## benchmarks of every module, five runs each, summed up
+	@scripts/bench.sh
+lint: ## linters, format, import rules, known vulnerabilities
+	@scripts/lint.sh
+fmt: ## format the Go code
+	@scripts/lint.sh --fix
+vuln: ## known vulnerabilities in what is linked
+	@scripts/vuln.sh
+
+## Building
+
+images: base-images ## build every image
+	@docker compose build
+base-images: ## pull the base images, or make them here where no registry answers
+	@scripts/base-images.sh
+
+## Kernel module: its file may be read by root and by the group of the Docker socket, which is the manager's
+
+module: ## build the kernel module for the running kernel
+	@$(MAKE) -C kernel-module
+insmod: ## build and load the kernel module; PARAMETERS="cmdline_max=256 …" are handed on
+	@scripts/insmod.sh gid=$$(stat -Lc %g /var/run/docker.sock 2>/dev/null || echo 0) $(PARAMETERS)
+rmmod: ## unload the kernel module
+	@scripts/rmmod.sh
+dkms: ## install the kernel module so that kernel updates rebuild it
+	@$(MAKE) -C kernel-module dkms
+module-test: ## test the kernel module: quick checks, then boots of real kernels in qemu
+	@scripts/module-test.sh
+
+clean: ## remove what was built here; ./data stays
+	@scripts/clean.sh

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Checks that what Gestor needs is on this host, and installs what is missing.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/ensure.sh THING…
+
+Checks each thing in order and installs it where it is missing (root, Debian or Ubuntu). A thing that is there costs
+nothing. Without root it ends with the command that root has to run.
+
+  docker       a Docker Engine that answers: installs docker.io and starts it, with systemd or without
+  compose      docker compose 2 or later as a plugin of the docker command
+  go           Go 1.26 or later, or an older one that fetches it
+  test-tools   what the test suite needs besides Go: a C compiler, make, jq, shellcheck, bats, debootstrap
+  lint-tools   the pinned linters and checkers of tools/, built into ./bin
+  chromium     the browser of the page's end-to-end tests
+  qemu         what the kernel module's boot tests need: qemu, busybox, kernel package tools
+  doctor       installs nothing; tells what is there and what is missing
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/log.sh
+. "$root/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/apt.sh
+. "$root/scripts/lib/apt.sh"
+# shellcheck source=scripts/lib/go.sh
+. "$root/scripts/lib/go.sh"
+# shellcheck source=scripts/lib/engine.sh
+. "$root/scripts/lib/engine.sh"
+# shellcheck source=scripts/lib/compose.sh
+. "$root/scripts/lib/compose.sh"
+# shellcheck source=scripts/lib/tools.sh
+. "$root/scripts/lib/tools.sh"
+
+ensure_go() {
+  use_go && return 0
+  apt_install golang-go ca-certificates
+  use_go && return 0
+  fetch_go && use_go && return 0
+  die "no Go $go_wanted or later, and none of this host's versions can fetch $go_toolchain: install Go $go_wanted into /usr/local/go and run again"
+}
+
+ensure_test_tools() {
+  apt_install gcc libc6-dev make jq shellcheck bats debootstrap curl ca-certificates procps iproute2
+}
+
+ensure_chromium() {
+  have chromium || have chromium-browser || have google-chrome && return 0
+  if [ "$(host_id)" = ubuntu ]; then
+    die "Ubuntu's chromium package is a snap: install Google Chrome or a chromium package and run again"
+  fi
+  apt_install chromium fonts-dejavu-core
+}
+
+ensure_qemu() {
+  apt_install qemu-system-x86 busybox-static cpio kmod xz-utils zstd gcc make libelf-dev bc flex bison e2fsprogs
+}
+
+# doctor prints a line per thing, and returns 1 when something that `make up` needs is missing.
+doctor() {
+  local gaps=0
+  report docker "$(docker version --format 'engine {{.Server.Version}}, API {{.Server.APIVersion}}' 2>/dev/null)" || gaps=1
+  report compose "$(compose_version)" || gaps=1
+  report go "$(use_go && go version | cut -d' ' -f3)" || true
+  report shellcheck "$(command -v shellcheck)" || true
+  report bats "$(command -v bats)" || true
+  report chromium "$(command -v chromium || command -v chromium-browser || command -v google-chrome)" || true
+  report qemu "$(command -v qemu-system-x86_64)" || true
+  report lint-tools "$(find "$root/bin" -type f -printf '%f ' 2>/dev/null)" || true
+  report kernel-module "$(cd /proc && ls -d sysinfo_* 2>/dev/null)" || true
+  return "$gaps"
+}
+
+report() {
+  printf '%-14s %s\n' "$1" "${2:-missing}"
+  [ -n "$2" ]
+}
+
+[ $# -gt 0 ] || { usage >&2 && exit 2; }
+for thing in "$@"; do
+  case $thing in
+    docker) ensure_engine ;;
+    compose) ensure_engine && ensure_compose ;;
+    go) ensure_go ;;
+    test-tools) ensure_test_tools ;;
+    lint-tools) ensure_go && ensure_test_tools && build_tools all ;;
+    chromium) ensure_chromium ;;
+    qemu) ensure_qemu ;;
+    doctor) doctor || die "run 'make up': it installs what it needs" ;;
+    -h | --help) usage ;;
+    *) usage >&2 && die "unknown thing $thing" ;;
+  esac
+done

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Every check that reads the code without running it.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/lint.sh [--fix | --list-bash]
+
+Runs golangci-lint (with the import rules of the design), gofumpt, go mod tidy, shellcheck, the check of compose.yaml
+and govulncheck, all of them also when one fails. Status 1 when one did.
+
+  --fix        format the Go code and tidy the module files instead
+  --list-bash  print the bash scripts of this repository and end
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/log.sh
+. "$root/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/go.sh
+. "$root/scripts/lib/go.sh"
+cd "$root"
+
+# list_bash prints every file whose first line names bash, and the sourced parts.
+list_bash() {
+  git ls-files -co --exclude-standard | while read -r file; do
+    if [ -f "$file" ] && head -n 1 "$file" | grep -qE '^#!.*\bbash$|^# shellcheck shell=bash'; then printf '%s\n' "$file"; fi
+  done
+}
+
+directories() { go list -m -f '{{.Dir}}' | grep -v '/tools$'; }
+
+tidy() {
+  local directory status=0
+  while read -r directory; do
+    (cd "$directory" && GOWORK=off go mod tidy "$@") || status=1
+  done < <(directories)
+  return "$status"
+}
+
+golangci() {
+  local patterns
+  mapfile -t patterns < <(directories | sed 's,$,/...,')
+  bin/golangci-lint run "${patterns[@]}"
+}
+
+gofumpt_clean() {
+  local differing
+  differing=$(list_go | xargs bin/gofumpt -l)
+  [ -z "$differing" ] || { printf 'not formatted (run make fmt):\n%s\n' "$differing" && return 1; }
+}
+
+list_go() { git ls-files -co --exclude-standard '*.go'; }
+
+shell_clean() { list_bash | xargs shellcheck; }
+
+compose_valid() {
+  docker compose version >/dev/null 2>&1 || { printf 'no docker compose: compose.yaml is not checked\n' && return 0; }
+  docker compose config --quiet && docker compose -f compose.yaml -f compose.tokens.yaml config --quiet
+}
+
+check() {
+  step "$@" || failed+=("$1")
+}
+
+case ${1:-} in
+  -h | --help) usage && exit 0 ;;
+  --list-bash) list_bash && exit 0 ;;
+  --fix | '') ;;
+  *) usage >&2 && exit 2 ;;
+esac
+scripts/ensure.sh lint-tools
+use_go
+if [ "${1:-}" = --fix ]; then
+  list_go | xargs bin/gofumpt -w
+  tidy -v
+  exit 0
+fi
+failed=()
+check 'gofumpt' gofumpt_clean
+check 'golangci-lint' golangci
+check 'go mod tidy' tidy -diff
+check 'shellcheck' shell_clean
+check 'compose.yaml' compose_valid
+check 'govulncheck' scripts/vuln.sh
+[ ${#failed[@]} -eq 0 ] || die "lint found something in: ${failed[*]}"
+say "lint: clean"

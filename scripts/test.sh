@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# The whole test suite: everything that this host can run, each stage with its time, each skip with its reason.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/test.sh [STAGE…]
+
+Runs the given stages, or all of them in this order:
+
+  images   the images build (base images are pulled or made first)
+  vet      go vet over every module
+  unit     go test -race over every module but e2e
+  alone    every module builds by itself, without the workspace (GOWORK=off)
+  bash     shellcheck, and the tests of the scripts (bats)
+  module   the kernel module's quick checks
+  e2e      the suite on the real engine, the page in a browser
+  lint     linters and format       only when named, or with CI=true
+  boot     kernels booted in qemu   only when named, or with CI=true
+
+What is missing on the host is installed first when root runs this; otherwise the tests that need it are skipped and
+say so. Ends with the total of passed, failed and skipped, and with status 1 when anything failed.
+
+GESTOR_BOOT_KERNELS   kernels of the stage boot (default: 6.1,newest)
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/log.sh
+. "$root/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/go.sh
+. "$root/scripts/lib/go.sh"
+# shellcheck source=scripts/lib/tools.sh
+. "$root/scripts/lib/tools.sh"
+# shellcheck source=scripts/lib/tally.sh
+. "$root/scripts/lib/tally.sh"
+
+# prepare installs what the stages need. In CI everything must be had; elsewhere a missing engine, browser or emulator
+# costs the tests that need it, and those say so.
+prepare() {
+  local thing
+  "$root/scripts/ensure.sh" go test-tools
+  use_go
+  build_tools gotestsum
+  for thing in "$@"; do
+    "$root/scripts/ensure.sh" "$thing" || { [ "${CI:-}" = true ] && die "CI needs $thing"; } ||
+      warn "going on without $thing: tests that need it are skipped"
+  done
+}
+
+# go_tests NAME TIMEOUT ARGUMENT… runs go test through gotestsum and counts every test.
+go_tests() {
+  local name=$1 timeout=$2 events status=0
+  shift 2
+  events=$work/$name.json
+  "$root/bin/gotestsum" --format pkgname-and-test-fails --hide-summary skipped --jsonfile "$events" -- \
+    -timeout "$timeout" "$@" || status=$?
+  tally_go_events "$events" || return 1
+  return "$status"
+}
+
+modules() { go list -m -f '{{.Path}}/...' | grep -v '/tools/'; }
+
+stage_images() {
+  docker version >/dev/null 2>&1 || { tally skipped images "no Docker Engine answers" && return 0; }
+  tally_run 'base images' "$root/scripts/base-images.sh"
+  tally_run 'compose build' docker compose build
+}
+
+stage_vet() {
+  local patterns
+  mapfile -t patterns < <(modules)
+  tally_run 'go vet' go vet "${patterns[@]}"
+}
+
+stage_unit() {
+  local patterns
+  mapfile -t patterns < <(modules | grep -v '/e2e/')
+  go_tests unit 15m -race "${patterns[@]}"
+}
+
+stage_alone() {
+  local directory
+  while read -r directory; do
+    tally_run "GOWORK=off go build in ${directory#"$root"/}" env -C "$directory" GOWORK=off go build ./...
+  done < <(go list -m -f '{{.Dir}}' | grep -v '/tools$')
+}
+
+stage_bash() {
+  local scripts tests
+  mapfile -t scripts < <("$root/scripts/lint.sh" --list-bash)
+  tally_run "shellcheck of ${#scripts[@]} scripts" shellcheck "${scripts[@]}"
+  mapfile -t tests < <(git -C "$root" ls-files -co --exclude-standard '*.bats')
+  tally_tap bats --tap "${tests[@]}"
+}
+
+stage_module() { tally_script "kernel module, quick" "$root/scripts/module-test.sh" --quick; }
+
+stage_boot() {
+  tally_script "kernel module, booted" "$root/scripts/module-test.sh" --boot "${GESTOR_BOOT_KERNELS:-6.1,newest}"
+}
+
+stage_e2e() { go_tests e2e 25m -count=1 -p 1 gestor.local/e2e/...; }
+
+stage_lint() { tally_run lint "$root/scripts/lint.sh"; }
+
+# run_stage NAME prints a header, runs the stage, and counts a stage that broke without a count of its own as one failure.
+run_stage() {
+  local status started=$SECONDS failed_before
+  failed_before=$(tally_count failed)
+  printf '\n=== %s\n' "$1"
+  set +e
+  (set -e && "stage_$1")
+  status=$?
+  set -e
+  if [ "$status" -ne 0 ] && [ "$(tally_count failed)" -eq "$failed_before" ]; then
+    tally failed "stage $1" "ended with status $status"
+  fi
+  printf '=== %s: %d s\n' "$1" $((SECONDS - started))
+}
+
+stages=()
+for argument in "$@"; do
+  case $argument in
+    images | vet | unit | alone | bash | module | e2e | lint | boot) stages+=("$argument") ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+done
+if [ ${#stages[@]} -eq 0 ]; then
+  stages=(images vet unit alone bash module e2e)
+  if [ "${CI:-}" = true ]; then stages+=(lint boot); fi
+fi
+
+cd "$root"
+work=$(mktemp -d "${TMPDIR:-/tmp}/gestor-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+tally_start "$work/tally"
+needs=()
+case " ${stages[*]} " in *' images '* | *' unit '* | *' e2e '*) needs+=(docker compose) ;; esac
+case " ${stages[*]} " in *' e2e '*) needs+=(chromium) ;; esac
+case " ${stages[*]} " in *' boot '*) needs+=(qemu) ;; esac
+prepare "${needs[@]}"
+for stage in "${stages[@]}"; do run_stage "$stage"; done
+tally_report

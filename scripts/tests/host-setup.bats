@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016 # the bodies of fake commands expand when they run
+# The scripts that set a host up: what they decide, without an engine and without installing anything.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  scripts=$BATS_TEST_DIRNAME/..
+  # shellcheck source=scripts/lib/log.sh
+  . "$scripts/lib/log.sh"
+  bin=$BATS_TEST_TMPDIR/bin
+  mkdir -p "$bin"
+}
+
+# fake NAME BODY puts a command of that name first on the PATH.
+fake() {
+  printf '#!/usr/bin/env bash\n%s\n' "$2" >"$bin/$1"
+  chmod +x "$bin/$1"
+  PATH=$bin:$PATH
+}
+
+@test "base images: the names come from the Dockerfiles, without stages and scratch" {
+  run --separate-stderr "$scripts/base-images.sh" --list
+  [ "$status" -eq 0 ]
+  [[ $output == *debian:trixie-slim* ]]
+  [[ $output == *golang:1.26-trixie* ]]
+  [[ $output != *scratch* && $output != *build* && $output != *tools* ]]
+}
+
+@test "base images: what the engine has is neither pulled nor made" {
+  fake docker 'echo "$*" >>'"$BATS_TEST_TMPDIR/calls"'; [ "$1 $2" = "image inspect" ]'
+  run "$scripts/base-images.sh" debian:trixie-slim
+  [ "$status" -eq 0 ]
+  [ "$(cat "$BATS_TEST_TMPDIR/calls")" = "image inspect debian:trixie-slim" ]
+}
+
+@test "base images: an unknown image that nobody gives ends with the next step" {
+  fake docker 'exit 1'
+  run "$scripts/base-images.sh" redis:7
+  [ "$status" -eq 1 ]
+  [[ $output == *"docker load"* ]]
+}
+
+@test "every script explains itself" {
+  for script in "$scripts"/*.sh; do
+    run "$script" --help
+    [ "$status" -eq 0 ] || { echo "$script --help: status $status" && return 1; }
+    [[ $output == usage:* ]] || { echo "$script --help: ${lines[0]}" && return 1; }
+  done
+}
+
+@test "compose 1.29 does not count as docker compose" {
+  # shellcheck source=scripts/lib/compose.sh
+  . "$scripts/lib/compose.sh"
+  fake docker 'exit 1'
+  run ! compose_serves
+  fake docker 'echo 1.29.2'
+  run ! compose_serves
+  fake docker 'echo v2.26.1-4'
+  compose_serves
+  fake docker 'echo 5.6.0'
+  compose_serves
+}
+
+@test "go: an old one without a way to a new one is refused, a new one is taken" {
+  root=$BATS_TEST_TMPDIR
+  # shellcheck source=scripts/lib/go.sh
+  . "$scripts/lib/go.sh"
+  fake go 'echo go1.19.8'
+  go_candidates() { printf '%s\n' "$bin/go"; }
+  run ! use_go
+  fake go 'case "$GOTOOLCHAIN $1" in "local env") echo go1.24.4 ;; *" version") exit 1 ;; esac'
+  run ! use_go
+  fake go 'case "$GOTOOLCHAIN $1" in "local env") echo go1.24.4 ;; esac'
+  use_go
+  [ "$GOTOOLCHAIN" = "$go_toolchain" ]
+  unset GOTOOLCHAIN
+  fake go 'echo go1.26.8'
+  use_go
+  [ -z "${GOTOOLCHAIN:-}" ]
+}
+
+@test "step: shows the output of what failed and keeps its status" {
+  noisy() { echo "the reason"; return 3; }
+  run step "trying" noisy
+  [ "$status" -eq 3 ]
+  [[ $output == *"the reason"* ]]
+}
+
+@test "dotenv: a setting is written once, and never over the user's" {
+  root=$BATS_TEST_TMPDIR
+  # shellcheck source=scripts/lib/dotenv.sh
+  . "$scripts/lib/dotenv.sh"
+  echo 'GESTOR_USER=1:2' >"$root/.env"
+  remember GESTOR_USER 3:4
+  remember GESTOR_ENGINE_USER 5:6
+  remember GESTOR_ENGINE_USER 7:8
+  GESTOR_PORT=9 remember GESTOR_PORT 10
+  [ "$(cat "$root/.env")" = "$(printf 'GESTOR_USER=1:2\nGESTOR_ENGINE_USER=5:6')" ]
+  [ "$(setting GESTOR_USER 0)" = 1:2 ]
+  [ "$(GESTOR_USER=9:9 setting GESTOR_USER 0)" = 9:9 ]
+  [ "$(setting GESTOR_PORT 8080)" = 8080 ]
+}
+
+@test "prepare-data: refuses what is not an owner and a folder" {
+  for entry in root:root=/data 1:1 1:1=data '1:1=/nowhere/at/all' "1:1=/x';id;'"; do
+    run "$scripts/prepare-data.sh" "$entry"
+    [ "$status" -eq 2 ] || { echo "accepted $entry" && return 1; }
+  done
+}
+
+@test "prepare-data: gives a folder and leaves the state of others alone" {
+  [ "$(id -u)" -eq 0 ] || skip "changing owners needs root"
+  data=$BATS_TEST_TMPDIR/data
+  mkdir -p "$data/records" "$data/.state/manager"
+  touch "$data/records/a b" "$data/.state/manager/journal"
+  ln -s /etc/hostname "$data/link"
+  "$scripts/prepare-data.sh" "1234:1235=$data" "7:8=$data/.state/manager"
+  [ "$(stat -c %u:%g "$data" "$data/records/a b" "$data/link" | sort -u)" = 1234:1235 ]
+  [ "$(stat -c %u:%g "$data/.state/manager/journal")" = 7:8 ]
+  [ "$(stat -c %u "$data/.state" /etc/hostname | sort -u)" = 0 ]
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# The listing and removing script against a docker that writes down how it is called: no engine is needed.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  script=$BATS_TEST_DIRNAME/../managed-containers.sh
+  id=$(printf '%064d' 5)
+  CALLS=$BATS_TEST_TMPDIR/calls
+  export CALLS
+  : >"$CALLS"
+  mkdir "$BATS_TEST_TMPDIR/bin"
+  ln -s "$BATS_TEST_DIRNAME/fake-docker" "$BATS_TEST_TMPDIR/bin/docker"
+  ln -s "$(command -v true)" "$BATS_TEST_TMPDIR/bin/sleep"
+  PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+called() { grep -qxF -- "$1" "$CALLS"; }
+
+@test "nothing is asked of the engine without our label" {
+  "$script" list
+  "$script" list --run r1
+  "$script" remove --run r1
+  "$script" watch --run r1
+  [ "$(grep -cxE 'ps|events' "$CALLS")" -eq 4 ]
+  [ "$(grep -cxF label=gestor.managed=true "$CALLS")" -eq 4 ]
+}
+
+@test "remove --run removes what the engine lists for that run and says how many" {
+  FAKE_PS=$id$'\n' FAKE_PS_TIMES=1 run "$script" remove --run r1
+  [ "$status" -eq 0 ]
+  [ "$output" = 1 ]
+  called label=gestor.run=r1
+  called rm
+  called "$id"
+}
+
+@test "a container that does not carry our label is not removed, however it was named" {
+  FAKE_PS='' run "$script" remove "$id"
+  [ "$status" -eq 0 ]
+  [ "$output" = 0 ]
+  called label=gestor.managed=true
+  run ! called rm
+}
+
+@test "one that the engine removed first counts as done; one that stays is an error" {
+  FAKE_RM_CODE=1 FAKE_PS=$id$'\n' FAKE_PS_TIMES=2 run "$script" remove --run r1
+  [ "$status" -eq 0 ]
+  : >"$CALLS"
+  FAKE_RM_CODE=1 FAKE_PS=$id$'\n' FAKE_PS_TIMES=99 run "$script" remove --run r1
+  [ "$status" -eq 5 ]
+}
+
+@test "an engine that does not answer is not an empty list" {
+  for arguments in list 'list --run r1' 'remove --run r1' "remove $id"; do
+    # shellcheck disable=SC2086 # several words
+    FAKE_PS_CODE=1 run "$script" $arguments
+    [ "$status" -eq 4 ]
+  done
+}
+
+@test "hostile arguments are refused before docker sees them" {
+  # shellcheck disable=SC2016 # the texts must stay as they are
+  for text in ' ' 'r1 r2' '$(id)' '../r' $'r1\nr2' '-f' '*' 'R1' $'\xff' ; do
+    for command in list remove watch; do
+      run "$script" "$command" --run "$text"
+      [ "$status" -eq 2 ]
+    done
+    run "$script" remove "$text"
+    [ "$status" -eq 2 ]
+    run "$script" running "$text "
+    [ "$status" -eq 2 ]
+  done
+  for arguments in '' nonsense remove 'remove --run' 'list --all' watch 'watch --all x' 'remove cafe'; do
+    # shellcheck disable=SC2086 # several words
+    run "$script" $arguments
+    [ "$status" -eq 2 ]
+  done
+  [ ! -s "$CALLS" ]
+}

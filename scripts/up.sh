@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# From a clone to the page: what is missing is installed, images are made, the suite is started.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/up.sh
+
+Installs Docker and compose where they are missing, provides the base images, builds, starts the suite and waits until
+the page answers. Every step may be repeated: what is there stays.
+
+It writes to .env, once, which users the services run as on this host:
+  GESTOR_USER          owner of ./data: the user who owns this folder (65532 when that is root)
+  GESTOR_ENGINE_USER   manager and generator: user 65532 with the group of the Docker socket
+A line that is there already is never changed. The other settings are listed in compose.yaml and in the README.
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/log.sh
+. "$root/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/dotenv.sh
+. "$root/scripts/lib/dotenv.sh"
+
+# remember_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
+# Desktop) leaves the default of compose.yaml.
+remember_owners() {
+  local owner socket=${GESTOR_DOCKER_SOCKET:-/var/run/docker.sock}
+  owner=$(stat -c %u:%g "$root")
+  if [ "${owner%%:*}" = 0 ]; then owner=65532:65532; fi
+  remember GESTOR_USER "$owner"
+  if [ -S "$socket" ] && [ "$(stat -Lc %U:%a "$socket")" = root:660 ]; then
+    remember GESTOR_ENGINE_USER "65532:$(stat -Lc %g "$socket")"
+  fi
+}
+
+# page_answers asks the page for its first line, without curl, which a bare host lacks.
+page_answers() {
+  local line
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' >&3
+  read -r -t 10 line <&3
+  [[ $line == *' 200 '* || $line == *' 401 '* ]] # 401: it is there and asks for the read token
+}
+
+explain_failure() {
+  docker compose ps -a >&2 || true
+  docker compose logs --no-color --no-log-prefix --tail 15 prepare logs manager generator >&2 || true
+  die "the suite did not become healthy: the lines above are the services' last words. After mending it run 'make up' again"
+}
+
+case ${1:-} in
+  -h | --help) usage && exit 0 ;;
+  '') ;;
+  *) usage >&2 && exit 2 ;;
+esac
+cd "$root"
+started=$SECONDS
+scripts/ensure.sh docker compose
+scripts/base-images.sh
+remember_owners
+step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"
+step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
+
+port=$(setting GESTOR_PORT 8080)
+(page_answers "$port") 2>/dev/null || explain_failure
+say "ready after $((SECONDS - started)) s"
+cat <<TEXT
+
+  page      http://127.0.0.1:$port
+  records   curl -s 'http://127.0.0.1:$port/v1/records?limit=5'
+  watch     docker compose logs -f manager        stop   make down
+TEXT

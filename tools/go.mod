@@ -1,0 +1,3 @@
+module gestor.local/tools
+
+go 1.26
