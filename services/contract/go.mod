@@ -1,0 +1,3 @@
+module gestor.local/contract
+
+go 1.26

@@ -1,0 +1,319 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// RecordVersion is the version of the record this package writes.
+const RecordVersion = 1
+
+// Kind says what a record is about and which body it has.
+type Kind string
+
+// Kinds of records.
+const (
+	KindHost      Kind = "host"      // one a tick: HostBody
+	KindContainer Kind = "container" // one a container and tick: ContainerBody
+	KindDecision  Kind = "decision"  // DecisionBody
+	KindAction    Kind = "action"    // ActionBody
+	KindLaunch    Kind = "launch"    // LaunchBody
+	KindSystem    Kind = "system"    // SystemBody
+)
+
+// Kinds lists every kind.
+func Kinds() []Kind {
+	return []Kind{KindHost, KindContainer, KindDecision, KindAction, KindLaunch, KindSystem}
+}
+
+// Observation says whether the kind is a measurement, which may be dropped when space runs out, and not an event,
+// which may not.
+func (k Kind) Observation() bool { return k == KindHost || k == KindContainer }
+
+// Producers.
+const (
+	ProducerManager   = "manager"
+	ProducerGenerator = "generator"
+	ProducerLogs      = "logs"
+)
+
+// Record is one line of the log: an envelope and a body whose fields stand beside the envelope's in one JSON object.
+//
+// (Host, Boot, Producer, PSeq) identifies a record for ever: sent again it is a duplicate. Seq and Received are given by
+// the log service; producers leave them empty.
+type Record struct {
+	V        int       `json:"v"`
+	Seq      uint64    `json:"seq,omitempty"`
+	Time     time.Time `json:"ts"`
+	Received time.Time `json:"received,omitzero"`
+	Kind     Kind      `json:"kind"`
+	Host     string    `json:"host"`
+	Boot     string    `json:"boot"`
+	Source   string    `json:"source,omitempty"` // where the figures come from: module or procfs
+	Producer string    `json:"producer"`
+	PSeq     uint64    `json:"pseq"`
+	Tick     uint64    `json:"tick,omitempty"`
+	Body     Body      `json:"-"`
+}
+
+// Body is one of the body types below.
+type Body interface{ kind() Kind }
+
+// Subject names the container a record is about.
+type Subject struct {
+	Container string `json:"container"` // full id
+	Name      string `json:"name,omitempty"`
+	Image     string `json:"image,omitempty"`
+	Class     Class  `json:"class,omitempty"`
+}
+
+// HostBody is the state of the host and of the governor on one tick.
+type HostBody struct {
+	Memory Memory `json:"memory"`
+	CPUs   int    `json:"cpus"`
+	// Classes is the population per class against the policy, as of this tick's plan (before its removals).
+	Classes []ClassCount `json:"classes,omitempty"`
+	// GovernedRAMKB is the sum of ram_kb over the owned containers.
+	GovernedRAMKB uint64 `json:"governed_ram_kb"`
+	Containers    int    `json:"containers"` // all containers of the host
+	// Gates names what kept the manager from acting this tick; empty means it could act.
+	Gates   []string `json:"gates,omitempty"`
+	Mode    Mode     `json:"mode,omitempty"`
+	Timings Timings  `json:"timings"`
+	// SpoolRecords is the number of records that wait for the log service.
+	SpoolRecords int `json:"spool_records"`
+	// SkippedTicks counts the grid points that passed since the last tick without one.
+	SkippedTicks uint64 `json:"skipped_ticks,omitempty"`
+}
+
+// Timings of one tick in microseconds.
+type Timings struct {
+	LateUS   uint64 `json:"late_us"` // start of the tick after its point on the grid
+	WalkUS   uint64 `json:"walk_us"`
+	ReadUS   uint64 `json:"read_us"`
+	ParseUS  uint64 `json:"parse_us"`
+	DecideUS uint64 `json:"decide_us"`
+	ActUS    uint64 `json:"act_us"`
+	// DataAgeUS is the age of the snapshot when the plan was made.
+	DataAgeUS uint64 `json:"data_age_us"`
+}
+
+// ContainerBody is one container on one tick.
+type ContainerBody struct {
+	Subject
+	Owned    bool   `json:"owned"`
+	State    string `json:"state,omitempty"`
+	Measured bool   `json:"measured"`
+	Why      string `json:"why,omitempty"` // why it was not measured
+	Measures
+	MemoryKB     *uint64 `json:"memory_kb,omitempty"`
+	WorkingSetKB *uint64 `json:"working_set_kb,omitempty"`
+	MemoryMaxKB  *uint64 `json:"memory_max_kb,omitempty"`
+	// MemoryPermille of the host's RAM, CPUPermille of one core.
+	MemoryPermille uint64 `json:"memory_permille"`
+	CPUPermille    uint64 `json:"cpu_permille"`
+	Processes      int    `json:"processes"`
+	Threads        int    `json:"threads"`
+	AgeUS          uint64 `json:"age_us"`
+	Rank           int    `json:"rank,omitempty"`
+	Verdict        string `json:"verdict,omitempty"`
+	Reason         string `json:"reason,omitempty"`
+	// The container's first process.
+	PID     int    `json:"pid,omitempty"`
+	Command string `json:"command,omitempty"` // its name
+	Cmdline string `json:"cmdline,omitempty"`
+}
+
+// DecisionBody is the verdict on one container and why.
+type DecisionBody struct {
+	Subject
+	Sequence    uint64     `json:"sequence"`
+	Mode        Mode       `json:"mode"`
+	PolicyHash  string     `json:"policy_hash"`
+	Verdict     string     `json:"verdict"`
+	Reason      string     `json:"reason"`
+	Text        string     `json:"text"` // the reason in words, with the numbers
+	Rank        int        `json:"rank,omitempty"`
+	Cut         int        `json:"cut,omitempty"`
+	DecidingKey Key        `json:"deciding_key,omitempty"`
+	Neighbour   *Neighbour `json:"neighbour,omitempty"`
+	Measures    *Measures  `json:"measures,omitempty"`
+	AgeUS       uint64     `json:"age_us,omitempty"`
+	DataAgeUS   uint64     `json:"data_age_us"`
+}
+
+// ActionBody is one action on a container: its intent, then its outcome under the same ActionID.
+type ActionBody struct {
+	Subject
+	ActionID  string `json:"action_id"`
+	Action    string `json:"action"` // remove, shadow_remove, throttle, unthrottle
+	Phase     string `json:"phase"`  // intent or outcome
+	Outcome   string `json:"outcome,omitempty"`
+	Rung      Rung   `json:"rung,omitempty"` // the last rung reached
+	Reason    string `json:"reason,omitempty"`
+	Attempts  int    `json:"attempts,omitempty"`
+	LatencyUS uint64 `json:"latency_us,omitempty"`
+	Error     string `json:"error,omitempty"`
+	StartedAt string `json:"started_at,omitempty"`
+}
+
+// Phases of an action.
+const (
+	PhaseIntent  = "intent"
+	PhaseOutcome = "outcome"
+)
+
+// Actions.
+const (
+	ActionRemove       = "remove"
+	ActionShadowRemove = "shadow_remove"
+	ActionThrottle     = "throttle"
+	ActionUnthrottle   = "unthrottle"
+)
+
+// LaunchBody is one start of the generator's plan.
+type LaunchBody struct {
+	Subject
+	Run      string `json:"run"`
+	Position uint64 `json:"position"`  // place in the plan, from 1
+	OffsetUS uint64 `json:"offset_us"` // planned, since the start of the run
+	LateUS   uint64 `json:"late_us,omitempty"`
+	// LifetimeS is after how many seconds the container ends by itself, 0 for never.
+	LifetimeS uint64 `json:"lifetime_s,omitempty"`
+	Outcome   string `json:"outcome"` // started, failed, dropped
+	Reason    string `json:"reason,omitempty"`
+	TookUS    uint64 `json:"took_us,omitempty"`
+}
+
+// Outcomes of a launch.
+const (
+	LaunchStarted = "started"
+	LaunchFailed  = "failed"
+	LaunchDropped = "dropped"
+)
+
+// SystemBody is an event of a service.
+type SystemBody struct {
+	Event   string         `json:"event"` // start, stop, policy_changed, breaker, deficit, torn_tail, retention, disk_full …
+	Level   string         `json:"level"` // info, warn, error
+	Message string         `json:"message"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+func (HostBody) kind() Kind      { return KindHost }
+func (ContainerBody) kind() Kind { return KindContainer }
+func (DecisionBody) kind() Kind  { return KindDecision }
+func (ActionBody) kind() Kind    { return KindAction }
+func (LaunchBody) kind() Kind    { return KindLaunch }
+func (SystemBody) kind() Kind    { return KindSystem }
+
+// NewRecord makes a record of the body's kind. Producer, PSeq and the rest of the identity are set by the shipper.
+func NewRecord(ts time.Time, tick uint64, source string, body Body) Record {
+	return Record{V: RecordVersion, Time: ts.UTC(), Kind: body.kind(), Source: source, Tick: tick, Body: body}
+}
+
+// SubjectOf returns the container a body is about; ok is false for host and system records.
+func SubjectOf(b Body) (s Subject, ok bool) {
+	switch b := b.(type) {
+	case ContainerBody:
+		return b.Subject, true
+	case DecisionBody:
+		return b.Subject, true
+	case ActionBody:
+		return b.Subject, true
+	case LaunchBody:
+		return b.Subject, true
+	default:
+		return Subject{}, false
+	}
+}
+
+// MarshalJSON writes envelope and body as one flat object, envelope first.
+func (r Record) MarshalJSON() ([]byte, error) {
+	type envelope Record // drops the method
+	head, err := json.Marshal(envelope(r))
+	if err != nil || r.Body == nil {
+		return head, err
+	}
+	body, err := json.Marshal(r.Body)
+	if err != nil || len(body) <= len("{}") {
+		return head, err
+	}
+	head[len(head)-1] = ','
+	return append(head, body[1:]...), nil
+}
+
+// UnmarshalJSON reads a flat record. It does not look for duplicate keys or check values: see ParseRecord.
+func (r *Record) UnmarshalJSON(b []byte) error {
+	type envelope Record
+	var e envelope
+	if err := json.Unmarshal(b, &e); err != nil {
+		return err
+	}
+	body, err := decodeBody(e.Kind, b)
+	if err != nil {
+		return err
+	}
+	*r = Record(e)
+	r.Body = body
+	return nil
+}
+
+func decodeBody(k Kind, b []byte) (Body, error) {
+	switch k {
+	case KindHost:
+		return decodeAs[HostBody](b)
+	case KindContainer:
+		return decodeAs[ContainerBody](b)
+	case KindDecision:
+		return decodeAs[DecisionBody](b)
+	case KindAction:
+		return decodeAs[ActionBody](b)
+	case KindLaunch:
+		return decodeAs[LaunchBody](b)
+	case KindSystem:
+		return decodeAs[SystemBody](b)
+	default:
+		return nil, fmt.Errorf("record: unknown kind %q", k)
+	}
+}
+
+func decodeAs[T Body](b []byte) (Body, error) {
+	var v T
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Validate returns everything that is wrong with a record a producer wants to store.
+func (r *Record) Validate() Problems {
+	var p Problems
+	if r.V != RecordVersion {
+		p.Add("v", fmt.Sprintf("version %d is not supported (this service writes %d)", r.V, RecordVersion))
+	}
+	if r.Time.IsZero() {
+		p.Add("ts", "missing")
+	}
+	for _, f := range []struct{ name, value string }{{"host", r.Host}, {"boot", r.Boot}, {"producer", r.Producer}} {
+		if f.value == "" {
+			p.Add(f.name, "missing")
+		}
+	}
+	if r.PSeq == 0 {
+		p.Add("pseq", "missing")
+	}
+	if r.Body == nil {
+		p.Add("kind", "missing or unknown")
+		return p
+	}
+	if s, ok := SubjectOf(r.Body); ok && s.Container == "" && r.Kind != KindLaunch {
+		p.Add("container", "missing")
+	}
+	if sys, ok := r.Body.(SystemBody); ok && sys.Event == "" {
+		p.Add("event", "missing")
+	}
+	return p
+}

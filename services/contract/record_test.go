@@ -1,0 +1,62 @@
+package contract
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRecordIsOneFlatObject(t *testing.T) {
+	peak := uint64(77)
+	bodies := []Body{
+		HostBody{CPUs: 2, Classes: []ClassCount{{Class: ClassLow, Owned: 4, Quota: 3}}, Gates: []string{"baseline"}},
+		ContainerBody{Subject: Subject{Container: "ab", Name: "n", Class: ClassLow}, Measures: Measures{CPUMillicores: 5}, MemoryKB: &peak},
+		DecisionBody{Subject: Subject{Container: "ab"}, Verdict: VerdictRemove, Neighbour: &Neighbour{ID: "cd", Rank: 3}},
+		ActionBody{Subject: Subject{Container: "ab"}, ActionID: "1", Action: ActionRemove, Phase: PhaseIntent},
+		LaunchBody{Run: "r", Position: 1, LifetimeS: 240, Outcome: LaunchStarted},
+		SystemBody{Event: "start", Level: "info", Message: "</script>"},
+	}
+	for _, body := range bodies {
+		t.Run(string(body.kind()), func(t *testing.T) {
+			want := NewRecord(time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), 9, SourceModule, body)
+			want.Host, want.Boot, want.Producer, want.PSeq = "h", "b", ProducerManager, 7
+			line, err := json.Marshal(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var flat map[string]any
+			if err := json.Unmarshal(line, &flat); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			if strings.Contains(string(line), "Body") || strings.Count(string(line), `"kind"`) != 1 {
+				t.Fatalf("not flat: %s", line)
+			}
+			var got Record
+			if err := json.Unmarshal(line, &got); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("round trip:\n got %+v\nwant %+v", got, want)
+			}
+			if problems := got.Validate(); problems != nil {
+				t.Errorf("valid record reported: %v", problems)
+			}
+		})
+	}
+}
+
+func TestRecordValidateReportsEverythingAtOnce(t *testing.T) {
+	got := (&Record{}).Validate()
+	if len(got) != 7 {
+		t.Fatalf("want 7 problems, got %d: %v", len(got), got)
+	}
+}
+
+func TestRecordOfUnknownKindIsRefused(t *testing.T) {
+	var r Record
+	if err := json.Unmarshal([]byte(`{"v":1,"kind":"nonsense"}`), &r); err == nil {
+		t.Fatal("accepted")
+	}
+}
