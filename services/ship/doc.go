@@ -1,0 +1,30 @@
+// Package ship carries records from a producer to the log service: a bounded spool of NDJSON files on the producer's
+// own volume, and a client that empties it in order.
+//
+// # Promises
+//
+//   - A precious record (decision, action, launch, system) is on stable storage when Append returns nil. It is then
+//     delivered or, if the log service refuses it for ever, kept in the quarantine file; it is never dropped.
+//   - Observations (host, container) are written, not synced, and are the only records that are ever dropped: the
+//     oldest first, when the spool is full. The number dropped is itself a record (system, spool_dropped).
+//   - Delivery is at least once and in order of pseq. A record keeps its identity (host, boot, producer, pseq) however
+//     often it is sent, so the log service can tell a resend from a second record.
+//   - Nothing leaves before it is on stable storage here. A pseq that any other party has seen therefore survives a
+//     power cut, and no pseq is given twice.
+//
+// # Identity
+//
+// pseq is dense and continues over restarts. A spool folder that was lost would start again at 1 under the same host
+// and producer; so each new spool draws 8 random hex digits that it appends to the boot id of every record
+// ("<boot id>.<spool id>"). A lost folder costs the records in it and never the uniqueness of later ones.
+//
+// # Files
+//
+//	events-<first pseq>.ndjson        decision, action, launch, system
+//	observations-<first pseq>.ndjson  host, container
+//	state.json                        spool id, last pseq known to be given, last pseq delivered; replaced by rename
+//	quarantine.ndjson                 records nobody will accept, each with the reason; bounded, one older generation
+//	LOCK                              held while open: one process a spool
+//
+// Concurrency: every method of Shipper may be called from any goroutine. Run is meant to be called once.
+package ship

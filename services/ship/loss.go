@@ -1,0 +1,44 @@
+package ship
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// Events of the spool's own records (kind system).
+const (
+	EventDropped     = "spool_dropped"     // observations dropped for want of space: records, first_pseq, last_pseq, since, until
+	EventQuarantined = "spool_quarantined" // a record that nobody takes was put aside: reason
+	EventDamaged     = "spool_damaged"     // found at open: torn_bytes, bad_lines
+)
+
+// loss adds up dropped observations until they are reported.
+type loss struct {
+	records     uint64
+	first, last uint64 // pseq
+	since, till time.Time
+}
+
+func (l *loss) add(pseq uint64, at time.Time) {
+	if l.records == 0 {
+		l.first, l.since = pseq, at
+	}
+	l.records++
+	l.last, l.till = pseq, at
+}
+
+// body is the record of the loss. After a request that was taken but whose answer was lost, a record counted here may
+// have arrived: the number is an upper bound.
+func (l *loss) body() contract.SystemBody {
+	return contract.SystemBody{
+		Event: EventDropped, Level: "warn",
+		Message: fmt.Sprintf("the spool was full: %d observations from %s to %s were dropped",
+			l.records, l.since.UTC().Format(time.RFC3339), l.till.UTC().Format(time.RFC3339)),
+		Details: map[string]any{
+			"records": l.records, "first_pseq": l.first, "last_pseq": l.last,
+			"since": l.since.UTC().Format(time.RFC3339Nano), "until": l.till.UTC().Format(time.RFC3339Nano),
+		},
+	}
+}

@@ -1,0 +1,132 @@
+package ship
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// entry is where one undelivered record lies in its segment.
+type entry struct {
+	pseq uint64
+	off  int64
+	size int32 // with its newline
+	at   int64 // the record's time, Unix milliseconds
+}
+
+// maxPSeq is the last number that JSON readers keep exactly. It is never reached: only damage goes beyond it.
+const maxPSeq = 1 << 53
+
+// segment is one file of a stream: NDJSON lines in ascending order of pseq.
+type segment struct {
+	path    string
+	file    *os.File
+	size    int64
+	entries []entry // undelivered
+	dirty   bool    // written since the last sync
+}
+
+// damage is what reading a segment found wrong.
+type damage struct {
+	torn []byte   // a last line without its end
+	bad  [][]byte // lines that are not records
+}
+
+func createSegment(path string) (*segment, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	return &segment{path: path, file: f, dirty: true}, nil
+}
+
+// openSegment reads a file left by an earlier run and cuts a torn last line off. Records up to delivered are skipped;
+// those that do not come after the given pseq are damage.
+func openSegment(path string, delivered, after uint64) (*segment, damage, error) {
+	var harm damage
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, harm, err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	harm.torn, text = bytes.Clone(text[whole:]), text[:whole]
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, harm, err
+	}
+	if len(harm.torn) > 0 {
+		if err := f.Truncate(int64(whole)); err != nil {
+			_ = f.Close()
+			return nil, harm, err
+		}
+	}
+	s := &segment{path: path, file: f, size: int64(whole), dirty: true}
+	harm.bad = s.index(text, delivered, after)
+	return s, harm, nil
+}
+
+// index fills the entries from the file's text and returns the lines that are not records.
+func (s *segment) index(text []byte, delivered, after uint64) (bad [][]byte) {
+	var off int64
+	for line := range bytes.Lines(text) {
+		var head struct {
+			PSeq uint64    `json:"pseq"`
+			Time time.Time `json:"ts"`
+		}
+		err := json.Unmarshal(line, &head)
+		if err != nil || head.PSeq <= after || head.PSeq > maxPSeq {
+			bad = append(bad, bytes.Clone(line))
+		} else {
+			after = head.PSeq
+			if head.PSeq > delivered {
+				s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
+			}
+		}
+		off += int64(len(line))
+	}
+	return bad
+}
+
+// write appends lines. After an error the file is as it was before; if even that fails, broken is true and the segment
+// must not be written again.
+func (s *segment) write(lines []line) (broken bool, err error) {
+	var buf bytes.Buffer
+	for _, l := range lines {
+		buf.Write(l.text)
+	}
+	if _, err := s.file.WriteAt(buf.Bytes(), s.size); err != nil {
+		return s.file.Truncate(s.size) != nil, err
+	}
+	for _, l := range lines {
+		s.entries = append(s.entries, entry{l.pseq, s.size, int32(len(l.text)), l.at.UnixMilli()})
+		s.size += int64(len(l.text))
+	}
+	s.dirty = true
+	return false, nil
+}
+
+func (s *segment) sync() error {
+	if !s.dirty {
+		return nil
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	s.dirty = false
+	return nil
+}
+
+func (s *segment) read(e entry) ([]byte, error) {
+	text := make([]byte, e.size)
+	if _, err := s.file.ReadAt(text, e.off); err != nil {
+		return nil, fmt.Errorf("read record %d of %s: %w", e.pseq, s.path, err)
+	}
+	return text, nil
+}
+
+func (s *segment) remove() error {
+	_ = s.file.Close() // nothing unsynced in it is wanted any more
+	return os.Remove(s.path)
+}

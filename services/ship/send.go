@@ -1,0 +1,115 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// answerBytes bounds what is read of an answer: a batch whose every line is rejected with a long reason fits.
+const answerBytes = 1 << 20
+
+// sender is the client of POST /v1/records.
+type sender struct {
+	client *http.Client
+	url    string
+	token  string
+}
+
+// sendError is an answer other than success.
+type sendError struct {
+	status int
+	detail string
+	// after is what the server asked to wait, 0 when it did not.
+	after time.Duration
+}
+
+func (e *sendError) Error() string {
+	return fmt.Sprintf("send records: the log service answered %d %s: %s", e.status, http.StatusText(e.status), e.detail)
+}
+
+// content says whether the answer blames what was sent, so that sending the same again is pointless.
+func (e *sendError) content() bool {
+	switch e.status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	default:
+		return false
+	}
+}
+
+// send posts lines as one body. A nil error means every line was accepted, is a duplicate or is in Rejected.
+func (s *sender) send(ctx context.Context, lines [][]byte) (contract.IngestResult, error) {
+	var result contract.IngestResult
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(bytes.Join(lines, nil)))
+	if err != nil {
+		return result, fmt.Errorf("send records: %w", err)
+	}
+	req.Header.Set("Content-Type", contract.MediaNDJSON)
+	if s.token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return result, fmt.Errorf("send records: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
+	if err != nil {
+		return result, fmt.Errorf("send records: read answer: %w", err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return result, &sendError{resp.StatusCode, detail(body), retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	}
+	if err := json.Unmarshal(body, &result); err != nil {
+		return result, fmt.Errorf("send records: read answer: %w", err)
+	}
+	return result, check(result, len(lines))
+}
+
+// check holds the answer to its word: every line has exactly one fate.
+func check(r contract.IngestResult, sent int) error {
+	if r.Accepted+r.Duplicates+len(r.Rejected) != sent {
+		return fmt.Errorf("send records: the log service accounts for %d accepted, %d duplicates and %d rejected of %d sent",
+			r.Accepted, r.Duplicates, len(r.Rejected), sent)
+	}
+	for _, one := range r.Rejected {
+		if one.Line < 1 || one.Line > sent {
+			return fmt.Errorf("send records: the log service rejects line %d of %d", one.Line, sent)
+		}
+	}
+	return nil
+}
+
+// detail is what a problem document (RFC 9457) says, or the beginning of any other text.
+func detail(body []byte) string {
+	var problem contract.ErrorBody
+	if json.Unmarshal(body, &problem) == nil && problem.Title+problem.Detail != "" {
+		parts := []string{problem.Title, problem.Detail}
+		for _, e := range problem.Errors {
+			parts = append(parts, e.Reason)
+		}
+		body = []byte(strings.Join(parts, ": "))
+	}
+	const longest = 512
+	return string(bytes.TrimSpace(body[:min(len(body), longest)]))
+}
+
+// retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
+func retryAfter(value string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(seconds, int(retryAfterMax/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), retryAfterMax)
+}

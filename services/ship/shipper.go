@@ -1,0 +1,258 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// Shipper owns a spool folder. Make one with Open.
+type Shipper struct {
+	cfg    Config
+	sender sender
+	// turn is held by whoever sends: batches leave one after the other, in order.
+	turn chan struct{}
+	// wake holds a token when there may be something to send.
+	wake chan struct{}
+
+	mu    sync.Mutex // guards all following fields
+	spool *spool
+	limit int // records of the next request; halved when the log service refuses a whole request
+	stats Stats
+}
+
+// Stats is the state of a Shipper at one moment.
+type Stats struct {
+	// Records and Bytes wait on disk; OldestAge is the age of the oldest of them, 0 when there is none.
+	Records   int
+	Bytes     int64
+	OldestAge time.Duration
+	// Since Open: Delivered arrived (Duplicates of them had arrived before), Dropped observations for want of space,
+	// Quarantined records that nobody takes, Failures requests without success.
+	Delivered, Duplicates, Dropped, Quarantined, Failures uint64
+	// LastSuccess is zero until a request succeeded; LastError is "" after one that did.
+	LastSuccess time.Time
+	LastError   string
+	// NotDurable says that the log service answered before its last records were on stable storage.
+	NotDurable bool
+}
+
+// Open takes the spool folder, reads what an earlier run left there and repairs its ends.
+func Open(cfg Config) (*Shipper, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	sp, err := openSpool(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Shipper{
+		cfg:    cfg,
+		sender: sender{cfg.Client, strings.TrimSuffix(cfg.URL, "/") + contract.PathRecords, cfg.Token},
+		turn:   make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1),
+		spool:  sp,
+		limit:  batchRecords,
+	}
+	s.signal()
+	return s, nil
+}
+
+// Append gives the records their identity and keeps them until they are delivered. When it returns nil, the precious
+// ones are on stable storage and the observations are kept or counted as dropped. When it returns an error (a
+// *FullError, or one of the file system) none of them is kept; after one that wraps ErrFailed the next Open may find them.
+func (s *Shipper) Append(records ...contract.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	err := s.spool.append(records)
+	s.mu.Unlock()
+	s.signal()
+	return err
+}
+
+// Run sends what is in the spool, and what comes, until ctx ends; then it returns nil. It returns an error only when
+// the spool itself failed (ErrFailed): the log service being away is not an error but a wait.
+func (s *Shipper) Run(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		sent, err := s.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, ErrFailed):
+			return err
+		case err != nil:
+			sleep(ctx, backoff(failures, err))
+			failures++
+		case sent == 0:
+			s.await(ctx)
+		default:
+			failures = 0
+		}
+	}
+	return nil
+}
+
+// Flush sends everything that is in the spool now and returns nil when it has arrived. It tries again after errors
+// until ctx ends, and then returns the last of them.
+func (s *Shipper) Flush(ctx context.Context) error {
+	for failures := 0; ; {
+		sent, err := s.next(ctx)
+		switch {
+		case err == nil && sent == 0:
+			return nil
+		case err == nil:
+			failures = 0
+		case ctx.Err() != nil || errors.Is(err, ErrFailed):
+			return fmt.Errorf("flush spool: %d records stay on disk: %w", s.Stats().Records, err)
+		default:
+			sleep(ctx, min(backoff(failures, err), time.Second)) // whoever flushes is about to stop
+			failures++
+		}
+	}
+}
+
+// Close gives the folder back. What was not delivered is sent by the next process that opens it. Run and Flush must
+// have returned.
+func (s *Shipper) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.spool.failed
+	if err == nil {
+		err = s.spool.reportLoss(0)
+	}
+	if full := (*FullError)(nil); errors.As(err, &full) { // the gap in pseq is all that will tell of the loss
+		s.cfg.Log("the number of dropped observations could not be recorded", err)
+		err = nil
+	}
+	s.spool.close()
+	s.spool.failed = fmt.Errorf("%w: closed", ErrFailed)
+	return err
+}
+
+// Stats returns the state as of now.
+func (s *Shipper) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Records, st.Bytes = s.spool.records(), s.spool.bytes()
+	st.Dropped, st.Quarantined = s.spool.dropped, s.spool.quarantine.count
+	if at, ok := s.spool.oldest(); ok {
+		st.OldestAge = max(time.Since(at), 0)
+	}
+	return st
+}
+
+// next sends one batch and returns how many records it was done with, 0 when nothing waits.
+func (s *Shipper) next(ctx context.Context) (int, error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	s.mu.Lock()
+	lines, last, err := s.spool.batch(s.limit)
+	s.mu.Unlock()
+	if err != nil || len(lines) == 0 {
+		return 0, err
+	}
+	result, err := s.sender.send(ctx, lines)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spool.busy = 0
+	var answer *sendError
+	if errors.As(err, &answer) && answer.content() {
+		return s.narrow(lines, last, answer)
+	}
+	if err != nil {
+		s.noteFailure(err)
+		return 0, err
+	}
+	return len(lines), s.settle(lines, last, result)
+}
+
+// narrow deals with a request that was refused for what is in it: half of it is tried next, down to the one record
+// that is to blame, which is put aside.
+func (s *Shipper) narrow(lines [][]byte, last uint64, answer *sendError) (int, error) {
+	if len(lines) > 1 {
+		s.limit = max(len(lines)/2, 1)
+		return len(lines), nil
+	}
+	return 1, s.settle(lines, last, contract.IngestResult{
+		Durable: true, Rejected: []contract.Rejected{{Line: 1, Reason: answer.Error()}},
+	})
+}
+
+// settle records the fate of a batch.
+func (s *Shipper) settle(lines [][]byte, last uint64, result contract.IngestResult) error {
+	if s.stats.LastError != "" {
+		s.cfg.Log("the log service takes records again", nil)
+	}
+	if s.limit = min(2*s.limit, batchRecords); !result.Durable && !s.stats.NotDurable {
+		s.cfg.Log("the log service answers before its records are on stable storage", nil)
+	}
+	s.stats.LastSuccess, s.stats.LastError, s.stats.NotDurable = time.Now(), "", !result.Durable
+	s.stats.Delivered += uint64(result.Accepted + result.Duplicates)
+	s.stats.Duplicates += uint64(result.Duplicates)
+	for _, one := range result.Rejected {
+		if err := s.spool.refuse(lines[one.Line-1], one.Reason); err != nil {
+			return err
+		}
+	}
+	return s.spool.delivered(last)
+}
+
+func (s *Shipper) noteFailure(err error) {
+	s.stats.Failures++
+	if s.stats.LastError == "" {
+		s.cfg.Log("the log service does not take records; they wait on disk", err)
+	}
+	s.stats.LastError = err.Error()
+}
+
+func (s *Shipper) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // a token is there already
+	}
+}
+
+func (s *Shipper) await(ctx context.Context) {
+	select {
+	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
+
+// backoff is the wait after the given number of failures in a row: doubled each time, the later half of it random so
+// that producers do not return together, and never shorter than the server asked for.
+func backoff(failures int, err error) time.Duration {
+	wait := backoffLongest
+	if failures < 6 { // 2^6 times the first is past the longest
+		wait = backoffFirst << failures
+	}
+	wait = wait/2 + rand.N(wait/2)
+	var answer *sendError
+	if errors.As(err, &answer) {
+		wait = max(wait, answer.after)
+	}
+	return wait
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

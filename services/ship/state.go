@@ -1,0 +1,83 @@
+package ship
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// state is what the record files cannot say once they are deleted.
+type state struct {
+	// Spool is drawn when the spool is made (see the package comment, Identity).
+	Spool string `json:"spool"`
+	// LastPSeq is a lower bound of the last pseq given; Delivered the last one that needs no more sending.
+	LastPSeq  uint64 `json:"last_pseq"`
+	Delivered uint64 `json:"delivered"`
+}
+
+const stateFile = "state.json"
+
+// loadState reads the state or, in a new folder, makes one. A state that cannot be read is replaced by a new one with
+// a new spool id: the records that lie there keep the identity they carry.
+func loadState(dir string) (st state, fresh bool, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err == nil && json.Unmarshal(text, &st) == nil && st.Spool != "" {
+		return st, false, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return st, false, fmt.Errorf("read spool state: %w", err)
+	}
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	st = state{Spool: hex.EncodeToString(id)}
+	return st, true, st.save(dir)
+}
+
+// save replaces the state file: after it returns nil a power cut cannot bring the old state back.
+func (st state) save(dir string) error {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, stateFile)
+	if err := writeSynced(path+".tmp", append(text, '\n')); err != nil {
+		return fmt.Errorf("write spool state: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return fmt.Errorf("write spool state: %w", err)
+	}
+	return syncDir(dir)
+}
+
+func writeSynced(path string, text []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// lockDir takes the folder for this process; the lock goes with the returned file, also when the process dies.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock spool %s: %w (another process uses it: give each its own folder)", dir, err)
+	}
+	return f, nil
+}
