@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+)
+
+// Exit codes by cause.
+const (
+	exitDone    = 0
+	exitConfig  = 2
+	exitStorage = 5
+)
+
+// subcommand is one word after the program's name.
+type subcommand struct {
+	name, summary, help string
+	run                 func(ctx context.Context, cfg config, args []string, out io.Writer) error
+}
+
+func subcommands() []subcommand {
+	return []subcommand{
+		{"healthcheck", "ask the running service whether it is well", "Exit code 0 when GESTOR_ADDR answers /healthz with 200.", healthcheck},
+		{"verify", "check every stored file", verifyHelp, verify},
+		{"export", "write the assignment's JSON array", exportHelp, export},
+		{"version", "print the version", "", func(_ context.Context, _ config, _ []string, out io.Writer) error {
+			_, err := fmt.Fprintln(out, version())
+			return err
+		}},
+	}
+}
+
+// command runs one invocation and returns its exit code.
+func command(ctx context.Context, args []string, out, errs io.Writer) int {
+	cfg, cfgErr := environment()
+	switch {
+	case len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help"):
+		usage(out)
+		return exitDone
+	case cfgErr != nil:
+		fmt.Fprintf(errs, "logs: %v\nSee logs --help for every setting.\n", cfgErr)
+		return exitConfig
+	case len(args) == 0:
+		return report(errs, serve(ctx, cfg, newLogger(cfg, out), nil))
+	}
+	for _, sub := range subcommands() {
+		if sub.name != args[0] {
+			continue
+		}
+		if len(args) > 1 && (args[1] == "--help" || args[1] == "-h") {
+			fmt.Fprintf(out, "logs %s: %s\n%s\n", sub.name, sub.summary, sub.help)
+			return exitDone
+		}
+		return report(errs, sub.run(ctx, cfg, args[1:], out))
+	}
+	fmt.Fprintf(errs, "logs: there is no command %q; see logs --help\n", args[0])
+	return exitConfig
+}
+
+func report(errs io.Writer, err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errStorage):
+		fmt.Fprintf(errs, "logs: %v\n", err)
+		return exitStorage
+	default:
+		fmt.Fprintf(errs, "logs: %v\n", err)
+		return 1
+	}
+}
+
+func usage(out io.Writer) {
+	fmt.Fprint(out, "logs: Gestor's log service. Without a command it serves until SIGTERM.\n\nCommands (each takes --help):\n")
+	for _, sub := range subcommands() {
+		fmt.Fprintf(out, "  %-12s %s\n", sub.name, sub.summary)
+	}
+	fmt.Fprint(out, "\nSettings, from the environment:\n")
+	for field := range reflect.TypeFor[config]().Fields() {
+		text := field.Tag.Get("help")
+		if fallback := field.Tag.Get("envDefault"); fallback != "" {
+			text += " [" + fallback + "]"
+		}
+		fmt.Fprintf(out, "  %-26s %s\n", envPrefix+field.Tag.Get("env"), text)
+	}
+	fmt.Fprint(out, "\nExit codes: 0 done, 1 failed, 2 configuration, 5 storage.\n")
+}
+
+// newLogger writes JSON lines, or text when a person watches.
+func newLogger(cfg config, out io.Writer) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	if file, ok := out.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			out = zerolog.ConsoleWriter{Out: file, TimeFormat: time.TimeOnly}
+		}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Str("service", contract.ProducerLogs).Logger()
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = " " + s.Value
+		}
+	}
+	return strings.TrimSpace(info.Main.Version + revision + " " + info.GoVersion)
+}
+
+//go:embed openapi.yaml
+var openAPIText []byte
+
+// openAPI is the contract as JSON.
+func openAPI() ([]byte, error) {
+	var doc any
+	if err := yaml.Unmarshal(openAPIText, &doc); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	return json.Marshal(doc)
+}
+
+// baseURL is where this machine reaches a service that listens on an address.
+func baseURL(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("GESTOR_ADDR: %w", err)
+	}
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// authorise adds the reader's token when there is one.
+func authorise(req *http.Request, cfg config) {
+	if cfg.ReadToken == "" {
+		return
+	}
+	if token, err := os.ReadFile(cfg.ReadToken); err == nil { // without it the service says what is missing
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
+}

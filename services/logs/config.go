@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"gestor.local/logs/internal/store"
+)
+
+// config is every setting of the log service. Sizes are in bytes.
+type config struct {
+	Data string `env:"DATA" envDefault:"data" help:"folder that holds everything the service keeps"`
+	Addr string `env:"ADDR" envDefault:"127.0.0.1:8080" help:"address to listen on"`
+	Host string `env:"HOST" help:"name of this machine in the service's own records (default: its host name)"`
+
+	Fsync      string        `env:"FSYNC" envDefault:"always" help:"when records reach the disk: always (before the answer), interval or never"`
+	FsyncEvery time.Duration `env:"FSYNC_INTERVAL" envDefault:"1s" help:"time between syncs with GESTOR_FSYNC=interval"`
+
+	SegmentBytes int64         `env:"SEGMENT_BYTES" envDefault:"67108864" help:"size at which a file of records is closed and compressed"`
+	SegmentAge   time.Duration `env:"SEGMENT_AGE" envDefault:"1h" help:"age at which a file of observations is closed (events: 24 times this)"`
+
+	ObservationsAge   time.Duration `env:"OBSERVATIONS_AGE" envDefault:"168h" help:"how long observations are kept"`
+	ObservationsBytes int64         `env:"OBSERVATIONS_BYTES" envDefault:"1073741824" help:"how much observations may take on disk"`
+	EventsAge         time.Duration `env:"EVENTS_AGE" envDefault:"8760h" help:"how long events are kept"`
+	EventsBytes       int64         `env:"EVENTS_BYTES" envDefault:"268435456" help:"how much events may take on disk"`
+	MinFree           uint64        `env:"MIN_FREE" envDefault:"67108864" help:"space left free on the disk: below it observations are refused with 507, below a quarter of it everything"`
+
+	WriteToken string `env:"WRITE_TOKEN_FILE" help:"file with the bearer token that storing asks for (empty: none)"`
+	ReadToken  string `env:"READ_TOKEN_FILE" help:"file with the bearer token that reading asks for (empty: none)"`
+	LogLevel   string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+}
+
+const envPrefix = "GESTOR_"
+
+// environment is the configuration of this process.
+func environment() (config, error) { return loadConfig(env.ToMap(os.Environ())) }
+
+// loadConfig reads the environment and reports every problem at once.
+func loadConfig(environ map[string]string) (config, error) {
+	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: envPrefix, Environment: environ})
+	problems := []error{named(err)}
+	switch store.Fsync(c.Fsync) {
+	case store.FsyncAlways, store.FsyncInterval, store.FsyncNever:
+	default:
+		problems = append(problems, fmt.Errorf("GESTOR_FSYNC is %q: want always, interval or never", c.Fsync))
+	}
+	for name, ok := range map[string]bool{
+		"GESTOR_FSYNC_INTERVAL": c.FsyncEvery > 0, "GESTOR_SEGMENT_BYTES": c.SegmentBytes > 0,
+		"GESTOR_SEGMENT_AGE": c.SegmentAge > 0, "GESTOR_OBSERVATIONS_AGE": c.ObservationsAge > 0,
+		"GESTOR_OBSERVATIONS_BYTES": c.ObservationsBytes > 0, "GESTOR_EVENTS_AGE": c.EventsAge > 0,
+		"GESTOR_EVENTS_BYTES": c.EventsBytes > 0,
+	} {
+		if err == nil && !ok {
+			problems = append(problems, fmt.Errorf("%s must be more than 0", name))
+		}
+	}
+	if c.Host == "" {
+		c.Host, _ = os.Hostname() // the store has a name for the nameless
+	}
+	return c, errors.Join(problems...)
+}
+
+// named puts the name of the variable into the errors of env, which name the field.
+func named(err error) error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	out := make([]error, len(all.Errors))
+	for i, one := range all.Errors {
+		out[i] = one
+		var parse env.ParseError
+		if errors.As(one, &parse) {
+			if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
+				out[i] = fmt.Errorf("%s%s: %w", envPrefix, f.Tag.Get("env"), parse.Err)
+			}
+		}
+	}
+	return errors.Join(out...)
+}
+
+// store is the part of the settings that the store takes.
+func (c config) store() store.Config {
+	return store.Config{
+		Dir: c.Data, Host: c.Host, Fsync: store.Fsync(c.Fsync), FsyncEvery: c.FsyncEvery,
+		SegmentBytes: c.SegmentBytes, SegmentAge: c.SegmentAge, MinFree: max(c.MinFree, 1),
+		Keep: store.Keep{
+			store.Observations: {Age: c.ObservationsAge, Bytes: c.ObservationsBytes},
+			store.Events:       {Age: c.EventsAge, Bytes: c.EventsBytes},
+		},
+	}
+}

@@ -1,0 +1,131 @@
+package chart
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// control shows the quality of the governor: how long the judged population stood over the policy, and what reading,
+// parsing, deciding and acting took.
+//
+// An episode begins on the first tick on which a class has more containers that may hold a place than places (young
+// ones do not count: the policy leaves them alone on purpose) and ends on the first tick on which none has.
+type control struct {
+	q                         Query
+	over                      map[string]float64 // host: begin of its open episode
+	settle                    []Point
+	total, worst              float64
+	read, parse, decide, acts *track
+	removal                   *track
+}
+
+func newControl(q Query) builder {
+	return &control{
+		q: q, over: map[string]float64{},
+		read: newTrack(q), parse: newTrack(q), decide: newTrack(q), acts: newTrack(q), removal: newTrack(q),
+	}
+}
+
+func (c *control) event(r contract.Record) {
+	if b, ok := r.Body.(contract.ActionBody); ok && removal(b) && c.q.wants(b.Subject) {
+		c.removal.add(millis(r.Time), micros(b.LatencyUS))
+	}
+}
+
+func (c *control) frame(f *frame) {
+	if f.host == nil {
+		return
+	}
+	t := f.host.Timings
+	c.read.add(f.at, micros(t.ReadUS))
+	c.parse.add(f.at, micros(t.ParseUS))
+	c.decide.add(f.at, micros(t.DecideUS))
+	if t.ActUS > 0 {
+		c.acts.add(f.at, micros(t.ActUS))
+	}
+	c.episode(f)
+}
+
+func (c *control) sum(s Sum) {
+	if s.By != byHost {
+		return
+	}
+	const us = 1e-6
+	switch s.Metric {
+	case "read_us":
+		s.into(c.read, us)
+	case "parse_us":
+		s.into(c.parse, us)
+	case "decide_us":
+		s.into(c.decide, us)
+	case "act_us":
+		s.into(c.acts, us)
+	}
+}
+
+func (c *control) episode(f *frame) {
+	excess := 0
+	for _, k := range f.host.Classes {
+		if k.Class != contract.ClassUnknown {
+			excess += max(0, k.Eligible-k.Quota)
+		}
+	}
+	begin, open := c.over[f.key.boot]
+	switch {
+	case excess > 0 && !open:
+		c.over[f.key.boot] = f.at
+	case excess == 0 && open:
+		delete(c.over, f.key.boot)
+		took := (f.at - begin) / 1000
+		c.total += took
+		c.worst = max(c.worst, took)
+		c.settle = append(c.settle, Point{X: f.at, Y: took, Min: took, Max: took, Label: "over the policy for " + FormatValue(UnitSeconds, took)})
+	}
+}
+
+func (c *control) model(rhythm time.Duration) Model {
+	gap := c.q.gap(rhythm)
+	settle := Pane{Title: "Time from over the policy to settled", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
+		{Name: "settle time", Kind: KindMark, Tone: ToneLow, Glyph: GlyphCircle, Points: thin(c.settle, c.q.points())},
+	}}
+	act := Pane{Title: "Acting: a tick's actions, and one removal", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
+		c.acts.series(Series{Name: "act, per tick", Kind: KindLine, Tone: ToneHigh, Glyph: GlyphTriangle}, 3*gap),
+		c.removal.series(Series{Name: "one removal", Kind: KindMark, Tone: ToneFourth, Glyph: GlyphDiamond}, 1e18),
+	}}
+	cost := Pane{Title: "What a tick costs", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Column: 1, Series: []Series{
+		c.read.series(Series{Name: "read", Kind: KindLine, Tone: ToneLow}, gap),
+		c.parse.series(Series{Name: "parse", Kind: KindLine, Tone: ToneThird, Dash: DashDashed}, gap),
+		c.decide.series(Series{Name: "decide", Kind: KindLine, Tone: ToneFourth, Dash: DashDotted}, gap),
+	}}
+	m := Model{StepMS: stepOf(c.q, float64(rhythm.Milliseconds())), Summary: c.summary(), Panes: []Pane{settle, act, cost}}
+	if c.q.Sums > 0 {
+		m.Panes = m.Panes[1:]
+		m.Panes[1].Column = 1
+		m.Notes = []string{"Over so long a range only the sums are read: the time to settle and single removals are drawn for shorter ones."}
+	}
+	return m
+}
+
+// thin keeps the newest n points.
+func thin(points []Point, n int) []Point { return points[max(0, len(points)-n):] }
+
+func (c *control) summary() string {
+	if c.read.stat.N == 0 {
+		return ""
+	}
+	text := "The judged population never stood over the policy. "
+	if c.q.Sums > 0 {
+		text = ""
+	}
+	if n := len(c.settle); n > 0 {
+		text = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most. ",
+			pluralOf(n, "episode", "episodes"), FormatValue(UnitSeconds, c.total/float64(n)), FormatValue(UnitSeconds, c.worst))
+	}
+	if c.removal.stat.N > 0 {
+		text += fmt.Sprintf("One removal took %s on average, %s at most. ", FormatValue(UnitSeconds, c.removal.stat.Avg), FormatValue(UnitSeconds, c.removal.stat.Max))
+	}
+	return text + fmt.Sprintf("Reading took %s, parsing %s, deciding %s on average.",
+		FormatValue(UnitSeconds, c.read.stat.Avg), FormatValue(UnitSeconds, c.parse.stat.Avg), FormatValue(UnitSeconds, c.decide.stat.Avg))
+}

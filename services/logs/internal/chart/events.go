@@ -1,0 +1,137 @@
+package chart
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// counter counts events in buckets of one width.
+type counter struct {
+	since, step float64
+	slots       map[int64]int
+	total       int
+}
+
+// eventSlots is how many buckets of events a chart shows at most: bars and glyphs narrower than this are not told apart.
+const eventSlots = 180
+
+func newCounter(q Query) *counter {
+	return &counter{
+		since: millis(q.Since), step: float64(max(q.step(eventSlots), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
+	}
+}
+
+func (c *counter) add(t time.Time) { c.addN(t, 1) }
+
+func (c *counter) addN(t time.Time, n int) {
+	c.slots[int64((millis(t)-c.since)/c.step)] += n
+	c.total += n
+}
+
+// points are the counts in the middle of their buckets, times sign.
+func (c *counter) points(sign float64, word string) []Point {
+	out := make([]Point, 0, len(c.slots))
+	for _, slot := range sortedKeys(c.slots) {
+		n := c.slots[slot]
+		x := c.since + (float64(slot)+0.5)*c.step
+		out = append(out, Point{X: x, Y: sign * float64(n), Label: fmt.Sprintf("%d %s", n, word)})
+	}
+	return out
+}
+
+// removals and arrivals count what happened to the containers of a selection.
+type comings struct {
+	q                  Query
+	arrivals, removals map[contract.Class]*counter
+}
+
+func newComings(q Query) *comings {
+	return &comings{q: q, arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
+}
+
+func (c *comings) event(r contract.Record) {
+	switch b := r.Body.(type) {
+	case contract.LaunchBody:
+		if b.Outcome == contract.LaunchStarted && c.q.wants(b.Subject) {
+			c.count(c.arrivals, b.Class, r.Time, 1)
+		}
+	case contract.ActionBody:
+		if removal(b) && c.q.wants(b.Subject) {
+			c.count(c.removals, b.Class, r.Time, 1)
+		}
+	}
+}
+
+func (c *comings) count(m map[contract.Class]*counter, class contract.Class, t time.Time, n int) {
+	if m[class] == nil {
+		m[class] = newCounter(c.q)
+	}
+	m[class].addN(t, n)
+}
+
+// sum counts the arrivals and removals of a bucket.
+func (c *comings) sum(s Sum) {
+	if !c.q.wantsSum(s) {
+		return
+	}
+	switch s.Metric {
+	case "launch_" + contract.LaunchStarted:
+		c.count(c.arrivals, s.classOf(), s.At, int(s.N))
+	case "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+		c.count(c.removals, s.classOf(), s.At, int(s.N))
+	}
+}
+
+func totalOf(m map[contract.Class]*counter) int {
+	n := 0
+	for _, c := range m {
+		n += c.total
+	}
+	return n
+}
+
+// marks is one series of glyphs at height y for the removals of every class.
+func (c *comings) marks(y float64) []Series {
+	var out []Series
+	for _, class := range classes() {
+		if n := c.removals[class]; n != nil {
+			points := n.points(1, "removed")
+			for i := range points {
+				points[i].Y = y
+			}
+			out = append(out, Series{
+				Name: "removed " + string(class), Kind: KindMark, Tone: toneOf(class), Glyph: glyphOf(class), Points: points,
+			})
+		}
+	}
+	return out
+}
+
+func classes() []contract.Class {
+	return []contract.Class{contract.ClassLow, contract.ClassHigh, contract.ClassUnknown}
+}
+
+func toneOf(c contract.Class) Tone {
+	switch c {
+	case contract.ClassLow:
+		return ToneLow
+	case contract.ClassHigh:
+		return ToneHigh
+	default:
+		return ToneNeutral
+	}
+}
+
+// glyphOf is the class's shape: down for low, up for high.
+func glyphOf(c contract.Class) Glyph {
+	switch c {
+	case contract.ClassLow:
+		return GlyphCircle
+	case contract.ClassHigh:
+		return GlyphTriangle
+	default:
+		return GlyphSquare
+	}
+}

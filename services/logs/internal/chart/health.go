@@ -1,0 +1,111 @@
+package chart
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// health is the suite watching itself: lateness of ticks, missed ticks, the manager's backlog, the flow of records and
+// how long a record takes from its making to its place on disk.
+type health struct {
+	q                Query
+	late, spool, lag *track
+	missed           *counter
+	skipped          int
+	flow             *counter
+	first, last      float64
+}
+
+func newHealth(q Query) builder {
+	return &health{
+		q: q, late: newTrack(q), spool: newTrack(q), lag: newTrack(q), missed: newCounter(q), flow: newCounter(q),
+	}
+}
+
+func (h *health) event(r contract.Record) {
+	at := millis(r.Time)
+	if h.flow.total == 0 {
+		h.first = at
+	}
+	h.last = max(h.last, at)
+	h.flow.add(r.Time)
+	if !r.Received.IsZero() {
+		h.lag.add(at, r.Received.Sub(r.Time).Seconds())
+	}
+}
+
+func (h *health) frame(f *frame) {
+	if f.host == nil {
+		return
+	}
+	h.late.add(f.at, micros(f.host.Timings.LateUS))
+	h.spool.add(f.at, float64(f.host.SpoolRecords))
+	for range min(f.host.SkippedTicks, 10_000) { // a bound: the number is a producer's word
+		h.missed.add(clock(f.at))
+	}
+	h.skipped += int(min(f.host.SkippedTicks, 10_000))
+}
+
+func (h *health) sum(s Sum) {
+	if s.By != byHost {
+		return
+	}
+	switch s.Metric {
+	case "late_us":
+		s.into(h.late, 1e-6)
+	case "spool_records":
+		s.into(h.spool, 1)
+	case "skipped_ticks":
+		if s.Total > 0 {
+			h.missed.addN(s.At, int(s.Total))
+		}
+		h.skipped += int(s.Total)
+	}
+}
+
+func (h *health) model(rhythm time.Duration) Model {
+	gap := h.q.gap(rhythm)
+	ticks := Pane{Title: "Ticks: late by", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
+		h.late.series(Series{Name: "late", Kind: KindLine, Tone: ToneLow}, gap),
+	}}
+	missed := Pane{Title: "Missed ticks and records waiting at the manager", X: timeAxis(), Y: valueAxis("", UnitCount), Weight: 1, Series: []Series{
+		h.spool.series(Series{Name: "records waiting", Kind: KindStep, Tone: ToneThird, Fill: 0.2}, gap),
+		{Name: "missed ticks", Kind: KindBar, Tone: ToneFourth, Fill: 0.9, Points: h.missed.points(1, "missed")},
+	}}
+	store := Pane{Title: "From made to kept", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Column: 1, Series: []Series{
+		h.lag.series(Series{Name: "delay of a record", Kind: KindLine, Tone: ToneHigh, Dash: DashDashed}, 3*gap),
+	}}
+	flow := Pane{Title: "Records", X: timeAxis(), Y: valueAxis("", UnitRate), Weight: 1, Column: 1, Series: []Series{h.rate()}}
+	m := Model{StepMS: stepOf(h.q, float64(rhythm.Milliseconds())), Summary: h.summary(), Panes: []Pane{ticks, missed, store, flow}}
+	if h.q.Sums > 0 {
+		m.Panes = m.Panes[:2]
+		m.Notes = []string{"Over so long a range only the sums are read: the flow and the delay of records are drawn for shorter ones."}
+	}
+	return m
+}
+
+func (h *health) rate() Series {
+	s := Series{Name: "records per second", Kind: KindBar, Tone: ToneLow, Fill: 0.6}
+	for _, p := range h.flow.points(1, "records") {
+		p.Y /= h.flow.step / 1000
+		s.Points = append(s.Points, p)
+	}
+	return s
+}
+
+func (h *health) summary() string {
+	if h.q.Sums > 0 && h.late.stat.N > 0 {
+		return fmt.Sprintf("Ticks were late by %s on average and %s at most; %d missed. At most %.0f records waited at the manager.",
+			FormatValue(UnitSeconds, h.late.stat.Avg), FormatValue(UnitSeconds, h.late.stat.Max), h.skipped, h.spool.stat.Max)
+	}
+	if h.flow.total == 0 {
+		return ""
+	}
+	span := max(1, (h.last-h.first)/1000)
+	return fmt.Sprintf("%s, %s on average. Ticks were late by %s on average and %s at most; %d missed. At most %.0f records waited at the manager. A record reached the disk %s after it was made on average, %s at most.",
+		plural(h.flow.total, "record"), FormatValue(UnitRate, float64(h.flow.total)/span),
+		FormatValue(UnitSeconds, h.late.stat.Avg), FormatValue(UnitSeconds, h.late.stat.Max), h.skipped,
+		h.spool.stat.Max, FormatValue(UnitSeconds, h.lag.stat.Avg), FormatValue(UnitSeconds, h.lag.stat.Max))
+}

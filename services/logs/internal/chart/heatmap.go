@@ -1,0 +1,132 @@
+package chart
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// heatColumns is how many columns of time a heat map has at most: each must stay wide enough to see.
+const heatColumns = 60
+
+// heatmap is time × image: how many were removed, and the mean CPU of those that lived.
+type heatmap struct {
+	q      Query
+	step   time.Duration
+	images map[string]map[int]*cell
+	total  int
+}
+
+type cell struct {
+	removed int
+	cpu     float64
+	n       int
+}
+
+func newHeatmap(q Query) builder {
+	return &heatmap{q: q, step: max(q.step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
+}
+
+func (h *heatmap) at(image string, ms float64) *cell {
+	if image == "" {
+		image = "(unknown image)"
+	}
+	if h.images[image] == nil {
+		h.images[image] = map[int]*cell{}
+	}
+	col := int((ms - millis(h.q.Since)) / float64(h.step.Milliseconds()))
+	if h.images[image][col] == nil {
+		h.images[image][col] = &cell{}
+	}
+	return h.images[image][col]
+}
+
+func (h *heatmap) event(r contract.Record) {
+	if b, ok := r.Body.(contract.ActionBody); ok && removal(b) && h.q.wants(b.Subject) {
+		h.at(b.Image, millis(r.Time)).removed++
+		h.total++
+	}
+}
+
+func (h *heatmap) frame(f *frame) {
+	for _, row := range f.rows {
+		if row.Owned && row.Measured && h.q.wants(row.Subject) {
+			c := h.at(row.Image, f.at)
+			c.cpu += cores(row.CPUMillicores)
+			c.n++
+		}
+	}
+}
+
+func (h *heatmap) sum(s Sum) {
+	if s.By != byImage || !h.q.wants(contract.Subject{Image: s.Key, Class: classOfImage(s.Key)}) {
+		return
+	}
+	switch s.Metric {
+	case "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+		h.at(s.Key, millis(s.At)).removed += int(s.N)
+		h.total += int(s.N)
+	case "cpu_millicores":
+		c := h.at(s.Key, millis(s.At))
+		c.cpu += float64(s.Total) / 10
+		c.n += int(s.N)
+	}
+}
+
+func (h *heatmap) model(time.Duration) Model {
+	removed := h.pane("Removals per "+FormatDuration(h.step), UnitCount, func(c *cell) (float64, bool) { return float64(c.removed), c.removed > 0 })
+	cpu := h.pane("Mean CPU of one container, 100 % = one core", UnitCPU, func(c *cell) (float64, bool) {
+		return c.cpu / float64(max(1, c.n)), c.n > 0
+	})
+	return Model{StepMS: h.step.Milliseconds(), Summary: h.summary(), Panes: []Pane{removed, cpu}}
+}
+
+func (h *heatmap) pane(title string, u Unit, value func(*cell) (float64, bool)) Pane {
+	p := Pane{Title: title, Weight: 1, X: Axis{Kind: AxisCategory, Categories: h.columns()}, Y: Axis{Kind: AxisCategory, Unit: u}}
+	s := Series{Name: title, Kind: KindHeat, Tone: ToneLow}
+	for _, image := range sortedKeys(h.images) {
+		row := float64(len(p.Y.Categories))
+		p.Y.Categories = append(p.Y.Categories, image)
+		for _, col := range sortedKeys(h.images[image]) {
+			if v, ok := value(h.images[image][col]); ok && col < len(p.X.Categories) {
+				s.Points = append(s.Points, Point{X: float64(col), Y: row, Z: v, Label: image + " · " + FormatValue(u, v)})
+			}
+		}
+	}
+	p.Series = []Series{s}
+	return p
+}
+
+// columns are the labels of the time axis in UTC; the day is named where it matters.
+func (h *heatmap) columns() []string {
+	layout := "15:04"
+	switch {
+	case h.step < time.Minute:
+		layout = "15:04:05"
+	case h.q.Until.Sub(h.q.Since) > 24*time.Hour:
+		layout = "02 Jan 15:04"
+	}
+	var out []string
+	for t := h.q.Since.UTC(); t.Before(h.q.Until) && len(out) <= heatColumns; t = t.Add(h.step) {
+		out = append(out, t.Format(layout))
+	}
+	return out
+}
+
+func (h *heatmap) summary() string {
+	if len(h.images) == 0 {
+		return ""
+	}
+	most, name := -1, ""
+	for _, image := range sortedKeys(h.images) {
+		n := 0
+		for _, c := range h.images[image] {
+			n += c.removed
+		}
+		if n > most {
+			most, name = n, image
+		}
+	}
+	return fmt.Sprintf("%s of %s; most often of %s (%d).", plural(h.total, "removal"), plural(len(h.images), "image"), name, most)
+}

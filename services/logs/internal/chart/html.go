@@ -1,0 +1,204 @@
+package chart
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/go-echarts/go-echarts/v2/charts"
+	"github.com/go-echarts/go-echarts/v2/opts"
+)
+
+// PaneHint tells the page's script how to write a pane's values: it holds the formatters, the option holds none.
+type PaneHint struct {
+	Suffix string   `json:"suffix"`
+	Kind   AxisKind `json:"kind"`
+	Title  string   `json:"title"`
+	// Place is left, top, width and height in parts of the chart.
+	Place [4]float64 `json:"place"`
+	// Wide says that the Y axis carries names and needs their room.
+	Wide bool `json:"wide,omitempty"`
+}
+
+// Hints are the panes' hints in their order.
+func (m Model) Hints() []PaneHint {
+	out := make([]PaneHint, 0, len(m.Panes))
+	for i, f := range layout(m.Panes) {
+		p := m.Panes[i]
+		out = append(out, PaneHint{
+			Suffix: p.Scale().Suffix, Kind: p.X.Kind, Title: p.Title,
+			Place: [4]float64{f.left, f.top, f.width, f.height}, Wide: p.Y.Kind == AxisCategory,
+		})
+	}
+	return out
+}
+
+// Option is the model as an ECharts option: a value for json.Marshal, which escapes <, > and &. It holds no function and
+// no markup. Values are in the unit of their axis (see [Pane.Scale]), rounded to 7 significant digits.
+func Option(m Model, t Theme) map[string]any {
+	pal := PaletteOf(t)
+	line := charts.NewLine()
+	line.XAxisList, line.YAxisList = nil, nil
+	line.SetGlobalOptions(
+		charts.WithAnimation(false),
+		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(false)}),
+		charts.WithTooltipOpts(tooltip(m)),
+	)
+	var ramps []map[string]any
+	places := layout(m.Panes)
+	for i, p := range m.Panes {
+		line.GridList = append(line.GridList, grid(p, places[i]))
+		line.XAxisList = append(line.XAxisList, xAxis(m, p, i, pal))
+		line.YAxisList = append(line.YAxisList, yAxis(p, i, pal))
+		base := stacks{}
+		for j, s := range p.Series {
+			if s.Kind == KindHeat {
+				ramps = append(ramps, ramp(p, len(line.MultiSeries), pal))
+			}
+			line.MultiSeries = append(line.MultiSeries, series(p, s, i, j == 0, base, pal))
+		}
+	}
+	validate(line)
+	option := line.JSON()
+	option["title"] = titles(m.Panes, places, pal)
+	option["textStyle"] = map[string]any{"color": pal.Ink}
+	option["aria"] = map[string]any{"enabled": true, "label": map[string]any{"description": m.Summary}}
+	delete(option, "toolbox")
+	delete(option, "color")
+	if len(ramps) > 0 {
+		option["visualMap"] = ramps
+	}
+	if isTimed(m) {
+		option["dataZoom"] = zoom(len(m.Panes))
+		option["axisPointer"] = map[string]any{"link": []any{map[string]any{"xAxisIndex": "all"}}}
+	}
+	return option
+}
+
+// validate runs the library's own checks. They set the first X axis' data from a field that is not used here.
+func validate(line *charts.Line) {
+	first := line.XAxisList[0].Data
+	line.Validate()
+	line.XAxisList[0].Data = first
+}
+
+func isTimed(m Model) bool { return len(m.Panes) > 0 && m.Panes[0].X.Kind == AxisTime }
+
+func zoom(panes int) []map[string]any {
+	all := make([]int, panes)
+	for i := range all {
+		all[i] = i
+	}
+	return []map[string]any{{
+		"type": "inside", "xAxisIndex": all, "filterMode": "none",
+		"zoomOnMouseWheel": "ctrl", "moveOnMouseMove": "shift", "moveOnMouseWheel": false, "preventDefaultMouseMove": false,
+	}}
+}
+
+func tooltip(m Model) opts.Tooltip {
+	tip := opts.Tooltip{Show: opts.Bool(true), Trigger: "item"}
+	if isTimed(m) && m.Name != "lives" {
+		tip.Trigger = "axis"
+	}
+	return tip
+}
+
+// grid places a pane in per cent of the chart. The page's script, which knows the size in pixels, takes the room of the
+// texts off.
+func grid(p Pane, f frameOf) opts.Grid {
+	return opts.Grid{
+		Left: percent(f.left), Top: percent(f.top), Width: percent(f.width), Height: percent(f.height),
+		ContainLabel: opts.Bool(p.Y.Kind == AxisCategory),
+	}
+}
+
+func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 2, 64) + "%" }
+
+func titles(panes []Pane, places []frameOf, pal Palette) []opts.Title {
+	out := make([]opts.Title, 0, len(panes))
+	for i, p := range panes {
+		out = append(out, opts.Title{
+			Title: p.heading(), Left: percent(places[i].left), Top: percent(places[i].top),
+			TitleStyle: &opts.TextStyle{Color: pal.Muted, FontSize: 12, FontWeight: "600"},
+		})
+	}
+	return out
+}
+
+func xAxis(m Model, p Pane, i int, pal Palette) opts.XAxis {
+	a := opts.XAxis{
+		Type: string(p.X.Kind), GridIndex: i,
+		AxisLabel: &opts.AxisLabel{Color: pal.Muted, HideOverlap: opts.Bool(true), FontSize: 11},
+		AxisLine:  &opts.AxisLine{LineStyle: &opts.LineStyle{Color: pal.Grid}},
+		SplitLine: &opts.SplitLine{Show: opts.Bool(p.horizontal()), LineStyle: &opts.LineStyle{Color: pal.Grid}},
+	}
+	switch p.X.Kind {
+	case AxisTime:
+		a.Min, a.Max = m.Since.UnixMilli(), m.Until.UnixMilli()
+		a.AxisLabel.ShowMinLabel, a.AxisLabel.ShowMaxLabel = opts.Bool(false), opts.Bool(false) // no round times
+	case AxisCategory:
+		a.Data = p.X.Categories
+	case AxisValue:
+		a.Min = bound(p.X.Min, p.Scale())
+		a.SplitNumber = 3
+	}
+	return a
+}
+
+func yAxis(p Pane, i int, pal Palette) opts.YAxis {
+	a := opts.YAxis{
+		Type: string(p.Y.Kind), GridIndex: i, SplitNumber: 4, NameLocation: "middle", NameGap: 42,
+		AxisLabel: &opts.AxisLabel{Color: pal.Muted, FontSize: 11, Show: opts.Bool(!p.Y.Hidden)},
+		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Y.Kind == AxisValue && !p.Y.Hidden), LineStyle: &opts.LineStyle{Color: pal.Grid}},
+	}
+	switch p.Y.Kind {
+	case AxisCategory:
+		a.Data = p.Y.Categories
+		a.AxisLabel.Width, a.AxisLabel.Overflow = 132, "truncate"
+	case AxisValue:
+		s := p.Scale()
+		a.Name = p.Y.Label
+		a.Min, a.Max = bound(p.Y.Min, s), bound(p.Y.Max, s)
+		if p.Y.Max != nil { // the end of the range is no round number
+			a.AxisLabel.ShowMaxLabel = opts.Bool(false)
+		}
+		if p.Y.Unit == UnitCount {
+			a.MinInterval = 1
+		}
+	}
+	return a
+}
+
+// bound is a fixed end in the axis' unit, or nil.
+func bound(v *float64, s Scale) any {
+	if v == nil {
+		return nil
+	}
+	return significant(*v / s.Div)
+}
+
+func ramp(p Pane, index int, pal Palette) map[string]any {
+	_, hi := p.extent()
+	return map[string]any{
+		"show": false, "min": 0, "max": math.Max(1, significant(hi/p.Scale().Div)), "dimension": 2, "seriesIndex": index,
+		"inRange": map[string]any{"color": pal.Ramp},
+	}
+}
+
+// significant rounds to 7 digits: more than a screen shows and half the bytes.
+func significant(v float64) float64 {
+	out, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 7, 64), 64)
+	if err != nil { // not a number: never drawn
+		return 0
+	}
+	return out
+}
+
+// seriesID is the same on every refresh, so that the page updates a series instead of replacing it.
+func seriesID(pane int, s Series) string {
+	id := s.ID
+	if id == "" {
+		id = s.Name
+	}
+	return fmt.Sprintf("%d/%s/%s", pane, s.Kind, id)
+}

@@ -1,0 +1,41 @@
+package chart
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// byImage is the processes chart of a long range: all containers of an image together, averaged over the ticks of a
+// bucket. Sums do not know single containers.
+func (p *processes) byImage(rhythm time.Duration) Model {
+	gap := p.q.gap(rhythm)
+	cpu := Pane{Title: "CPU per image", X: timeAxis(), Y: valueAxis("100 % = one core", UnitCPU), Weight: 1}
+	ram := Pane{Title: "RAM per image", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1}
+	for i, image := range p.topImages() {
+		s := Series{Name: image, Kind: KindLine, Tone: toneOf(classOfImage(image)), Dash: dashes[i%len(dashes)]}
+		cpu.Series = append(cpu.Series, p.images.cpu.track(image, func(s Sum) float64 { return float64(s.Total) / 10 }).series(s, gap))
+		ram.Series = append(ram.Series, p.images.ram.track(image, func(s Sum) float64 { return float64(s.Total) * 1024 }).series(s, gap))
+	}
+	m := Model{Panes: []Pane{cpu, ram}, Notes: []string{"Over so long a range only the sums are read: containers are joined by image."}}
+	if len(ram.Series) > 0 {
+		heaviest := slices.MaxFunc(ram.Series, func(a, b Series) int { return cmp.Compare(a.Stat.Avg, b.Stat.Avg) })
+		m.Summary = fmt.Sprintf("%s. %s held most RAM: %s on average.",
+			plural(len(ram.Series), "image"), heaviest.Name, FormatValue(UnitBytes, heaviest.Stat.Avg))
+	}
+	return m
+}
+
+// topImages are the images that used most RAM over the range, at most as many as containers have lines.
+func (p *processes) topImages() []string {
+	used := map[string]uint64{}
+	for image, sums := range p.images.ram.total {
+		for _, s := range sums {
+			used[image] += s.Total
+		}
+	}
+	names := sortedKeys(used)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(used[b], used[a]) })
+	return names[:min(topSeries, len(names))]
+}

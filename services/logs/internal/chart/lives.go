@@ -1,0 +1,187 @@
+package chart
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// maxLives is how many bars fit a chart: three points each (begin, end, break) of one series a class.
+const maxLives = MaxPoints / 3
+
+// livesChart draws one bar per container. Bars share lanes where they do not overlap, so that a thousand lives an hour
+// need no more height than the most that lived at once.
+type livesChart struct {
+	q     Query
+	lives *lives
+}
+
+func newLivesChart(q Query) builder { return &livesChart{q: q, lives: newLives(q)} }
+
+func (c *livesChart) event(r contract.Record) { c.lives.event(r) }
+func (c *livesChart) frame(f *frame)          { c.lives.frame(f) }
+
+func (c *livesChart) model(rhythm time.Duration) Model {
+	all := c.lives.close(float64(rhythm.Milliseconds()))
+	var notes []string
+	if len(all) > maxLives {
+		notes = append(notes, fmt.Sprintf("The newest %d of %d lives are drawn; choose a shorter range to see the others.", maxLives, len(all)))
+		all = all[len(all)-maxLives:]
+	}
+	pane := Pane{Title: "One bar per container", X: timeAxis(), Weight: 1, Y: Axis{Kind: AxisValue, Hidden: true}}
+	lane := 0.0
+	for _, class := range classes() {
+		group := ofClass(all, class)
+		if len(group) == 0 {
+			continue
+		}
+		rows, lanes := c.pack(group)
+		for i := range rows {
+			rows[i] += lane
+		}
+		pane.Series = append(pane.Series, c.spans(group, rows, class))
+		pane.Series = append(pane.Series, c.ends(group, rows, class)...)
+		pane.Bands = append(pane.Bands, Band{Label: string(class), From: lane - 0.5, To: lane + float64(lanes) - 0.5, Tone: toneOf(class)})
+		lane += float64(lanes) + 0.5
+	}
+	lo, hi := -0.75, lane
+	pane.Y.Min, pane.Y.Max = &lo, &hi
+	return Model{Notes: notes, Summary: c.summary(all), Panes: []Pane{pane}}
+}
+
+func ofClass(all []*life, class contract.Class) []*life {
+	var out []*life
+	for _, l := range all {
+		if l.Class == class || class == contract.ClassUnknown && toneOf(l.Class) == ToneNeutral {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// pack gives every life the first lane that is free; a lane is free a little after its last bar so that bars do not touch.
+func (c *livesChart) pack(group []*life) (rows []float64, lanes int) {
+	pause := float64(c.q.Until.Sub(c.q.Since).Milliseconds()) / 400
+	var busy []float64
+	for _, l := range group {
+		row := len(busy)
+		for i, until := range busy {
+			if until <= l.born {
+				row = i
+				break
+			}
+		}
+		if row == len(busy) {
+			busy = append(busy, 0)
+		}
+		busy[row] = math.Max(l.until(c.lives.now), l.born) + pause
+		rows = append(rows, float64(row))
+	}
+	return rows, len(busy)
+}
+
+func (c *livesChart) spans(group []*life, rows []float64, class contract.Class) Series {
+	s := Series{Name: string(class), Kind: KindSpan, Tone: toneOf(class)}
+	since := millis(c.q.Since)
+	for i, l := range group {
+		end := l.until(c.lives.now)
+		s.Points = append(s.Points, Point{
+			X: math.Max(l.born, since), X2: math.Max(end, l.born), Y: rows[i],
+			Label: fmt.Sprintf("%s · %s · %s · %s", display(l.Subject), l.Image, FormatDuration(time.Duration((end-l.born)*1e6)), endText(l)),
+		})
+	}
+	return s
+}
+
+// ends are the glyphs at the ends of the bars: one shape per cause.
+func (c *livesChart) ends(group []*life, rows []float64, class contract.Class) []Series {
+	var out []Series
+	for _, end := range []struct {
+		cause string
+		glyph Glyph
+	}{{endRemoved, GlyphSquare}, {endGone, GlyphDiamond}, {endAlive, GlyphPin}} {
+		s := Series{Name: string(class) + " " + endWord(end.cause), Kind: KindMark, Tone: toneOf(class), Glyph: end.glyph}
+		for i, l := range group {
+			if l.end == end.cause {
+				s.Points = append(s.Points, Point{X: math.Max(l.until(c.lives.now), l.born), Y: rows[i], Label: display(l.Subject) + " · " + endText(l)})
+			}
+		}
+		if len(s.Points) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func endWord(end string) string {
+	switch end {
+	case endRemoved:
+		return "removed"
+	case endGone:
+		return "left by itself"
+	default:
+		return "alive"
+	}
+}
+
+func endText(l *life) string {
+	if l.end == endRemoved && l.reason != "" {
+		return "removed: " + ReasonText(l.reason)
+	}
+	return endWord(l.end)
+}
+
+func (c *livesChart) summary(all []*life) string {
+	n := map[string]int{}
+	for _, l := range all {
+		n[l.end]++
+	}
+	return fmt.Sprintf("%s: %d removed by the governor, %d left by themselves, %d alive.",
+		pluralOf(len(all), "life", "lives"), n[endRemoved], n[endGone], n[endAlive])
+}
+
+// ReasonText says a reason of the policy in words; an unknown one stands for itself.
+func ReasonText(reason string) string {
+	switch reason {
+	case contract.ReasonWithinQuota:
+		return "holds a place"
+	case contract.ReasonOverQuota:
+		return "over the quota of its class"
+	case contract.ReasonYoungFlood:
+		return "too many young containers at once"
+	case contract.ReasonMemoryFloor:
+		return "host memory under its floor"
+	case contract.ReasonYoung:
+		return "young: judged after a full tick"
+	case contract.ReasonUnmeasured:
+		return "not measured this time"
+	case contract.ReasonNotOwned:
+		return "not Gestor's"
+	case contract.ReasonSuite:
+		return "part of Gestor"
+	case contract.ReasonProtected:
+		return "protected by the policy"
+	case contract.ReasonUnknown:
+		return "class unknown"
+	case contract.ReasonPaused:
+		return "paused"
+	case contract.ReasonLeaving:
+		return "is being removed"
+	case contract.ReasonStuck:
+		return "removing failed too often"
+	case contract.ReasonFutile:
+		return "comes back each time"
+	case contract.ReasonCapped:
+		return "over the quota, spared by a cap"
+	case contract.ReasonNotRunning:
+		return "not running"
+	case contract.ReasonNotInEngine:
+		return "unknown to this engine"
+	case contract.ReasonOrphaned:
+		return "its generator was gone at the end"
+	default:
+		return reason
+	}
+}

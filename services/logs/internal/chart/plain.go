@@ -1,0 +1,75 @@
+package chart
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"gestor.local/contract"
+)
+
+// maxName is how many characters of a name a chart shows: container names have at most 64 useful ones.
+const maxName = 64
+
+// Plain makes hostile text fit to be drawn: no control or bidirectional characters (they reorder what a reader sees),
+// valid UTF-8, bounded. Markup stays as it is; the renderers treat it as text.
+func Plain(s string) string { return Clean(s, maxName) }
+
+// Clean is Plain for a text of at most n characters.
+func Clean(s string, n int) string {
+	if isPlain(s, n) {
+		return s
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+	if utf8.RuneCountInString(s) > n {
+		s = string([]rune(s)[:n-1]) + "…"
+	}
+	return s
+}
+
+func isPlain(s string, n int) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return len(s) <= n
+}
+
+// plainBody cleans the names of the container that a body is about.
+func plainBody(b contract.Body) contract.Body {
+	switch b := b.(type) {
+	case contract.ContainerBody:
+		b.Subject = plainSubject(b.Subject)
+		return b
+	case contract.DecisionBody:
+		b.Subject = plainSubject(b.Subject)
+		return b
+	case contract.ActionBody:
+		b.Subject = plainSubject(b.Subject)
+		return b
+	case contract.LaunchBody:
+		b.Subject = plainSubject(b.Subject)
+		return b
+	default:
+		return b
+	}
+}
+
+func plainSubject(s contract.Subject) contract.Subject {
+	s.Name, s.Image = Plain(s.Name), ShortImage(s.Image)
+	return s
+}
+
+// ShortImage is the name of an image as charts call it: without registry, owner and tag, fit to be drawn. The engine's
+// gestor/high-cpu:latest and the generator's high-cpu are one.
+func ShortImage(image string) string {
+	image = image[strings.LastIndexByte(image, '/')+1:]
+	name, _, _ := strings.Cut(image, ":")
+	return Plain(name)
+}

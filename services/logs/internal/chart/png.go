@@ -1,0 +1,169 @@
+package chart
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+
+	imagefont "golang.org/x/image/font"
+)
+
+// Limits of a picture's sides in pixels: below nothing can be read, above a request costs too much.
+const (
+	MinPixels = 200
+	MaxPixels = 4000
+)
+
+// DefaultSize is the size of a chart's picture in pixels: wide enough for a README, high enough for its panes.
+func DefaultSize(m Model) (width, height int) {
+	rows := map[int]int{}
+	most := 1
+	for _, p := range m.Panes {
+		rows[p.Column]++
+		most = max(most, rows[p.Column])
+	}
+	return 1200, 330 + 200*most
+}
+
+// dpi makes a point 4/3 of a pixel, as CSS has it.
+const dpi = 96
+
+// WritePNG draws the model. The picture is a function of its arguments alone: same model, same bytes.
+func WritePNG(w io.Writer, m Model, t Theme, width, height int) error {
+	if min(width, height) < MinPixels || max(width, height) > MaxPixels {
+		return fmt.Errorf("chart: %d × %d pixels: each side must be %d to %d", width, height, MinPixels, MaxPixels)
+	}
+	img := vgimg.NewWith(
+		vgimg.UseWH(pixels(width), pixels(height)), vgimg.UseDPI(dpi),
+		vgimg.UseBackgroundColor(rgba(PaletteOf(t).Ground, 1)),
+	)
+	p := &painter{pal: PaletteOf(t), m: m}
+	p.picture(draw.New(img))
+	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(w); err != nil {
+		return fmt.Errorf("chart: write picture of %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+func pixels(n int) vg.Length { return vg.Length(n) * vg.Inch / dpi }
+
+// painter draws one model on a canvas, from the top down: title, summary, panes, legend.
+type painter struct {
+	pal Palette
+	m   Model
+}
+
+const (
+	margin  = vg.Length(14)
+	sizeH1  = 15
+	sizeH2  = 9.5
+	sizeTxt = 8.5
+)
+
+func (p *painter) picture(c draw.Canvas) {
+	c = draw.Crop(c, margin, -margin, margin, -margin)
+	head := p.style(sizeH1, p.pal.Ink)
+	head.Font.Weight = imagefont.WeightBold
+	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 14}, p.m.Title)
+	small := p.style(sizeTxt, p.pal.Muted)
+	right := small
+	right.XAlign = draw.XRight
+	c.FillText(right, vg.Point{X: c.Max.X, Y: c.Max.Y - 12}, p.span())
+	c.Max.Y -= 26
+	about := p.m.Summary
+	if p.m.Empty != "" {
+		about = p.m.Empty
+	}
+	for i, line := range wrap(small, about, c.Max.X-c.Min.X) {
+		if i == 3 {
+			break
+		}
+		c.FillText(small, vg.Point{X: c.Min.X, Y: c.Max.Y - 8}, line)
+		c.Max.Y -= 12
+	}
+	c.Max.Y -= 8
+	if p.m.Empty != "" {
+		p.nothing(c)
+		return
+	}
+	c.Min.Y += p.legend(c)
+	for i, f := range layout(p.m.Panes) {
+		p.pane(part(c, f), p.m.Panes[i])
+	}
+}
+
+func (p *painter) span() string {
+	return p.m.Since.UTC().Format("2006-01-02 15:04:05") + " – " + p.m.Until.UTC().Format("2006-01-02 15:04:05") + " UTC"
+}
+
+func (p *painter) nothing(c draw.Canvas) {
+	s := p.style(13, p.pal.Muted)
+	s.XAlign, s.YAlign = draw.XCenter, draw.YCenter
+	c.FillText(s, c.Center(), "nothing to show")
+}
+
+// part is the piece of a canvas that a pane's frame names; frames count from the top left.
+func part(c draw.Canvas, f frameOf) draw.Canvas {
+	w, h := c.Max.X-c.Min.X, c.Max.Y-c.Min.Y
+	out := c
+	out.Min.X = c.Min.X + vg.Length(f.left)*w
+	out.Max.X = out.Min.X + vg.Length(f.width)*w
+	out.Max.Y = c.Max.Y - vg.Length(f.top)*h
+	out.Min.Y = out.Max.Y - vg.Length(f.height)*h
+	return out
+}
+
+func (p *painter) style(size float64, hex string) text.Style {
+	return text.Style{
+		Color: rgba(hex, 1), Handler: plot.DefaultTextHandler,
+		Font: font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Length(size)),
+	}
+}
+
+// wrap breaks a text at spaces so that each line fits the width.
+func wrap(s text.Style, txt string, width vg.Length) []string {
+	var out []string
+	line := ""
+	for _, word := range strings.Fields(txt) {
+		if next := strings.TrimSpace(line + " " + word); line == "" || s.Width(next) <= width {
+			line = next
+			continue
+		}
+		out = append(out, line)
+		line = word
+	}
+	return append(out, line)
+}
+
+// shorten cuts a text that does not fit the width.
+func shorten(s text.Style, txt string, width vg.Length) string {
+	r := []rune(txt)
+	for n := len(r); n > 0; n-- {
+		cut := txt
+		if n < len(r) {
+			cut = string(r[:n]) + "…"
+		}
+		if s.Width(cut) <= width {
+			return cut
+		}
+	}
+	return ""
+}
+
+// rgba reads "#rrggbb" with an opacity of 0..1.
+func rgba(hex string, opacity float64) color.NRGBA {
+	var c color.NRGBA
+	if _, err := fmt.Sscanf(hex, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil {
+		return color.NRGBA{A: 255}
+	}
+	c.A = uint8(255*opacity + 0.5)
+	return c
+}

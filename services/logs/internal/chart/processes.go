@@ -1,0 +1,201 @@
+package chart
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// topSeries is how many containers have a line of their own; the rest is "other".
+const topSeries = 10
+
+// processes is CPU and RAM per container on one time axis, the dead included.
+type processes struct {
+	q        Query
+	all      map[string]*consumer
+	cpu, ram sums
+	prune    int
+	images   struct{ cpu, ram *perTick } // of sums only, which know images and not containers
+}
+
+// consumer is one container's use over the range.
+type consumer struct {
+	contract.Subject
+	cpu, ram *track
+	seen     float64
+}
+
+// sums is the course of a whole: the sum over all containers at each tick.
+type sums struct{ *track }
+
+func newProcesses(q Query) builder {
+	p := &processes{q: q, all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512}
+	p.images.cpu, p.images.ram = newPerTick(q), newPerTick(q)
+	return p
+}
+
+func (p *processes) event(contract.Record) {}
+
+func (p *processes) frame(f *frame) {
+	cpu, ram, any := 0.0, 0.0, false
+	for _, row := range f.rows {
+		if !row.Owned || !row.Measured || !p.q.wants(row.Subject) {
+			continue
+		}
+		c := p.all[row.Container]
+		if c == nil {
+			c = &consumer{Subject: row.Subject, cpu: newTrack(p.q), ram: newTrack(p.q)}
+			p.all[row.Container] = c
+		}
+		c.seen = f.at
+		c.cpu.add(f.at, cores(row.CPUMillicores))
+		c.ram.add(f.at, kib(row.RAMKB))
+		cpu, ram, any = cpu+cores(row.CPUMillicores), ram+kib(row.RAMKB), true
+	}
+	if any {
+		p.cpu.add(f.at, cpu)
+		p.ram.add(f.at, ram)
+	}
+	if len(p.all) > p.prune {
+		p.forget(f.at)
+	}
+}
+
+func (p *processes) sum(s Sum) {
+	switch {
+	case s.By == byHost && s.Metric == "late_us":
+		p.images.cpu.tick(s)
+		p.images.ram.tick(s)
+	case s.By != byImage || !p.q.wants(contract.Subject{Image: s.Key, Class: classOfImage(s.Key)}):
+	case s.Metric == "cpu_millicores":
+		p.images.cpu.add(s)
+	case s.Metric == "ram_kb":
+		p.images.ram.add(s)
+	}
+}
+
+// forget drops dead containers that cannot be among the top any more, which bounds memory on long ranges. The sums keep
+// their share. An id does not come back, so a dead one's sum is final.
+func (p *processes) forget(now float64) {
+	keep := map[string]bool{}
+	for _, c := range p.top() {
+		keep[c.Container] = true
+	}
+	for id, c := range p.all {
+		if !keep[id] && now-c.seen > 10*60_000 {
+			delete(p.all, id)
+		}
+	}
+	p.prune = max(512, 2*len(p.all))
+}
+
+// top are the containers that used most over the range (RAM held × time, CPU time), taken alternately from both orders;
+// in the legend the greatest user of RAM comes first. A long life counts for more than a peak: the peaks are in "top".
+func (p *processes) top() []*consumer {
+	list := make([]*consumer, 0, len(p.all))
+	for _, c := range p.all {
+		list = append(list, c)
+	}
+	byRAM := ordered(list, func(c *consumer) float64 { return c.ram.sum })
+	byCPU := ordered(list, func(c *consumer) float64 { return c.cpu.sum })
+	var out []*consumer
+	for i := range list {
+		for _, c := range []*consumer{byRAM[i], byCPU[i]} {
+			if len(out) < topSeries && !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return ordered(out, func(c *consumer) float64 { return c.ram.sum })
+}
+
+func ordered(list []*consumer, by func(*consumer) float64) []*consumer {
+	out := slices.Clone(list)
+	slices.SortFunc(out, func(a, b *consumer) int {
+		return cmp.Or(cmp.Compare(by(b), by(a)), cmp.Compare(a.Container, b.Container))
+	})
+	return out
+}
+
+func (p *processes) model(rhythm time.Duration) Model {
+	if p.q.Sums > 0 {
+		return p.byImage(rhythm)
+	}
+	gap := p.q.gap(rhythm)
+	top := p.top()
+	cpu := Pane{Title: "CPU per container", X: timeAxis(), Y: valueAxis("100 % = one core", UnitCPU), Weight: 1}
+	ram := Pane{Title: "RAM per container", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1}
+	names := distinct(top)
+	for i, c := range top {
+		s := Series{Name: names[i], ID: c.Container, Kind: KindLine, Tone: toneOf(c.Class), Dash: dashes[i%len(dashes)], Glyph: glyphs[i%len(glyphs)]}
+		cpu.Series = append(cpu.Series, c.cpu.series(s, gap))
+		ram.Series = append(ram.Series, c.ram.series(s, gap))
+	}
+	if len(p.all) > len(top) {
+		other := Series{Name: "other", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted}
+		cpu.Series = append(cpu.Series, p.cpu.less(top, func(c *consumer) *track { return c.cpu }).series(other, gap))
+		ram.Series = append(ram.Series, p.ram.less(top, func(c *consumer) *track { return c.ram }).series(other, gap))
+	}
+	return Model{StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(top), Panes: []Pane{cpu, ram}}
+}
+
+// less is the whole minus the given parts, bucket by bucket. The extremes of the rest within a bucket are not known: its
+// average stands for them.
+func (s sums) less(parts []*consumer, of func(*consumer) *track) *track {
+	rest := &track{since: s.since, step: s.step}
+	share := map[int64]float64{}
+	for _, c := range parts {
+		for _, b := range of(c).buckets {
+			share[b.slot] += b.sum
+		}
+	}
+	for _, b := range s.buckets {
+		left := max(0, b.sum-share[b.slot])
+		avg := left / float64(b.n)
+		rest.merge(b.at, left, avg, avg, b.n)
+	}
+	return rest
+}
+
+func (p *processes) summary(top []*consumer) string {
+	if len(top) == 0 {
+		return ""
+	}
+	byCPU := ordered(top, func(c *consumer) float64 { return c.cpu.sum })[0]
+	byRAM := top[0]
+	return fmt.Sprintf("Most RAM over time: %s (up to %s). Most CPU time: %s (up to %s of a core). All governed containers together used %s and %s on average.",
+		display(byRAM.Subject), FormatValue(UnitBytes, byRAM.ram.stat.Max), display(byCPU.Subject), FormatValue(UnitCPU, byCPU.cpu.stat.Max),
+		FormatValue(UnitBytes, p.ram.stat.Avg), FormatValue(UnitCPU, p.cpu.stat.Avg))
+}
+
+var (
+	dashes = []Dash{DashSolid, DashDashed, DashDotted}
+	glyphs = []Glyph{GlyphCircle, GlyphSquare, GlyphTriangle, GlyphDiamond, GlyphPin}
+)
+
+// distinct are the containers' names; where several have the same one, each carries the beginning of its id too.
+func distinct(list []*consumer) []string {
+	seen := map[string]int{"other": 1}
+	for _, c := range list {
+		seen[display(c.Subject)]++
+	}
+	out := make([]string, len(list))
+	for i, c := range list {
+		out[i] = display(c.Subject)
+		if seen[out[i]] > 1 {
+			out[i] += " (" + c.Container[:min(12, len(c.Container))] + ")"
+		}
+	}
+	return out
+}
+
+// display is how a container is called in a legend: its name, else the beginning of its id.
+func display(s contract.Subject) string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return s.Container[:min(12, len(s.Container))]
+}

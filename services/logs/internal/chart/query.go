@@ -1,0 +1,69 @@
+package chart
+
+import (
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// MaxPoints is how many points a series may have: more than a wide screen has columns, few enough for a phone.
+const MaxPoints = 2000
+
+// Query is the range and the selection a chart is drawn for.
+type Query struct {
+	// Since and Until bound the time axis: [Since, Until).
+	Since, Until time.Time
+	// Classes, Images and Containers select containers; empty selects all. Containers are full ids or prefixes.
+	Classes    []contract.Class
+	Images     []string
+	Containers []string
+	// Points is the most points of a series, 0 = MaxPoints.
+	Points int
+	// Sums is the width of the buckets when the set is fed with sums, 0 when it is fed with records.
+	Sums time.Duration
+	// Newest is the time of the newest record of the store, for the text of an empty chart; zero = the store is empty.
+	Newest time.Time
+}
+
+// steps are the widths of buckets: readers can add them up in their heads.
+var steps = [...]time.Duration{
+	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// step is the narrowest width that divides the range into at most n buckets.
+func (q Query) step(n int) time.Duration {
+	span := q.Until.Sub(q.Since)
+	for _, s := range steps {
+		if span <= time.Duration(n)*s {
+			return s
+		}
+	}
+	day := 24 * time.Hour
+	return (span/time.Duration(n)/day + 1) * day
+}
+
+func (q Query) points() int {
+	if q.Points <= 0 || q.Points > MaxPoints {
+		return MaxPoints
+	}
+	return q.Points
+}
+
+// wants says whether the selection holds the container.
+func (q Query) wants(s contract.Subject) bool {
+	if len(q.Classes) > 0 && !slices.Contains(q.Classes, s.Class) {
+		return false
+	}
+	if len(q.Images) > 0 && !slices.Contains(q.Images, s.Image) {
+		return false
+	}
+	return len(q.Containers) == 0 || slices.ContainsFunc(q.Containers, func(id string) bool {
+		return len(s.Container) >= len(id) && s.Container[:len(id)] == id
+	})
+}
+
+// selective says whether the selection leaves any container out.
+func (q Query) selective() bool { return len(q.Classes)+len(q.Images)+len(q.Containers) > 0 }

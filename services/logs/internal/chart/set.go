@@ -1,0 +1,168 @@
+package chart
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// builder makes one chart from the frames and events of a range.
+type builder interface {
+	frame(*frame)
+	event(contract.Record)
+	// model is called once, after the last record.
+	model(rhythm time.Duration) Model
+}
+
+// spec is a chart's entry in the catalogue.
+type spec struct {
+	Info
+	make  func(Query) builder
+	kinds []contract.Kind
+}
+
+// Info names a chart for people.
+type Info struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	About string `json:"about"`
+}
+
+// Set builds any number of charts from one pass over the records of a range.
+type Set struct {
+	q        Query
+	frames   framer
+	specs    []spec
+	builders []builder
+	records  int
+}
+
+// NewSet starts the charts with the given names, or all of them when none is given.
+func NewSet(q Query, names ...string) (*Set, error) {
+	if !q.Until.After(q.Since) {
+		return nil, fmt.Errorf("chart: the range ends (%s) before it begins (%s): since must be earlier than until",
+			q.Until.Format(time.RFC3339), q.Since.Format(time.RFC3339))
+	}
+	q.Images = slices.Clone(q.Images)
+	for i, image := range q.Images {
+		q.Images[i] = ShortImage(image)
+	}
+	s := &Set{q: q, frames: framer{open: map[string]*frame{}}}
+	s.frames.emit = s.emit
+	if len(names) == 0 {
+		names = Names()
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(catalogue(), func(c spec) bool { return c.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("chart: %q is not one of %v", name, Names())
+		}
+		c := catalogue()[i]
+		s.specs = append(s.specs, c)
+		s.builders = append(s.builders, c.make(q))
+	}
+	return s, nil
+}
+
+// Kinds are the kinds of records the set needs; the others may be left out of the scan.
+func (s *Set) Kinds() []contract.Kind {
+	var out []contract.Kind
+	for _, k := range contract.Kinds() {
+		if slices.ContainsFunc(s.specs, func(c spec) bool { return slices.Contains(c.kinds, k) }) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Add takes one record. Records come in the order of the store; those outside the range are ignored.
+func (s *Set) Add(r contract.Record) {
+	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) {
+		return
+	}
+	s.records++
+	r.Body = plainBody(r.Body)
+	switch r.Kind {
+	case contract.KindHost, contract.KindContainer:
+		s.frames.add(r)
+	}
+	for _, b := range s.builders {
+		b.event(r)
+	}
+}
+
+func (s *Set) emit(f *frame) {
+	for _, b := range s.builders {
+		b.frame(f)
+	}
+}
+
+// Models ends the pass and returns the charts in the order they were asked for.
+func (s *Set) Models() []Model {
+	s.frames.flush()
+	rhythm := time.Duration(s.frames.rhythm()) * time.Millisecond
+	if s.q.Sums > 0 {
+		rhythm = s.q.Sums
+	}
+	out := make([]Model, 0, len(s.builders))
+	for i, b := range s.builders {
+		m := b.model(rhythm)
+		m.Name, m.Title, m.About = s.specs[i].Name, s.specs[i].Title, s.specs[i].About
+		m.Since, m.Until = s.q.Since.UTC(), s.q.Until.UTC()
+		if s.q.Sums > 0 {
+			m.StepMS = max(m.StepMS, s.q.Sums.Milliseconds())
+		}
+		if !m.HasData() {
+			m.Empty = s.emptyText()
+			m.Summary = m.Title + ": nothing to show. " + m.Empty
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// emptyText says why a chart is empty and what to do.
+func (s *Set) emptyText() string {
+	span := FormatDuration(s.q.Until.Sub(s.q.Since))
+	switch {
+	case s.q.Newest.IsZero():
+		return "No record has arrived yet. Start the suite with `make up`; the first records come within a tick (10 s)."
+	case s.records == 0:
+		return fmt.Sprintf("No records in these %s; the newest is of %s. Choose a longer range, or see that the manager runs.",
+			span, s.q.Newest.UTC().Format("2006-01-02 15:04:05Z"))
+	case s.q.selective():
+		return "No container of this selection in these " + span + ". Widen the class, image or time range."
+	default:
+		return "Nothing of this kind happened in these " + span + ". Choose a longer range."
+	}
+}
+
+// Names lists the charts in the order of the page.
+func Names() []string {
+	var out []string
+	for _, c := range catalogue() {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// Catalogue describes every chart.
+func Catalogue() []Info {
+	var out []Info
+	for _, c := range catalogue() {
+		out = append(out, c.Info)
+	}
+	return out
+}
+
+// gap is the distance in milliseconds between two points of a series beyond which at least one reading is missing.
+func (q Query) gap(rhythm time.Duration) float64 {
+	step := q.step(q.points())
+	ms := float64(rhythm / time.Millisecond)
+	if 2*step <= rhythm || q.Sums > 0 && step <= rhythm { // no two readings share a bucket; sums stand on its grid
+		return 1.5 * ms
+	}
+	return float64(step/time.Millisecond) + 1.2*ms
+}

@@ -1,0 +1,133 @@
+package chart
+
+import (
+	"time"
+
+	"gestor.local/contract"
+)
+
+// Sum is what a roll-up knows of one metric over one bucket of one class, image or host.
+type Sum struct {
+	At                 time.Time // the bucket's start
+	By                 string    // class, image or host
+	Key                string
+	Metric             string // as in GET /v1/stats
+	N, Total, Min, Max uint64
+}
+
+// Dimensions of a sum.
+const (
+	byClass = "class"
+	byImage = "image"
+	byHost  = "host"
+)
+
+// summer is a builder that can be fed with sums instead of records, for ranges too long to read record by record.
+type summer interface{ sum(Sum) }
+
+// Summable lists the charts that can be built from sums.
+func Summable() []string {
+	var out []string
+	for _, c := range catalogue() {
+		if _, ok := c.make(Query{Since: time.Unix(0, 0), Until: time.Unix(1, 0)}).(summer); ok {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+// Sums says whether a chart draws the metric.
+func Sums(metric string) bool {
+	switch metric {
+	case "memory_total_kb", "memory_used_kb", "memory_free_kb", "memory_available_kb", "governed_ram_kb", "population", "quota",
+		"cpu_millicores", "ram_kb", "read_us", "parse_us", "decide_us", "act_us", "late_us", "spool_records", "skipped_ticks",
+		"launch_" + contract.LaunchStarted, "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// AddSum takes one sum. Sums come in order of time; the query's Sums is their step.
+func (s *Set) AddSum(sum Sum) {
+	s.records++
+	sum.Key = Plain(sum.Key)
+	if sum.By == byImage {
+		sum.Key = ShortImage(sum.Key)
+	}
+	for _, b := range s.builders {
+		if b, ok := b.(summer); ok {
+			b.sum(sum)
+		}
+	}
+}
+
+// into adds a sum to a track, in units of the track: unit is what 1 of the metric is.
+func (s Sum) into(t *track, unit float64) {
+	t.merge(millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
+}
+
+// wantsSum says whether the selection holds a sum's class or image. A selection of both reads the images.
+func (q Query) wantsSum(s Sum) bool {
+	switch {
+	case len(q.Images) > 0:
+		return s.By == byImage && q.wants(contract.Subject{Image: s.Key, Class: classOfImage(s.Key)})
+	default:
+		return s.By == byClass && q.wants(contract.Subject{Class: contract.Class(s.Key)})
+	}
+}
+
+// classOf is the class that a sum belongs to.
+func (s Sum) classOf() contract.Class {
+	if s.By == byClass {
+		return contract.Class(s.Key)
+	}
+	return classOfImage(s.Key)
+}
+
+// classOfImage is the default policy's word on an image: sums of images do not carry a class.
+func classOfImage(image string) contract.Class {
+	images := contract.DefaultPolicy().Images
+	for _, known := range []string{image, "gestor/" + image} {
+		if c, ok := images[known]; ok {
+			return c
+		}
+	}
+	return contract.ClassUnknown
+}
+
+// perTick turns totals over all containers into the average of a tick: how many ticks each bucket had is known from the
+// host's own metrics.
+type perTick struct {
+	q     Query
+	ticks map[int64]uint64
+	total map[string]map[int64]Sum // by key
+}
+
+func newPerTick(q Query) *perTick {
+	return &perTick{q: q, ticks: map[int64]uint64{}, total: map[string]map[int64]Sum{}}
+}
+
+func (p *perTick) tick(s Sum) { p.ticks[s.At.UnixMilli()] += s.N }
+
+func (p *perTick) add(s Sum) {
+	if p.total[s.Key] == nil {
+		p.total[s.Key] = map[int64]Sum{}
+	}
+	at := s.At.UnixMilli()
+	old := p.total[s.Key][at]
+	s.N, s.Total = s.N+old.N, s.Total+old.Total
+	p.total[s.Key][at] = s
+}
+
+// track is the average per tick of one key, of value(sum).
+func (p *perTick) track(key string, value func(Sum) float64) *track {
+	t := newTrack(p.q)
+	for _, at := range sortedKeys(p.total[key]) {
+		if n := p.ticks[at]; n > 0 {
+			v := value(p.total[key][at]) / float64(n)
+			t.merge(float64(at), v*float64(n), v, v, int(n))
+		}
+	}
+	return t
+}

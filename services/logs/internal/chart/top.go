@@ -1,0 +1,133 @@
+package chart
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// topBars is how many containers a ranking shows.
+const topBars = 5
+
+// topChart ranks containers by RAM and by CPU, now and over the range.
+type topChart struct {
+	q   Query
+	all map[string]*use
+	now float64
+}
+
+// use is what one container used.
+type use struct {
+	contract.Subject
+	seen             float64
+	cpuNow, ramNow   float64
+	cpuMost, ramMost float64
+}
+
+func newTop(q Query) builder { return &topChart{q: q, all: map[string]*use{}} }
+
+func (t *topChart) event(contract.Record) {}
+
+func (t *topChart) frame(f *frame) {
+	t.now = max(t.now, f.at)
+	for _, row := range f.rows {
+		if !row.Owned || !row.Measured || !t.q.wants(row.Subject) {
+			continue
+		}
+		u := t.all[row.Container]
+		if u == nil {
+			u = &use{Subject: row.Subject}
+			t.all[row.Container] = u
+		}
+		u.seen, u.cpuNow, u.ramNow = f.at, cores(row.CPUMillicores), kib(row.RAMKB)
+		u.cpuMost, u.ramMost = max(u.cpuMost, u.cpuNow), max(u.ramMost, u.ramNow)
+	}
+	if len(t.all) > 4096 {
+		t.forget()
+	}
+}
+
+// forget keeps the alive and the greatest: the dead do not grow any more.
+func (t *topChart) forget() {
+	keep := map[*use]bool{}
+	for _, by := range []func(*use) float64{func(u *use) float64 { return u.ramMost }, func(u *use) float64 { return u.cpuMost }} {
+		for _, u := range rank(t.list(false), by) {
+			keep[u] = true
+		}
+	}
+	for id, u := range t.all {
+		if u.seen < t.now && !keep[u] {
+			delete(t.all, id)
+		}
+	}
+}
+
+func (t *topChart) list(alive bool) []*use {
+	var out []*use
+	for _, id := range sortedKeys(t.all) {
+		if u := t.all[id]; !alive || u.seen >= t.now {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// rank is the first topBars of the list, greatest first; equals keep the order of their ids.
+func rank(list []*use, by func(*use) float64) []*use {
+	out := slices.Clone(list)
+	slices.SortStableFunc(out, func(a, b *use) int {
+		switch {
+		case by(a) > by(b):
+			return -1
+		case by(a) < by(b):
+			return 1
+		default:
+			return 0
+		}
+	})
+	return out[:min(topBars, len(out))]
+}
+
+func (t *topChart) model(time.Duration) Model {
+	ramNow := rank(t.list(true), func(u *use) float64 { return u.ramNow })
+	cpuNow := rank(t.list(true), func(u *use) float64 { return u.cpuNow })
+	ramMost := rank(t.list(false), func(u *use) float64 { return u.ramMost })
+	cpuMost := rank(t.list(false), func(u *use) float64 { return u.cpuMost })
+	m := Model{Panes: []Pane{
+		t.bars("RAM now", 0, UnitBytes, ramNow, func(u *use) float64 { return u.ramNow }),
+		t.bars("CPU now", 0, UnitCPU, cpuNow, func(u *use) float64 { return u.cpuNow }),
+		t.bars("RAM, most in the range", 1, UnitBytes, ramMost, func(u *use) float64 { return u.ramMost }),
+		t.bars("CPU, most in the range", 1, UnitCPU, cpuMost, func(u *use) float64 { return u.cpuMost }),
+	}}
+	if len(ramMost) > 0 {
+		m.Summary = fmt.Sprintf("Over the range %s used most RAM (%s) and %s most CPU (%s of a core).",
+			display(ramMost[0].Subject), FormatValue(UnitBytes, ramMost[0].ramMost), display(cpuMost[0].Subject), FormatValue(UnitCPU, cpuMost[0].cpuMost))
+	}
+	return m
+}
+
+// bars is one ranking; the greatest stands on top.
+func (t *topChart) bars(title string, column int, u Unit, list []*use, by func(*use) float64) Pane {
+	label := ""
+	if u == UnitCPU {
+		label = "100 % = one core"
+	}
+	p := Pane{Title: title, X: valueAxis(label, u), Y: Axis{Kind: AxisCategory}, Weight: 1, Column: column}
+	s := Series{Name: title, Kind: KindBar, Tone: ToneNeutral, Fill: 0.9}
+	for i := len(list) - 1; i >= 0; i-- {
+		one := list[i]
+		name := display(one.Subject)
+		if one.seen < t.now {
+			name += " †"
+		}
+		p.Y.Categories = append(p.Y.Categories, name)
+		s.Points = append(s.Points, Point{
+			X: by(one), Y: float64(len(s.Points)), Tone: toneOf(one.Class),
+			Label: fmt.Sprintf("%s · %s · %s", one.Image, one.Class, FormatValue(u, by(one))),
+		})
+	}
+	p.Series = []Series{s}
+	return p
+}

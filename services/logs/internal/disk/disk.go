@@ -1,0 +1,81 @@
+// Package disk is the file system as the record store needs it: few operations, with durability said out loud.
+//
+// Nothing is durable before it is synced: a file's bytes by File.Sync, its name by FS.SyncDir of its directory. Rename
+// is atomic: after a crash a name leads to the old or to the new file. Package disktest has an implementation that
+// forgets what was not synced.
+package disk
+
+import "io"
+
+// FS is a file system. Names are slash-separated paths as the operating system takes them.
+type FS interface {
+	// Append opens a file for reading and appending and creates it when it is absent.
+	Append(name string) (File, error)
+	// Create makes an empty file in place of what the name held.
+	Create(name string) (File, error)
+	// Open opens a file for reading. The error matches fs.ErrNotExist when it is absent.
+	Open(name string) (File, error)
+	Rename(from, to string) error
+	Remove(name string) error
+	// Mkdir makes a directory and those above it; one that exists is not an error.
+	Mkdir(dir string) error
+	// List returns the names in a directory, sorted; an absent directory is empty.
+	List(dir string) ([]string, error)
+	SyncDir(dir string) error
+	// Free returns the bytes that an unprivileged process may still write.
+	Free(dir string) (uint64, error)
+	// Lock takes the exclusive lock of a file until the result is closed or the process ends.
+	Lock(name string) (io.Closer, error)
+}
+
+// File is an open file. Writes go to its end.
+type File interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	// Sync returns when every byte written is on stable storage.
+	Sync() error
+	Truncate(size int64) error
+	Size() (int64, error)
+}
+
+// WriteFile replaces a file so that after a crash the name holds all of the old or all of the new content.
+func WriteFile(fsys FS, dir, name string, content []byte) error {
+	tmp := dir + "/" + name + ".tmp"
+	f, err := fsys.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, dir+"/"+name)
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	return err
+}
+
+// ReadFile reads a whole file.
+func ReadFile(fsys FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); err != nil && int64(n) != size {
+		return nil, err
+	}
+	return b, nil
+}

@@ -1,0 +1,307 @@
+package line
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// field numbers the fields of a record that Record names.
+type field uint8
+
+const (
+	fieldV field = iota + 1
+	fieldSeq
+	fieldTime
+	fieldReceived
+	fieldCRC
+	fieldKind
+	fieldHost
+	fieldBoot
+	fieldSource
+	fieldProducer
+	fieldPSeq
+	fieldTick
+	fieldContainer
+	fieldName
+	fieldImage
+	fieldClass
+	fieldAction
+	fieldPhase
+	fieldOutcome
+	fieldEvent
+	fieldMeasured
+	fieldCount
+)
+
+var fieldNames = map[string]field{
+	"v": fieldV, "seq": fieldSeq, "ts": fieldTime, "received": fieldReceived, "kind": fieldKind, "host": fieldHost,
+	"boot": fieldBoot, "source": fieldSource, "producer": fieldProducer, "pseq": fieldPSeq, "tick": fieldTick,
+	"container": fieldContainer, "name": fieldName, "image": fieldImage, "class": fieldClass, "action": fieldAction,
+	"phase": fieldPhase, "outcome": fieldOutcome, "event": fieldEvent, "measured": fieldMeasured,
+}
+
+// envelope is the order of the fields at the beginning of Record.Body.
+var envelope = [...]struct {
+	field field
+	key   string
+}{
+	{fieldKind, `"kind":`},
+	{fieldHost, `,"host":`},
+	{fieldBoot, `,"boot":`},
+	{fieldSource, `,"source":`},
+	{fieldProducer, `,"producer":`},
+	{fieldPSeq, `,"pseq":`},
+	{fieldTick, `,"tick":`},
+}
+
+const maxIdentity = 256 // bytes of host, boot and producer each: they are kept in memory for ever
+
+// Parser parses records. It is not safe for concurrent use; what it returns stays valid after the next call.
+type Parser struct {
+	schemas schemas
+	scan    scanner
+	raw     [fieldCount][]byte
+	words   map[string]string
+}
+
+// contractSchemas is derived once: it never changes.
+var contractSchemas = newSchemas()
+
+// envelopeSchema finds the kind of a record whose kind does not stand near its beginning.
+var envelopeSchema = &schema{shape: shapeObject, fields: map[string]*schema{
+	"kind": contractSchemas[contract.KindSystem].fields["kind"],
+}}
+
+// NewParser returns a parser for the contract of this build.
+func NewParser() *Parser { return &Parser{schemas: contractSchemas, words: map[string]string{}} }
+
+// Next parses the record at the beginning of src and returns how many bytes it took. Canonical bytes are appended to
+// arena, which is returned; the record's Body points into it. A record that is well-formed JSON but not a valid record
+// is an error with n > 0, so that a caller can go on behind it; on a syntax error n is 0.
+func (p *Parser) Next(src, arena []byte, rec *Record) (n int, grown []byte, err error) {
+	*rec = Record{}
+	p.raw = [fieldCount][]byte{}
+	want, err := p.schemaFor(src)
+	if err != nil {
+		return 0, arena, errors.New(err.Error()) // the text must not refer to src any longer
+	}
+	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	if err := p.fields(want, rec); err != nil {
+		reason := errors.New(err.Error())
+		return p.skip(src), arena, reason
+	}
+	n = p.scan.pos
+	if err := p.fill(rec); err != nil {
+		return n, arena, err
+	}
+	start := len(arena)
+	for _, e := range envelope {
+		if raw := p.raw[e.field]; raw != nil {
+			arena = append(append(arena, e.key...), raw...)
+		}
+	}
+	if rest := p.scan.out; len(rest) > 0 {
+		arena = append(append(arena, ','), rest...)
+	}
+	rec.Body = arena[start:len(arena):len(arena)]
+	return n, arena, nil
+}
+
+// schemaFor finds the record's kind: in our own producers' lines it stands near the beginning.
+func (p *Parser) schemaFor(src []byte) (*schema, error) {
+	i := bytes.Index(src[:min(len(src), 256)], []byte(`"kind":"`))
+	if i > 0 && !bytes.ContainsAny(src[1:i], "{[") { // not inside another value
+		word := src[i+len(`"kind":"`):]
+		if end := bytes.IndexByte(word, '"'); end >= 0 {
+			if s := p.schemas[contract.Kind(word[:end])]; s != nil {
+				return s, nil
+			}
+		}
+	}
+	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	var found Record
+	if err := p.fields(envelopeSchema, &found); err != nil {
+		return nil, err
+	}
+	kind := unquoteOr(p.raw[fieldKind])
+	p.raw = [fieldCount][]byte{}
+	s := p.schemas[contract.Kind(kind)]
+	if s == nil {
+		return p.schemas[contract.KindSystem], nil // fill reports the kind
+	}
+	return s, nil
+}
+
+// skip returns the length of the JSON value at the beginning of src, 0 when it is malformed.
+func (p *Parser) skip(src []byte) int {
+	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	if p.scan.value(nil, 0) != nil {
+		return 0
+	}
+	return p.scan.pos
+}
+
+// fields scans the top-level object: fields of the envelope are noted in p.raw, the others copied to p.scan.out.
+func (p *Parser) fields(want *schema, rec *Record) error {
+	s := &p.scan
+	if s.peek() != '{' {
+		return s.fail("is not a JSON object")
+	}
+	s.pos++
+	var keys keySet
+	for first := true; ; first = false {
+		key, done, err := s.key(first)
+		if err != nil || done {
+			return err
+		}
+		child, err := keys.add(want, key)
+		if err != nil {
+			return err
+		}
+		if err := p.member(key, child, rec); err != nil {
+			return in(key, err)
+		}
+	}
+}
+
+func (p *Parser) member(key string, child *schema, rec *Record) error {
+	s := &p.scan
+	before := len(s.out)
+	if before > 0 {
+		s.out = append(s.out, ',')
+	}
+	s.out = appendKey(s.out, key, child)
+	start := len(s.out)
+	from := s.pos
+	if err := s.value(child, 1); err != nil {
+		return err
+	}
+	switch {
+	case child == nil && key == "crc":
+		s.out = s.out[:before]
+	case child == nil && key == "container" && s.out[start] == '"': // asked for by it, a record of any kind is found
+		p.note(fieldContainer, from, start)
+	case child == nil:
+	case child.field != 0:
+		p.note(child.field, from, start)
+		if child.field <= fieldTick {
+			s.out = s.out[:before]
+		}
+	case child.figure != 0:
+		v, err := strconv.ParseUint(view(s.out[start:]), 10, 64)
+		if err == nil {
+			rec.Figures[child.figure-1] = v
+		}
+	}
+	return nil
+}
+
+// note remembers the scalar that was scanned from a position on and copied to another.
+func (p *Parser) note(f field, from, start int) {
+	s := &p.scan
+	p.raw[f] = s.src[from:s.pos] // no whitespace inside
+	if bytes.IndexByte(p.raw[f], '\\') >= 0 {
+		p.raw[f] = canonical(p.raw[f])
+		s.out = append(s.out[:start], p.raw[f]...)
+	}
+}
+
+// canonical writes a string the one way encoding/json does, so that readers may look for the bytes of a name.
+func canonical(raw []byte) []byte {
+	b, err := json.Marshal(unquote(raw))
+	if err != nil { // a string always marshals
+		return raw
+	}
+	return b
+}
+
+// fill sets the named fields of rec from p.raw and reports everything that is wrong with them.
+func (p *Parser) fill(rec *Record) error {
+	var problems contract.Problems
+	p.name(rec)
+	if p.schemas[rec.Kind] == nil {
+		return fmt.Errorf("kind: missing or unknown; one of %v", contract.Kinds())
+	}
+	if string(p.raw[fieldV]) != "1" {
+		problems.Add("v", fmt.Sprintf("missing or not supported; this service stores version %d", contract.RecordVersion))
+	}
+	if raw := p.raw[fieldTime]; raw == nil || rec.Time.UnmarshalText(raw[1:len(raw)-1]) != nil || rec.Time.IsZero() {
+		problems.Add("ts", "missing or not an RFC 3339 time")
+	}
+	for _, id := range []struct{ name, value string }{
+		{"host", rec.Identity.Host}, {"boot", rec.Identity.Boot}, {"producer", rec.Identity.Producer},
+	} {
+		switch {
+		case id.value == "":
+			problems.Add(id.name, "missing")
+		case len(id.value) > maxIdentity:
+			problems.Add(id.name, fmt.Sprintf("longer than %d bytes", maxIdentity))
+		}
+	}
+	if rec.PSeq == 0 {
+		problems.Add("pseq", "missing")
+	}
+	if rec.Container == "" && needsContainer(rec.Kind) {
+		problems.Add("container", "missing")
+	}
+	if rec.Event == "" && rec.Kind == contract.KindSystem {
+		problems.Add("event", "missing")
+	}
+	return problems.Err()
+}
+
+// name sets the named fields, except the times, without any check.
+func (p *Parser) name(rec *Record) {
+	text := func(f field) string { return p.word(p.raw[f]) }
+	rec.Kind = contract.Kind(text(fieldKind))
+	rec.Identity = Identity{Host: text(fieldHost), Boot: text(fieldBoot), Producer: text(fieldProducer)}
+	rec.Seq, rec.PSeq, rec.Tick = number(p.raw[fieldSeq]), number(p.raw[fieldPSeq]), number(p.raw[fieldTick])
+	rec.Container, rec.Name, rec.Image = text(fieldContainer), text(fieldName), text(fieldImage)
+	rec.Class, rec.Action = text(fieldClass), text(fieldAction)
+	rec.Phase, rec.Outcome, rec.Event = text(fieldPhase), text(fieldOutcome), text(fieldEvent)
+	rec.Measured = string(p.raw[fieldMeasured]) == "true"
+}
+
+func needsContainer(k contract.Kind) bool {
+	return k == contract.KindContainer || k == contract.KindDecision || k == contract.KindAction
+}
+
+// word unescapes a string and keeps one copy of the words that come again and again.
+func (p *Parser) word(raw []byte) string {
+	if len(raw) < 2 {
+		return ""
+	}
+	if w, ok := p.words[view(raw)]; ok {
+		return w
+	}
+	if len(p.words) >= 4096 { // names of dead containers: start again
+		clear(p.words)
+	}
+	w := unquote(raw)
+	p.words[string(raw)] = w
+	return w
+}
+
+func unquoteOr(raw []byte) string {
+	if len(raw) < 2 {
+		return ""
+	}
+	return unquote(raw)
+}
+
+func number(raw []byte) uint64 {
+	v, err := strconv.ParseUint(view(raw), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+// Now formats a time of receipt.
+func Now(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

@@ -1,0 +1,401 @@
+package line
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Bounds of a record beyond its size. They keep a hostile record from costing more than its bytes.
+const (
+	maxDepth  = 16  // nesting; the contract needs 3
+	maxFields = 128 // fields of one object that the contract does not know
+)
+
+// scanner checks JSON in one pass and copies it without insignificant whitespace. It accepts less than encoding/json:
+// duplicate keys, keys that differ from a known one only in case, null for a known field, invalid UTF-8 and unpaired
+// surrogates are errors, because two readers would read them differently.
+type scanner struct {
+	src []byte
+	pos int
+	out []byte
+}
+
+// syntaxError is what is wrong with the text and where.
+type syntaxError struct {
+	path string
+	what string
+}
+
+func (e *syntaxError) Error() string {
+	if e.path == "" {
+		return e.what
+	}
+	return e.path + ": " + e.what
+}
+
+func (s *scanner) fail(format string, args ...any) error {
+	return &syntaxError{what: fmt.Sprintf(format, args...)}
+}
+
+// in adds the name of the field to an error on its way up.
+func in(name string, err error) error {
+	var e *syntaxError
+	if errors.As(err, &e) {
+		if e.path == "" {
+			e.path = name
+		} else {
+			e.path = name + "." + e.path
+		}
+	}
+	return err
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.src) {
+		switch s.src[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.pos < len(s.src) {
+		return s.src[s.pos]
+	}
+	return 0
+}
+
+// value checks one value against a schema and copies it.
+func (s *scanner) value(want *schema, depth int) error {
+	if want != nil && want.shape != shapeAny {
+		return s.typed(want, depth)
+	}
+	switch c := s.peek(); {
+	case c == '{':
+		return s.object(nil, depth)
+	case c == '[':
+		return s.array(nil, depth)
+	case c == '"':
+		return s.copyString()
+	case c == '-' || c >= '0' && c <= '9':
+		return s.number()
+	default:
+		return s.literal()
+	}
+}
+
+func (s *scanner) typed(want *schema, depth int) error {
+	c := s.peek()
+	start := s.pos
+	switch {
+	case want.shape == shapeString && c == '"':
+		return s.copyString()
+	case want.shape == shapeTime && c == '"':
+		return s.copyString() // the caller reads it
+	case want.shape == shapeObject && c == '{':
+		return s.object(want, depth)
+	case want.shape == shapeArray && c == '[':
+		return s.array(want.elem, depth)
+	case want.shape == shapeBool && (c == 't' || c == 'f'):
+		return s.literal()
+	case want.shape == shapeUint && c >= '0' && c <= '9', want.shape == shapeInt && (c == '-' || c >= '0' && c <= '9'):
+		if err := s.number(); err != nil {
+			return err
+		}
+		return s.whole(s.src[start:s.pos], want.shape)
+	case c == 'n':
+		return s.fail("is null; leave the field out instead")
+	default:
+		return s.fail("is not %s", shapeNames[want.shape])
+	}
+}
+
+// whole checks that a number is an integer that fits.
+func (s *scanner) whole(b []byte, want shape) error {
+	if len(b) < 19 && isDigits(b) {
+		return nil
+	}
+	var err error
+	if want == shapeUint {
+		err = json.Unmarshal(b, new(uint64))
+	} else {
+		err = json.Unmarshal(b, new(int64))
+	}
+	if err != nil {
+		return s.fail("is not %s", shapeNames[want])
+	}
+	return nil
+}
+
+func isDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scanner) array(elem *schema, depth int) error {
+	if depth >= maxDepth {
+		return s.fail("is nested more than %d deep", maxDepth)
+	}
+	s.pos++
+	s.out = append(s.out, '[')
+	for first := true; ; first = false {
+		s.space()
+		switch c := s.peek(); {
+		case c == ']' && first:
+			s.pos++
+			s.out = append(s.out, ']')
+			return nil
+		}
+		if err := s.value(elem, depth+1); err != nil {
+			return in("[]", err)
+		}
+		s.space()
+		c := s.peek()
+		if c != ',' && c != ']' {
+			return s.fail("is not JSON: want , or ] at byte %d", s.pos)
+		}
+		s.pos++
+		s.out = append(s.out, c)
+		if c == ']' {
+			return nil
+		}
+	}
+}
+
+func (s *scanner) object(want *schema, depth int) error {
+	if depth >= maxDepth {
+		return s.fail("is nested more than %d deep", maxDepth)
+	}
+	s.pos++
+	s.out = append(s.out, '{')
+	var keys keySet
+	for first := true; ; first = false {
+		key, done, err := s.key(first)
+		if err != nil {
+			return err
+		}
+		if done {
+			s.out = append(s.out, '}')
+			return nil
+		}
+		if !first {
+			s.out = append(s.out, ',')
+		}
+		child, err := keys.add(want, key)
+		if err != nil {
+			return err
+		}
+		s.out = appendKey(s.out, key, child)
+		if err := s.value(child, depth+1); err != nil {
+			return in(key, err)
+		}
+	}
+}
+
+// key reads `"name":` or the end of the object. Between members it wants a comma.
+func (s *scanner) key(first bool) (name string, done bool, err error) {
+	s.space()
+	if s.peek() == '}' {
+		s.pos++
+		return "", true, nil
+	}
+	if !first {
+		if s.peek() != ',' {
+			return "", false, s.fail("is not JSON: want , or } at byte %d", s.pos)
+		}
+		s.pos++
+		s.space()
+	}
+	start := s.pos
+	if s.peek() != '"' {
+		return "", false, s.fail("is not JSON: want a field name at byte %d", s.pos)
+	}
+	escaped, err := s.skipString()
+	if err != nil {
+		return "", false, err
+	}
+	raw := s.src[start:s.pos]
+	s.space()
+	if s.peek() != ':' {
+		return "", false, s.fail("is not JSON: want : at byte %d", s.pos)
+	}
+	s.pos++
+	s.space()
+	if escaped {
+		return unquote(raw), false, nil
+	}
+	return view(raw[1 : len(raw)-1]), false, nil
+}
+
+// appendKey appends the name of a field, which the contract may know.
+func appendKey(dst []byte, key string, known *schema) []byte {
+	if known != nil {
+		return append(dst, known.key...)
+	}
+	if strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) < 0 {
+		dst = append(dst, '"')
+		dst = append(dst, key...)
+		return append(dst, '"', ':')
+	}
+	quoted, err := json.Marshal(key)
+	if err != nil { // a string always marshals
+		return dst
+	}
+	return append(append(dst, quoted...), ':')
+}
+
+func (s *scanner) copyString() error {
+	start := s.pos
+	if _, err := s.skipString(); err != nil {
+		return err
+	}
+	s.out = append(s.out, s.src[start:s.pos]...)
+	return nil
+}
+
+// plain says that a byte stands for itself in a string and needs no second look.
+func plain(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
+// skipString moves past the string at pos; escaped says that it holds a backslash.
+func (s *scanner) skipString() (escaped bool, err error) {
+	start := s.pos
+	s.pos++
+	wide := false
+	for {
+		for s.pos < len(s.src) && plain(s.src[s.pos]) {
+			s.pos++
+		}
+		if s.pos == len(s.src) {
+			return escaped, s.fail("is not JSON: a string does not end")
+		}
+		switch c := s.src[s.pos]; {
+		case c == '"':
+			s.pos++
+			if wide && !utf8.Valid(s.src[start:s.pos]) {
+				return escaped, s.fail("is not UTF-8")
+			}
+			return escaped, nil
+		case c == '\\':
+			escaped = true
+			if err := s.escape(); err != nil {
+				return true, err
+			}
+		case c < ' ':
+			return escaped, s.fail("has the control byte 0x%02x in a string at byte %d", c, s.pos)
+		default:
+			wide = true
+			s.pos++
+		}
+	}
+}
+
+func (s *scanner) escape() error {
+	if s.pos+1 >= len(s.src) {
+		return s.fail("is not JSON: a string does not end")
+	}
+	switch s.src[s.pos+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.pos += 2
+		return nil
+	case 'u':
+		r := hex4(s.src[s.pos+2:])
+		s.pos += 6
+		if r < 0 {
+			return s.fail(`is not JSON: \u wants four hex digits at byte %d`, s.pos-6)
+		}
+		if !utf16.IsSurrogate(r) {
+			return nil
+		}
+		if s.pos+6 <= len(s.src) && s.src[s.pos] == '\\' && s.src[s.pos+1] == 'u' &&
+			utf16.DecodeRune(r, hex4(s.src[s.pos+2:])) != utf8.RuneError {
+			s.pos += 6
+			return nil
+		}
+		return s.fail("has half a surrogate pair at byte %d", s.pos-6)
+	default:
+		return s.fail(`is not JSON: \%c is no escape`, s.src[s.pos+1])
+	}
+}
+
+// hex4 reads four hex digits, -1 when they are not there.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// number copies a number by the grammar of RFC 8259.
+func (s *scanner) number() error {
+	start := s.pos
+	if s.peek() == '-' {
+		s.pos++
+	}
+	whole := s.pos
+	s.digits()
+	if n := s.pos - whole; n == 0 || n > 1 && s.src[whole] == '0' {
+		return s.fail("is not JSON: a malformed number at byte %d", start)
+	}
+	if s.peek() == '.' {
+		s.pos++
+		if s.digits() == 0 {
+			return s.fail("is not JSON: a malformed number at byte %d", start)
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.pos++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.pos++
+		}
+		if s.digits() == 0 {
+			return s.fail("is not JSON: a malformed number at byte %d", start)
+		}
+	}
+	s.out = append(s.out, s.src[start:s.pos]...)
+	return nil
+}
+
+func (s *scanner) digits() (n int) {
+	for s.pos < len(s.src) && s.src[s.pos] >= '0' && s.src[s.pos] <= '9' {
+		s.pos++
+		n++
+	}
+	return n
+}
+
+func (s *scanner) literal() error {
+	for _, word := range []string{"true", "false", "null"} {
+		if strings.HasPrefix(view(s.src[s.pos:]), word) {
+			s.out = append(s.out, word...)
+			s.pos += len(word)
+			return nil
+		}
+	}
+	return s.fail("is not JSON at byte %d", s.pos)
+}

@@ -1,0 +1,148 @@
+// Package query reads the store: records by filter in either order, the life of containers, and series from roll-ups.
+//
+// A query sees the store as it was when it began. Readers take nothing from the writer but a short lock per segment.
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/store"
+)
+
+// Order of the answers. Records are ordered by their sequence number, which is the order of arrival.
+type Order bool
+
+// Orders.
+const (
+	Oldest Order = false // first
+	Newest Order = true  // first
+)
+
+// ErrAmbiguous says that a prefix fits more than one container.
+var ErrAmbiguous = errors.New("more than one container begins like this: give more digits")
+
+// ErrStop ends a scan early without an error.
+var ErrStop = errors.New("stop")
+
+// Engine answers queries. Its methods may be called from any goroutine.
+type Engine struct{ store *store.Store }
+
+// New returns an engine over a store.
+func New(s *store.Store) *Engine { return &Engine{store: s} }
+
+// Query is a filter and where to begin.
+type Query struct {
+	contract.Filter
+	Order Order
+	// Verdicts and Reasons select decisions.
+	Verdicts, Reasons []string
+	// After and Before are exclusive bounds of the sequence number, 0 = none. A reader that goes on from the last number
+	// it saw misses nothing and sees nothing twice, whatever arrives meanwhile.
+	After, Before uint64
+}
+
+// Line is one stored record. Its bytes are valid until the callback returns.
+type Line struct {
+	line.Head
+	JSON []byte
+}
+
+// Decode returns the record.
+func (l Line) Decode() (contract.Record, error) {
+	var r contract.Record
+	err := json.Unmarshal(l.JSON, &r)
+	return r, err
+}
+
+// Scan calls fn for every record that passes the filter. fn may return ErrStop.
+func (e *Engine) Scan(ctx context.Context, f contract.Filter, order Order, fn func(contract.Record) error) error {
+	return e.Lines(ctx, Query{Filter: f, Order: order}, func(l Line) error {
+		r, err := l.Decode()
+		if err != nil {
+			return fmt.Errorf("decode record %d: %w", l.Seq, err)
+		}
+		return fn(r)
+	})
+}
+
+// Lines is Scan without decoding.
+func (e *Engine) Lines(ctx context.Context, q Query, fn func(Line) error) error {
+	m := newMatcher(q, e.store.Head())
+	var sources []*source
+	defer func() {
+		for _, s := range sources {
+			s.close()
+		}
+	}()
+	for _, stream := range m.streams() {
+		sources = append(sources, newSource(e.store, stream, m))
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := nearest(sources, q.Order)
+		if err != nil || s == nil {
+			return err
+		}
+		err = fn(s.line)
+		if errors.Is(err, ErrStop) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.have = false
+	}
+}
+
+// nearest returns the source whose next line comes first, nil at the end.
+func nearest(sources []*source, order Order) (*source, error) {
+	var best *source
+	for _, s := range sources {
+		if !s.have {
+			if err := s.advance(); err != nil {
+				return nil, err
+			}
+		}
+		if s.have && (best == nil || (s.line.Seq < best.line.Seq) == (order == Oldest)) {
+			best = s
+		}
+	}
+	return best, nil
+}
+
+// Latest returns the newest record of a kind; ok is false when there is none.
+func (e *Engine) Latest(ctx context.Context, kind contract.Kind) (rec contract.Record, ok bool, err error) {
+	f := contract.Filter{Kinds: []contract.Kind{kind}}
+	err = e.Scan(ctx, f, Newest, func(r contract.Record) error {
+		rec, ok = r, true
+		return ErrStop
+	})
+	return rec, ok, err
+}
+
+// Get returns the record with a sequence number.
+func (e *Engine) Get(ctx context.Context, seq uint64) (raw []byte, ok bool, err error) {
+	if seq == 0 {
+		return nil, false, nil
+	}
+	err = e.Lines(ctx, Query{After: seq - 1, Before: seq + 1}, func(l Line) error {
+		raw, ok = append([]byte(nil), l.JSON...), true
+		return ErrStop
+	})
+	return raw, ok, err
+}
+
+// Head is the newest sequence number: an answer can only have changed when it has.
+func (e *Engine) Head() uint64 { return e.store.Head() }
+
+// Now is the store's clock.
+func (e *Engine) Now() time.Time { return e.store.Now() }

@@ -1,0 +1,165 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/rollup"
+)
+
+// SeriesQuery asks for one metric over time.
+type SeriesQuery struct {
+	// Metric is a name that rollup.Row.Each gives: cpu_millicores, ram_kb, memory_used_kb, population, remove_done …
+	Metric       string
+	By           string // class, image, host; container reads the records themselves
+	Since, Until time.Time
+	Step         time.Duration
+	// Filter narrows a query by container.
+	Filter contract.Filter
+	// Quantile between 0 and 1 reads the records themselves; the answer stands in Point.Quantile.
+	Quantile float64
+}
+
+// Series is one line of a chart.
+type Series struct {
+	Key    string
+	Points []Point // ascending; a bucket without records has none
+}
+
+// Point is the sum over [At, At+Step).
+type Point struct {
+	At time.Time
+	rollup.Value
+	Quantile uint64
+}
+
+// ByContainer reads records instead of roll-ups.
+const ByContainer = "container"
+
+// maxPoints bounds an answer over all its series.
+const maxPoints = 100_000
+
+// ErrTooMany says that an answer would be too large.
+var ErrTooMany = errors.New("too many points: ask for a wider step or a shorter range")
+
+// Series answers from roll-ups where they hold what is asked, else from the records.
+func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
+	if q.Step <= 0 || !q.Since.Before(q.Until) {
+		return nil, fmt.Errorf("series: the range or the step is empty")
+	}
+	b := buckets{step: q.Step, points: map[string]map[int64]*bucket{}}
+	var err error
+	if q.By == ByContainer || q.Quantile > 0 || q.Step%time.Minute != 0 {
+		err = e.fromRecords(ctx, q, &b)
+	} else {
+		err = e.fromRollups(q, &b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.series(q.Quantile), nil
+}
+
+func (e *Engine) fromRollups(q SeriesQuery, b *buckets) error {
+	step := 0
+	for i, s := range rollup.Steps {
+		if q.Step%s == 0 {
+			step = i
+		}
+	}
+	var failed error
+	err := e.store.Rollup(step, q.Since, q.Until, func(k rollup.Key, r *rollup.Row) {
+		if string(k.By) != q.By {
+			return
+		}
+		r.Each(func(metric string, v rollup.Value) {
+			if metric == q.Metric && failed == nil {
+				failed = b.merge(k.Key, time.Unix(k.At, 0), v)
+			}
+		})
+	})
+	return cmp.Or(err, failed)
+}
+
+func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) error {
+	figure := line.FigureNumber(q.Metric)
+	if figure < 0 {
+		return fmt.Errorf("series: %w: only figures of containers can be asked for this way", ErrUnknownMetric)
+	}
+	b.keep = q.Quantile > 0
+	f := q.Filter
+	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
+	return e.Lines(ctx, Query{Filter: f}, func(l Line) error {
+		if string(l.Field("measured")) != "true" {
+			return nil
+		}
+		x := l.Uint(q.Metric)
+		return b.merge(l.String(q.By), l.Time, rollup.Value{N: 1, Sum: x, Min: x, Max: x})
+	})
+}
+
+// ErrUnknownMetric says that a metric is not known.
+var ErrUnknownMetric = errors.New("unknown metric")
+
+// buckets gathers points by series and time.
+type buckets struct {
+	step   time.Duration
+	keep   bool // the single values, for a quantile
+	points map[string]map[int64]*bucket
+	n      int
+}
+
+type bucket struct {
+	rollup.Value
+	all []uint64
+}
+
+func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
+	series := b.points[key]
+	if series == nil {
+		series = map[int64]*bucket{}
+		b.points[key] = series
+	}
+	start := at.Truncate(b.step).UnixMilli()
+	p := series[start]
+	if p == nil {
+		p = &bucket{}
+		series[start] = p
+		b.n++
+	}
+	p.Merge(v)
+	if b.keep {
+		p.all = append(p.all, v.Sum)
+		b.n++
+	}
+	if b.n > maxPoints*10 || !b.keep && b.n > maxPoints {
+		return ErrTooMany
+	}
+	return nil
+}
+
+func (b *buckets) series(quantile float64) []Series {
+	out := []Series{}
+	for _, key := range slices.Sorted(maps.Keys(b.points)) {
+		s := Series{Key: key}
+		for _, at := range slices.Sorted(maps.Keys(b.points[key])) {
+			p := b.points[key][at]
+			point := Point{At: time.UnixMilli(at).UTC(), Value: p.Value}
+			if b.keep && len(p.all) > 0 {
+				slices.Sort(p.all)
+				point.Quantile = p.all[int(quantile*float64(len(p.all)-1)+0.5)]
+			}
+			s.Points = append(s.Points, point)
+		}
+		out = append(out, s)
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+
+	"gestor.local/logs/internal/segment"
+	"gestor.local/logs/internal/store"
+)
+
+// source yields the matching lines of one stream, one group of blocks in memory at a time: 1 MiB.
+type source struct {
+	match    *matcher
+	store    *store.Store
+	segments []*segment.Segment // still to be read, next first
+	reader   *segment.Reader
+	groups   [][]segment.Block // of the reader, next first
+	text     []byte            // of the group
+	found    []Line            // of the group that may match
+	lines    []Line            // of these, next first
+	line     Line
+	have     bool // line is the next answer
+}
+
+func newSource(s *store.Store, stream store.Stream, m *matcher) *source {
+	segments := s.Segments(stream)
+	if m.Order == Newest {
+		slices.Reverse(segments)
+	}
+	return &source{match: m, store: s, segments: segments}
+}
+
+func (s *source) close() {
+	if s.reader != nil {
+		s.reader.Close() // read-only: nothing to lose
+		s.reader = nil
+	}
+}
+
+// advance moves to the next matching line; have stays false at the end.
+func (s *source) advance() error {
+	for {
+		for len(s.lines) > 0 {
+			s.line = s.lines[0]
+			s.lines = s.lines[1:]
+			if s.match.fields(&s.line) {
+				s.have = true
+				return nil
+			}
+		}
+		more, err := s.nextGroup()
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// nextGroup reads the blocks of a group and puts their lines in order.
+func (s *source) nextGroup() (bool, error) {
+	for len(s.groups) == 0 {
+		if len(s.segments) == 0 {
+			return false, nil
+		}
+		if err := s.nextSegment(); err != nil {
+			return false, err
+		}
+	}
+	group := s.groups[0]
+	s.groups = s.groups[1:]
+	s.text, s.found = slices.Grow(s.text[:0], s.reader.Room(group)), s.found[:0]
+	for _, block := range group {
+		begin := len(s.text)
+		var err error
+		s.text, err = s.reader.Read(s.text, block)
+		if errors.Is(err, segment.ErrDamaged) {
+			s.store.Damaged(block)
+			continue // the other blocks can be read
+		}
+		if err != nil {
+			return false, err
+		}
+		s.split(s.text[begin:])
+	}
+	slices.SortFunc(s.found, func(a, b Line) int {
+		if s.match.Order == Newest {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Seq, b.Seq)
+	})
+	s.lines = s.found
+	return true, nil
+}
+
+// split notes the lines of a block that may match. They stay where they are in memory, also when s.text moves on.
+func (s *source) split(block []byte) {
+	for one := range bytes.Lines(block) {
+		one = one[:len(one)-1]
+		if head, ok := s.match.head(one); ok {
+			s.found = append(s.found, Line{head, one})
+		}
+	}
+}
+
+func (s *source) nextSegment() (err error) {
+	s.close()
+	next := s.segments[0]
+	s.segments = s.segments[1:]
+	s.reader, err = next.Open(s.match.blocks)
+	if err != nil || s.reader == nil {
+		return err
+	}
+	s.groups = s.reader.Groups
+	if s.match.Order == Newest {
+		slices.Reverse(s.groups)
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+// Package rollup sums records per minute, ten minutes and hour for each class, image and host, so that a chart of a day
+// does not read the day's records. Sums are derived: they can be made again from the records, and two halves of a bucket
+// that stand in different files add up.
+package rollup
+
+import (
+	"encoding/json"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+)
+
+// Steps are the widths of the buckets that are kept, finest first.
+var Steps = [...]time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+// By says what a row is about.
+type By string
+
+// Dimensions.
+const (
+	ByClass By = "class"
+	ByImage By = "image"
+	ByHost  By = "host"
+)
+
+// Value is the sum of one metric over one bucket.
+type Value struct {
+	N   uint64 `json:"n"`
+	Sum uint64 `json:"sum"`
+	Min uint64 `json:"min"`
+	Max uint64 `json:"max"`
+}
+
+func (v *Value) add(x uint64) { v.Merge(Value{1, x, x, x}) }
+
+// Merge adds another half of the bucket.
+func (v *Value) Merge(o Value) {
+	if o.N == 0 {
+		return
+	}
+	if v.N == 0 || o.Min < v.Min {
+		v.Min = o.Min
+	}
+	v.Max = max(v.Max, o.Max)
+	v.N += o.N
+	v.Sum += o.Sum
+}
+
+// Key names one row: a bucket (Unix seconds of its start) of one class, image or host.
+type Key struct {
+	At  int64
+	By  By
+	Key string
+}
+
+// Row holds the metrics of one key.
+type Row struct {
+	figures [line.Figures]Value // of container records
+	more    map[string]*Value   // of the other kinds
+}
+
+// Each calls fn for every metric of the row.
+func (r *Row) Each(fn func(metric string, v Value)) {
+	for i, v := range r.figures {
+		if v.N > 0 {
+			fn(line.FigureName(i), v)
+		}
+	}
+	for name, v := range r.more {
+		fn(name, *v)
+	}
+}
+
+// Table is the rows of one segment. It is not safe for concurrent use.
+type Table struct {
+	step time.Duration
+	rows map[Key]*Row
+}
+
+// NewTable returns an empty table.
+func NewTable(step time.Duration) *Table { return &Table{step: step, rows: map[Key]*Row{}} }
+
+func (t *Table) row(at int64, by By, key string) *Row {
+	k := Key{at, by, key}
+	r := t.rows[k]
+	if r == nil {
+		r = &Row{}
+		t.rows[k] = r
+	}
+	return r
+}
+
+func (r *Row) metric(name string) *Value {
+	if r.more == nil {
+		r.more = map[string]*Value{}
+	}
+	v := r.more[name]
+	if v == nil {
+		v = &Value{}
+		r.more[name] = v
+	}
+	return v
+}
+
+// Add sums one record.
+func (t *Table) Add(rec *line.Record) {
+	at := rec.Time.Unix()
+	at -= at % int64(t.step/time.Second)
+	switch rec.Kind {
+	case contract.KindContainer:
+		if rec.Measured {
+			t.each(at, rec, func(r *Row) {
+				for i, x := range rec.Figures {
+					r.figures[i].add(x)
+				}
+			})
+		}
+	case contract.KindHost:
+		t.addHost(at, rec)
+	case contract.KindAction:
+		if rec.Action == contract.ActionRemove && rec.Phase == contract.PhaseOutcome {
+			t.count(at, rec, "remove_"+rec.Outcome)
+		}
+	case contract.KindLaunch:
+		t.count(at, rec, "launch_"+rec.Outcome)
+	}
+}
+
+// each visits the rows of a record's class, image and host.
+func (t *Table) each(at int64, rec *line.Record, fn func(*Row)) {
+	if rec.Class != "" {
+		fn(t.row(at, ByClass, rec.Class))
+	}
+	if rec.Image != "" {
+		fn(t.row(at, ByImage, rec.Image))
+	}
+	fn(t.row(at, ByHost, rec.Identity.Host))
+}
+
+// count adds 1 to a metric whose sum is a number of events.
+func (t *Table) count(at int64, rec *line.Record, metric string) {
+	t.each(at, rec, func(r *Row) { r.metric(metric).add(1) })
+}
+
+// addHost sums a host record: the memory of the host, the timings of the tick, and the population of each class.
+func (t *Table) addHost(at int64, rec *line.Record) {
+	var body contract.HostBody
+	text := append(append([]byte{'{'}, rec.Body...), '}')
+	if json.Unmarshal(text, &body) != nil {
+		return
+	}
+	r := t.row(at, ByHost, rec.Identity.Host)
+	for name, x := range map[string]uint64{
+		"memory_total_kb": body.Memory.TotalKB, "memory_free_kb": body.Memory.FreeKB,
+		"memory_available_kb": body.Memory.AvailableKB, "memory_used_kb": body.Memory.UsedKB,
+		"memory_shared_kb": body.Memory.SharedKB, "governed_ram_kb": body.GovernedRAMKB,
+		"containers": uint64(max(body.Containers, 0)), "spool_records": uint64(max(body.SpoolRecords, 0)),
+		"skipped_ticks": body.SkippedTicks, "late_us": body.Timings.LateUS, "walk_us": body.Timings.WalkUS,
+		"read_us": body.Timings.ReadUS, "parse_us": body.Timings.ParseUS, "decide_us": body.Timings.DecideUS,
+		"act_us": body.Timings.ActUS, "data_age_us": body.Timings.DataAgeUS,
+	} {
+		r.metric(name).add(x)
+	}
+	if body.Memory.CachedKB != nil {
+		r.metric("memory_cached_kb").add(*body.Memory.CachedKB)
+	}
+	for _, c := range body.Classes {
+		class := t.row(at, ByClass, string(c.Class))
+		for name, n := range map[string]int{
+			"population": c.Owned, "eligible": c.Eligible, "quota": c.Quota, "deficit": c.Deficit, "removals": c.Removals,
+		} {
+			class.metric(name).add(uint64(max(n, 0)))
+		}
+	}
+}
+
+// Coarser returns the same sums in wider buckets.
+func (t *Table) Coarser(step time.Duration) *Table {
+	out := NewTable(step)
+	width := int64(step / time.Second)
+	for k, r := range t.rows {
+		into := out.row(k.At-k.At%width, k.By, k.Key)
+		for i, v := range r.figures {
+			into.figures[i].Merge(v)
+		}
+		for name, v := range r.more {
+			into.metric(name).Merge(*v)
+		}
+	}
+	return out
+}
+
+// Each calls fn for every row within [from, to), in Unix seconds.
+func (t *Table) Each(from, to int64, fn func(Key, *Row)) {
+	for k, r := range t.rows {
+		if k.At >= from && k.At < to {
+			fn(k, r)
+		}
+	}
+}
+
+// Span returns the start of the first bucket and the end of the last, 0 and 0 when the table is empty.
+func (t *Table) Span() (from, to int64) {
+	for k := range t.rows {
+		if from == 0 || k.At < from {
+			from = k.At
+		}
+		to = max(to, k.At+int64(t.step/time.Second))
+	}
+	return from, to
+}

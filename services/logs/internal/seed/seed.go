@@ -1,0 +1,147 @@
+// Package seed speaks the assignment's own format: an array of processes with their action, and one memory reading. It is
+// taken at POST /logs and POST /memory and written by `logs export`.
+package seed
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// Process is one element of the assignment's log. vsz and rss are in KB, the usages in per cent.
+type Process struct {
+	PID         int     `json:"pid"`
+	ContainerID string  `json:"container_id"`
+	Name        string  `json:"name"`
+	VSZ         uint64  `json:"vsz"`
+	RSS         uint64  `json:"rss"`
+	MemoryUsage float64 `json:"memory_usage"`
+	CPUUsage    float64 `json:"cpu_usage"`
+	Action      string  `json:"action"`
+	Timestamp   Stamp   `json:"timestamp"`
+}
+
+// Memory is the assignment's memory reading in KB.
+type Memory struct {
+	Total     uint64 `json:"total_ram"`
+	Free      uint64 `json:"free_ram"`
+	Used      uint64 `json:"used_ram"`
+	Shared    uint64 `json:"shared_ram"`
+	Timestamp Stamp  `json:"timestamp"`
+}
+
+// Stamp is a time as the editions of the assignment write it. The empty text is the zero time.
+type Stamp struct{ time.Time }
+
+// UnmarshalJSON takes RFC 3339, with or without zone, and a space instead of the T.
+func (s *Stamp) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil || text == "" {
+		return err
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			s.Time = t.UTC()
+			return nil
+		}
+	}
+	return fmt.Errorf("timestamp %q: write 2006-01-02T15:04:05Z", text)
+}
+
+// MarshalJSON writes RFC 3339.
+func (s Stamp) MarshalJSON() ([]byte, error) { return json.Marshal(s.UTC().Format(time.RFC3339)) }
+
+// Records makes one container record of each element, and a removal of those whose action says so.
+func Records(rows []Process, now time.Time) []contract.Record {
+	var out []contract.Record
+	for _, p := range rows {
+		subject := contract.Subject{Container: p.ContainerID, Name: p.Name}
+		if subject.Container == "" {
+			subject.Container = fmt.Sprintf("pid-%d", p.PID)
+		}
+		out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ContainerBody{
+			Subject: subject, Measured: true, PID: p.PID, Processes: 1,
+			Measures:       contract.Measures{CPUMillicores: scaled(p.CPUUsage), RAMKB: p.RSS, VSZKB: p.VSZ, RSSKB: p.RSS},
+			MemoryPermille: scaled(p.MemoryUsage), CPUPermille: scaled(p.CPUUsage), Verdict: p.Action,
+		}))
+		if removal(p.Action) {
+			out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ActionBody{
+				Subject: subject, ActionID: fmt.Sprintf("seed-%d", p.PID), Action: contract.ActionRemove,
+				Phase: contract.PhaseOutcome, Outcome: contract.OutcomeDone,
+			}))
+		}
+	}
+	return out
+}
+
+// Record makes a host record of a memory reading.
+func (m Memory) Record(now time.Time) contract.Record {
+	used := m.Used
+	if used == 0 && m.Total >= m.Free {
+		used = m.Total - m.Free
+	}
+	return contract.NewRecord(m.Timestamp.or(now), 0, "", contract.HostBody{Memory: contract.Memory{
+		TotalKB: m.Total, FreeKB: m.Free, AvailableKB: m.Total - min(used, m.Total), UsedKB: used, SharedKB: m.Shared,
+	}})
+}
+
+// FromRecord is the assignment's element of a container or action record; ok is false for the other kinds.
+func FromRecord(r contract.Record) (p Process, ok bool) {
+	switch b := r.Body.(type) {
+	case contract.ContainerBody:
+		return Process{
+			PID: b.PID, ContainerID: b.Container, Name: b.Name, VSZ: b.VSZKB, RSS: b.RSSKB,
+			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: b.Verdict,
+			Timestamp: Stamp{r.Time},
+		}, true
+	case contract.ActionBody:
+		if b.Phase != contract.PhaseOutcome {
+			return p, false
+		}
+		return Process{ContainerID: b.Container, Name: b.Name, Action: b.Action, Timestamp: Stamp{r.Time}}, true
+	default:
+		return p, false
+	}
+}
+
+func (s Stamp) or(now time.Time) time.Time {
+	if s.IsZero() {
+		return now.UTC().Truncate(time.Microsecond)
+	}
+	return s.Time
+}
+
+// scaled turns per cent into tenths of a per cent; what is no number counts as nothing.
+func scaled(percent float64) uint64 {
+	if !(percent > 0) {
+		return 0
+	}
+	return uint64(math.Min(math.Round(percent*10), 1e9))
+}
+
+func removal(action string) bool {
+	switch action {
+	case "kill", "killed", "stop", "stopped", "remove", "removed", "delete", "deleted", "eliminado":
+		return true
+	default:
+		return false
+	}
+}
+
+// Processes reads one element or an array of them: some editions send each by itself.
+type Processes []Process
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Processes) UnmarshalJSON(b []byte) error {
+	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '[' {
+		return json.Unmarshal(b, (*[]Process)(p))
+	}
+	var one Process
+	err := json.Unmarshal(b, &one)
+	*p = Processes{one}
+	return err
+}

@@ -1,0 +1,93 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+)
+
+// Cache keeps the indexes of the sealed segments that were read last.
+type Cache struct {
+	mu    sync.Mutex // guards the following fields
+	index map[string]*Index
+	order []string // least recently used first
+}
+
+// cached is how many indexes are kept: a day of hourly files and then some, at about 100 KiB each.
+const cached = 64
+
+// NewCache returns an empty cache.
+func NewCache() *Cache { return &Cache{index: map[string]*Index{}} }
+
+// load returns the index in a file. The result is shared: do not change it.
+func (c *Cache) load(fsys disk.FS, path string) (*Index, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.index[path]; x != nil {
+		c.touch(path)
+		return x, nil
+	}
+	x, err := readIndex(fsys, path)
+	if err != nil {
+		return nil, err
+	}
+	c.index[path] = x
+	c.touch(path)
+	if len(c.order) > cached {
+		delete(c.index, c.order[0])
+		c.order = c.order[1:]
+	}
+	return x, nil
+}
+
+func (c *Cache) touch(path string) {
+	if i := slices.Index(c.order, path); i >= 0 {
+		c.order = slices.Delete(c.order, i, i+1)
+	}
+	c.order = append(c.order, path)
+}
+
+// forget drops the index of a removed segment.
+func (c *Cache) forget(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.index, path)
+	c.order = slices.DeleteFunc(c.order, func(p string) bool { return p == path })
+}
+
+// readIndex reads an index file and checks that it is whole.
+func readIndex(fsys disk.FS, path string) (*Index, error) {
+	b, err := disk.ReadFile(fsys, path)
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if !line.Check(b) {
+		return nil, fmt.Errorf("read index %s: checksum does not match", path)
+	}
+	x := newIndex()
+	if err := json.Unmarshal(b, x); err != nil {
+		return nil, fmt.Errorf("read index %s: %w", path, err)
+	}
+	return x, nil
+}
+
+// write stores the index beside its segment, durably.
+func (x *Index) write(fsys disk.FS, dir, name string) error {
+	if x.identities != nil && len(x.Producers) == 0 {
+		x.Producers = x.producers()
+	}
+	b, err := json.Marshal(x)
+	if err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	if err := disk.WriteFile(fsys, dir, name+IndexExt, line.Protect(nil, b)); err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Range is a closed range of producer sequence numbers. As JSON it is [first, last].
+type Range [2]uint64
+
+// Ranges is a sorted set of numbers: what one producer has sent. A producer that never lost anything is one range.
+type Ranges []Range
+
+// find returns the place of the first range that ends at n or later.
+func (r Ranges) find(n uint64) int {
+	i, _ := slices.BinarySearchFunc(r, n, func(x Range, n uint64) int { return cmp.Compare(x[1], n) })
+	return i
+}
+
+// Has says whether n is in the set.
+func (r Ranges) Has(n uint64) bool {
+	i := r.find(n)
+	return i < len(r) && r[i][0] <= n
+}
+
+// Add puts n into the set; false when it is there already.
+func (r *Ranges) Add(n uint64) bool {
+	s := *r
+	if last := len(s) - 1; last >= 0 && s[last][1]+1 == n { // the usual case: the next one
+		s[last][1] = n
+		return true
+	}
+	i := s.find(n)
+	if i < len(s) && s[i][0] <= n {
+		return false
+	}
+	touchesNext := i < len(s) && s[i][0] == n+1
+	touchesPrevious := i > 0 && s[i-1][1] == n-1
+	switch {
+	case touchesNext && touchesPrevious:
+		s[i-1][1] = s[i][1]
+		*r = slices.Delete(s, i, i+1)
+	case touchesNext:
+		s[i][0] = n
+	case touchesPrevious:
+		s[i-1][1] = n
+	default:
+		*r = slices.Insert(s, i, Range{n, n})
+	}
+	return true
+}
+
+// Remove takes n out of the set.
+func (r *Ranges) Remove(n uint64) {
+	s := *r
+	i := s.find(n)
+	if i == len(s) || s[i][0] > n {
+		return
+	}
+	switch x := s[i]; {
+	case x[0] == n && x[1] == n:
+		*r = slices.Delete(s, i, i+1)
+	case x[0] == n:
+		s[i][0]++
+	case x[1] == n:
+		s[i][1]--
+	default:
+		s[i][1] = n - 1
+		*r = slices.Insert(s, i+1, Range{n + 1, x[1]})
+	}
+}
+
+// Merge adds every number of another set.
+func (r *Ranges) Merge(other Ranges) {
+	all := append(slices.Clone(*r), other...)
+	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a[0], b[0]) })
+	out := all[:0]
+	for _, x := range all {
+		if n := len(out); n > 0 && (x[0] <= out[n-1][1] || x[0] == out[n-1][1]+1) {
+			out[n-1][1] = max(out[n-1][1], x[1])
+			continue
+		}
+		out = append(out, x)
+	}
+	*r = out
+}
+
+// Count is the size of the set.
+func (r Ranges) Count() (n uint64) {
+	for _, x := range r {
+		n += x[1] - x[0] + 1
+	}
+	return n
+}

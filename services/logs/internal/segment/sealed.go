@@ -1,0 +1,166 @@
+package segment
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+)
+
+// OpenSealed opens a sealed segment. Its index is built again when it is missing or does not fit.
+func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, error) {
+	s := &Segment{fs: fsys, dir: dir, name: Name(first), sealed: true, cache: cache}
+	file, err := fsys.Open(s.path(SealedExt))
+	if err != nil {
+		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+	}
+	x, err := cache.load(fsys, s.path(IndexExt))
+	if err != nil || x.Bytes != size {
+		cache.forget(s.path(IndexExt))
+		if x, err = rebuild(file, size, &s.bad); err != nil {
+			return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+		}
+		if x.write(fsys, dir, s.name) != nil {
+			s.index = x // no room for the file: keep it in memory
+		}
+	}
+	s.summarise(x)
+	return s, nil
+}
+
+// memberStart begins every gzip member this package writes: deflate, no flags, no time.
+var memberStart = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0}
+
+// rebuild reads a compressed file from end to end. A member that cannot be read is counted as damage and left out.
+func rebuild(file disk.File, size int64, bad *Bad) (*Index, error) {
+	raw := make([]byte, size)
+	if n, err := file.ReadAt(raw, 0); int64(n) != size {
+		return nil, err
+	}
+	x := newIndex()
+	parser := line.NewParser()
+	var unzip unzipper
+	var lines []byte
+	members(raw, func(at, end int) {
+		var err error
+		if lines, err = unzip.block(lines[:0], raw[at:end]); err != nil {
+			bad.Bytes += int64(end - at)
+			bad.Lines++ // at least one
+			return
+		}
+		x.addMember(parser, lines, int64(at), int64(end-at))
+	})
+	x.Bytes = size
+	sum := sha256.Sum256(raw)
+	x.SHA256 = hex.EncodeToString(sum[:])
+	return x, nil
+}
+
+// addMember notes the lines of one member as one block.
+func (x *Index) addMember(parser *line.Parser, lines []byte, offset, length int64) {
+	x.Blocks = append(x.Blocks, Block{Offset: offset, Length: length})
+	for one := range bytes.Lines(lines) {
+		var rec line.Record
+		if parser.Stored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
+			x.add(entryOf(&rec))
+			x.own(rec.Identity, rec.PSeq)
+		}
+	}
+	if last := len(x.Blocks) - 1; x.Blocks[last].Records == 0 {
+		x.Blocks = x.Blocks[:last]
+	}
+}
+
+func (s *Segment) openSealed(want Selection) (*Reader, error) {
+	if s.brief.Records == 0 || !want.covers(s.brief.First, s.brief.Last, s.brief.MinUS, s.brief.MaxUS) {
+		return nil, nil
+	}
+	if !s.named.mayHave(want.Containers) {
+		return nil, nil
+	}
+	x, err := s.full()
+	if err != nil {
+		return nil, err
+	}
+	groups := x.selected(want)
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	file, err := s.fs.Open(s.path(SealedExt))
+	if err != nil {
+		return nil, fmt.Errorf("read segment %s: %w", s.name, err)
+	}
+	return &Reader{Groups: groups, file: file, own: true, sealed: true, unzip: &unzipper{}}, nil
+}
+
+// full is the whole index. The caller holds the lock.
+func (s *Segment) full() (*Index, error) {
+	if s.index != nil {
+		return s.index, nil
+	}
+	return s.cache.load(s.fs, s.path(IndexExt))
+}
+
+// Remove deletes the files of a sealed segment. Readers that have it open go on.
+func (s *Segment) Remove() error {
+	if err := s.fs.Remove(s.path(SealedExt)); err != nil {
+		return fmt.Errorf("remove segment %s: %w", s.name, err)
+	}
+	s.cache.forget(s.path(IndexExt))
+	if err := s.fs.Remove(s.path(IndexExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove segment %s: %w", s.name, err)
+	}
+	return s.fs.SyncDir(s.dir)
+}
+
+// fullMember is room for a member: sealedBlock and the end of its last line.
+const fullMember = sealedBlock + 2<<10
+
+// unzipper reads gzip members.
+type unzipper struct {
+	zip *gzip.Reader
+	src bytes.Reader
+}
+
+// block appends what one member holds to dst; its checksum is checked. A damaged one leaves dst as it was.
+func (u *unzipper) block(dst, member []byte) ([]byte, error) {
+	u.src.Reset(member)
+	var err error
+	if u.zip == nil {
+		u.zip, err = gzip.NewReader(&u.src)
+	} else {
+		err = u.zip.Reset(&u.src)
+	}
+	if err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	u.zip.Multistream(false)
+	out := dst
+	for {
+		if len(out) == cap(out) {
+			out = slices.Grow(out, fullMember)
+		}
+		n, err := u.zip.Read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return dst, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package segment
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+)
+
+// File name extensions; the extension is the state.
+const (
+	ActiveExt = ".ndjson"
+	SealedExt = ".ndjson.gz"
+	IndexExt  = ".idx.json"
+)
+
+// Name is the file name without extension of the segment that begins with a sequence number.
+func Name(first uint64) string { return fmt.Sprintf("%020d", first) }
+
+// Segment is one file. One goroutine appends, seals and removes; any number read at the same time.
+//
+// A reader sees what was published, which the caller does after the sync: nobody is shown a record that a power cut can
+// still take back.
+type Segment struct {
+	fs    disk.FS
+	dir   string
+	name  string
+	bad   Bad // what recovery found; set before the segment is shared
+	cache *Cache
+	// claimed: see Claimed
+	claimed uint64
+
+	mu     sync.RWMutex // guards all following fields
+	file   disk.File    // open while active, nil when sealed
+	size   int64        // of the active file, unpublished lines included
+	sealed bool
+	index  *Index
+	brief  Index // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
+	named  names // of a sealed segment: its containers
+}
+
+// Create begins a new active segment. Its name is durable when Create returns.
+func Create(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, error) {
+	s := &Segment{fs: fsys, dir: dir, name: Name(first), index: newIndex(), cache: cache}
+	file, err := fsys.Append(s.path(ActiveExt))
+	if err != nil {
+		return nil, fmt.Errorf("create segment: %w", err)
+	}
+	if err := fsys.SyncDir(dir); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("create segment: sync directory: %w", err)
+	}
+	s.file = file
+	return s, nil
+}
+
+func (s *Segment) path(ext string) string { return s.dir + "/" + s.name + ext }
+
+// Append writes lines at the end of an active segment. After an error nothing of them is in the file; when that cannot
+// be had either, the error matches ErrBroken.
+func (s *Segment) Append(lines []byte) error {
+	n, err := s.file.Write(lines)
+	if err == nil {
+		s.size += int64(n)
+		return nil
+	}
+	if n > 0 {
+		if cutErr := s.file.Truncate(s.size); cutErr != nil {
+			return fmt.Errorf("append: %w: %w, then truncate: %w", ErrBroken, err, cutErr)
+		}
+	}
+	return fmt.Errorf("append: %w", err)
+}
+
+// Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others.
+func (s *Segment) Rollback() error {
+	published := s.Brief().Bytes
+	if s.size == published {
+		return nil
+	}
+	if err := s.file.Truncate(published); err != nil {
+		return fmt.Errorf("roll back: %w: %w", ErrBroken, err)
+	}
+	s.size = published
+	return s.Sync()
+}
+
+// Sync returns when everything appended is on stable storage. A failure is final: the kernel may have dropped the dirty
+// pages and marked them clean, so that a second sync would succeed without the data.
+func (s *Segment) Sync() error {
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return nil
+}
+
+// Publish shows appended records to readers. lengths are the bytes of their lines, in order.
+func (s *Segment) Publish(records []*line.Record, lengths []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	offset := s.index.Bytes
+	for i, rec := range records {
+		s.index.grow(rec, offset, int64(lengths[i]))
+		offset += int64(lengths[i])
+	}
+}
+
+// Brief returns the index without blocks, containers and producers.
+func (s *Segment) Brief() Index {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.sealed {
+		return s.brief
+	}
+	return s.index.briefly()
+}
+
+// summarise keeps what is needed of the index of a sealed segment to know whether to load it.
+func (s *Segment) summarise(x *Index) { s.brief, s.named = x.briefly(), namesOf(x.Containers) }
+
+func (x *Index) briefly() Index {
+	return Index{
+		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS,
+		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256, Kinds: maps.Clone(x.Kinds),
+	}
+}
+
+// Sealed says whether the segment is compressed.
+func (s *Segment) Sealed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.sealed
+}
+
+// Claimed is the highest sequence number that a damaged line at the end seems to have had, 0 when there is none. It may
+// have been answered to a producer, so it is not given again: the gap is the evidence.
+func (s *Segment) Claimed() uint64 { return s.claimed }
+
+// Bad returns the damage that recovery found.
+func (s *Segment) Bad() Bad { return s.bad }
+
+// Name is the file name without extension.
+func (s *Segment) Name() string { return s.name }
+
+// Producers returns what every producer has in the segment.
+func (s *Segment) Producers() ([]ProducerRange, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.sealed {
+		x, err := s.full()
+		if err != nil {
+			return nil, err
+		}
+		if x.identities != nil && len(x.Producers) == 0 {
+			return x.producers(), nil
+		}
+		return x.Producers, nil
+	}
+	return s.index.producers(), nil
+}
+
+// Close closes the active file.
+func (s *Segment) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}

@@ -1,0 +1,319 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/segment"
+)
+
+// Bounds of what waits and of what is committed at once.
+const (
+	maxWaiting = 64 << 20 // bytes of records in requests that wait: beyond, Append answers ErrBusy
+	maxGroup   = 20_000   // records of one commit: some 8 MiB, 20 ms of work
+)
+
+// Result says what became of the records of one Append.
+type Result struct {
+	Accepted, Duplicates int
+	// First and Last are the lowest and highest number given to one of the accepted, 0 when none was.
+	First, Last uint64
+	Durable     bool
+}
+
+// request is one Append on its way through the committer.
+type request struct {
+	records []line.Record
+	bytes   int64
+	fresh   []bool // not a duplicate
+	result  Result
+	err     error
+	done    chan struct{}
+}
+
+// Append stores records that were not stored before. When it returns without error they are kept (see Config.Fsync); an
+// error means that none of them is.
+func (s *Store) Append(ctx context.Context, records []line.Record) (Result, error) {
+	r := newRequest(records)
+	if s.bytes.Add(r.bytes) > maxWaiting {
+		s.bytes.Add(-r.bytes)
+		return Result{}, ErrBusy
+	}
+	defer s.bytes.Add(-r.bytes)
+	select {
+	case s.queue <- r:
+	case <-s.stop:
+		return Result{}, ErrClosed
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return r.result, r.err
+	case <-s.done: // the committer may have answered just before it ended
+		select {
+		case <-r.done:
+			return r.result, r.err
+		default:
+			return Result{}, ErrClosed
+		}
+	}
+}
+
+func newRequest(records []line.Record) *request {
+	r := &request{records: records, fresh: make([]bool, len(records)), done: make(chan struct{})}
+	for i := range records {
+		r.bytes += int64(len(records[i].Body)) + 128
+	}
+	return r
+}
+
+// run is the committer: it takes what waits, commits it as one group, and takes what has gathered meanwhile.
+func (s *Store) run() {
+	defer close(s.done)
+	tick := time.NewTicker(s.cfg.FsyncEvery)
+	defer tick.Stop()
+	maintain := time.NewTicker(lookEvery)
+	defer maintain.Stop()
+	for {
+		select {
+		case r := <-s.queue:
+			s.commit(s.gather(r))
+		case <-tick.C:
+			s.syncLate()
+		case <-maintain.C:
+			s.rotate()
+		case <-s.stop:
+			s.drain()
+			return
+		}
+	}
+}
+
+// drain commits what was accepted into the queue before the stop and refuses the rest.
+func (s *Store) drain() {
+	for {
+		select {
+		case r := <-s.queue:
+			s.commit(s.gather(r))
+		default:
+			s.unsynced = [streamCount]bool{true, true}
+			s.syncLate()
+			return
+		}
+	}
+}
+
+func (s *Store) gather(first *request) []*request {
+	group := []*request{first}
+	for n := len(first.records); n < maxGroup; {
+		select {
+		case r := <-s.queue:
+			group = append(group, r)
+			n += len(r.records)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit gives numbers to the records of a group that are new, stores them and answers.
+func (s *Store) commit(group []*request) {
+	err := s.Err()
+	var pending [streamCount]pending
+	if err == nil {
+		group = s.admit(group)
+		s.sift(group, &pending)
+		if err = s.write(&pending); err != nil {
+			s.forget(group)
+		} else {
+			s.publish(&pending)
+		}
+	}
+	for _, r := range group {
+		r.answer(err, s.cfg.Fsync == FsyncAlways)
+	}
+	s.counters.Commits.Add(1)
+	if err == nil { // after the answer: nobody waits for sums
+		for stream := range streamCount {
+			s.rollups.add(s.current[stream], pending[stream].records)
+		}
+	}
+	s.rotate()
+}
+
+func (r *request) answer(err error, durable bool) {
+	r.err, r.result.Durable = err, durable
+	if err != nil {
+		r.result = Result{}
+	}
+	close(r.done)
+}
+
+// pending is what one commit adds to one stream.
+type pending struct {
+	records []*line.Record
+	lengths []int
+	lines   []byte
+	owners  []*request
+}
+
+// sift tells new records from duplicates and puts the new ones to their stream.
+func (s *Store) sift(group []*request, out *[streamCount]pending) {
+	for _, r := range group {
+		for i := range r.records {
+			rec := &r.records[i]
+			if !s.seen.add(rec.Identity, rec.PSeq) {
+				r.result.Duplicates++
+				s.counters.Duplicates.Add(1)
+				continue
+			}
+			r.fresh[i] = true
+			r.result.Accepted++
+			p := &out[StreamOf(rec.Kind)]
+			p.records = append(p.records, rec)
+			p.owners = append(p.owners, r)
+		}
+	}
+}
+
+// forget takes back what sift noted, since the group was not stored.
+func (s *Store) forget(group []*request) {
+	for _, r := range group {
+		for i, fresh := range r.fresh {
+			if fresh {
+				s.seen.remove(r.records[i].Identity, r.records[i].PSeq)
+			}
+		}
+	}
+}
+
+// write numbers, writes and syncs, stream after stream. On error nothing of the group is stored.
+func (s *Store) write(group *[streamCount]pending) error {
+	received := line.Now(s.cfg.Now())
+	seq := s.next
+	for stream := range streamCount {
+		p := &group[stream]
+		if len(p.records) == 0 {
+			continue
+		}
+		p.lines = s.buffers[stream][:0]
+		p.number(&seq, received)
+		s.buffers[stream] = p.lines
+		if err := s.writeStream(stream, p); err != nil {
+			return s.undo(group, stream, err)
+		}
+	}
+	s.next = seq
+	return nil
+}
+
+func (p *pending) number(seq *uint64, received string) {
+	for i, rec := range p.records {
+		rec.Seq = *seq
+		before := len(p.lines)
+		p.lines = rec.AppendTo(p.lines, *seq, received)
+		p.lengths = append(p.lengths, len(p.lines)-before)
+		if r := &p.owners[i].result; r.First == 0 || *seq < r.First {
+			r.First = *seq
+		}
+		p.owners[i].result.Last = max(p.owners[i].result.Last, *seq)
+		*seq++
+	}
+}
+
+func (s *Store) writeStream(stream Stream, p *pending) error {
+	seg, err := s.active(stream, p.records[0].Seq)
+	if err != nil {
+		return err
+	}
+	if err := seg.Append(p.lines); err != nil {
+		return err
+	}
+	if s.cfg.Fsync != FsyncAlways {
+		s.unsynced[stream] = true
+		return nil
+	}
+	began := s.cfg.Now()
+	err = seg.Sync()
+	s.counters.synced(s.cfg.Now().Sub(began))
+	return err
+}
+
+// undo removes the lines of a group of which one stream could not be written.
+func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) error {
+	if errors.Is(cause, segment.ErrBroken) {
+		return s.fail(cause)
+	}
+	for stream := Observations; stream <= upTo; stream++ {
+		if seg := s.current[stream]; seg != nil && len(group[stream].records) > 0 {
+			if err := seg.Rollback(); err != nil {
+				return s.fail(err)
+			}
+		}
+	}
+	if errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT) || errors.Is(cause, syscall.EFBIG) {
+		s.condition.set(conditionFull, cause.Error())
+		return fmt.Errorf("%w: %w", ErrFull, cause)
+	}
+	return s.fail(cause)
+}
+
+// publish shows the group to readers: first the lines, then the head that lets readers look at them.
+func (s *Store) publish(group *[streamCount]pending) {
+	for stream := range streamCount {
+		p := &group[stream]
+		if len(p.records) == 0 {
+			continue
+		}
+		s.current[stream].Publish(p.records, p.lengths)
+		s.counters.stored(stream, p)
+	}
+	if s.next-1 == s.head.Load() {
+		return
+	}
+	s.head.Store(s.next - 1)
+	fresh := make(chan struct{})
+	close(*s.changed.Swap(&fresh))
+}
+
+// syncLate syncs what FsyncInterval left to later.
+func (s *Store) syncLate() {
+	if s.cfg.Fsync == FsyncAlways || s.Err() != nil {
+		return
+	}
+	for stream, seg := range s.current {
+		if seg == nil || !s.unsynced[stream] {
+			continue
+		}
+		if s.cfg.Fsync == FsyncNever && !s.stopping() {
+			continue
+		}
+		if s.syncNow(seg) != nil {
+			return
+		}
+		s.unsynced[stream] = false
+	}
+}
+
+// syncNow syncs outside a commit; a failure is as final as there.
+func (s *Store) syncNow(seg *segment.Segment) error {
+	if err := seg.Sync(); err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+func (s *Store) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}

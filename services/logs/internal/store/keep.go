@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/segment"
+)
+
+// keep seals what is full and deletes what is old, beside the committer and out of its way.
+func (s *Store) keep() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		for _, stream := range Streams() {
+			s.seal(stream)
+			s.retain(stream)
+		}
+		s.rollups.keep(s)
+		select {
+		case <-s.kick:
+		case <-tick.C:
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// seal compresses the segments that take no more records. What fails is tried again at the next look: the plain file
+// stays readable.
+func (s *Store) seal(stream Stream) {
+	for _, seg := range s.finished(stream) {
+		if seg.Sealed() || s.stopping() || s.Err() != nil {
+			continue
+		}
+		err := s.rollups.file(s, stream, seg)
+		if err == nil {
+			err = seg.Seal(s.quarantine())
+		}
+		if err != nil {
+			s.condition.set(conditionSeal, err.Error())
+			return
+		}
+		s.condition.clear(conditionSeal)
+		s.counters.Sealed.Add(1)
+	}
+}
+
+// finished returns the segments of a stream that take no more records.
+func (s *Store) finished(stream Stream) []*segment.Segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := slices.Clone(s.streams[stream])
+	return slices.DeleteFunc(all, func(seg *segment.Segment) bool { return seg == s.current[stream] })
+}
+
+// retain deletes the oldest sealed segments of a stream until it is within its bounds.
+func (s *Store) retain(stream Stream) {
+	for !s.stopping() && s.Err() == nil {
+		seg, why := s.expired(stream)
+		if seg == nil {
+			return
+		}
+		if err := s.remove(stream, seg, why); err != nil {
+			s.condition.set(conditionRetention, err.Error())
+			return
+		}
+		s.condition.clear(conditionRetention)
+	}
+}
+
+// expired returns the oldest segment when the stream is out of bounds, and which bound that is.
+func (s *Store) expired(stream Stream) (*segment.Segment, string) {
+	segments := s.Segments(stream)
+	if len(segments) == 0 || !segments[0].Sealed() {
+		return nil, ""
+	}
+	keep := s.cfg.Keep[stream]
+	oldest := segments[0].Brief()
+	if newest := time.UnixMicro(oldest.MaxUS); s.cfg.Now().Sub(newest) > keep.Age {
+		return segments[0], fmt.Sprintf("older than %s", keep.Age)
+	}
+	var total int64
+	for _, seg := range segments {
+		total += seg.Brief().Bytes
+	}
+	if total > keep.Bytes {
+		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, keep.Bytes)
+	}
+	return nil, ""
+}
+
+// remove deletes one segment. That it does is recorded first, and who its records were is remembered for ever.
+func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
+	brief := seg.Brief()
+	if err := s.rememberForgotten(seg); err != nil {
+		return err
+	}
+	records, err := s.own(contract.SystemBody{
+		Event: "retention", Level: levelInfo,
+		Message: fmt.Sprintf("%d %s deleted: %s", brief.Records, stream, why),
+		Details: map[string]any{
+			"stream": stream.String(), "first_seq": brief.First, "last_seq": brief.Last, "records": brief.Records,
+			"bytes": brief.Bytes, "first_ts": time.UnixMicro(brief.MinUS).UTC(), "last_ts": time.UnixMicro(brief.MaxUS).UTC(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := s.Append(context.Background(), records); err != nil && !s.Full() {
+		return err // on a full disk deleting comes first: it makes the room that the record needs
+	}
+	s.mu.Lock()
+	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
+	s.mu.Unlock()
+	s.counters.Removed.Add(uint64(brief.Records))
+	return seg.Remove()
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/rollup"
+	"gestor.local/logs/internal/segment"
+)
+
+func (s *Store) dir(stream Stream) string { return s.cfg.Dir + "/records/" + stream.String() }
+
+func (s *Store) quarantine() string { return s.cfg.Dir + "/quarantine" }
+
+// recover reads what is on the disk and returns what it has to say about it.
+func (s *Store) recover() (notes []contract.SystemBody, err error) {
+	for _, stream := range Streams() {
+		if err := s.fs.Mkdir(s.dir(stream)); err != nil {
+			return nil, err
+		}
+	}
+	for _, dir := range []string{s.cfg.Dir + "/records", s.cfg.Dir} {
+		if err := s.fs.SyncDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	f, err := s.readForgotten()
+	if err != nil {
+		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: levelWarn, Message: err.Error() +
+			": records that retention deleted would be stored again if they were sent again"})
+	}
+	for _, p := range f.Producers {
+		s.seen.merge(p.Identity, p.Ranges)
+	}
+	s.next = max(s.next, f.NextSeq)
+	for _, stream := range Streams() {
+		more, err := s.recoverStream(stream)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, more...)
+	}
+	s.head.Store(s.next - 1)
+	return notes, s.rollups.open(s)
+}
+
+// recoverStream opens the segments of a stream. The last plain file goes on taking records; plain files before it wait
+// for the keeper.
+func (s *Store) recoverStream(stream Stream) (notes []contract.SystemBody, err error) {
+	names, err := s.fs.List(s.dir(stream))
+	if err != nil {
+		return nil, err
+	}
+	plain, sealed := numbers(names, segment.ActiveExt), numbers(names, segment.SealedExt)
+	if err := s.tidy(stream, names, plain, sealed); err != nil {
+		return nil, err
+	}
+	all := map[uint64]bool{} // number → plain
+	for _, n := range sealed {
+		all[n] = false
+	}
+	for _, n := range plain {
+		all[n] = true
+	}
+	for _, first := range slices.Sorted(maps.Keys(all)) {
+		seg, err := s.open(stream, first, all[first])
+		if err != nil {
+			return nil, err
+		}
+		if bad := seg.Bad(); bad != (segment.Bad{}) {
+			notes = append(notes, s.damage(stream, seg))
+		}
+		if err := s.adopt(stream, seg, first); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
+}
+
+// tidy removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain file, an index
+// without its segment.
+func (s *Store) tidy(stream Stream, names []string, plain, sealed []uint64) error {
+	removed := false
+	for _, name := range names {
+		stem, _, _ := strings.Cut(name, ".")
+		n, err := strconv.ParseUint(stem, 10, 64)
+		twin := err == nil && slices.Contains(plain, n)
+		stray := strings.HasSuffix(name, ".tmp") ||
+			strings.HasSuffix(name, segment.SealedExt) && twin ||
+			strings.HasSuffix(name, segment.IndexExt) && (twin || !slices.Contains(sealed, n))
+		if !stray {
+			continue
+		}
+		if err := s.fs.Remove(s.dir(stream) + "/" + name); err != nil {
+			return err
+		}
+		removed = true
+	}
+	if !removed {
+		return nil
+	}
+	return s.fs.SyncDir(s.dir(stream))
+}
+
+func (s *Store) open(stream Stream, first uint64, plain bool) (*segment.Segment, error) {
+	if plain {
+		table := rollup.NewTable(rollup.Steps[0])
+		seg, err := segment.Recover(s.fs, s.dir(stream), first, s.cache, s.quarantine(), table.Add)
+		if err == nil {
+			s.rollups.live[seg] = table
+		}
+		return seg, err
+	}
+	return segment.OpenSealed(s.fs, s.dir(stream), first, s.cache)
+}
+
+// adopt takes a segment over: its producers, its numbers, its place.
+func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
+	producers, err := seg.Producers()
+	if err != nil {
+		return err
+	}
+	for _, p := range producers {
+		s.seen.merge(p.Identity, p.Ranges)
+	}
+	brief := seg.Brief()
+	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)
+	s.streams[stream] = append(s.streams[stream], seg)
+	if !seg.Sealed() {
+		s.current[stream], s.born[stream] = seg, s.cfg.Now()
+	}
+	return nil
+}
+
+// numbers returns the numbers of the files with an extension, ascending.
+func numbers(names []string, ext string) []uint64 {
+	var out []uint64
+	for _, name := range names {
+		stem, ok := strings.CutSuffix(name, ext)
+		if !ok {
+			continue
+		}
+		if n, err := strconv.ParseUint(stem, 10, 64); err == nil && segment.Name(n) == stem {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// damage counts what a segment has lost and puts it into words.
+func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody {
+	bad := seg.Bad()
+	s.counters.BadLines.Add(uint64(bad.Lines))
+	s.counters.TornBytes.Add(uint64(bad.Torn))
+	event, text := "torn_tail", fmt.Sprintf("%d bytes at the end were not whole; they are kept in %s", bad.Torn, bad.Aside)
+	if bad.Lines > 0 {
+		event, text = "damage", fmt.Sprintf("%d lines (%d bytes) cannot be read and are skipped", bad.Lines, bad.Bytes)
+		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see logs verify", stream, seg.Name(), text))
+	}
+	return contract.SystemBody{
+		Event: event, Level: levelWarn, Message: fmt.Sprintf("%s %s: %s", stream, seg.Name(), text),
+		Details: map[string]any{"stream": stream.String(), "segment": seg.Name(), "damage": bad},
+	}
+}

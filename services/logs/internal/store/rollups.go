@@ -1,0 +1,266 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/rollup"
+	"gestor.local/logs/internal/segment"
+)
+
+// rollups are the sums over all records: in memory for the segments that still take records or wait to be sealed, in
+// one file for each step and sealed segment.
+type rollups struct {
+	mu    sync.Mutex // guards the following fields
+	live  map[*segment.Segment]*rollup.Table
+	files [len(rollup.Steps)][]rollupFile
+	cache map[string]*rollup.Table
+}
+
+// rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
+type rollupFile struct {
+	path     string
+	segment  string // <stream>-<first seq>
+	from, to int64
+}
+
+// cachedRollups bounds the tables in memory: a day of hourly files at each step and then some.
+const cachedRollups = 128
+
+func (c *Config) rollupDir(step int) string {
+	return c.Dir + "/rollup/" + [...]string{"1m", "10m", "1h"}[step]
+}
+
+func segmentID(stream Stream, seg *segment.Segment) string { return stream.String() + "-" + seg.Name() }
+
+// add sums what was just stored.
+func (r *rollups) add(seg *segment.Segment, records []*line.Record) {
+	if len(records) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	table := r.live[seg]
+	if table == nil {
+		table = rollup.NewTable(rollup.Steps[0])
+		r.live[seg] = table
+	}
+	for _, rec := range records {
+		table.Add(rec)
+	}
+}
+
+// open finds the files. Those of a segment that is not sealed are left over from an interrupted seal.
+func (r *rollups) open(s *Store) error {
+	unsealed := map[string]bool{}
+	for _, stream := range Streams() {
+		for _, seg := range s.streams[stream] {
+			unsealed[segmentID(stream, seg)] = !seg.Sealed()
+		}
+	}
+	for step := range rollup.Steps {
+		dir := s.cfg.rollupDir(step)
+		if err := s.fs.Mkdir(dir); err != nil {
+			return err
+		}
+		names, err := s.fs.List(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			f, ok := parseRollupName(dir, name)
+			if ok && !unsealed[f.segment] {
+				r.files[step] = append(r.files[step], f)
+				continue
+			}
+			if err := s.fs.Remove(dir + "/" + name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func parseRollupName(dir, name string) (rollupFile, bool) {
+	id, rest, ok := strings.Cut(name, ".")
+	f := rollupFile{path: dir + "/" + name, segment: id}
+	n, err := fmt.Sscanf(rest, "%d-%d.ndjson", &f.from, &f.to)
+	return f, ok && err == nil && n == 2 && strings.HasSuffix(name, ".ndjson")
+}
+
+// file writes the sums of a segment that is about to be sealed.
+func (r *rollups) file(s *Store, stream Stream, seg *segment.Segment) error {
+	r.mu.Lock()
+	table := r.live[seg] // complete: the segment takes no more records
+	r.mu.Unlock()
+	if table == nil {
+		return nil
+	}
+	return r.write(s, segmentID(stream, seg), table, func() { delete(r.live, seg) })
+}
+
+// write stores a table at every step and shows the files; shown runs in the same moment.
+func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) error {
+	var files [len(rollup.Steps)]rollupFile
+	for i, step := range rollup.Steps {
+		t := table
+		if i > 0 {
+			t = table.Coarser(step)
+		}
+		text, err := t.Encode()
+		if err != nil {
+			return err
+		}
+		from, to := t.Span()
+		name := fmt.Sprintf("%s.%d-%d.ndjson", id, from, to)
+		if err := disk.WriteFile(s.fs, s.cfg.rollupDir(i), name, text); err != nil {
+			return fmt.Errorf("write roll-up: %w", err)
+		}
+		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, f := range files {
+		delete(r.cache, f.path)
+		r.files[i] = slices.DeleteFunc(slices.Clone(r.files[i]), func(o rollupFile) bool { return o.segment == id })
+		r.files[i] = append(r.files[i], f)
+	}
+	shown()
+	return nil
+}
+
+// keep makes missing files of sealed segments again and deletes those past their time.
+func (r *rollups) keep(s *Store) {
+	for _, stream := range Streams() {
+		for _, seg := range s.Segments(stream) {
+			if s.stopping() {
+				return
+			}
+			if seg.Sealed() && !r.has(segmentID(stream, seg)) {
+				if err := r.rebuild(s, stream, seg); err != nil {
+					s.condition.set(conditionRollup, err.Error())
+					return
+				}
+				s.condition.clear(conditionRollup)
+			}
+		}
+	}
+	for i, age := range s.cfg.KeepRollups {
+		r.expire(s, i, s.cfg.Now().Add(-age).Unix())
+	}
+}
+
+// has says whether every step of a segment has its file.
+func (r *rollups) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, files := range r.files {
+		if !slices.ContainsFunc(files, func(f rollupFile) bool { return f.segment == id }) {
+			return false
+		}
+	}
+	return true
+}
+
+// rebuild sums the records of a sealed segment.
+func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
+	table := rollup.NewTable(rollup.Steps[0])
+	if err := seg.Each(table.Add); err != nil {
+		return fmt.Errorf("make roll-up again: %w", err)
+	}
+	return r.write(s, segmentID(stream, seg), table, func() {})
+}
+
+func (r *rollups) expire(s *Store, step int, before int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := r.files[step][:0:0]
+	for _, f := range r.files[step] {
+		if f.to >= before || s.sealedSegment(f.segment) {
+			kept = append(kept, f)
+			continue
+		}
+		if err := s.fs.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.condition.set(conditionRollup, err.Error())
+			kept = append(kept, f)
+		}
+		delete(r.cache, f.path)
+	}
+	r.files[step] = kept
+}
+
+// sealedSegment says whether the records that a file sums are still there.
+func (s *Store) sealedSegment(id string) bool {
+	for _, stream := range Streams() {
+		for _, seg := range s.Segments(stream) {
+			if segmentID(stream, seg) == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Rollup calls fn for every row of buckets of one of rollup.Steps within [since, until). Rows of the same key from
+// different segments are to be merged.
+func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *rollup.Row)) error {
+	from, to := since.Unix(), until.Unix()
+	r := &s.rollups
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.files[step] {
+		if f.to <= from || f.from >= to {
+			continue
+		}
+		t, err := r.load(s, step, f)
+		if err != nil {
+			return err
+		}
+		t.Each(from, to, fn)
+	}
+	for _, t := range r.live {
+		if step > 0 {
+			t = t.Coarser(rollup.Steps[step])
+		}
+		t.Each(from, to, fn)
+	}
+	return nil
+}
+
+// load reads a file or takes it from the cache. What is damaged is forgotten, so that the keeper makes it again.
+func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) {
+	if t := r.cache[f.path]; t != nil {
+		return t, nil
+	}
+	text, err := disk.ReadFile(s.fs, f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.forget(s, step, f)
+		return rollup.NewTable(rollup.Steps[step]), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read roll-up: %w", err)
+	}
+	t, whole := rollup.Decode(rollup.Steps[step], text)
+	if !whole {
+		r.forget(s, step, f)
+		return t, nil
+	}
+	if len(r.cache) >= cachedRollups {
+		clear(r.cache)
+	}
+	r.cache[f.path] = t
+	return t, nil
+}
+
+// forget drops a file from the list, so that the keeper makes it again.
+func (r *rollups) forget(s *Store, step int, f rollupFile) {
+	r.files[step] = slices.DeleteFunc(slices.Clone(r.files[step]), func(o rollupFile) bool { return o == f })
+	s.wake()
+}

@@ -1,0 +1,200 @@
+// Package store keeps records in many segments: one sequence of numbers over two streams of files, written by one
+// goroutine and read by any number.
+//
+// What it promises:
+//   - a record is on stable storage before Append answers (FsyncAlways);
+//   - it opens on any files, and says what it could not read;
+//   - a record is stored once however often it is sent, for ever;
+//   - a full disk refuses a group of records before any of them is accepted, and accepts again when there is room;
+//   - after a failed sync nothing more is written: only the disk knows what it holds.
+//
+// Sequence numbers are dense. Within one commit the observations come first and are synced before the events are
+// written, so that a power cut between the two leaves no gap.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/rollup"
+	"gestor.local/logs/internal/segment"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrFull   = errors.New("the disk is full")              // try again when there is room
+	ErrBusy   = errors.New("too many records are waiting")  // try again soon
+	ErrFailed = errors.New("the store has failed")          // final for this process
+	ErrClosed = errors.New("the store is closed")           // try again after the restart
+	ErrLocked = errors.New("another process has the store") // at Open
+)
+
+// Store is an open store. Its methods may be called from any goroutine.
+type Store struct {
+	cfg   Config
+	fs    disk.FS
+	lock  io.Closer
+	boot  string // of this process: the identity of the service's own records
+	pseq  atomic.Uint64
+	queue chan *request
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed when the committer has ended
+	bytes atomic.Int64  // of records that wait
+
+	failed    atomic.Pointer[error]
+	failure   chan struct{} // closed with failed
+	head      atomic.Uint64 // last published sequence number
+	changed   atomic.Pointer[chan struct{}]
+	condition conditions
+	counters  Counters
+
+	// Of the committer alone:
+	seen     dedupe
+	next     uint64                        // sequence number of the next record
+	current  [streamCount]*segment.Segment // written under mu, so that the keeper may look
+	born     [streamCount]time.Time        // of the current segments
+	unsynced [streamCount]bool
+	buffers  [streamCount][]byte
+
+	cache *segment.Cache
+	kick  chan struct{}  // wakes the keeper
+	idle  sync.WaitGroup // the keeper
+
+	rollups rollups
+
+	mu      sync.RWMutex // guards the following fields
+	streams [streamCount][]*segment.Segment
+}
+
+// Open opens or makes the store below cfg.Dir and repairs what a crash left.
+func Open(cfg Config) (*Store, error) {
+	cfg.setDefaults()
+	s := &Store{
+		cfg: cfg, fs: cfg.FS, boot: rand.Text(), seen: dedupe{}, next: 1,
+		queue: make(chan *request, 1024), stop: make(chan struct{}), done: make(chan struct{}),
+		failure: make(chan struct{}), cache: segment.NewCache(), kick: make(chan struct{}, 1),
+		rollups: rollups{live: map[*segment.Segment]*rollup.Table{}, cache: map[string]*rollup.Table{}},
+	}
+	first := make(chan struct{})
+	s.changed.Store(&first)
+	if err := s.fs.Mkdir(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	lock, err := s.fs.Lock(cfg.Dir + "/LOCK")
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w: %w (stop the other log service or choose another GESTOR_DATA)", ErrLocked, err)
+	}
+	s.lock = lock
+	notes, err := s.recover()
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	go s.run()
+	s.idle.Go(s.keep)
+	for _, n := range notes {
+		s.note(n)
+	}
+	return s, nil
+}
+
+// Close stops accepting, finishes what is in hand and releases the files.
+func (s *Store) Close() error {
+	select {
+	case <-s.stop:
+	default:
+		close(s.stop)
+	}
+	<-s.done
+	s.idle.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var first error
+	for _, list := range s.streams {
+		for _, seg := range list {
+			if err := seg.Close(); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+	if err := s.lock.Close(); err != nil && first == nil {
+		first = err
+	}
+	return first
+}
+
+// Head is the last sequence number that readers may see.
+func (s *Store) Head() uint64 { return s.head.Load() }
+
+// Wait returns when the head has passed a sequence number, or with the context's error.
+func (s *Store) Wait(ctx context.Context, after uint64) error {
+	for {
+		changed := *s.changed.Load()
+		if s.Head() > after {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Failure is closed when the store has failed; Err then says why.
+func (s *Store) Failure() <-chan struct{} { return s.failure }
+
+// Err is the failure of the store, nil while it works.
+func (s *Store) Err() error {
+	if p := s.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Store) fail(cause error) error {
+	err := fmt.Errorf("%w: %w (restart the log service; it reads the disk again)", ErrFailed, cause)
+	if s.failed.CompareAndSwap(nil, &err) {
+		close(s.failure)
+	}
+	return err
+}
+
+// Segments returns the segments of a stream, oldest first.
+func (s *Store) Segments(stream Stream) []*segment.Segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return append([]*segment.Segment(nil), s.streams[stream]...)
+}
+
+// Oldest is the first sequence number that is still stored, 0 when none is.
+func (s *Store) Oldest() uint64 {
+	var oldest uint64
+	for stream := range streamCount {
+		for _, seg := range s.Segments(stream) {
+			if b := seg.Brief(); b.Records > 0 {
+				if oldest == 0 || b.First < oldest {
+					oldest = b.First
+				}
+				break
+			}
+		}
+	}
+	return oldest
+}
+
+// Identity returns the identity under which the service writes on behalf of others.
+func (s *Store) Identity(producer string) line.Identity {
+	return line.Identity{Host: s.cfg.Host, Boot: s.boot, Producer: producer}
+}
+
+// Now is the store's clock.
+func (s *Store) Now() time.Time { return s.cfg.Now() }

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/chart"
+)
+
+//go:embed assets
+var embedded embed.FS
+
+// The files of the page. ECharts is vendored whole, with its licence; its hash is checked by a test.
+const (
+	assetECharts = "echarts-5.6.0/echarts.min.js"
+	assetApp     = "app.js"
+	assetStyle   = "page.css"
+	assetIcon    = "icon.svg"
+)
+
+// assets are the page's static files, compressed once, under names that change with their content, so that browsers
+// keep them for ever.
+type assets struct {
+	byName map[string]*asset // by the name in the repository
+	byPath map[string]*asset // by the name in a URL
+	pages  *template.Template
+}
+
+type asset struct {
+	path, media string
+	raw, packed []byte
+}
+
+// loadAssets reads, compresses and names the embedded files and parses the templates.
+func loadAssets() (*assets, error) {
+	a := &assets{byName: map[string]*asset{}, byPath: map[string]*asset{}}
+	for name, media := range map[string]string{
+		assetECharts: "text/javascript; charset=utf-8", assetApp: "text/javascript; charset=utf-8",
+		assetStyle: "text/css; charset=utf-8", assetIcon: "image/svg+xml",
+	} {
+		raw, err := fs.ReadFile(embedded, "assets/"+name)
+		if err != nil {
+			return nil, fmt.Errorf("assets: %w", err)
+		}
+		packed, err := pack(raw)
+		if err != nil {
+			return nil, fmt.Errorf("assets: compress %s: %w", name, err)
+		}
+		sum := sha256.Sum256(raw)
+		base, ext := strings.CutSuffix(path.Base(name), path.Ext(name))
+		if !ext {
+			base = path.Base(name)
+		}
+		one := &asset{path: "/assets/" + base + "." + hex.EncodeToString(sum[:5]) + path.Ext(name), media: media, raw: raw, packed: packed}
+		a.byName[name], a.byPath[one.path] = one, one
+	}
+	var err error
+	a.pages, err = template.New("").Funcs(a.funcs()).ParseFS(embedded, "assets/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("assets: %w", err)
+	}
+	return a, nil
+}
+
+func pack(raw []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(raw); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// url is the path of a file for the templates.
+func (a *assets) url(name string) (string, error) {
+	if one := a.byName[name]; one != nil {
+		return one.path, nil
+	}
+	return "", fmt.Errorf("assets: no file %q", name)
+}
+
+// funcs are what the templates call. All of them return text; html/template escapes it.
+func (a *assets) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset":  a.url,
+		"bytes":  func(kb uint64) string { return chart.FormatValue(chart.UnitBytes, float64(kb)*1024) },
+		"cpu":    func(milli uint64) string { return chart.FormatValue(chart.UnitCPU, float64(milli)/10) },
+		"age":    func(us uint64) string { return chart.FormatDuration(time.Duration(us) * time.Microsecond) },
+		"length": chart.FormatDuration,
+		"clock":  func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
+		"stamp":  func(t time.Time) string { return t.UTC().Format(time.DateTime) },
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"short":  func(id string) string { return id[:min(12, len(id))] },
+		"reason": chart.ReasonText,
+		"source": sourceText,
+		"plain":  chart.Plain,
+		"prose":  func(s string) string { return chart.Clean(s, 400) },
+		"image":  chart.ShortImage,
+		"info":   func(name, title, about string) chart.Info { return chart.Info{Name: name, Title: title, About: about} },
+	}
+}
+
+// sourceText says where the figures come from.
+func sourceText(source string) string {
+	switch source {
+	case contract.SourceModule:
+		return "kernel module"
+	case contract.SourceProcfs:
+		return "procfs"
+	default:
+		return "unknown source"
+	}
+}
+
+// hash is a file's source expression for a Content-Security-Policy.
+func (a *assets) hash(name string) string {
+	sum := sha256.Sum256(a.byName[name].raw)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func (a *assets) register(r gin.IRouter) {
+	r.GET("/assets/*file", a.serve)
+	r.HEAD("/assets/*file", a.serve)
+}
+
+func (a *assets) serve(c *gin.Context) {
+	one := a.byPath[c.Request.URL.Path]
+	if one == nil {
+		fail(c, http.StatusNotFound, "no such file")
+		return
+	}
+	c.Header("Cache-Control", "public, max-age=31536000, immutable")
+	c.Header("Vary", "Accept-Encoding")
+	body := one.raw
+	if acceptsGzip(c) {
+		c.Header("Content-Encoding", "gzip")
+		body = one.packed
+	}
+	c.Data(http.StatusOK, one.media, body)
+}
+
+func acceptsGzip(c *gin.Context) bool {
+	for part := range strings.SplitSeq(c.GetHeader("Accept-Encoding"), ",") {
+		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if coding == "gzip" && strings.TrimSpace(weight) != "q=0" {
+			return true
+		}
+	}
+	return false
+}
+
+// answerPacked is answer with compression for those who take it.
+func answerPacked(c *gin.Context, media string, body []byte) {
+	c.Header("Vary", "Accept-Encoding")
+	if !acceptsGzip(c) || len(body) < 1024 {
+		answer(c, media, body)
+		return
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(body); err != nil || z.Close() != nil {
+		answer(c, media, body)
+		return
+	}
+	c.Header("Content-Encoding", "gzip")
+	answer(c, media, b.Bytes())
+}

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+)
+
+// batch is a parsed body.
+type batch struct {
+	records  []line.Record
+	rejected []contract.Rejected
+	syntax   error // the body cannot be told apart into records
+}
+
+// maxRejected bounds the list in an answer; the others are counted.
+const maxRejected = 1000
+
+// parse reads an object, an array of objects, or objects one after the other (NDJSON).
+func parse(parser *line.Parser, body []byte) batch {
+	var b batch
+	arena := make([]byte, 0, len(body)+len(body)/8)
+	b.records = make([]line.Record, 0, min(bytes.Count(body, []byte{'\n'}), len(body)/100)+1)
+	rest := bytes.TrimLeft(body, space)
+	array := len(rest) > 0 && rest[0] == '['
+	if array {
+		rest = bytes.TrimLeft(rest[1:], space)
+	}
+	if len(rest) == 0 {
+		b.refuse(1, "the body is empty")
+		return b
+	}
+	for n := 1; len(rest) > 0; n++ {
+		if array && rest[0] == ']' && n == 1 {
+			rest = rest[1:]
+			break
+		}
+		var took int
+		took, arena = b.one(parser, rest, arena, n)
+		if took == 0 && array {
+			b.syntax = errors.New("the array is not JSON")
+			return b
+		}
+		if took == 0 {
+			rest = bytes.TrimLeft(nextLine(rest), space)
+			continue
+		}
+		rest = bytes.TrimLeft(rest[took:], space)
+		if array && !b.separator(&rest, n) {
+			break
+		}
+	}
+	if len(bytes.TrimLeft(rest, space)) > 0 && b.syntax == nil {
+		b.refuse(len(b.records)+1, "something follows the end of the array")
+	}
+	return b
+}
+
+const space = " \t\r\n"
+
+// one parses the record at the beginning of src.
+func (b *batch) one(parser *line.Parser, src, arena []byte, n int) (int, []byte) {
+	b.records = append(b.records, line.Record{})
+	rec := &b.records[len(b.records)-1]
+	took, arena, err := parser.Next(src, arena, rec)
+	if err == nil && len(rec.Body) > contract.MaxRecordBytes-256 {
+		err = fmt.Errorf("the record is larger than %d bytes", contract.MaxRecordBytes-256)
+	}
+	if err != nil {
+		b.records = b.records[:len(b.records)-1]
+		if len(b.rejected) < maxRejected {
+			b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: err.Error()})
+		}
+	}
+	return took, arena
+}
+
+// refuse notes that the body as a whole is not readable.
+func (b *batch) refuse(n int, reason string) {
+	b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: reason})
+	b.syntax = errors.New(reason)
+}
+
+// nextLine is what follows a malformed line of NDJSON.
+func nextLine(rest []byte) []byte {
+	end := bytes.IndexByte(rest, '\n')
+	if end < 0 {
+		return nil
+	}
+	return rest[end:]
+}
+
+// separator steps over the comma between two elements; false at the end of the array.
+func (b *batch) separator(rest *[]byte, n int) bool {
+	switch {
+	case len(*rest) > 0 && (*rest)[0] == ',':
+		*rest = bytes.TrimLeft((*rest)[1:], space)
+		if len(*rest) == 0 || (*rest)[0] == ']' {
+			b.refuse(n+1, "the array does not end")
+			return false
+		}
+		return true
+	case len(*rest) > 0 && (*rest)[0] == ']':
+		*rest = (*rest)[1:]
+		return false
+	default:
+		b.refuse(n, "the array does not end")
+		return false
+	}
+}

@@ -1,0 +1,165 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+)
+
+// ingest is POST /v1/records.
+type ingest struct {
+	Deps
+	parsers sync.Pool // of *line.Parser
+	room    *semaphore.Weighted
+	answers *answers
+}
+
+// bodiesInMemory bounds the bodies that are in memory at once, so that many large ones wait for each other.
+const bodiesInMemory = 4 * contract.MaxBodyBytes
+
+func newIngest(d Deps) *ingest {
+	return &ingest{
+		Deps: d, room: semaphore.NewWeighted(bodiesInMemory), answers: newAnswers(d.Query.Now),
+		parsers: sync.Pool{New: func() any { return line.NewParser() }},
+	}
+}
+
+func (in *ingest) register(r gin.IRouter) { r.POST(contract.PathRecords, in.post) }
+
+func (in *ingest) post(c *gin.Context) {
+	p := newParams(c.Request.URL.Query(), in.Query.Now())
+	atomic := p.choice("atomic", "0", "0", "1") == "1"
+	if bad := p.done(); bad != nil {
+		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		return
+	}
+	if !acceptable(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {
+		return
+	}
+	size := bodySize(c.Request)
+	if in.room.Acquire(c.Request.Context(), size) != nil {
+		c.Abort() // the client has gone
+		return
+	}
+	defer in.room.Release(size)
+	body, ok := in.body(c)
+	if !ok {
+		return
+	}
+	in.idempotent(c, body, func() {
+		parser := in.parsers.Get().(*line.Parser)
+		batch := parse(parser, body)
+		in.parsers.Put(parser)
+		in.store(c, batch, atomic)
+	})
+}
+
+// store appends a parsed batch and answers.
+func (in *ingest) store(c *gin.Context, b batch, atomic bool) {
+	switch {
+	case b.syntax != nil:
+		fail(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b.rejected)...)
+		return
+	case len(b.rejected) > 0 && (atomic || len(b.records) == 0):
+		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b.rejected)...)
+		return
+	}
+	result, err := in.Store.Append(c.Request.Context(), b.records)
+	if err != nil {
+		failStore(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, contract.IngestResult{
+		Accepted: result.Accepted, Duplicates: result.Duplicates, Rejected: b.rejected,
+		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
+	})
+}
+
+func fieldErrors(rejected []contract.Rejected) []contract.FieldError {
+	out := make([]contract.FieldError, len(rejected))
+	for i, r := range rejected {
+		out[i] = contract.FieldError{Line: r.Line, Reason: r.Reason}
+	}
+	return out
+}
+
+// acceptable refuses a body of another type than the given ones ("" = none was named). A form, which curl -d sends, is
+// refused with the way out: it would otherwise be easy to believe that it was stored.
+func acceptable(c *gin.Context, types ...string) bool {
+	name := c.GetHeader("Content-Type")
+	media, _, err := mime.ParseMediaType(name)
+	if name == "" {
+		media, err = "", nil
+	}
+	for _, t := range types {
+		if err == nil && media == t {
+			return true
+		}
+	}
+	fail(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken: send %s or %s "+
+		"(curl: --data-binary @file -H 'Content-Type: %s')", name, contract.MediaJSON, contract.MediaNDJSON, contract.MediaNDJSON))
+	return false
+}
+
+// bodySize is what a body may take in memory.
+func bodySize(r *http.Request) int64 {
+	if r.ContentLength < 0 || r.Header.Get("Content-Encoding") != "" {
+		return contract.MaxBodyBytes
+	}
+	return min(r.ContentLength, contract.MaxBodyBytes)
+}
+
+var errTooLarge = errors.New("too large")
+
+// body reads the whole body, unzipped, within the limits.
+func (in *ingest) body(c *gin.Context) ([]byte, bool) {
+	var src io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, contract.MaxBodyBytes)
+	switch encoding := c.GetHeader("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		unzipped, err := gzip.NewReader(src)
+		if err != nil {
+			fail(c, http.StatusBadRequest, "the body is not gzip: "+err.Error())
+			return nil, false
+		}
+		src = unzipped
+	default:
+		fail(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken: send gzip or none", encoding))
+		return nil, false
+	}
+	body, err := readLimited(src, c.Request.ContentLength)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return body, true
+	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
+		fail(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: send smaller batches", contract.MaxBodyBytes))
+	default:
+		fail(c, http.StatusBadRequest, "the body could not be read: "+err.Error())
+	}
+	return nil, false
+}
+
+func readLimited(src io.Reader, announced int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if announced > 0 && announced <= contract.MaxBodyBytes {
+		buf.Grow(int(announced) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(src, contract.MaxBodyBytes+1))
+	if err == nil && n > contract.MaxBodyBytes {
+		err = errTooLarge
+	}
+	return buf.Bytes(), err
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/query"
+)
+
+// lifePage is GET /containers/{id}: the story of one container.
+type lifePage struct {
+	Deps
+	*assets
+	from scanner
+}
+
+func (h lifePage) register(r gin.IRouter) { r.GET("/containers/:id", h.story) }
+
+// story is what life.html shows.
+type story struct {
+	contract.Subject
+	HostID       string
+	Born, Died   time.Time
+	Seen         time.Time // last sign of life
+	Launch       *contract.LaunchBody
+	Last         *contract.ContainerBody
+	Decision     *decisionRow // that ended it
+	Outcome      *contract.ActionBody
+	Events       []event // oldest first
+	Readings     int
+	CPUMost      uint64
+	RAMMost      uint64
+	Neighbours   []contract.ContainerBody // of its class on its last tick, best rank first
+	Tick         uint64
+	Version      string
+	Since, Until time.Time // of its charts
+}
+
+// event is one line of the story.
+type event struct {
+	Time time.Time
+	Kind contract.Kind
+	Text string
+	Seq  uint64
+}
+
+const maxEvents = 200
+
+func (h lifePage) story(c *gin.Context) {
+	id := c.Param("id")
+	if !isID(id) {
+		fail(c, http.StatusBadRequest, "a container is named by its id: 4 to 64 hexadecimal digits")
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
+	defer cancel()
+	s, err := h.read(ctx, id)
+	if err != nil {
+		failStore(c, err)
+		return
+	}
+	if s.Container == "" {
+		fail(c, http.StatusNotFound, "no record names this container, or retention has deleted them")
+		return
+	}
+	var b bytes.Buffer
+	if err := h.pages.ExecuteTemplate(&b, "life.html", s); err != nil {
+		fail(c, http.StatusInternalServerError, "write the page: "+err.Error())
+		return
+	}
+	c.Header("Content-Security-Policy", policyOfPages)
+	answerPacked(c, mediaHTML, b.Bytes())
+}
+
+func isID(id string) bool {
+	return len(id) >= 4 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+func (h lifePage) read(ctx context.Context, id string) (story, error) {
+	s := story{Version: h.Version}
+	err := h.from.Scan(ctx, contract.Filter{Containers: []string{id}}, query.Oldest, func(r contract.Record) error {
+		s.add(r)
+		return nil
+	})
+	if err != nil || s.Container == "" {
+		return s, err
+	}
+	s.Since = s.Born.Add(-15 * time.Second)
+	s.Until = s.end().Add(30 * time.Second)
+	return s, h.neighbours(ctx, &s)
+}
+
+func (s *story) end() time.Time {
+	if s.Died.After(s.Seen) {
+		return s.Died
+	}
+	return s.Seen
+}
+
+func (s *story) add(r contract.Record) {
+	if sub, ok := contract.SubjectOf(r.Body); ok {
+		if s.Container == "" {
+			s.Subject, s.HostID, s.Born = sub, r.Host, r.Time
+		}
+		if sub.Container != s.Container {
+			return // a prefix that names several: the first one is told
+		}
+	}
+	switch b := r.Body.(type) {
+	case contract.ContainerBody:
+		s.observe(r, b)
+	case contract.LaunchBody:
+		s.Launch = &b
+		s.note(r, "started by the generator: "+b.Outcome)
+	case contract.DecisionBody:
+		if b.Verdict == contract.VerdictRemove {
+			s.Decision = &decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick}
+		}
+		s.note(r, b.Verdict+": "+b.Text)
+	case contract.ActionBody:
+		text := b.Action + " " + b.Phase
+		if b.Phase == contract.PhaseOutcome {
+			s.Outcome = &b
+			text += ": " + b.Outcome
+			if b.Outcome == contract.OutcomeDone || b.Outcome == contract.OutcomeAlreadyGone {
+				s.Died = r.Time
+			}
+		}
+		s.note(r, strings.TrimSpace(text+" "+b.Error))
+	}
+}
+
+func (s *story) observe(r contract.Record, b contract.ContainerBody) {
+	if s.Readings == 0 {
+		born := r.Time.Add(-time.Duration(b.AgeUS) * time.Microsecond)
+		if born.Before(s.Born) {
+			s.Born = born
+		}
+	}
+	s.Readings++
+	s.Seen, s.Tick, s.Last = r.Time, r.Tick, &b
+	s.CPUMost, s.RAMMost = max(s.CPUMost, b.CPUMillicores), max(s.RAMMost, b.RAMKB)
+}
+
+func (s *story) note(r contract.Record, text string) {
+	if len(s.Events) < maxEvents {
+		s.Events = append(s.Events, event{Time: r.Time.UTC(), Kind: r.Kind, Text: text, Seq: r.Seq})
+	}
+}
+
+// neighbours are the containers of its class on the last tick that saw it.
+func (h lifePage) neighbours(ctx context.Context, s *story) error {
+	if s.Last == nil {
+		return nil
+	}
+	f := contract.Filter{
+		Kinds: []contract.Kind{contract.KindContainer}, Classes: []contract.Class{s.Class}, Hosts: []string{s.HostID},
+		Since: s.Seen.Add(-5 * time.Second), Until: s.Seen.Add(5 * time.Second),
+	}
+	err := h.from.Scan(ctx, f, query.Oldest, func(r contract.Record) error {
+		if b, ok := r.Body.(contract.ContainerBody); ok && r.Tick == s.Tick && b.Owned {
+			s.Neighbours = append(s.Neighbours, b)
+		}
+		return nil
+	})
+	sortRanked(s.Neighbours)
+	return err
+}

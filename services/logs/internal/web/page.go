@@ -1,0 +1,64 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/logs/internal/chart"
+)
+
+// page is GET / and the part of it that the page's script replaces on every tick.
+type page struct {
+	Deps
+	*assets
+	from scanner
+}
+
+func (h page) register(r gin.IRouter) {
+	r.GET("/", h.whole)
+	r.GET("/now", h.now)
+	r.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, h.byName[assetIcon].path) })
+}
+
+// pageView is what page.html shows.
+type pageView struct {
+	present
+	Charts  []chart.Info
+	Ranges  []string
+	Range   string
+	Classes []string
+	Version string
+}
+
+func (h page) whole(c *gin.Context) {
+	h.render(c, "page.html")
+}
+
+// now is the page's upper part and tables alone.
+func (h page) now(c *gin.Context) {
+	h.render(c, "now.html")
+}
+
+func (h page) render(c *gin.Context, name string) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
+	defer cancel()
+	p, err := readPresent(ctx, h.from)
+	if err != nil {
+		failStore(c, err)
+		return
+	}
+	view := pageView{
+		present: p, Charts: chart.Catalogue(), Ranges: ranges(), Range: defaultRange,
+		Classes: []string{"low", "high"}, Version: h.Version,
+	}
+	var b bytes.Buffer
+	if err := h.pages.ExecuteTemplate(&b, name, view); err != nil {
+		fail(c, http.StatusInternalServerError, "write the page: "+err.Error())
+		return
+	}
+	c.Header("Content-Security-Policy", policyOfPages)
+	answerPacked(c, mediaHTML, b.Bytes())
+}

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// ids are the first n containers of a shelf.
+func ids(s *shelf, n int) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, r := range s.records {
+		if sub, ok := contract.SubjectOf(r.Body); ok && !seen[sub.Container] && len(out) < n {
+			seen[sub.Container] = true
+			out = append(out, sub.Container)
+		}
+	}
+	return out
+}
+
+func classCounts(low, high contract.ClassCount) []contract.ClassCount {
+	low.Class, low.Quota, high.Class, high.Quota = contract.ClassLow, 3, contract.ClassHigh, 2
+	return []contract.ClassCount{low, high}
+}
+
+func TestVerdictIsTheFirstThingRead(t *testing.T) {
+	now := epoch()
+	for _, c := range []struct {
+		name     string
+		present  present
+		state    string
+		headline string
+		detail   string
+	}{
+		{"empty store", present{At: now}, "empty", "No records yet", "tick"},
+		{
+			"within",
+			present{Last: now, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 3, Eligible: 3}, contract.ClassCount{Owned: 2, Eligible: 2})}},
+			"within", "Within policy: 3 low, 2 high", "Nothing to remove",
+		},
+		{
+			"over, this tick removes",
+			present{Last: now, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 7, Eligible: 7, Removals: 4}, contract.ClassCount{Owned: 5, Eligible: 5, Removals: 3})}},
+			"over", "Over: 7 low, 5 high", "This tick removes 7",
+		},
+		{
+			"over, all young",
+			present{Last: now, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 5, Eligible: 3}, contract.ClassCount{Owned: 4, Eligible: 2})}},
+			"over", "Over: 5 low, 4 high", "next tick removes 4",
+		},
+		{
+			"short",
+			present{Last: now, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 2, Eligible: 2, Deficit: 1}, contract.ClassCount{Owned: 2, Eligible: 2})}},
+			"short", "but short: 2 low, 2 high", "1 of 3 low",
+		},
+		{
+			"gated",
+			present{Last: now, Host: contract.HostBody{Gates: []string{"stale"}, Classes: classCounts(contract.ClassCount{Owned: 9}, contract.ClassCount{Owned: 2})}},
+			"holding", "holding: 9 low, 2 high", "stale",
+		},
+		{
+			"slow ticks",
+			present{Last: now, Age: 5 * time.Minute, Beat: 2 * time.Minute, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 3}, contract.ClassCount{Owned: 2})}},
+			"within", "Within policy", "",
+		},
+		{"no reading", present{Last: now, Host: contract.HostBody{Gates: []string{"unreadable"}}}, "holding", "only observes", "unreadable"},
+		{
+			"silence",
+			present{Last: now, Age: 5 * time.Minute, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 3}, contract.ClassCount{Owned: 2})}},
+			"stale", "No news for 5 min", "3 low, 2 high",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := judge(c.present)
+			if v.State != c.state || !strings.Contains(v.Headline, c.headline) || !strings.Contains(v.Detail, c.detail) {
+				t.Errorf("got %+v", v)
+			}
+		})
+	}
+}
+
+func TestPipsAreBounded(t *testing.T) {
+	m := meters(contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 500}, contract.ClassCount{})})
+	if len(m[0].Pips) != maxPips || m[0].More != 500-maxPips {
+		t.Errorf("%d pips and %d more", len(m[0].Pips), m[0].More)
+	}
+	if got := m[1].Pips; len(got) != 2 || got[0] != "empty" {
+		t.Errorf("empty places: %v", got)
+	}
+}
+
+func TestPageOfAnEmptyStore(t *testing.T) {
+	h, _ := serve(t, &shelf{now: epoch()})
+	page := get(t, h, "/").Body.String()
+	if !strings.Contains(page, "No records yet") || !strings.Contains(page, "make up") {
+		t.Error("an empty store does not say what to do")
+	}
+}
+
+func TestPageShowsTheNewestTickAlone(t *testing.T) {
+	s := aRun(nil)
+	p, err := readPresent(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := 0
+	for _, c := range p.Host.Classes {
+		owned += c.Owned
+	}
+	if len(p.Rows) != owned || owned == 0 {
+		t.Errorf("%d rows for %d owned containers", len(p.Rows), owned)
+	}
+	if len(p.Recent) != recentDecisions || p.Recent[0].Time.Before(p.Recent[recentDecisions-1].Time) {
+		t.Errorf("%d decisions, the newest first", len(p.Recent))
+	}
+	for i := 1; i < len(p.Rows); i++ {
+		if classOrder(p.Rows[i-1].Class) > classOrder(p.Rows[i].Class) {
+			t.Error("classes are mixed")
+		}
+	}
+}
+
+func TestAHalfArrivedTickShowsTheOneBefore(t *testing.T) {
+	s := aRun(nil)
+	last := len(s.records) - 1
+	for s.records[last].Kind != contract.KindHost {
+		last--
+	}
+	s.records[last], s.records[last+1] = s.records[last+1], s.records[last]
+	s.records = s.records[:last+1] // a container of the newest tick, without the tick's host record
+	p, err := readPresent(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Host.Classes) == 0 || len(p.Rows) < 2 {
+		t.Errorf("host %+v with %d rows", p.Host.Classes, len(p.Rows))
+	}
+}
+
+func TestWhatIsOverIsNoAlert(t *testing.T) {
+	event := func(name, gate string) contract.SystemBody {
+		return contract.SystemBody{Event: name, Details: map[string]any{"gate": gate}}
+	}
+	over := ended{} // told from the newest to the oldest
+	for i, e := range []struct {
+		producer string
+		body     contract.SystemBody
+		over     bool
+	}{
+		{"manager", event("gate_begin", "stale"), false},
+		{"manager", event("gate_end", "no_source"), false},
+		{"manager", event("gate_alarm", "no_source"), true},
+		{"manager", event("gate_begin", "no_source"), true},
+		{"manager", event("gate_begin", "journal"), false},
+		{"generator", event("start", ""), false},
+		{"manager", event("torn_tail", ""), false},
+		{"manager", event("gate_begin", "journal"), false},
+		{"manager", event("start", ""), false},
+		{"manager", event("gate_begin", "journal"), true},
+		{"manager", event("breaker", ""), false},
+	} {
+		if got := over.has(e.producer, e.body); got != e.over {
+			t.Errorf("event %d, %s of %s: over %t, want %t", i, e.body.Event, e.producer, got, e.over)
+		}
+	}
+}
+
+func TestLifeStoryTellsWhy(t *testing.T) {
+	s := aRun(nil)
+	h, _ := serve(t, s)
+	for _, r := range s.records {
+		b, ok := r.Body.(contract.DecisionBody)
+		if !ok {
+			continue
+		}
+		page := get(t, h, "/containers/"+b.Container).Body.String()
+		for _, want := range []string{b.Name, b.Container, b.Text, "started by the generator", "remove outcome: done", "Its class on its last tick"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the story does not hold %q", want)
+			}
+		}
+		return
+	}
+	t.Fatal("no decision in the run")
+}

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/store"
+)
+
+// fail answers with a problem detail and ends the request.
+func fail(c *gin.Context, status int, detail string, problems ...contract.FieldError) {
+	writeProblem(c, contract.ErrorBody{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail,
+		Instance: c.Request.URL.Path, Errors: problems,
+	})
+}
+
+func writeProblem(c *gin.Context, p contract.ErrorBody) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		c.AbortWithStatus(p.Status)
+		return
+	}
+	c.Abort()
+	if c.Writer.Written() { // a stream has begun: its end is all that can be said
+		return
+	}
+	c.Writer.Header().Set("Content-Type", contract.MediaProblem) // a stream has announced its own
+	c.Data(p.Status, contract.MediaProblem, b)
+}
+
+// retryLater answers with a status that the client may try again after some seconds.
+func retryLater(c *gin.Context, status, seconds int, detail string) {
+	c.Header("Retry-After", strconv.Itoa(seconds))
+	fail(c, status, detail)
+}
+
+// failStore maps an error of the store or a query to an answer.
+func failStore(c *gin.Context, err error) {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, store.ErrFull):
+		retryLater(c, http.StatusInsufficientStorage, 10, err.Error())
+	case errors.Is(err, store.ErrBusy):
+		retryLater(c, http.StatusTooManyRequests, 1, err.Error())
+	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
+		retryLater(c, http.StatusServiceUnavailable, 5, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		retryLater(c, http.StatusServiceUnavailable, 1, "the query took longer than "+queryTimeout.String()+": ask for a shorter range")
+	case errors.Is(err, context.Canceled):
+		c.Abort() // the client has gone
+	case errors.As(err, &tooLarge):
+		fail(c, http.StatusRequestEntityTooLarge, "the body is larger than "+strconv.Itoa(contract.MaxBodyBytes)+" bytes")
+	default:
+		fail(c, http.StatusInternalServerError, err.Error())
+	}
+}
+
+// recovered turns a panic of a handler into an answer, so that one bad request does not end the service.
+func recovered(log zerolog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		defer func() {
+			if v := recover(); v != nil {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(v)
+				}
+				log.Error().Interface("panic", v).Str("path", c.Request.URL.Path).Bytes("stack", debug.Stack()).Msg("handler")
+				fail(c, http.StatusInternalServerError, "internal error; the service's log has the details")
+			}
+		}()
+		c.Next()
+	}
+}

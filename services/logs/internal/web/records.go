@@ -1,0 +1,187 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/query"
+)
+
+// records is GET /v1/records, GET /v1/records/{seq} and GET /v1/decisions.
+type records struct{ Deps }
+
+func (r records) register(g gin.IRouter) {
+	g.GET(contract.PathRecords, r.list)
+	g.GET(contract.PathRecords+"/:seq", r.one)
+	g.GET(contract.PathDecisions, r.decisions)
+}
+
+func (r records) list(c *gin.Context) {
+	p := newParams(c.Request.URL.Query(), r.Query.Now())
+	r.answer(c, p, query.Query{Filter: p.filter()})
+}
+
+// decisions is the audit trail: what was decided on which container, and the numbers it was decided on.
+func (r records) decisions(c *gin.Context) {
+	p := newParams(c.Request.URL.Query(), r.Query.Now())
+	q := query.Query{Filter: p.filter(), Verdicts: p.list("verdict"), Reasons: p.list("reason")}
+	if len(q.Kinds) > 0 {
+		p.wrong("kind", "is always decision here")
+	}
+	q.Kinds = []contract.Kind{contract.KindDecision}
+	r.answer(c, p, q)
+}
+
+// answer gives one page as JSON, or streams every match as NDJSON or CSV.
+func (r records) answer(c *gin.Context, p *params, q query.Query) {
+	values := c.Request.URL.Query()
+	q.Order = orderOf(p.choice("order", "desc", "asc", "desc"))
+	format := p.choice("format", preferred(c), "json", "ndjson", "csv")
+	limit := p.whole("limit", 0, 1, contract.MaxPageRecords)
+	fields := p.list("fields")
+	if text := p.one("cursor"); text != "" {
+		seq, err := parseCursor(text, values)
+		if err != nil {
+			p.wrong("cursor", err.Error())
+		}
+		if q.Order == query.Newest {
+			q.Before = seq
+		} else {
+			q.After = seq
+		}
+	}
+	if bad := p.done(); bad != nil {
+		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		return
+	}
+	if format != "json" {
+		r.stream(c, q, format, limit, fields)
+		return
+	}
+	if limit == 0 {
+		limit = contract.DefaultPage
+	}
+	r.page(c, q, limit, fields)
+}
+
+// preferred is the format that the Accept header asks for.
+func preferred(c *gin.Context) string {
+	accept := c.GetHeader("Accept")
+	switch {
+	case strings.Contains(accept, contract.MediaNDJSON):
+		return "ndjson"
+	case strings.Contains(accept, contract.MediaCSV):
+		return "csv"
+	default:
+		return "json"
+	}
+}
+
+func (r records) page(c *gin.Context, q query.Query, limit int, fields []string) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
+	defer cancel()
+	var body bytes.Buffer
+	body.WriteString(`{"records":[`)
+	n, last, more := 0, uint64(0), false
+	err := r.Query.Lines(ctx, q, func(l query.Line) error {
+		if n == limit {
+			more = true
+			return query.ErrStop
+		}
+		if n > 0 {
+			body.WriteByte(',')
+		}
+		body.Write(project(l.JSON, fields))
+		n, last = n+1, l.Seq
+		return nil
+	})
+	if err != nil {
+		failStore(c, err)
+		return
+	}
+	body.WriteByte(']')
+	if more {
+		next := cursor(last, c.Request.URL.Query())
+		body.WriteString(`,"next":"` + next + `"`)
+		values := c.Request.URL.Query()
+		values.Set("cursor", next)
+		c.Header("Link", "<"+c.Request.URL.Path+"?"+values.Encode()+`>; rel="next"`)
+	}
+	body.WriteString("}\n")
+	answer(c, contract.MediaJSON, body.Bytes())
+}
+
+// answer writes a body with a strong ETag, or 304 when the client has it already.
+func answer(c *gin.Context, media string, body []byte) {
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	c.Header("ETag", tag)
+	for known := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
+		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
+			c.Status(http.StatusNotModified)
+			return
+		}
+	}
+	c.Data(http.StatusOK, media, body)
+}
+
+// answerJSON is answer for a value.
+func answerJSON(c *gin.Context, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		fail(c, http.StatusInternalServerError, err.Error())
+		return
+	}
+	answer(c, contract.MediaJSON, append(body, '\n'))
+}
+
+// one answers a single record with links to what it belongs to.
+func (r records) one(c *gin.Context) {
+	seq, err := strconv.ParseUint(c.Param("seq"), 10, 64)
+	if err != nil || seq == 0 {
+		fail(c, http.StatusBadRequest, "a sequence number is a whole number from 1")
+		return
+	}
+	raw, ok, err := r.Query.Get(c.Request.Context(), seq)
+	switch {
+	case err != nil:
+		failStore(c, err)
+		return
+	case !ok:
+		fail(c, http.StatusNotFound, "no record has this number, or retention has deleted it")
+		return
+	}
+	answerJSON(c, map[string]any{"record": json.RawMessage(raw), "links": links(raw)})
+}
+
+// links leads from a record to those of its tick and its container.
+func links(raw []byte) map[string]string {
+	var of struct {
+		Container string `json:"container"`
+		Tick      uint64 `json:"tick"`
+		Host      string `json:"host"`
+	}
+	out := map[string]string{}
+	if json.Unmarshal(raw, &of) != nil {
+		return out
+	}
+	if of.Tick > 0 {
+		q := urlValues("host", of.Host, "q", `"tick":`+strconv.FormatUint(of.Tick, 10)+",")
+		out["tick"] = contract.PathRecords + "?" + q
+	}
+	if of.Container != "" {
+		out["container"] = contract.PathContainers + "/" + of.Container
+		out["records"] = contract.PathRecords + "?" + urlValues("container", of.Container)
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/query"
+)
+
+// stats is GET /v1/stats.
+type stats struct{ Deps }
+
+func (h stats) register(r gin.IRouter) { r.GET(contract.PathStats, h.get) }
+
+// functions of a bucket. A quantile reads the records themselves, the others the roll-ups.
+var functions = []string{"avg", "min", "max", "sum", "count", "p50", "p95", "p99"}
+
+// statsAnswer has one point for each bucket that has records: a missing one is a gap, never zero.
+type statsAnswer struct {
+	Metric string        `json:"metric"`
+	By     string        `json:"by"`
+	StepS  float64       `json:"step_s"`
+	Series []statsSeries `json:"series"`
+}
+
+type statsSeries struct {
+	Key string `json:"key"`
+	// Points are [Unix seconds, value of the 1st function, of the 2nd, …].
+	Points    [][]float64 `json:"points"`
+	Functions []string    `json:"functions"`
+}
+
+func (h stats) get(c *gin.Context) {
+	now := h.Query.Now()
+	p := newParams(c.Request.URL.Query(), now)
+	q := query.SeriesQuery{
+		Metric: p.one("metric"), By: p.choice("by", "class", "class", "image", "host", query.ByContainer),
+		Filter: contract.Filter{Containers: p.list("container")}, Since: p.time("since"), Until: p.time("until"),
+	}
+	fns := p.list("fn")
+	h.defaults(p, &q, &fns, now)
+	if bad := p.done(); bad != nil {
+		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
+	defer cancel()
+	series, err := h.Query.Series(ctx, q)
+	switch {
+	case errors.Is(err, query.ErrTooMany), errors.Is(err, query.ErrUnknownMetric):
+		fail(c, http.StatusBadRequest, err.Error())
+		return
+	case err != nil:
+		failStore(c, err)
+		return
+	}
+	out := statsAnswer{Metric: q.Metric, By: q.By, StepS: q.Step.Seconds(), Series: make([]statsSeries, len(series))}
+	for i, s := range series {
+		out.Series[i] = statsSeries{Key: s.Key, Functions: fns, Points: make([][]float64, len(s.Points))}
+		for j, point := range s.Points {
+			out.Series[i].Points[j] = values(point, fns)
+		}
+	}
+	answerJSON(c, out)
+}
+
+// defaults checks and completes a question: the last hour, a step that makes about 240 points, the average.
+func (h stats) defaults(p *params, q *query.SeriesQuery, fns *[]string, now time.Time) {
+	if q.Metric == "" {
+		p.wrong("metric", "missing: cpu_millicores, ram_kb, vsz_kb, rss_kb, population, memory_used_kb, remove_done …")
+	}
+	if q.Until.IsZero() {
+		q.Until = now.Add(time.Second)
+	}
+	if q.Since.IsZero() {
+		q.Since = q.Until.Add(-time.Hour)
+	}
+	if !q.Since.Before(q.Until) {
+		p.wrong("since", "is not before until")
+	}
+	q.Step = stepFor(q.Until.Sub(q.Since))
+	if text := p.one("step"); text != "" {
+		step, err := parseDuration(text)
+		if err != nil || step < time.Second {
+			p.wrong("step", "want a duration of at least 1s, such as 10s, 1m or 1h")
+		}
+		q.Step = step
+	}
+	if len(*fns) == 0 {
+		*fns = []string{"avg"}
+	}
+	for _, fn := range *fns {
+		if !slices.Contains(functions, fn) {
+			p.wrong("fn", "unknown: "+fn)
+			continue
+		}
+		if percent, err := strconv.Atoi(fn[1:]); err == nil && fn[0] == 'p' {
+			if q.Quantile > 0 {
+				p.wrong("fn", "one quantile at a time")
+			}
+			q.Quantile = float64(percent) / 100
+		}
+	}
+}
+
+// stepFor is the narrowest step that makes at most 240 points.
+func stepFor(span time.Duration) time.Duration {
+	for _, minutes := range []int{1, 2, 5, 10, 20, 30, 60, 120, 360, 720} {
+		if step := time.Duration(minutes) * time.Minute; span/step <= 240 {
+			return step
+		}
+	}
+	return 24 * time.Hour
+}
+
+func values(p query.Point, fns []string) []float64 {
+	out := []float64{float64(p.At.UnixMilli()) / 1000}
+	for _, fn := range fns {
+		switch fn {
+		case "avg":
+			out = append(out, float64(p.Sum)/float64(max(p.N, 1)))
+		case "min":
+			out = append(out, float64(p.Min))
+		case "max":
+			out = append(out, float64(p.Max))
+		case "sum":
+			out = append(out, float64(p.Sum))
+		case "count":
+			out = append(out, float64(p.N))
+		default:
+			out = append(out, float64(p.Quantile))
+		}
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/query"
+)
+
+// tail is GET /v1/tail: records as they are stored.
+type tail struct {
+	Deps
+	seats chan struct{}
+}
+
+const (
+	maxTails  = 64
+	heartbeat = 15 * time.Second
+	// tailPace bounds how often one tail looks: a commit every millisecond must not make 64 tails read 1000 times a second.
+	tailPace = 100 * time.Millisecond
+	// maxBehind is how far a slow reader may fall behind before it is moved ahead and told what it missed.
+	maxBehind = 100_000
+)
+
+func newTail(d Deps) *tail { return &tail{Deps: d, seats: make(chan struct{}, maxTails)} }
+
+func (t *tail) register(r gin.IRouter) { r.GET(contract.PathTail, t.get) }
+
+func (t *tail) get(c *gin.Context) {
+	p := newParams(c.Request.URL.Query(), t.Query.Now())
+	filter := p.filter()
+	format := p.choice("format", "sse", "sse", "ndjson")
+	if preferred(c) == "ndjson" {
+		format = "ndjson"
+	}
+	after, resumed := t.start(c, p, &filter)
+	if bad := p.done(); bad != nil {
+		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		return
+	}
+	select {
+	case t.seats <- struct{}{}:
+		defer func() { <-t.seats }()
+	default:
+		retryLater(c, http.StatusTooManyRequests, 10, fmt.Sprintf("%d tails are open already", maxTails))
+		return
+	}
+	media := "text/event-stream"
+	if format == "ndjson" {
+		media = contract.MediaNDJSON
+	}
+	s := &tailStream{outlet: newOutlet(c, media), query: t.Query, filter: filter, sse: format == "sse", after: after}
+	ctx, cancel := context.WithCancel(c.Request.Context())
+	defer cancel()
+	go func() { // the service's end is the stream's end
+		select {
+		case <-t.Closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if resumed {
+		s.gapBefore(t.Store.Oldest())
+	}
+	t.run(ctx, s)
+}
+
+// start is the number after which the tail begins: that of Last-Event-ID, else before the first record of since, else
+// the newest.
+func (t *tail) start(c *gin.Context, p *params, f *contract.Filter) (after uint64, resumed bool) {
+	last := c.GetHeader("Last-Event-ID")
+	if last == "" {
+		last = p.one("last_event_id") // for clients that cannot set the header
+	} else {
+		p.known = append(p.known, "last_event_id")
+	}
+	if last != "" {
+		n, err := strconv.ParseUint(last, 10, 64)
+		if err != nil {
+			p.wrong("Last-Event-ID", "want the id of an event of this stream")
+		}
+		return min(n, t.Query.Head()), true
+	}
+	if !f.Since.IsZero() {
+		return 0, false
+	}
+	return t.Query.Head(), false
+}
+
+// run sends what is there, waits for more, and says every now and then that it lives.
+func (t *tail) run(ctx context.Context, s *tailStream) {
+	if s.ping() != nil {
+		return
+	}
+	for {
+		if head := t.Query.Head(); head > maxBehind && s.after > 0 && s.after < head-maxBehind {
+			s.gap(s.after+1, head-maxBehind)
+		}
+		if err := s.send(ctx); err != nil {
+			return // the client has gone or is too slow: it resumes with Last-Event-ID
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tailPace):
+		}
+		wait, cancel := context.WithTimeout(ctx, heartbeat)
+		err := t.Store.Wait(wait, s.after)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, context.DeadlineExceeded) && s.ping() != nil {
+			return
+		}
+	}
+}
+
+// tailStream is one open tail.
+type tailStream struct {
+	*outlet
+	query  *query.Engine
+	filter contract.Filter
+	sse    bool
+	after  uint64 // everything up to here was sent or did not match
+}
+
+// send writes what was stored since the last time.
+func (s *tailStream) send(ctx context.Context) error {
+	head := s.query.Head()
+	if head <= s.after {
+		return nil
+	}
+	q := query.Query{Filter: s.filter, After: s.after, Before: head + 1}
+	err := s.query.Lines(ctx, q, func(l query.Line) error {
+		if s.sse {
+			fmt.Fprintf(&s.buf, "id: %d\ndata: %s\n\n", l.Seq, l.JSON)
+		} else {
+			s.buf.Write(l.JSON)
+			s.buf.WriteByte('\n')
+		}
+		return s.flushLarge()
+	})
+	if err != nil {
+		return err
+	}
+	s.after = head
+	if s.buf.Len() == 0 {
+		return nil
+	}
+	return s.flush()
+}
+
+// ping is a comment for SSE and an empty line for NDJSON: it keeps proxies from closing and finds clients that have gone.
+func (s *tailStream) ping() error {
+	if s.sse {
+		s.buf.WriteString(": alive\n\n")
+	} else {
+		s.buf.WriteByte('\n')
+	}
+	return s.flush()
+}
+
+// gapBefore tells that records between the client's last one and the oldest that is kept are gone.
+func (s *tailStream) gapBefore(oldest uint64) {
+	if oldest > s.after+1 {
+		s.gap(s.after+1, oldest-1)
+	}
+}
+
+// gap tells that a range of numbers is not sent.
+func (s *tailStream) gap(from, to uint64) {
+	text := fmt.Sprintf(`{"from":%d,"to":%d,"count":%d}`, from, to, to-from+1)
+	if s.sse {
+		fmt.Fprintf(&s.buf, "event: gap\nid: %d\ndata: %s\n\n", to, text)
+	} else {
+		fmt.Fprintf(&s.buf, "{\"gap\":%s}\n", text)
+	}
+	s.after = to
+}

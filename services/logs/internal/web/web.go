@@ -1,0 +1,79 @@
+// Package web is the HTTP face of the log service and the only importer of gin: one file for each resource.
+//
+// Every error is a problem detail (RFC 9457). The contract is openapi.yaml; the tests validate every answer against it.
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/store"
+)
+
+// Deps is what the handlers stand on.
+type Deps struct {
+	Store   *store.Store
+	Query   *query.Engine
+	Log     zerolog.Logger
+	Metrics *prometheus.Registry
+	// DataDir is the bind volume: charts are written below it.
+	DataDir string
+	Version string
+	// OpenAPI is the contract as JSON.
+	OpenAPI []byte
+	// WriteToken and ReadToken name files that hold a bearer token; "" asks for none. They are read on every request, so
+	// that a token is changed by writing the file.
+	WriteToken, ReadToken string
+	// Closing is closed when the service shuts down: streams end.
+	Closing <-chan struct{}
+}
+
+// queryTimeout bounds a query that is not a stream.
+const queryTimeout = 10 * time.Second
+
+// resource is one part of the API.
+type resource interface{ register(r gin.IRouter) }
+
+// New returns the handler of the whole API.
+func New(d Deps) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.ContextWithFallback = true
+	engine.NoRoute(func(c *gin.Context) { fail(c, http.StatusNotFound, "no such path; see /openapi.json") })
+	engine.NoMethod(func(c *gin.Context) {
+		fail(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
+	})
+	engine.Use(newObserver(d).middleware, recovered(d.Log), headers, roles{write: d.WriteToken, read: d.ReadToken}.middleware)
+	for _, r := range resources(d) {
+		r.register(engine)
+	}
+	return engine
+}
+
+// resources lists the parts.
+func resources(d Deps) []resource {
+	return append([]resource{
+		newIngest(d),
+		newSeed(d),
+		records{d},
+		newTail(d),
+		stats{d},
+		containers{d},
+		ops{d},
+	}, face(d)...)
+}
+
+// headers sets what every answer carries.
+func headers(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-cache") // revalidate by ETag
+	c.Next()
+}

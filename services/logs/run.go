@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
+
+	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/store"
+	"gestor.local/logs/internal/web"
+)
+
+// The parts and who calls whom:
+//
+//	HTTP ──► web ──► query ──► store ──► segment ──► disk
+//	          │                  ▲
+//	          └──── append ──────┘
+//
+// Started from right to left, stopped from left to right: streams end, requests finish, the store closes its files.
+
+// Time limits of the server. A stream moves its own write deadline.
+const (
+	headerTimeout = 5 * time.Second
+	bodyTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 60 * time.Second
+	stopTimeout   = 10 * time.Second
+	maxHeader     = 16 << 10
+	// maxConnections bounds what idle connections may take: some 16 KiB each. Others wait to be accepted.
+	maxConnections = 1024
+)
+
+// errStorage is a failure of the disk: exit code 5.
+var errStorage = errors.New("storage")
+
+// serve runs the service until the context ends or the store fails. ready is called with the address it listens on.
+func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.Addr)) error {
+	records, err := store.Open(cfg.store())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStorage, err)
+	}
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		records.Close() // nothing was written
+		return fmt.Errorf("listen: %w (choose another GESTOR_ADDR)", err)
+	}
+	closing := make(chan struct{})
+	listener = netutil.LimitListener(listener, maxConnections)
+	handler, err := newHandler(cfg, log, records, closing)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}
+	server.RegisterOnShutdown(func() { close(closing) })
+	for name, text := range records.Conditions() {
+		log.Warn().Str("condition", name).Msg(text)
+	}
+	log.Info().Str("addr", listener.Addr().String()).Str("data", cfg.Data).Uint64("head", records.Head()).Msg("serving")
+	if ready != nil {
+		ready(listener.Addr())
+	}
+	err = supervise(ctx, server, listener, records)
+	if closeErr := records.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("%w: close: %w", errStorage, closeErr)
+	}
+	log.Info().Uint64("head", records.Head()).Msg("stopped")
+	return err
+}
+
+// supervise runs the server until it, the store or the context ends.
+func supervise(ctx context.Context, server *http.Server, listener net.Listener, records *store.Store) error {
+	var group run.Group
+	group.Add(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	}, func(error) {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close() // who has not finished by now is cut off
+		}
+	})
+	stop := make(chan struct{})
+	group.Add(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-records.Failure():
+			return fmt.Errorf("%w: %w", errStorage, records.Err())
+		case <-stop:
+			return nil
+		}
+	}, func(error) { close(stop) })
+	return group.Run()
+}
+
+func newHandler(cfg config, log zerolog.Logger, records *store.Store, closing <-chan struct{}) (http.Handler, error) {
+	contract, err := openAPI()
+	if err != nil {
+		return nil, err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return web.New(web.Deps{
+		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: version(),
+		OpenAPI: contract, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Closing: closing,
+	}), nil
+}

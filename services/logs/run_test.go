@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+// running starts the service on a free port; stop ends it and returns what it said.
+func running(t *testing.T, cfg config) (addr string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan net.Addr, 1), make(chan error, 1)
+	go func() { ended <- serve(ctx, cfg, zerolog.Nop(), func(a net.Addr) { ready <- a }) }()
+	select {
+	case a := <-ready:
+		return a.String(), func() error { cancel(); return <-ended }
+	case err := <-ended:
+		cancel()
+		t.Fatal(err)
+		return "", nil
+	}
+}
+
+func testConfig(t *testing.T) config {
+	t.Helper()
+	cfg, err := loadConfig(map[string]string{"GESTOR_DATA": t.TempDir(), "GESTOR_ADDR": "127.0.0.1:0", "GESTOR_MIN_FREE": "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestServiceFromStartToStop(t *testing.T) {
+	cfg := testConfig(t)
+	addr, stop := running(t, cfg)
+	cfg.Addr = addr
+	body := `[{"pid":7,"container_id":"abcd","name":"n","vsz":1,"rss":2,"memory_usage":1.5,"cpu_usage":50,"action":"kept","timestamp":"2026-11-23T12:00:00Z"}]`
+	res, err := http.Post("http://"+addr+"/logs", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	var out bytes.Buffer
+	if err := healthcheck(t.Context(), cfg, nil, &out); err != nil || !strings.Contains(out.String(), `"ok"`) {
+		t.Errorf("healthcheck: %v %s", err, &out)
+	}
+	out.Reset()
+	if err := export(t.Context(), cfg, []string{"-since", "2026-01-01T00:00:00Z"}, &out); err != nil {
+		t.Errorf("export: %v", err)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(out.Bytes(), &rows); err != nil || len(rows) != 1 || rows[0]["cpu_usage"] != 50.0 || rows[0]["timestamp"] != "2026-11-23T12:00:00Z" {
+		t.Errorf("export: %v %s", err, &out)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	out.Reset()
+	if err := verify(t.Context(), cfg, nil, &out); err != nil || out.String() != "1 files, 1 records\nsound\n" {
+		t.Errorf("verify: %v %s", err, &out)
+	}
+	if err := healthcheck(t.Context(), cfg, nil, &out); err == nil || !strings.Contains(err.Error(), "is the log service running") {
+		t.Errorf("healthcheck of a stopped service: %v", err)
+	}
+}
+
+func TestVerifyTellsWhatWasLost(t *testing.T) {
+	cfg := testConfig(t)
+	addr, stop := running(t, cfg)
+	res, err := http.Post("http://"+addr+"/memory", "application/json", strings.NewReader(`{"total_ram":5}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(cfg.Data + "/records/*/*.ndjson")
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], append([]byte("garbage\n"), b...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := verify(t.Context(), cfg, nil, &out); err == nil || !strings.Contains(out.String(), "byte 0: the line does not match its checksum") {
+		t.Errorf("%v %s", err, &out)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		env  map[string]string
+		code int
+		want string
+	}{
+		"help":           {args: []string{"--help"}, want: "GESTOR_SEGMENT_BYTES"},
+		"help of verify": {args: []string{"verify", "--help"}, want: "Exit code 0"},
+		"help of export": {args: []string{"export", "--help"}, want: "assignment's JSON array"},
+		"help of health": {args: []string{"healthcheck", "--help"}, want: "Exit code 0"},
+		"version":        {args: []string{"version"}, want: "go1."},
+		"unknown":        {args: []string{"nonsense"}, code: exitConfig, want: "no command"},
+		"bad settings": {
+			env: map[string]string{"GESTOR_FSYNC": "sometimes", "GESTOR_SEGMENT_BYTES": "-1"}, code: exitConfig,
+			want: "GESTOR_SEGMENT_BYTES must be more than 0",
+		},
+		"no folder": {env: map[string]string{"GESTOR_DATA": "/dev/null/x"}, code: exitStorage, want: "open store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			var out bytes.Buffer
+			if code := command(t.Context(), c.args, &out, &out); code != c.code || !strings.Contains(out.String(), c.want) {
+				t.Errorf("code %d: %s", code, &out)
+			}
+		})
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/seed"
+	"gestor.local/logs/internal/store"
+)
+
+const verifyHelp = `Reads every file below GESTOR_DATA/records without changing anything, checks each line or block against its checksum,
+each index against its file, and that no sequence number is missing or there twice. Prints the first damage and what
+was lost. It may run beside the service. Exit code 0: sound, 1: damaged.
+
+  logs verify [-all]     -all prints every damage, not only the first`
+
+var errDamaged = errors.New("damaged")
+
+// gapsShown is how many ranges of lost numbers verify prints without -all.
+const gapsShown = 10
+
+func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+	flags.SetOutput(out)
+	all := flags.Bool("all", false, "print every damage")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	report, err := store.Verify(disk.OS{}, cfg.Data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d files, %d records\n", report.Files, report.Records)
+	if report.Sound() {
+		fmt.Fprintln(out, "sound")
+		return nil
+	}
+	for i, f := range report.Findings {
+		if i > 0 && !*all {
+			fmt.Fprintf(out, "… and %d more (logs verify -all)\n", len(report.Findings)-1)
+			break
+		}
+		fmt.Fprintln(out, f)
+	}
+	for i, gap := range report.Missing {
+		if i == gapsShown && !*all { // a damaged block of a sealed file holds scattered numbers
+			fmt.Fprintf(out, "… and %d more ranges (logs verify -all)\n", len(report.Missing)-i)
+			break
+		}
+		fmt.Fprintf(out, "lost: records %d to %d (%d)\n", gap[0], gap[1], gap[1]-gap[0]+1)
+	}
+	return fmt.Errorf("verify: %w: the other records stay readable; keep a copy of %s/quarantine", errDamaged, cfg.Data)
+}
+
+const exportHelp = `Writes the assignment's JSON array of {pid, container_id, name, vsz, rss, memory_usage, cpu_usage, action, timestamp}
+to standard output, oldest first. It asks the running service at GESTOR_ADDR.
+
+  logs export [-since 24h] [-until 1h]     RFC 3339 times, Unix seconds or durations before now`
+
+// export asks the running service, which alone has the lock, and converts as it reads.
+func export(ctx context.Context, cfg config, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("export", flag.ContinueOnError)
+	since, until := flags.String("since", "", "from"), flags.String("until", "", "to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	query := url.Values{"order": {"asc"}, "format": {"ndjson"}, "kind": {"container,action"}}
+	for name, v := range map[string]string{"since": *since, "until": *until} {
+		if v != "" {
+			query.Set(name, v)
+		}
+	}
+	base, err := baseURL(cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+contract.PathRecords+"?"+query.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	authorise(req, cfg)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("export: %w (is the log service running at %s?)", err, cfg.Addr)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096)) // whatever there is of it
+		return fmt.Errorf("export: %s: %s", res.Status, text)
+	}
+	return writeSeed(out, res.Body)
+}
+
+// writeSeed turns NDJSON records into one array.
+func writeSeed(out io.Writer, in io.Reader) error {
+	w := bufio.NewWriter(out)
+	sep := "[\n"
+	for records := json.NewDecoder(in); ; {
+		var r contract.Record
+		err := records.Decode(&r)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		p, ok := seed.FromRecord(r)
+		if !ok {
+			continue
+		}
+		text, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		fmt.Fprintf(w, "%s%s", sep, text)
+		sep = ",\n"
+	}
+	if sep == "[\n" {
+		fmt.Fprint(w, "[")
+	}
+	fmt.Fprint(w, "\n]\n")
+	return w.Flush()
+}
+
+// healthcheck asks /healthz of the configured address.
+func healthcheck(ctx context.Context, cfg config, _ []string, out io.Writer) error {
+	base, err := baseURL(cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+contract.PathHealth, nil)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w (is the log service running at %s?)", err, cfg.Addr)
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(out, io.LimitReader(res.Body, 64<<10)); err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("healthcheck: %s answered %s", base+contract.PathHealth, res.Status)
+	}
+	return nil
+}
