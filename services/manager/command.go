@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+)
+
+// parseFlags parses the flags of a subcommand; done is true when the code is all that is left to return.
+func parseFlags(f *flag.FlagSet, args []string, stdout, stderr io.Writer, about string) (code int, done bool) {
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprintf(f.Output(), "usage: manager %s [FLAG…]\n\n%s\n\n", f.Name(), about)
+		f.PrintDefaults()
+	}
+	for _, a := range args {
+		if a == "-h" || a == "-help" || a == "--help" {
+			f.SetOutput(stdout)
+		}
+	}
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitDone, true
+	case err != nil:
+		return exitConfig, true
+	case f.NArg() > 0:
+		fmt.Fprintf(stderr, "manager %s: unexpected argument %q\n", f.Name(), f.Arg(0))
+		return exitConfig, true
+	}
+	return exitDone, false
+}
+
+// runCommand governs until ctx ends.
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("run", flag.ContinueOnError)
+	if code, done := parseFlags(f, args, stdout, stderr, "Governs the containers of this host until SIGINT or SIGTERM. SIGHUP reads the policy again."); done {
+		return code
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		fmt.Fprintf(stderr, "manager: these settings are wrong; put them right and start again:\n%v\n", err)
+		return exitConfig
+	}
+	log := newLogger(cfg, stdout)
+	err = serve(ctx, cfg, log, stdout)
+	if err != nil {
+		log.Error().Err(err).Int("exit_code", codeOf(err)).Msg("the manager stops")
+	}
+	return codeOf(err)
+}
+
+// newLogger writes lines for people on a terminal and JSON lines elsewhere.
+func newLogger(cfg config, w io.Writer) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel // checked with the configuration
+	}
+	if cfg.forPeople(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Str("service", "manager").Logger()
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// healthTimeout is shorter than the time-out of the suite's health checks.
+const healthTimeout = 3 * time.Second
+
+// healthCommand asks the running manager's ops port whether it lives: an image from scratch has no curl.
+func healthCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
+	ready := f.Bool("ready", false, "ask whether it governs, not only whether it lives")
+	if code, done := parseFlags(f, args, stdout, stderr, "Asks the manager at GESTOR_OPS. The exit code is 0 when the answer is yes."); done {
+		return code
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitConfig
+	}
+	path := contract.PathHealth
+	if *ready {
+		path = contract.PathReady
+	}
+	if err := ask(ctx, localURL(cfg.Ops)+path); err != nil {
+		fmt.Fprintf(stderr, "healthcheck: %v\n", err)
+		return 1
+	}
+	return exitDone
+}
+
+// localURL is the address under which a server that listens on addr is reached from the same machine.
+func localURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// ask is nil when a GET is answered with 2xx in time.
+func ask(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("GET %s: %s: %s", url, resp.Status, text)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/policyfile"
+)
+
+// config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `manager settings` says of it.
+type config struct {
+	Source     eyes.Choice   `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
+	Proc       string        `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
+	Cgroup     string        `env:"CGROUP" envDefault:"/sys/fs/cgroup" help:"the host's /sys/fs/cgroup as seen from here"`
+	ProcName   string        `env:"PROC_NAME" envDefault:"sysinfo_gestor" help:"the module's file below PROC"`
+	CmdlineMax int           `env:"CMDLINE_MAX" envDefault:"256" help:"bytes of each command line, secrets taken out; 0 = none"`
+	Engine     string        `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
+	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
+	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
+	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"60s" help:"how long the start waits for the log service"`
+	TokenFile  string        `env:"TOKEN_FILE" help:"file with the write token of the log service"`
+	State      string        `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
+	Policy     string        `env:"POLICY" help:"policy.yaml; empty = the default policy"`
+	Tick       time.Duration `env:"TICK" help:"overrides the policy's tick"`
+	DryRun     bool          `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow"`
+	Suite      string        `env:"SUITE" help:"owns only containers with this gestor.suite label"`
+	Host       string        `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
+	Record     string        `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
+	Ops        string        `env:"OPS" envDefault:":8081" help:"address of the ops port"`
+	Drain      time.Duration `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
+	Flush      time.Duration `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
+	SpoolBytes int64         `env:"SPOOL_BYTES" envDefault:"67108864" help:"largest spool of records"`
+	Console    string        `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`
+	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+}
+
+// Values of GESTOR_CONSOLE.
+const (
+	consoleAuto  = "auto"
+	consoleTable = "table"
+	consoleJSON  = "json"
+)
+
+// forPeople says whether w gets tables and plain lines instead of JSON.
+func (c config) forPeople(w io.Writer) bool {
+	return c.Console == consoleTable || c.Console == consoleAuto && isTerminal(w)
+}
+
+// loadConfig reads the environment; the error lists every wrong setting.
+func loadConfig() (config, error) {
+	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: "GESTOR_"})
+	var problems contract.Problems
+	if err != nil {
+		var all env.AggregateError
+		if !errors.As(err, &all) {
+			return c, err
+		}
+		for _, one := range all.Errors {
+			problems.Add(variable(one))
+		}
+	}
+	c.check(&problems)
+	return c, problems.Err()
+}
+
+// variable is the name of the environment variable that an error is about, and what is wrong with it.
+func variable(err error) (name, problem string) {
+	var parse env.ParseError
+	if errors.As(err, &parse) {
+		if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
+			return "GESTOR_" + f.Tag.Get("env"), parse.Err.Error()
+		}
+	}
+	return "environment", err.Error()
+}
+
+func (c config) check(p *contract.Problems) {
+	if u, err := url.Parse(c.LogsURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		p.Add("GESTOR_LOGS_URL", fmt.Sprintf("%q is not an address (want http://logs:8080)", c.LogsURL))
+	}
+	if c.Record != "all" && c.Record != "owned" {
+		p.Add("GESTOR_RECORD", fmt.Sprintf("%q: want all or owned", c.Record))
+	}
+	if _, err := zerolog.ParseLevel(c.LogLevel); err != nil || c.LogLevel == "" {
+		p.Add("GESTOR_LOG_LEVEL", fmt.Sprintf("%q: want debug, info, warn or error", c.LogLevel))
+	}
+	if c.Console != consoleAuto && c.Console != consoleTable && c.Console != consoleJSON {
+		p.Add("GESTOR_CONSOLE", fmt.Sprintf("%q: want auto, table or json", c.Console))
+	}
+	for name, value := range map[string]string{"GESTOR_PROC": c.Proc, "GESTOR_CGROUP": c.Cgroup, "GESTOR_STATE": c.State} {
+		if !strings.HasPrefix(value, "/") {
+			p.Add(name, fmt.Sprintf("%q: want an absolute path", value))
+		}
+	}
+	for name, value := range map[string]time.Duration{"GESTOR_DRAIN": c.Drain, "GESTOR_FLUSH": c.Flush, "GESTOR_LOGS_WAIT": c.LogsWait, "GESTOR_ENGINE_WAIT": c.EngineWait, "GESTOR_TICK": c.Tick} {
+		if value < 0 {
+			p.Add(name, "a time cannot be negative")
+		}
+	}
+}
+
+// policy reads the policy that is to be in force: the file, else the default, with what the environment overrides.
+func (c config) policy() (contract.Policy, error) {
+	p := contract.DefaultPolicy()
+	if c.Policy != "" {
+		var err error
+		if p, err = policyfile.Load(c.Policy); err != nil {
+			return p, err
+		}
+	}
+	if c.Tick > 0 {
+		p.Tick = contract.Duration(c.Tick)
+	}
+	if c.DryRun && p.Mode == contract.ModeEnforce {
+		p.Mode = contract.ModeShadow
+	}
+	if err := p.Validate().Err(); err != nil {
+		return p, fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
+	}
+	return p, nil
+}
+
+// token is the write token of the log service, "" when none is set.
+func (c config) token() (string, error) {
+	if c.TokenFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(c.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}

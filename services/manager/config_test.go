@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// clearEnv takes every setting of the machine away for one test.
+func clearEnv(t *testing.T) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "GESTOR_") {
+			t.Setenv(name, value) // gives it back at the end
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
+	clearEnv(t)
+	wrong := map[string]string{
+		"GESTOR_SOURCE": "eyes", "GESTOR_TICK": "soon", "GESTOR_LOGS_URL": "logs", "GESTOR_RECORD": "some",
+		"GESTOR_LOG_LEVEL": "loud", "GESTOR_STATE": "here", "GESTOR_DRAIN": "-1s", "GESTOR_CONSOLE": "paper",
+	}
+	for name, value := range wrong {
+		t.Setenv(name, value)
+	}
+	_, err := loadConfig()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for name := range wrong {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not reported in:\n%v", name, err)
+		}
+	}
+}
+
+func TestPolicyOfTheFileWithOverrides(t *testing.T) {
+	clearEnv(t)
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte("version: 1\nquota: {low: 4, high: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GESTOR_POLICY", path)
+	t.Setenv("GESTOR_TICK", "3s")
+	t.Setenv("GESTOR_DRY_RUN", "true")
+	cfg, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := cfg.policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Quota.Low != 4 || time.Duration(p.Tick) != 3*time.Second || p.Mode != contract.ModeShadow {
+		t.Errorf("%+v", p)
+	}
+	t.Setenv("GESTOR_TICK", "1ms")
+	if cfg, err = loadConfig(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cfg.policy(); err == nil || !strings.Contains(err.Error(), "GESTOR_TICK") {
+		t.Errorf("a tick of a millisecond: %v", err)
+	}
+}
+
+func TestSubcommands(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("GESTOR_STATE", t.TempDir())
+	t.Setenv("GESTOR_OPS", "127.0.0.1:1")
+	tests := []struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{[]string{"version"}, exitDone, version, ""},
+		{[]string{"--help"}, exitDone, "check-policy FILE", ""},
+		{[]string{"settings"}, exitDone, "| `GESTOR_SOURCE` | auto | auto, module or procfs |", ""},
+		{[]string{"run", "--help"}, exitDone, "SIGHUP", ""},
+		{[]string{"once", "--help"}, exitDone, "-shadow", ""},
+		{[]string{"healthcheck", "--help"}, exitDone, "-ready", ""},
+		{[]string{"check-policy", "--help"}, exitDone, "usage", ""},
+		{[]string{"healthcheck"}, 1, "", "healthcheck: "},
+		{[]string{"check-policy", "/nonexistent"}, exitConfig, "", "nonexistent"},
+		{[]string{"run", "now"}, exitConfig, "", "unexpected argument"},
+		{[]string{"govern"}, exitConfig, "", "unknown command"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := dispatch(context.Background(), tt.args, &stdout, &stderr)
+			if code != tt.code || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+			}
+		})
+	}
+}
+
+func TestExitCodesTellTheCause(t *testing.T) {
+	clearEnv(t)
+	closed := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(closed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name     string
+		settings map[string]string
+		code     int
+	}{
+		{"a wrong setting", map[string]string{"GESTOR_RECORD": "x"}, exitConfig},
+		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
+		{"no address", map[string]string{"GESTOR_ENGINE": "nonsense"}, exitConfig},
+		{"no engine", map[string]string{"GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s"}, exitEngine},
+		{"no host", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_PROC": "/nonexistent"}, exitEyes},
+		{"no folder for the state", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": closed}, exitStorage},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.settings {
+				t.Setenv(name, value)
+			}
+			var out bytes.Buffer
+			if code := dispatch(context.Background(), []string{"run"}, &out, &out); code != tt.code {
+				t.Errorf("code %d, want %d: %s", code, tt.code, out.String())
+			}
+		})
+	}
+}
+
+func TestLocalURL(t *testing.T) {
+	for addr, want := range map[string]string{
+		":8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", "[::]:1": "http://127.0.0.1:1",
+		"127.0.0.1:9": "http://127.0.0.1:9", "manager:9": "http://manager:9",
+	} {
+		if got := localURL(addr); got != want {
+			t.Errorf("localURL(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}
+
+func TestTheTableIsForTerminalsUnlessAskedFor(t *testing.T) {
+	for console, want := range map[string]bool{consoleAuto: false, consoleJSON: false, consoleTable: true} {
+		if got := (config{Console: console}).forPeople(&bytes.Buffer{}); got != want {
+			t.Errorf("%s: table %t, want %t", console, got, want)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/journaltest"
+)
+
+// call runs a subcommand and returns its code and what it printed.
+func call(env Env, command func([]string, Env) int, args ...string) (code int, out, errs string) {
+	var stdout, stderr bytes.Buffer
+	env.Stdout, env.Stderr = &stdout, &stderr
+	code = command(args, env)
+	return code, stdout.String(), stderr.String()
+}
+
+func env(t *testing.T) Env {
+	dir := t.TempDir()
+	journaltest.Write(t, dir, 5, journal.Options{})
+	return Env{Journal: dir}
+}
+
+func TestExplain(t *testing.T) {
+	e := env(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{nil, 0, "tick 5, snapshot 105"},
+		{[]string{"2"}, 0, "tick 2, snapshot 102"},
+		{[]string{"--journal", e.Journal, "l4"}, 0, "l4, 4000"},
+		{[]string{"4000000"}, 0, "l4, 4000"}, // digits only, but no tick
+		{[]string{"--json", "l4"}, 0, `"chapters"`},
+		{[]string{"--json"}, 0, `"containers"`},
+		{[]string{"99"}, 2, "not in the journal"},
+		{[]string{"nobody"}, 2, "not in the journal"},
+		{[]string{"a", "b"}, 2, "one argument too many"},
+		{[]string{"--wrong"}, 2, "usage: manager explain"},
+		{[]string{"--journal", "/none"}, 5, "no such file"},
+		{[]string{"--help"}, 0, "usage: manager explain"},
+	} {
+		code, out, errs := call(e, Explain, c.args...)
+		if code != c.code || !strings.Contains(out+errs, c.says) || (c.code == 0) != (errs == "") {
+			t.Errorf("explain %v: %d\n%s%s", c.args, code, out, errs)
+		}
+	}
+}
+
+func TestReplay(t *testing.T) {
+	e := env(t)
+	if code, out, _ := call(e, Replay); code != 0 || !strings.Contains(out, "5 decisions made again: 5 the same, 0 different") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out, _ := call(Env{}, Replay, "--json", e.Journal)
+	var report struct{ Ticks, Same int }
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 || report.Same != 5 {
+		t.Errorf("%d %v %s", code, err, out)
+	}
+	files, _ := filepath.Glob(filepath.Join(e.Journal, "*.ndjson"))
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], bytes.Replace(text, []byte(`"rank":4`), []byte(`"rank":9`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := call(e, Replay, files[0]); code != 1 || !strings.Contains(out, "1 different") || !strings.Contains(out, "tick 1, snapshot 101") {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, _, errs := call(Env{}, Replay, "/none"); code != 5 || errs == "" {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestCheckPolicy(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(good, []byte("version: 1\nquota: {low: 4}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte("version: 1\nqota: 3\nmode: of\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := call(Env{Policy: good}, CheckPolicy); code != 0 || errs != "" || !strings.Contains(out, "low: 4") || !strings.Contains(out, "high: 2") || !strings.Contains(out, "hash ") {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if code, out, errs := call(Env{}, CheckPolicy, "--quiet", good); code != 0 || out+errs != "" {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if code, out, errs := call(Env{}, CheckPolicy, bad); code != 2 || out != "" || !strings.Contains(errs, "line 2") || !strings.Contains(errs, "line 3") {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
+	if code, _, errs := call(Env{}, CheckPolicy); code != 2 || !strings.Contains(errs, "which file") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestSimulate(t *testing.T) {
+	code, out, errs := call(Env{}, Simulate, "--hours", "0.2", "--seed", "7", "--warmup", "0", "--classify", "rank", "--json")
+	var results []struct {
+		Seed, Warmup uint64
+		Classify     string
+		Ticks        int
+	}
+	if err := json.Unmarshal([]byte(out), &results); err != nil || code != 0 || len(results) != 1 || results[0].Seed != 7 ||
+		results[0].Warmup != 0 || results[0].Classify != "rank" || results[0].Ticks != 71 {
+		t.Errorf("%d %v %s%s", code, err, out, errs)
+	}
+	if code, out, _ := call(Env{}, Simulate, "--hours", "0.1", "--compare"); code != 0 || strings.Count(out, "\n") != 9 || !strings.Contains(out, "policy met") {
+		t.Errorf("%d %s", code, out)
+	}
+	for _, wrong := range [][]string{{"--cpu", "x"}, {"--classify", "x"}, {"--policy", "/none"}, {"--hours", "0"}, {"--workload", "x"}, {"extra"}} {
+		if code, _, errs := call(Env{}, Simulate, wrong...); code != 2 || errs == "" {
+			t.Errorf("%v: %d %s", wrong, code, errs)
+		}
+	}
+}
+
+// A policy from a file, with one switch of it overridden on the command line.
+func TestSimulateAPolicyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte("version: 1\nwarmup: 2\nclassify: rank\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, out, errs := call(Env{}, Simulate, "--hours", "0.1", "--policy", path, "--warmup", "0", "--json")
+	if !strings.Contains(out, `"warmup": 0`) || !strings.Contains(out, `"classify": "rank"`) {
+		t.Error(out, errs)
+	}
+}

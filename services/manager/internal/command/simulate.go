@@ -1,0 +1,91 @@
+package command
+
+import (
+	"flag"
+
+	"gestor.local/contract"
+
+	"gestor.local/manager/internal/explain"
+	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/simulate"
+)
+
+// Simulate runs a policy against a synthetic host and prints how it did.
+func Simulate(args []string, env Env) int {
+	f := env.flags("simulate", "[--seed N] [--hours H] [--compare] [OPTION…]",
+		"Runs the decision code against a synthetic host in simulated time and prints how often the policy was met, how far\n"+
+			"the population overshot, how long a batch took to settle, and how many were wrongly kept or removed by the truth.\n"+
+			"The same options give the same figures on any machine.")
+	o := simulate.DefaultOptions()
+	policyPath, compare, asJSON := simulateFlags(f, &o)
+	if code, done := env.parse(f, args, 0); done {
+		return code
+	}
+	if *policyPath != "" {
+		p, err := policyfile.Load(*policyPath)
+		if err != nil {
+			return env.fail("simulate", exitUsage, err)
+		}
+		o.Policy = keepFlags(f, o, p)
+	}
+	if problems := o.Policy.Validate(); problems != nil {
+		return env.fail("simulate", exitUsage, problems)
+	}
+	results, err := simulated(o, *compare)
+	if err != nil {
+		return env.fail("simulate", exitUsage, err)
+	}
+	if *asJSON {
+		err = explain.JSON(env.Stdout, results)
+	} else {
+		err = simulate.Table(env.Stdout, results)
+	}
+	if err != nil {
+		return env.fail("simulate", exitStorage, err)
+	}
+	return exitDone
+}
+
+func simulated(o simulate.Options, compare bool) ([]simulate.Result, error) {
+	if compare {
+		return simulate.Compare(o)
+	}
+	r, err := simulate.Run(o)
+	return []simulate.Result{r}, err
+}
+
+// keepFlags lays what was set on the command line over the policy of a file.
+func keepFlags(f *flag.FlagSet, o simulate.Options, p contract.Policy) contract.Policy {
+	f.Visit(func(set *flag.Flag) {
+		switch set.Name {
+		case "warmup":
+			p.Warmup = o.Policy.Warmup
+		case "classify":
+			p.Classify = o.Policy.Classify
+		}
+	})
+	return p
+}
+
+// simulateFlags binds the options to flags.
+func simulateFlags(f *flag.FlagSet, o *simulate.Options) (policyPath *string, compare, asJSON *bool) {
+	f.Uint64Var(&o.Seed, "seed", o.Seed, "of everything random")
+	f.Float64Var(&o.Hours, "hours", o.Hours, "of simulated time")
+	f.StringVar(&o.CPU, "cpu", o.CPU, "figure to rank by: interval, or lifetime as the seed")
+	f.StringVar(&o.Workload, "workload", o.Workload, "what the images consume: gestor, seed, or fading (gestor that goes idle)")
+	f.IntVar(&o.CPUs, "cpus", o.CPUs, "of the host")
+	f.IntVar(&o.Batch, "batch", o.Batch, "containers started at a time")
+	f.DurationVar(&o.Interval, "interval", o.Interval, "between batches")
+	f.DurationVar(&o.Spread, "spread", o.Spread, "in which a batch is started")
+	f.DurationVar(&o.Phase, "phase", o.Phase, "from a batch to the next tick; negative draws another one every hour")
+	f.DurationVar(&o.Lifetime, "lifetime", o.Lifetime, "after which a container ends by itself, 0 = never")
+	f.IntVar(&o.Policy.Warmup, "warmup", o.Policy.Warmup, "overrides the policy's")
+	f.Func("classify", "overrides the policy's: declared or rank", func(s string) error {
+		o.Policy.Classify = contract.Classify(s)
+		return nil
+	})
+	policyPath = f.String("policy", "", "policy file (default: the built-in policy)")
+	compare = f.Bool("compare", false, "also run what each switch back to the seed's behaviour does")
+	asJSON = f.Bool("json", false, "print JSON instead of a table")
+	return policyPath, compare, asJSON
+}

@@ -1,0 +1,121 @@
+// Package console prints one table a tick for whoever watches the manager on a terminal: the memory, the high and the low
+// containers, what was removed and why, and what keeps the manager from acting.
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/policy"
+)
+
+// Console is a govern.Sink that prints. It belongs to the loop.
+type Console struct {
+	w io.Writer
+}
+
+// New makes a console that prints on w.
+func New(w io.Writer) *Console { return &Console{w: w} }
+
+// Ticked prints the table of one tick in one write, so that log lines never stand inside it.
+func (c *Console) Ticked(r *govern.Report) {
+	var b bytes.Buffer
+	c.head(&b, r)
+	if r.Plan != nil {
+		c.class(&b, r, contract.ClassHigh)
+		c.class(&b, r, contract.ClassLow)
+		c.removals(&b, r)
+	}
+	for _, cond := range r.Conditions {
+		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, clean(cond.Text))
+	}
+	_, _ = c.w.Write(b.Bytes())
+}
+
+func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
+	fmt.Fprintf(b, "\n── tick %d · %s · %s", r.Tick, r.At.Format(time.TimeOnly), r.Mode)
+	if r.Source != "" {
+		fmt.Fprintf(b, " · read through %s in %s", r.Source, ms(r.Timings.ReadUS+r.Timings.ParseUS))
+	}
+	if p := r.Population; p != nil {
+		m := p.Memory
+		fmt.Fprintf(b, "\n  memory  total %s  used %s  free %s  available %s · %d containers on %d CPUs",
+			size(m.TotalKB), size(m.UsedKB), size(m.FreeKB), size(m.AvailableKB), len(p.Members), p.CPUs)
+	}
+	b.WriteByte('\n')
+}
+
+// class prints the owned containers of one class in the order of their rank.
+func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class) {
+	count := countOf(r.Plan, class)
+	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
+	if count.Deficit > 0 {
+		fmt.Fprintf(b, ", %d empty", count.Deficit)
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, v := range r.Plan.Verdicts {
+		if v.Owned && v.Class == class {
+			fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), clean(v.Name), clean(v.Image), figures(v.Measures), verdict(v))
+		}
+	}
+	_ = t.Flush() // into memory: cannot fail
+}
+
+// removals lists the removals of the plan with their reasons.
+func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
+	word := "REMOVE"
+	if len(r.Gates) > 0 || r.Mode == contract.ModeObserve {
+		word = "WOULD REMOVE"
+	}
+	for _, v := range r.Plan.Verdicts {
+		if v.Verdict == contract.VerdictRemove {
+			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(policy.Text(v, *r.Plan)))
+		}
+	}
+}
+
+// Acted prints the end of one action.
+func (c *Console) Acted(a govern.Acted) {
+	line := fmt.Sprintf("  %s %s (%.12s): %s in %s", a.Verb, clean(a.Order.Victim.Name), a.Order.Victim.ID, a.Outcome, a.Took.Round(time.Millisecond))
+	if trouble := a.Trouble(); trouble != "" {
+		line += " (" + clean(trouble) + ")"
+	}
+	_, _ = io.WriteString(c.w, line+"\n")
+}
+
+func countOf(p *contract.Plan, class contract.Class) contract.ClassCount {
+	for _, c := range p.Counts {
+		if c.Class == class {
+			return c
+		}
+	}
+	return contract.ClassCount{Class: class}
+}
+
+func rank(v contract.Verdict) string {
+	if v.Rank == 0 {
+		return "·"
+	}
+	return fmt.Sprintf("%d.", v.Rank)
+}
+
+func verdict(v contract.Verdict) string {
+	if v.Verdict == contract.VerdictRemove {
+		return "remove: " + v.Reason
+	}
+	return v.Reason
+}
+
+func figures(m *contract.Measures) string {
+	if m == nil {
+		return "-\t-\t-\t-"
+	}
+	return fmt.Sprintf("cpu %.1f %%\tram %s\tvsz %s\trss %s", float64(m.CPUMillicores)/10, size(m.RAMKB), size(m.VSZKB), size(m.RSSKB))
+}

@@ -1,0 +1,93 @@
+package console_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/console"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/govern/actuator"
+)
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+func report() *govern.Report {
+	measures := func(cpu, ram uint64) *contract.Measures {
+		return &contract.Measures{CPUMillicores: cpu, RAMKB: ram, VSZKB: 2 * ram, RSSKB: ram}
+	}
+	neighbour := &contract.Neighbour{ID: strings.Repeat("a", 64), Name: "low-1", Rank: 1, Measures: contract.Measures{CPUMillicores: 5}}
+	return &govern.Report{
+		Tick: 12, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Mode: contract.ModeEnforce, Source: "module",
+		Timings: contract.Timings{ReadUS: 900, ParseUS: 350},
+		Population: &contract.Population{
+			CPUs: 2, Memory: contract.Memory{TotalKB: 16 << 20, UsedKB: 3 << 20, FreeKB: 9 << 20, AvailableKB: 13 << 20}, Members: make([]contract.Member, 4),
+		},
+		Plan: &contract.Plan{
+			Classify: contract.ClassifyDeclared,
+			Counts: []contract.ClassCount{
+				{Class: contract.ClassLow, Owned: 3, Eligible: 2, Quota: 1, Removals: 1}, {Class: contract.ClassHigh, Owned: 1, Eligible: 1, Quota: 2, Deficit: 1},
+			},
+			Verdicts: []contract.Verdict{
+				{ID: strings.Repeat("a", 64), Name: "low-1", Image: "gestor/low-idle", Class: contract.ClassLow, Owned: true, Verdict: contract.VerdictKeep, Reason: contract.ReasonWithinQuota, Rank: 1, Cut: 1, Measures: measures(5, 800)},
+				{ID: strings.Repeat("b", 64), Name: "low-2", Image: "gestor/low-pulse", Class: contract.ClassLow, Owned: true, Verdict: contract.VerdictRemove, Reason: contract.ReasonOverQuota, Rank: 2, Cut: 1, Measures: measures(25, 4000), Neighbour: neighbour, DecidingKey: contract.KeyCPU},
+				{ID: strings.Repeat("c", 64), Name: "evil\x1b[2J", Class: contract.ClassLow, Owned: true, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
+				{ID: strings.Repeat("d", 64), Name: "high-1", Image: "gestor/high-ram", Class: contract.ClassHigh, Owned: true, Verdict: contract.VerdictKeep, Reason: contract.ReasonWithinQuota, Rank: 1, Cut: 2, Measures: measures(990, 300_000)},
+			},
+		},
+		Conditions: []govern.Condition{{Name: "paused", Title: "Owned containers have been paused for long", Text: "web; next: docker unpause", Ticks: 4}},
+	}
+}
+
+func TestTable(t *testing.T) {
+	var out bytes.Buffer
+	c := console.New(&out)
+	c.Ticked(report())
+	gated := report()
+	gated.Gates, gated.Conditions = []string{govern.GateInventory}, nil
+	c.Ticked(gated)
+	c.Ticked(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
+	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}
+	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
+	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})
+	const golden = "testdata/table.txt"
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("run the test with -update if this is meant (-want +got):\n%s", diff)
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Error("a name moved the cursor")
+	}
+}
+
+func TestLinesAreJSON(t *testing.T) {
+	var out bytes.Buffer
+	l := console.NewLines(zerolog.New(&out))
+	l.Ticked(report())
+	l.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Outcome: contract.OutcomeFailed, Err: errors.New("no")}})
+	var tick, action map[string]any
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	if len(lines) != 2 || json.Unmarshal(lines[0], &tick) != nil || json.Unmarshal(lines[1], &action) != nil {
+		t.Fatalf("%s", out.Bytes())
+	}
+	if tick["tick"] != 12.0 || tick["low_removals"] != 1.0 || action["outcome"] != "failed" || action["level"] != "warn" {
+		t.Errorf("%s", out.Bytes())
+	}
+}

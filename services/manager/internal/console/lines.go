@@ -1,0 +1,50 @@
+package console
+
+import (
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern"
+)
+
+// Lines is a govern.Sink that logs one line a tick and one an action: what is read by machines and by docker logs.
+type Lines struct{ log zerolog.Logger }
+
+// NewLines makes a sink that logs.
+func NewLines(log zerolog.Logger) *Lines { return &Lines{log: log} }
+
+// Ticked logs the tick.
+func (l *Lines) Ticked(r *govern.Report) {
+	line := l.log.Info().Uint64("tick", r.Tick).Str("mode", string(r.Mode)).Str("source", r.Source)
+	if r.Population != nil {
+		line = line.Int("containers", len(r.Population.Members)).Uint64("available_kb", r.Population.Memory.AvailableKB)
+	}
+	if r.Plan != nil {
+		for _, c := range r.Plan.Counts {
+			if c.Class != contract.ClassUnknown || c.Owned > 0 {
+				line = line.Int(string(c.Class), c.Owned).Int(string(c.Class)+"_removals", c.Removals)
+			}
+		}
+	}
+	if len(r.Gates) > 0 {
+		line = line.Strs("gates", r.Gates)
+	}
+	if r.Skipped > 0 {
+		line = line.Uint64("skipped", r.Skipped)
+	}
+	line.Int("in_flight", r.InFlight).Msg("tick")
+}
+
+// Acted logs the end of an action.
+func (l *Lines) Acted(a govern.Acted) {
+	line := l.log.Info()
+	switch a.Outcome {
+	case contract.OutcomeFailed, contract.OutcomeUnknown:
+		line = l.log.Warn().Err(a.Err)
+	case contract.OutcomeRefused:
+		line = line.Str("why", a.Trouble())
+	}
+	v := a.Order.Victim
+	line.Str("action", a.Verb).Str("outcome", a.Outcome).Str("container", v.ID).Str("name", v.Name).Str("class", string(v.Class)).
+		Str("reason", v.Reason).Int("rank", v.Rank).Int("cut", v.Cut).Dur("took_ms", a.Took).Msg("action")
+}

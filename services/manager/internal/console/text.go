@@ -1,0 +1,35 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// size prints KiB as people read it.
+func size(kb uint64) string {
+	const step = 1024
+	switch {
+	case kb >= step*step:
+		return fmt.Sprintf("%.1f GiB", float64(kb)/(step*step))
+	case kb >= step:
+		return fmt.Sprintf("%.1f MiB", float64(kb)/step)
+	default:
+		return fmt.Sprintf("%d KiB", kb)
+	}
+}
+
+func ms(us uint64) string {
+	return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
+} //nolint:gosec // a duration
+
+// clean keeps a name that somebody else chose from moving the terminal's cursor.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,260 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var id = strings.Repeat("ab", 32)
+
+// daemon answers like an engine of API 1.41: the path after the version decides.
+type daemon struct {
+	t       *testing.T
+	answers map[string]func(http.ResponseWriter, *http.Request)
+	mu      sync.Mutex
+	seen    []string
+}
+
+func (d *daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/_ping" {
+		w.Header().Set("Api-Version", "1.41")
+		return
+	}
+	path := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1.41")
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	d.mu.Lock()
+	d.seen = append(d.seen, path)
+	d.mu.Unlock()
+	answer, ok := d.answers[r.Method+" "+strings.TrimPrefix(r.URL.Path, "/v1.41")]
+	if !ok {
+		d.t.Errorf("unexpected %s", path)
+		w.WriteHeader(http.StatusTeapot)
+		return
+	}
+	answer(w, r)
+}
+
+// says answers with a status and the message of an engine's error.
+func says(status int, message string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+	}
+}
+
+func body(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+func connect(t *testing.T, answers map[string]func(http.ResponseWriter, *http.Request)) (*engine.Client, *daemon) {
+	t.Helper()
+	d := &daemon{t: t, answers: answers}
+	server := httptest.NewServer(d)
+	c, err := engine.Open("tcp://" + strings.TrimPrefix(server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Close()
+		server.Close()
+	})
+	return c, d
+}
+
+func TestKindsOfErrors(t *testing.T) {
+	// The texts are those of daemon/kill.go and daemon/delete.go of Docker 20.10 to 28.
+	tests := []struct {
+		name   string
+		status int
+		text   string
+		want   engine.Kind
+	}{
+		{"no such container", 404, "No such container: " + id, engine.KindGone},
+		{"not running", 409, "Cannot kill container: x: Container x is not running", engine.KindNotRunning},
+		{"being removed", 409, "removal of container x is already in progress", engine.KindRemoving},
+		{"marked for removal", 409, "Container x is marked for removal and cannot be \"update\".", engine.KindRemoving},
+		{"another conflict", 409, "You cannot remove a running container", engine.KindOther},
+		{"no exit event", 500, "Cannot kill container: x: tried to kill container, but did not receive an exit event", engine.KindServer},
+		{"bad gateway of a proxy", 502, "bad gateway", engine.KindServer},
+		{"unavailable", 503, "unavailable", engine.KindServer},
+		{"bad request", 400, "invalid signal", engine.KindOther},
+		{"forbidden by a socket proxy", 403, "forbidden", engine.KindOther},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+				"POST /containers/" + id + "/kill": says(tt.status, tt.text),
+			})
+			err := c.Kill(context.Background(), id)
+			if got := engine.KindOf(err); got != tt.want {
+				t.Errorf("kind %s, want %s (%v)", got, tt.want, err)
+			}
+			if !strings.HasPrefix(err.Error(), "engine kill abababababab: ") {
+				t.Errorf("message %q", err)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsTooLateOrNeverCameIsDoubtful(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"POST /containers/" + id + "/kill": func(http.ResponseWriter, *http.Request) { <-release },
+		"DELETE /containers/" + id: func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+		},
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if kind := engine.KindOf(c.Kill(ctx, id)); kind != engine.KindTimeout || !kind.Doubtful() || !kind.EngineFault() {
+		t.Errorf("time-out: kind %s", kind)
+	}
+	if kind := engine.KindOf(c.Remove(context.Background(), id)); !kind.Doubtful() {
+		t.Errorf("connection broken: kind %s, want a doubtful one", kind)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	c, err := engine.Open("unix:///nonexistent/docker.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Name(context.Background()); engine.KindOf(err) != engine.KindUnreachable {
+		t.Errorf("%v: kind %s", err, engine.KindOf(err))
+	}
+	if _, err := engine.Open("nonsense"); err == nil || !strings.Contains(err.Error(), "GESTOR_ENGINE") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestStrangersAreOfKindOther(t *testing.T) {
+	if got := engine.KindOf(errors.New("x")); got != engine.KindOther {
+		t.Errorf("kind %s", got)
+	}
+	if got := engine.KindOf(nil); got != engine.KindNone {
+		t.Errorf("kind of nil: %s", got)
+	}
+}
+
+func TestListIsSortedAndNamesAreOwn(t *testing.T) {
+	c, d := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/json": body(`[
+			{"Id":"bb","Names":["/other/alias","/web"],"Image":"i","Labels":{"gestor.managed":"true"},"State":"running","Created":5},
+			{"Id":"aa","Names":[],"Image":"j","State":"exited"}]`),
+	})
+	got, err := c.List(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := contract.Inventory{Entries: []contract.Entry{
+		{ID: "aa", Image: "j", State: "exited"},
+		{ID: "bb", Name: "web", Image: "i", Labels: map[string]string{"gestor.managed": "true"}, State: "running", CreatedUnix: 5},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := c.ListOwned(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if last := d.seen[len(d.seen)-1]; !strings.Contains(last, "all=1") || !strings.Contains(last, "gestor.managed%3Dtrue") {
+		t.Errorf("asked for %s", last)
+	}
+}
+
+func TestLook(t *testing.T) {
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web",
+			"State":{"Status":"paused","Running":true,"Paused":true,"StartedAt":"2026-01-01T00:00:00Z"},
+			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true},
+			"Config":{"Labels":{"a":"b"}}}`),
+	})
+	got, err := c.Look(context.Background(), id)
+	want := engine.View{
+		ID: id, Name: "web", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true,
+		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestMutatingCallsSayWhatTheyMean(t *testing.T) {
+	ok := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	updates := ""
+	c, d := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"POST /containers/" + id + "/kill": ok, "POST /containers/" + id + "/stop": says(http.StatusNotModified, ""),
+		"DELETE /containers/" + id: ok,
+		"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
+			text, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			updates = string(text)
+			body(`{}`)(w, r)
+		},
+	})
+	ctx := context.Background()
+	for _, err := range []error{c.Kill(ctx, id), c.Stop(ctx, id, 1500*time.Millisecond), c.Remove(ctx, id), c.SetCPU(ctx, id, engine.CPULimit{})} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{
+		"POST /containers/" + id + "/kill?signal=SIGKILL", "POST /containers/" + id + "/stop?t=2",
+		"DELETE /containers/" + id + "?force=1", "POST /containers/" + id + "/update",
+	}
+	if diff := cmp.Diff(want, d.seen); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(updates, `"CpuQuota":-1`) {
+		t.Errorf("no limit is sent as %s, want a quota of -1: 0 would change nothing", updates)
+	}
+}
+
+func TestThrottledNeverRaisesALimitAndKeepsItsForm(t *testing.T) {
+	tests := []struct {
+		name       string
+		limit      engine.CPULimit
+		millicores uint64
+		want       engine.CPULimit
+	}{
+		{"none", engine.CPULimit{}, 100, engine.CPULimit{QuotaUS: 10_000}},
+		{"cpus", engine.CPULimit{NanoCPUs: 500_000_000}, 100, engine.CPULimit{NanoCPUs: 100_000_000}},
+		{"cpus already lower", engine.CPULimit{NanoCPUs: 50_000_000}, 100, engine.CPULimit{NanoCPUs: 50_000_000}},
+		{"quota", engine.CPULimit{QuotaUS: 200_000, PeriodUS: 200_000}, 100, engine.CPULimit{QuotaUS: 20_000, PeriodUS: 200_000}},
+		{"quota already lower", engine.CPULimit{QuotaUS: 5_000}, 100, engine.CPULimit{QuotaUS: 5_000}},
+		{"less than the kernel takes", engine.CPULimit{}, 1, engine.CPULimit{QuotaUS: 1_000}},
+	}
+	for _, tt := range tests {
+		if got := tt.limit.Throttled(tt.millicores); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// CPULimit is a container's CPU bandwidth limit as the engine keeps it: either NanoCPUs (--cpus) or a quota per period
+// (--cpu-quota). The zero value is no limit. The engine refuses to change one form into the other.
+type CPULimit struct {
+	NanoCPUs int64 `json:"nano_cpus,omitempty"` // 1e9 = one core
+	QuotaUS  int64 `json:"quota_us,omitempty"`
+	PeriodUS int64 `json:"period_us,omitempty"`
+}
+
+// The kernel's default bandwidth period and the least quota it takes
+// (https://docs.kernel.org/scheduler/sched-bwc.html).
+const (
+	defaultPeriodUS = 100_000
+	minQuotaUS      = 1_000
+)
+
+// Unlimited as a quota lifts the limit; zero would mean "leave it as it is" to the engine.
+const unlimitedQuota = -1
+
+// Throttled returns the limit of the same form that holds the container to the given share of a core
+// (1000 millicores = one core). It never raises an existing limit.
+func (l CPULimit) Throttled(millicores uint64) CPULimit {
+	want := int64(min(millicores, 1_000_000)) //nolint:gosec // bounded on the same line
+	if l.NanoCPUs > 0 {
+		return CPULimit{NanoCPUs: min(l.NanoCPUs, max(want*1_000_000, 10_000_000))}
+	}
+	period := l.PeriodUS
+	if period <= 0 {
+		period = defaultPeriodUS
+	}
+	quota := max(want*period/1000, minQuotaUS)
+	if l.QuotaUS > 0 {
+		quota = min(quota, l.QuotaUS)
+	}
+	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
+}
+
+// SetCPU gives the container the limit; the zero value lifts a quota set by Throttled.
+func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
+	r := container.Resources{NanoCPUs: limit.NanoCPUs, CPUQuota: limit.QuotaUS, CPUPeriod: limit.PeriodUS}
+	if limit.NanoCPUs == 0 && limit.QuotaUS == 0 {
+		r.CPUQuota = unlimitedQuota
+	}
+	_, err := c.api.ContainerUpdate(ctx, id, container.UpdateConfig{Resources: r})
+	return wrap("update", id, err)
+}

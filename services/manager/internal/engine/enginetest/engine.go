@@ -1,0 +1,208 @@
+// Package enginetest is an engine in memory: the same operations, states and refusals as the Docker Engine as far as
+// the manager can see them, plus faults on request. It sleeps with the time package, so that under testing/synctest a
+// kill that needs 12 s takes none.
+package enginetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+)
+
+// Container is what the engine knows of one container. State "" means running.
+type Container struct {
+	ID, Name, Image string
+	Labels          map[string]string
+	State           string
+	StartedAt       string
+	RestartPolicy   string
+	AutoRemove      bool
+	CPU             engine.CPULimit
+	// Respawn makes a container with the same name and a new id appear as soon as this one is removed.
+	Respawn bool
+}
+
+// Call is one mutating call the engine received.
+type Call struct {
+	Op, ID string
+	At     time.Time
+}
+
+// Engine is safe for concurrent use. The zero value is not usable: see New.
+type Engine struct {
+	mu         sync.Mutex // guards all following fields
+	containers map[string]*Container
+	faults     []*Fault
+	calls      []Call
+	respawned  int
+	watch      func(c Call, target Container, all []Container)
+}
+
+// Watch has every mutating call for an existing container shown to a test before it takes effect, with the state of all
+// containers at that moment. The function must not call the engine.
+func (e *Engine) Watch(watch func(c Call, target Container, all []Container)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.watch = watch
+}
+
+// New makes an engine that has the given containers.
+func New(containers ...Container) *Engine {
+	e := &Engine{containers: make(map[string]*Container)}
+	for _, c := range containers {
+		e.Add(c)
+	}
+	return e
+}
+
+// Add puts a container there, or replaces the one with the same id.
+func (e *Engine) Add(c Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.State == "" {
+		c.State = "running"
+	}
+	if c.StartedAt == "" {
+		c.StartedAt = "2026-01-01T00:00:00Z"
+	}
+	c.Labels = maps.Clone(c.Labels)
+	e.containers[c.ID] = &c
+}
+
+// Change edits a container in place, as another user of the engine would.
+func (e *Engine) Change(id string, edit func(*Container)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.containers[id]; c != nil {
+		edit(c)
+	}
+}
+
+// Drop makes a container vanish, as if another user had removed it.
+func (e *Engine) Drop(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.containers, id)
+}
+
+// RestartDaemon brings back what the engine would: stopped containers with restart policy "always", with a new start.
+func (e *Engine) RestartDaemon(startedAt string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.containers {
+		if c.RestartPolicy == "always" && c.State == "exited" {
+			c.State, c.StartedAt = "running", startedAt
+		}
+	}
+}
+
+// Get returns a copy of a container, or false.
+func (e *Engine) Get(id string) (Container, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.containers[id]; c != nil {
+		return *c, true
+	}
+	return Container{}, false
+}
+
+// IDs returns the ids of all containers, sorted.
+func (e *Engine) IDs() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(maps.Keys(e.containers))
+}
+
+// Calls returns the mutating calls so far, in order of arrival.
+func (e *Engine) Calls() []Call {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.calls)
+}
+
+// Name is the engine's name for its machine.
+func (e *Engine) Name(ctx context.Context) (string, error) {
+	return "testhost", e.do(ctx, "info", "", nil)
+}
+
+// List returns all containers.
+func (e *Engine) List(ctx context.Context) (contract.Inventory, error) {
+	return e.list(ctx, func(*Container) bool { return true })
+}
+
+// ListOwned returns those that carry the ownership label.
+func (e *Engine) ListOwned(ctx context.Context) (contract.Inventory, error) {
+	return e.list(ctx, func(c *Container) bool { return c.Labels[contract.LabelManaged] == "true" })
+}
+
+func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract.Inventory, error) {
+	inv := contract.Inventory{Host: "testhost"}
+	err := e.do(ctx, "list", "", func() error {
+		for _, c := range e.containers {
+			if want(c) {
+				inv.Entries = append(inv.Entries, contract.Entry{
+					ID: c.ID, Name: c.Name, Image: c.Image, Labels: maps.Clone(c.Labels), State: c.State,
+				})
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(inv.Entries, func(a, b contract.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	return inv, err
+}
+
+// Look inspects one container.
+func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
+	var v engine.View
+	err := e.do(ctx, "look", id, func() error {
+		c, err := e.find("look", id)
+		if err != nil {
+			return err
+		}
+		v = engine.View{
+			ID: c.ID, Name: c.Name, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
+			Running:       c.State == "running" || c.State == "paused" || c.State == "restarting",
+			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
+		}
+		return nil
+	})
+	return v, err
+}
+
+// find resolves a full id only: a test that passes a prefix or a name must fail.
+func (e *Engine) find(op, id string) (*Container, error) {
+	if c := e.containers[id]; c != nil {
+		return c, nil
+	}
+	return nil, &engine.Error{Op: op, ID: id, Kind: engine.KindGone, Err: errors.New("No such container: " + id)}
+}
+
+func (e *Engine) conflict(op, id string, k engine.Kind) error {
+	text := map[engine.Kind]string{
+		engine.KindNotRunning: "container is not running",
+		engine.KindRemoving:   "removal of container is already in progress",
+	}[k]
+	return &engine.Error{Op: op, ID: id, Kind: k, Err: errors.New(text)}
+}
+
+func (e *Engine) remove(c *Container) {
+	delete(e.containers, c.ID)
+	if !c.Respawn {
+		return
+	}
+	e.respawned++
+	again := *c
+	again.ID = strings.Repeat("f", 32) + fmt.Sprintf("%032x", e.respawned)
+	again.State = "running"
+	again.StartedAt = time.Now().UTC().Format(time.RFC3339Nano)
+	e.containers[again.ID] = &again
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// Kind says what an engine error means for the container it was about.
+type Kind int
+
+// Kinds of errors.
+const (
+	KindNone        Kind = iota
+	KindGone             // 404: no such container
+	KindNotRunning       // 409: it has no process to signal
+	KindRemoving         // 409: the engine is removing it already
+	KindTimeout          // no answer in time: the call may still take effect
+	KindServer           // 5xx: the call may have taken effect
+	KindUnreachable      // the engine could not be reached at all
+	KindOther            // the engine understood and said no
+)
+
+func (k Kind) String() string {
+	names := [...]string{"none", "gone", "not_running", "removing", "timeout", "server", "unreachable", "other"}
+	if k < 0 || int(k) >= len(names) {
+		return "other"
+	}
+	return names[k]
+}
+
+// Doubtful says that the call may or may not have taken effect: the state must be read before anything is tried again.
+func (k Kind) Doubtful() bool { return k == KindTimeout || k == KindServer }
+
+// EngineFault says that the engine, rather than the container, is in trouble. Such errors count for the breaker.
+func (k Kind) EngineFault() bool {
+	return k == KindTimeout || k == KindServer || k == KindUnreachable
+}
+
+// Error is a failed operation.
+type Error struct {
+	Op   string // list, look, kill, stop, remove, update, info
+	ID   string // "" where the operation is not about one container
+	Kind Kind
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.ID == "" {
+		return fmt.Sprintf("engine %s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("engine %s %.12s: %v", e.Op, e.ID, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of an error of this package, KindNone for nil and KindOther for a stranger.
+func KindOf(err error) Kind {
+	if err == nil {
+		return KindNone
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return KindOther
+}
+
+func wrap(op, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, ID: id, Kind: classify(err), Err: err}
+}
+
+// classify reads the status the engine answered with; the two conflicts that matter differ by text only
+// (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in progress").
+func classify(err error) Kind {
+	text := err.Error()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
+		return KindTimeout
+	case errdefs.IsNotFound(err):
+		return KindGone
+	case strings.Contains(text, "already in progress"), strings.Contains(text, "marked for removal"):
+		return KindRemoving
+	case errdefs.IsConflict(err) && strings.Contains(text, "not running"):
+		return KindNotRunning
+	case client.IsErrConnectionFailed(err):
+		return connectionKind(err)
+	case errdefs.IsInternal(err), errdefs.IsUnavailable(err), errdefs.IsUnknown(err):
+		return KindServer
+	default:
+		return transportKind(err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// connectionKind tells a connection that could not be made from one that broke: of the latter the client says the same,
+// but the request may have been carried out.
+func connectionKind(err error) Kind {
+	var op *net.OpError
+	var request *url.Error
+	if errors.As(err, &request) && !(errors.As(err, &op) && op.Op == "dial") {
+		return KindServer
+	}
+	return KindUnreachable
+}
+
+// transportKind tells a refused request (the engine answered with a client error) from a broken connection, after which
+// nobody knows whether the request was carried out.
+func transportKind(err error) Kind {
+	if errdefs.IsInvalidArgument(err) || errdefs.IsPermissionDenied(err) || errdefs.IsConflict(err) ||
+		errdefs.IsUnauthorized(err) || errdefs.IsNotModified(err) || errdefs.IsNotImplemented(err) {
+		return KindOther
+	}
+	return KindServer
+}

@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"context"
+	"strings"
+)
+
+// View is the engine's full word on one container, read right before and right after an action.
+type View struct {
+	ID        string
+	Name      string
+	StartedAt string // RFC 3339; changes with every start
+	Labels    map[string]string
+	// State is created, running, paused, restarting, removing, exited or dead. Running is also true while paused or
+	// restarting.
+	State         string
+	Running       bool
+	RestartPolicy string // no, always, unless-stopped, on-failure
+	AutoRemove    bool   // --rm: the engine removes it when it ends
+	CPU           CPULimit
+}
+
+// Removing says that the engine has begun to remove it.
+func (v View) Removing() bool { return v.State == "removing" }
+
+// Look inspects one container.
+func (c *Client) Look(ctx context.Context, id string) (View, error) {
+	raw, err := c.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return View{}, wrap("look", id, err)
+	}
+	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/")}
+	if raw.Config != nil {
+		view.Labels = raw.Config.Labels
+	}
+	if raw.State != nil {
+		view.State, view.Running, view.StartedAt = raw.State.Status, raw.State.Running, raw.State.StartedAt
+	}
+	if raw.HostConfig != nil {
+		view.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
+		view.AutoRemove = raw.HostConfig.AutoRemove
+		view.CPU = CPULimit{NanoCPUs: raw.HostConfig.NanoCPUs, QuotaUS: raw.HostConfig.CPUQuota, PeriodUS: raw.HostConfig.CPUPeriod}
+	}
+	return view, nil
+}

@@ -1,0 +1,119 @@
+package explain
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"gestor.local/contract"
+)
+
+// JSON writes the page for machines, indented, one document.
+func JSON(w io.Writer, page any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(page)
+}
+
+// Table writes the page for people: a head, then one line a container, those who leave marked.
+func Table(w io.Writer, p Page) error {
+	if _, err := io.WriteString(w, p.head()); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
+	for _, r := range p.Containers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.mark(), r.Class, r.place(), printable(r.Name), short(r.ID),
+			dash(r.State), age(r.AgeUS), figures(r.Measures), r.Reason+": "+printable(r.Text), r.deeds())
+	}
+	return t.Flush()
+}
+
+func (p Page) head() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "tick %d, snapshot %d", p.Tick, p.Sequence)
+	if !p.At.IsZero() {
+		fmt.Fprintf(&b, ", %s", p.At.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintf(&b, "\nmode %s, classify %s, policy %s\n", p.Mode, p.Classify, p.PolicyHash)
+	fmt.Fprintf(&b, "data from %s over %s, %s old when it was decided on\n", dash(p.Source), micros(p.IntervalUS), micros(p.DataAgeUS))
+	switch {
+	case len(p.Gates) > 0:
+		fmt.Fprintf(&b, "nothing was done: %s\n", strings.Join(p.Gates, ", "))
+	case p.Surprise:
+		b.WriteString("nothing was done: a surprise (much more than usual, or the first plan of another policy) is only shown once\n")
+	}
+	for _, c := range p.Counts {
+		if c.Owned > 0 || c.Quota > 0 {
+			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d removed, %d spared by a cap\n",
+				c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, c.OverCapped)
+		}
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+func (r Row) mark() string {
+	if r.Verdict.Verdict == contract.VerdictRemove {
+		return "REMOVE"
+	}
+	return r.Verdict.Verdict
+}
+
+// place is the rank and the cut: 4/3 is the fourth where three stay.
+func (r Row) place() string {
+	if r.Rank == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", r.Rank, r.Cut)
+}
+
+func (r Row) deeds() string {
+	words := make([]string, len(r.Actions))
+	for i, d := range r.Actions {
+		words[i] = d.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// figures are the four measures as table cells; a figure that was not had is a dash, never a zero.
+func figures(m *contract.Measures) string {
+	if m == nil {
+		return "-\t-\t-\t-"
+	}
+	return fmt.Sprintf("%dm\t%d KB\t%d KB\t%d KB", m.CPUMillicores, m.RAMKB, m.VSZKB, m.RSSKB)
+}
+
+func age(us uint64) string {
+	if us == 0 {
+		return "-"
+	}
+	return (time.Duration(min(us, 1<<53)) * time.Microsecond).Round(time.Second).String()
+}
+
+func micros(us uint64) string {
+	return (time.Duration(min(us, 1<<53)) * time.Microsecond).Round(time.Millisecond).String()
+}
+
+// short is the 12 digits that docker ps shows.
+func short(id string) string { return id[:min(12, len(id))] }
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return printable(s)
+}
+
+// printable keeps control bytes of a hostile name off the terminal and out of the table.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}

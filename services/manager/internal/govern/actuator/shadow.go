@@ -1,0 +1,30 @@
+package actuator
+
+import (
+	"context"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// Shadow does everything but act: it takes the same last look and then reports what would have been done.
+type Shadow struct {
+	eyes Eyes
+}
+
+// NewShadow makes an actuator that cannot act.
+func NewShadow(eyes Eyes) *Shadow { return &Shadow{eyes: eyes} }
+
+// Verb is the action its records carry.
+func (s *Shadow) Verb() string { return contract.ActionShadowRemove }
+
+// Do takes the last look at the victim; outcome done means that it would have been removed.
+func (s *Shadow) Do(ctx context.Context, o Order) Result {
+	began := time.Now()
+	_, r := lastLook(ctx, s.eyes, o)
+	r.Order, r.Took = o, time.Since(began)
+	if r.Outcome == "" {
+		r.Outcome = contract.OutcomeDone
+	}
+	return r
+}

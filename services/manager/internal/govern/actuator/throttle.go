@@ -1,0 +1,54 @@
+package actuator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+)
+
+// Throttle lowers the CPU limit of a container that is going to be removed. Order.Before of the result is what it was.
+func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
+	began := time.Now()
+	view, r := lastLook(ctx, e.eyes, o)
+	if r.Outcome == "" && !view.Running {
+		r = Result{Outcome: contract.OutcomeAlreadyStopped, Ended: true}
+	}
+	if r.Outcome == "" {
+		o.Before = &view.CPU
+		r = e.throttle(ctx, o)
+	}
+	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
+	return r
+}
+
+func (e *Enforcer) throttle(ctx context.Context, o Order) Result {
+	if err := e.undo.Throttling(o, *o.Before); err != nil {
+		return Result{Outcome: contract.OutcomeFailed, Err: fmt.Errorf("throttle %.12s: %w", o.Victim.ID, err)}
+	}
+	return e.limit(ctx, o, o.Before.Throttled(o.Act.ThrottleMillicores))
+}
+
+// Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit.
+func (e *Enforcer) Unthrottle(ctx context.Context, o Order) Result {
+	began := time.Now()
+	r := e.limit(ctx, o, *o.Before)
+	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
+	return r
+}
+
+func (e *Enforcer) limit(ctx context.Context, o Order, limit engine.CPULimit) Result {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
+	defer cancel()
+	err := e.hands.SetCPU(ctx, o.Victim.ID, limit)
+	switch kind := engine.KindOf(err); kind {
+	case engine.KindNone:
+		return Result{Outcome: contract.OutcomeDone, Attempts: 1}
+	case engine.KindGone, engine.KindRemoving:
+		return Result{Outcome: contract.OutcomeAlreadyGone, Attempts: 1}
+	default: // the limit may have been set: who asked has to count with both
+		return Result{Outcome: contract.OutcomeFailed, Attempts: 1, Err: err, EngineFault: kind.EngineFault()}
+	}
+}

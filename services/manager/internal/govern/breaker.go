@@ -1,0 +1,73 @@
+package govern
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// The engine is left alone for half a minute after it failed too often, then for up to five: long enough for a
+	// restart of the daemon, short enough that nobody has to wait for it.
+	breakerFirst, breakerLongest = 30 * time.Second, 5 * time.Minute
+)
+
+// breaker stops all acting when the engine, not a container, is in trouble.
+type breaker struct {
+	faults  int // in a row
+	until   time.Time
+	open    bool
+	waits   backoff.ExponentialBackOff
+	lastErr string
+}
+
+// States of a breaker.
+const (
+	BreakerClosed   = "closed"
+	BreakerOpen     = "open"
+	BreakerHalfOpen = "half_open" // one action is tried
+)
+
+func newBreaker() *breaker {
+	b := &breaker{waits: backoff.ExponentialBackOff{
+		InitialInterval: breakerFirst, MaxInterval: breakerLongest, Multiplier: 2,
+	}}
+	b.waits.Reset()
+	return b
+}
+
+func (b *breaker) state(now time.Time) string {
+	switch {
+	case !b.open:
+		return BreakerClosed
+	case now.Before(b.until):
+		return BreakerOpen
+	default:
+		return BreakerHalfOpen
+	}
+}
+
+// note takes in the end of an action and says whether the breaker opened or closed by it.
+func (b *breaker) note(now time.Time, fault bool, err error, after int) (opened, closed bool) {
+	if !fault {
+		closed = b.open
+		b.open, b.faults = false, 0
+		b.waits.Reset()
+		return false, closed
+	}
+	b.faults++
+	if err != nil {
+		b.lastErr = err.Error()
+	}
+	if b.state(now) == BreakerHalfOpen || (!b.open && b.faults >= after) {
+		b.open, b.until = true, now.Add(b.waits.NextBackOff())
+		return true, false
+	}
+	return false, false
+}
+
+func (b *breaker) text(now time.Time) string {
+	return fmt.Sprintf("%d engine errors in a row (last: %s); tried again in %s", b.faults, b.lastErr,
+		b.until.Sub(now).Round(time.Second))
+}

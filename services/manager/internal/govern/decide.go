@@ -1,0 +1,77 @@
+package govern
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/policy"
+)
+
+// decide asks the policy and writes inputs and plan into the journal. Without a population or an inventory there is
+// nothing to ask about.
+func (g *Governor) decide(t *tick) {
+	if t.pop == nil || t.inv == nil {
+		return
+	}
+	began := time.Now()
+	pop, inv := g.shadowed(*t.pop, *t.inv)
+	t.context = g.context(t)
+	plan := policy.Decide(g.Policy, pop, inv, t.context)
+	t.plan = &plan
+	t.timings.DecideUS = micros(time.Since(began))
+	if now := g.Boottime(); now > pop.MonotonicUS {
+		t.timings.DataAgeUS = now - pop.MonotonicUS
+	}
+	entry := journal.Tick{
+		Population: pop, Inventory: inv, Context: t.context, Gates: gateNames(t.findings), DataAgeUS: t.timings.DataAgeUS,
+	}
+	if err := g.noteJournal(g.Journal.Tick(g.Policy, entry, plan)); err != nil && t.clear() {
+		t.fail(GateJournal, err.Error())
+	}
+}
+
+// context is the manager's memory as the policy may see it.
+func (g *Governor) context(t *tick) contract.Context {
+	g.removals = slices.DeleteFunc(g.removals, func(at time.Time) bool { return t.at.Sub(at) >= time.Minute })
+	return contract.Context{
+		Tick: t.n, Suite: g.Self.Suite, SuiteIDs: g.suiteIDs, Leaving: g.flights.leaving(),
+		Stuck: slices.Sorted(maps.Keys(g.stuck)), FutileNames: t.futile, RemovedLastMinute: len(g.removals),
+		PolicyChanged: g.policyChanged, SurpriseSeen: g.surpriseSeen,
+	}
+}
+
+// shadowed is the population without those that shadow mode has "removed". Elsewhere it is the population itself.
+func (g *Governor) shadowed(pop contract.Population, inv contract.Inventory) (contract.Population, contract.Inventory) {
+	for id := range g.shadowGone {
+		if entryOf(&inv, id) == nil {
+			delete(g.shadowGone, id)
+		}
+	}
+	if g.Policy.Mode != contract.ModeShadow || len(g.shadowGone) == 0 {
+		return pop, inv
+	}
+	pop.Members = slices.DeleteFunc(slices.Clone(pop.Members), func(m contract.Member) bool { return g.shadowGone[m.ID] })
+	inv.Entries = slices.DeleteFunc(slices.Clone(inv.Entries), func(e contract.Entry) bool { return g.shadowGone[e.ID] })
+	return pop, inv
+}
+
+// gateNames lists the gates that failed in the order of GateNames, each once.
+func gateNames(findings []finding) []string {
+	var names []string
+	for _, name := range GateNames() {
+		if slices.ContainsFunc(findings, func(f finding) bool { return f.gate == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// actionID is unique for ever: a journal that was lost would count ticks from 1 again.
+func actionID(tick uint64, id, nonce string) string {
+	const short = 12
+	return strconv.FormatUint(tick, 10) + "-" + id[:min(short, len(id))] + "-" + nonce
+}

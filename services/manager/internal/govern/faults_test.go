@@ -1,0 +1,416 @@
+package govern_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+)
+
+func TestNoSubstituteForAVictimThatIsGone(t *testing.T) {
+	bubble(t, 6, 2, func(w *world) {
+		err := w.runWith(35*time.Second, func(*govern.Governor) {
+			time.Sleep(5 * time.Second)
+			w.engine.Inject(enginetest.Fault{Op: "look", ID: id("low", 5), Kind: engine.KindGone, Times: 1})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3, contract.OutcomeAlreadyGone: 1})
+	})
+}
+
+func TestUnknownOutcomeIsVerifiedBeforeAnythingElse(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		err := w.runWith(75*time.Second, func(*govern.Governor) {
+			time.Sleep(5 * time.Second)
+			// The kill takes effect, the engine does not say so, and then it says nothing about the container at all.
+			w.engine.Inject(
+				enginetest.Fault{Op: "look", ID: victim, Times: 1},
+				enginetest.Fault{Op: "kill", ID: victim, Kind: engine.KindServer, Effect: true, Times: 1},
+				enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer, Times: 1},
+			)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		if _, there := w.engine.Get(victim); there {
+			t.Error("its remains were left behind")
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeUnknown: 1, contract.OutcomeAlreadyStopped: 1})
+		if calls := w.calls(victim); calls["kill"] != 1 {
+			t.Errorf("calls %v: killed again although it was not known to live", calls)
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %v", open)
+		}
+	})
+}
+
+func TestRemainsOfAKilledContainerAreRemovedLater(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "remove", ID: victim, Kind: engine.KindOther, Times: 2})
+		if err := w.run(55 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if _, there := w.engine.Get(victim); there {
+			t.Error("the killed container was left behind")
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %v", open)
+		}
+	})
+}
+
+func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "kill", ID: victim, Kind: engine.KindOther})
+		err := w.runWith(125*time.Second, func(*govern.Governor) {
+			time.Sleep(85 * time.Second)
+			if calls := w.calls(victim); calls["kill"] != 3 {
+				t.Errorf("calls %v, want three kills and no more", calls)
+			}
+			if c, ok := w.reports.condition(govern.ConditionStuck); !ok || c.Gate {
+				t.Errorf("condition %+v", c)
+			}
+			w.engine.Heal()
+			w.engine.Change(victim, func(c *enginetest.Container) { c.StartedAt = "2026-05-05T05:05:05Z" })
+			w.eyes.use(victim, 40)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+	})
+}
+
+func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
+	bubble(t, 9, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindServer})
+		err := w.runWith(185*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			if _, ok := w.reports.condition(govern.GateBreaker); !ok {
+				t.Errorf("conditions %+v", w.reports.last().Conditions)
+			}
+			calls := w.calls("")["kill"]
+			time.Sleep(10 * time.Second)
+			if again := w.calls("")["kill"]; again != calls {
+				t.Errorf("%d more kills while the breaker was open", again-calls)
+			}
+			time.Sleep(20 * time.Second) // half open: one order is tried
+			if again := w.calls("")["kill"]; again != calls+3 {
+				t.Errorf("%d kills while half open, want the three attempts of one order", again-calls)
+			}
+			w.engine.Heal()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := w.spool.events()
+		if n := count(events, "breaker"); n < 3 {
+			t.Errorf("%d breaker events in %v, want open, open again, closed", n, events)
+		}
+		if w.reports.last().Breaker != govern.BreakerClosed {
+			t.Errorf("breaker is %s", w.reports.last().Breaker)
+		}
+	})
+}
+
+func TestFutilityBreakerLeavesAloneWhatComesBack(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.Respawn = true })
+		for n := 1; n <= 9; n++ {
+			w.eyes.millicores[respawned(n)] = 40
+		}
+		if err := w.run(4*time.Minute + 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.calls("")["kill"]; n != 3 {
+			t.Errorf("%d kills, want 3: then its removal is pointless", n)
+		}
+		if c, ok := w.reports.condition(govern.ConditionFutile); !ok || c.Gate {
+			t.Errorf("condition %+v", c)
+		}
+	})
+}
+
+func TestPausedIsNoCandidateAndIsTold(t *testing.T) {
+	bubble(t, 6, 2, func(w *world) {
+		paused := id("low", 5)
+		err := w.runWith(55*time.Second, func(*govern.Governor) {
+			time.Sleep(5 * time.Second)
+			w.engine.Change(paused, func(c *enginetest.Container) { c.State = "paused" })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(paused); c.State != "paused" {
+			t.Errorf("the paused container is %q", c.State)
+		}
+		if _, ok := w.reports.condition(govern.ConditionPaused); !ok {
+			t.Errorf("conditions %+v", w.reports.last().Conditions)
+		}
+	})
+}
+
+func TestRestartPolicyAlwaysDoesNotComeBackWithTheDaemon(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.RestartPolicy = "always" })
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		w.engine.RestartDaemon("2026-06-06T00:00:00Z")
+		w.wantAlive(settled(2)...)
+	})
+}
+
+func TestCrashBetweenIntentAndAct(t *testing.T) {
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Drain = 0
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Hour, Kind: engine.KindServer})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if open := w.open(); len(open) != 1 || open[0].Container != id("low", 3) {
+			t.Fatalf("open intents after the crash: %+v", open)
+		}
+		w.engine.Heal()
+		w.options.Drain = 30 * time.Second
+		w.options.Policy.Mode = contract.ModeObserve // nothing but the verification happens
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents after the restart: %v", open)
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeRefused: 1})
+		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
+	})
+}
+
+func TestCrashBetweenActAndOutcome(t *testing.T) {
+	victim := id("low", 3)
+	for _, op := range []string{"kill", "remove"} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, 4, 2, func(w *world) {
+				w.options.Drain = 0
+				w.engine.Inject(enginetest.Fault{Op: op, Delay: time.Hour, Effect: true})
+				if err := w.run(15 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if open := w.open(); len(open) != 1 {
+					t.Fatalf("open intents after the crash: %+v", open)
+				}
+				w.engine.Heal()
+				w.options.Drain = 30 * time.Second
+				if err := w.run(25 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if open := w.open(); len(open) != 0 {
+					t.Errorf("open intents after the restart: %v", open)
+				}
+				if _, there := w.engine.Get(victim); there {
+					t.Error("the victim's remains are still there")
+				}
+				w.wantAlive(settled(2)...)
+				if n := len(w.outcomesOf(victim)); n != 1 {
+					t.Errorf("%d outcome records, want one", n)
+				}
+			})
+		})
+	}
+}
+
+func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
+	victim := id("low", 3)
+	limit := engine.CPULimit{NanoCPUs: 500_000_000}
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.CPU = limit })
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		// A crash keeps everything from being undone.
+		w.options.Drain = 0
+		w.engine.Inject(enginetest.Fault{Op: "update", ID: victim, Times: 1}, enginetest.Fault{Op: "update", Delay: time.Hour, Kind: engine.KindServer})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(victim); c.CPU == limit {
+			t.Fatalf("not throttled: %+v", c.CPU)
+		}
+		w.engine.Heal()
+		w.options.Policy.Mode = contract.ModeObserve
+		w.options.Drain = 30 * time.Second
+		if err := w.run(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(victim); c.CPU != limit {
+			t.Errorf("limit after the restart is %+v, was %+v", c.CPU, limit)
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %+v", open)
+		}
+	})
+}
+
+func TestThrottledVictimIsRemovedWhenItsTimeIsOver(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			if c, ok := w.engine.Get(victim); !ok || c.State != "running" || c.CPU.QuotaUS == 0 {
+				t.Errorf("two ticks later: %+v", c)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeDone: 1})
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 1})
+	})
+}
+
+func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.engine.Drop(id("low", 0))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
+		if c, _ := w.engine.Get(victim); c.CPU != (engine.CPULimit{}) {
+			t.Errorf("limit is still %+v", c.CPU)
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeRefused: 1})
+		w.spool.wantOutcomes(t, contract.ActionUnthrottle, map[string]int{contract.OutcomeDone: 1})
+	})
+}
+
+func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 9
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(id("low", 3)); c.CPU != (engine.CPULimit{}) {
+			t.Errorf("limit is still %+v", c.CPU)
+		}
+	})
+}
+
+func TestStopLetsKillsEndAndCallsTheOthersOff(t *testing.T) {
+	bubble(t, 13, 2, func(w *world) { // ten victims, four hands
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 4, contract.OutcomeRefused: 6})
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %v", open)
+		}
+	})
+}
+
+func TestNeverMoreHandsAndVictimsThanThePolicyAllows(t *testing.T) {
+	bubble(t, 53, 2, func(w *world) { // fifty too many
+		w.options.Policy.Young.Max = 100
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Second})
+		if err := w.run(75 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		perTick := make(map[int64]int)
+		var began []time.Time
+		for _, c := range w.engine.Calls() {
+			if c.Op == "kill" {
+				perTick[c.At.Unix()/10]++
+				began = append(began, c.At)
+			}
+		}
+		for at, n := range perTick {
+			if n > 20 {
+				t.Errorf("%d kills in tick %d, the cap is 20", n, at)
+			}
+		}
+		for i := 4; i < len(began); i++ {
+			if began[i].Sub(began[i-4]) < time.Second {
+				t.Errorf("five kills of a second each within %s: more than four hands", began[i].Sub(began[i-4]))
+			}
+		}
+		if len(began) != 50 {
+			t.Errorf("%d kills, want 50", len(began))
+		}
+		w.wantAlive(settled(2)...)
+	})
+}
+
+func TestOrdersThatWaitAreCalledOffWhenTheEyesClose(t *testing.T) {
+	bubble(t, 13, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
+		err := w.runWith(55*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.eyes.fail(errors.New("gone"))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := w.calls("")["kill"]; n != 4 {
+			t.Errorf("%d kills, want only the four that were under way", n)
+		}
+	})
+}
+
+func TestAJournalThatFailedForGoodEndsTheRun(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.options.Journal = failedJournal{}
+		err := w.run(time.Minute)
+		if !errors.Is(err, journal.ErrFailed) {
+			t.Errorf("run ended with %v", err)
+		}
+	})
+}
+
+func TestReloadGivesUpWithItsContext(*testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	g := govern.New(govern.Options{Policy: contract.DefaultPolicy()})
+	for range 3 { // nobody takes them: the channel is full after the first
+		g.Reload(ctx, govern.Reload{})
+	}
+}
+
+func count(list []string, one string) (n int) {
+	for _, s := range list {
+		if s == one {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) outcomesOf(id string) []contract.ActionBody {
+	return slices.DeleteFunc(bodies[contract.ActionBody](w.spool), func(b contract.ActionBody) bool {
+		return b.Container != id || b.Phase != contract.PhaseOutcome
+	})
+}

@@ -1,0 +1,67 @@
+package govern
+
+// Gates: while one of them fails the tick observes only. The names are stable: they stand in records and metrics.
+const (
+	GateNoSource    = "no_source"
+	GateBadSnapshot = "bad_snapshot"
+	GateVersion     = "unknown_version"
+	GateStale       = "stale"
+	GateBaseline    = "new_baseline"
+	GateWarming     = "warming_up"
+	GateInterval    = "interval"
+	GateUnsettled   = "unsettled"
+	GateBadRows     = "bad_rows"
+	GateInventory   = "inventory"
+	GateSuite       = "suite_unresolved"
+	GateJournal     = "journal"
+	GateSpool       = "spool_full"
+	GateBreaker     = "breaker_open"
+)
+
+// Conditions that do not keep the manager from acting.
+const (
+	ConditionPolicy = "policy_rejected"
+	ConditionStuck  = "stuck"
+	ConditionFutile = "futile"
+	ConditionPaused = "paused"
+	ConditionWaits  = "records_wait"
+)
+
+// GateNames lists every gate.
+func GateNames() []string {
+	return []string{
+		GateNoSource, GateBadSnapshot, GateVersion, GateStale, GateBaseline, GateWarming, GateInterval, GateUnsettled,
+		GateBadRows, GateInventory, GateSuite, GateJournal, GateSpool, GateBreaker,
+	}
+}
+
+// wording is what people read about a condition: its title, and what to do about it.
+type wording struct{ title, next string }
+
+func wordingOf(name string) wording {
+	words := map[string]wording{
+		GateNoSource:    {"The host cannot be read", "load the kernel module (make insmod) or set GESTOR_SOURCE=auto, and check GESTOR_PROC and GESTOR_CGROUP"},
+		GateBadSnapshot: {"The reading of the host is not a whole, valid document", "nothing is decided on a part; if it stays, reload the kernel module or set GESTOR_SOURCE=procfs"},
+		GateVersion:     {"The kernel module speaks another version", "build and load the module of this release (make insmod)"},
+		GateStale:       {"The reading is not newer than the last one", "wait a tick; if it stays, reload the kernel module"},
+		GateBaseline:    {"The host or its reader began again", "rates need a second reading: wait a tick"},
+		GateWarming:     {"There is no second reading yet", "rates need a second reading: wait a tick"},
+		GateInterval:    {"The time between two readings is far from a tick", "wait a tick; if it stays, the host was suspended or is overloaded: see the tick's lateness in /metrics"},
+		GateUnsettled:   {"The reading is older than the last action", "wait a tick"},
+		GateBadRows:     {"Too many rows of the reading cannot be believed", "see bad_row in the records; if it stays, set GESTOR_SOURCE=procfs"},
+		GateInventory:   {"The engine does not list its containers", "check that the Docker engine runs and that GESTOR_ENGINE names its socket"},
+		GateSuite:       {"The suite's own containers cannot be told apart", "start the suite with docker compose so that its containers carry the label gestor.role, and give this manager the socket of the engine it runs on"},
+		GateJournal:     {"The journal cannot be written", "make room on the volume of GESTOR_STATE and check that it is writable"},
+		GateSpool:       {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
+		GateBreaker:     {"The engine failed too often in a row", "it is tried again by itself; look at the engine's own log (journalctl -u docker)"},
+		ConditionPolicy: {"The changed policy was refused; the one before is in force", "put the file right (manager check-policy FILE) and send SIGHUP again"},
+		ConditionStuck:  {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
+		ConditionFutile: {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
+		ConditionPaused: {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
+		ConditionWaits:  {"Records wait on disk: the log service does not take them", "start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
+	}
+	return words[name]
+}
+
+// finding is one gate that failed on this tick and why.
+type finding struct{ gate, why string }

@@ -1,0 +1,171 @@
+package govern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/population"
+)
+
+// Governor is the loop. Make one with New and call Run once.
+type Governor struct {
+	Options
+	enforcer *actuator.Enforcer
+	shadow   *actuator.Shadow
+	reloads  chan Reload
+	results  chan done
+	workers  sync.WaitGroup
+
+	// All following fields belong to the goroutine of Run.
+	grid       *grid
+	skipped    uint64 // points that passed during the last tick
+	tickNo     uint64
+	population population.State
+	accepted   int    // snapshots since the start
+	source     string // of the last accepted snapshot
+	board      *board
+	breaker    *breaker
+	futility   *futility
+	identities map[string]identity
+	suiteIDs   []string
+
+	flights  flights
+	queue    []*flight // in stageQueued, in order
+	active   int
+	acting   context.Context // of the actions; ends when the drain is over
+	removals []time.Time     // begun in the last minute
+	// actBegan is when orders were given while none was under way; actTook how long they took, told with the next tick.
+	actBegan time.Time
+	actTook  time.Duration
+	failures map[string]int // in a row, by container id
+	// stuck holds the containers that are left alone, with the state they had when they were first seen so.
+	stuck map[string]string
+	// owed holds the CPU limits that could not be given back. To throttle such a container again would take the lowered
+	// limit for its own.
+	owed map[string]engine.CPULimit
+	// settledUS is the boot time at which the last action ended.
+	settledUS uint64
+
+	policyHash    string
+	policyChanged bool   // the next plan is the first under another policy
+	policyProblem string // why the last reload was refused
+	surpriseSeen  bool
+	shadowGone    map[string]bool // removed from the shadow population
+	paused        map[string]int  // ticks in a row
+	deficits      map[contract.Class]int
+	told          map[string]verdictKey // the last decision record of each container
+	journalErr    error
+	spoolErr      error
+	fatal         error // ends Run
+}
+
+// verdictKey is what makes a decision record worth writing when it changes.
+type verdictKey struct{ verdict, reason string }
+
+// done is an action that ended.
+type done struct {
+	flight *flight
+	result actuator.Result
+}
+
+// New makes a governor; it does nothing before Run.
+func New(o Options) *Governor {
+	g := &Governor{
+		Options: o, reloads: make(chan Reload, 1), results: make(chan done),
+		tickNo: o.Recovered.LastTick, board: newBoard(), breaker: newBreaker(), futility: newFutility(),
+		identities: make(map[string]identity), flights: make(flights), removals: o.Recovered.RecentRemovals,
+		failures: make(map[string]int), stuck: make(map[string]string), owed: make(map[string]engine.CPULimit), policyHash: o.Policy.Hash(),
+		shadowGone: make(map[string]bool), paused: make(map[string]int), deficits: make(map[contract.Class]int),
+		told: make(map[string]verdictKey),
+	}
+	g.enforcer = actuator.NewEnforcer(o.Engine, o.Engine, throttleLog{o.Journal})
+	g.shadow = actuator.NewShadow(o.Engine)
+	return g
+}
+
+// Reload hands the loop a changed policy, or the reason why there is none. It returns when the loop has it or ctx ends.
+func (g *Governor) Reload(ctx context.Context, r Reload) {
+	select {
+	case g.reloads <- r:
+	case <-ctx.Done():
+	}
+}
+
+// Run governs until ctx ends, then lets the victims in flight end, within Options.Drain, and returns nil. It returns an
+// error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk.
+func (g *Governor) Run(ctx context.Context) error {
+	acting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g.acting = acting
+	g.resume()
+	g.grid = newGrid(time.Now(), time.Duration(g.Policy.Tick))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil && g.fatal == nil {
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			g.onGrid(ctx)
+			timer.Reset(time.Until(g.grid.due()))
+		case d := <-g.results:
+			g.settle(d)
+		case r := <-g.reloads:
+			if g.adopt(r) {
+				timer.Reset(time.Until(g.grid.due()))
+			}
+		}
+	}
+	g.drain(stop)
+	return g.fatal
+}
+
+// onGrid runs the tick that is due and moves on to the next point that has not passed.
+func (g *Governor) onGrid(ctx context.Context) {
+	t := &tick{at: time.Now()}
+	late, skipped := g.grid.arrive(t.at)
+	t.timings.LateUS, t.skipped = micros(late), g.skipped+skipped
+	g.tickNo++
+	t.n = g.tickNo
+	g.tick(ctx, t)
+	g.skipped = g.grid.advance(time.Now())
+}
+
+// adopt takes over a changed policy; a refused one leaves the old in force. It reports whether the grid is a new one.
+func (g *Governor) adopt(r Reload) (regrid bool) {
+	if r.Err != nil {
+		g.policyProblem = r.Err.Error()
+		g.event("policy_rejected", levelError, "the changed policy was refused, the one before stays in force: "+g.policyProblem, nil)
+		return false
+	}
+	g.policyProblem = ""
+	hash := r.Policy.Hash()
+	if hash == g.policyHash {
+		g.Log.Info().Str("policy", hash).Msg("the policy was read again and has not changed")
+		return false
+	}
+	regrid = r.Policy.Tick != g.Policy.Tick
+	g.event("policy_changed", levelInfo, "the policy changed; the first plan under it runs in shadow",
+		map[string]any{"from": g.policyHash, "to": hash, "mode": string(r.Policy.Mode)})
+	g.Policy, g.policyHash, g.policyChanged = r.Policy, hash, true
+	clear(g.shadowGone)
+	if regrid {
+		g.grid = newGrid(time.Now().Add(time.Duration(g.Policy.Tick)), time.Duration(g.Policy.Tick))
+	}
+	return regrid
+}
+
+// noteJournal keeps the journal's state for the next gate. One that failed for good ends the loop.
+func (g *Governor) noteJournal(err error) error {
+	g.journalErr = err
+	if errors.Is(err, journal.ErrFailed) && g.fatal == nil {
+		g.fatal = fmt.Errorf("govern: %w", err)
+	}
+	return err
+}

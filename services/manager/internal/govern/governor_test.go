@@ -1,0 +1,440 @@
+package govern_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/ship"
+)
+
+func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		stranger := strings.Repeat("c", 64)
+		w.engine.Add(enginetest.Container{ID: stranger, Name: "stranger"})
+		w.eyes.use(stranger, 3000)
+		if err := w.run(35 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(append(settled(4), "stranger")...)
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 5})
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %v", open)
+		}
+		if n := len(bodies[contract.HostBody](w.spool)); n != 4 {
+			t.Errorf("%d host records, want one for each of 4 ticks", n)
+		}
+		removed := 0
+		for _, d := range bodies[contract.DecisionBody](w.spool) {
+			if d.Verdict == contract.VerdictRemove {
+				removed++
+				if d.Text == "" || d.Measures == nil || d.Neighbour == nil {
+					t.Errorf("decision without its numbers: %+v", d)
+				}
+			}
+		}
+		if removed != 5 {
+			t.Errorf("%d decision records of removals, want 5", removed)
+		}
+		for _, c := range bodies[contract.ContainerBody](w.spool) {
+			if strings.Contains(c.Cmdline, "abc") || c.PID != 100 {
+				t.Fatalf("container record %+v", c)
+			}
+		}
+	})
+}
+
+func TestNothingIsRemovedBeforeTheSecondReading(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		if err := w.run(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(""); len(calls) != 0 {
+			t.Errorf("called %v", calls)
+		}
+		if _, ok := w.reports.condition(govern.GateWarming); !ok {
+			t.Errorf("conditions: %+v", w.reports.last().Conditions)
+		}
+	})
+}
+
+func TestGatesObserveOnly(t *testing.T) {
+	tests := []struct {
+		name    string
+		arrange func(w *world)
+		gate    string
+	}{
+		{"the source is gone", func(w *world) { w.eyes.fail(errors.New("open /proc/sysinfo_gestor: no such file")) }, govern.GateNoSource},
+		{"unknown version", func(w *world) { w.eyes.fail(contract.ErrVersion) }, govern.GateVersion},
+		{"a torn document", func(w *world) { w.eyes.fail(contract.ErrSyntax) }, govern.GateBadSnapshot},
+		{"rows are missing", func(w *world) { w.eyes.change(func(s *contract.Snapshot) { s.Truncated = true }) }, govern.GateBadSnapshot},
+		{"the sequence stands still", func(w *world) { w.eyes.change(func(s *contract.Snapshot) { s.Sequence = 1 }) }, govern.GateStale},
+		{"another instance each time", func(w *world) {
+			w.eyes.change(func(s *contract.Snapshot) { s.Instance = strings.Repeat("0", 15) + string(rune('0'+s.Sequence%10)) })
+		}, govern.GateBaseline},
+		{"the clock of the snapshots runs slow", func(w *world) {
+			w.eyes.change(func(s *contract.Snapshot) { s.MonotonicUS = 1_200_000_000 + s.Sequence })
+		}, govern.GateInterval},
+		{"the engine does not list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer}) }, govern.GateInventory},
+		{"the engine hangs on the list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory},
+		{"every row is bad", func(w *world) { w.eyes.spoil() }, govern.GateBadRows},
+		{"the spool is full", func(w *world) { w.spool.fill(errors.New("spool is full")) }, govern.GateSpool},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 6, 4, func(w *world) {
+				err := w.runWith(95*time.Second, func(*govern.Governor) {
+					time.Sleep(5 * time.Second) // after the first reading
+					tt.arrange(w)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if calls := w.calls(""); len(calls) != 0 {
+					t.Errorf("called %v", calls)
+				}
+				c, ok := w.reports.condition(tt.gate)
+				if !ok || c.Severity != govern.SeverityAlarm || !c.Gate || c.Title == "" || !strings.Contains(c.Text, "next: ") {
+					t.Errorf("condition %+v among %+v", c, w.reports.last().Conditions)
+				}
+			})
+		})
+	}
+}
+
+func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		err := w.runWith(125*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.eyes.fail(errors.New("gone"))
+			time.Sleep(80 * time.Second)
+			w.eyes.fail(nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range w.spool.events() {
+			if strings.Contains(e, govern.GateNoSource) {
+				got = append(got, e)
+			}
+		}
+		want := []string{"gate_begin no_source", "gate_alarm no_source", "gate_end no_source"}
+		if !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
+
+func TestNoBusyLoopWhileTheSourceIsGone(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		w.eyes.fail(errors.New("gone"))
+		if err := w.run(10*time.Minute - time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if w.eyes.reads != 60 {
+			t.Errorf("%d readings in ten minutes, want one each tick: 60", w.eyes.reads)
+		}
+	})
+}
+
+func TestJournalThatCannotBeWrittenMeansNoKill(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		w.options.Journal = brokenJournal{}
+		if err := w.run(55 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(""); len(calls) != 0 {
+			t.Errorf("called %v", calls)
+		}
+		if _, ok := w.reports.condition(govern.GateJournal); !ok {
+			t.Errorf("conditions %+v", w.reports.last().Conditions)
+		}
+	})
+}
+
+func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
+	bubble(t, 8, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
+		if err := w.run(75 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		for i, r := range w.reports.ticks {
+			if r.Skipped != 0 {
+				t.Errorf("tick %d skipped %d", i, r.Skipped)
+			}
+		}
+		for n := 3; n < 8; n++ {
+			if calls := w.calls(id("low", n)); calls["kill"] != 1 {
+				t.Errorf("low-%d: %v, want one kill", n, calls)
+			}
+		}
+		leaving := 0
+		for _, r := range w.reports.ticks {
+			for _, v := range r.Plan.Verdicts {
+				if v.Reason == contract.ReasonLeaving {
+					leaving++
+				}
+			}
+		}
+		if leaving == 0 {
+			t.Error("no victim was seen leaving while its kill was under way")
+		}
+	})
+}
+
+func TestLateTicksAreSkippedAndCounted(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		slow := &slowEyes{hostEyes: w.eyes, slowAt: 3, delay: 25 * time.Second}
+		w.options.Eyes = slow
+		if err := w.run(75 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		var skipped uint64
+		for _, r := range w.reports.ticks {
+			skipped += r.Skipped
+			if late := time.Duration(r.Timings.LateUS) * time.Microsecond; late > time.Second {
+				t.Errorf("tick %d ran %s late", r.Tick, late)
+			}
+		}
+		if skipped != 2 || len(w.reports.ticks) != 6 {
+			t.Errorf("%d ticks, %d skipped; want 6 and 2", len(w.reports.ticks), skipped)
+		}
+	})
+}
+
+func TestShadowModeCallsNothingAndForgetsTheRemoved(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		w.options.Policy.Mode = contract.ModeShadow
+		if err := w.run(55 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(""); len(calls) != 0 {
+			t.Errorf("called %v", calls)
+		}
+		w.spool.wantOutcomes(t, contract.ActionShadowRemove, map[string]int{contract.OutcomeDone: 5})
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{})
+	})
+}
+
+func TestObserveModeOnlyRecords(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		w.options.Policy.Mode = contract.ModeObserve
+		if err := w.run(35 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(""); len(calls) != 0 || len(bodies[contract.ActionBody](w.spool)) != 0 {
+			t.Errorf("called %v", calls)
+		}
+		if len(bodies[contract.DecisionBody](w.spool)) == 0 {
+			t.Error("no decision was recorded")
+		}
+	})
+}
+
+func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		err := w.runWith(55*time.Second, func(g *govern.Governor) {
+			time.Sleep(25 * time.Second)
+			stricter := contract.DefaultPolicy()
+			stricter.Quota = contract.Quota{Low: 2, High: 1}
+			g.Reload(context.Background(), govern.Reload{Policy: stricter})
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			w.wantAlive("low-0", "low-1", "low-2", "high-0", "high-1")
+			w.spool.wantOutcomes(t, contract.ActionShadowRemove, map[string]int{contract.OutcomeDone: 2})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("low-0", "low-1", "high-1")
+		if events := w.spool.events(); !slices.Contains(events, "policy_changed") || !slices.Contains(events, "surprise") {
+			t.Errorf("events %v", events)
+		}
+	})
+}
+
+func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		err := w.runWith(45*time.Second, func(g *govern.Governor) {
+			time.Sleep(5 * time.Second)
+			g.Reload(context.Background(), govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(4)...)
+		if c, ok := w.reports.condition(govern.ConditionPolicy); !ok || c.Gate || !strings.Contains(c.Text, "line 3") {
+			t.Errorf("condition %+v", c)
+		}
+	})
+}
+
+func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
+	self, logs := strings.Repeat("d", 64), strings.Repeat("e", 64)
+	bubble(t, 6, 4, func(w *world) {
+		w.options.Self = govern.Self{ID: self}
+		err := w.runWith(65*time.Second, func(*govern.Governor) {
+			time.Sleep(35 * time.Second)
+			if calls := w.calls(""); len(calls) != 0 {
+				t.Errorf("called %v although the suite was not found", calls)
+			}
+			w.engine.Add(enginetest.Container{ID: self, Name: "manager", Labels: map[string]string{contract.LabelRole: "manager", contract.LabelManaged: "true"}})
+			w.engine.Add(enginetest.Container{ID: logs, Name: "logs", Labels: map[string]string{contract.LabelRole: "logs", contract.LabelManaged: "true"}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(append(settled(4), "manager", "logs")...)
+	})
+}
+
+func TestDeficitIsToldOnceAndItsEnd(t *testing.T) {
+	bubble(t, 2, 2, func(w *world) {
+		err := w.runWith(65*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			w.add("low", 2, 30)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range w.spool.events() {
+			if strings.HasPrefix(e, "deficit") {
+				got = append(got, e)
+			}
+		}
+		if want := []string{"deficit_begin", "deficit_end"}; !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
+
+func TestAReadingOlderThanTheLastActionIsNotActedOn(t *testing.T) {
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Gates.Settle = contract.Duration(15 * time.Second)
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second) // the action ended at 10 s: the tick at 20 s is too early
+			if _, ok := w.reports.condition(govern.GateUnsettled); !ok {
+				t.Errorf("conditions %+v", w.reports.last().Conditions)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gates := w.reports.last().Gates; len(gates) != 0 {
+			t.Errorf("still gated: %v", gates)
+		}
+	})
+}
+
+func TestAnotherSourceIsToldAndIsANewBaseline(t *testing.T) {
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Mode = contract.ModeObserve
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			w.eyes.change(func(s *contract.Snapshot) { s.Source = contract.SourceModule })
+			time.Sleep(10 * time.Second)
+			if _, ok := w.reports.condition(govern.GateBaseline); !ok {
+				t.Errorf("conditions %+v", w.reports.last().Conditions)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := count(w.spool.events(), "source_changed"); n != 1 {
+			t.Errorf("%d source_changed events in %v", n, w.spool.events())
+		}
+	})
+}
+
+func TestAContainerWhoseStartTimeIsNotToldIsRefused(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.StartedAt = "?" })
+		w.engine.Inject(enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer, Times: 2}) // both ticks ask in vain
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(victim); len(calls) != 0 {
+			t.Errorf("called %v", calls)
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeRefused: 1})
+	})
+}
+
+func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
+	dead, living := strings.Repeat("d", 64), strings.Repeat("e", 64)
+	start := func(w *world) {
+		w.engine.Add(enginetest.Container{ID: living, Name: "generator", Labels: map[string]string{contract.LabelRole: "generator"}})
+		for i, owner := range []string{dead, dead, living} {
+			c, _ := w.engine.Get(id("low", i))
+			c.Labels = map[string]string{contract.LabelManaged: "true", contract.LabelClass: "low", contract.LabelOwner: "container:" + owner}
+			w.engine.Add(c)
+		}
+	}
+	bubble(t, 3, 0, func(w *world) {
+		start(w)
+		w.options.SweepAtEnd = true
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("generator", "low-2")
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 2})
+		decided := 0
+		for _, d := range bodies[contract.DecisionBody](w.spool) {
+			if d.Reason == contract.ReasonOrphaned {
+				decided++
+			}
+		}
+		if open := w.open(); decided != 2 || len(open) != 0 {
+			t.Errorf("%d decisions on orphans, want 2; open intents: %v", decided, open)
+		}
+	})
+	for name, change := range map[string]func(*world){
+		"not asked for":      func(*world) {},
+		"observe mode":       func(w *world) { w.options.SweepAtEnd, w.options.Policy.Mode = true, contract.ModeObserve },
+		"shadow mode":        func(w *world) { w.options.SweepAtEnd, w.options.Policy.Mode = true, contract.ModeShadow },
+		"nothing is written": func(w *world) { w.options.SweepAtEnd = true; w.spool.fill(errors.New("full")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 3, 0, func(w *world) {
+				start(w)
+				change(w)
+				if err := w.run(15 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				w.wantAlive("generator", "low-0", "low-1", "low-2")
+			})
+		})
+	}
+}
+
+func TestRecordsThatWaitAreACondition(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.spool.wait(ship.Stats{Records: 7, OldestAge: time.Minute, LastError: "connection refused"})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		c, held := w.reports.condition("records_wait")
+		if !held || c.Gate || !strings.Contains(c.Text, "7 of them, the oldest for 1m0s: connection refused; next: ") {
+			t.Errorf("condition %+v", c)
+		}
+		w.spool.wait(ship.Stats{Records: 7, OldestAge: time.Second, LastError: "connection refused"}) // not yet a tick old
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, held := w.reports.condition("records_wait"); held {
+			t.Errorf("condition %+v", c)
+		}
+	})
+}

@@ -1,0 +1,363 @@
+package govern_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a host on which everything but the governor is in memory, in the time of a synctest bubble.
+type world struct {
+	t       *testing.T
+	engine  *enginetest.Engine
+	eyes    *hostEyes
+	spool   *spool
+	dir     string
+	options govern.Options
+	reports *reports
+}
+
+// newWorld has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
+func newWorld(t *testing.T, low, high int) *world {
+	t.Helper()
+	w := &world{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}}
+	w.eyes = &hostEyes{engine: w.engine, millicores: make(map[string]uint64), born: make(map[string]time.Time), start: time.Now()}
+	for i := range low {
+		w.add("low", i, uint64(10*(i+1)))
+	}
+	for i := range high {
+		w.add("high", i, uint64(500+10*i))
+	}
+	w.options = govern.Options{
+		Policy: contract.DefaultPolicy(), Host: "testhost", Eyes: w.eyes, Engine: w.engine, Spool: w.spool,
+		Boottime: w.eyes.boottime, RecordAll: true, Drain: 30 * time.Second, Sinks: []govern.Sink{w.reports}, Log: zerolog.Nop(),
+	}
+	return w
+}
+
+// memoryDir is a folder in memory where there is one: the journal syncs after every step, and a busy disk takes its time.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "govern-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// id is the full id of the n-th container of a class.
+func id(class string, n int) string {
+	return strings.Repeat(map[string]string{"low": "a", "high": "b"}[class], 60) + fmt.Sprintf("%04x", n)
+}
+
+func (w *world) add(class string, n int, millicores uint64) string {
+	full := id(class, n)
+	w.engine.Add(enginetest.Container{
+		ID: full, Name: fmt.Sprintf("%s-%d", class, n), Image: "gestor/" + class,
+		Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: class},
+	})
+	w.eyes.use(full, millicores)
+	return full
+}
+
+// run governs for the given time, stops and returns what Run returned. It may be called again: the journal stays.
+func (w *world) run(d time.Duration) error {
+	w.t.Helper()
+	return w.runWith(d, func(*govern.Governor) {})
+}
+
+func (w *world) runWith(d time.Duration, during func(*govern.Governor)) error {
+	w.t.Helper()
+	j, recovered, err := journal.Open(w.dir, journal.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer j.Close()
+	o := w.options
+	if o.Journal == nil {
+		o.Journal = j
+	}
+	o.Recovered = recovered
+	g := govern.New(o)
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	during(g)
+	return <-ended
+}
+
+// alive are the names of the containers that run, sorted.
+func (w *world) alive() (names []string) {
+	for _, one := range w.engine.IDs() {
+		if c, _ := w.engine.Get(one); c.State == "running" {
+			names = append(names, c.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (w *world) wantAlive(names ...string) {
+	w.t.Helper()
+	slices.Sort(names)
+	if got := w.alive(); !slices.Equal(got, names) {
+		w.t.Errorf("running: %v, want %v", got, names)
+	}
+}
+
+// settled is what the default policy leaves of a world with at least three low and two high containers.
+func settled(high int) []string {
+	return []string{"low-0", "low-1", "low-2", fmt.Sprintf("high-%d", high-1), fmt.Sprintf("high-%d", high-2)}
+}
+
+// open are the intents that the journal has no outcome for.
+func (w *world) open() []journal.Intent {
+	w.t.Helper()
+	j, recovered, err := journal.Open(w.dir, journal.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	j.Close()
+	return recovered.Open
+}
+
+// hostEyes read the engine's running containers as if from the kernel.
+type hostEyes struct {
+	mu         sync.Mutex
+	engine     *enginetest.Engine
+	start      time.Time
+	sequence   uint64
+	millicores map[string]uint64
+	born       map[string]time.Time
+	err        error
+	mangle     func(*contract.Snapshot)
+	reads      int
+	spoiled    bool
+}
+
+func (h *hostEyes) boottime() uint64 {
+	return 1_000_000_000 + uint64(time.Since(h.start).Microseconds())
+}
+
+func (h *hostEyes) use(id string, millicores uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.millicores[id], h.born[id] = millicores, time.Now()
+}
+
+func (h *hostEyes) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+}
+
+// change lets every later snapshot be edited before it is handed out.
+func (h *hostEyes) change(edit func(*contract.Snapshot)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mangle = edit
+}
+
+// spoil makes every row of every later snapshot unbelievable.
+func (h *hostEyes) spoil() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spoiled = true
+}
+
+func (h *hostEyes) Read(context.Context) (eyes.Reading, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads++
+	if h.err != nil {
+		return eyes.Reading{}, h.err
+	}
+	h.sequence++
+	s := &contract.Snapshot{
+		Version: 1, Source: contract.SourceProcfs, Instance: "0123456789abcdef", BootID: "boot", Sequence: h.sequence,
+		MonotonicUS: h.boottime(), CPUs: 8, PageSize: 4096, End: true,
+		Capabilities: contract.Capabilities{Cgroup: 2, CPUSource: contract.CPUSourceCgroup},
+		Memory:       contract.Memory{TotalKB: 16 << 20, FreeKB: 8 << 20, AvailableKB: 10 << 20, UsedKB: 6 << 20},
+	}
+	for _, one := range h.engine.IDs() {
+		if c, _ := h.engine.Get(one); c.State == "running" {
+			s.Containers = append(s.Containers, h.row(one))
+		}
+	}
+	s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
+	if h.mangle != nil {
+		h.mangle(s)
+	}
+	r := eyes.Reading{Snapshot: s, Source: s.Source}
+	if h.spoiled {
+		for i := range s.Containers {
+			r.Bad = append(r.Bad, contract.RowProblem{Index: i})
+		}
+	}
+	return r, nil
+}
+
+func (h *hostEyes) row(id string) contract.Container {
+	born, ok := h.born[id]
+	if !ok { // came back by itself
+		born = time.Now()
+		h.born[id] = born
+	}
+	startUS := 1_000_000_000 + uint64(born.Sub(h.start).Microseconds())
+	usedUS := uint64(time.Since(born).Microseconds()) * h.millicores[id] / 1000
+	return contract.Container{
+		ID: id, CgroupID: 7, ProcessCount: 1, ThreadCount: 1, CPUUS: usedUS, RSSKB: 1000, VSZKB: 2000, StartUS: startUS,
+		Processes: []contract.Process{{PID: 100, NSPID: 1, Name: "p", State: "S", Threads: 1, StartUS: startUS, Cmdline: "p --token=abc"}},
+	}
+}
+
+// spool keeps records in memory and may be full.
+type spool struct {
+	mu      sync.Mutex
+	records []contract.Record
+	err     error
+	stats   ship.Stats
+}
+
+func (s *spool) Append(records ...contract.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	s.records = append(s.records, records...)
+	return nil
+}
+
+func (s *spool) fill(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *spool) Stats() ship.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// wait makes the log service refuse what waits.
+func (s *spool) wait(stats ship.Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats = stats
+}
+
+func bodies[T contract.Body](s *spool) (out []T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.records {
+		if b, ok := r.Body.(T); ok {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// events are the names of the system records, in order; gate events carry their gate.
+func (s *spool) events() (names []string) {
+	for _, b := range bodies[contract.SystemBody](s) {
+		name := b.Event
+		if gate, ok := b.Details["gate"]; ok {
+			name += " " + gate.(string)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// outcomes counts the outcome records of an action by outcome.
+func (s *spool) outcomes(action string) map[string]int {
+	out := make(map[string]int)
+	for _, b := range bodies[contract.ActionBody](s) {
+		if b.Phase == contract.PhaseOutcome && b.Action == action {
+			out[b.Outcome]++
+		}
+	}
+	return out
+}
+
+func (s *spool) wantOutcomes(t *testing.T, action string, want map[string]int) {
+	t.Helper()
+	if got := s.outcomes(action); !maps.Equal(got, want) {
+		t.Errorf("outcomes of %s: %v, want %v", action, got, want)
+	}
+}
+
+// reports keeps what the sinks hear.
+type reports struct {
+	mu    sync.Mutex
+	ticks []*govern.Report
+	acted []govern.Acted
+}
+
+func (r *reports) Ticked(report *govern.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ticks = append(r.ticks, report)
+}
+
+func (r *reports) Acted(a govern.Acted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.acted = append(r.acted, a)
+}
+
+func (r *reports) last() *govern.Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ticks[len(r.ticks)-1]
+}
+
+// condition returns the condition of the last tick with that name.
+func (r *reports) condition(name string) (govern.Condition, bool) {
+	for _, c := range r.last().Conditions {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return govern.Condition{}, false
+}
+
+// calls counts the mutating engine calls by operation, for one container or ("") for all.
+func (w *world) calls(id string) map[string]int {
+	out := make(map[string]int)
+	for _, c := range w.engine.Calls() {
+		if id == "" || c.ID == id {
+			out[c.Op]++
+		}
+	}
+	return out
+}
+
+// bubble runs a test in a world of its own time.
+func bubble(t *testing.T, low, high int, test func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t, low, high)) })
+}

@@ -1,0 +1,83 @@
+package govern
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+)
+
+// Eyes read the host once.
+type Eyes interface {
+	Read(ctx context.Context) (eyes.Reading, error)
+}
+
+// Engine is what the loop asks of the container engine.
+type Engine interface {
+	List(ctx context.Context) (contract.Inventory, error)
+	actuator.Eyes
+	actuator.Hands
+}
+
+// Journal keeps intents and outcomes. An intent is on stable storage when Intent returns nil.
+type Journal interface {
+	Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error
+	Intent(intents ...journal.Intent) error
+	Outcome(outcomes ...journal.Outcome) error
+	Size() int64
+}
+
+// Spool keeps records until the log service has them.
+type Spool interface {
+	Append(records ...contract.Record) error
+	Stats() ship.Stats
+}
+
+// Sink hears what the loop does. Its methods are called by the loop: they must be quick and must not keep what they are
+// given beyond reading it.
+type Sink interface {
+	Ticked(r *Report)
+	Acted(a Acted)
+}
+
+// Options configure a Governor. Everything but Sinks is required.
+type Options struct {
+	Policy contract.Policy
+	Self   Self
+	// Host names the machine in the records and the inventory.
+	Host    string
+	Eyes    Eyes
+	Engine  Engine
+	Journal Journal
+	Spool   Spool
+	// Recovered is what the journal held when it was opened.
+	Recovered journal.Recovery
+	// Boottime reads CLOCK_BOOTTIME in microseconds: the clock of the snapshots.
+	Boottime func() uint64
+	// RecordAll records every container of the host, else only the owned ones and the suite's.
+	RecordAll bool
+	// Drain is how long victims in flight may take to end when the manager is told to stop.
+	Drain time.Duration
+	// SweepAtEnd removes, at the stop, containers whose generator does not run any more (policy.Orphans).
+	SweepAtEnd bool
+	Sinks      []Sink
+	Log        zerolog.Logger
+}
+
+// Reload is a changed policy, or why it was refused.
+type Reload struct {
+	Policy contract.Policy
+	Err    error
+}
+
+// looker is the part of the engine that tells one container's state.
+type looker interface {
+	Look(ctx context.Context, id string) (engine.View, error)
+}

@@ -1,0 +1,183 @@
+package govern
+
+import (
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/scrub"
+)
+
+// Levels of system records.
+const (
+	levelInfo  = "info"
+	levelWarn  = "warn"
+	levelError = "error"
+)
+
+// append keeps records for the log service. A spool that takes no more is a gate until it takes one again.
+func (g *Governor) append(records ...contract.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	g.spoolErr = g.Spool.Append(records...)
+	return g.spoolErr
+}
+
+// event writes a system record and the same as a log line.
+func (g *Governor) event(name, level, message string, details map[string]any) {
+	g.logEvent(name, level, message)
+	_ = g.append(contract.NewRecord(time.Now(), g.tickNo, g.source, eventBody(name, level, message, details)))
+}
+
+// tickEvent is event for the time of a tick: the record goes with the tick's other records.
+func (g *Governor) tickEvent(t *tick, name, level, message string, details map[string]any) {
+	g.logEvent(name, level, message)
+	t.records = append(t.records, contract.NewRecord(t.at, t.n, g.source, eventBody(name, level, message, details)))
+}
+
+func eventBody(name, level, message string, details map[string]any) contract.SystemBody {
+	return contract.SystemBody{Event: name, Level: level, Message: message, Details: details}
+}
+
+func (g *Governor) logEvent(name, level, message string) {
+	line := g.Log.Info()
+	switch level {
+	case levelWarn:
+		line = g.Log.Warn()
+	case levelError:
+		line = g.Log.Error()
+	}
+	line.Str("event", name).Uint64("tick", g.tickNo).Msg(message)
+}
+
+func (g *Governor) actionRecord(f *flight, phase string, r actuator.Result) contract.Record {
+	v := f.order.Victim
+	return contract.NewRecord(time.Now(), f.order.Tick, g.source, contract.ActionBody{
+		Subject: subjectOf(v), ActionID: f.order.ActionID, Action: f.verb, Phase: phase, Outcome: r.Outcome, Rung: r.Rung,
+		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.Trouble(), StartedAt: v.StartedAt,
+	})
+}
+
+// decisionRecords are the removals of the plan and the verdicts that changed since they were last written. A gated tick
+// decides nothing.
+func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
+	if t.plan == nil || t.told || !t.clear() {
+		return nil
+	}
+	t.told = true
+	told := make(map[string]verdictKey, len(t.plan.Verdicts))
+	for _, v := range t.plan.Verdicts {
+		now := verdictKey{v.Verdict, v.Reason}
+		told[v.ID] = now
+		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
+			continue
+		}
+		records = append(records, contract.NewRecord(t.at, t.n, g.source, decisionBody(v, t)))
+	}
+	g.told = told
+	return records
+}
+
+func decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
+	return contract.DecisionBody{
+		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, PolicyHash: t.plan.PolicyHash,
+		Verdict: v.Verdict, Reason: v.Reason, Text: policy.Text(v, *t.plan), Rank: v.Rank, Cut: v.Cut,
+		DecidingKey: v.DecidingKey, Neighbour: v.Neighbour, Measures: v.Measures, AgeUS: v.AgeUS, DataAgeUS: t.timings.DataAgeUS,
+	}
+}
+
+// hostRecord sums up the tick.
+func (g *Governor) hostRecord(t *tick) contract.Record {
+	body := contract.HostBody{
+		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Timings: t.timings, SpoolRecords: g.Spool.Stats().Records,
+		SkippedTicks: t.skipped,
+	}
+	if t.plan != nil {
+		body.Classes = t.plan.Counts
+	}
+	if t.pop != nil {
+		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
+		for _, m := range t.pop.Members {
+			if e := entryOf(t.inv, m.ID); e != nil && contract.Owned(e.Labels, g.Self.Suite) {
+				body.GovernedRAMKB += m.RAMKB
+			}
+		}
+	}
+	return contract.NewRecord(t.at, t.n, g.source, body)
+}
+
+// containerRecords are one for each container that was seen and that is to be recorded.
+func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
+	if t.pop == nil || t.inv == nil {
+		return nil
+	}
+	verdicts := make(map[string]*contract.Verdict)
+	if t.plan != nil {
+		for i := range t.plan.Verdicts {
+			verdicts[t.plan.Verdicts[i].ID] = &t.plan.Verdicts[i]
+		}
+	}
+	rows := rowsOf(t)
+	for i := range t.pop.Members {
+		m := &t.pop.Members[i]
+		e := entryOf(t.inv, m.ID)
+		owned := e != nil && contract.Owned(e.Labels, g.Self.Suite)
+		if owned || g.RecordAll || slices.Contains(g.suiteIDs, m.ID) {
+			body := containerBody(m, e, verdicts[m.ID], rows[m.ID], t.pop.Memory.TotalKB)
+			body.Owned = owned
+			records = append(records, contract.NewRecord(t.at, t.n, g.source, body))
+		}
+	}
+	return records
+}
+
+func rowsOf(t *tick) map[string]*contract.Container {
+	rows := make(map[string]*contract.Container)
+	for i := range t.reading.Snapshot.Containers {
+		c := &t.reading.Snapshot.Containers[i]
+		rows[c.ID] = c
+	}
+	return rows
+}
+
+func containerBody(m *contract.Member, e *contract.Entry, v *contract.Verdict, row *contract.Container, totalKB uint64) contract.ContainerBody {
+	body := contract.ContainerBody{
+		Subject: contract.Subject{Container: m.ID, Class: contract.ClassUnknown}, Measured: m.Measured, Why: m.Why,
+		Measures: m.Measures, MemoryKB: m.MemoryKB, WorkingSetKB: m.WorkingSetKB, MemoryMaxKB: m.MemoryMaxKB,
+		CPUPermille: m.CPUMillicores, Processes: m.Processes, Threads: m.Threads, AgeUS: m.AgeUS,
+	}
+	if totalKB > 0 {
+		body.MemoryPermille = m.RAMKB * 1000 / totalKB
+	}
+	if e != nil {
+		body.Name, body.Image, body.State = e.Name, e.Image, e.State
+	}
+	if v != nil {
+		body.Class, body.Rank, body.Verdict, body.Reason = v.Class, v.Rank, v.Verdict, v.Reason
+	}
+	if p := firstProcess(row); p != nil {
+		body.PID, body.Command, body.Cmdline = p.PID, p.Name, scrub.Line(p.Cmdline)
+	}
+	return body
+}
+
+// firstProcess is the container's init, or the oldest process where the source does not tell.
+func firstProcess(c *contract.Container) *contract.Process {
+	if c == nil || len(c.Processes) == 0 {
+		return nil
+	}
+	first := &c.Processes[0]
+	for i := range c.Processes {
+		p := &c.Processes[i]
+		if p.NSPID == 1 {
+			return p
+		}
+		if p.StartUS < first.StartUS {
+			first = p
+		}
+	}
+	return first
+}

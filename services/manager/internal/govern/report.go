@@ -1,0 +1,42 @@
+package govern
+
+import (
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/ship"
+)
+
+// Report is the state of affairs at the end of one tick.
+type Report struct {
+	Tick   uint64
+	At     time.Time
+	Mode   contract.Mode
+	Policy contract.Policy
+	Source string // of the snapshot, "" when there was none
+	// Population, Inventory and Plan are nil when this tick could not make them.
+	Population *contract.Population
+	Inventory  *contract.Inventory
+	Plan       *contract.Plan
+	// Gates names what kept the manager from acting, in the order of GateNames.
+	Gates      []string
+	Conditions []Condition
+	Timings    contract.Timings
+	Skipped    uint64
+	// Orders were given on this tick; InFlight counts all victims whose end is not known yet.
+	Orders   int
+	InFlight int
+	Stuck    int
+	Breaker  string
+	Spool    ship.Stats
+	Journal  int64 // bytes
+}
+
+// Acted is the end of one action.
+type Acted struct {
+	actuator.Result
+	Verb  string // contract.ActionRemove …
+	At    time.Time
+	Final bool // false while the outcome is unknown and will be looked for
+}

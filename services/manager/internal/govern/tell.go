@@ -1,0 +1,126 @@
+package govern
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// report ends the tick: conditions, records, sinks.
+func (g *Governor) report(t *tick) {
+	g.raise(t)
+	g.tellDeficits(t)
+	records := slices.Concat(t.records, g.decisionRecords(t), []contract.Record{g.hostRecord(t)}, g.containerRecords(t))
+	_ = g.append(records...)
+	r := &Report{
+		Tick: t.n, At: t.at, Mode: g.Policy.Mode, Policy: g.Policy, Source: t.reading.Source, Population: t.pop,
+		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Conditions: g.board.list(), Timings: t.timings,
+		Skipped: t.skipped, Orders: t.orders, InFlight: len(g.flights), Stuck: len(g.stuck),
+		Breaker: g.breaker.state(t.at), Spool: g.Spool.Stats(), Journal: g.Journal.Size(),
+	}
+	for _, s := range g.Sinks {
+		s.Ticked(r)
+	}
+}
+
+// raise brings the board up to date and records what began, became an alarm or ended.
+func (g *Governor) raise(t *tick) {
+	limits := g.Policy.Gates
+	var changes []change
+	hold := func(c Condition, degraded, alarm int) {
+		if ch, changed := g.board.raise(c, t.at, degraded, alarm); changed {
+			changes = append(changes, ch)
+		}
+	}
+	for _, f := range t.findings {
+		hold(condition(f.gate, f.why, true), limits.DegradedAfter, limits.AlarmAfter)
+	}
+	for _, c := range g.troubles(t) {
+		hold(c, 0, 0)
+	}
+	for _, ch := range append(changes, g.board.sweep()...) {
+		g.tellChange(t, ch)
+	}
+}
+
+// condition words a condition: what is the matter, then the next step.
+func condition(name, why string, gate bool) Condition {
+	w := wordingOf(name)
+	return Condition{Name: name, Title: w.title, Text: why + "; next: " + w.next, Gate: gate}
+}
+
+// troubles are the conditions that do not keep the manager from acting.
+func (g *Governor) troubles(t *tick) (out []Condition) {
+	if g.policyProblem != "" {
+		out = append(out, condition(ConditionPolicy, g.policyProblem, false))
+	}
+	if s := g.Spool.Stats(); s.LastError != "" && s.OldestAge > time.Duration(g.Policy.Tick) {
+		out = append(out, condition(ConditionWaits, fmt.Sprintf("%d of them, the oldest for %s: %s", s.Records, s.OldestAge.Round(time.Second), s.LastError), false))
+	}
+	if len(g.stuck) > 0 {
+		out = append(out, condition(ConditionStuck, g.named(t, slices.Sorted(maps.Keys(g.stuck))), false))
+	}
+	if len(t.futile) > 0 {
+		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
+	}
+	var paused []string
+	for id, ticks := range g.paused {
+		if ticks >= g.Policy.Gates.DegradedAfter {
+			paused = append(paused, id)
+		}
+	}
+	if slices.Sort(paused); len(paused) > 0 {
+		out = append(out, condition(ConditionPaused, g.named(t, paused), false))
+	}
+	return out
+}
+
+func (g *Governor) named(t *tick, ids []string) string {
+	var names []string
+	for _, id := range ids {
+		v := contract.Verdict{ID: id}
+		if e := entryOf(t.inv, id); e != nil {
+			v.Name = e.Name
+		}
+		names = append(names, nameOf(v))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (g *Governor) tellChange(t *tick, ch change) {
+	what := "condition"
+	if ch.Gate {
+		what = "gate"
+	}
+	details := map[string]any{what: ch.Name, "severity": string(ch.Severity), "ticks": ch.Ticks}
+	switch ch.kind {
+	case changeAlarm:
+		g.tickEvent(t, what+"_alarm", levelError, fmt.Sprintf("%s for %d ticks: %s", ch.Title, ch.Ticks, ch.Text), details)
+	case changeEnded:
+		g.tickEvent(t, what+"_end", levelInfo, fmt.Sprintf("over after %d ticks: %s", ch.Ticks, ch.Title), details)
+	default:
+		g.tickEvent(t, what+"_begin", levelWarn, ch.Title+": "+ch.Text, details)
+	}
+}
+
+// tellDeficits records when a class begins and ceases to be short of containers.
+func (g *Governor) tellDeficits(t *tick) {
+	if t.plan == nil || !t.clear() {
+		return
+	}
+	for _, c := range t.plan.Counts {
+		was := g.deficits[c.Class]
+		g.deficits[c.Class] = c.Deficit
+		details := map[string]any{"class": string(c.Class), "have": c.Eligible, "want": c.Quota}
+		switch {
+		case was == 0 && c.Deficit > 0:
+			g.tickEvent(t, "deficit_begin", levelInfo, fmt.Sprintf("%d of %d %s containers: nothing is removed there", c.Eligible, c.Quota, c.Class), details)
+		case was > 0 && c.Deficit == 0:
+			g.tickEvent(t, "deficit_end", levelInfo, fmt.Sprintf("%d %s containers again", c.Eligible, c.Class), details)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package govern
+
+import (
+	"context"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/eyes"
+)
+
+// tick is everything one tick comes to know.
+type tick struct {
+	n        uint64
+	at       time.Time // wall and monotonic clock at its start
+	skipped  uint64    // grid points before it that had no tick
+	findings []finding
+	reading  eyes.Reading
+	seen     bool // reading holds an accepted snapshot
+	pop      *contract.Population
+	inv      *contract.Inventory
+	plan     *contract.Plan
+	context  contract.Context
+	futile   []string
+	timings  contract.Timings
+	orders   int
+	told     bool // the decision records are written
+	records  []contract.Record
+}
+
+func (t *tick) fail(gate, why string) { t.findings = append(t.findings, finding{gate, why}) }
+
+// clear says that nothing speaks against acting.
+func (t *tick) clear() bool { return len(t.findings) == 0 }
+
+// tick goes the way of the package comment once.
+func (g *Governor) tick(ctx context.Context, t *tick) {
+	t.timings.ActUS, g.actTook = micros(g.actTook), 0
+	g.observe(ctx, t)
+	g.identify(ctx, t)
+	g.ownGates(t)
+	g.reconcile(t)
+	g.decide(t)
+	g.carryOut(t)
+	g.report(t)
+}
+
+// ownGates are the ones that concern the manager itself.
+func (g *Governor) ownGates(t *tick) {
+	if g.journalErr != nil {
+		t.fail(GateJournal, g.journalErr.Error())
+	}
+	if g.spoolErr != nil {
+		t.fail(GateSpool, g.spoolErr.Error())
+	}
+	if g.breaker.state(t.at) == BreakerOpen {
+		t.fail(GateBreaker, g.breaker.text(t.at))
+	}
+}
+
+// micros is a duration in microseconds, 0 for a negative one.
+func micros(d time.Duration) uint64 { return uint64(max(d, 0).Microseconds()) } //nolint:gosec // not negative

@@ -1,0 +1,176 @@
+package govern
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+)
+
+func TestGridNeverDrifts(t *testing.T) {
+	start := time.Now()
+	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
+	g := newGrid(start, 10*time.Second)
+	steps := []struct {
+		begins, ends float64 // seconds since the start
+		late         time.Duration
+		skipped      uint64 // before the tick and during it
+		due          float64
+	}{
+		{0, 0.2, 0, 0, 10},
+		{10.3, 10.5, 300 * time.Millisecond, 0, 20},
+		{20, 30, 0, 0, 30},                 // took exactly a tick: the next is due at once
+		{30, 55, 0, 2, 60},                 // points 40 and 50 are lost
+		{87, 87.1, 7 * time.Second, 2, 90}, // woken late: 60 and 70 are lost, 80 is taken
+	}
+	for i, s := range steps {
+		late, before := g.arrive(at(s.begins))
+		skipped := before + g.advance(at(s.ends))
+		if late != s.late || skipped != s.skipped || !g.due().Equal(at(s.due)) {
+			t.Errorf("step %d: late %s, skipped %d, due %s; want %s, %d, %gs", i, late, skipped, g.due().Sub(start), s.late, s.skipped, s.due)
+		}
+	}
+}
+
+func TestBreakerBacksOffAndForgets(t *testing.T) {
+	b, now := newBreaker(), time.Now()
+	fail := func() (opened bool) {
+		opened, _ = b.note(now, true, errors.New("no"), 2)
+		return opened
+	}
+	if fail() || !fail() || b.state(now) != BreakerOpen {
+		t.Fatalf("after two faults: %s", b.state(now))
+	}
+	for _, wait := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
+		if got := b.until.Sub(now); got != wait {
+			t.Errorf("waits %s, want %s", got, wait)
+		}
+		now = b.until
+		if b.state(now) != BreakerHalfOpen || !fail() {
+			t.Errorf("not open again after %s", wait)
+		}
+	}
+	now = b.until
+	if _, closed := b.note(now, false, nil, 2); !closed || b.state(now) != BreakerClosed {
+		t.Errorf("a success leaves it %s", b.state(now))
+	}
+	if fail() {
+		t.Error("opens on the first fault after a success")
+	}
+}
+
+func TestFutilityCountsReturnsNotReplicas(t *testing.T) {
+	service := map[string]string{labelProject: "p", labelService: "web", labelConfigHash: "1f"}
+	entry := func(id string) contract.Entry { return contract.Entry{ID: id, Name: "web-" + id, Labels: service} }
+	f, now := newFutility(), time.Now()
+	f.look(now, contract.Inventory{Entries: []contract.Entry{entry("1"), entry("2")}}, 2)
+	f.gone(now, key("web-1", service))
+	if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("2")}}, 1); len(futile) != 0 {
+		t.Errorf("a replica that was there all the time counts as a return: %v", futile)
+	}
+	for n, id := range []string{"3", "4"} {
+		futile, fresh := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("2"), entry(id)}}, 2)
+		if want := n == 1; (len(futile) > 0) != want || (len(fresh) > 0) != want {
+			t.Errorf("return %d: futile %v, fresh %v", n+1, futile, fresh)
+		}
+		f.gone(now, key("web-"+id, service))
+	}
+	now = now.Add(futileMemory + time.Second)
+	if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("5")}}, 2); len(futile) != 0 {
+		t.Errorf("never forgotten: %v", futile)
+	}
+}
+
+func TestLabelsInheritedFromAnImageNameNoService(t *testing.T) {
+	inherited := map[string]string{labelProject: "p", labelService: "low-idle"}
+	f, now := newFutility(), time.Now()
+	for _, id := range []string{"1", "2", "3", "4"} {
+		entry := contract.Entry{ID: id, Name: "low-idle-" + id, Labels: inherited}
+		if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry}}, 2); len(futile) != 0 {
+			t.Fatalf("containers of one image count as one that returns: %v", futile)
+		}
+		f.gone(now, key(entry.Name, inherited))
+	}
+}
+
+func TestSuiteIsProtectedAndFound(t *testing.T) {
+	role := func(id, role, suite string) contract.Entry {
+		return contract.Entry{ID: id, State: "running", Labels: map[string]string{contract.LabelRole: role, labelProject: suite}}
+	}
+	inv := contract.Inventory{Entries: []contract.Entry{
+		role("1", "logs", "a"), role("2", "manager", "a"), role("3", "logs", "b"), role("4", "generator", "b"), {ID: "5"},
+	}}
+	tests := []struct {
+		name string
+		self Self
+		ids  string
+		why  string
+	}{
+		{"outside of containers", Self{Suite: "a"}, "1 2 3 4", ""},
+		{"in its container", Self{ID: "2", Suite: "a"}, "1 2 3 4", ""},
+		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 3 4 5", ""},
+		{"on another engine", Self{ID: "9", Suite: "a"}, "1 2 3 4", "is not among"},
+		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "1 2 3 4", "gestor.role=logs"},
+	}
+	for _, tt := range tests {
+		ids, why := tt.self.resolve(inv)
+		if strings.Join(ids, " ") != tt.ids || !strings.Contains(why, tt.why) || (tt.why == "") != (why == "") {
+			t.Errorf("%s: %v, %q", tt.name, ids, why)
+		}
+	}
+}
+
+func TestFloorIsTheClassesOwn(t *testing.T) {
+	p := contract.DefaultPolicy()
+	plan := contract.Plan{Verdicts: []contract.Verdict{
+		{ID: "l2", Class: contract.ClassLow, Reason: contract.ReasonCapped},
+		{ID: "l1", Class: contract.ClassLow, Reason: contract.ReasonWithinQuota},
+		{ID: "h1", Class: contract.ClassHigh, Reason: contract.ReasonWithinQuota},
+		{ID: "x", Class: contract.ClassLow, Reason: contract.ReasonYoung},
+	}}
+	low := contract.Verdict{Class: contract.ClassLow, Reason: contract.ReasonOverQuota}
+	if f := floorOf(p, plan, low); f.Need != 3 || !slices.Equal(f.Keepers, []string{"l1", "l2"}) {
+		t.Errorf("low: %+v", f)
+	}
+	if f := floorOf(p, plan, contract.Verdict{Class: contract.ClassLow, Reason: contract.ReasonYoungFlood}); f.Need != 0 {
+		t.Errorf("young flood: %+v", f)
+	}
+	p.Classify = contract.ClassifyRank
+	if f := floorOf(p, plan, low); f.Need != 5 || !slices.Equal(f.Keepers, []string{"h1", "l1", "l2"}) {
+		t.Errorf("rank mode: %+v", f)
+	}
+}
+
+func TestEveryConditionIsWorded(t *testing.T) {
+	names := append(GateNames(), ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionWaits)
+	for _, name := range names {
+		c := condition(name, "why", true)
+		if c.Title == "" || !strings.HasPrefix(c.Text, "why; next: ") || len(c.Text) < 20 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+func TestConditionsEscalateOncePerTick(t *testing.T) {
+	b, now := newBoard(), time.Now()
+	var kinds []changeKind
+	for range 6 {
+		for range 2 { // two findings of one gate on the same tick count once
+			if ch, changed := b.raise(Condition{Name: "x"}, now, 3, 6); changed {
+				kinds = append(kinds, ch.kind)
+			}
+		}
+		if ended := b.sweep(); len(ended) != 0 {
+			t.Fatalf("ended %v", ended)
+		}
+	}
+	if !slices.Equal(kinds, []changeKind{changeBegan, changeAlarm}) {
+		t.Errorf("changes %v", kinds)
+	}
+	if ended := b.sweep(); len(ended) != 1 || ended[0].kind != changeEnded || ended[0].Ticks != 6 || len(b.list()) != 0 {
+		t.Errorf("ended %+v", ended)
+	}
+}

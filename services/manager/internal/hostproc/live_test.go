@@ -1,0 +1,155 @@
+package hostproc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/hostproc"
+)
+
+// pretend makes n cgroups named like containers on this host, each with one sleeping process, in every hierarchy that is
+// read. It needs root and a writable cgroup file system, as containers do.
+func pretend(tb testing.TB, n int) (ids []string, pids []int) {
+	tb.Helper()
+	parents := hierarchies(tb)
+	for i := range n {
+		id := fmt.Sprintf("%032x%032x", os.Getpid(), i)
+		sleeper := exec.Command("sleep", "1000")
+		if err := sleeper.Start(); err != nil {
+			tb.Skipf("no sleep: %v", err)
+		}
+		for _, parent := range parents {
+			join(tb, filepath.Join(parent, id), sleeper.Process.Pid)
+		}
+		tb.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }) // runs before its cgroups are removed
+		ids, pids = append(ids, id), append(pids, sleeper.Process.Pid)
+	}
+	return ids, pids
+}
+
+// hierarchies makes one parent cgroup in each hierarchy.
+func hierarchies(tb testing.TB) (parents []string) {
+	tb.Helper()
+	roots := []string{"/sys/fs/cgroup"}
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
+		roots = []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/freezer"}
+	}
+	for _, root := range roots {
+		parent := filepath.Join(root, "gestor-test-"+strconv.Itoa(os.Getpid()))
+		if err := os.Mkdir(parent, 0o755); err != nil {
+			tb.Skipf("cgroups cannot be made here: %v", err)
+		}
+		tb.Cleanup(func() { remove(tb, parent) })
+		parents = append(parents, parent)
+	}
+	return parents
+}
+
+func join(tb testing.TB, dir string, pid int) {
+	tb.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { remove(tb, dir) })
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// remove deletes a cgroup. Its last process may still be on its way out.
+func remove(tb testing.TB, dir string) {
+	for range 500 {
+		err := os.Remove(dir)
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Errorf("%s was not removed", dir)
+}
+
+func thisHost(tb testing.TB) *hostproc.Reader {
+	tb.Helper()
+	r, err := hostproc.New(hostproc.Options{Proc: "/proc", Cgroup: "/sys/fs/cgroup"})
+	if err != nil {
+		tb.Skipf("this host cannot be read: %v", err)
+	}
+	return r
+}
+
+// TestThisHost reads the running kernel, with rows it can name.
+func TestThisHost(t *testing.T) {
+	ids, pids := pretend(t, 3)
+	r := thisHost(t)
+	snap, _, err := r.Read(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad, err := snap.Validate(); err != nil || bad != nil {
+		t.Fatalf("error %v, rows %v", err, bad)
+	}
+	for i, id := range ids {
+		c := find(snap, id)
+		if c == nil {
+			t.Fatalf("container %s has no row", id)
+		}
+		if c.ProcessCount != 1 || c.Processes[0].PID != pids[i] || c.Processes[0].PPID != os.Getpid() || c.Processes[0].Name != "sleep" {
+			t.Errorf("row %+v, want process %d", c, pids[i])
+		}
+		if age := snap.MonotonicUS - c.StartUS; c.StartUS > snap.MonotonicUS || age > 60_000_000 {
+			t.Errorf("started at %d, now it is %d: not the same clock", c.StartUS, snap.MonotonicUS)
+		}
+		if c.RSSKB == 0 || c.VSZKB < c.RSSKB || c.CgroupID == 0 {
+			t.Errorf("sizes %+v", c)
+		}
+	}
+}
+
+func find(s *contract.Snapshot, id string) *contract.Container {
+	for i := range s.Containers {
+		if s.Containers[i].ID == id {
+			return &s.Containers[i]
+		}
+	}
+	return nil
+}
+
+// BenchmarkRead reads this host with n containers of one process.
+func BenchmarkRead(b *testing.B) {
+	for _, n := range []int{10, 200} {
+		b.Run(fmt.Sprintf("containers=%d", n), func(b *testing.B) {
+			pretend(b, n)
+			r := thisHost(b)
+			b.ReportAllocs()
+			began := cpuTime(b)
+			for b.Loop() {
+				if _, _, err := r.Read(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
+			_, cost, _ := r.Read(context.Background())
+			b.ReportMetric(float64(cost.Syscalls), "syscalls/op")
+		})
+	}
+}
+
+// cpuTime is what this process has used: on a busy machine it says more than the time that passed.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,94 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// entryVersion is the version of the lines that this package writes.
+const entryVersion = 1
+
+// Entry is one line. Exactly one of the pointers is set.
+type Entry struct {
+	V   int       `json:"v"`
+	Seq uint64    `json:"seq"` // dense within a journal
+	At  time.Time `json:"at"`  // wall clock, for people
+	// Carried marks a line that repeats an earlier one at the head of a segment.
+	Carried bool     `json:"carried,omitempty"`
+	Head    *Head    `json:"head,omitempty"`
+	Policy  *Policy  `json:"policy,omitempty"`
+	Tick    *Tick    `json:"tick,omitempty"`
+	Intent  *Intent  `json:"intent,omitempty"`
+	Outcome *Outcome `json:"outcome,omitempty"`
+}
+
+// Head begins a segment: what the earlier ones said and is still needed, beside the carried lines that follow.
+type Head struct {
+	LastTick       uint64      `json:"last_tick"`
+	RecentRemovals []time.Time `json:"recent_removals,omitempty"`
+}
+
+// Policy is a policy under its hash; the ticks that follow refer to it.
+type Policy struct {
+	Hash   string          `json:"hash"`
+	Policy contract.Policy `json:"policy"`
+}
+
+// Tick is everything that one decision was made from, and the decision.
+type Tick struct {
+	PolicyHash string              `json:"policy_hash"`
+	Population contract.Population `json:"population"`
+	// Inventory carries only the labels that the policy reads.
+	Inventory contract.Inventory `json:"inventory"`
+	Context   contract.Context   `json:"context"`
+	// Gates names what kept the manager from acting on the plan; DataAgeUS is how old the snapshot was when it was made.
+	Gates     []string `json:"gates,omitempty"`
+	DataAgeUS uint64   `json:"data_age_us"`
+	// Plan is kept as it was written: a replay compares bytes.
+	Plan json.RawMessage `json:"plan"`
+}
+
+// Decoded is the plan as a value.
+func (t *Tick) Decoded() (contract.Plan, error) {
+	var plan contract.Plan
+	if err := json.Unmarshal(t.Plan, &plan); err != nil {
+		return contract.Plan{}, fmt.Errorf("read plan of tick %d: %w", t.Context.Tick, err)
+	}
+	return plan, nil
+}
+
+// Intent is an action that is about to be taken.
+type Intent struct {
+	ActionID string `json:"action_id"` // unique for ever
+	contract.Subject
+	Tick     uint64 `json:"tick"`
+	Sequence uint64 `json:"sequence"` // of the snapshot it was decided on
+	Action   string `json:"action"`   // one of the contract.Action words
+	Reason   string `json:"reason,omitempty"`
+	// StartedAt is the engine's start time of the container that is meant.
+	StartedAt string `json:"started_at,omitempty"`
+	// Undo is what a throttle has to put back.
+	Undo *Undo `json:"undo,omitempty"`
+}
+
+// Undo holds the CPU limits that a container had before it was throttled.
+type Undo struct {
+	NanoCPUs  int64 `json:"nano_cpus"`
+	CPUQuota  int64 `json:"cpu_quota"`
+	CPUPeriod int64 `json:"cpu_period"`
+}
+
+// Outcome is how an action ended. contract.OutcomeUnknown leaves its intent open.
+type Outcome struct {
+	ActionID  string        `json:"action_id"`
+	Outcome   string        `json:"outcome"`
+	Rung      contract.Rung `json:"rung,omitempty"`
+	Attempts  int           `json:"attempts,omitempty"`
+	LatencyUS uint64        `json:"latency_us,omitempty"`
+	Error     string        `json:"error,omitempty"`
+	// Recovered is true when the outcome was found out at a later start.
+	Recovered bool `json:"recovered,omitempty"`
+}

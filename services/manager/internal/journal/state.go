@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// state is what the entries so far say together, and all that a new segment needs to know of the old ones.
+type state struct {
+	seq       uint64
+	tick      uint64
+	policy    *Policy
+	open      map[string]held // intents without an end, by action id
+	throttled map[string]held // throttles in force, by container id
+	removals  []time.Time     // intents to remove of the last minute
+	headed    bool            // the head of a segment was read
+}
+
+// held is an intent and the place it was first written at.
+type held struct {
+	seq    uint64
+	at     time.Time
+	intent Intent
+}
+
+func newState() state { return state{open: map[string]held{}, throttled: map[string]held{}} }
+
+// take brings the state up to date with one entry.
+func (s *state) take(e Entry) {
+	s.seq = max(s.seq, e.Seq)
+	switch {
+	case e.Head != nil:
+		s.tick, s.removals, s.headed = e.Head.LastTick, e.Head.RecentRemovals, true
+	case e.Policy != nil:
+		s.policy = e.Policy
+	case e.Tick != nil:
+		s.tick = e.Tick.Context.Tick
+	case e.Intent != nil:
+		s.begin(e)
+	case e.Outcome != nil:
+		s.end(*e.Outcome)
+	}
+}
+
+func (s *state) begin(e Entry) {
+	s.open[e.Intent.ActionID] = held{e.Seq, e.At, *e.Intent}
+	if e.Intent.Action == contract.ActionRemove && !e.Carried {
+		s.removals = append(s.recentRemovals(e.At), e.At)
+	}
+}
+
+// recentRemovals are those of the minute before now: the span of contract.Caps.PerMinute.
+func (s *state) recentRemovals(now time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(s.removals), func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+}
+
+func (s *state) end(o Outcome) {
+	h, known := s.open[o.ActionID]
+	if !known || o.Outcome == contract.OutcomeUnknown {
+		return
+	}
+	delete(s.open, o.ActionID)
+	ended := o.Outcome == contract.OutcomeDone || o.Outcome == contract.OutcomeAlreadyGone
+	switch {
+	case h.intent.Action == contract.ActionThrottle && o.Outcome == contract.OutcomeDone:
+		s.throttled[h.intent.Container] = h
+	case h.intent.Action == contract.ActionUnthrottle && ended, h.intent.Action == contract.ActionRemove && ended:
+		delete(s.throttled, h.intent.Container)
+	}
+}
+
+// oldestFirst lists held intents in the order in which they were written.
+func oldestFirst(m map[string]held) []held {
+	return slices.SortedFunc(maps.Values(m), func(a, b held) int { return cmp.Compare(a.seq, b.seq) })
+}

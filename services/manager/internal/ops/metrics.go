@@ -1,0 +1,175 @@
+package ops
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern"
+)
+
+// Metrics hears the loop and keeps what Prometheus asks for. It is a govern.Sink.
+type Metrics struct {
+	population *prometheus.GaugeVec
+	deficit    *prometheus.GaugeVec
+	plan       *prometheus.GaugeVec
+	outcomes   *prometheus.CounterVec
+	gateTicks  *prometheus.CounterVec
+	gateNow    *prometheus.GaugeVec
+	breaker    *prometheus.GaugeVec
+	ticks      *prometheus.CounterVec
+	skipped    prometheus.Counter
+	late       prometheus.Histogram
+	phase      *prometheus.HistogramVec
+	action     *prometheus.HistogramVec
+	dataAge    prometheus.Gauge
+	lastTick   prometheus.Gauge
+	inFlight   prometheus.Gauge
+	stuck      prometheus.Gauge
+	spool      *prometheus.GaugeVec
+	spoolBytes prometheus.Gauge
+	journal    prometheus.Gauge
+}
+
+// phaseBuckets span a decision on ten containers to a tick that is lost (seconds); actionBuckets an engine call to a kill
+// that needs the engine's 12 s and a retry.
+func phaseBuckets() []float64 { return prometheus.ExponentialBuckets(0.0001, 4, 9) }
+
+func actionBuckets() []float64 { return []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 12.5, 20, 40, 60} }
+
+// NewMetrics registers the manager's metrics.
+func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "gestor", Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "gestor", Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "gestor", Name: name, Help: help, Buckets: buckets}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	m := &Metrics{
+		population: gauge("population_containers", "Owned containers by class and by what the last plan said of them.", "class", "state"),
+		deficit:    gauge("deficit_containers", "Places of the policy that nobody holds.", "class"),
+		plan:       gauge("plan_containers", "Removals in the last plan.", "class"),
+		outcomes:   counter("action_outcomes_total", "Actions by how they ended.", "action", "outcome"),
+		gateTicks:  counter("gated_ticks_total", "Ticks on which the gate kept the manager from acting.", "gate"),
+		gateNow:    gauge("gate_failing", "1 while the gate keeps the manager from acting.", "gate"),
+		breaker:    gauge("breaker_state", "1 for the state that the engine breaker is in.", "state"),
+		ticks:      counter("ticks_total", "Ticks by whether they could act.", "gated"),
+		skipped:    counter("skipped_ticks_total", "Grid points that passed without a tick.").WithLabelValues(),
+		phase:      histogram("tick_phase_seconds", "Time spent in each phase of a tick.", phaseBuckets(), "phase"),
+		action:     histogram("action_seconds", "Time from the start of an action to its end.", actionBuckets(), "action"),
+		dataAge:    gauge("data_age_seconds", "Age of the reading when the last plan was made.").WithLabelValues(),
+		lastTick:   gauge("last_tick_timestamp_seconds", "Start of the last tick.").WithLabelValues(),
+		inFlight:   gauge("in_flight_containers", "Victims whose end is not known yet.").WithLabelValues(),
+		stuck:      gauge("stuck_containers", "Containers that could not be removed and are left alone.").WithLabelValues(),
+		spool:      gauge("spool_records", "Records that wait for the log service."),
+		spoolBytes: gauge("spool_bytes", "Size of the spool of records.").WithLabelValues(),
+		journal:    gauge("journal_bytes", "Size of the journal.").WithLabelValues(),
+	}
+	late := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "gestor", Name: "tick_late_seconds", Help: "Start of each tick after its point on the grid.", Buckets: phaseBuckets(),
+	})
+	reg.MustRegister(late)
+	m.late = late
+	gauge("build_info", "1; the version is in the label.", "version").WithLabelValues(version).Set(1)
+	m.prime()
+	return m
+}
+
+// prime makes the series that alerts compare with zero exist before their first event.
+func (m *Metrics) prime() {
+	for _, name := range govern.GateNames() {
+		m.gateTicks.WithLabelValues(name)
+		m.gateNow.WithLabelValues(name)
+	}
+	for _, outcome := range []string{
+		contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeAlreadyStopped,
+		contract.OutcomeRefused, contract.OutcomeUnknown, contract.OutcomeFailed,
+	} {
+		m.outcomes.WithLabelValues(contract.ActionRemove, outcome)
+	}
+}
+
+// Ticked takes in one tick.
+func (m *Metrics) Ticked(r *govern.Report) {
+	m.lastTick.Set(float64(r.At.UnixMilli()) / 1000)
+	m.skipped.Add(float64(r.Skipped))
+	m.inFlight.Set(float64(r.InFlight))
+	m.stuck.Set(float64(r.Stuck))
+	m.spool.WithLabelValues().Set(float64(r.Spool.Records))
+	m.spoolBytes.Set(float64(r.Spool.Bytes))
+	m.journal.Set(float64(r.Journal))
+	m.gates(r)
+	m.timings(r)
+	m.planned(r)
+	for _, state := range []string{govern.BreakerClosed, govern.BreakerOpen, govern.BreakerHalfOpen} {
+		m.breaker.WithLabelValues(state).Set(boolFloat(state == r.Breaker))
+	}
+}
+
+func (m *Metrics) gates(r *govern.Report) {
+	m.gateNow.Reset()
+	for _, name := range govern.GateNames() {
+		m.gateNow.WithLabelValues(name).Set(0)
+	}
+	for _, name := range r.Gates {
+		m.gateNow.WithLabelValues(name).Set(1)
+		m.gateTicks.WithLabelValues(name).Inc()
+	}
+	gated := "false"
+	if len(r.Gates) > 0 {
+		gated = "true"
+	}
+	m.ticks.WithLabelValues(gated).Inc()
+}
+
+func (m *Metrics) timings(r *govern.Report) {
+	t := r.Timings
+	m.late.Observe(seconds(t.LateUS))
+	for phase, us := range map[string]uint64{"walk": t.WalkUS, "read": t.ReadUS, "parse": t.ParseUS, "decide": t.DecideUS, "act": t.ActUS} {
+		m.phase.WithLabelValues(phase).Observe(seconds(us))
+	}
+	if r.Plan != nil {
+		m.dataAge.Set(seconds(t.DataAgeUS))
+	}
+}
+
+func (m *Metrics) planned(r *govern.Report) {
+	if r.Plan == nil {
+		return
+	}
+	m.population.Reset()
+	for _, v := range r.Plan.Verdicts {
+		if v.Owned {
+			m.population.WithLabelValues(string(v.Class), v.Reason).Inc()
+		}
+	}
+	for _, c := range r.Plan.Counts {
+		m.deficit.WithLabelValues(string(c.Class)).Set(float64(c.Deficit))
+		m.plan.WithLabelValues(string(c.Class)).Set(float64(c.Removals))
+	}
+}
+
+// Acted takes in the end of one action.
+func (m *Metrics) Acted(a govern.Acted) {
+	m.outcomes.WithLabelValues(a.Verb, a.Outcome).Inc()
+	m.action.WithLabelValues(a.Verb).Observe(a.Took.Seconds())
+}
+
+func seconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
+
+func boolFloat(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,225 @@
+package ops_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/ops"
+)
+
+// report is a tick with a plan, a removal and, if any are named, failing gates.
+func report(gates ...string) *govern.Report {
+	r := &govern.Report{
+		Tick: 7, At: time.Now(), Mode: contract.ModeEnforce, Policy: contract.DefaultPolicy(), Source: "procfs", Gates: gates,
+		Breaker: govern.BreakerClosed, Skipped: 2,
+		Plan: &contract.Plan{
+			Counts: []contract.ClassCount{{Class: contract.ClassLow, Owned: 4, Quota: 3, Removals: 1}, {Class: contract.ClassHigh, Quota: 2, Deficit: 2}},
+			Verdicts: []contract.Verdict{
+				{ID: "a", Owned: true, Class: contract.ClassLow, Reason: contract.ReasonWithinQuota},
+				{ID: "b", Owned: true, Class: contract.ClassLow, Reason: contract.ReasonOverQuota},
+				{ID: "c", Class: contract.ClassUnknown, Reason: contract.ReasonNotOwned},
+			},
+		},
+		Timings: contract.Timings{ReadUS: 1500, DataAgeUS: 250_000},
+	}
+	for _, g := range gates {
+		r.Conditions = append(r.Conditions, govern.Condition{Name: g, Title: "t", Text: "x; next: y", Severity: govern.SeverityDegraded, Gate: true})
+	}
+	return r
+}
+
+func server(t *testing.T, journalDir string, reports ...*govern.Report) *httptest.Server {
+	t.Helper()
+	registry, health := prometheus.NewRegistry(), &ops.Health{}
+	metrics := ops.NewMetrics(registry, "test")
+	for _, r := range reports {
+		health.Ticked(r)
+		metrics.Ticked(r)
+	}
+	metrics.Acted(govern.Acted{Result: actuator.Result{Outcome: contract.OutcomeDone, Took: time.Second}, Verb: contract.ActionRemove})
+	s := httptest.NewServer(ops.Handler{Health: health, Metrics: registry, Journal: journalDir, Version: "test"}.Mux())
+	t.Cleanup(s.Close)
+	return s
+}
+
+func get(t *testing.T, url string) (int, string, http.Header) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text), resp.Header
+}
+
+func TestMetricNamesAreWellFormed(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	metrics := ops.NewMetrics(registry, "test")
+	metrics.Ticked(report(govern.GateNoSource))
+	metrics.Acted(govern.Acted{Result: actuator.Result{Outcome: contract.OutcomeDone}, Verb: contract.ActionRemove})
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestMetricsSayWhatTheTickSaid(t *testing.T) {
+	s := server(t, t.TempDir(), report(govern.GateNoSource), report())
+	_, text, _ := get(t, s.URL+contract.PathMetrics)
+	for _, line := range []string{
+		`gestor_population_containers{class="low",state="over_quota"} 1`,
+		`gestor_population_containers{class="low",state="within_quota"} 1`,
+		`gestor_deficit_containers{class="high"} 2`,
+		`gestor_plan_containers{class="low"} 1`,
+		`gestor_action_outcomes_total{action="remove",outcome="done"} 1`,
+		`gestor_action_outcomes_total{action="remove",outcome="failed"} 0`,
+		`gestor_gated_ticks_total{gate="no_source"} 1`,
+		`gestor_gate_failing{gate="no_source"} 0`,
+		`gestor_ticks_total{gated="true"} 1`,
+		`gestor_skipped_ticks_total 4`,
+		`gestor_breaker_state{state="closed"} 1`,
+		`gestor_data_age_seconds 0.25`,
+		`gestor_build_info{version="test"} 1`,
+	} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("no line %q", line)
+		}
+	}
+	if strings.Contains(text, "not_owned") {
+		t.Error("a stranger is counted as population")
+	}
+}
+
+func TestReadinessFollowsTheConditions(t *testing.T) {
+	tests := []struct {
+		name    string
+		reports []*govern.Report
+		code    int
+		status  string
+	}{
+		{"before the first tick", nil, http.StatusServiceUnavailable, "starting"},
+		{"a good tick", []*govern.Report{report()}, http.StatusOK, "ready"},
+		{"degraded", []*govern.Report{report(govern.GateInventory)}, http.StatusServiceUnavailable, "degraded"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := server(t, t.TempDir(), tt.reports...)
+			code, text, _ := get(t, s.URL+contract.PathReady)
+			var got struct {
+				Status     string
+				Conditions []govern.Condition
+			}
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatal(err)
+			}
+			if code != tt.code || got.Status != tt.status {
+				t.Errorf("%d %s", code, text)
+			}
+			if code, _, _ := get(t, s.URL+contract.PathHealth); code != http.StatusOK {
+				t.Errorf("health: %d", code)
+			}
+			code, text, _ = get(t, s.URL+ops.PathConditions)
+			var conditions []govern.Condition
+			if err := json.Unmarshal([]byte(text), &conditions); err != nil || code != http.StatusOK {
+				t.Errorf("conditions: %d %s", code, text)
+			}
+			if !slices.Equal(conditions, got.Conditions) {
+				t.Errorf("conditions differ: %s", text)
+			}
+		})
+	}
+}
+
+func TestALoopThatStandsStillIsNotAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		health := &ops.Health{}
+		health.Ticked(report())
+		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
+		ask := func(path string) int {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+			return w.Code
+		}
+		time.Sleep(39 * time.Second)
+		if code := ask(contract.PathHealth); code != http.StatusOK {
+			t.Errorf("after less than four ticks: %d", code)
+		}
+		time.Sleep(2 * time.Second)
+		for _, path := range []string{contract.PathHealth, contract.PathReady} {
+			if code := ask(path); code != http.StatusServiceUnavailable {
+				t.Errorf("%s after more than four ticks: %d", path, code)
+			}
+		}
+	})
+}
+
+func TestExplain(t *testing.T) {
+	dir := t.TempDir()
+	j, _, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	id := strings.Repeat("ab", 32)
+	p := contract.DefaultPolicy()
+	entry := journal.Tick{Context: contract.Context{Tick: 9}}
+	plan := contract.Plan{Tick: 9, Sequence: 3, PolicyHash: p.Hash(), Verdicts: []contract.Verdict{
+		{ID: id, Name: "web", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
+	}}
+	if err := j.Tick(p, entry, plan); err != nil {
+		t.Fatal(err)
+	}
+	s := server(t, dir, report())
+	tests := []struct {
+		query, media string
+		code         int
+		want         string
+	}{
+		{"", contract.MediaJSON, http.StatusOK, `"tick":9`},
+		{"?tick=9", contract.MediaJSON, http.StatusOK, `"name":"web"`},
+		{"?container=web", contract.MediaJSON, http.StatusOK, id},
+		{"?container=web&format=text", "text/plain; charset=utf-8", http.StatusOK, "young"},
+		{"?tick=10", contract.MediaProblem, http.StatusNotFound, "not in the journal"},
+		{"?tick=soon", contract.MediaProblem, http.StatusBadRequest, "number"},
+		{"?container=nobody", contract.MediaProblem, http.StatusNotFound, "nobody"},
+	}
+	for _, tt := range tests {
+		code, text, header := get(t, s.URL+ops.PathExplain+tt.query)
+		if code != tt.code || header.Get("Content-Type") != tt.media || !strings.Contains(text, tt.want) {
+			t.Errorf("%q: %d %s %s", tt.query, code, header.Get("Content-Type"), text)
+		}
+	}
+}
+
+func TestOnlyReading(t *testing.T) {
+	s := server(t, t.TempDir(), report())
+	resp, err := http.Post(s.URL+ops.PathExplain, contract.MediaJSON, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %s", resp.Status)
+	}
+}

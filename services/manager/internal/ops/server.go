@@ -1,0 +1,137 @@
+// Package ops is the manager's own HTTP port: whether it lives, whether it governs, what keeps it from governing, its
+// metrics, and the explanation of its decisions. It only reads.
+package ops
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/explain"
+	"gestor.local/manager/internal/govern"
+)
+
+// Paths beside those of the contract.
+const (
+	PathConditions = "/conditions"
+	PathExplain    = "/explain"
+)
+
+// Time-outs of the port: it answers from memory and from one folder.
+const (
+	headerTimeout = 5 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+// Handler answers all paths of the port.
+type Handler struct {
+	Health  *Health
+	Metrics prometheus.Gatherer
+	// Journal is the folder that explanations are read from.
+	Journal string
+	Version string
+}
+
+// Server makes an HTTP server of the handler; addr is host:port.
+func (h Handler) Server(addr string) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: h.Mux(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+	}
+}
+
+// Mux routes the paths.
+func (h Handler) Mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+contract.PathHealth, h.health)
+	mux.HandleFunc("GET "+contract.PathReady, h.ready)
+	mux.HandleFunc("GET "+PathConditions, h.conditions)
+	mux.HandleFunc("GET "+PathExplain, h.explain)
+	mux.HandleFunc("GET "+contract.PathVersion, h.version)
+	mux.Handle("GET "+contract.PathMetrics, promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (h Handler) health(w http.ResponseWriter, _ *http.Request) {
+	if err := h.Health.alive(); err != nil {
+		problem(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (h Handler) ready(w http.ResponseWriter, _ *http.Request) {
+	body, code := h.Health.ready()
+	answer(w, code, body)
+}
+
+func (h Handler) conditions(w http.ResponseWriter, _ *http.Request) {
+	body, _ := h.Health.ready()
+	if body.Conditions == nil {
+		body.Conditions = []govern.Condition{}
+	}
+	answer(w, http.StatusOK, body.Conditions)
+}
+
+func (h Handler) version(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"service": "gestor-manager", "version": h.Version})
+}
+
+// explain answers ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
+// Accept: text/plain.
+func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	text := q.Get("format") == "text" || strings.HasPrefix(r.Header.Get("Accept"), "text/plain")
+	write := func(page any, table func() error, err error) {
+		switch {
+		case errors.Is(err, explain.ErrNotFound):
+			problem(w, http.StatusNotFound, err.Error())
+		case errors.Is(err, explain.ErrAmbiguous):
+			problem(w, http.StatusConflict, err.Error())
+		case err != nil:
+			problem(w, http.StatusInternalServerError, err.Error())
+		case text:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_ = table() // the client went away: nobody is left to be told
+		default:
+			answer(w, http.StatusOK, page)
+		}
+	}
+	if who := q.Get("container"); who != "" {
+		story, err := explain.Container(h.Journal, who)
+		write(story, func() error { return explain.StoryTable(w, story) }, err)
+		return
+	}
+	page, err := explain.Last(h.Journal)
+	if n := q.Get("tick"); n != "" {
+		number, parseErr := strconv.ParseUint(n, 10, 64)
+		if parseErr != nil {
+			problem(w, http.StatusBadRequest, "tick: want a number, as in /explain?tick=310")
+			return
+		}
+		page, err = explain.Tick(h.Journal, number)
+	}
+	write(page, func() error { return explain.Table(w, page) }, err)
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", contract.MediaJSON)
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody is left to be told
+}
+
+func problem(w http.ResponseWriter, code int, detail string) {
+	w.Header().Set("Content-Type", contract.MediaProblem)
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(contract.ErrorBody{
+		Type: "about:blank", Title: http.StatusText(code), Status: code, Detail: detail,
+	})
+}

@@ -1,0 +1,68 @@
+package policy
+
+import (
+	"slices"
+
+	"gestor.local/contract"
+)
+
+// Decide gives a verdict on every container of the population and the inventory.
+func Decide(p contract.Policy, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
+	subjects := join(pop, inv)
+	judge(p, ctx, subjects)
+	contests := hold(p, subjects)
+	wanted := spare(p, pop, ctx, subjects, contests)
+	counts := count(p, subjects)
+	slices.SortFunc(subjects, byClassRankID)
+	return contract.Plan{
+		Tick:       ctx.Tick,
+		Sequence:   pop.Sequence,
+		PolicyHash: p.Hash(),
+		Mode:       p.Mode,
+		Classify:   p.Classify,
+		Counts:     counts,
+		Surprise:   surprise(p, ctx, wanted, counts),
+		Verdicts:   verdicts(subjects),
+	}
+}
+
+// surprise says whether the plan must run in shadow this once: it is the first one under another policy, or it wants
+// more than the policy expects. A size that was announced one tick ago is no surprise.
+func surprise(p contract.Policy, ctx contract.Context, wanted int, counts []contract.ClassCount) bool {
+	if ctx.PolicyChanged {
+		return true
+	}
+	owned := 0
+	for _, c := range counts {
+		owned += c.Owned
+	}
+	return !ctx.SurpriseSeen && wanted > p.Caps.PerTick && wanted*100 > p.Caps.MaxPlanPercent*owned
+}
+
+// count sums up the population of each class, in the order of the plan.
+func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
+	counts := []contract.ClassCount{
+		{Class: contract.ClassLow, Quota: p.Quota.Low},
+		{Class: contract.ClassHigh, Quota: p.Quota.High},
+		{Class: contract.ClassUnknown},
+	}
+	for _, s := range subjects {
+		c := &counts[classOrder(s.class)]
+		if s.owned {
+			c.Owned++
+		}
+		if s.rank > 0 {
+			c.Eligible++
+		}
+		if s.remove {
+			c.Removals++
+		}
+		if s.reason == contract.ReasonCapped {
+			c.OverCapped++
+		}
+	}
+	for i := range counts {
+		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible)
+	}
+	return counts
+}

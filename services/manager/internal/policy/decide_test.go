@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"fmt"
+	"testing"
+
+	"gestor.local/contract"
+)
+
+// box is a container as the tests describe it: one line a container.
+type box struct {
+	name     string
+	class    contract.Class
+	cpu, ram uint64
+	age      uint64 // seconds
+}
+
+const (
+	second = 1_000_000 // µs
+	now    = 1000 * second
+)
+
+func id(name string) string { return fmt.Sprintf("%064x", name)[:64] }
+
+// scene makes the inputs of a tick: owned, running, mature and measured, unless a test changes them.
+func scene(boxes ...box) (contract.Population, contract.Inventory) {
+	pop := contract.Population{Sequence: 7, MonotonicUS: now, IntervalUS: 10 * second, CPUs: 4}
+	var inv contract.Inventory
+	for _, b := range boxes {
+		age := b.age
+		if age == 0 {
+			age = 60
+		}
+		pop.Members = append(pop.Members, contract.Member{
+			ID: id(b.name), StartUS: now - age*second, SeenTicks: 2 + int(age/10), AgeUS: age * second, Measured: true,
+			Measures: contract.Measures{CPUMillicores: b.cpu, RAMKB: b.ram, VSZKB: 2 * b.ram, RSSKB: b.ram},
+		})
+		labels := map[string]string{contract.LabelManaged: "true"}
+		if b.class != "" {
+			labels[contract.LabelClass] = string(b.class)
+		}
+		inv.Entries = append(inv.Entries, contract.Entry{
+			ID: id(b.name), Name: b.name, Image: "gestor/x", Labels: labels, State: stateRunning, StartedAt: "2026-01-02T03:04:05Z",
+		})
+	}
+	return pop, inv
+}
+
+// removed lists the names the plan removes, in the plan's order.
+func removed(plan contract.Plan) []string {
+	var names []string
+	for _, v := range plan.Verdicts {
+		if v.Verdict == contract.VerdictRemove {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+func verdictOf(t *testing.T, plan contract.Plan, name string) contract.Verdict {
+	t.Helper()
+	for _, v := range plan.Verdicts {
+		if v.ID == id(name) {
+			return v
+		}
+	}
+	t.Fatalf("no verdict on %s", name)
+	return contract.Verdict{}
+}
+
+func TestDecideKeepsTheLightestLowAndTheHeaviestHigh(t *testing.T) {
+	pop, inv := scene(
+		box{name: "l1", class: "low", cpu: 50, ram: 9000},
+		box{name: "l2", class: "low", cpu: 10, ram: 9000},
+		box{name: "l3", class: "low", cpu: 30, ram: 9000},
+		box{name: "l4", class: "low", cpu: 20, ram: 9000},
+		box{name: "h1", class: "high", cpu: 500, ram: 9000},
+		box{name: "h2", class: "high", cpu: 900, ram: 9000},
+		box{name: "h3", class: "high", cpu: 700, ram: 9000},
+	)
+	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{Tick: 3})
+	if got := fmt.Sprint(removed(plan)); got != "[l1 h1]" {
+		t.Fatalf("removed %s", got)
+	}
+	v := verdictOf(t, plan, "l1")
+	if v.Rank != 4 || v.Cut != 3 || v.Neighbour.Name != "l3" || v.DecidingKey != contract.KeyCPU {
+		t.Errorf("verdict on l1: %+v", v)
+	}
+	want := "rank 4 of 4 low, lightest first: 3 stay; behind l3 (rank 3) by cpu: 50m against 30m"
+	if got := Text(v, plan); got != want {
+		t.Errorf("text:\n got %s\nwant %s", got, want)
+	}
+	if plan.Tick != 3 || plan.Sequence != 7 || plan.Surprise {
+		t.Errorf("plan %+v", plan)
+	}
+}

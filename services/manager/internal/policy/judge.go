@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"gestor.local/contract"
+)
+
+// States of the engine in which a container may hold a place or lose it.
+const (
+	stateRunning = "running"
+	statePaused  = "paused"
+)
+
+// judge gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
+func judge(p contract.Policy, ctx contract.Context, subjects []*subject) {
+	m := memory{
+		own: ctx.Suite, suite: set(ctx.SuiteIDs), leaving: set(ctx.Leaving), stuck: set(ctx.Stuck), futile: set(ctx.FutileNames),
+		protected: set(p.Protect.Names),
+	}
+	for _, s := range subjects {
+		m.place(p, s)
+	}
+}
+
+// memory is what is looked up for every subject.
+type memory struct {
+	own                                      string // the suite whose containers are ours
+	suite, leaving, stuck, futile, protected map[string]bool
+}
+
+func set(words []string) map[string]bool {
+	out := make(map[string]bool, len(words))
+	for _, w := range words {
+		out[w] = true
+	}
+	return out
+}
+
+// place finds the first thing that speaks against touching the subject. Who it is comes before what it does: a reason
+// that cannot change by itself hides one that can.
+func (m memory) place(p contract.Policy, s *subject) {
+	if s.entry != nil {
+		s.class = classOf(p, s.entry)
+		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
+	}
+	switch {
+	case m.isSuite(s):
+		s.reason = contract.ReasonSuite
+	case s.entry == nil && s.member != nil:
+		s.reason = contract.ReasonNotInEngine
+	case !s.owned:
+		s.reason = contract.ReasonNotOwned
+	case m.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.wears):
+		s.reason = contract.ReasonProtected
+	default:
+		s.reason = m.stateOf(p, s)
+	}
+}
+
+// isSuite: by resolved id, and by role for a part that runs without the others knowing its id.
+func (m memory) isSuite(s *subject) bool {
+	return m.suite[s.id] || s.entry != nil && s.entry.Labels[contract.LabelRole] != ""
+}
+
+// wears says whether the engine's entry carries the label, "key" or "key=value".
+func (s *subject) wears(label string) bool {
+	key, want, valued := strings.Cut(label, "=")
+	got, ok := s.entry.Labels[key]
+	return ok && (!valued || got == want)
+}
+
+// stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
+func (m memory) stateOf(p contract.Policy, s *subject) string {
+	switch {
+	case m.leaving[s.id]:
+		return contract.ReasonLeaving
+	case m.stuck[s.id]:
+		return contract.ReasonStuck
+	case m.futile[s.entry.Name]:
+		return contract.ReasonFutile
+	case s.entry.State == statePaused || s.member != nil && s.member.Frozen:
+		return contract.ReasonPaused
+	case s.entry.State != stateRunning:
+		return contract.ReasonNotRunning
+	case s.class == contract.ClassUnknown && p.Classify != contract.ClassifyRank:
+		return contract.ReasonUnknown
+	default:
+		return s.measureOf(p)
+	}
+}
+
+// measureOf says whether the subject has been seen and measured well enough to be compared.
+func (s *subject) measureOf(p contract.Policy) string {
+	m := s.member
+	switch {
+	case m == nil || !m.Measured && (m.Why == contract.UnmeasuredBadRow || m.Why == contract.UnmeasuredImpossible):
+		return contract.ReasonUnmeasured
+	case m.SeenTicks <= p.Warmup || m.AgeUS < warmupUS(p):
+		s.young = true
+		return contract.ReasonYoung
+	case !m.Measured && (p.Warmup > 0 || m.Why != contract.UnmeasuredBaseline):
+		return contract.ReasonUnmeasured
+	default:
+		return ""
+	}
+}
+
+// warmupUS is the age at which a container counts, in microseconds.
+func warmupUS(p contract.Policy) uint64 {
+	return uint64(p.Warmup) * uint64(max(0, p.Tick)) / 1000
+}

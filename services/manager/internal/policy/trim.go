@@ -1,0 +1,34 @@
+package policy
+
+import (
+	"strings"
+
+	"gestor.local/contract"
+)
+
+// Trim returns the inventory with only those labels that Decide reads under the policy: decisions are the same, and a
+// journal neither grows by nor gives away what strangers wrote on their containers.
+func Trim(p contract.Policy, inv contract.Inventory) contract.Inventory {
+	read := []string{contract.LabelManaged, contract.LabelClass, contract.LabelRole, contract.LabelSuite}
+	for _, label := range p.Protect.Labels {
+		key, _, _ := strings.Cut(label, "=")
+		read = append(read, key)
+	}
+	out := contract.Inventory{Host: inv.Host, Entries: make([]contract.Entry, len(inv.Entries))}
+	for i, e := range inv.Entries {
+		labels := e.Labels
+		e.Labels = nil
+		for _, key := range read {
+			value, ok := labels[key]
+			if !ok {
+				continue
+			}
+			if e.Labels == nil {
+				e.Labels = make(map[string]string, len(read))
+			}
+			e.Labels[key] = value
+		}
+		out.Entries[i] = e
+	}
+	return out
+}

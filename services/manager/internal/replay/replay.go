@@ -1,0 +1,94 @@
+// Package replay makes recorded decisions again and compares them byte for byte with what was written down.
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"gestor.local/contract"
+
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/policy"
+)
+
+// Report is the result of a replay.
+type Report struct {
+	Ticks     int          `json:"ticks"` // decisions that were made again
+	Same      int          `json:"same"`
+	Different []Difference `json:"different"`
+	// NoPolicy counts ticks whose policy is no longer in the journal.
+	NoPolicy int `json:"no_policy"`
+	BadLines int `json:"bad_lines"`
+}
+
+// Difference is a plan that came out otherwise.
+type Difference struct {
+	Tick     uint64 `json:"tick"`
+	Sequence uint64 `json:"sequence"`
+	// What names the first difference; Recorded and Replayed are both plans.
+	What     string          `json:"what"`
+	Recorded json.RawMessage `json:"recorded"`
+	Replayed json.RawMessage `json:"replayed"`
+}
+
+// Run replays the journal at path: its folder or one of its files.
+func Run(path string) (Report, error) {
+	report := Report{Different: []Difference{}}
+	policies := map[string]contract.Policy{}
+	stats, err := journal.Scan(path, func(e journal.Entry) error {
+		switch {
+		case e.Policy != nil:
+			policies[e.Policy.Hash] = e.Policy.Policy
+		case e.Tick != nil:
+			p, ok := policies[e.Tick.PolicyHash]
+			if !ok {
+				report.NoPolicy++
+				return nil
+			}
+			return report.tick(p, e.Tick)
+		}
+		return nil
+	})
+	report.BadLines = stats.BadLines
+	return report, err
+}
+
+func (r *Report) tick(p contract.Policy, t *journal.Tick) error {
+	plan := policy.Decide(p, t.Population, t.Inventory, t.Context)
+	again, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	r.Ticks++
+	if bytes.Equal(again, t.Plan) {
+		r.Same++
+		return nil
+	}
+	r.Different = append(r.Different, Difference{
+		Tick: t.Context.Tick, Sequence: t.Population.Sequence, What: difference(t, plan),
+		Recorded: t.Plan, Replayed: again,
+	})
+	return nil
+}
+
+// difference names the first container that was judged otherwise.
+func difference(t *journal.Tick, now contract.Plan) string {
+	then, err := t.Decoded()
+	if err != nil {
+		return err.Error()
+	}
+	if then.PolicyHash != now.PolicyHash {
+		return fmt.Sprintf("the policy's hash was %s and is %s", then.PolicyHash, now.PolicyHash)
+	}
+	if len(then.Verdicts) != len(now.Verdicts) {
+		return fmt.Sprintf("%d containers were judged, now %d", len(then.Verdicts), len(now.Verdicts))
+	}
+	for i, v := range then.Verdicts {
+		n := now.Verdicts[i]
+		if v.ID != n.ID || v.Verdict != n.Verdict || v.Reason != n.Reason || v.Rank != n.Rank {
+			return fmt.Sprintf("%.12s was %s (%s), now at its place %.12s is %s (%s)", v.ID, v.Verdict, v.Reason, n.ID, n.Verdict, n.Reason)
+		}
+	}
+	return "a figure or a count"
+}

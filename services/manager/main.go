@@ -1,0 +1,90 @@
+// Command manager keeps the container population of a host inside a declared policy.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"gestor.local/manager/internal/command"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+const usage = `usage: manager [COMMAND] [ARGUMENT…]
+
+  run                    govern until SIGINT or SIGTERM (the default)
+  once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
+  check-policy FILE      validate a policy and print the effective one
+  explain [TICK|NAME]    why each container was kept or removed
+  replay [JOURNAL]       decide recorded ticks again and compare byte for byte
+  simulate               the policy on a synthetic host
+  healthcheck            ask the running manager whether it lives
+  settings               list the settings, which come from the environment
+  version                print the version
+
+Every command has --help.
+Exit codes: 0 done, 2 configuration, 3 no source of figures, 4 engine unreachable, 5 storage.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// dispatch runs one subcommand and returns its exit code.
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	name, rest := "run", args
+	if len(args) > 0 {
+		name, rest = args[0], args[1:]
+	}
+	switch name {
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(stdout, usage)
+		return exitDone
+	case "version", "--version":
+		fmt.Fprintln(stdout, version)
+		return exitDone
+	case "settings":
+		printSettings(stdout)
+		return exitDone
+	case "run":
+		return runCommand(ctx, rest, stdout, stderr)
+	case "once":
+		return onceCommand(ctx, rest, stdout, stderr)
+	case "healthcheck":
+		return healthCommand(ctx, rest, stdout, stderr)
+	}
+	if cmd, ok := offline()[name]; ok {
+		return cmd(rest, offlineEnv(stdout, stderr))
+	}
+	fmt.Fprintf(stderr, "manager: unknown command %q\n\n%s", name, usage)
+	return exitConfig
+}
+
+// offline are the subcommands that need neither the host nor the engine.
+func offline() map[string]func([]string, command.Env) int {
+	return map[string]func([]string, command.Env) int{
+		"check-policy": command.CheckPolicy, "explain": command.Explain, "replay": command.Replay, "simulate": command.Simulate,
+	}
+}
+
+// offlineEnv uses the settings as far as they are right: these commands also take paths as arguments.
+func offlineEnv(stdout, stderr io.Writer) command.Env {
+	e := command.Env{Stdout: stdout, Stderr: stderr}
+	if cfg, err := loadConfig(); err == nil {
+		e.Journal, e.Policy = journalDir(cfg), cfg.Policy
+	}
+	return e
+}
+
+func journalDir(c config) string { return filepath.Join(c.State, "journal") }
+
+func spoolDir(c config) string { return filepath.Join(c.State, "spool") }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/explain"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/hostproc"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+)
+
+// onceTicks is how many ticks one decision may take: the first gives no rates, the second does, the others are for a host
+// that was busy.
+const onceTicks = 5
+
+// onceCommand makes one decision and carries it out, or only shows it.
+func onceCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("once", flag.ContinueOnError)
+	shadow := f.Bool("shadow", false, "change nothing: neither containers, nor journal, nor records")
+	asJSON := f.Bool("json", false, "print JSON instead of a table")
+	code, done := parseFlags(f, args, stdout, stderr,
+		"Reads the host twice, a tick apart, decides once, carries the decision out and prints it with its reasons.\n"+
+			"While a manager runs on the same GESTOR_STATE only --shadow is possible.")
+	if done {
+		return code
+	}
+	page, err := once(ctx, *shadow, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "once: %v\n", err)
+		return codeOf(err)
+	}
+	show := explain.Table
+	if *asJSON {
+		show = func(w io.Writer, p explain.Page) error { return explain.JSON(w, p) }
+	}
+	if err := show(stdout, page); err != nil {
+		fmt.Fprintf(stderr, "once: %v\n", err)
+		return 1
+	}
+	return exitDone
+}
+
+func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, error) {
+	cfg, err := loadConfig()
+	if err != nil {
+		return explain.Page{}, because(exitConfig, err)
+	}
+	policy, err := cfg.policy()
+	if err != nil {
+		return explain.Page{}, because(exitConfig, err)
+	}
+	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
+	p := &parts{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
+	defer p.close()
+	steps := []func(context.Context) error{p.openEngine, p.openEyes, p.openJournal, p.openSpool}
+	if shadow {
+		policy.Mode, steps = contract.ModeShadow, steps[:2]
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return explain.Page{}, err
+		}
+	}
+	fmt.Fprintf(stderr, "once: two readings, %s apart\n", policy.Tick)
+	return p.decideOnce(ctx, policy, shadow)
+}
+
+// decideOnce runs the loop until one decision was made and carried out.
+func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.Page, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	seen := &onlooker{stop: cancel}
+	o := govern.Options{
+		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: p.cfg.Suite}, Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered,
+		Boottime: boottime, RecordAll: p.cfg.Record == "all", Drain: p.cfg.Drain, Sinks: []govern.Sink{seen}, Log: p.log,
+	}
+	memory := &memory{}
+	o.Journal, o.Spool = memory, nowhere{}
+	if !shadow {
+		o.Journal, o.Spool = p.journal, p.spool
+	}
+	if err := govern.New(o).Run(ctx); err != nil {
+		return explain.Page{}, because(exitStorage, err)
+	}
+	switch {
+	case seen.gates != nil:
+		return explain.Page{}, because(exitEyes, fmt.Errorf("no decision: %w", seen.gates))
+	case shadow:
+		return explain.New(time.Now(), memory.tick, memory.plan, nil), nil
+	default:
+		return explain.Last(journalDir(p.cfg))
+	}
+}
+
+// onlooker is a sink that ends the run when one decision was made and its orders have ended.
+type onlooker struct {
+	stop  func()
+	ticks int
+	left  int   // orders under way
+	gates error // what keeps it from deciding
+}
+
+// Ticked sees whether the tick could decide.
+func (o *onlooker) Ticked(r *govern.Report) {
+	o.ticks++
+	o.gates = nil
+	if r.Plan == nil || len(r.Gates) > 0 {
+		o.gates = errors.New("gated")
+		for _, c := range r.Conditions {
+			if c.Gate {
+				o.gates = fmt.Errorf("%s: %s", c.Title, c.Text)
+			}
+		}
+	}
+	o.left = r.Orders
+	if (o.gates == nil && o.left == 0) || o.ticks == onceTicks {
+		o.stop()
+	}
+}
+
+// Acted counts the orders that have ended.
+func (o *onlooker) Acted(govern.Acted) {
+	if o.left--; o.left <= 0 && o.gates == nil {
+		o.stop()
+	}
+}
+
+// memory is a journal that only remembers the last tick: nothing is done that would have to be remembered.
+type memory struct {
+	mu   sync.Mutex // guards all following fields
+	tick journal.Tick
+	plan contract.Plan
+}
+
+// Tick remembers the inputs and the plan.
+func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tick, m.plan = t, plan
+	return nil
+}
+
+// Intent refuses: whoever has no journal must not act.
+func (m *memory) Intent(...journal.Intent) error { return errors.New("no journal is open") }
+
+// Outcome has nothing to remember.
+func (m *memory) Outcome(...journal.Outcome) error { return nil }
+
+// Size is nothing.
+func (m *memory) Size() int64 { return 0 }
+
+// nowhere is a spool for records that nobody is to have.
+type nowhere struct{}
+
+func (nowhere) Append(...contract.Record) error { return nil }
+func (nowhere) Stats() ship.Stats               { return ship.Stats{} }

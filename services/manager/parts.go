@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/hostproc"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/procfile"
+	"gestor.local/ship"
+)
+
+// parts are what the governor works with, in the order in which they are opened.
+type parts struct {
+	cfg       config
+	log       zerolog.Logger
+	token     string
+	host      string
+	engine    *engine.Client
+	eyes      *eyes.Eyes
+	journal   *journal.Journal
+	recovered journal.Recovery
+	spool     *ship.Shipper
+	closers   []closer
+}
+
+// closer undoes one step of the start.
+type closer struct {
+	what  string
+	close func() error
+}
+
+// open opens everything, or nothing.
+func open(ctx context.Context, cfg config, log zerolog.Logger) (*parts, error) {
+	p := &parts{cfg: cfg, log: log}
+	for _, step := range []func(context.Context) error{p.openEngine, p.openEyes, p.openJournal, p.openSpool} {
+		if err := step(ctx); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *parts) openEngine(ctx context.Context) error {
+	var err error
+	if p.token, err = p.cfg.token(); err != nil {
+		return because(exitConfig, err)
+	}
+	if p.engine, err = engine.Open(p.cfg.Engine); err != nil {
+		return because(exitConfig, err)
+	}
+	p.opened("engine", p.engine.Close)
+	name, err := reach(ctx, p.engine, p.cfg.EngineWait, p.log)
+	if err != nil {
+		return because(exitEngine, fmt.Errorf("%w; is the Docker engine running, and may this user use its socket?", err))
+	}
+	p.host = p.cfg.Host
+	if p.host == "" {
+		p.host = name
+	}
+	return nil
+}
+
+func (p *parts) openEyes(context.Context) error {
+	var err error
+	p.eyes, err = eyes.Open(eyes.Options{
+		Choice: p.cfg.Source,
+		Module: procfile.Options{Proc: p.cfg.Proc, Name: p.cfg.ProcName},
+		Procfs: hostproc.Options{Proc: p.cfg.Proc, Cgroup: p.cfg.Cgroup, CmdlineMax: p.cfg.CmdlineMax},
+	}, p.log)
+	return because(exitEyes, err)
+}
+
+func (p *parts) openJournal(context.Context) error {
+	var err error
+	if p.journal, p.recovered, err = journal.Open(journalDir(p.cfg), journal.Options{}); err != nil {
+		return because(exitStorage, err)
+	}
+	p.opened("journal", p.journal.Close)
+	return nil
+}
+
+func (p *parts) openSpool(context.Context) error {
+	boot, err := bootID(p.cfg.Proc)
+	if err != nil {
+		return because(exitEyes, err)
+	}
+	p.spool, err = ship.Open(ship.Config{
+		Dir: spoolDir(p.cfg), URL: p.cfg.LogsURL, Producer: contract.ProducerManager, Host: p.host, Boot: boot,
+		MaxBytes: p.cfg.SpoolBytes, Token: p.token,
+		Log: func(message string, err error) { p.log.Warn().Err(err).Msg(message) },
+	})
+	if err != nil {
+		return because(exitStorage, err)
+	}
+	p.opened("spool", p.spool.Close)
+	return nil
+}
+
+func (p *parts) opened(what string, closeIt func() error) {
+	p.closers = append(p.closers, closer{what, closeIt})
+}
+
+// close closes what is open, the last first.
+func (p *parts) close() {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		c := p.closers[i]
+		p.timed("close "+c.what, c.close)
+	}
+	p.closers = nil
+}
+
+func (p *parts) timed(what string, step func() error) {
+	began := time.Now()
+	err := step()
+	line := p.log.Info()
+	if err != nil {
+		line = p.log.Warn().Err(err)
+	}
+	line.Dur("took_ms", time.Since(began)).Msg(what)
+}
+
+// awaitLogs waits for the log service to be ready, within GESTOR_LOGS_WAIT. Without it the manager governs all the same:
+// its records wait on disk.
+func (p *parts) awaitLogs(ctx context.Context) {
+	until := time.Now().Add(p.cfg.LogsWait)
+	for ctx.Err() == nil {
+		err := ask(ctx, strings.TrimSuffix(p.cfg.LogsURL, "/")+contract.PathReady)
+		if err == nil {
+			return
+		}
+		if time.Now().After(until) {
+			p.log.Warn().Err(err).Msg("the log service is not ready; governing goes on and records wait on disk; start it with docker compose up -d logs")
+			return
+		}
+		pause(ctx, time.Second)
+	}
+}
+
+// began writes the first records of the run.
+func (p *parts) began(policy contract.Policy) {
+	records := []contract.Record{startRecord(policy)}
+	if p.recovered.TornBytes > 0 || p.recovered.BadLines > 0 {
+		records = append(records, contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
+			Event: "torn_tail", Level: "warn", Message: "the journal had a torn or damaged end; it was copied aside",
+			Details: map[string]any{"bytes": p.recovered.TornBytes, "bad_lines": p.recovered.BadLines, "copy": p.recovered.TornCopy},
+		}))
+	}
+	if err := p.spool.Append(records...); err != nil {
+		p.log.Warn().Err(err).Msg("the first records could not be kept")
+	}
+}
+
+// farewell sends the last records and asks for the charts: the manager's last request.
+func (p *parts) farewell(reason error) {
+	if err := p.spool.Append(govern.End(reason)); err != nil {
+		p.log.Warn().Err(err).Msg("the last record could not be kept")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Flush)
+	defer cancel()
+	p.timed("flush records", func() error { return p.spool.Flush(ctx) })
+	p.timed("ask for the charts", p.charts)
+}
+
+// chartsTimeout is how long the log service may take to draw everything it holds.
+const chartsTimeout = 15 * time.Second
+
+func (p *parts) charts() error {
+	ctx, cancel := context.WithTimeout(context.Background(), chartsTimeout)
+	defer cancel()
+	url := strings.TrimSuffix(p.cfg.LogsURL, "/") + contract.PathCharts
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(nil))
+	if err != nil {
+		return err
+	}
+	if p.token != "" {
+		req.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("charts: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("charts: POST %s: %s", url, resp.Status)
+	}
+	return nil
+}
+
+// bootID is the kernel's name for the time since the host was started.
+func bootID(proc string) (string, error) {
+	text, err := os.ReadFile(proc + "/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read boot id: %w; is GESTOR_PROC=%s the host's /proc?", err, proc)
+	}
+	if id := strings.TrimSpace(string(text)); id != "" {
+		return id, nil
+	}
+	return "", errors.New("read boot id: the file is empty")
+}
+
+// boottime reads the clock of the snapshots in microseconds. The call cannot fail for a clock that every Linux has.
+func boottime() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0
+	}
+	return uint64(ts.Sec)*1_000_000 + uint64(ts.Nsec)/1000 //nolint:gosec // since the boot
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/console"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/hostproc"
+	"gestor.local/manager/internal/ops"
+)
+
+// serve wires the manager and governs until ctx ends:
+//
+//	/proc, cgroups or module ──► eyes ──┐                       ┌──► console (on a terminal)
+//	                                    ├──► governor ── sinks ─┼──► metrics ──┐
+//	       Docker Engine ◄──► engine ───┘    │      │           └──► health ───┼──► ops port :8081
+//	                                         ▼      ▼                          │
+//	                                      journal  spool ──► log service       │
+//	                                         └── explain ──────────────────────┘
+//
+// Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
+func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
+	policy, err := cfg.policy()
+	if err != nil {
+		return because(exitConfig, err)
+	}
+	parts, err := open(ctx, cfg, log)
+	if err != nil && ctx.Err() != nil {
+		return nil // told to stop before it had started
+	}
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	parts.awaitLogs(ctx)
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	health := &ops.Health{}
+	sinks := []govern.Sink{ops.NewMetrics(registry, version), health, voice(cfg, stdout, log)}
+	governor := govern.New(govern.Options{
+		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
+		Spool: parts.spool, Recovered: parts.recovered, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
+		SweepAtEnd: true,
+		Sinks:      sinks, Log: log,
+	})
+	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: version}.Server(cfg.Ops)
+
+	parts.began(policy)
+	err = together(ctx, cfg, log, parts, governor, server)
+	parts.farewell(err)
+	return err
+}
+
+// together runs all actors until one of them ends; the others are then told to stop.
+func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server) error {
+	var g run.Group
+	add := func(actor func(context.Context) error) {
+		ctx, cancel := context.WithCancel(ctx)
+		g.Add(func() error { return actor(ctx) }, func(error) { cancel() })
+	}
+	add(func(ctx context.Context) error { // a signal
+		<-ctx.Done()
+		log.Info().Msg("stopping")
+		return nil
+	})
+	add(governor.Run)
+	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
+	add(func(ctx context.Context) error { return reloads(ctx, cfg, governor, log) })
+	g.Add(func() error {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose a free port", cfg.Ops, err))
+		}
+		return nil
+	}, func(error) { shutdown(server) })
+	return g.Run()
+}
+
+// shutdown gives requests under way a moment; whoever scrapes metrics can wait no longer.
+func shutdown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = server.Shutdown(ctx) // the connections end with the process
+}
+
+// reloads hands the governor the policy again on every SIGHUP.
+func reloads(ctx context.Context, cfg config, governor *govern.Governor, log zerolog.Logger) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			p, err := cfg.policy()
+			log.Info().Str("file", cfg.Policy).Msg("reading the policy again")
+			governor.Reload(ctx, govern.Reload{Policy: p, Err: err})
+		}
+	}
+}
+
+// voice tells what happens: a table each tick for people, log lines for machines.
+func voice(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
+	if cfg.forPeople(stdout) {
+		return console.New(stdout)
+	}
+	return console.NewLines(log)
+}
+
+// reach returns the engine's name for the machine, trying for a while: a daemon may be on its way back.
+func reach(ctx context.Context, c *engine.Client, wait time.Duration, log zerolog.Logger) (string, error) {
+	until := time.Now().Add(wait)
+	for {
+		call, cancel := context.WithTimeout(ctx, 5*time.Second)
+		name, err := c.Name(call)
+		cancel()
+		if err == nil || time.Now().After(until) || ctx.Err() != nil {
+			return name, err
+		}
+		log.Warn().Err(err).Msg("the engine does not answer yet")
+		pause(ctx, time.Second)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// startRecord is the first record of a run.
+func startRecord(p contract.Policy) contract.Record {
+	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
+		Event: "start", Level: "info", Message: "the manager starts",
+		Details: map[string]any{"version": version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
+	})
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/ship/shiptest"
+)
+
+// newDaemon is an engine that has no containers; it returns its address.
+func newDaemon(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		w.Header().Set("Content-Type", contract.MediaJSON)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/info"):
+			_, _ = w.Write([]byte(`{"Name":"fakehost"}`))
+		case strings.HasSuffix(r.URL.Path, "/containers/json"):
+			_, _ = w.Write([]byte(`[]`))
+		}
+	}))
+	t.Cleanup(s.Close)
+	return "tcp://" + strings.TrimPrefix(s.URL, "http://")
+}
+
+// logService is the log service of these tests: it also remembers what else it was asked, in order.
+type logService struct {
+	shiptest.Service
+	mu    sync.Mutex
+	asked []string
+}
+
+func (l *logService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	l.asked = append(l.asked, r.Method+" "+r.URL.Path)
+	l.mu.Unlock()
+	switch r.URL.Path {
+	case contract.PathReady:
+	case contract.PathCharts:
+		w.WriteHeader(http.StatusCreated)
+	default:
+		l.Service.ServeHTTP(w, r)
+	}
+}
+
+// output takes what a run prints and is read while it goes on.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+func TestRunFromStartToTheLastRequest(t *testing.T) {
+	clearEnv(t)
+	logs := &logService{}
+	server := httptest.NewServer(logs)
+	defer server.Close()
+	ops := freeAddress(t)
+	for name, value := range map[string]string{
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": server.URL, "GESTOR_STATE": t.TempDir(), "GESTOR_OPS": ops,
+		"GESTOR_SOURCE": "procfs", "GESTOR_TICK": "1s",
+	} {
+		t.Setenv(name, value)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var out output
+	ended := make(chan int, 1)
+	go func() { ended <- dispatch(ctx, []string{"run"}, &out, &out) }()
+	eventually(t, "the manager says that it is ready", func() bool { return ask(ctx, "http://"+ops+contract.PathReady) == nil })
+	if code := dispatch(ctx, []string{"healthcheck", "--ready"}, &out, &out); code != exitDone {
+		t.Errorf("healthcheck: code %d", code)
+	}
+	stop()
+	select {
+	case code := <-ended:
+		if code != exitDone {
+			t.Errorf("code %d", code)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the manager does not stop")
+	}
+	var events []string
+	for _, r := range logs.Records() {
+		if b, ok := r.Body.(contract.SystemBody); ok {
+			events = append(events, b.Event)
+		}
+		if r.Host != "fakehost" || r.Producer != contract.ProducerManager {
+			t.Fatalf("record %+v", r)
+		}
+	}
+	if len(events) == 0 || events[0] != "start" || events[len(events)-1] != "stop" {
+		t.Errorf("events %v, want start first and stop last", events)
+	}
+	if first, last := logs.asked[0], logs.asked[len(logs.asked)-1]; first != "GET "+contract.PathReady || last != "POST "+contract.PathCharts {
+		t.Errorf("first %q, last %q of %v", first, last, logs.asked)
+	}
+	steps := []string{"acting has stopped", "flush records", "ask for the charts", "close spool", "close journal", "close engine"}
+	var at []int
+	for _, s := range steps {
+		at = append(at, strings.Index(out.String(), s))
+	}
+	if at[0] < 0 || !slices.IsSorted(at) {
+		t.Errorf("teardown is not in the reverse order of the start: %v\n%s", at, out.String())
+	}
+}
+
+func TestABusyPortStopsTheStart(t *testing.T) {
+	clearEnv(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, value := range map[string]string{
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": "http://127.0.0.1:1", "GESTOR_LOGS_WAIT": "0s", "GESTOR_FLUSH": "1ms",
+		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": taken.Addr().String(), "GESTOR_SOURCE": "procfs",
+	} {
+		t.Setenv(name, value)
+	}
+	var out output
+	if code := dispatch(context.Background(), []string{"run"}, &out, &out); code != exitConfig || !strings.Contains(out.String(), "choose a free port") {
+		t.Errorf("code %d: %s", code, out.String())
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually waits for a state, a minute at most.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not so within a minute", what)
+		}
+	}
+}
+
+func TestOnceDecidesOnceAndShadowLeavesNothingBehind(t *testing.T) {
+	clearEnv(t)
+	state := t.TempDir()
+	for name, value := range map[string]string{
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": state, "GESTOR_SOURCE": "procfs", "GESTOR_TICK": "1s",
+	} {
+		t.Setenv(name, value)
+	}
+	var page struct {
+		Mode  string
+		Gates []string
+	}
+	for _, tt := range []struct {
+		args []string
+		mode string
+		left bool
+	}{
+		{[]string{"once", "--shadow", "--json"}, "shadow", false},
+		{[]string{"once", "--json"}, "enforce", true},
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := dispatch(context.Background(), tt.args, &stdout, &stderr); code != exitDone {
+			t.Fatalf("%v: code %d: %s", tt.args, code, stderr.String())
+		}
+		if err := json.Unmarshal(stdout.Bytes(), &page); err != nil || page.Mode != tt.mode || len(page.Gates) != 0 {
+			t.Errorf("%v: %v, %+v", tt.args, err, page)
+		}
+		files, err := os.ReadDir(state)
+		if err != nil || (len(files) > 0) != tt.left {
+			t.Errorf("%v left %v (%v)", tt.args, files, err)
+		}
+	}
+}
