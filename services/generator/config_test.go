@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/generator/internal/cadence"
+)
+
+// clean unsets every setting for the test, whatever the machine has set.
+func clean(t *testing.T) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "GESTOR_") {
+			t.Setenv(name, value) // put back at the end
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestFlagsWinOverTheEnvironmentAndThatOverTheDefaults(t *testing.T) {
+	clean(t)
+	t.Setenv("GESTOR_INTERVAL", "7s")
+	t.Setenv("GESTOR_BATCH", "3")
+	c, err := loadConfig("run", []string{"--interval", "9s"}, "interval", "batch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Interval != 9*time.Second || c.Batch != 3 || c.MaxAlive != 40 || c.Profile != "seed" {
+		t.Errorf("%+v", c)
+	}
+	p, err := c.churn()
+	if err != nil || p.Arrivals.Every != cadence.Span(9*time.Second) || p.Arrivals.Count != 3 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
+	clean(t)
+	wrong := map[string]string{
+		"GESTOR_SEED": "-1", "GESTOR_INTERVAL": "1ms", "GESTOR_BATCH": "100000", "GESTOR_MAX_ALIVE": "0", "GESTOR_MAX_TOTAL": "0",
+		"GESTOR_PARALLEL": "1000", "GESTOR_MAX_LATE": "0s", "GESTOR_START_TIMEOUT": "1ms", "GESTOR_MAX_FAILURES": "0",
+		"GESTOR_LEASE": "1s", "GESTOR_SUITE": "a b", "GESTOR_FOR": "-1s", "GESTOR_PLAN": "x",
+	}
+	for name, value := range wrong {
+		t.Setenv(name, value)
+	}
+	_, err := loadConfig("run", []string{"stray"})
+	if !errors.Is(err, errConfig) || exitCode(err) != exitConfig {
+		t.Fatalf("got %v", err)
+	}
+	for name := range wrong {
+		if !strings.Contains(err.Error(), name+":") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if !strings.Contains(err.Error(), "stray") {
+		t.Error("the stray argument is missing")
+	}
+}
+
+func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
+	clean(t)
+	t.Setenv("GESTOR_INTERVAL", "soon")
+	t.Setenv("GESTOR_BATCH", "many")
+	_, err := loadConfig("run", nil)
+	if err == nil || !strings.Contains(err.Error(), "GESTOR_INTERVAL:") || !strings.Contains(err.Error(), "GESTOR_BATCH:") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestIntervalFitsBatchesOnly(t *testing.T) {
+	clean(t)
+	c, err := loadConfig("run", []string{"--profile", "poisson", "--interval", "9s"}, "profile", "interval")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.churn(); err == nil || !strings.Contains(err.Error(), "poisson") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The documentation's table is the one that --help prints.
+func TestTheDocumentedSettingsAreTheRealOnes(t *testing.T) {
+	text, err := os.ReadFile("../../docs/generator.md")
+	if err != nil {
+		t.Skipf("the documentation is not beside this module: %v", err)
+	}
+	var table strings.Builder
+	writeSettings(&table)
+	if !strings.Contains(string(text), table.String()) {
+		t.Errorf("docs/generator.md does not hold the settings as --help prints them:\n%s", table.String())
+	}
+}

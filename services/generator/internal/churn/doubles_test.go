@@ -1,0 +1,149 @@
+package churn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/launch"
+	"gestor.local/generator/internal/plan"
+	"gestor.local/generator/internal/report"
+)
+
+// engine is an engine in memory: starting takes time, may fail, and containers die after a while. It also checks the
+// bounds that no run may pass.
+type engine struct {
+	took func(s plan.Start) time.Duration
+	fail func(s plan.Start) error
+	life func(s plan.Start) time.Duration // 0 = for ever
+
+	mu            sync.Mutex // guards all following fields
+	lives         *Lives
+	alive         map[string]bool
+	underWay      int
+	most, mostWay int // alive or about to be; under way
+	began         map[uint64]time.Time
+	died          map[string]int
+}
+
+func id(s plan.Start) string { return fmt.Sprintf("%064d", s.Position) }
+
+func (e *engine) Name(s plan.Start) string { return s.Name + "-run" }
+
+func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
+	e.mu.Lock()
+	e.underWay++
+	e.began[s.Position] = time.Now()
+	e.mostWay = max(e.mostWay, e.underWay)
+	e.most = max(e.most, len(e.alive)+e.underWay)
+	e.mu.Unlock()
+	defer func() { e.mu.Lock(); e.underWay--; e.mu.Unlock() }()
+	if !pause(ctx, e.took(s)) {
+		return "", &launch.Error{Cause: launch.CauseStopped}
+	}
+	if err := e.fail(s); err != nil {
+		return "", err
+	}
+	e.mu.Lock()
+	e.alive[id(s)] = true
+	e.mu.Unlock()
+	e.lives.Event(census.Event{At: time.Now(), Action: census.EventStart, ID: id(s)})
+	if life := e.life(s); life > 0 {
+		time.AfterFunc(life, func() {
+			e.mu.Lock()
+			delete(e.alive, id(s))
+			e.mu.Unlock()
+			e.lives.Event(census.Event{At: time.Now(), Action: census.EventDie, ID: id(s)})
+		})
+	}
+	return id(s), nil
+}
+
+// journal is a Recorder; it fails while broken says so.
+type journal struct {
+	mu      sync.Mutex
+	records []contract.Record
+	broken  func() bool
+}
+
+func (j *journal) Append(records ...contract.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.broken != nil && j.broken() {
+		return errors.New("full")
+	}
+	j.records = append(j.records, records...)
+	return nil
+}
+
+// launches returns the launch records by position, and fails if a position has two.
+func (j *journal) launches(t testing.TB) map[uint64]contract.LaunchBody {
+	t.Helper()
+	got := map[uint64]contract.LaunchBody{}
+	for _, r := range j.records {
+		if body, ok := r.Body.(contract.LaunchBody); ok {
+			if _, twice := got[body.Position]; twice {
+				t.Errorf("position %d was recorded twice", body.Position)
+			}
+			got[body.Position] = body
+		}
+	}
+	return got
+}
+
+func (j *journal) events() (got []string) {
+	for _, r := range j.records {
+		if body, ok := r.Body.(contract.SystemBody); ok {
+			got = append(got, body.Event)
+		}
+	}
+	return got
+}
+
+// stage is a Runner with doubles around it; change what a test needs to be otherwise.
+type stage struct {
+	Runner
+	engine  *engine
+	journal *journal
+	freeKB  atomic.Uint64
+}
+
+func newStage(starts ...plan.Start) *stage {
+	s := &stage{engine: &engine{
+		took:  func(plan.Start) time.Duration { return 0 },
+		fail:  func(plan.Start) error { return nil },
+		life:  func(plan.Start) time.Duration { return 0 },
+		alive: map[string]bool{}, began: map[uint64]time.Time{}, died: map[string]int{},
+	}, journal: &journal{}}
+	s.freeKB.Store(1 << 20)
+	s.engine.lives = NewLives(func(cause string, _ time.Duration) { s.engine.died[cause]++ })
+	end := int64(0)
+	if len(starts) > 0 {
+		end = starts[len(starts)-1].OffsetUS + 1
+	}
+	s.Runner = Runner{
+		Options: Options{RunID: "run", MaxAlive: 1000, Parallel: 4, MaxTotal: 1000, MaxLate: time.Minute, Grace: 5 * time.Second},
+		Starter: s.engine, Recorder: s.journal, Lives: s.engine.lives,
+		Windows: &plan.Whole{Plan: plan.Plan{Header: plan.Header{ToUS: end}, Starts: starts}},
+		Tally:   report.NewTally("run", 1, "test", time.Now()),
+		Gate:    NewGate(1024, 3, 10*time.Second, func() (uint64, error) { return s.freeKB.Load(), nil }),
+		Log:     func(string, error) {},
+	}
+	return s
+}
+
+// at makes a start at each of the given seconds.
+func at(seconds ...int64) (starts []plan.Start) {
+	for i, second := range seconds {
+		starts = append(starts, plan.Start{
+			Position: uint64(i + 1), OffsetUS: second * 1e6, Image: "low-idle", Class: contract.ClassLow, Name: fmt.Sprint("n", i+1),
+		})
+	}
+	return starts
+}

@@ -1,0 +1,172 @@
+package churn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gestor.local/generator/internal/census"
+)
+
+// herd is a Census in memory. Every method fails while away.
+type herd struct {
+	mu      sync.Mutex // guards all following fields
+	found   []census.Container
+	largest int // group removed together
+	lists   int
+	watches int
+	away    bool
+	fault   error // what it fails with, errAway when nil
+	each    func(census.Event)
+}
+
+var errAway = errors.New("away")
+
+func (h *herd) List(context.Context, string) ([]census.Container, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lists++
+	if h.away {
+		return nil, h.failure()
+	}
+	return append([]census.Container(nil), h.found...), nil
+}
+
+func (h *herd) Remove(_ context.Context, ids []string) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.away {
+		return 0, h.failure()
+	}
+	h.largest = max(h.largest, len(ids))
+	h.found = h.found[len(ids):] // they are asked for in order
+	return len(ids), nil
+}
+
+func (h *herd) failure() error {
+	if h.fault != nil {
+		return h.fault
+	}
+	return errAway
+}
+
+func (h *herd) Watch(ctx context.Context, _ string, each func(census.Event)) error {
+	h.mu.Lock()
+	h.watches++
+	h.each = each
+	away := h.away
+	h.mu.Unlock()
+	if away {
+		return errAway
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (h *herd) set(away bool, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.away = away
+	for i := range n {
+		h.found = append(h.found, census.Container{ID: fmt.Sprint(i), State: "running"})
+	}
+}
+
+func silent(string, error) {}
+
+func TestDrainGivesUpOnAnEngineThatIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault error
+		took  time.Duration
+	}{
+		"gone":      {census.ErrEngine, engineAway},
+		"in doubt":  {errAway, time.Minute}, // an engine that answers may answer better: tried until the time is over
+		"for a bit": {nil, 9 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &herd{fault: c.fault}
+				h.set(true, 3)
+				if c.fault == nil {
+					h.fault = census.ErrEngine
+					time.AfterFunc(7500*time.Millisecond, func() { h.set(false, 0) })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				began := time.Now()
+				removed, err := Drain(ctx, h, "run", silent)
+				if took := time.Since(began); took.Round(time.Second) != c.took && c.fault != nil || (err == nil) != (c.fault == nil) {
+					t.Errorf("ended after %s with %v, want %s", took, err, c.took)
+				}
+				if c.fault == nil && removed != 3 {
+					t.Errorf("removed %d of 3", removed)
+				}
+			})
+		})
+	}
+}
+
+func TestDrainRemovesAllInGroupsAndWaitsForLateComers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &herd{}
+		h.set(false, 25)
+		time.AfterFunc(1500*time.Millisecond, func() { h.set(false, 1) }) // a start that was killed under way
+		removed, err := Drain(t.Context(), h, "run", silent)
+		if removed != 26 || err != nil || h.largest != removeTogether {
+			t.Errorf("removed %d, %v, largest group %d", removed, err, h.largest)
+		}
+	})
+}
+
+func TestDrainTriesAgainUntilTimeIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &herd{}
+		h.set(true, 3)
+		time.AfterFunc(10*time.Second, func() { h.set(false, 0) })
+		if removed, err := Drain(t.Context(), h, "run", silent); removed != 3 || err != nil {
+			t.Errorf("removed %d, %v", removed, err)
+		}
+		h.set(true, 3)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if removed, err := Drain(ctx, h, "run", silent); removed != 0 || !errors.Is(err, errAway) {
+			t.Errorf("with the engine away: removed %d, %v", removed, err)
+		}
+	})
+}
+
+func TestWatchComesBackAfterTheEngineWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &herd{}
+		h.set(true, 2)
+		lives := NewLives(func(string, time.Duration) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Watch(ctx, h, "run", lives, 15*time.Second, silent)
+		}()
+		time.Sleep(20 * time.Second)
+		h.set(false, 0)
+		time.Sleep(20 * time.Second)
+		if lives.Alive() != 2 {
+			t.Errorf("%d alive, want the two that the list shows", lives.Alive())
+		}
+		h.mu.Lock()
+		each := h.each
+		h.mu.Unlock()
+		each(census.Event{At: time.Now(), Action: census.EventDie, ID: "0"})
+		if lives.Alive() != 1 {
+			t.Errorf("%d alive after an event", lives.Alive())
+		}
+		cancel()
+		<-done
+		if h.watches > 25 || h.lists > 3 {
+			t.Errorf("%d watches and %d lists in 40 s: too eager", h.watches, h.lists)
+		}
+	})
+}

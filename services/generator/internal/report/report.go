@@ -1,0 +1,197 @@
+// Package report compares what was planned with what happened: counts, lateness, lives and causes of death.
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"gestor.local/generator/internal/plan"
+)
+
+// Report is the state of a run at one moment, or at its end.
+type Report struct {
+	Run     string    `json:"run"`
+	Seed    uint64    `json:"seed,string"`
+	Profile string    `json:"profile"`
+	Began   time.Time `json:"began"`
+	Until   time.Time `json:"until"`
+	// Ended says why the run is over, "" while it goes on.
+	Ended string `json:"ended,omitempty"`
+	// Planned starts whose time has come: started, failed and dropped ones and those under way.
+	Planned  uint64            `json:"planned"`
+	Started  uint64            `json:"started"`
+	Failed   map[string]uint64 `json:"failed"`  // by cause
+	Dropped  map[string]uint64 `json:"dropped"` // by reason
+	UnderWay uint64            `json:"under_way"`
+	Images   map[string]Image  `json:"images"`
+	// Fingerprint stands for every position, its image and its outcome: two runs with the same one made the same
+	// choices with the same results.
+	Fingerprint string `json:"fingerprint"`
+	// Lateness is the beginning of a start against the plan, Took its length, Life that of a container that ended.
+	Lateness Times             `json:"lateness"`
+	Took     Times             `json:"took"`
+	Life     Times             `json:"life"`
+	Deaths   map[string]uint64 `json:"deaths"` // by cause
+	Alive    int               `json:"alive"`
+	// Gate says why starts are held back, "" while they are not.
+	Gate string `json:"gate,omitempty"`
+}
+
+// Image counts the starts of one image.
+type Image struct {
+	Planned uint64 `json:"planned"`
+	Started uint64 `json:"started"`
+}
+
+// Times sums up durations, in microseconds. The quantiles are of the last 10,000.
+type Times struct {
+	Count  uint64 `json:"count"`
+	P50US  int64  `json:"p50_us"`
+	P95US  int64  `json:"p95_us"`
+	MaxUS  int64  `json:"max_us"`
+	MeanUS int64  `json:"mean_us"`
+}
+
+// Tally counts while a run goes on. It may be used from any goroutine. Make one with NewTally.
+type Tally struct {
+	mu                   sync.Mutex // guards all following fields
+	r                    Report
+	fingerprint          uint64
+	lateness, took, life samples
+}
+
+// NewTally begins a report.
+func NewTally(run string, seed uint64, profile string, began time.Time) *Tally {
+	return &Tally{r: Report{
+		Run: run, Seed: seed, Profile: profile, Began: began.UTC(),
+		Failed: map[string]uint64{}, Dropped: map[string]uint64{}, Deaths: map[string]uint64{}, Images: map[string]Image{},
+	}}
+}
+
+// Due counts a start whose time has come.
+func (t *Tally) Due(s plan.Start) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Planned++
+	t.r.UnderWay++
+	image := t.r.Images[s.Image]
+	image.Planned++
+	t.r.Images[s.Image] = image
+}
+
+// Started counts a start that succeeded.
+func (t *Tally) Started(s plan.Start, late, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Started++
+	image := t.r.Images[s.Image]
+	image.Started++
+	t.r.Images[s.Image] = image
+	t.lateness.add(late)
+	t.took.add(took)
+	t.done(s, "started")
+}
+
+// Failed counts a start that was tried.
+func (t *Tally) Failed(s plan.Start, cause string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Failed[cause]++
+	t.done(s, "failed")
+}
+
+// Dropped counts a start that was not tried.
+func (t *Tally) Dropped(s plan.Start, reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Dropped[reason]++
+	t.done(s, "dropped")
+}
+
+// done adds a start to the fingerprint: a sum, so that the order in which starts end does not matter.
+func (t *Tally) done(s plan.Start, outcome string) {
+	t.r.UnderWay--
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", s.Position, s.Image, outcome))
+	t.fingerprint += binary.BigEndian.Uint64(sum[:8])
+}
+
+// Died counts a container's end; life is 0 when its beginning is not known.
+func (t *Tally) Died(cause string, life time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Deaths[cause]++
+	if life > 0 {
+		t.life.add(life)
+	}
+}
+
+// Gate notes why starts are held back, "" when they are not.
+func (t *Tally) Gate(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Gate = reason
+}
+
+// End notes why the run is over.
+func (t *Tally) End(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Ended = why
+}
+
+// Report returns the state as of now with the given number of live containers.
+func (t *Tally) Report(alive int) Report {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.r
+	r.Failed, r.Dropped, r.Deaths, r.Images = clone(r.Failed), clone(r.Dropped), clone(r.Deaths), clone(r.Images)
+	r.Until, r.Alive = time.Now().UTC(), alive
+	r.Fingerprint = fmt.Sprintf("%016x", t.fingerprint)
+	r.Lateness, r.Took, r.Life = t.lateness.times(), t.took.times(), t.life.times()
+	return r
+}
+
+func clone[V any](m map[string]V) map[string]V {
+	c := make(map[string]V, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// samples keeps the last durations, and the sum and the largest of all.
+type samples struct {
+	count uint64
+	sum   time.Duration
+	max   time.Duration
+	last  []time.Duration
+}
+
+const samplesKept = 10_000
+
+func (s *samples) add(d time.Duration) {
+	if len(s.last) < samplesKept {
+		s.last = append(s.last, d)
+	} else {
+		s.last[s.count%samplesKept] = d
+	}
+	s.count++
+	s.sum += d
+	s.max = max(s.max, d)
+}
+
+func (s *samples) times() Times {
+	if s.count == 0 {
+		return Times{}
+	}
+	sorted := slices.Sorted(slices.Values(s.last))
+	at := func(permille int) int64 { return sorted[(len(sorted)-1)*permille/1000].Microseconds() }
+	return Times{
+		Count: s.count, P50US: at(500), P95US: at(950), MaxUS: s.max.Microseconds(),
+		MeanUS: (s.sum / time.Duration(s.count)).Microseconds(),
+	}
+}

@@ -1,0 +1,105 @@
+// Command gestor-generator makes container churn that can be planned, repeated and compared.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"gestor.local/generator/internal/census"
+	"gestor.local/ship"
+)
+
+// version is set when the program is linked.
+var version = "dev"
+
+// Exit codes, by cause.
+const (
+	exitDone    = 0
+	exitOther   = 1
+	exitConfig  = 2
+	exitEngine  = 4
+	exitStorage = 5
+	exitLeft    = 6 // containers of the run may be left
+	exitStrict  = 7 // starts failed or were dropped, and GESTOR_STRICT asked for none
+)
+
+const usage = `usage: gestor-generator [run] [--profile P] [--interval D] [--batch N] [--seed N] [--plan FILE] [--for D] [--strict]
+       gestor-generator plan [--profile P] [--interval D] [--batch N] [--seed N] [--for D]
+       gestor-generator plan --replay RECORDS [--run ID]
+       gestor-generator report [--json]
+       gestor-generator down [--run ID]
+       gestor-generator healthcheck | version
+
+  run          starts containers by a plan until it is done or SIGTERM comes; removes what it started; reports
+  plan         prints a plan (NDJSON); the same seed gives the same bytes everywhere; one hour unless --for says more;
+               or makes one that repeats a recorded run from its launch records (NDJSON)
+  report       prints planned against realised of the run that goes on, else of the last one
+  down         removes the containers of a run, or without --run what runs that are no more have left
+  healthcheck  asks the running generator whether it is well
+
+Shipped profiles: %s
+
+Exit: 0 done · 1 other · 2 configuration · 4 engine unreachable · 5 storage · 6 containers may be left
+      7 starts failed or were dropped (with --strict)
+
+Settings (flags win):
+`
+
+func main() {
+	os.Exit(command(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command runs one command and returns the exit code.
+func command(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	name := "run"
+	if len(arguments) > 0 && (len(arguments[0]) == 0 || arguments[0][0] != '-') {
+		name, arguments = arguments[0], arguments[1:]
+	}
+	commands := map[string]func(context.Context, []string, io.Writer) error{
+		"run": runCommand, "plan": planCommand, "report": reportCommand, "down": downCommand,
+		"healthcheck": healthCommand, "version": versionCommand, "help": helpCommand,
+	}
+	do, ok := commands[name]
+	if !ok {
+		fmt.Fprintf(stderr, "gestor-generator: unknown command %q (see gestor-generator --help)\n", name)
+		return exitConfig
+	}
+	err := do(ctx, arguments, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		err = helpCommand(ctx, nil, stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "gestor-generator: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// errLeft and errStrict are wrapped by the error of a run that ended so.
+var (
+	errLeft    = errors.New("containers of the run may be left")
+	errStrict  = errors.New("starts failed or were dropped")
+	errStorage = errors.New("storage")
+)
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errConfig):
+		return exitConfig
+	case errors.Is(err, errLeft):
+		return exitLeft
+	case errors.Is(err, census.ErrEngine):
+		return exitEngine
+	case errors.Is(err, errStorage), errors.Is(err, ship.ErrFailed):
+		return exitStorage
+	case errors.Is(err, errStrict):
+		return exitStrict
+	default:
+		return exitOther
+	}
+}
