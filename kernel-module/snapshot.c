@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "main.h"
+#include "snapshot.h"
+#include "walk.h"
+
+/* Guards the two that follow, and makes walks wait for each other: readers that come meanwhile share the result. */
+static DEFINE_MUTEX(snapshot_lock);
+static struct gestor_snapshot *shared; /* the newest, at most one is kept; freed at unload */
+static u64 sequence;
+
+static u64 instance; /* written once, before the file exists */
+
+static void snapshot_release(struct kref *ref)
+{
+	struct gestor_snapshot *snap = container_of(ref, struct gestor_snapshot, ref);
+
+	rows_free(&snap->rows);
+	kvfree(snap);
+}
+
+/* Gives up one reference; NULL is allowed. */
+void snapshot_put(struct gestor_snapshot *snap)
+{
+	if (snap)
+		kref_put(&snap->ref, snapshot_release);
+}
+
+/*
+ * What the last walk found, for the next to build on. A document cut short says of some cgroups that they are no
+ * containers only because there was no room.
+ */
+static const struct gestor_rows *rows_before(void)
+{
+	return shared && !shared->walk.truncated ? &shared->rows : NULL;
+}
+
+/* Called with snapshot_lock held, so that the last snapshot stays. */
+static struct gestor_snapshot *snapshot_take(void)
+{
+	struct gestor_snapshot *snap = kvzalloc(sizeof(*snap), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!snap)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&snap->ref);
+	gestor_limits_now(&snap->limits);
+	snap->boottime_ns = ktime_get_boottime_ns();
+	snap->realtime_ns = ktime_get_real_ns();
+	host_read(&snap->host);
+	snap->before = rows_before();
+	err = walk_tasks(snap);
+	snap->before = NULL;
+	if (!err)
+		err = rows_group(&snap->rows);
+	if (err) {
+		snapshot_put(snap);
+		return ERR_PTR(err);
+	}
+	snap->walk.ns = ktime_get_boottime_ns() - snap->boottime_ns;
+	snap->sequence = ++sequence;
+	return snap;
+}
+
+static bool shared_is_young(void)
+{
+	struct gestor_limits now;
+
+	if (!shared)
+		return false;
+	gestor_limits_now(&now);
+	return ktime_get_boottime_ns() - shared->boottime_ns < (u64)now.max_age_ms * NSEC_PER_MSEC;
+}
+
+/**
+ * snapshot_get - the snapshot for a reader that begins a document
+ *
+ * One walk at a time; a reader that finds a snapshot younger than max_age_ms shares it. May sleep, can be killed.
+ *
+ * Return: a snapshot to be given back with snapshot_put(), or ERR_PTR: -EINTR, -ENOMEM.
+ */
+struct gestor_snapshot *snapshot_get(void)
+{
+	struct gestor_snapshot *snap;
+
+	if (mutex_lock_killable(&snapshot_lock))
+		return ERR_PTR(-EINTR);
+	if (!shared_is_young()) {
+		snap = snapshot_take();
+		if (IS_ERR(snap))
+			goto unlock;
+		snapshot_put(shared);
+		shared = snap;
+	}
+	snap = shared;
+	kref_get(&snap->ref);
+unlock:
+	mutex_unlock(&snapshot_lock);
+	return snap;
+}
+
+/* Frees the kept snapshot once no reader can come any more. */
+void snapshot_drop_shared(void)
+{
+	mutex_lock(&snapshot_lock);
+	snapshot_put(shared);
+	shared = NULL;
+	mutex_unlock(&snapshot_lock);
+}
+
+/* The number drawn when the module was loaded: a reader sees by it that sequence began again. */
+u64 snapshot_instance(void)
+{
+	return instance;
+}
+
+void snapshot_init(void)
+{
+	get_random_bytes(&instance, sizeof(instance));
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Boots real kernels with the module and runs the checks of tests/guest in each.
+set -euo pipefail
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$tests/../.." && pwd)/.cache/kernel}
+work=$CACHE/boot
+# shellcheck source=lib/initramfs.sh
+. "$tests/lib/initramfs.sh"
+# shellcheck source=lib/boot.sh
+. "$tests/lib/boot.sh"
+
+usage() {
+	cat <<-'END'
+		usage: boot.sh [--only WORD] [--cgroup 1|2] [--rounds N] NAME...     NAME: 5.10, 6.1, 6.12, newest
+
+		Builds the module for each kernel, boots it under qemu once with cgroup v2 and once with v1 (or as said), and
+		prints a line for each check: ok, FAIL or skip. --only runs those with the word in their names; --rounds says how
+		often the module is unloaded under readers (1000). Consoles and reports stay in .cache/kernel/boot.
+	END
+}
+
+cgroups="2 1" only='' rounds=1000
+while [[ ${1:-} == --* ]]; do
+	case $1 in
+	--only) only=$2 && shift 2 ;;
+	--rounds) rounds=$2 && shift 2 ;;
+	--cgroup) cgroups=$2 && shift 2 ;;
+	*) usage && exit 0 ;;
+	esac
+done
+if [ $# -eq 0 ]; then usage && exit 0; fi
+mkdir -p "$work"
+build_guest "$CACHE/guest"
+
+for name in "$@"; do
+	read -r _ _ _ vmlinuz modules _ < <("$tests/lib/kernels.sh" "$name")
+	if ! module=$("$tests/lib/build.sh" "$name" 2>"$work/$name.build"); then
+		echo "FAIL $name build: see $work/$name.build" && continue
+	fi
+	initramfs "$work/$name.cpio" "$CACHE/guest" "$module" "$modules"
+	for cgroup in $cgroups; do
+		qemu_run "$name-v$cgroup" "$vmlinuz" "$work/$name.cpio" "gestor.cgroup=$cgroup gestor.rounds=$rounds gestor.only=$only" || true
+		collect "$name-v$cgroup"
+	done
+done

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs the module's pure code in user space, compiled with sanitizers.
+ *
+ * Input, repeated: one letter (e: escape, w: whole, n: number, p: path), cap and length as 32-bit little-endian numbers, the bytes.
+ * Output, for each: length as a 32-bit number, the bytes. Every buffer has exactly the size that was promised, so that
+ * one byte too many is an error of the address sanitizer.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../pure/cgpath.h"
+#include "../../pure/json.h"
+#include "../../pure/text.h"
+
+static void reply(const char *text, size_t len)
+{
+	uint32_t n = (uint32_t)len;
+
+	fwrite(&n, sizeof(n), 1, stdout);
+	fwrite(text, 1, len, stdout);
+	fflush(stdout);
+}
+
+/* In pieces of at most @cap bytes, as the module does. */
+static void escape(const char *in, size_t len, size_t cap)
+{
+	char *all = malloc(len * JSON_UNIT_MAX + 1), *piece = malloc(cap);
+	size_t out = 0;
+
+	while (len) {
+		size_t used, size = json_escape(piece, cap, in, len, &used);
+
+		if (!used || size > cap || used > len)
+			abort();
+		memcpy(all + out, piece, size);
+		out += size;
+		in += used;
+		len -= used;
+	}
+	reply(all, out);
+	free(piece);
+	free(all);
+}
+
+static void whole(const char *in, size_t len)
+{
+	char text[24];
+
+	reply(text, (size_t)snprintf(text, sizeof(text), "%zu", json_whole_utf8(in, len)));
+}
+
+static void path(const char *in, size_t len)
+{
+	struct cgpath found;
+	char text[256];
+
+	if (!cgpath_parse(in, len, &found)) {
+		reply("", 0);
+		return;
+	}
+	reply(text, (size_t)snprintf(text, sizeof(text), "%.*s %d %s", CGPATH_ID_LEN, found.id, found.level,
+				     found.runtime));
+}
+
+/* The number in eight bytes, into room for @cap bytes; "overflow" when it does not fit. */
+static void number(const char *in, size_t cap)
+{
+	struct text t = { .at = malloc(cap), .cap = cap };
+	uint64_t value;
+
+	memcpy(&value, in, sizeof(value));
+	text_number(&t, value);
+	if (t.overflow)
+		reply("overflow", 8);
+	else
+		reply(t.at, t.len);
+	free(t.at);
+}
+
+int main(void)
+{
+	uint32_t head[2];
+	int kind;
+
+	while ((kind = getchar()) != EOF) {
+		char *in;
+
+		if (fread(head, sizeof(head), 1, stdin) != 1)
+			return 1;
+		in = malloc(head[1] ? head[1] : 1);
+		if (fread(in, 1, head[1], stdin) != head[1])
+			return 1;
+		if (kind == 'e')
+			escape(in, head[1], head[0]);
+		else if (kind == 'n')
+			number(in, head[0]);
+		else if (kind == 'w')
+			whole(in, head[1]);
+		else
+			path(in, head[1]);
+		free(in);
+	}
+	return 0;
+}

@@ -1,0 +1,92 @@
+#!/bin/bash
+# Runs inside the Debian guest, once Docker is up: the module and the whole suite on a host with systemd and cgroup v2.
+# Results go to the second serial port, in the same lines as every other check.
+set -uo pipefail
+exec 3>/dev/ttyS1
+stty -F /dev/ttyS1 raw 2>/dev/null
+
+ok() { echo "ok $1" >&3; }
+fail() { echo "FAIL $1: $(tr '\n' '|' <<<"${2:-}" | tail -c 600)" >&3; }
+
+# check NAME COMMAND…: one result; what the command prints is the reason when it fails.
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then ok "$name"; else fail "$name" "$output"; fi
+	echo "guest: $name: $output" | tail -c 2000
+}
+
+# eventually SECONDS COMMAND…: until it succeeds.
+eventually() {
+	local end=$((SECONDS + $1)) output
+	shift
+	while ((SECONDS < end)); do
+		if output=$("$@" 2>&1); then return 0; fi
+		sleep 2
+	done
+	echo "not within the time: $output"
+	return 1
+}
+
+field() { jq -r ".containers[] | select(.id==\"$1\") | .$2" /proc/sysinfo_gestor; }
+
+one_container() {
+	local id pid
+	tar -C / -c bin/busybox | docker import --change 'ENTRYPOINT ["/bin/busybox"]' - tiny >/dev/null || return 1
+	id=$(docker run -d --memory 32m --name one tiny sleep 1000) || return 1
+	pid=$(docker inspect -f '{{.State.Pid}}' one)
+	test "$(field "$id" process_count)" = 1 || { echo "process_count: $(field "$id" process_count)"; return 1; }
+	test "$(field "$id" 'processes[0].pid')" = "$pid" || { echo "pid $pid: $(field "$id" 'processes[0].pid')"; return 1; }
+	test "$(field "$id" 'processes[0].nspid')" = 1 || return 1
+	test "$(field "$id" runtime)" = docker || return 1
+	test "$(field "$id" memory_max_kb)" = 32768 || { echo "limit $(field "$id" memory_max_kb)"; return 1; }
+	docker pause one >/dev/null || return 1
+	test "$(field "$id" frozen)" = true || { echo "not frozen"; return 1; }
+	docker unpause one >/dev/null
+	docker exec one /bin/busybox true
+}
+
+# A container's root passes mode bits; only the host's /proc may be read.
+refused_inside() {
+	! docker run --rm tiny cat /proc/sysinfo_gestor >/dev/null 2>&1 || { echo "its own /proc was readable"; return 1; }
+	docker run --rm -v /proc:/host/proc:ro tiny cat /host/proc/sysinfo_gestor | jq -e .end >/dev/null
+}
+
+containers_of() { docker ps -q --filter "label=gestor.class=$1" | wc -l; }
+converged() { test "$(containers_of low)" = 3 && test "$(containers_of high)" = 2; }
+records_say_module() {
+	grep -rqE '"source":"module"' /root/gestor/data
+}
+
+suite_up() {
+	cd /root/gestor && GESTOR_SOURCE=module GESTOR_INTERVAL=60s GESTOR_BATCH=10 \
+		docker compose up -d --no-build --wait --wait-timeout 240 && return 0
+	docker inspect -f '{{json .State.Health.Log}}' gestor-manager-1 | tail -c 300
+	docker logs --tail 6 gestor-manager-1 2>&1 | cut -c1-400
+	return 1
+}
+suite_down() { cd /root/gestor && docker compose down -t 60 && test -z "$(docker ps -aq --filter label=gestor.run)"; }
+
+echo "guest: $(uname -r), $(docker --version)"
+check "guest: docker answers" eventually 180 docker version
+check "guest: make insmod" make -C /root/gestor insmod
+check "guest: a container as Docker describes it" one_container
+check "guest: refused inside a container, readable through the host's /proc" refused_inside
+if [ -x /root/eyes.test ]; then check "guest: both eyes agree" /root/eyes.test -test.v -test.run TheTwoEyesAgree; fi
+docker rm -f one >/dev/null 2>&1
+if [ -e /root/images.tar ]; then
+	check "guest: images loaded" docker load -q -i /root/images.tar
+	check "guest: the suite starts with source=module" suite_up
+	eventually 60 docker inspect gestor-generator-1 >/dev/null
+	check "guest: it converges to 3 low and 2 high" eventually 300 converged
+	check "guest: the records name the module" eventually 60 records_say_module
+	[ -x /root/eyes.test ] && check "guest: both eyes agree on a busy host" /root/eyes.test -test.v -test.run TheTwoEyesAgree
+	check "guest: the suite leaves nothing behind" suite_down
+else
+	echo "skip guest: the suite: its images are not built on this host (make images)" >&3
+fi
+check "guest: make rmmod" make -C /root/gestor rmmod
+if test -e /proc/sysinfo_gestor; then fail "guest: the file is gone" "it is there"; else ok "guest: the file is gone"; fi
+echo "done 0 failed" >&3
+sleep 1
+systemctl reboot --force --force

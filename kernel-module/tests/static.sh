@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Static checks of the module's C: warnings (W=1), sparse, checkpatch.
+set -euo pipefail
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+module=$(cd "$tests/.." && pwd)
+CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$module/.." && pwd)/.cache/kernel}
+mkdir -p "$CACHE"
+
+usage() {
+	cat <<-'END'
+		usage: static.sh NAME...     NAME: 5.10, 6.1, 6.12, newest, or 6.1-arm64 and the like (cross-compiled)
+
+		Builds for each kernel with W=1, and with sparse where it is installed; a warning fails. checkpatch --strict runs
+		once over the sources.
+	END
+}
+
+# complaints FILE: compiler and sparse messages about the module's own files.
+complaints() { grep -E '(^|/)[a-z/]+\.[ch]:[0-9]+(:[0-9]+)?: (warning|error)' "$1" | grep -v '/usr/src/\|linux-headers' || true; }
+
+# build_check NAME LABEL MAKE-ARGUMENTS...
+build_check() {
+	local name=$1 label=$2 log=$CACHE/static-$1.log
+	shift 2
+	if ! "$tests/lib/build.sh" "$name" "$@" >/dev/null 2>"$log"; then
+		echo "FAIL static $name $label: see $log"
+	elif [ "$label" = sparse ] && ! grep -q '^ *CHECK ' "$log"; then
+		echo "FAIL static $name $label: it was not run; see $log"
+	elif [ -n "$(complaints "$log")" ]; then
+		echo "FAIL static $name $label: $(complaints "$log" | head -n 1)"
+		complaints "$log" >&2
+	else
+		echo "ok static $name $label"
+	fi
+}
+
+# checkpatch: the script comes with the kernel's sources only, which --debug fetches (140 MB).
+checkpatch() {
+	local script=$CACHE/source-6.12/scripts/checkpatch.pl files
+	if [ ! -e "$script" ]; then
+		echo "skip static checkpatch: no kernel sources in the cache; scripts/module-test.sh --debug fetches them" && return
+	fi
+	mapfile -t files < <(cd "$module" && find . -maxdepth 2 \( -name '*.c' -o -name '*.h' \) ! -path './tests/*' ! -name '*.mod.c')
+	if (cd "$module" && perl "$script" --no-tree --strict --terse --max-line-length=120 -f "${files[@]}") >"$CACHE/checkpatch.log" 2>&1; then
+		echo "ok static checkpatch --strict"
+	else
+		echo "FAIL static checkpatch --strict: see $CACHE/checkpatch.log"
+		cat "$CACHE/checkpatch.log" >&2
+	fi
+}
+
+if [ $# -eq 0 ] || [ "$1" = --help ]; then usage && exit 0; fi
+for name in "$@"; do
+	if [[ $name == *-arm64 && $name != newest* ]] && ! command -v aarch64-linux-gnu-gcc-12 >/dev/null; then
+		echo "skip static $name: gcc-12-aarch64-linux-gnu is not installed" && continue
+	fi
+	if ! "$tests/lib/kernels.sh" "$name" >/dev/null 2>"$CACHE/fetch.log"; then
+		echo "skip static $name: its headers could not be fetched: $(tail -n 1 "$CACHE/fetch.log")" && continue
+	fi
+	build_check "$name" "W=1" W=1
+	if [[ $name == newest* ]]; then
+		echo "skip static $name sparse: Debian's (0.6.4) does not know the __typeof_unqual__ of this kernel's headers"
+	elif ! command -v sparse >/dev/null; then
+		echo "skip static $name sparse: not installed"
+	else
+		build_check "$name" "sparse" C=2
+	fi
+done
+checkpatch
