@@ -1,0 +1,63 @@
+// Command bench measures the log service side by side with VictoriaLogs on the same records and writes
+// docs/benchmarks/records.md.
+//
+//	go run ./bench -records 1000000 [-victoria /path/to/victoria-logs] [-out ../docs/benchmarks/records.md]
+//
+// The log service syncs every group before it answers; VictoriaLogs answers before it stores (its default).
+// Load generator and server share the machine: take the figures as ratios.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	records := flag.Int("records", 1_000_000, "records of the query measurements, over 24 hours (10000000 takes about an hour)")
+	seconds := flag.Int("seconds", 5, "length of one ingest measurement")
+	victoria := flag.String("victoria", "", "a victoria-logs binary , or none (default: built from its Go module)")
+	out := flag.String("out", "../docs/benchmarks/records.md", "report to write")
+	flag.Parse()
+	if err := bench(*records, time.Duration(*seconds)*time.Second, *victoria, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(records int, length time.Duration, victoria, out string) error {
+	work, err := os.MkdirTemp("", "gestor-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	gestorBin := filepath.Join(work, "gestor-logs")
+	build := exec.Command("go", "build", "-o", gestorBin, ".")
+	build.Dir = "../services/logs"
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the log service: %w: %s", err, text)
+	}
+	systems := []*system{gestor(gestorBin)}
+	if victoria == "" {
+		if victoria, err = buildVictoria(work); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: VictoriaLogs is left out:", err)
+		}
+	}
+	if victoria != "" && victoria != "none" {
+		systems = append(systems, victoriaLogs(victoria))
+	}
+	r := report{records: records, length: length, began: time.Now().UTC()}
+	for _, s := range systems {
+		fmt.Println("==", s.name)
+		if err := s.measure(&r, work); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(out, []byte(r.markdown(systems)), 0o644)
+}

@@ -1,0 +1,36 @@
+// Command payload is what the containers of these tests run: it holds the given number of MiB and waits.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+)
+
+func main() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	held := hold(os.Args[1:])
+	<-stop
+	if len(held) > 0 && held[0] != 1 { // keeps the memory alive until here
+		os.Exit(1)
+	}
+}
+
+// hold touches every page of the memory it takes.
+func hold(args []string) []byte {
+	const page = 4096
+	if len(args) == 0 {
+		return nil
+	}
+	mib, err := strconv.Atoi(args[0])
+	if err != nil || mib < 0 || mib > 1024 {
+		os.Exit(2)
+	}
+	held := make([]byte, mib<<20)
+	for i := 0; i < len(held); i += page {
+		held[i] = 1
+	}
+	return held
+}

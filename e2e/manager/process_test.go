@@ -1,0 +1,185 @@
+package manager
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gestor.local/e2e/scenario"
+)
+
+// process is the manager's binary at work.
+type process struct {
+	h    *house
+	cmd  *exec.Cmd
+	out  *lines
+	ops  string
+	done chan error
+}
+
+// lines is what the process has printed so far.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// policy writes a policy file that ranks by memory first, and more, and returns the setting that names it.
+func (h *house) policy(text string) string {
+	h.Helper()
+	path := filepath.Join(h.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte("version: 1\ntick: 2s\nrank: [ram, cpu, vsz, rss]\n"+text), 0o600); err != nil {
+		h.Fatal(err)
+	}
+	return "GESTOR_POLICY=" + path
+}
+
+// govern starts the manager with a tick of 2 s and no log service: its records stay in its spool. policy is the rest of
+// its policy file.
+func (h *house) govern(policy string, settings ...string) *process {
+	h.Helper()
+	port := scenario.FreePort(h.TB)
+	p := &process{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, done: make(chan error, 1)}
+	p.cmd = exec.Command(have.binary, "run")
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Env = append(os.Environ(), h.policy(policy), "GESTOR_SUITE="+h.suite, "GESTOR_STATE="+h.state,
+		"GESTOR_OPS=127.0.0.1:"+port, "GESTOR_LOGS_URL=http://127.0.0.1:9", "GESTOR_LOGS_WAIT=0s", "GESTOR_FLUSH=100ms",
+		"GESTOR_SOURCE=procfs")
+	p.cmd.Env = append(p.cmd.Env, settings...)
+	if err := p.cmd.Start(); err != nil {
+		h.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	h.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // may have ended
+		if h.Failed() {
+			h.Logf("the manager said:\n%s", p.out)
+		}
+	})
+	return p
+}
+
+// stop ends the manager as docker stop does and fails the test unless it ends cleanly.
+func (p *process) stop() {
+	p.h.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.h.Fatal(err)
+	}
+	select {
+	case err := <-p.done:
+		if err != nil {
+			p.h.Errorf("the manager ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		p.h.Error("the manager does not end on SIGTERM")
+	}
+}
+
+// kill ends the manager without a chance to do anything.
+func (p *process) kill() {
+	p.h.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.h.Fatal(err)
+	}
+	<-p.done
+}
+
+// action is one line about an action that ended.
+type action struct {
+	Message, Action, Outcome, Name, Container, Why string
+	Event                                          string
+}
+
+// actions are the ends of actions so far, in order.
+func (p *process) actions() (out []action) {
+	for _, line := range strings.Split(p.out.String(), "\n") {
+		var a action
+		if json.Unmarshal([]byte(line), &a) == nil && a.Message == "action" {
+			a.Name = strings.TrimPrefix(a.Name, p.h.suite+"-")
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// outcome is the last outcome for the container with that short name, "" when there is none.
+func (p *process) outcome(name string) (last string) {
+	for _, a := range p.actions() {
+		if a.Name == name {
+			last = a.Outcome
+		}
+	}
+	return last
+}
+
+// ready is the answer of /readyz.
+type ready struct {
+	Status string
+	Tick   uint64
+	Gates  []string
+}
+
+func (p *process) ready() (ready, error) {
+	var r ready
+	resp, err := http.Get(p.ops + "/readyz")
+	if err != nil {
+		return r, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}
+
+// ticks waits for n more ticks.
+func (p *process) ticks(n uint64) {
+	p.h.Helper()
+	var from uint64
+	scenario.Eventually(p.h.TB, 30*time.Second, fmt.Sprintf("%d ticks go by", n), func() error {
+		r, err := p.ready()
+		if err != nil {
+			return err
+		}
+		if from == 0 {
+			from = max(r.Tick, 1)
+		}
+		if r.Tick < from+n {
+			return fmt.Errorf("tick %d", r.Tick)
+		}
+		return nil
+	})
+}
+
+// tool runs another subcommand of the manager on the test's state and returns what it printed.
+func (h *house) tool(args ...string) string {
+	h.Helper()
+	cmd := exec.Command(have.binary, args...)
+	cmd.Env = append(os.Environ(), "GESTOR_STATE="+h.state, "GESTOR_SUITE="+h.suite)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.Fatalf("manager %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
