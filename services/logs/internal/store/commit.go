@@ -131,19 +131,22 @@ func (s *Store) commit(group []*request) {
 		s.sift(group, &pending)
 		if err = s.write(&pending); err != nil {
 			s.forget(group)
-		} else {
-			s.publish(&pending)
 		}
+	}
+	s.rollups.behind.Lock() // an answer does not wait for the sums, but who asks for sums sees all that is shown
+	if err == nil {
+		s.publish(&pending)
 	}
 	for _, r := range group {
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
 	}
 	s.counters.Commits.Add(1)
-	if err == nil { // after the answer: nobody waits for sums
+	if err == nil {
 		for stream := range streamCount {
 			s.rollups.add(s.current[stream], pending[stream].records)
 		}
 	}
+	s.rollups.behind.Unlock()
 	s.rotate()
 }
 

@@ -131,6 +131,17 @@ func sums(t *testing.T, s *store.Store) map[rollup.Key]map[string]rollup.Value {
 	return out
 }
 
+// countOf is the number of records in the sums by host.
+func countOf(rows map[rollup.Key]map[string]rollup.Value) int {
+	n := 0
+	for key, row := range rows {
+		if key.By == "host" {
+			n += int(row["processes"].N)
+		}
+	}
+	return n
+}
+
 // Roll-ups say the same while their records arrive, after sealing, after a restart, and when their files were deleted.
 func TestRollupsAreDerived(t *testing.T) {
 	dir := t.TempDir()
@@ -151,6 +162,9 @@ func TestRollupsAreDerived(t *testing.T) {
 		}
 		if _, err := s.Append(t.Context(), []line.Record{rec}); err != nil {
 			t.Fatal(err)
+		}
+		if n := countOf(sums(t, s)); n != int(pseq) {
+			t.Fatalf("the sums hold %d records after %d answers", n, pseq)
 		}
 	}
 	first := sums(t, s)

@@ -18,10 +18,11 @@ import (
 // rollups are the sums over all records: in memory for the segments that still take records or wait to be sealed, in
 // one file for each step and sealed segment.
 type rollups struct {
-	mu    sync.Mutex // guards the following fields
-	live  map[*segment.Segment]*rollup.Table
-	files [len(rollup.Steps)][]rollupFile
-	cache map[string]*rollup.Table
+	behind sync.Mutex // held by the committer while records are shown and not summed yet
+	mu     sync.Mutex // guards the following fields
+	live   map[*segment.Segment]*rollup.Table
+	files  [len(rollup.Steps)][]rollupFile
+	cache  map[string]*rollup.Table
 }
 
 // rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
@@ -208,11 +209,19 @@ func (s *Store) sealedSegment(id string) bool {
 	return false
 }
 
+// caughtUp waits until every record that is shown is summed. It does not hold on to the turn: the next answer need not wait
+// for a long reading.
+func (r *rollups) caughtUp() {
+	r.behind.Lock()
+	r.behind.Unlock() //nolint:staticcheck // SA2001: to have had the turn is the purpose
+}
+
 // Rollup calls fn for every row of buckets of one of rollup.Steps within [since, until). Rows of the same key from
-// different segments are to be merged.
+// different segments are to be merged. Every record that was shown before the call is in them.
 func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *rollup.Row)) error {
 	from, to := since.Unix(), until.Unix()
 	r := &s.rollups
+	r.caughtUp()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.files[step] {
