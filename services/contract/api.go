@@ -43,6 +43,8 @@ type IngestResult struct {
 	LastSeq  uint64 `json:"last_seq,omitempty"`
 	// Durable says that the accepted records were on stable storage before this answer was written.
 	Durable bool `json:"durable"`
+	// SyncUS is how long the request waited for that, in microseconds.
+	SyncUS uint64 `json:"sync_us,omitempty"`
 }
 
 // Rejected is one record that was not stored and will not be however often it is sent.

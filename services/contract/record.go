@@ -98,6 +98,8 @@ type Timings struct {
 	ActUS    uint64 `json:"act_us"`
 	// DataAgeUS is the age of the snapshot when the plan was made.
 	DataAgeUS uint64 `json:"data_age_us"`
+	// SyncUS is how long the log service needed to bring the last records it took to stable storage, as of its last answer.
+	SyncUS uint64 `json:"sync_us,omitempty"`
 }
 
 // ContainerBody is one container on one tick.

@@ -39,6 +39,8 @@ type Stats struct {
 	// LastSuccess is zero until a request succeeded; LastError is "" after one that did.
 	LastSuccess time.Time
 	LastError   string
+	// LastSync is how long the log service needed to bring the records of that request to stable storage.
+	LastSync time.Duration
 	// NotDurable says that the log service answered before its last records were on stable storage.
 	NotDurable bool
 }
@@ -201,6 +203,7 @@ func (s *Shipper) settle(lines [][]byte, last uint64, result contract.IngestResu
 		s.cfg.Log("the log service answers before its records are on stable storage", nil)
 	}
 	s.stats.LastSuccess, s.stats.LastError, s.stats.NotDurable = time.Now(), "", !result.Durable
+	s.stats.LastSync = time.Duration(min(result.SyncUS, uint64(time.Hour/time.Microsecond))) * time.Microsecond // an answer is a stranger's word
 	s.stats.Delivered += uint64(result.Accepted + result.Duplicates)
 	s.stats.Duplicates += uint64(result.Duplicates)
 	for _, one := range result.Rejected {

@@ -98,7 +98,8 @@ func TestRecordsArriveInOrderWithTheirIdentity(t *testing.T) {
 		}
 	}
 	st := s.Stats()
-	if st.Records != 0 || st.Bytes != 0 || st.Delivered != 3 || st.LastSuccess.IsZero() || st.LastError != "" {
+	if st.Records != 0 || st.Bytes != 0 || st.Delivered != 3 || st.LastSuccess.IsZero() || st.LastError != "" ||
+		st.LastSync != shiptest.SyncUS*time.Microsecond {
 		t.Errorf("stats after delivery: %+v", st)
 	}
 }

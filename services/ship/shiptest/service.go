@@ -13,6 +13,9 @@ import (
 	"gestor.local/contract"
 )
 
+// SyncUS is how long every request is said to have waited for stable storage.
+const SyncUS = 1234
+
 // Fault decides the fate of one request.
 type Fault func(s *Service, w http.ResponseWriter, r *http.Request)
 
@@ -91,7 +94,7 @@ func (s *Service) nextFault() Fault {
 func (s *Service) take(r *http.Request) contract.IngestResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	result := contract.IngestResult{Durable: true}
+	result := contract.IngestResult{Durable: true, SyncUS: SyncUS}
 	lines := bufio.NewScanner(r.Body)
 	lines.Buffer(nil, contract.MaxRecordBytes)
 	for n := 1; lines.Scan(); n++ {

@@ -8,10 +8,11 @@ import (
 )
 
 // health is the suite watching itself: lateness of ticks, missed ticks, the manager's backlog, the flow of records and
-// how long a record takes from its making to its place on disk.
+// how long a record takes from its making to its place on disk, of which the sync of the log service is a part.
 type health struct {
 	q                Query
 	late, spool, lag *track
+	sync             *track // as the log service told the manager with its last answer
 	missed           *counter
 	skipped          int
 	flow             *counter
@@ -20,7 +21,7 @@ type health struct {
 
 func newHealth(q Query) builder {
 	return &health{
-		q: q, late: newTrack(q), spool: newTrack(q), lag: newTrack(q), missed: newCounter(q), flow: newCounter(q),
+		q: q, late: newTrack(q), spool: newTrack(q), lag: newTrack(q), sync: newTrack(q), missed: newCounter(q), flow: newCounter(q),
 	}
 }
 
@@ -42,6 +43,9 @@ func (h *health) frame(f *frame) {
 	}
 	h.late.add(f.at, micros(f.host.Timings.LateUS))
 	h.spool.add(f.at, float64(f.host.SpoolRecords))
+	if us := f.host.Timings.SyncUS; us > 0 {
+		h.sync.add(f.at, micros(us))
+	}
 	for range min(f.host.SkippedTicks, 10_000) { // a bound: the number is a producer's word
 		h.missed.add(clock(f.at))
 	}
@@ -55,6 +59,8 @@ func (h *health) sum(s Sum) {
 	switch s.Metric {
 	case "late_us":
 		s.into(h.late, 1e-6)
+	case "sync_us":
+		s.into(h.sync, 1e-6)
 	case "spool_records":
 		s.into(h.spool, 1)
 	case "skipped_ticks":
@@ -77,10 +83,13 @@ func (h *health) model(rhythm time.Duration) Model {
 	store := Pane{Title: "From made to kept", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Column: 1, Series: []Series{
 		h.lag.series(Series{Name: "delay of a record", Kind: KindLine, Tone: ToneHigh, Dash: DashDashed}, 3*gap),
 	}}
+	sync := Pane{Title: "Log service: sync to stable storage", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
+		h.sync.series(Series{Name: "sync", Kind: KindLine, Tone: ToneLow}, gap),
+	}}
 	flow := Pane{Title: "Records", X: timeAxis(), Y: valueAxis("", UnitRate), Weight: 1, Column: 1, Series: []Series{h.rate()}}
-	m := Model{StepMS: stepOf(h.q, float64(rhythm.Milliseconds())), Summary: h.summary(), Panes: []Pane{ticks, missed, store, flow}}
+	m := Model{StepMS: stepOf(h.q, float64(rhythm.Milliseconds())), Summary: h.summary(), Panes: []Pane{ticks, missed, sync, store, flow}}
 	if h.q.Sums > 0 {
-		m.Panes = m.Panes[:2]
+		m.Panes = m.Panes[:3]
 		m.Notes = []string{"Over so long a range only the sums are read: the flow and the delay of records are drawn for shorter ones."}
 	}
 	return m

@@ -40,7 +40,7 @@ func Summable() []string {
 func Sums(metric string) bool {
 	switch metric {
 	case "memory_total_kb", "memory_used_kb", "memory_free_kb", "memory_available_kb", "governed_ram_kb", "population", "quota",
-		"cpu_millicores", "ram_kb", "read_us", "parse_us", "decide_us", "act_us", "late_us", "spool_records", "skipped_ticks",
+		"cpu_millicores", "ram_kb", "read_us", "parse_us", "decide_us", "act_us", "late_us", "spool_records", "skipped_ticks", "sync_us",
 		"launch_" + contract.LaunchStarted, "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
 		return true
 	default:

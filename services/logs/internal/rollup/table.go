@@ -166,6 +166,9 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 	if body.Memory.CachedKB != nil {
 		r.metric("memory_cached_kb").add(*body.Memory.CachedKB)
 	}
+	if us := body.Timings.SyncUS; us > 0 {
+		r.metric("sync_us").add(us)
+	}
 	for _, c := range body.Classes {
 		class := t.row(at, ByClass, string(c.Class))
 		for name, n := range map[string]int{

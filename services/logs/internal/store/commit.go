@@ -23,6 +23,8 @@ type Result struct {
 	// First and Last are the lowest and highest number given to one of the accepted, 0 when none was.
 	First, Last uint64
 	Durable     bool
+	// Sync is how long the records' way to stable storage took, 0 when nobody waited for it.
+	Sync time.Duration
 }
 
 // request is one Append on its way through the committer.
@@ -138,6 +140,7 @@ func (s *Store) commit(group []*request) {
 		s.publish(&pending)
 	}
 	for _, r := range group {
+		r.result.Sync = pending[Observations].sync + pending[Events].sync
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
 	}
 	s.counters.Commits.Add(1)
@@ -164,6 +167,7 @@ type pending struct {
 	lengths []int
 	lines   []byte
 	owners  []*request
+	sync    time.Duration
 }
 
 // sift tells new records from duplicates and puts the new ones to their stream.
@@ -244,7 +248,8 @@ func (s *Store) writeStream(stream Stream, p *pending) error {
 	}
 	began := s.cfg.Now()
 	err = seg.Sync()
-	s.counters.synced(s.cfg.Now().Sub(began))
+	p.sync = s.cfg.Now().Sub(began)
+	s.counters.synced(p.sync)
 	return err
 }
 

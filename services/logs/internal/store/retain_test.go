@@ -202,8 +202,8 @@ func TestFsyncModesAreHonest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := appendOne(t, s, contract.KindSystem, 1); r.Durable != (mode == store.FsyncAlways) {
-			t.Errorf("%s answers durable %v", mode, r.Durable)
+		if r := appendOne(t, s, contract.KindSystem, 1); r.Durable != (mode == store.FsyncAlways) || (r.Sync > 0) != r.Durable {
+			t.Errorf("%s answers durable %v after a sync of %v", mode, r.Durable, r.Sync)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

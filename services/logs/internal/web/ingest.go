@@ -84,6 +84,7 @@ func (in *ingest) store(c *gin.Context, b batch, atomic bool) {
 	c.JSON(http.StatusOK, contract.IngestResult{
 		Accepted: result.Accepted, Duplicates: result.Duplicates, Rejected: b.rejected,
 		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
+		SyncUS: uint64(result.Sync.Microseconds()),
 	})
 }
 

@@ -91,9 +91,10 @@ func decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
 
 // hostRecord sums up the tick.
 func (g *Governor) hostRecord(t *tick) contract.Record {
+	spool := g.Spool.Stats()
+	t.timings.SyncUS = micros(spool.LastSync)
 	body := contract.HostBody{
-		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Timings: t.timings, SpoolRecords: g.Spool.Stats().Records,
-		SkippedTicks: t.skipped,
+		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Timings: t.timings, SpoolRecords: spool.Records, SkippedTicks: t.skipped,
 	}
 	if t.plan != nil {
 		body.Classes = t.plan.Counts

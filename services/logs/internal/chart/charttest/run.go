@@ -199,6 +199,7 @@ func (s *sim) host(at time.Duration, counts []contract.ClassCount) {
 		Timings: contract.Timings{
 			LateUS: uint64(at % time.Second / time.Microsecond), WalkUS: 900, ReadUS: uint64(1200 + s.rng.IntN(500)), ParseUS: uint64(180 + s.rng.IntN(60)),
 			DecideUS: uint64(40 + s.rng.IntN(30)), ActUS: uint64(200_000 + s.rng.IntN(300_000)), DataAgeUS: 5000,
+			SyncUS: uint64(900 + at/time.Microsecond%700),
 		},
 		SpoolRecords: s.rng.IntN(12),
 	})
