@@ -296,6 +296,9 @@ func unquoteOr(raw []byte) string {
 }
 
 func number(raw []byte) uint64 {
+	if len(raw) == 0 {
+		return 0
+	}
 	v, err := strconv.ParseUint(view(raw), 10, 64)
 	if err != nil {
 		return 0

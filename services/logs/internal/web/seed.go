@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -45,7 +46,7 @@ func take[T any](s *seedRoutes, c *gin.Context, convert func(T) []contract.Recor
 		return
 	}
 	defer s.room.Release(size)
-	body, ok := s.body(c)
+	body, ok := s.body(c, new(bytes.Buffer))
 	if !ok {
 		return
 	}
