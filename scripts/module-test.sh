@@ -4,13 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/module-test.sh [--quick] [--boot NAMES] [--debug] [--cost] [--guest] [--all]
+usage: scripts/module-test.sh [--quick] [--boot NAMES] [--storm] [--debug] [--cost] [--guest] [--all]
 
   --quick        user-space tests of the code that needs no kernel (sanitizers, random input), and the static checks:
                  builds with W=1, sparse and checkpatch where headers can be had
   --boot NAMES   builds for and boots these kernels, cgroup v2 and v1: 5.10, 6.1, 6.12, newest; separated by commas
-  --debug        builds (once, about 5 minutes) and boots a kernel with KASAN, lockdep, PROVE_RCU and kmemleak: storms,
-                 and injected faults that it must catch
+  --debug        builds (once, about 5 minutes) and boots a kernel with KASAN, lockdep, PROVE_RCU and kmemleak: every
+                 check, a storm, and injected faults that it must catch; then the same with a kernel that looks for data
+                 races (KCSAN)
+  --storm        of --debug only a storm of 30 s in the first of the two kernels
   --cost         instructions that a read costs, against reading cgroup files and /proc; fails above the budget
   --guest        a whole Debian guest with systemd and Docker
   --all          --quick, the four kernels, --debug, --cost and --guest
@@ -67,7 +69,11 @@ in_machine() {
 }
 
 boot() { in_machine "booted kernels" "$tests/boot.sh" --rounds "$1" "${@:2}"; }
-debug() { in_machine "debug kernels" "$tests/debug.sh"; }
+debug() {
+  in_machine "debug kernel" "$tests/debug.sh" kasan
+  in_machine "debug kernel for data races" "$tests/debug.sh" kcsan
+}
+storm() { in_machine "debug kernel" "$tests/debug.sh" --part storm --seconds 30 kasan; }
 cost() { in_machine "instruction budget" "$tests/cost.sh"; }
 guest() { in_machine "guest" "$tests/guest.sh"; }
 
@@ -90,6 +96,7 @@ while [ $# -gt 0 ]; do
     boot 50 "${names[@]}"
     shift
     ;;
+  --storm) storm ;;
   --debug) debug ;;
   --cost) cost ;;
   --guest) guest ;;

@@ -17,6 +17,8 @@ Runs the given stages, or all of them in this order:
   e2e      the suite on the real engine, the page in a browser
   lint     linters and format       only when named, or with CI=true
   boot     kernels booted in qemu   only when named, or with CI=true
+  storm    a debug kernel (KASAN)   only when named, or with CI=true
+  guest    a whole Debian in qemu   only when named, or with CI=true
 
 What is missing on the host is installed first when root runs this; otherwise the tests that need it are skipped and
 say so. Ends with the total of passed, failed and skipped, and with status 1 when anything failed.
@@ -97,8 +99,13 @@ stage_bash() {
 stage_module() { tally_script "kernel module, quick" "$root/scripts/module-test.sh" --quick; }
 
 stage_boot() {
-  tally_script "kernel module, booted" "$root/scripts/module-test.sh" --boot "${GESTOR_BOOT_KERNELS:-6.1,newest}"
+  tally_script "kernel module, booted" "$root/scripts/module-test.sh" --boot "${GESTOR_BOOT_KERNELS:-6.1,newest}" --cost
 }
+
+stage_storm() { tally_script "kernel module, debug kernel" "$root/scripts/module-test.sh" --storm; }
+
+# After the stage images: the guest gets the images that this host's engine has.
+stage_guest() { tally_script "kernel module, whole guest" "$root/scripts/module-test.sh" --guest; }
 
 stage_e2e() { go_tests e2e 25m -count=1 -p 1 gestor.local/e2e/...; }
 
@@ -122,14 +129,14 @@ run_stage() {
 stages=()
 for argument in "$@"; do
   case $argument in
-    images | vet | unit | alone | bash | module | e2e | lint | boot) stages+=("$argument") ;;
+    images | vet | unit | alone | bash | module | e2e | lint | boot | storm | guest) stages+=("$argument") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac
 done
 if [ ${#stages[@]} -eq 0 ]; then
   stages=(images vet unit alone bash module e2e)
-  if [ "${CI:-}" = true ]; then stages+=(lint boot); fi
+  if [ "${CI:-}" = true ]; then stages+=(lint boot storm guest); fi
 fi
 
 cd "$root"
@@ -139,7 +146,7 @@ tally_start "$work/tally"
 needs=()
 case " ${stages[*]} " in *' images '* | *' unit '* | *' e2e '*) needs+=(docker compose) ;; esac
 case " ${stages[*]} " in *' e2e '*) needs+=(chromium) ;; esac
-case " ${stages[*]} " in *' boot '*) needs+=(qemu) ;; esac
+case " ${stages[*]} " in *' boot '* | *' storm '* | *' guest '*) needs+=(qemu) ;; esac
 prepare "${needs[@]}"
 for stage in "${stages[@]}"; do run_stage "$stage"; done
 tally_report
