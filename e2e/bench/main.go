@@ -1,7 +1,7 @@
-// Command bench measures the log service side by side with VictoriaLogs on the same records and writes
-// docs/benchmarks/records.md.
+// Command bench measures the log service side by side with VictoriaLogs on the same records. What was found
+// is told in docs/benchmarks/records.md.
 //
-//	go run ./bench -records 1000000 [-victoria /path/to/victoria-logs] [-out ../docs/benchmarks/records.md]
+//	go run ./bench -records 1000000 [-victoria /path/to/victoria-logs] [-out report.md]
 //
 // The log service syncs every group before it answers; VictoriaLogs answers before it stores (its default).
 // Load generator and server share the machine: take the figures as ratios.
@@ -17,10 +17,10 @@ import (
 )
 
 func main() {
-	records := flag.Int("records", 1_000_000, "records of the query measurements, over 24 hours (10000000 takes about an hour)")
+	records := flag.Int("records", 1_000_000, "records of the query measurements, over 24 hours (10000000 takes five to sixty minutes)")
 	seconds := flag.Int("seconds", 5, "length of one ingest measurement")
-	victoria := flag.String("victoria", "", "a victoria-logs binary , or none (default: built from its Go module)")
-	out := flag.String("out", "../docs/benchmarks/records.md", "report to write")
+	victoria := flag.String("victoria", "", "a victoria-logs binary, or none (default: built from its Go module)")
+	out := flag.String("out", "", "file for the report (default: standard output)")
 	flag.Parse()
 	if err := bench(*records, time.Duration(*seconds)*time.Second, *victoria, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -56,7 +56,8 @@ func bench(records int, length time.Duration, victoria, out string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	if out == "" {
+		_, err := fmt.Print(r.markdown(systems))
 		return err
 	}
 	return os.WriteFile(out, []byte(r.markdown(systems)), 0o644)

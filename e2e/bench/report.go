@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// report is what docs/benchmarks/records.md says.
+// report is what was measured, as Markdown.
 type report struct {
 	records int
 	length  time.Duration
