@@ -9,15 +9,7 @@ import (
 )
 
 func cmdlineOf(id string, pid int) (string, error) {
-	snap, err := snapshot()
-	if err != nil {
-		return "", err
-	}
-	row, err := find(snap, id)
-	if err != nil {
-		return "", err
-	}
-	p, err := findProcess(row, pid)
+	p, err := onlyProcess(id, pid)
 	if err != nil {
 		return "", err
 	}

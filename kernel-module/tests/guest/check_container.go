@@ -6,20 +6,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"gestor.local/contract"
 )
 
 const pageKB = 4
-
-// only reads a snapshot and returns the row of one container.
-func only(id string) (*contract.Container, error) {
-	snap, err := snapshot()
-	if err != nil {
-		return nil, err
-	}
-	return find(snap, id)
-}
 
 // memoryFiles are the names of the memory controller's files in each version.
 func (m *machine) memoryFiles() (current, limit, peak string, err error) {

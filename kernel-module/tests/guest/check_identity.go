@@ -84,11 +84,7 @@ func checkPIDs(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
-	snap, err := snapshot()
-	if err != nil {
-		return err
-	}
-	row, err := find(snap, id)
+	row, err := only(id)
 	if err != nil {
 		return err
 	}

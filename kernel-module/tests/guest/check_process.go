@@ -107,15 +107,7 @@ func checkDeadLeader(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
-	snap, err := snapshot()
-	if err != nil {
-		return err
-	}
-	row, err := find(snap, id)
-	if err != nil {
-		return err
-	}
-	p, err := findProcess(row, t.pid)
+	p, err := onlyProcess(id, t.pid)
 	if err != nil {
 		return err
 	}
@@ -143,11 +135,7 @@ func checkLifecycle(m *machine) error {
 		return err
 	}
 	gone.kill()
-	snap, err := snapshot()
-	if err != nil {
-		return err
-	}
-	row, err := find(snap, id)
+	row, err := only(id)
 	if err != nil {
 		return err
 	}
@@ -155,7 +143,8 @@ func checkLifecycle(m *machine) error {
 		return fmt.Errorf("%d processes after the reaping, want 1", row.ProcessCount)
 	}
 	keep.kill()
-	if snap, err = snapshot(); err != nil {
+	snap, err := snapshot()
+	if err != nil {
 		return err
 	}
 	if _, err := find(snap, id); err == nil {
@@ -165,15 +154,7 @@ func checkLifecycle(m *machine) error {
 }
 
 func expectState(id string, pid int, state string) error {
-	snap, err := snapshot()
-	if err != nil {
-		return err
-	}
-	row, err := find(snap, id)
-	if err != nil {
-		return err
-	}
-	p, err := findProcess(row, pid)
+	p, err := onlyProcess(id, pid)
 	if err != nil {
 		return err
 	}
@@ -241,17 +222,9 @@ func (t *task) expectName(id, name string) error {
 	if err := t.rename(name); err != nil {
 		return err
 	}
-	snap, err := snapshot()
+	p, err := onlyProcess(id, t.pid)
 	if err != nil {
 		return fmt.Errorf("name %q: %w", name, err)
-	}
-	row, err := find(snap, id)
-	if err != nil {
-		return err
-	}
-	p, err := findProcess(row, t.pid)
-	if err != nil {
-		return err
 	}
 	if p.Name != wantName(name) {
 		return fmt.Errorf("name %q came back as %q", name, p.Name)

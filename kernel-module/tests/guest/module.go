@@ -104,6 +104,24 @@ func find(snap *contract.Snapshot, id string) (*contract.Container, error) {
 	return nil, fmt.Errorf("container %.12s is not among the %d rows", id, len(snap.Containers))
 }
 
+// only reads a snapshot and returns the row of one container.
+func only(id string) (*contract.Container, error) {
+	snap, err := snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return find(snap, id)
+}
+
+// onlyProcess reads a snapshot and returns the row of one process of a container.
+func onlyProcess(id string, pid int) (*contract.Process, error) {
+	row, err := only(id)
+	if err != nil {
+		return nil, err
+	}
+	return findProcess(row, pid)
+}
+
 func findProcess(c *contract.Container, pid int) (*contract.Process, error) {
 	for i := range c.Processes {
 		if c.Processes[i].PID == pid {
