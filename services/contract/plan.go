@@ -21,7 +21,7 @@ type Plan struct {
 // ClassCount is the population of one class on one tick.
 type ClassCount struct {
 	Class      Class `json:"class"`
-	Owned      int   `json:"owned"`      // all owned ones, young and unmeasured included
+	Owned      int   `json:"owned"`      // all owned ones that live, young, unmeasured and paused included
 	Eligible   int   `json:"eligible"`   // those that may hold a place
 	Quota      int   `json:"quota"`      // places
 	Deficit    int   `json:"deficit"`    // places nobody holds

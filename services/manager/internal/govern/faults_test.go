@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,6 +163,25 @@ func TestPausedIsNoCandidateAndIsTold(t *testing.T) {
 		}
 		if _, ok := w.reports.condition(govern.ConditionPaused); !ok {
 			t.Errorf("conditions %+v", w.reports.last().Conditions)
+		}
+	})
+}
+
+// A container that the kernel or its own program ended stays, since its exit code says why; and it is not silent.
+func TestEndedByItselfStaysAndIsTold(t *testing.T) {
+	bubble(t, 8, 2, func(w *world) {
+		for i := range 7 {
+			w.engine.Change(id("low", i), func(c *enginetest.Container) { c.State = "exited" })
+		}
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(id("low", 3)); c.State != "exited" {
+			t.Errorf("the ended container is %q", c.State)
+		}
+		c, ok := w.reports.condition(govern.ConditionEnded)
+		if !ok || c.Gate || !strings.HasPrefix(c.Text, "7: ") || !strings.Contains(c.Text, ", 2 more; next: ") {
+			t.Errorf("condition %+v", c)
 		}
 	})
 }

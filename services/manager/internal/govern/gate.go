@@ -24,6 +24,7 @@ const (
 	ConditionStuck  = "stuck"
 	ConditionFutile = "futile"
 	ConditionPaused = "paused"
+	ConditionEnded  = "ended"
 	ConditionWaits  = "records_wait"
 )
 
@@ -33,6 +34,11 @@ func GateNames() []string {
 		GateNoSource, GateBadSnapshot, GateVersion, GateStale, GateBaseline, GateWarming, GateInterval, GateUnsettled,
 		GateBadRows, GateInventory, GateSuite, GateJournal, GateSpool, GateBreaker,
 	}
+}
+
+// ConditionNames lists every condition that is not a gate.
+func ConditionNames() []string {
+	return []string{ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionWaits}
 }
 
 // wording is what people read about a condition: its title, and what to do about it.
@@ -58,6 +64,7 @@ func wordingOf(name string) wording {
 		ConditionStuck:  {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
 		ConditionFutile: {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
 		ConditionPaused: {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
+		ConditionEnded:  {"Containers of ours have ended by themselves", "docker inspect NAME says why (.State.ExitCode, .State.OOMKilled); docker rm removes them: they hold no place and are not removed"},
 		ConditionWaits:  {"Records wait on disk: the log service does not take them", "start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
 	}
 	return words[name]

@@ -76,17 +76,40 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	if slices.Sort(paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, g.named(t, paused), false))
 	}
+	if ended := g.ended(t); len(ended) > 0 {
+		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(ended), g.named(t, ended)), false))
+	}
 	return out
 }
 
+// ended lists the owned containers that stopped without the manager's doing.
+func (g *Governor) ended(t *tick) (ids []string) {
+	if t.inv == nil {
+		return nil
+	}
+	for _, e := range t.inv.Entries {
+		_, stuck := g.stuck[e.ID]
+		acted := stuck || g.flights[e.ID] != nil
+		if (e.State == "exited" || e.State == "dead") && !acted && contract.Owned(e.Labels, g.Self.Suite) {
+			ids = append(ids, e.ID)
+		}
+	}
+	return slices.Sorted(slices.Values(ids))
+}
+
+// named names the first of the containers and says how many more there are.
 func (g *Governor) named(t *tick, ids []string) string {
+	const most = 5
 	var names []string
-	for _, id := range ids {
+	for _, id := range ids[:min(most, len(ids))] {
 		v := contract.Verdict{ID: id}
 		if e := entryOf(t.inv, id); e != nil {
 			v.Name = e.Name
 		}
 		names = append(names, nameOf(v))
+	}
+	if more := len(ids) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(names, ", ")
 }

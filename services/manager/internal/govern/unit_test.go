@@ -145,7 +145,7 @@ func TestFloorIsTheClassesOwn(t *testing.T) {
 }
 
 func TestEveryConditionIsWorded(t *testing.T) {
-	names := append(GateNames(), ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionWaits)
+	names := append(GateNames(), ConditionNames()...)
 	for _, name := range names {
 		c := condition(name, "why", true)
 		if c.Title == "" || !strings.HasPrefix(c.Text, "why; next: ") || len(c.Text) < 20 {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,7 @@ type Metrics struct {
 	outcomes   *prometheus.CounterVec
 	gateTicks  *prometheus.CounterVec
 	gateNow    *prometheus.GaugeVec
+	conditions *prometheus.GaugeVec
 	breaker    *prometheus.GaugeVec
 	ticks      *prometheus.CounterVec
 	skipped    prometheus.Counter
@@ -62,6 +64,7 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 		outcomes:   counter("action_outcomes_total", "Actions by how they ended.", "action", "outcome"),
 		gateTicks:  counter("gated_ticks_total", "Ticks on which the gate kept the manager from acting.", "gate"),
 		gateNow:    gauge("gate_failing", "1 while the gate keeps the manager from acting.", "gate"),
+		conditions: gauge("condition_active", "1 while the condition lasts; those that keep the manager from acting are gates.", "condition"),
 		breaker:    gauge("breaker_state", "1 for the state that the engine breaker is in.", "state"),
 		ticks:      counter("ticks_total", "Ticks by whether they could act.", "gated"),
 		skipped:    counter("skipped_ticks_total", "Grid points that passed without a tick.").WithLabelValues(),
@@ -91,6 +94,9 @@ func (m *Metrics) prime() {
 		m.gateTicks.WithLabelValues(name)
 		m.gateNow.WithLabelValues(name)
 	}
+	for _, name := range govern.ConditionNames() {
+		m.conditions.WithLabelValues(name)
+	}
 	for _, outcome := range []string{
 		contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeAlreadyStopped,
 		contract.OutcomeRefused, contract.OutcomeUnknown, contract.OutcomeFailed,
@@ -109,6 +115,7 @@ func (m *Metrics) Ticked(r *govern.Report) {
 	m.spoolBytes.Set(float64(r.Spool.Bytes))
 	m.journal.Set(float64(r.Journal))
 	m.gates(r)
+	m.troubles(r)
 	m.timings(r)
 	m.planned(r)
 	for _, state := range []string{govern.BreakerClosed, govern.BreakerOpen, govern.BreakerHalfOpen} {
@@ -130,6 +137,13 @@ func (m *Metrics) gates(r *govern.Report) {
 		gated = "true"
 	}
 	m.ticks.WithLabelValues(gated).Inc()
+}
+
+func (m *Metrics) troubles(r *govern.Report) {
+	for _, name := range govern.ConditionNames() {
+		lasts := slices.ContainsFunc(r.Conditions, func(c govern.Condition) bool { return c.Name == name })
+		m.conditions.WithLabelValues(name).Set(boolFloat(lasts))
+	}
 }
 
 func (m *Metrics) timings(r *govern.Report) {

@@ -85,7 +85,10 @@ func TestMetricNamesAreWellFormed(t *testing.T) {
 }
 
 func TestMetricsSayWhatTheTickSaid(t *testing.T) {
-	s := server(t, t.TempDir(), report(govern.GateNoSource), report())
+	before, now := report(govern.GateNoSource), report()
+	before.Conditions = append(before.Conditions, govern.Condition{Name: govern.ConditionEnded})
+	now.Conditions = append(now.Conditions, govern.Condition{Name: govern.ConditionPaused})
+	s := server(t, t.TempDir(), before, now)
 	_, text, _ := get(t, s.URL+contract.PathMetrics)
 	for _, line := range []string{
 		`gestor_population_containers{class="low",state="over_quota"} 1`,
@@ -96,6 +99,8 @@ func TestMetricsSayWhatTheTickSaid(t *testing.T) {
 		`gestor_action_outcomes_total{action="remove",outcome="failed"} 0`,
 		`gestor_gated_ticks_total{gate="no_source"} 1`,
 		`gestor_gate_failing{gate="no_source"} 0`,
+		`gestor_condition_active{condition="paused"} 1`,
+		`gestor_condition_active{condition="ended"} 0`,
 		`gestor_ticks_total{gated="true"} 1`,
 		`gestor_skipped_ticks_total 4`,
 		`gestor_breaker_state{state="closed"} 1`,

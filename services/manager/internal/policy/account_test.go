@@ -58,6 +58,10 @@ func TestCountsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
 		plan := in.decide()
+		lives := map[string]bool{}
+		for _, e := range in.inv.Entries {
+			lives[e.ID] = e.State == "running" || e.State == "paused" || e.State == "restarting"
+		}
 		want := []contract.ClassCount{
 			{Class: contract.ClassLow, Quota: in.p.Quota.Low}, {Class: contract.ClassHigh, Quota: in.p.Quota.High}, {Class: contract.ClassUnknown},
 		}
@@ -66,7 +70,7 @@ func TestCountsAddUp(t *testing.T) {
 				if v.Class != want[i].Class {
 					continue
 				}
-				want[i].Owned += count01(v.Owned)
+				want[i].Owned += count01(v.Owned && lives[v.ID])
 				want[i].Eligible += count01(v.Rank > 0)
 				want[i].Removals += count01(v.Verdict == contract.VerdictRemove)
 				want[i].OverCapped += count01(v.Reason == contract.ReasonCapped)

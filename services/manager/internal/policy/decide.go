@@ -48,7 +48,7 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 	}
 	for _, s := range subjects {
 		c := &counts[classOrder(s.class)]
-		if s.owned {
+		if s.owned && s.lives() {
 			c.Owned++
 		}
 		if s.rank > 0 {

@@ -388,6 +388,23 @@ func TestSurprise(t *testing.T) {
 	}
 }
 
+// What ended is listed with a verdict, but it neither fills the population nor makes a large plan look small beside it.
+func TestEndedContainersAreNoPopulation(t *testing.T) {
+	pop, inv := scene(lows(30)...) // 27 of 30 without a place: 90 %, as many as are expected
+	for i := range 20 {
+		ended := inv.Entries[i]
+		ended.ID, ended.Name, ended.State = id(fmt.Sprint("ended", i)), fmt.Sprint("ended", i), []string{"exited", "dead", "created", "removing"}[i%4]
+		inv.Entries = append(inv.Entries, ended)
+	}
+	p := contract.DefaultPolicy()
+	p.Caps.MaxPlanPercent = 89
+	plan := Decide(p, pop, inv, contract.Context{})
+	if !plan.Surprise || plan.Counts[0].Owned != 30 {
+		t.Errorf("surprise %t, counts %+v", plan.Surprise, plan.Counts[0])
+	}
+	spared(t, plan, "ended0", contract.ReasonNotRunning)
+}
+
 func TestCapSparesTheNearestToAPlace(t *testing.T) {
 	pop, inv := scene(lows(8)...)
 	p := contract.DefaultPolicy()

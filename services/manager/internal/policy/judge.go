@@ -9,8 +9,9 @@ import (
 
 // States of the engine in which a container may hold a place or lose it.
 const (
-	stateRunning = "running"
-	statePaused  = "paused"
+	stateRunning    = "running"
+	statePaused     = "paused"
+	stateRestarting = "restarting"
 )
 
 // judge gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
@@ -69,6 +70,11 @@ func (s *subject) wears(label string) bool {
 	key, want, valued := strings.Cut(label, "=")
 	got, ok := s.entry.Labels[key]
 	return ok && (!valued || got == want)
+}
+
+// lives says whether the engine runs it, paused or between two restarts included: what ended is no part of the population.
+func (s *subject) lives() bool {
+	return s.entry.State == stateRunning || s.entry.State == statePaused || s.entry.State == stateRestarting
 }
 
 // stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
