@@ -234,7 +234,6 @@ func SubjectOf(b Body) (s Subject, ok bool) {
 
 // MarshalJSON writes envelope and body as one flat object, envelope first.
 func (r Record) MarshalJSON() ([]byte, error) {
-	type envelope Record // drops the method
 	head, err := json.Marshal(envelope(r))
 	if err != nil || r.Body == nil {
 		return head, err
@@ -249,45 +248,98 @@ func (r Record) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a flat record. It does not look for duplicate keys or check values: see ParseRecord.
 func (r *Record) UnmarshalJSON(b []byte) error {
-	type envelope Record
-	var e envelope
+	guess := likelyKind(b)
+	if got, err := decodeAs(guess, b); err == nil && got.Kind == guess { // one reading, nearly always
+		*r = got
+		return nil
+	}
+	var e struct{ Kind Kind }
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
-	body, err := decodeBody(e.Kind, b)
+	got, err := decodeAs(e.Kind, b)
 	if err != nil {
 		return err
 	}
-	*r = Record(e)
-	r.Body = body
+	*r = got
 	return nil
 }
 
-func decodeBody(k Kind, b []byte) (Body, error) {
+// likelyKind is the first that b seems to name.
+func likelyKind(b []byte) Kind {
+	_, rest, _ := bytes.Cut(b, []byte(`"kind":"`))
+	kind, _, _ := bytes.Cut(rest, []byte{'"'})
+	return Kind(kind)
+}
+
+// envelope is a Record without its methods, so that it can be read together with a body.
+type envelope Record
+
+func (e envelope) with(b Body) Record {
+	e.Body = b
+	return Record(e)
+}
+
+// A record of each kind, flat as it is written.
+type (
+	flatHost struct {
+		envelope
+		HostBody
+	}
+	flatContainer struct {
+		envelope
+		ContainerBody
+	}
+	flatDecision struct {
+		envelope
+		DecisionBody
+	}
+	flatAction struct {
+		envelope
+		ActionBody
+	}
+	flatLaunch struct {
+		envelope
+		LaunchBody
+	}
+	flatSystem struct {
+		envelope
+		SystemBody
+	}
+)
+
+func (f flatHost) record() Record      { return f.with(f.HostBody) }
+func (f flatContainer) record() Record { return f.with(f.ContainerBody) }
+func (f flatDecision) record() Record  { return f.with(f.DecisionBody) }
+func (f flatAction) record() Record    { return f.with(f.ActionBody) }
+func (f flatLaunch) record() Record    { return f.with(f.LaunchBody) }
+func (f flatSystem) record() Record    { return f.with(f.SystemBody) }
+
+func decodeAs(k Kind, b []byte) (Record, error) {
 	switch k {
 	case KindHost:
-		return decodeAs[HostBody](b)
+		return decodeFlat[flatHost](b)
 	case KindContainer:
-		return decodeAs[ContainerBody](b)
+		return decodeFlat[flatContainer](b)
 	case KindDecision:
-		return decodeAs[DecisionBody](b)
+		return decodeFlat[flatDecision](b)
 	case KindAction:
-		return decodeAs[ActionBody](b)
+		return decodeFlat[flatAction](b)
 	case KindLaunch:
-		return decodeAs[LaunchBody](b)
+		return decodeFlat[flatLaunch](b)
 	case KindSystem:
-		return decodeAs[SystemBody](b)
+		return decodeFlat[flatSystem](b)
 	default:
-		return nil, fmt.Errorf("record: unknown kind %q", k)
+		return Record{}, fmt.Errorf("record: unknown kind %q", k)
 	}
 }
 
-func decodeAs[T Body](b []byte) (Body, error) {
+func decodeFlat[T interface{ record() Record }](b []byte) (Record, error) {
 	var v T
-	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&v); err != nil {
-		return nil, err
+	if err := json.Unmarshal(b, &v); err != nil {
+		return Record{}, err
 	}
-	return v, nil
+	return v.record(), nil
 }
 
 // Validate returns everything that is wrong with a record a producer wants to store.

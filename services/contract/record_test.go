@@ -60,3 +60,24 @@ func TestRecordOfUnknownKindIsRefused(t *testing.T) {
 		t.Fatal("accepted")
 	}
 }
+
+// The kind is found wherever it stands and however it is written.
+func TestRecordFindsItsKind(t *testing.T) {
+	for _, text := range []string{
+		`{"kind":"system","event":"note"}`,
+		"{ \"kind\" :\t\"system\", \"event\" : \"note\" }",
+		`{"details":{"kind":"host"},"event":"note","kind":"system"}`,
+		`{"details":{"kind":"none"},"event":"note","kind":"system"}`,
+		`{"cpus":"eight","details":{"kind":"host"},"event":"note","kind":"system"}`,
+		`{"event":"note","\u006bind":"system"}`,
+	} {
+		var r Record
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if body, ok := r.Body.(SystemBody); !ok || r.Kind != KindSystem || body.Event != "note" {
+			t.Errorf("%s: read as %+v", text, r)
+		}
+	}
+}

@@ -35,7 +35,10 @@ func ParseHead(b []byte) (h Head, ok bool) {
 		return h, false
 	}
 	end := bytes.IndexByte(rest, '"')
-	if end < 0 || h.Time.UnmarshalText(rest[:end]) != nil {
+	if end < 0 {
+		return h, false
+	}
+	if h.Time, ok = parseStamp(rest[:end]); !ok {
 		return h, false
 	}
 	if rest, found = bytes.CutPrefix(rest[end:], []byte(headReceived)); !found {
@@ -104,6 +107,12 @@ func nextField(b []byte) (key, value, rest []byte, ok bool) {
 
 // stringEnd returns the index after the closing quote of the string that begins at b[0], -1 when it does not end.
 func stringEnd(b []byte) int {
+	switch n := bytes.IndexByte(b[1:], '"'); {
+	case n < 0:
+		return -1
+	case b[n] != '\\': // the byte before the quote
+		return n + 2
+	}
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
 		case '\\':

@@ -42,6 +42,27 @@ func (k *keySet) add(object *schema, key string) (*schema, error) {
 	return nil, nil
 }
 
+// expected finds the field that src begins with among those that usually come now, without a look at its characters:
+// nil when it is none of them or was given before. It returns how many bytes the name takes.
+func (k *keySet) expected(object *schema, src []byte) (child *schema, n int) {
+	if object == nil {
+		return nil, 0
+	}
+	end := len(object.order)
+	for _, child := range object.order[min(k.next, end):min(k.next+skipped, end)] {
+		if len(src) > len(child.key) && view(src[:len(child.key)]) == child.key {
+			bit := uint64(1) << child.place
+			if k.known&bit != 0 {
+				return nil, 0
+			}
+			k.known |= bit
+			k.next = child.place + 1
+			return child, len(child.key)
+		}
+	}
+	return nil, 0
+}
+
 // lookup finds a field: most producers write them in the contract's order and leave some out, which saves the map.
 func (k *keySet) lookup(object *schema, key string) *schema {
 	end := len(object.order)

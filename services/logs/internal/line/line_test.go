@@ -3,11 +3,14 @@ package line
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"gestor.local/contract"
 )
@@ -223,7 +226,23 @@ func FuzzNext(f *testing.F) {
 		if !utf8Line(rec.Body) {
 			t.Fatalf("body %q", rec.Body)
 		}
+		if diff := cmp.Diff(content(t, b[:n]), content(t, []byte("{"+string(rec.Body)+"}"))); diff != "" {
+			t.Fatalf("stored otherwise: %s: %q", diff, b[:n])
+		}
 	})
+}
+
+// content is what a record says, less the fields that the service writes itself.
+func content(t *testing.T, text []byte) (fields map[string]any) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&fields); err != nil {
+		t.Fatalf("%v: %q", err, text)
+	}
+	for _, own := range []string{"v", "seq", "ts", "received", "crc"} {
+		delete(fields, own)
+	}
+	return fields
 }
 
 func utf8Line(b []byte) bool {
@@ -249,6 +268,26 @@ func TestStoredRefuses(t *testing.T) {
 			t.Errorf("taken: %s", bad)
 		}
 	}
+}
+
+// What a parser remembers of earlier records does not change what it says of later ones.
+func TestParserForgetsNoDifference(t *testing.T) {
+	p := NewParser()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SliceOfN(rapid.SampledFrom([]string{`\\`, `\"`, `\u0061`, `a`}), 0, 2)
+		zone := rapid.SampledFrom([]string{"Z", ".5Z", "+01:00", "x"})
+		for range 10 {
+			src := []byte(`{"v":1,"ts":"2026-11-23T11:40:0` + rapid.SampledFrom([]string{"1", "2"}).Draw(t, "second") + zone.Draw(t, "zone") +
+				`","kind":"container","host":"h` + strings.Join(text.Draw(t, "host"), "") + `","boot":"b","producer":"p","pseq":1,"container":"` +
+				strings.Join(text.Draw(t, "container"), "") + `","name":"` + strings.Join(text.Draw(t, "name"), "") + `","state":"running"}`)
+			var got, want Record
+			_, _, gotErr := p.Next(src, nil, &got)
+			_, _, wantErr := NewParser().Next(src, nil, &want)
+			if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || gotErr == nil && !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s\n%+v %v\n%+v %v", src, got, gotErr, want, wantErr)
+			}
+		}
+	})
 }
 
 func BenchmarkStored(b *testing.B) {

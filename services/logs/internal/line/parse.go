@@ -68,6 +68,11 @@ type Parser struct {
 	scan    scanner
 	raw     [fieldCount][]byte
 	words   map[string]string
+	last    [fieldCount]string // each field's last word that has no escape
+	stamp   struct {           // the time of the record before, which often is this one's
+		raw  string
+		time time.Time
+	}
 }
 
 // contractSchemas is derived once: it never changes.
@@ -91,7 +96,7 @@ func (p *Parser) Next(src, arena []byte, rec *Record) (n int, grown []byte, err 
 	if err != nil {
 		return 0, arena, errors.New(err.Error()) // the text must not refer to src any longer
 	}
-	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	p.scan.start(src)
 	if err := p.fields(want, rec); err != nil {
 		reason := errors.New(err.Error())
 		return p.skip(src), arena, reason
@@ -106,9 +111,7 @@ func (p *Parser) Next(src, arena []byte, rec *Record) (n int, grown []byte, err 
 			arena = append(append(arena, e.key...), raw...)
 		}
 	}
-	if rest := p.scan.out; len(rest) > 0 {
-		arena = append(append(arena, ','), rest...)
-	}
+	arena = p.scan.appendRest(arena)
 	rec.Body = arena[start:len(arena):len(arena)]
 	return n, arena, nil
 }
@@ -124,7 +127,7 @@ func (p *Parser) schemaFor(src []byte) (*schema, error) {
 			}
 		}
 	}
-	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	p.scan.start(src)
 	var found Record
 	if err := p.fields(envelopeSchema, &found); err != nil {
 		return nil, err
@@ -140,75 +143,63 @@ func (p *Parser) schemaFor(src []byte) (*schema, error) {
 
 // skip returns the length of the JSON value at the beginning of src, 0 when it is malformed.
 func (p *Parser) skip(src []byte) int {
-	p.scan.src, p.scan.pos, p.scan.out = src, 0, p.scan.out[:0]
+	p.scan.start(src)
 	if p.scan.value(nil, 0) != nil {
 		return 0
 	}
 	return p.scan.pos
 }
 
-// fields scans the top-level object: fields of the envelope are noted in p.raw, the others copied to p.scan.out.
+// fields scans the top-level object: fields of the envelope are noted in p.raw, the others stay in the scanner's copy.
 func (p *Parser) fields(want *schema, rec *Record) error {
 	s := &p.scan
 	if s.peek() != '{' {
 		return s.fail("is not a JSON object")
 	}
 	s.pos++
+	s.from = s.pos
 	var keys keySet
 	for first := true; ; first = false {
-		key, done, err := s.key(first)
+		before := s.mark()
+		key, child, done, err := s.field(&keys, want, first)
 		if err != nil || done {
 			return err
 		}
-		child, err := keys.add(want, key)
-		if err != nil {
-			return err
-		}
-		if err := p.member(key, child, rec); err != nil {
+		start := s.pos
+		if err := s.value(child, 1); err != nil {
 			return in(key, err)
 		}
+		if p.take(key, child, start, rec) {
+			s.drop(before)
+		}
 	}
 }
 
-func (p *Parser) member(key string, child *schema, rec *Record) error {
+// take keeps what is needed of the member whose value begins at start. It says whether the record is stored without it:
+// the envelope is written anew.
+func (p *Parser) take(key string, child *schema, start int, rec *Record) (drop bool) {
 	s := &p.scan
-	before := len(s.out)
-	if before > 0 {
-		s.out = append(s.out, ',')
-	}
-	s.out = appendKey(s.out, key, child)
-	start := len(s.out)
-	from := s.pos
-	if err := s.value(child, 1); err != nil {
-		return err
-	}
 	switch {
-	case child == nil && key == "crc":
-		s.out = s.out[:before]
-	case child == nil && key == "container" && s.out[start] == '"': // asked for by it, a record of any kind is found
-		p.note(fieldContainer, from, start)
+	case child == nil && key == "container" && s.src[start] == '"': // asked for by it, a record of any kind is found
+		p.note(fieldContainer, start)
 	case child == nil:
+		return key == "crc"
 	case child.field != 0:
-		p.note(child.field, from, start)
-		if child.field <= fieldTick {
-			s.out = s.out[:before]
-		}
+		p.note(child.field, start)
+		return child.field <= fieldTick
 	case child.figure != 0:
-		v, err := strconv.ParseUint(view(s.out[start:]), 10, 64)
-		if err == nil {
-			rec.Figures[child.figure-1] = v
-		}
+		rec.Figures[child.figure-1] = number(s.src[start:s.pos])
 	}
-	return nil
+	return false
 }
 
-// note remembers the scalar that was scanned from a position on and copied to another.
-func (p *Parser) note(f field, from, start int) {
+// note remembers the scalar that begins at start.
+func (p *Parser) note(f field, start int) {
 	s := &p.scan
-	p.raw[f] = s.src[from:s.pos] // no whitespace inside
+	p.raw[f] = s.src[start:s.pos] // no whitespace inside
 	if bytes.IndexByte(p.raw[f], '\\') >= 0 {
 		p.raw[f] = canonical(p.raw[f])
-		s.out = append(s.out[:start], p.raw[f]...)
+		s.replace(start, p.raw[f])
 	}
 }
 
@@ -231,7 +222,7 @@ func (p *Parser) fill(rec *Record) error {
 	if string(p.raw[fieldV]) != "1" {
 		problems.Add("v", fmt.Sprintf("missing or not supported; this service stores version %d", contract.RecordVersion))
 	}
-	if raw := p.raw[fieldTime]; raw == nil || rec.Time.UnmarshalText(raw[1:len(raw)-1]) != nil || rec.Time.IsZero() {
+	if !p.time(&rec.Time) {
 		problems.Add("ts", "missing or not an RFC 3339 time")
 	}
 	for _, id := range []struct{ name, value string }{
@@ -256,9 +247,38 @@ func (p *Parser) fill(rec *Record) error {
 	return problems.Err()
 }
 
+// time reads the record's time.
+func (p *Parser) time(t *time.Time) bool {
+	raw := p.raw[fieldTime]
+	if raw == nil {
+		return false
+	}
+	if view(raw) == p.stamp.raw {
+		*t = p.stamp.time
+		return true
+	}
+	read, ok := parseStamp(raw[1 : len(raw)-1])
+	if !ok || read.IsZero() {
+		return false
+	}
+	*t = read
+	p.stamp.raw, p.stamp.time = string(raw), *t
+	return true
+}
+
 // name sets the named fields, except the times, without any check.
 func (p *Parser) name(rec *Record) {
-	text := func(f field) string { return p.word(p.raw[f]) }
+	text := func(f field) string {
+		raw := p.raw[f]
+		if len(raw) > 2 && view(raw[1:len(raw)-1]) == p.last[f] {
+			return p.last[f]
+		}
+		w := p.word(raw)
+		if len(w) == len(raw)-2 {
+			p.last[f] = w
+		}
+		return w
+	}
 	rec.Kind = contract.Kind(text(fieldKind))
 	rec.Identity = Identity{Host: text(fieldHost), Boot: text(fieldBoot), Producer: text(fieldProducer)}
 	rec.Seq, rec.PSeq, rec.Tick = number(p.raw[fieldSeq]), number(p.raw[fieldPSeq]), number(p.raw[fieldTick])

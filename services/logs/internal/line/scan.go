@@ -1,9 +1,11 @@
 package line
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -18,10 +20,42 @@ const (
 // scanner checks JSON in one pass and copies it without insignificant whitespace. It accepts less than encoding/json:
 // duplicate keys, keys that differ from a known one only in case, null for a known field, invalid UTF-8 and unpaired
 // surrogates are errors, because two readers would read them differently.
+//
+// The copy is out followed by src[from:pos]: what is stored as it came is copied in one piece.
 type scanner struct {
-	src []byte
-	pos int
-	out []byte
+	src  []byte
+	pos  int
+	out  []byte
+	from int
+}
+
+// start begins a text.
+func (s *scanner) start(src []byte) { s.src, s.pos, s.out, s.from = src, 0, s.out[:0], 0 }
+
+// replace puts text into the copy instead of src[start:pos], which holds no whitespace.
+func (s *scanner) replace(start int, text []byte) {
+	s.out = append(append(s.out, s.src[s.from:start]...), text...)
+	s.from = s.pos
+}
+
+// mark is a place in the copy.
+type mark struct{ length, from, pos int }
+
+func (s *scanner) mark() mark { return mark{len(s.out), s.from, s.pos} }
+
+// drop takes what was scanned since the mark out of the copy.
+func (s *scanner) drop(since mark) {
+	s.out = append(s.out[:since.length], s.src[since.from:since.pos]...)
+	s.from = s.pos
+}
+
+// appendRest appends the members of the top-level object, closed just now, that are left in the copy, each behind a comma.
+func (s *scanner) appendRest(dst []byte) []byte {
+	last := s.src[s.from : s.pos-1] // without the closing brace
+	if len(s.out) > 0 && s.out[0] != ',' || len(s.out) == 0 && len(last) > 0 && last[0] != ',' {
+		dst = append(dst, ',') // the first member of all has none
+	}
+	return append(append(dst, s.out...), last...)
 }
 
 // syntaxError is what is wrong with the text and where.
@@ -54,14 +88,19 @@ func in(name string, err error) error {
 	return err
 }
 
+// space leaves insignificant whitespace out of the copy.
 func (s *scanner) space() {
+	start := s.pos
 	for s.pos < len(s.src) {
 		switch s.src[s.pos] {
 		case ' ', '\t', '\n', '\r':
 			s.pos++
-		default:
-			return
+			continue
 		}
+		break
+	}
+	if s.pos > start {
+		s.replace(start, nil)
 	}
 }
 
@@ -73,7 +112,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// value checks one value against a schema and copies it.
+// value checks one value against a schema.
 func (s *scanner) value(want *schema, depth int) error {
 	if want != nil && want.shape != shapeAny {
 		return s.typed(want, depth)
@@ -84,7 +123,7 @@ func (s *scanner) value(want *schema, depth int) error {
 	case c == '[':
 		return s.array(nil, depth)
 	case c == '"':
-		return s.copyString()
+		return s.text()
 	case c == '-' || c >= '0' && c <= '9':
 		return s.number()
 	default:
@@ -97,15 +136,17 @@ func (s *scanner) typed(want *schema, depth int) error {
 	start := s.pos
 	switch {
 	case want.shape == shapeString && c == '"':
-		return s.copyString()
+		return s.text()
 	case want.shape == shapeTime && c == '"':
-		return s.copyString() // the caller reads it
+		return s.text() // the caller reads it
 	case want.shape == shapeObject && c == '{':
 		return s.object(want, depth)
 	case want.shape == shapeArray && c == '[':
 		return s.array(want.elem, depth)
 	case want.shape == shapeBool && (c == 't' || c == 'f'):
 		return s.literal()
+	case want.shape == shapeUint && s.plainNumber():
+		return nil
 	case want.shape == shapeUint && c >= '0' && c <= '9', want.shape == shapeInt && (c == '-' || c >= '0' && c <= '9'):
 		if err := s.number(); err != nil {
 			return err
@@ -116,6 +157,20 @@ func (s *scanner) typed(want *schema, depth int) error {
 	default:
 		return s.fail("is not %s", shapeNames[want.shape])
 	}
+}
+
+// plainNumber takes a whole number that certainly fits; false leaves anything else to number, which says what is wrong.
+func (s *scanner) plainNumber() bool {
+	rest := s.src[s.pos:]
+	n := 0
+	for n < len(rest) && rest[n]-'0' <= 9 {
+		n++
+	}
+	if n == 0 || n > 18 || rest[0] == '0' && n > 1 || n < len(rest) && (rest[n] == '.' || rest[n]|0x20 == 'e') {
+		return false
+	}
+	s.pos += n
+	return true
 }
 
 // whole checks that a number is an integer that fits.
@@ -149,13 +204,10 @@ func (s *scanner) array(elem *schema, depth int) error {
 		return s.fail("is nested more than %d deep", maxDepth)
 	}
 	s.pos++
-	s.out = append(s.out, '[')
 	for first := true; ; first = false {
 		s.space()
-		switch c := s.peek(); {
-		case c == ']' && first:
+		if first && s.peek() == ']' {
 			s.pos++
-			s.out = append(s.out, ']')
 			return nil
 		}
 		if err := s.value(elem, depth+1); err != nil {
@@ -167,7 +219,6 @@ func (s *scanner) array(elem *schema, depth int) error {
 			return s.fail("is not JSON: want , or ] at byte %d", s.pos)
 		}
 		s.pos++
-		s.out = append(s.out, c)
 		if c == ']' {
 			return nil
 		}
@@ -179,29 +230,32 @@ func (s *scanner) object(want *schema, depth int) error {
 		return s.fail("is nested more than %d deep", maxDepth)
 	}
 	s.pos++
-	s.out = append(s.out, '{')
 	var keys keySet
 	for first := true; ; first = false {
-		key, done, err := s.key(first)
-		if err != nil {
+		key, child, done, err := s.field(&keys, want, first)
+		if err != nil || done {
 			return err
 		}
-		if done {
-			s.out = append(s.out, '}')
-			return nil
-		}
-		if !first {
-			s.out = append(s.out, ',')
-		}
-		child, err := keys.add(want, key)
-		if err != nil {
-			return err
-		}
-		s.out = appendKey(s.out, key, child)
 		if err := s.value(child, depth+1); err != nil {
 			return in(key, err)
 		}
 	}
+}
+
+// field reads the name of the next field, whose schema is nil when the contract does not know it, or the end of the object.
+func (s *scanner) field(keys *keySet, object *schema, first bool) (name string, child *schema, done bool, err error) {
+	if !first && s.peek() == ',' {
+		if child, n := keys.expected(object, s.src[s.pos+1:]); child != nil {
+			s.pos += 1 + n
+			s.space()
+			return child.name, child, false, nil
+		}
+	}
+	if name, done, err = s.key(first); err != nil || done {
+		return name, nil, done, err
+	}
+	child, err = keys.add(object, name)
+	return name, child, false, err
 }
 
 // key reads `"name":` or the end of the object. Between members it wants a comma.
@@ -227,46 +281,45 @@ func (s *scanner) key(first bool) (name string, done bool, err error) {
 		return "", false, err
 	}
 	raw := s.src[start:s.pos]
+	name = view(raw[1 : len(raw)-1])
+	if escaped {
+		name = unquote(raw)
+		s.replace(start, canonical(raw))
+	}
 	s.space()
 	if s.peek() != ':' {
 		return "", false, s.fail("is not JSON: want : at byte %d", s.pos)
 	}
 	s.pos++
 	s.space()
-	if escaped {
-		return unquote(raw), false, nil
-	}
-	return view(raw[1 : len(raw)-1]), false, nil
+	return name, false, nil
 }
 
-// appendKey appends the name of a field, which the contract may know.
-func appendKey(dst []byte, key string, known *schema) []byte {
-	if known != nil {
-		return append(dst, known.key...)
-	}
-	if strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) < 0 {
-		dst = append(dst, '"')
-		dst = append(dst, key...)
-		return append(dst, '"', ':')
-	}
-	quoted, err := json.Marshal(key)
-	if err != nil { // a string always marshals
-		return dst
-	}
-	return append(append(dst, quoted...), ':')
-}
-
-func (s *scanner) copyString() error {
-	start := s.pos
-	if _, err := s.skipString(); err != nil {
-		return err
-	}
-	s.out = append(s.out, s.src[start:s.pos]...)
-	return nil
+func (s *scanner) text() error {
+	_, err := s.skipString()
+	return err
 }
 
 // plain says that a byte stands for itself in a string and needs no second look.
 func plain(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
+// plainRun returns how many plain bytes src begins with, looking at eight at once: a record is mostly strings.
+func plainRun(src []byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; n+8 <= len(src); n += 8 {
+		w := binary.LittleEndian.Uint64(src[n:])
+		// The high bit of each byte that is below ' ', a quote or a backslash. A borrow makes false ones above a true one.
+		low := ((w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) &^ w
+		if found := (low | w) & highs; found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(src) && plain(src[n]) {
+		n++
+	}
+	return n
+}
 
 // skipString moves past the string at pos; escaped says that it holds a backslash.
 func (s *scanner) skipString() (escaped bool, err error) {
@@ -274,9 +327,7 @@ func (s *scanner) skipString() (escaped bool, err error) {
 	s.pos++
 	wide := false
 	for {
-		for s.pos < len(s.src) && plain(s.src[s.pos]) {
-			s.pos++
-		}
+		s.pos += plainRun(s.src[s.pos:])
 		if s.pos == len(s.src) {
 			return escaped, s.fail("is not JSON: a string does not end")
 		}
@@ -351,7 +402,7 @@ func hex4(b []byte) rune {
 	return r
 }
 
-// number copies a number by the grammar of RFC 8259.
+// number takes a number by the grammar of RFC 8259.
 func (s *scanner) number() error {
 	start := s.pos
 	if s.peek() == '-' {
@@ -377,7 +428,6 @@ func (s *scanner) number() error {
 			return s.fail("is not JSON: a malformed number at byte %d", start)
 		}
 	}
-	s.out = append(s.out, s.src[start:s.pos]...)
 	return nil
 }
 
@@ -392,7 +442,6 @@ func (s *scanner) digits() (n int) {
 func (s *scanner) literal() error {
 	for _, word := range []string{"true", "false", "null"} {
 		if strings.HasPrefix(view(s.src[s.pos:]), word) {
-			s.out = append(s.out, word...)
 			s.pos += len(word)
 			return nil
 		}

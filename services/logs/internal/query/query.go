@@ -5,7 +5,6 @@ package query
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -57,7 +56,7 @@ type Line struct {
 // Decode returns the record.
 func (l Line) Decode() (contract.Record, error) {
 	var r contract.Record
-	err := json.Unmarshal(l.JSON, &r)
+	err := r.UnmarshalJSON(l.JSON) // json.Unmarshal would read it once more, to check it
 	return r, err
 }
 

@@ -77,6 +77,11 @@ func (r *Row) Each(fn func(metric string, v Value)) {
 type Table struct {
 	step time.Duration
 	rows map[Key]*Row
+	// host is the row of a host that was asked for last: every record adds to one, mostly to the same.
+	host struct {
+		key Key
+		row *Row
+	}
 }
 
 // NewTable returns an empty table.
@@ -136,7 +141,14 @@ func (t *Table) each(at int64, rec *line.Record, fn func(*Row)) {
 	if rec.Image != "" {
 		fn(t.row(at, ByImage, rec.Image))
 	}
-	fn(t.row(at, ByHost, rec.Identity.Host))
+	fn(t.hostRow(at, rec.Identity.Host))
+}
+
+func (t *Table) hostRow(at int64, host string) *Row {
+	if k := (Key{at, ByHost, host}); t.host.row == nil || t.host.key != k {
+		t.host.key, t.host.row = k, t.row(at, ByHost, host)
+	}
+	return t.host.row
 }
 
 // count adds 1 to a metric whose sum is a number of events.
@@ -151,7 +163,7 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 	if json.Unmarshal(text, &body) != nil {
 		return
 	}
-	r := t.row(at, ByHost, rec.Identity.Host)
+	r := t.hostRow(at, rec.Identity.Host)
 	for name, x := range map[string]uint64{
 		"memory_total_kb": body.Memory.TotalKB, "memory_free_kb": body.Memory.FreeKB,
 		"memory_available_kb": body.Memory.AvailableKB, "memory_used_kb": body.Memory.UsedKB,

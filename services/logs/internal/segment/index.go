@@ -38,20 +38,23 @@ const (
 
 // Index says what a segment holds. A block is found by sequence, time, kind and container.
 type Index struct {
-	First     uint64                `json:"first_seq"`
-	Last      uint64                `json:"last_seq"`
-	MinUS     int64                 `json:"min_ts_us"` // Unix microseconds
-	MaxUS     int64                 `json:"max_ts_us"`
-	Records   int                   `json:"records"`
-	Bytes     int64                 `json:"bytes"` // of the file
-	SHA256    string                `json:"sha256,omitempty"`
-	Kinds     map[contract.Kind]int `json:"kinds"`
-	Producers []ProducerRange       `json:"producers"`
-	Blocks    []Block               `json:"blocks"`
+	First     uint64          `json:"first_seq"`
+	Last      uint64          `json:"last_seq"`
+	MinUS     int64           `json:"min_ts_us"` // Unix microseconds
+	MaxUS     int64           `json:"max_ts_us"`
+	Records   int             `json:"records"`
+	Bytes     int64           `json:"bytes"` // of the file
+	SHA256    string          `json:"sha256,omitempty"`
+	Producers []ProducerRange `json:"producers"`
+	Blocks    []Block         `json:"blocks"`
 	// Containers lists, for every container, the blocks that mention it as pairs of first and last number.
 	Containers map[string][]int32 `json:"containers"`
 
 	identities map[line.Identity]*Ranges
+	owner      struct { // of the record before, who mostly has the next as well
+		id     line.Identity
+		ranges *Ranges
+	}
 }
 
 // ProducerRange is what one producer has in a segment.
@@ -78,65 +81,66 @@ func KindBit(k contract.Kind) uint8 {
 }
 
 func newIndex() *Index {
-	return &Index{
-		Kinds: map[contract.Kind]int{}, Containers: map[string][]int32{}, identities: map[line.Identity]*Ranges{},
-	}
+	return &Index{Containers: map[string][]int32{}, identities: map[line.Identity]*Ranges{}}
 }
 
-// entry is what the index keeps of a record.
-type entry struct {
-	seq       uint64
-	us        int64 // Unix microseconds
-	kind      contract.Kind
-	container string
+// moment is a record's number and time.
+type moment struct {
+	seq uint64
+	us  int64 // Unix microseconds
 }
 
-func entryOf(rec *line.Record) entry {
-	return entry{rec.Seq, rec.Time.UnixMicro(), rec.Kind, rec.Container}
-}
+func momentOf(seq uint64, t time.Time) moment { return moment{seq, t.UnixMicro()} }
 
 // grow notes a record at the end of an active file, whose line stands at offset with the given length.
 func (x *Index) grow(rec *line.Record, offset, length int64) {
 	if n := len(x.Blocks); n == 0 || x.Blocks[n-1].Length >= activeBlock {
 		x.Blocks = append(x.Blocks, Block{Offset: offset})
 	}
-	x.add(entryOf(rec))
+	x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 	x.own(rec.Identity, rec.PSeq)
 	b := &x.Blocks[len(x.Blocks)-1]
 	b.Length = offset + length - b.Offset
 	x.Bytes = offset + length
 }
 
-// add notes one record in the last block.
-func (x *Index) add(e entry) {
+// add notes records of one kind and container in the last block.
+func (x *Index) add(kind contract.Kind, container string, all ...moment) {
+	last := len(x.Blocks) - 1
+	b := &x.Blocks[last]
+	for _, m := range all {
+		if b.Records == 0 {
+			b.First, b.Last, b.MinUS, b.MaxUS = m.seq, m.seq, m.us, m.us
+		}
+		b.First, b.Last = min(b.First, m.seq), max(b.Last, m.seq)
+		b.MinUS, b.MaxUS = min(b.MinUS, m.us), max(b.MaxUS, m.us)
+		b.Records++
+	}
 	if x.Records == 0 {
-		x.First, x.Last, x.MinUS, x.MaxUS = e.seq, e.seq, e.us, e.us
+		x.First, x.Last, x.MinUS, x.MaxUS = b.First, b.Last, b.MinUS, b.MaxUS
 	}
-	x.First, x.Last = min(x.First, e.seq), max(x.Last, e.seq)
-	x.MinUS, x.MaxUS = min(x.MinUS, e.us), max(x.MaxUS, e.us)
-	x.Records++
-	x.Kinds[e.kind]++
-	b := &x.Blocks[len(x.Blocks)-1]
-	if b.Records == 0 {
-		b.First, b.Last, b.MinUS, b.MaxUS = e.seq, e.seq, e.us, e.us
+	x.First, x.Last = min(x.First, b.First), max(x.Last, b.Last)
+	x.MinUS, x.MaxUS = min(x.MinUS, b.MinUS), max(x.MaxUS, b.MaxUS)
+	x.Records += len(all)
+	b.Kinds |= KindBit(kind)
+	if container == "" {
+		return
 	}
-	b.First, b.Last = min(b.First, e.seq), max(b.Last, e.seq)
-	b.MinUS, b.MaxUS = min(b.MinUS, e.us), max(b.MaxUS, e.us)
-	b.Records++
-	b.Kinds |= KindBit(e.kind)
-	if e.container != "" {
-		x.Containers[e.container] = addBlock(x.Containers[e.container], int32(len(x.Blocks)-1))
+	if pairs := x.Containers[container]; len(pairs) == 0 || pairs[len(pairs)-1] != int32(last) {
+		x.Containers[container] = addBlock(pairs, int32(last))
 	}
 }
 
 // own notes whose record it is.
 func (x *Index) own(id line.Identity, pseq uint64) {
-	ranges := x.identities[id]
-	if ranges == nil {
-		ranges = &Ranges{}
-		x.identities[id] = ranges
+	if x.owner.ranges == nil || x.owner.id != id {
+		x.owner.id, x.owner.ranges = id, x.identities[id]
 	}
-	ranges.Add(pseq)
+	if x.owner.ranges == nil {
+		x.owner.ranges = &Ranges{}
+		x.identities[id] = x.owner.ranges
+	}
+	x.owner.ranges.Add(pseq)
 }
 
 // producers lists the identities in a fixed order.

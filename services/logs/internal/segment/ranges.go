@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Range is a closed range of producer sequence numbers. As JSON it is [first, last].
+// Range is a closed range of producer sequence numbers, which begin at 1. As JSON it is [first, last].
 type Range [2]uint64
 
 // Ranges is a sorted set of numbers: what one producer has sent. A producer that never lost anything is one range.
@@ -70,13 +70,13 @@ func (r *Ranges) Remove(n uint64) {
 	}
 }
 
-// Merge adds every number of another set.
-func (r *Ranges) Merge(other Ranges) {
-	all := append(slices.Clone(*r), other...)
+// Sort makes a set of ranges in any order, which may overlap: to put many sets together, append them and sort once.
+func (r *Ranges) Sort() {
+	all := *r
 	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a[0], b[0]) })
 	out := all[:0]
 	for _, x := range all {
-		if n := len(out); n > 0 && (x[0] <= out[n-1][1] || x[0] == out[n-1][1]+1) {
+		if n := len(out); n > 0 && x[0]-1 <= out[n-1][1] {
 			out[n-1][1] = max(out[n-1][1], x[1])
 			continue
 		}

@@ -76,7 +76,7 @@ func (x *Index) addMember(parser *line.Parser, lines []byte, offset, length int6
 	for one := range bytes.Lines(lines) {
 		var rec line.Record
 		if parser.Stored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
-			x.add(entryOf(&rec))
+			x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 			x.own(rec.Identity, rec.PSeq)
 		}
 	}

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"fmt"
-	"maps"
 	"sync"
 
 	"gestor.local/logs/internal/disk"
@@ -123,7 +122,7 @@ func (s *Segment) summarise(x *Index) { s.brief, s.named = x.briefly(), namesOf(
 func (x *Index) briefly() Index {
 	return Index{
 		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS,
-		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256, Kinds: maps.Clone(x.Kinds),
+		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256,
 	}
 }
 

@@ -38,7 +38,7 @@ type request struct {
 }
 
 // Append stores records that were not stored before. When it returns without error they are kept (see Config.Fsync); an
-// error means that none of them is.
+// error means that none of them is. The records are the caller's again when it returns.
 func (s *Store) Append(ctx context.Context, records []line.Record) (Result, error) {
 	r := newRequest(records)
 	if s.bytes.Add(r.bytes) > maxWaiting {
@@ -85,6 +85,8 @@ func (s *Store) run() {
 		select {
 		case r := <-s.queue:
 			s.commit(s.gather(r))
+		case turn := <-s.turns:
+			turn()
 		case <-tick.C:
 			s.syncLate()
 		case <-maintain.C:
@@ -103,7 +105,6 @@ func (s *Store) drain() {
 		case r := <-s.queue:
 			s.commit(s.gather(r))
 		default:
-			s.unsynced = [streamCount]bool{true, true}
 			s.syncLate()
 			return
 		}
@@ -127,30 +128,34 @@ func (s *Store) gather(first *request) []*request {
 // commit gives numbers to the records of a group that are new, stores them and answers.
 func (s *Store) commit(group []*request) {
 	err := s.Err()
-	var pending [streamCount]pending
+	pending := &s.pending
 	if err == nil {
 		group = s.admit(group)
-		s.sift(group, &pending)
-		if err = s.write(&pending); err != nil {
+		s.sift(group, pending)
+		if err = s.write(pending); err != nil {
 			s.forget(group)
 		}
 	}
-	s.rollups.behind.Lock() // an answer does not wait for the sums, but who asks for sums sees all that is shown
 	if err == nil {
-		s.publish(&pending)
+		s.sum(pending)
+		s.publish(pending)
 	}
 	for _, r := range group {
 		r.result.Sync = pending[Observations].sync + pending[Events].sync
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
 	}
-	s.counters.Commits.Add(1)
-	if err == nil {
-		for stream := range streamCount {
-			s.rollups.add(s.current[stream], pending[stream].records)
-		}
+	for stream := range pending {
+		pending[stream].reset()
 	}
-	s.rollups.behind.Unlock()
+	s.counters.Commits.Add(1)
 	s.rotate()
+}
+
+// sum adds the group to the sums, before it is shown: a chart never knows less than the list of records.
+func (s *Store) sum(group *[streamCount]pending) {
+	for stream := range streamCount {
+		s.rollups.add(s.current[stream], group[stream].records)
+	}
 }
 
 func (r *request) answer(err error, durable bool) {
@@ -168,6 +173,13 @@ type pending struct {
 	lines   []byte
 	owners  []*request
 	sync    time.Duration
+}
+
+// reset makes room for the next commit and lets go of what was answered: it belongs to its caller again.
+func (p *pending) reset() {
+	clear(p.records)
+	clear(p.owners)
+	*p = pending{records: p.records[:0], lengths: p.lengths[:0], lines: p.lines[:0], owners: p.owners[:0]}
 }
 
 // sift tells new records from duplicates and puts the new ones to their stream.
@@ -209,9 +221,7 @@ func (s *Store) write(group *[streamCount]pending) error {
 		if len(p.records) == 0 {
 			continue
 		}
-		p.lines = s.buffers[stream][:0]
 		p.number(&seq, received)
-		s.buffers[stream] = p.lines
 		if err := s.writeStream(stream, p); err != nil {
 			return s.undo(group, stream, err)
 		}
@@ -290,23 +300,36 @@ func (s *Store) publish(group *[streamCount]pending) {
 	close(*s.changed.Swap(&fresh))
 }
 
+// between runs fn between two commits, when all that the committer knows of is stored.
+func (s *Store) between(fn func() error) error {
+	done := make(chan error, 1)
+	select {
+	case s.turns <- func() { done <- fn() }:
+		return <-done
+	case <-s.stop:
+		return ErrClosed
+	}
+}
+
 // syncLate syncs what FsyncInterval left to later.
 func (s *Store) syncLate() {
-	if s.cfg.Fsync == FsyncAlways || s.Err() != nil {
-		return
+	if s.cfg.Fsync == FsyncInterval || s.stopping() {
+		_ = s.syncAll() // a failure is kept in s.failed
 	}
+}
+
+// syncAll syncs what was left to later.
+func (s *Store) syncAll() error {
 	for stream, seg := range s.current {
-		if seg == nil || !s.unsynced[stream] {
+		if seg == nil || !s.unsynced[stream] || s.Err() != nil {
 			continue
 		}
-		if s.cfg.Fsync == FsyncNever && !s.stopping() {
-			continue
-		}
-		if s.syncNow(seg) != nil {
-			return
+		if err := s.syncNow(seg); err != nil {
+			return err
 		}
 		s.unsynced[stream] = false
 	}
+	return s.Err()
 }
 
 // syncNow syncs outside a commit; a failure is as final as there.

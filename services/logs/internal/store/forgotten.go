@@ -6,16 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
 )
 
-// forgotten is records/identities.json: who sent the records that retention has deleted. A record that comes again after
-// that is still a duplicate.
+// forgotten is records/identities.json: the records that were ever stored, as of the last time that retention deleted
+// some. A record that comes again after that is still a duplicate.
 type forgotten struct {
-	NextSeq   uint64                  `json:"next_seq"` // numbers below were given
+	NextSeq   uint64                  `json:"next_seq"` // numbers below were given, and may be deleted
 	Producers []segment.ProducerRange `json:"producers"`
 }
 
@@ -37,25 +38,20 @@ func (s *Store) readForgotten() (forgotten, error) {
 	return f, nil
 }
 
-// rememberForgotten adds the producers of a segment that is about to be deleted, durably.
-func (s *Store) rememberForgotten(seg *segment.Segment) error {
-	f, err := s.readForgotten()
-	if err != nil {
-		f = forgotten{} // it cannot be had back; what is known now is kept
-	}
-	producers, err := seg.Producers()
+// remember writes down, durably, what was stored so far, because a segment is about to be deleted. That is more than the
+// segment held, and much shorter: what one stream has of a producer's records has gaps where the other has the rest.
+func (s *Store) remember(seg *segment.Segment) error {
+	s.deleted = max(s.deleted, seg.Brief().Last+1)
+	f := forgotten{NextSeq: s.deleted}
+	err := s.between(func() error {
+		for id, ranges := range s.seen.producers {
+			f.Producers = append(f.Producers, segment.ProducerRange{Identity: id, Ranges: slices.Clone(*ranges)})
+		}
+		return s.syncAll()
+	})
 	if err != nil {
 		return err
 	}
-	all := dedupe{}
-	for _, p := range append(f.Producers, producers...) {
-		all.merge(p.Identity, p.Ranges)
-	}
-	f.Producers = f.Producers[:0:0]
-	for id, ranges := range all {
-		f.Producers = append(f.Producers, segment.ProducerRange{Identity: id, Ranges: *ranges})
-	}
-	f.NextSeq = max(f.NextSeq, seg.Brief().Last+1)
 	b, err := json.Marshal(f)
 	if err != nil {
 		return err

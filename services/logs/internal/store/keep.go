@@ -97,7 +97,7 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 // remove deletes one segment. That it does is recorded first, and who its records were is remembered for ever.
 func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	brief := seg.Brief()
-	if err := s.rememberForgotten(seg); err != nil {
+	if err := s.remember(seg); err != nil {
 		return err
 	}
 	records, err := s.own(contract.SystemBody{

@@ -35,9 +35,9 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 			": records that retention deleted would be stored again if they were sent again"})
 	}
 	for _, p := range f.Producers {
-		s.seen.merge(p.Identity, p.Ranges)
+		s.seen.gather(p.Identity, p.Ranges)
 	}
-	s.next = max(s.next, f.NextSeq)
+	s.next, s.deleted = max(s.next, f.NextSeq), f.NextSeq
 	for _, stream := range Streams() {
 		more, err := s.recoverStream(stream)
 		if err != nil {
@@ -45,6 +45,7 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 		}
 		notes = append(notes, more...)
 	}
+	s.seen.settle()
 	s.head.Store(s.next - 1)
 	return notes, s.rollups.open(s)
 }
@@ -126,7 +127,7 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 		return err
 	}
 	for _, p := range producers {
-		s.seen.merge(p.Identity, p.Ranges)
+		s.seen.gather(p.Identity, p.Ranges)
 	}
 	brief := seg.Brief()
 	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)

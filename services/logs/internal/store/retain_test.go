@@ -3,6 +3,7 @@ package store_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,34 @@ func TestRetentionSaysWhatItDeletes(t *testing.T) {
 	}
 	if r := appendOne(t, s, contract.KindContainer, 31); r.First <= head {
 		t.Errorf("number %d was given again", r.First)
+	}
+}
+
+// A producer whose records went to both streams is still one range when one stream's are deleted: what is remembered for
+// ever must not grow with what was sent.
+func TestIdentitiesStayShort(t *testing.T) {
+	for _, mode := range []store.Fsync{store.FsyncAlways, store.FsyncNever} {
+		cfg := store.Config{Dir: t.TempDir(), MinFree: 1, Fsync: mode, SegmentBytes: 1, Keep: store.Keep{
+			store.Observations: {Age: 100 * 365 * 24 * time.Hour, Bytes: 1}, store.Events: {Age: 100 * 365 * 24 * time.Hour},
+		}}
+		s, err := store.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for pseq := uint64(1); pseq <= 20; pseq++ {
+			appendOne(t, s, []contract.Kind{contract.KindContainer, contract.KindDecision}[pseq%2], pseq)
+		}
+		eventually(t, "10 records deleted", func() bool { return s.Counters().Removed.Load() >= 10 })
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(cfg.Dir + "/records/identities.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"pseq":[[1,20]]`) {
+			t.Errorf("%s: %s", mode, text)
+		}
 	}
 }
 

@@ -18,11 +18,10 @@ import (
 // rollups are the sums over all records: in memory for the segments that still take records or wait to be sealed, in
 // one file for each step and sealed segment.
 type rollups struct {
-	behind sync.Mutex // held by the committer while records are shown and not summed yet
-	mu     sync.Mutex // guards the following fields
-	live   map[*segment.Segment]*rollup.Table
-	files  [len(rollup.Steps)][]rollupFile
-	cache  map[string]*rollup.Table
+	mu    sync.Mutex // guards the following fields
+	live  map[*segment.Segment]*rollup.Table
+	files [len(rollup.Steps)][]rollupFile // never changed in place
+	cache map[string]*rollup.Table        // of files: never changed
 }
 
 // rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
@@ -209,22 +208,12 @@ func (s *Store) sealedSegment(id string) bool {
 	return false
 }
 
-// caughtUp waits until every record that is shown is summed. It does not hold on to the turn: the next answer need not wait
-// for a long reading.
-func (r *rollups) caughtUp() {
-	r.behind.Lock()
-	r.behind.Unlock() //nolint:staticcheck // SA2001: to have had the turn is the purpose
-}
-
 // Rollup calls fn for every row of buckets of one of rollup.Steps within [since, until). Rows of the same key from
 // different segments are to be merged. Every record that was shown before the call is in them.
 func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *rollup.Row)) error {
 	from, to := since.Unix(), until.Unix()
 	r := &s.rollups
-	r.caughtUp()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, f := range r.files[step] {
+	for _, f := range r.eachLive(step, from, to, fn) {
 		if f.to <= from || f.from >= to {
 			continue
 		}
@@ -234,19 +223,30 @@ func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *ro
 		}
 		t.Each(from, to, fn)
 	}
+	return nil
+}
+
+// eachLive visits what is in memory and returns the files that hold the rest. The committer waits meanwhile, and not while
+// the files are read.
+func (r *rollups) eachLive(step int, from, to int64, fn func(rollup.Key, *rollup.Row)) []rollupFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, t := range r.live {
 		if step > 0 {
 			t = t.Coarser(rollup.Steps[step])
 		}
 		t.Each(from, to, fn)
 	}
-	return nil
+	return r.files[step]
 }
 
 // load reads a file or takes it from the cache. What is damaged is forgotten, so that the keeper makes it again.
 func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) {
-	if t := r.cache[f.path]; t != nil {
-		return t, nil
+	r.mu.Lock()
+	cached := r.cache[f.path]
+	r.mu.Unlock()
+	if cached != nil {
+		return cached, nil
 	}
 	text, err := disk.ReadFile(s.fs, f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -261,6 +261,8 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 		r.forget(s, step, f)
 		return t, nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.cache) >= cachedRollups {
 		clear(r.cache)
 	}
@@ -270,6 +272,8 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 
 // forget drops a file from the list, so that the keeper makes it again.
 func (r *rollups) forget(s *Store, step int, f rollupFile) {
+	r.mu.Lock()
 	r.files[step] = slices.DeleteFunc(slices.Clone(r.files[step]), func(o rollupFile) bool { return o == f })
+	r.mu.Unlock()
 	s.wake()
 }

@@ -45,6 +45,7 @@ type Store struct {
 	boot  string // of this process: the identity of the service's own records
 	pseq  atomic.Uint64
 	queue chan *request
+	turns chan func()   // to be run between two commits
 	stop  chan struct{} // closed by Close
 	done  chan struct{} // closed when the committer has ended
 	bytes atomic.Int64  // of records that wait
@@ -62,11 +63,13 @@ type Store struct {
 	current  [streamCount]*segment.Segment // written under mu, so that the keeper may look
 	born     [streamCount]time.Time        // of the current segments
 	unsynced [streamCount]bool
-	buffers  [streamCount][]byte
+	pending  [streamCount]pending
 
 	cache *segment.Cache
 	kick  chan struct{}  // wakes the keeper
 	idle  sync.WaitGroup // the keeper
+
+	deleted uint64 // sequence numbers below may be deleted; of the keeper alone
 
 	rollups rollups
 
@@ -78,8 +81,8 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
-		cfg: cfg, fs: cfg.FS, boot: rand.Text(), seen: dedupe{}, next: 1,
-		queue: make(chan *request, 1024), stop: make(chan struct{}), done: make(chan struct{}),
+		cfg: cfg, fs: cfg.FS, boot: rand.Text(), seen: newDedupe(), next: 1,
+		queue: make(chan *request, 1024), turns: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
 		failure: make(chan struct{}), cache: segment.NewCache(), kick: make(chan struct{}, 1),
 		rollups: rollups{live: map[*segment.Segment]*rollup.Table{}, cache: map[string]*rollup.Table{}},
 	}

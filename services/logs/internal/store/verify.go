@@ -34,8 +34,9 @@ func Verify(fsys disk.FS, dir string) (Report, error) {
 		for _, r := range numbers {
 			report.Records += r[1] - r[0] + 1
 		}
-		all.Merge(numbers)
+		all = append(all, numbers...)
 	}
+	all.Sort()
 	f, err := s.readForgotten()
 	if err != nil {
 		report.Findings = append(report.Findings, segment.Finding{File: dir + "/records/" + forgottenName, What: err.Error()})

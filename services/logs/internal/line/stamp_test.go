@@ -1,0 +1,81 @@
+package line
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// What is read fast is read as package time does; what is not a time is refused as there.
+func TestStampsAreReadAsByPackageTime(t *testing.T) {
+	fast := 0
+	rapid.Check(t, func(t *rapid.T) {
+		digits := func(n, most int) string {
+			return rapid.StringOfN(rapid.SampledFrom([]rune("0123456789"[:most+1])), n, n, -1).Draw(t, "digits")
+		}
+		text := digits(4, 9) + "-" + digits(1, 1) + digits(1, 9) + "-" + digits(1, 3) + digits(1, 9) + "T" +
+			digits(1, 2) + digits(1, 9) + ":" + digits(1, 6) + digits(1, 9) + ":" + digits(1, 6) + digits(1, 9)
+		if n := rapid.IntRange(0, 11).Draw(t, "fraction"); n > 0 {
+			text += "." + digits(n-1, 9)
+		}
+		text += rapid.SampledFrom([]string{"Z", "Z", "Z", "+01:00", "", "z", "-00:00"}).Draw(t, "zone")
+		if at := rapid.IntRange(0, 200).Draw(t, "spoilt"); at < len(text) {
+			text = text[:at] + rapid.SampledFrom([]string{"", "/", ":", "x", "\x80"}).Draw(t, "with") + text[at+1:]
+		}
+		var want time.Time
+		err := want.UnmarshalText([]byte(text))
+		got, ok := parseStamp([]byte(text))
+		if ok != (err == nil) || ok && !got.Equal(want) {
+			t.Fatalf("%q: %v %v, want %v %v", text, got, ok, want, err)
+		}
+		if _, ok := parseUTC([]byte(text)); ok {
+			fast++
+			if err != nil || got.Location() != time.UTC {
+				t.Fatalf("%q: %v, %v", text, err, got.Location())
+			}
+		}
+	})
+	if fast == 0 {
+		t.Error("none was read fast")
+	}
+}
+
+func TestStampTable(t *testing.T) {
+	for text, want := range map[string]bool{
+		"2026-11-23T11:40:02Z": true, "2026-11-23T11:40:02.5Z": true, "2026-11-23T11:40:02.123456789Z": true,
+		"2024-02-29T23:59:59Z": true, "2026-02-29T23:59:59Z": false, "2026-04-31T00:00:00Z": false, "2026-13-01T00:00:00Z": false,
+		"2026-00-01T00:00:00Z": false, "2026-01-00T00:00:00Z": false, "2026-01-01T24:00:00Z": false, "2026-01-01T00:60:00Z": false,
+		"2026-01-01T00:00:60Z": false, "2026-01-01T00:00:00.Z": false, "2026-01-01 00:00:00Z": false, "2026-01-01T00:00:00": false,
+		"": false, "Z": false,
+	} {
+		if _, ok := parseUTC([]byte(text)); ok != want {
+			t.Errorf("%q: %v", text, ok)
+		}
+	}
+}
+
+// Eight bytes at once or one by one: the same bytes are plain.
+func TestPlainRun(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 256 {
+				b := []byte(strings.Repeat("a", length))
+				b[at] = byte(c)
+				for more := range []int{0, 1} { // what comes after must not matter
+					if more == 1 && at+1 < length {
+						b[at+1] = byte(255 - c)
+					}
+					want := 0
+					for want < length && plain(b[want]) {
+						want++
+					}
+					if got := plainRun(b); got != want {
+						t.Fatalf("%q: %d, want %d", b, got, want)
+					}
+				}
+			}
+		}
+	}
+}
