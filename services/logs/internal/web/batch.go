@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gestor.local/contract"
 
@@ -13,18 +14,25 @@ import (
 // batch is a parsed body.
 type batch struct {
 	records  []line.Record
+	arena    []byte // of their bodies
 	rejected []contract.Rejected
 	syntax   error // the body cannot be told apart into records
+}
+
+// reset makes room for another body; false when what is kept would be large.
+func (b *batch) reset() bool {
+	clear(b.records)
+	*b = batch{records: b.records[:0], arena: b.arena[:0]}
+	return cap(b.records) <= 2048 && cap(b.arena) <= largestKept
 }
 
 // maxRejected bounds the list in an answer; the others are counted.
 const maxRejected = 1000
 
 // parse reads an object, an array of objects, or objects one after the other (NDJSON).
-func parse(parser *line.Parser, body []byte) batch {
-	var b batch
-	arena := make([]byte, 0, len(body)+len(body)/8)
-	b.records = make([]line.Record, 0, min(bytes.Count(body, []byte{'\n'}), len(body)/100)+1)
+func (b *batch) parse(parser *line.Parser, body []byte) {
+	b.arena = slices.Grow(b.arena, len(body)+len(body)/8)
+	b.records = slices.Grow(b.records, min(bytes.Count(body, []byte{'\n'}), len(body)/100)+1)
 	rest := bytes.TrimLeft(body, space)
 	array := len(rest) > 0 && rest[0] == '['
 	if array {
@@ -32,18 +40,17 @@ func parse(parser *line.Parser, body []byte) batch {
 	}
 	if len(rest) == 0 {
 		b.refuse(1, "the body is empty")
-		return b
+		return
 	}
 	for n := 1; len(rest) > 0; n++ {
 		if array && rest[0] == ']' && n == 1 {
 			rest = rest[1:]
 			break
 		}
-		var took int
-		took, arena = b.one(parser, rest, arena, n)
+		took := b.one(parser, rest, n)
 		if took == 0 && array {
 			b.syntax = errors.New("the array is not JSON")
-			return b
+			return
 		}
 		if took == 0 {
 			rest = bytes.TrimLeft(nextLine(rest), space)
@@ -57,16 +64,16 @@ func parse(parser *line.Parser, body []byte) batch {
 	if len(bytes.TrimLeft(rest, space)) > 0 && b.syntax == nil {
 		b.refuse(len(b.records)+1, "something follows the end of the array")
 	}
-	return b
 }
 
 const space = " \t\r\n"
 
 // one parses the record at the beginning of src.
-func (b *batch) one(parser *line.Parser, src, arena []byte, n int) (int, []byte) {
+func (b *batch) one(parser *line.Parser, src []byte, n int) (took int) {
 	b.records = append(b.records, line.Record{})
 	rec := &b.records[len(b.records)-1]
-	took, arena, err := parser.Next(src, arena, rec)
+	took, arena, err := parser.Next(src, b.arena, rec)
+	b.arena = arena
 	if err == nil && len(rec.Body) > contract.MaxRecordBytes-256 {
 		err = fmt.Errorf("the record is larger than %d bytes", contract.MaxRecordBytes-256)
 	}
@@ -76,7 +83,7 @@ func (b *batch) one(parser *line.Parser, src, arena []byte, n int) (int, []byte)
 			b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: err.Error()})
 		}
 	}
-	return took, arena
+	return took
 }
 
 // refuse notes that the body as a whole is not readable.

@@ -109,7 +109,11 @@ func (in *ingest) idempotent(c *gin.Context, body []byte, do func()) {
 	c.Writer = w
 	defer func() {
 		c.Writer = w.ResponseWriter
-		in.answers.end(scoped, w.Status(), contract.MediaJSON, w.copied)
+		status := w.Status()
+		if !w.Written() { // the client has gone, or a panic: gin calls that 200 too
+			status = 0
+		}
+		in.answers.end(scoped, status, contract.MediaJSON, w.copied)
 	}()
 	do()
 }

@@ -21,20 +21,28 @@ import (
 // ingest is POST /v1/records.
 type ingest struct {
 	Deps
-	parsers sync.Pool // of *line.Parser
-	bodies  sync.Pool // of *bytes.Buffer
-	room    *semaphore.Weighted
+	parsers sync.Pool           // of *line.Parser
+	bodies  sync.Pool           // of *bytes.Buffer
+	batches sync.Pool           // of *batch
+	room    *semaphore.Weighted // of bodies
+	work    *semaphore.Weighted // of bodies whose records are in memory too
 	answers *answers
 }
 
-// bodiesInMemory bounds the bodies that are in memory at once, so that many large ones wait for each other.
-const bodiesInMemory = 4 * contract.MaxBodyBytes
+// Bounds of what is in memory at once, so that many large bodies wait for each other. Parsed, a body takes three times its
+// size more; but only one that has arrived whole is parsed, so that a slow client does not keep others from it.
+const (
+	bodiesInMemory = 4 * contract.MaxBodyBytes
+	bodiesParsed   = 2 * contract.MaxBodyBytes
+)
 
 func newIngest(d Deps) *ingest {
 	return &ingest{
-		Deps: d, room: semaphore.NewWeighted(bodiesInMemory), answers: newAnswers(d.Query.Now),
+		Deps: d, answers: newAnswers(d.Query.Now),
+		room: semaphore.NewWeighted(bodiesInMemory), work: semaphore.NewWeighted(bodiesParsed),
 		parsers: sync.Pool{New: func() any { return line.NewParser() }},
 		bodies:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		batches: sync.Pool{New: func() any { return new(batch) }},
 	}
 }
 
@@ -62,16 +70,25 @@ func (in *ingest) post(c *gin.Context) {
 	if !ok {
 		return
 	}
+	if in.work.Acquire(c.Request.Context(), int64(len(body))) != nil {
+		c.Abort()
+		return
+	}
+	defer in.work.Release(int64(len(body)))
 	in.idempotent(c, body, func() {
 		parser := in.parsers.Get().(*line.Parser)
-		batch := parse(parser, body)
+		b := in.batches.Get().(*batch)
+		b.parse(parser, body)
 		in.parsers.Put(parser)
-		in.store(c, batch, atomic)
+		in.store(c, b, atomic)
+		if b.reset() {
+			in.batches.Put(b)
+		}
 	})
 }
 
 // store appends a parsed batch and answers.
-func (in *ingest) store(c *gin.Context, b batch, atomic bool) {
+func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 	switch {
 	case b.syntax != nil:
 		fail(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b.rejected)...)
@@ -128,11 +145,12 @@ func bodySize(r *http.Request) int64 {
 
 var errTooLarge = errors.New("too large")
 
-// reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps. A large one is for a large
-// body, which is rare.
+// largestKept bounds the memory that is kept for the next body: a large one is rare.
+const largestKept = 512 << 10
+
+// reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps.
 func (in *ingest) reuse(buf *bytes.Buffer) {
-	const largest = 512 << 10
-	if buf.Cap() <= largest {
+	if buf.Cap() <= largestKept {
 		buf.Reset()
 		in.bodies.Put(buf)
 	}

@@ -53,6 +53,15 @@ type alert struct {
 	Producer string
 }
 
+// Name is what the alert is about: the condition or gate that began, as /conditions names it, or the event.
+func (a alert) Name() string {
+	what, change, _ := strings.Cut(a.Event, "_")
+	if name, ok := a.Details[what].(string); ok && (change == "begin" || change == "alarm") {
+		return name
+	}
+	return a.Event
+}
+
 // Bounds of what the page reads beside the charts.
 const (
 	recentDecisions = 12

@@ -168,6 +168,19 @@ func TestWhatIsOverIsNoAlert(t *testing.T) {
 	}
 }
 
+func TestAnAlertIsNamedAfterItsCondition(t *testing.T) {
+	for want, body := range map[string]contract.SystemBody{
+		"ended":      {Event: "condition_begin", Details: map[string]any{"condition": "ended"}},
+		"no_source":  {Event: "gate_alarm", Details: map[string]any{"gate": "no_source"}},
+		"torn_tail":  {Event: "torn_tail", Details: map[string]any{"torn": "x"}},
+		"gate_begin": {Event: "gate_begin", Details: map[string]any{"gate": 7}}, // a stranger's record
+	} {
+		if got := (alert{SystemBody: body}).Name(); got != want {
+			t.Errorf("%s is named %q, want %q", body.Event, got, want)
+		}
+	}
+}
+
 func TestLifeStoryTellsWhy(t *testing.T) {
 	s := aRun(nil)
 	h, _ := serve(t, s)

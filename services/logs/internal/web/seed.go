@@ -50,6 +50,11 @@ func take[T any](s *seedRoutes, c *gin.Context, convert func(T) []contract.Recor
 	if !ok {
 		return
 	}
+	if s.work.Acquire(c.Request.Context(), int64(len(body))) != nil {
+		c.Abort()
+		return
+	}
+	defer s.work.Release(int64(len(body)))
 	var in T
 	if err := json.Unmarshal(body, &in); err != nil {
 		fail(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
@@ -60,8 +65,8 @@ func take[T any](s *seedRoutes, c *gin.Context, convert func(T) []contract.Recor
 
 // identify gives records an identity: that of the Idempotency-Key, under which a repetition after a restart is still a
 // duplicate, else a new one.
-func (s *seedRoutes) identify(c *gin.Context, records []contract.Record) batch {
-	var b batch
+func (s *seedRoutes) identify(c *gin.Context, records []contract.Record) *batch {
+	b := new(batch)
 	key := c.GetHeader(idempotencyKey)
 	parser := line.NewParser()
 	for i, rec := range records {
