@@ -43,7 +43,7 @@ ensure_go() {
 }
 
 ensure_test_tools() {
-  apt_install gcc libc6-dev make jq shellcheck bats debootstrap curl ca-certificates procps iproute2
+  apt_install gcc g++ libc6-dev make jq shellcheck bats debootstrap curl ca-certificates procps iproute2
 }
 
 ensure_chromium() {

@@ -15,20 +15,10 @@ func TestExamplesOfTheDocs(t *testing.T) {
 			t.Skipf("the examples use %s, which is not installed", tool)
 		}
 	}
-	text, err := os.ReadFile("../../docs/records.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	bin, dir := build(t), t.TempDir()
 	s := start(t, bin, filepath.Join(dir, "data"))
 	defer s.stop()
-	blocks := 0
-	for i, part := range strings.Split(string(text), "```") {
-		script, ok := strings.CutPrefix(part, "sh\n")
-		if i%2 == 0 || !ok {
-			continue
-		}
-		blocks++
+	for _, script := range blocks(t, "sh") {
 		script = strings.ReplaceAll(script, "http://127.0.0.1:8080", s.url)
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
 		cmd.Dir = dir
@@ -38,7 +28,22 @@ func TestExamplesOfTheDocs(t *testing.T) {
 			t.Errorf("%v in\n%s\n%s", err, script, out)
 		}
 	}
-	if blocks < 6 {
-		t.Errorf("only %d examples were found", blocks)
+}
+
+// blocks returns the code blocks of docs/records.md in a language.
+func blocks(t *testing.T, language string) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/records.md")
+	if err != nil {
+		t.Fatal(err)
 	}
+	for i, part := range strings.Split(string(text), "```") {
+		if block, ok := strings.CutPrefix(part, language+"\n"); ok && i%2 == 1 {
+			found = append(found, block)
+		}
+	}
+	if least := map[string]int{"sh": 6, "sql": 2}[language]; len(found) < least {
+		t.Errorf("only %d examples in %s were found", len(found), language)
+	}
+	return found
 }

@@ -43,6 +43,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	for i := range producers {
 		producers[i] = &producer{next: uint64(i)<<40 + 1, size: []int{1, 7, 40, 100}[i], acked: map[uint64]uint64{}}
 	}
+	begun := time.Now()
 	for loop := 1; loop <= loops; loop++ {
 		s := start(t, bin, data, "GESTOR_SEGMENT_BYTES=1000000", "GESTOR_MIN_FREE=1")
 		var work sync.WaitGroup
@@ -56,15 +57,13 @@ func TestKilledUnderLoad(t *testing.T) {
 			s := start(t, bin, data)
 			compare(t, s, producers)
 			s.stop()
+			t.Logf("%d of %d kills, %d records answered, %.0f s", loop, loops, answered(producers), time.Since(begun).Seconds())
 		}
 		if t.Failed() {
 			t.Fatalf("in loop %d", loop)
 		}
 	}
-	total := 0
-	for _, p := range producers {
-		total += len(p.acked)
-	}
+	total := answered(producers)
 	cmd := exec.Command(bin, "verify", "-all")
 	cmd.Env = append(os.Environ(), "GESTOR_DATA="+data)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -74,6 +73,13 @@ func TestKilledUnderLoad(t *testing.T) {
 	if total < loops {
 		t.Errorf("only %d records in %d loops: this test showed nothing", total, loops)
 	}
+}
+
+func answered(producers []*producer) (total int) {
+	for _, p := range producers {
+		total += len(p.acked)
+	}
+	return total
 }
 
 func compare(t *testing.T, s *service, producers []*producer) {

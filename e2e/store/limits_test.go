@@ -98,6 +98,7 @@ func TestManyLargeBodies(t *testing.T) {
 			t.Errorf("answered %d", code)
 		}
 	}
+	t.Logf("%d MiB resident at most", s.residentMB())
 	if mb := s.residentMB(); mb > 400 {
 		t.Errorf("%d MiB resident", mb)
 	}
