@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,20 +29,36 @@ type ingestRow struct {
 
 var day = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
-// measure runs every measurement on fresh data.
-func (s *system) measure(r *report, work string) error {
+// measureIngests measures every shape of load on fresh data, the systems in turn, so that a machine that changes its pace
+// changes it for all.
+func measureIngests(systems []*system, r *report, work string) error {
 	for _, batch := range []int{1, 100, 1000} {
 		for _, clients := range []int{1, 8} {
-			row, err := s.measureIngest(work, batch, clients, r.length)
-			if err != nil {
-				return fmt.Errorf("ingest %d × %d: %w", clients, batch, err)
+			rows := make([][]ingestRow, len(systems))
+			for range r.rounds {
+				for i, s := range systems {
+					row, err := s.measureIngest(work, batch, clients, r.length)
+					if err != nil {
+						return fmt.Errorf("%s: ingest %d × %d: %w", s.name, clients, batch, err)
+					}
+					rows[i] = append(rows[i], row)
+				}
 			}
-			s.ingested = append(s.ingested, row)
-			fmt.Printf("%4d × %d clients: %8.0f records/s, %8.0f per core, p50 %v, p99 %v, %.0f MiB\n",
-				batch, clients, row.perSecond, row.perCore, row.p50, row.p99, row.rssMB)
+			for i, s := range systems {
+				row := middle(rows[i])
+				s.ingested = append(s.ingested, row)
+				fmt.Printf("%-12s %4d × %d clients: %8.0f records/s, %8.0f per core, p50 %v, p99 %v, %.0f MiB\n",
+					s.name, batch, clients, row.perSecond, row.perCore, row.p50, row.p99, row.rssMB)
+			}
 		}
 	}
-	return s.measureQueries(work, r.records)
+	return nil
+}
+
+// middle is the run with the median figure per core.
+func middle(rows []ingestRow) ingestRow {
+	slices.SortFunc(rows, func(a, b ingestRow) int { return cmp.Compare(a.perCore, b.perCore) })
+	return rows[len(rows)/2]
 }
 
 func (s *system) measureIngest(work string, batch, clients int, length time.Duration) (row ingestRow, err error) {
