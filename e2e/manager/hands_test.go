@@ -143,7 +143,7 @@ func TestThrottleIsUndoneByTheEngine(t *testing.T) {
 
 func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
 	h := enter(t)
-	h.crowd(9)
+	h.crowd(18) // the 15 removals, one by one, take some times as long as it takes to see the first
 	first := h.govern("act:\n  parallel: 1\n")
 	scenario.Eventually(t, soon, "acting has begun", func() error {
 		if len(first.actions()) == 0 {
@@ -152,7 +152,9 @@ func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
 		return nil
 	})
 	first.kill()
+	t.Logf("killed after %d of 15 actions", len(first.actions()))
 	second := h.govern("")
+	second.ticks(1)
 	h.becomes(soon, "low-0", "low-1", "low-2")
 	second.stop()
 	if open := h.openIntents(); len(open) != 0 {
