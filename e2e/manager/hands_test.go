@@ -64,16 +64,13 @@ func TestPausedIsLeftAloneUntilItRunsAgain(t *testing.T) {
 
 func TestRemovedBySomebodyElseBetweenPlanAndAct(t *testing.T) {
 	h := enter(t)
-	h.crowd(11)
-	p := h.govern("act:\n  parallel: 1\n")
+	ids := h.crowd(11)
 	// The farthest from the cut goes first, one at a time: low-3 is the last of eight.
-	scenario.Eventually(t, soon, "the first action ends", func() error {
-		if len(p.actions()) == 0 {
-			return fmt.Errorf("none yet")
-		}
-		return nil
-	})
-	h.drop(h.suite + "-low-3")
+	before := h.gate(ids[4])
+	p := h.govern("act:\n  parallel: 1\n", before.engine)
+	before.reached()
+	h.drop(ids[3])
+	close(before.release)
 	h.becomes(soon, "low-0", "low-1", "low-2")
 	scenario.Eventually(t, soon, "it was found gone, and nobody was removed instead", func() error {
 		if got := p.outcome("low-3"); got != contract.OutcomeAlreadyGone {
@@ -143,18 +140,16 @@ func TestThrottleIsUndoneByTheEngine(t *testing.T) {
 
 func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
 	h := enter(t)
-	h.crowd(18) // the 15 removals, one by one, take some times as long as it takes to see the first
-	first := h.govern("act:\n  parallel: 1\n")
-	scenario.Eventually(t, soon, "acting has begun", func() error {
-		if len(first.actions()) == 0 {
-			return fmt.Errorf("not yet")
-		}
-		return nil
-	})
+	ids := h.crowd(9)
+	third := h.gate(ids[6])
+	first := h.govern("act:\n  parallel: 1\n", third.engine)
+	third.reached()
 	first.kill()
-	t.Logf("killed after %d of 15 actions", len(first.actions()))
+	if open := h.openIntents(); len(open) < 4 {
+		t.Errorf("%d intents are without an outcome at the kill, want those for low-6 to low-3", len(open))
+	}
 	second := h.govern("")
-	second.ticks(1)
+	second.ticks(1) // only then does it listen to SIGTERM
 	h.becomes(soon, "low-0", "low-1", "low-2")
 	second.stop()
 	if open := h.openIntents(); len(open) != 0 {
