@@ -58,6 +58,20 @@ func (in *ingest) post(c *gin.Context) {
 	if !acceptable(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {
 		return
 	}
+	in.receive(c, func(body []byte) {
+		parser := in.parsers.Get().(*line.Parser)
+		b := in.batches.Get().(*batch)
+		b.parse(parser, body)
+		in.parsers.Put(parser)
+		in.store(c, b, atomic)
+		if b.reset() {
+			in.batches.Put(b)
+		}
+	})
+}
+
+// receive calls do with the whole body when there is room for it, unless its Idempotency-Key was answered before.
+func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
 	size := bodySize(c.Request)
 	if in.room.Acquire(c.Request.Context(), size) != nil {
 		c.Abort() // the client has gone
@@ -70,21 +84,13 @@ func (in *ingest) post(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if in.work.Acquire(c.Request.Context(), int64(len(body))) != nil {
+	size = int64(len(body))
+	if in.work.Acquire(c.Request.Context(), size) != nil {
 		c.Abort()
 		return
 	}
-	defer in.work.Release(int64(len(body)))
-	in.idempotent(c, body, func() {
-		parser := in.parsers.Get().(*line.Parser)
-		b := in.batches.Get().(*batch)
-		b.parse(parser, body)
-		in.parsers.Put(parser)
-		in.store(c, b, atomic)
-		if b.reset() {
-			in.batches.Put(b)
-		}
-	})
+	defer in.work.Release(size)
+	in.idempotent(c, body, func() { do(body) })
 }
 
 // store appends a parsed batch and answers.

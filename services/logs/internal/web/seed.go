@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -24,7 +23,7 @@ type seedRoutes struct {
 	pseq atomic.Uint64
 }
 
-func newSeed(d Deps) *seedRoutes { return &seedRoutes{ingest: newIngest(d), boot: rand.Text()} }
+func newSeed(in *ingest) *seedRoutes { return &seedRoutes{ingest: in, boot: rand.Text()} }
 
 func (s *seedRoutes) register(r gin.IRouter) {
 	r.POST("/logs", func(c *gin.Context) {
@@ -40,27 +39,14 @@ func take[T any](s *seedRoutes, c *gin.Context, convert func(T) []contract.Recor
 	if !acceptable(c, contract.MediaJSON) {
 		return
 	}
-	size := bodySize(c.Request)
-	if s.room.Acquire(c.Request.Context(), size) != nil {
-		c.Abort()
-		return
-	}
-	defer s.room.Release(size)
-	body, ok := s.body(c, new(bytes.Buffer))
-	if !ok {
-		return
-	}
-	if s.work.Acquire(c.Request.Context(), int64(len(body))) != nil {
-		c.Abort()
-		return
-	}
-	defer s.work.Release(int64(len(body)))
-	var in T
-	if err := json.Unmarshal(body, &in); err != nil {
-		fail(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
-		return
-	}
-	s.idempotent(c, body, func() { s.store(c, s.identify(c, convert(in)), true) })
+	s.receive(c, func(body []byte) {
+		var in T
+		if err := json.Unmarshal(body, &in); err != nil {
+			fail(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
+			return
+		}
+		s.store(c, s.identify(c, convert(in)), true)
+	})
 }
 
 // identify gives records an identity: that of the Idempotency-Key, under which a repetition after a restart is still a

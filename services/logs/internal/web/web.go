@@ -58,9 +58,10 @@ func New(d Deps) http.Handler {
 
 // resources lists the parts.
 func resources(d Deps) []resource {
+	in := newIngest(d)
 	return append([]resource{
-		newIngest(d),
-		newSeed(d),
+		in,
+		newSeed(in),
 		records{d},
 		newTail(d),
 		stats{d},
