@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
@@ -72,6 +74,13 @@ func InspectSealed(fsys disk.FS, dir, name string, seen func(seq uint64)) (found
 		return nil, err
 	}
 	x, err := readIndex(fsys, dir+"/"+name+IndexExt)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, gone := fsys.Open(path)
+		if gone != nil {
+			return nil, gone // retention has deleted both
+		}
+		file.Close()
+	}
 	sum := sha256.Sum256(raw)
 	switch {
 	case err != nil:

@@ -30,6 +30,9 @@ type Reader struct {
 func (s *Segment) Open(want Selection) (*Reader, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if s.gone {
+		return nil, nil
+	}
 	if s.sealed {
 		return s.openSealed(want)
 	}

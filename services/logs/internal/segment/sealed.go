@@ -115,16 +115,26 @@ func (s *Segment) full() (*Index, error) {
 	return s.cache.load(s.fs, s.path(IndexExt))
 }
 
-// Remove deletes the files of a sealed segment. Readers that have it open go on.
+// Remove deletes the files of a sealed segment. Readers that have it open go on; who opens it later finds nothing in it.
 func (s *Segment) Remove() error {
-	if err := s.fs.Remove(s.path(SealedExt)); err != nil {
-		return fmt.Errorf("remove segment %s: %w", s.name, err)
-	}
-	s.cache.forget(s.path(IndexExt))
-	if err := s.fs.Remove(s.path(IndexExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.unlink(); err != nil {
 		return fmt.Errorf("remove segment %s: %w", s.name, err)
 	}
 	return s.fs.SyncDir(s.dir)
+}
+
+func (s *Segment) unlink() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	if err := s.fs.Remove(s.path(SealedExt)); err != nil {
+		return err
+	}
+	s.cache.forget(s.path(IndexExt))
+	if err := s.fs.Remove(s.path(IndexExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // fullMember is room for a member: sealedBlock and the end of its last line.

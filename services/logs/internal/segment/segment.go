@@ -35,6 +35,7 @@ type Segment struct {
 	file   disk.File    // open while active, nil when sealed
 	size   int64        // of the active file, unpublished lines included
 	sealed bool
+	gone   bool // removed: readers find nothing in it
 	index  *Index
 	brief  Index // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
 	named  names // of a sealed segment: its containers

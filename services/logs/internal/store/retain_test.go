@@ -92,6 +92,40 @@ func TestRetentionSaysWhatItDeletes(t *testing.T) {
 	}
 }
 
+// A reader that is slower than retention skips what was deleted before it came there.
+func TestRetentionWhileReading(t *testing.T) {
+	s, err := store.Open(store.Config{Dir: t.TempDir(), MinFree: 1, SegmentBytes: 1, Keep: store.Keep{
+		store.Observations: {Age: 100 * 365 * 24 * time.Hour, Bytes: 1500}, store.Events: {Age: 100 * 365 * 24 * time.Hour},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	pseq := uint64(0)
+	fill := func() {
+		for range 30 {
+			pseq++
+			appendOne(t, s, contract.KindContainer, pseq)
+		}
+	}
+	fill()
+	read, most := 0, 0
+	err = query.New(s).Scan(t.Context(), contract.Filter{Kinds: []contract.Kind{contract.KindContainer}}, query.Oldest, func(contract.Record) error {
+		if read++; read == 1 {
+			most = int(pseq - s.Counters().Removed.Load())
+			fill()
+			eventually(t, "all of before are deleted", func() bool { return s.Counters().Removed.Load() >= 30 })
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read == 0 || read >= most {
+		t.Errorf("%d records were read of at most %d", read, most)
+	}
+}
+
 // A producer whose records went to both streams is still one range when one stream's are deleted: what is remembered for
 // ever must not grow with what was sent.
 func TestIdentitiesStayShort(t *testing.T) {

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/segment"
@@ -24,66 +27,121 @@ func (r Report) Sound() bool { return len(r.Findings) == 0 && len(r.Missing) == 
 // newest line may then seem unfinished.
 func Verify(fsys disk.FS, dir string) (Report, error) {
 	s := &Store{cfg: Config{Dir: dir, FS: fsys}, fs: fsys}
-	var report Report
-	var all segment.Ranges
-	for _, stream := range Streams() {
-		numbers, err := s.verifyStream(stream, &report)
-		if err != nil {
-			return report, fmt.Errorf("verify: %w", err)
-		}
-		for _, r := range numbers {
-			report.Records += r[1] - r[0] + 1
-		}
-		all = append(all, numbers...)
+	v := verifier{Store: s}
+	err := v.readAll()
+	if err != nil {
+		return v.report, fmt.Errorf("verify: %w", err)
 	}
-	all.Sort()
 	f, err := s.readForgotten()
 	if err != nil {
-		report.Findings = append(report.Findings, segment.Finding{File: dir + "/records/" + forgottenName, What: err.Error()})
+		v.report.Findings = append(v.report.Findings, segment.Finding{File: dir + "/records/" + forgottenName, What: err.Error()})
 	}
-	for i := 1; i < len(all); i++ {
-		if gap := (segment.Range{all[i-1][1] + 1, all[i][0] - 1}); gap[0] >= f.NextSeq {
-			report.Missing = append(report.Missing, gap)
-		}
-	}
-	return report, nil
+	v.report.Missing = v.gaps(f.NextSeq)
+	return v.report, nil
 }
 
-func (s *Store) verifyStream(stream Stream, report *Report) (segment.Ranges, error) {
-	names, err := s.fs.List(s.dir(stream))
+// verifier reads the files of a store.
+type verifier struct {
+	*Store
+	report Report
+	seen   segment.Ranges
+	// horizon is the highest number that was there before the first file was read: what follows may have come since, and
+	// then the part of it that went to the stream read first was not seen.
+	horizon uint64
+}
+
+func (v *verifier) readAll() error {
+	for _, stream := range Streams() {
+		if err := v.look(stream); err != nil {
+			return err
+		}
+	}
+	for _, stream := range Streams() {
+		numbers, err := v.readStream(stream)
+		if err != nil {
+			return err
+		}
+		for _, r := range numbers {
+			v.report.Records += r[1] - r[0] + 1
+		}
+		v.seen = append(v.seen, numbers...)
+	}
+	v.seen.Sort()
+	return nil
+}
+
+// look raises the horizon to the stream's highest number, which stands in its newest file.
+func (v *verifier) look(stream Stream) error {
+	files, err := v.files(stream)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	_, err = v.inspect(stream, files[len(files)-1], func(seq uint64) { v.horizon = max(v.horizon, seq) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// files are the numbers of a stream's files, ascending, each once.
+func (v *verifier) files(stream Stream) ([]uint64, error) {
+	names, err := v.fs.List(v.dir(stream))
+	if err != nil {
+		return nil, err
+	}
+	all := append(numbers(names, segment.ActiveExt), numbers(names, segment.SealedExt)...)
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// inspect reads one file in the form it has now: the plain one counts where both are there.
+func (v *verifier) inspect(stream Stream, number uint64, seen func(seq uint64)) ([]segment.Finding, error) {
+	dir, name := v.dir(stream), segment.Name(number)
+	found, err := segment.InspectActive(v.fs, dir+"/"+name+segment.ActiveExt, seen)
+	if errors.Is(err, fs.ErrNotExist) { // sealed, perhaps a moment ago
+		return segment.InspectSealed(v.fs, dir, name, seen)
+	}
+	return found, err
+}
+
+// readStream reads every file of a stream and returns the numbers that stand in them.
+func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
+	files, err := v.files(stream)
 	if err != nil {
 		return nil, err
 	}
 	var seen segment.Ranges
-	twice := segment.Finding{File: s.dir(stream), What: "a number is there twice"}
+	twice := segment.Finding{File: v.dir(stream), What: "a number is there twice"}
 	note := func(seq uint64) {
 		if !seen.Add(seq) {
 			twice.From, twice.To = seq, seq
 		}
 	}
-	plain := map[uint64]bool{}
-	for _, n := range numbers(names, segment.ActiveExt) {
-		plain[n] = true
-		found, err := segment.InspectActive(s.fs, s.dir(stream)+"/"+segment.Name(n)+segment.ActiveExt, note)
+	for _, n := range files {
+		found, err := v.inspect(stream, n, note)
+		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		report.Files++
-		report.Findings = append(report.Findings, found...)
-	}
-	for _, n := range numbers(names, segment.SealedExt) {
-		if plain[n] {
-			continue // the twin of an interrupted seal: the plain file counts
-		}
-		found, err := segment.InspectSealed(s.fs, s.dir(stream), segment.Name(n), note)
-		if err != nil {
-			return nil, err
-		}
-		report.Files++
-		report.Findings = append(report.Findings, found...)
+		v.report.Files++
+		v.report.Findings = append(v.report.Findings, found...)
 	}
 	if twice.From > 0 {
-		report.Findings = append(report.Findings, twice)
+		v.report.Findings = append(v.report.Findings, twice)
 	}
 	return seen, nil
+}
+
+// gaps are the ranges of numbers up to the horizon that no file holds and that retention has not deleted.
+func (v *verifier) gaps(deleted uint64) (missing []segment.Range) {
+	for i := 1; i < len(v.seen); i++ {
+		gap := segment.Range{v.seen[i-1][1] + 1, v.seen[i][0] - 1}
+		gap[1] = min(gap[1], v.horizon)
+		if gap[0] >= deleted && gap[0] <= gap[1] {
+			missing = append(missing, gap)
+		}
+	}
+	return missing
 }
