@@ -46,6 +46,7 @@ func testLive(t *testing.T, b context.Context, tools tools) {
 
 	s.post(t, lines[:before])
 	p.until("the first records arrive by themselves", "document.querySelector('#chart-population .plot').dataset.ready === 'yes'")
+	p.until("and so does the verdict, which is asked for last", "document.querySelector('#verdict').dataset.last !== ''")
 	first := eval[string](p, "document.querySelector('#verdict').dataset.last")
 
 	p.do(chromedp.Click("#live"))

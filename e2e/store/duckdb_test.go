@@ -53,13 +53,14 @@ func TestDuckDBReadsTheFiles(t *testing.T) {
 // suiteRecords is n records from a number on as the manager sends them, every tenth a decision.
 func suiteRecords(from uint64, n int) string {
 	var b strings.Builder
+	ts := now()
 	for pseq := from; pseq < from+uint64(n); pseq++ {
 		kind, more := "container", `"measured":true,"cpu_millicores":498,"ram_kb":10240`
 		if pseq%10 == 0 {
 			kind, more = "decision", `"verdict":"remove","reason":"surplus","text":"rank 6: 3 stay"`
 		}
-		fmt.Fprintf(&b, `{"v":1,"ts":"2026-11-23T12:00:00Z","kind":%q,"host":"h","boot":"b","producer":"p","pseq":%d,"tick":1,"container":"71fa559c%d","name":"one","image":"gestor/high-cpu","class":"high",%s}`+"\n",
-			kind, pseq, pseq%7, more)
+		fmt.Fprintf(&b, `{"v":1,"ts":%q,"kind":%q,"host":"h","boot":"b","producer":"p","pseq":%d,"tick":1,"container":"71fa559c%d","name":"one","image":"gestor/high-cpu","class":"high",%s}`+"\n",
+			ts, kind, pseq, pseq%7, more)
 	}
 	return b.String()
 }

@@ -108,16 +108,20 @@ func (s *service) stop() {
 	}
 }
 
+// now is the time as a record has it. Records of a fixed day would be too old to keep, some day.
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
+
 // batch is n records from a number on; every fourth is an event.
 func batch(from uint64, n int) string {
 	var b strings.Builder
+	ts := now()
 	for i := range uint64(n) {
 		kind := contract.KindContainer
 		if (from+i)%4 == 0 {
 			kind = contract.KindSystem
 		}
-		fmt.Fprintf(&b, `{"v":1,"ts":"2026-11-23T12:00:00Z","kind":%q,"host":"h","boot":"b","producer":"p","pseq":%d,"container":"c%d","event":"e"}`+"\n",
-			kind, from+i, (from+i)%50)
+		fmt.Fprintf(&b, `{"v":1,"ts":%q,"kind":%q,"host":"h","boot":"b","producer":"p","pseq":%d,"container":"c%d","event":"e"}`+"\n",
+			ts, kind, from+i, (from+i)%50)
 	}
 	return b.String()
 }

@@ -116,7 +116,7 @@ func (s *spool) append(records []contract.Record) error {
 // makeRoom drops the oldest observations until need bytes fit or nothing is left to drop.
 func (s *spool) makeRoom(need int64) error {
 	for !s.fits(need) {
-		gone, ok, err := s.observations.discardOldest(s.busy)
+		gone, ok, err := s.observations.discardOldest(s.busy, s.remember)
 		if err != nil {
 			return fmt.Errorf("drop observations: %w", err)
 		}
@@ -127,6 +127,21 @@ func (s *spool) makeRoom(need int64) error {
 			s.drop(e.pseq, time.UnixMilli(e.at))
 		}
 	}
+	return nil
+}
+
+// remember notes that numbers up to pseq were given, durably, unless that will still be seen when the file that ends with
+// pseq is gone. The log service may have the record: its number given again would make the next one a duplicate.
+func (s *spool) remember(pseq uint64) error {
+	if max(s.state.LastPSeq, s.state.Delivered, s.events.lastPSeq()) >= pseq || s.observations.lastPSeq() > pseq {
+		return nil
+	}
+	st := s.state
+	st.LastPSeq = pseq
+	if err := st.save(s.cfg.Dir); err != nil {
+		return err
+	}
+	s.state = st
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,5 +142,31 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	}
 	if err := s.Run(t.Context()); !errors.Is(err, ErrFailed) {
 		t.Errorf("Run on a failed spool: %v", err)
+	}
+}
+
+// A number that the log service may have seen is not given again, although the spool has nothing left that carries it.
+func TestANumberOutlivesItsRecord(t *testing.T) {
+	var service shiptest.Service
+	dir := t.TempDir()
+	s := open(t, dir, &service, small)
+	appendAll(t, s, host())
+	service.Fail(shiptest.LostAnswer)
+	if _, err := s.next(t.Context()); err == nil {
+		t.Fatal("the answer was to be lost")
+	}
+	var full *FullError
+	if err := s.Append(slices.Repeat([]contract.Record{launch(1)}, 5000)...); !errors.As(err, &full) {
+		t.Fatalf("%v, want no room", err)
+	}
+	if got := s.Stats().Dropped; got != 1 {
+		t.Fatalf("%d observations dropped, want the one that was sent", got)
+	}
+	s.spool.close() // dies
+	s = open(t, dir, &service, small)
+	appendAll(t, s, launch(7))
+	flush(t, s)
+	if diff := cmp.Diff([]uint64{7}, positions(&service)); diff != "" {
+		t.Errorf("arrived (-want +got):\n%s", diff)
 	}
 }

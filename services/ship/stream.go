@@ -113,11 +113,16 @@ func (st *stream) discardDelivered() error {
 }
 
 // discardOldest deletes the oldest file whose records all come after busy and returns what it held; ok is false when
-// there is no such file.
-func (st *stream) discardOldest(busy uint64) (gone []entry, ok bool, err error) {
+// there is no such file. before is called with the last pseq of the file; its error keeps the file.
+func (st *stream) discardOldest(busy uint64, before func(last uint64) error) (gone []entry, ok bool, err error) {
 	for i, seg := range st.segments {
 		if len(seg.entries) > 0 && seg.entries[0].pseq <= busy {
 			continue
+		}
+		if n := len(seg.entries); n > 0 {
+			if err := before(seg.entries[n-1].pseq); err != nil {
+				return nil, false, err
+			}
 		}
 		if err := seg.remove(); err != nil {
 			return nil, false, err

@@ -221,10 +221,11 @@ func send(report *port, producer int, next uint64) error {
 	size := []uint64{1, 20, 100}[producer%3]
 	for {
 		var body strings.Builder
+		ts := time.Now().UTC().Format(time.RFC3339) // retention deletes what is old
 		for n := next; n < next+size; n++ {
 			kind := []string{"container", "container", "container", "system"}[n%4]
-			fmt.Fprintf(&body, `{"v":1,"ts":"2026-11-23T12:00:00Z","kind":%q,"host":"h","boot":"b","producer":"power-%d","pseq":%d,"container":"c%d","event":"e"}`+"\n",
-				kind, producer, n, n%50)
+			fmt.Fprintf(&body, `{"v":1,"ts":%q,"kind":%q,"host":"h","boot":"b","producer":"power-%d","pseq":%d,"container":"c%d","event":"e"}`+"\n",
+				ts, kind, producer, n, n%50)
 		}
 		res, err := http.Post("http://"+address+"/v1/records", "application/x-ndjson", strings.NewReader(body.String()))
 		if err != nil {

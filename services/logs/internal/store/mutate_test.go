@@ -40,10 +40,7 @@ func fill(t *testing.T, dir string, records int) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for s.Counters().Sealed.Load() < 2 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "two files are sealed", func() bool { return s.Counters().Sealed.Load() >= 2 })
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

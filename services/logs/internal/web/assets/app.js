@@ -350,11 +350,15 @@
     await Promise.all(jobs);
     body.dataset.refreshed = String(Number(body.dataset.refreshed || 0) + 1);
   }
+  let asked = 0; // answers may overtake each other: only the last one counts
   async function now() {
+    const turn = ++asked;
     try {
       const r = await fetch('/now', { cache: 'no-cache' });
       if (!r.ok) return;
-      const next = new DOMParser().parseFromString(await r.text(), 'text/html');
+      const text = await r.text();
+      if (turn !== asked) return;
+      const next = new DOMParser().parseFromString(text, 'text/html');
       for (const id of ['verdict', 'decisions', 'containers']) swap($('#' + id), next.getElementById(id));
       noteLast();
     } catch { /* the status line says that the service is away */ }
@@ -381,7 +385,7 @@
   let stream = null, timer = 0;
   function connect() {
     if (kind !== 'main') return;
-    if (!state.live || document.hidden) { stream?.close(); stream = null; state.link = 'wait'; status(); return; }
+    if (!state.live || document.hidden) { clearTimeout(timer); stream?.close(); stream = null; state.link = 'wait'; status(); return; }
     if (stream) return;
     stream = new EventSource('/v1/tail?kind=host');
     const tick = () => { clearTimeout(timer); timer = setTimeout(() => refresh(false), 250); };
