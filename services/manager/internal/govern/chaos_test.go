@@ -104,8 +104,10 @@ func (c *chaos) run() {
 	}
 }
 
-// disturb does something every few seconds.
+// disturb does something every few seconds, never in the same instant as a tick or an answer: what then comes first would
+// be chance.
 func (c *chaos) disturb(during time.Duration) {
+	time.Sleep(313 * time.Millisecond)
 	for end := time.Now().Add(during); ; {
 		wait := time.Duration(1+c.draw.IntN(8)) * time.Second
 		if time.Now().Add(wait).After(end) {

@@ -89,9 +89,16 @@ func TestOutcomes(t *testing.T) {
 		{
 			name: "not running any more",
 			arrange: func(e *enginetest.Engine) {
-				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Times: 1})
+				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Effect: true, Times: 1})
 			},
 			outcome: contract.OutcomeAlreadyStopped, calls: []string{"kill", "remove"}, gone: true,
+		},
+		{
+			name: "not running at the kill, running again at the next look",
+			arrange: func(e *enginetest.Engine) {
+				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Times: 1})
+			},
+			outcome: contract.OutcomeDone, calls: []string{"kill", "kill", "remove"}, gone: true,
 		},
 		{
 			name:    "exited at the last look",
@@ -206,6 +213,22 @@ func TestOutcomes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A removal is by force: what was said not to run and runs is looked at anew first.
+func TestNoRemovalByForceOnOldNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := population()
+		e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Delay: 5 * time.Second, Times: 1})
+		time.AfterFunc(2*time.Second, func() { e.Drop(keeper) })
+		got := actuator.NewEnforcer(e, e, &journal{}).Do(context.Background(), order())
+		if got.Outcome != contract.OutcomeRefused || !strings.Contains(got.Why, "only 0 of the 1") {
+			t.Errorf("outcome %q (%s), want refused: its keeper died", got.Outcome, got.Why)
+		}
+		if diff := cmp.Diff([]string{"kill"}, ops(e)); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestLastLookRefuses(t *testing.T) {

@@ -85,16 +85,36 @@ func (c *climb) judge(ctx context.Context, kind engine.Kind) (outcome string, ag
 	case engine.KindRemoving:
 		return c.awaitGone(ctx), false
 	case engine.KindNotRunning:
-		if c.attempts > 1 { // the call before this one did it after all
-			c.hit = true
-		}
-		c.stopped = !c.hit
-		return "", false
+		return c.notRunning(ctx)
 	case engine.KindTimeout, engine.KindServer, engine.KindUnreachable:
 		return c.verify(ctx)
 	default:
 		return contract.OutcomeFailed, false
 	}
+}
+
+// notRunning looks whether that is still so: a restart policy brings a container back, and the next rung may be a removal by
+// force.
+func (c *climb) notRunning(ctx context.Context) (outcome string, again bool) {
+	ours := c.attempts > 1 // the call before this one did it after all
+	view, err := look(ctx, c.eyes, c.order.Victim.ID)
+	gone := engine.KindOf(err) == engine.KindGone
+	switch {
+	case err != nil && !gone:
+		c.lastErr = err
+		if ours {
+			return contract.OutcomeUnknown, false
+		}
+		return contract.OutcomeFailed, false
+	case !gone && view.Running:
+		return "", true
+	}
+	c.hit = c.hit || ours
+	if gone {
+		return c.gone(), false
+	}
+	c.stopped = !c.hit
+	return "", false
 }
 
 // verify reads what a doubtful call did.
