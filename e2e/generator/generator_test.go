@@ -65,9 +65,10 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 	if os.Getenv("GESTOR_SOAK") == "1" {
 		rounds = 25
 	}
+	known := s.runs()
 	for round := range rounds {
 		g := s.start("--batch", "3", "--interval", "1s")
-		eventually(t, "containers arrive", func() bool { return len(s.containers()) > 1 })
+		eventually(t, "a container of this generator", func() bool { return s.newRun(known) })
 		time.Sleep(rand.N(3 * time.Second)) // the moment is random, what follows does not depend on it
 		if err := g.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -76,10 +77,13 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 			t.Fatalf("round %d: the generator ended by itself with %d:\n%s", round, code, g.said)
 		}
 	}
-	// A wrapper that was under way when its generator was killed may finish after the sweep at the start: a later one
-	// finds it.
+	// A wrapper outlives its generator; what it makes after the sweep at the start is found by a later one only.
+	eventually(t, "no wrapper is under way", func() bool { return !s.wrapperRuns() })
 	g := s.start("--batch", "1", "--interval", "1h")
-	eventually(t, "the sweeps", func() bool { return len(s.containers()) == 2 }) // by hand, and one of the new run
+	eventually(t, "a container of the last generator", func() bool { return s.newRun(known) })
+	if now := s.containers(); len(now) != 2 {
+		t.Errorf("there are %v, want the one started by hand and one of the new run: the sweep comes before it", now)
+	}
 	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package generator
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -71,6 +72,36 @@ func run(t *testing.T, name string, arguments ...string) string {
 // containers lists the suite's containers, in any state.
 func (s *stage) containers() []string {
 	return strings.Fields(run(s.t, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=gestor.suite="+s.suite))
+}
+
+// runs are the runs that the suite's containers belong to.
+func (s *stage) runs() map[string]bool {
+	found := map[string]bool{}
+	for _, label := range strings.Fields(run(s.t, "docker", "ps", "--all", "--format", `{{.Label "gestor.run"}}`, "--filter", "label=gestor.suite="+s.suite)) {
+		found[label] = true
+	}
+	return found
+}
+
+// newRun adds the runs there are to the known ones; false when there was none to add.
+func (s *stage) newRun(known map[string]bool) bool {
+	before := len(known)
+	maps.Copy(known, s.runs())
+	return len(known) > before
+}
+
+// wrapperRuns says whether a script works for the suite.
+func (s *stage) wrapperRuns() bool {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, path := range lines {
+		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), s.suite) { // it may have ended
+			return true
+		}
+	}
+	return false
 }
 
 // generator is one running generator.

@@ -48,8 +48,8 @@ func TestSourceThatDisappears(t *testing.T) {
 	})
 	used := scenario.CPUTime(t, p.cmd.Process.Pid) - before
 	t.Logf("the manager used %s of CPU in %s", used, watch)
-	if used > watch*2/100 {
-		t.Errorf("%s of CPU in %s are more than 2 %% of a core: a busy loop", used, watch)
+	if used > watch*10/100 { // one look every two seconds; a loop without a pause takes all it gets
+		t.Errorf("%s of CPU in %s are more than 10 %% of a core: a busy loop", used, watch)
 	}
 	if len(p.actions()) != 0 {
 		t.Errorf("actions %v", p.actions())

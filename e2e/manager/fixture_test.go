@@ -161,11 +161,11 @@ func (h *house) spawn(name string, labels map[string]string, mib int, edit ...fu
 }
 
 // crowd starts n low containers of which every later one holds more memory: the first three are to stay. Memory does not
-// depend on how busy the machine is; the tests' policy ranks by it first.
+// depend on how busy the machine is; the tests' policy ranks by it first. The steps are larger than a huge page.
 func (h *house) crowd(n int) (ids []string) {
 	h.Helper()
 	for i := range n {
-		ids = append(ids, h.spawn("low-"+strconv.Itoa(i), h.owned(contract.ClassLow), 3*i))
+		ids = append(ids, h.spawn("low-"+strconv.Itoa(i), h.owned(contract.ClassLow), 8*i))
 	}
 	return ids
 }

@@ -65,12 +65,11 @@ func TestPausedIsLeftAloneUntilItRunsAgain(t *testing.T) {
 func TestRemovedBySomebodyElseBetweenPlanAndAct(t *testing.T) {
 	h := enter(t)
 	ids := h.crowd(11)
-	// The farthest from the cut goes first, one at a time: low-3 is the last of eight.
-	before := h.gate(ids[4])
-	p := h.govern("act:\n  parallel: 1\n", before.engine)
-	before.reached()
+	g := h.gate(ids[3])
+	p := h.govern("", g.engine)
+	g.reached()
 	h.drop(ids[3])
-	close(before.release)
+	close(g.release)
 	h.becomes(soon, "low-0", "low-1", "low-2")
 	scenario.Eventually(t, soon, "it was found gone, and nobody was removed instead", func() error {
 		if got := p.outcome("low-3"); got != contract.OutcomeAlreadyGone {
@@ -99,13 +98,21 @@ func TestThirtyVictimsInOneTickUnderCaps(t *testing.T) {
 		return nil
 	})
 	p.stop()
-	ended := make(map[string]int)
-	for _, a := range p.actions() {
-		ended[a.Action+" "+a.Outcome]++
+	done := 0
+	for i, a := range p.actions() {
+		// More than nine in ten is a surprise: the first plan, capped, runs in shadow.
+		if shadow := a.Action == contract.ActionShadowRemove; i < 20 && !shadow {
+			t.Errorf("action %d is %s, want the first 20 in shadow", i+1, a.Action)
+		} else if !shadow && a.Outcome == contract.OutcomeDone {
+			done++
+		}
+		// On a slow machine a look may come too late; what still waits is called off and ordered again.
+		if a.Outcome != contract.OutcomeDone && !strings.HasPrefix(a.Why, "the tick is gated") {
+			t.Errorf("%s of %s ended %s: %s", a.Action, a.Name, a.Outcome, a.Why)
+		}
 	}
-	// More than nine in ten is a surprise: the first plan, capped, runs in shadow.
-	if ended["shadow_remove done"] != 20 || ended["remove done"] != 30 || len(ended) != 2 {
-		t.Errorf("ends %v, want 20 in shadow, then 30 done", ended)
+	if done != 30 {
+		t.Errorf("%d removals are done, want 30", done)
 	}
 	if most := slices.Max(h.removalsPerTick()); most > 20 {
 		t.Errorf("%d removals in one tick, the cap is 20", most)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -63,14 +64,16 @@ func start(t *testing.T) *driver {
 // ask sends questions and returns their answers.
 func (d *driver) ask(kind byte, limit int, questions []string) []string {
 	d.t.Helper()
-	go func() {
+	var asking sync.WaitGroup
+	defer asking.Wait() // the writer is used again
+	asking.Go(func() {
 		for _, q := range questions {
 			_ = d.in.WriteByte(kind)
 			_ = binary.Write(d.in, binary.LittleEndian, [2]uint32{uint32(limit), uint32(len(q))})
 			_, _ = d.in.WriteString(q)
 		}
 		_ = d.in.Flush()
-	}()
+	})
 	answers := make([]string, len(questions))
 	for i := range answers {
 		var size uint32

@@ -43,16 +43,16 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 	e.mostWay = max(e.mostWay, e.underWay)
 	e.most = max(e.most, len(e.alive)+e.underWay)
 	e.mu.Unlock()
-	defer func() { e.mu.Lock(); e.underWay--; e.mu.Unlock() }()
-	if !pause(ctx, e.took(s)) {
-		return "", &launch.Error{Cause: launch.CauseStopped}
+	err := e.happen(ctx, s)
+	e.mu.Lock()
+	e.underWay--
+	if err == nil {
+		e.alive[id(s)] = true
 	}
-	if err := e.fail(s); err != nil {
+	e.mu.Unlock()
+	if err != nil {
 		return "", err
 	}
-	e.mu.Lock()
-	e.alive[id(s)] = true
-	e.mu.Unlock()
 	e.lives.Event(census.Event{At: time.Now(), Action: census.EventStart, ID: id(s)})
 	if life := e.life(s); life > 0 {
 		time.AfterFunc(life, func() {
@@ -63,6 +63,14 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 		})
 	}
 	return id(s), nil
+}
+
+// happen takes the time of a start and fails it where that is wanted.
+func (e *engine) happen(ctx context.Context, s plan.Start) error {
+	if !pause(ctx, e.took(s)) {
+		return &launch.Error{Cause: launch.CauseStopped}
+	}
+	return e.fail(s)
 }
 
 // journal is a Recorder; it fails while broken says so.

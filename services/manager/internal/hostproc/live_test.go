@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func pretend(tb testing.TB, n int) (ids []string, pids []int) {
 		if err := sleeper.Start(); err != nil {
 			tb.Skipf("no sleep: %v", err)
 		}
+		awaitSleep(tb, sleeper.Process.Pid)
 		for _, parent := range parents {
 			join(tb, filepath.Join(parent, id), sleeper.Process.Pid)
 		}
@@ -35,6 +37,23 @@ func pretend(tb testing.TB, n int) (ids []string, pids []int) {
 		ids, pids = append(ids, id), append(pids, sleeper.Process.Pid)
 	}
 	return ids, pids
+}
+
+// awaitSleep waits until the process is the program that it is to be, and asleep.
+func awaitSleep(tb testing.TB, pid int) {
+	tb.Helper()
+	stat := ""
+	for range 1000 {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if stat = string(text); strings.Contains(stat, "(sleep) S ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Fatalf("it does not sleep: %s", stat)
 }
 
 // hierarchies makes one parent cgroup in each hierarchy.
