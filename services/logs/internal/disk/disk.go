@@ -5,7 +5,11 @@
 // forgets what was not synced.
 package disk
 
-import "io"
+import (
+	"errors"
+	"io"
+	"syscall"
+)
 
 // FS is a file system. Names are slash-separated paths as the operating system takes them.
 type FS interface {
@@ -26,6 +30,11 @@ type FS interface {
 	Free(dir string) (uint64, error)
 	// Lock takes the exclusive lock of a file until the result is closed or the process ends.
 	Lock(name string) (io.Closer, error)
+}
+
+// NoRoom says that an operation failed because the disk, or the user's share of it, is full.
+func NoRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // File is an open file. Writes go to its end.

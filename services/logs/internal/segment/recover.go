@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
@@ -15,15 +16,15 @@ var ErrBroken = errors.New("the state of the file is not known")
 
 // Bad is what recovery could not read.
 type Bad struct {
-	Lines int   `json:"lines"` // in the middle: skipped, still in the file
-	Bytes int64 `json:"bytes"`
-	Torn  int64 `json:"torn"` // bytes of the tail that were cut off and kept aside
-	Aside string
+	Lines int    `json:"lines"` // in the middle: skipped, still in the file
+	Bytes int64  `json:"bytes"`
+	Torn  int64  `json:"torn"` // bytes of the tail that are no record
+	Aside string // the file that keeps them
 }
 
 // Recover opens an active segment and reads it: builds the index, skips bad lines, and cuts a torn tail after copying
-// it to aside/<name>.<offset>.torn. seen is called for every good record, which is valid until
-// it returns.
+// it to aside/<name>.<offset>.torn. On a full disk the tail stays until the segment is sealed, and Whole is false. seen is
+// called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string, seen func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), index: newIndex(), cache: cache}
 	file, err := fsys.Append(s.path(ActiveExt))
@@ -75,7 +76,20 @@ func (s *Segment) recover(aside string, seen func(*line.Record)) error {
 	if good == size {
 		return nil
 	}
-	return s.cut(aside, good, size)
+	s.tail = size - good
+	s.bad.Torn, s.bad.Aside = s.tail, s.asideName(aside)
+	if err := s.cutTail(aside); !disk.NoRoom(err) {
+		return err
+	}
+	s.bad.Aside = s.path(ActiveExt)
+	return nil
+}
+
+// Whole says that nothing stands behind the last record, so that more may be appended.
+func (s *Segment) Whole() bool { return s.tail == 0 }
+
+func (s *Segment) asideName(aside string) string {
+	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.size)
 }
 
 // maxClaim bounds how far a damaged number may run ahead: the records of one commit.
@@ -86,27 +100,26 @@ func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
 	return line.Check(b) && parser.Stored(b, rec)
 }
 
-// cut copies the tail aside before it truncates: the evidence outlives the repair.
-func (s *Segment) cut(aside string, good, size int64) error {
-	tail := make([]byte, size-good)
-	if n, err := s.file.ReadAt(tail, good); int64(n) != size-good {
+// cutTail copies the tail aside before it truncates: the evidence outlives the repair.
+func (s *Segment) cutTail(aside string) error {
+	if s.tail == 0 {
+		return nil
+	}
+	tail := make([]byte, s.tail)
+	if n, err := s.file.ReadAt(tail, s.size); int64(n) != s.tail {
 		return err
 	}
-	name := fmt.Sprintf("%s.%d.torn", s.name, good)
 	if err := s.fs.Mkdir(aside); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(s.fs, aside, name, tail); err != nil {
+	if err := disk.WriteFile(s.fs, aside, path.Base(s.asideName(aside)), tail); err != nil {
 		return fmt.Errorf("keep the torn tail: %w", err)
 	}
-	if err := s.file.Truncate(good); err != nil {
+	if err := s.file.Truncate(s.size); err != nil {
 		return err
 	}
-	if err := s.file.Sync(); err != nil {
-		return err
-	}
-	s.bad.Torn, s.bad.Aside = size-good, aside+"/"+name
-	return nil
+	s.tail = 0
+	return s.file.Sync()
 }
 
 // Lines calls fn for every line of a file, the last one also without its newline, with the offset of its first byte.

@@ -21,8 +21,11 @@ import (
 
 // Seal compresses an active segment that takes no more records: its lines are grouped and become gzip members. A crash
 // at any step leaves the plain or the compressed file complete; where both exist the plain one counts.
-// Bad lines are kept in aside, since the compressed file holds only good ones.
+// Bad lines and a tail that is still there are kept in aside, since the compressed file holds only good ones.
 func (s *Segment) Seal(aside string) error {
+	if err := s.cutTail(aside); err != nil {
+		return fmt.Errorf("seal %s: %w", s.name, err)
+	}
 	sealed, err := s.compress(aside)
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)

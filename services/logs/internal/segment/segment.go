@@ -30,6 +30,7 @@ type Segment struct {
 	cache *Cache
 	// claimed: see Claimed
 	claimed uint64
+	tail    int64 // bytes behind the last record; written before the segment is shared and by Seal
 
 	mu     sync.RWMutex // guards all following fields
 	file   disk.File    // open while active, nil when sealed

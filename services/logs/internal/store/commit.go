@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
+	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
 )
@@ -275,7 +275,7 @@ func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) erro
 			}
 		}
 	}
-	if errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EDQUOT) || errors.Is(cause, syscall.EFBIG) {
+	if disk.NoRoom(cause) {
 		s.condition.set(conditionFull, cause.Error())
 		return fmt.Errorf("%w: %w", ErrFull, cause)
 	}

@@ -9,12 +9,14 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
@@ -231,6 +233,75 @@ func TestFullDiskRefusesAndResumes(t *testing.T) {
 			}
 			if got := contents(t, s); len(got) != 4 || s.Full() {
 				t.Errorf("stored %v, full %v", got, s.Full())
+			}
+		})
+	}
+}
+
+// A torn end on a full disk, where its copy has no room: the store starts and can be read, and cuts it when there is room.
+func TestTornTailOnAFullDisk(t *testing.T) {
+	const torn = `{"v":1,"seq":77,"to`
+	for _, before := range []int{0, 3} { // records before the torn one
+		t.Run(fmt.Sprint(before), func(t *testing.T) {
+			mem := disktest.NewMem()
+			cfg := smallConfig(mem)
+			first := uint64(1)
+			s, err := store.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range before {
+				appendOne(t, s, contract.KindContainer, first)
+				first++
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			file, err := mem.Append(cfg.Dir + "/records/observations/00000000000000000001.ndjson")
+			if err == nil {
+				_, err = file.Write([]byte(torn))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var full atomic.Bool
+			full.Store(true)
+			mem.Space = 0
+			mem.Before = func(op, _ string) error {
+				if full.Load() && (op == "write" || op == "create") {
+					return syscall.ENOSPC
+				}
+				return nil
+			}
+			if s, err = store.Open(cfg); err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got := contents(t, s); len(got) != before {
+				t.Errorf("stored %v", got)
+			}
+			if _, err := s.Append(t.Context(), []line.Record{record(t, contract.KindContainer, first)}); !errors.Is(err, store.ErrFull) {
+				t.Errorf("without room: %v", err)
+			}
+			full.Store(false)
+			mem.Space = 1 << 40
+			for range 2 {
+				appendOne(t, s, contract.KindContainer, first)
+				first++
+			}
+			eventually(t, "the torn file is sealed", func() bool { return s.Counters().Sealed.Load() == 1 })
+			if got := contents(t, s); len(got) != before+2 {
+				t.Errorf("stored %v", got)
+			}
+			aside, err := mem.List(cfg.Dir + "/quarantine")
+			if err != nil || len(aside) != 1 {
+				t.Fatalf("aside: %v, %v", aside, err)
+			}
+			if text, err := disk.ReadFile(mem, cfg.Dir+"/quarantine/"+aside[0]); err != nil || string(text) != torn {
+				t.Errorf("aside: %s, %v", text, err)
+			}
+			if report, err := store.Verify(mem, cfg.Dir); err != nil || len(report.Findings) > 0 {
+				t.Errorf("%+v, %v", report, err)
 			}
 		})
 	}

@@ -51,7 +51,7 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 }
 
 // recoverStream opens the segments of a stream. The last plain file goes on taking records; plain files before it wait
-// for the keeper.
+// for the keeper, and so does one from which the disk had no room to cut a torn tail.
 func (s *Store) recoverStream(stream Stream) (notes []contract.SystemBody, err error) {
 	names, err := s.fs.List(s.dir(stream))
 	if err != nil {
@@ -132,7 +132,11 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 	brief := seg.Brief()
 	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
-	if !seg.Sealed() {
+	switch {
+	case seg.Sealed():
+	case !seg.Whole(): // the next one begins with another number, and so with another name
+		s.next, s.current[stream] = max(s.next, first+1), nil
+	default:
 		s.current[stream], s.born[stream] = seg, s.cfg.Now()
 	}
 	return nil
