@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"gestor.local/logs/internal/disk"
 )
@@ -21,7 +22,7 @@ type Mem struct {
 	// fails the operation without effect. For "write" it may return ErrShort: half is written.
 	Before func(op, name string) error
 	// Space is what Free answers.
-	Space uint64
+	Space atomic.Uint64
 
 	mu      sync.Mutex // guards the following fields
 	files   map[string]*inode
@@ -56,7 +57,9 @@ type change struct {
 
 // NewMem returns an empty file system with room.
 func NewMem() *Mem {
-	return &Mem{Space: 1 << 40, files: map[string]*inode{}, durable: map[string]*inode{}, locked: map[string]bool{}}
+	m := &Mem{files: map[string]*inode{}, durable: map[string]*inode{}, locked: map[string]bool{}}
+	m.Space.Store(1 << 40)
+	return m
 }
 
 func (m *Mem) before(op, name string) error {
@@ -175,7 +178,7 @@ func (c change) apply(to map[string]*inode) {
 }
 
 // Free implements disk.FS.
-func (m *Mem) Free(string) (uint64, error) { return m.Space, nil }
+func (m *Mem) Free(string) (uint64, error) { return m.Space.Load(), nil }
 
 // Lock implements disk.FS.
 func (m *Mem) Lock(name string) (io.Closer, error) {
@@ -196,7 +199,7 @@ func (c closer) Close() error { c(); return nil }
 // else uses m.
 func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	after := NewMem()
-	after.Space = m.Space
+	after.Space.Store(m.Space.Load())
 	names := map[string]*inode{}
 	for name, file := range m.durable {
 		names[name] = file
