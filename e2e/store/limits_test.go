@@ -38,7 +38,7 @@ func TestIdleConnections(t *testing.T) {
 	addr := strings.TrimPrefix(s.url, "http://")
 	var idle []net.Conn
 	for range 10_000 {
-		c, err := net.DialTimeout("tcp", addr, 50*time.Millisecond)
+		c, err := net.DialTimeout("tcp", addr, 2*time.Second)
 		if err != nil {
 			break // the backlog is full: the service does not take more
 		}
