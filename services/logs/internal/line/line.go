@@ -45,9 +45,9 @@ type Record struct {
 	Tick     uint64
 	// Of the body, "" where the kind has none.
 	Container, Name, Image, Class, Action, Phase, Outcome, Event string
-	// Measured and Figures are of container records.
-	Measured bool
-	Figures  [Figures]uint64
+	// Measured, Owned and Figures are of container records.
+	Measured, Owned bool
+	Figures         [Figures]uint64
 	// Body is the canonical JSON from "kind" on, without the closing brace.
 	Body []byte
 }

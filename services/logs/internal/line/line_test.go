@@ -112,6 +112,11 @@ func TestNextRefuses(t *testing.T) {
 		"leading zero":      {system + `,"x":01}`, "malformed number"},
 		"bare word":         {system + `,"x":nul}`, "not JSON"},
 		"trailing comma":    {system + `,}`, "field name"},
+		"beyond any float":  {system + `,"details":{"x":1e999}}`, "out of range"},
+		"beyond in digits":  {system + `,"x":` + strings.Repeat("9", 400) + `}`, "out of range"},
+		"year 10000 in UTC": {strings.Replace(system, "2026-01-02T03:04:05Z", "9999-12-31T23:59:59-12:00", 1) + `}`, "ts: missing or not"},
+		"year -1 in UTC":    {strings.Replace(system, "2026-01-02T03:04:05Z", "0000-01-01T00:00:00+12:00", 1) + `}`, "ts: missing or not"},
+		"long container":    {system + `,"container":"` + strings.Repeat("a", 257) + `"}`, "container: longer than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rec Record
@@ -120,6 +125,28 @@ func TestNextRefuses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// What a parser keeps for the next record is small, also after records that were refused.
+func TestParserKeepsShortWords(t *testing.T) {
+	p := NewParser()
+	for i := range 10 {
+		var rec Record
+		text := strings.Replace(system, `"h"`, fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", 1<<20)), 1) + `}`
+		if _, _, err := p.Next([]byte(text), nil, &rec); err == nil {
+			t.Fatal("a host of a MiB was taken")
+		}
+	}
+	kept := 0
+	for _, w := range p.last {
+		kept += len(w)
+	}
+	for raw, w := range p.words {
+		kept += len(raw) + len(w)
+	}
+	if kept > 10<<10 {
+		t.Errorf("%d bytes are kept", kept)
 	}
 }
 
@@ -190,6 +217,11 @@ func TestKeySetHasABitForEveryField(t *testing.T) {
 func FuzzNext(f *testing.F) {
 	f.Add(sample(f))
 	f.Add([]byte(system + `,"details":{"a":[1,2,{"b":"\u00e9"}]}}`))
+	f.Add([]byte(system + `,"details":{"a":1e999}}`))
+	f.Add([]byte(system + `,"details":{"a":` + strings.Repeat("9", 400) + `}}`))
+	for _, ts := range []string{"9999-12-31T23:59:59-12:00", "0000-01-01T00:00:00+12:00", "0001-01-01T00:00:00.5+00:01"} {
+		f.Add([]byte(strings.Replace(system, "2026-01-02T03:04:05Z", ts, 1) + "}"))
+	}
 	p := NewParser()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var rec Record

@@ -36,6 +36,7 @@ const (
 	fieldOutcome
 	fieldEvent
 	fieldMeasured
+	fieldOwned
 	fieldCount
 )
 
@@ -44,6 +45,7 @@ var fieldNames = map[string]field{
 	"boot": fieldBoot, "source": fieldSource, "producer": fieldProducer, "pseq": fieldPSeq, "tick": fieldTick,
 	"container": fieldContainer, "name": fieldName, "image": fieldImage, "class": fieldClass, "action": fieldAction,
 	"phase": fieldPhase, "outcome": fieldOutcome, "event": fieldEvent, "measured": fieldMeasured,
+	"owned": fieldOwned,
 }
 
 // envelope is the order of the fields at the beginning of Record.Body.
@@ -60,7 +62,7 @@ var envelope = [...]struct {
 	{fieldTick, `,"tick":`},
 }
 
-const maxIdentity = 256 // bytes of host, boot and producer each: they are kept in memory for ever
+const maxIdentity = 256 // bytes of host, boot, producer and container each: they are kept in memory
 
 // Parser parses records. It is not safe for concurrent use; what it returns stays valid after the next call.
 type Parser struct {
@@ -241,6 +243,9 @@ func (p *Parser) fill(rec *Record) error {
 	if rec.Container == "" && needsContainer(rec.Kind) {
 		problems.Add("container", "missing")
 	}
+	if len(rec.Container) > maxIdentity {
+		problems.Add("container", fmt.Sprintf("longer than %d bytes", maxIdentity))
+	}
 	if rec.Event == "" && rec.Kind == contract.KindSystem {
 		problems.Add("event", "missing")
 	}
@@ -258,7 +263,7 @@ func (p *Parser) time(t *time.Time) bool {
 		return true
 	}
 	read, ok := parseStamp(raw[1 : len(raw)-1])
-	if !ok || read.IsZero() {
+	if year := read.UTC().Year(); !ok || read.IsZero() || year < 1 || year > 9999 { // it is stored in UTC
 		return false
 	}
 	*t = read
@@ -274,7 +279,7 @@ func (p *Parser) name(rec *Record) {
 			return p.last[f]
 		}
 		w := p.word(raw)
-		if len(w) == len(raw)-2 {
+		if len(w) == len(raw)-2 && len(raw) <= longestWord {
 			p.last[f] = w
 		}
 		return w
@@ -285,17 +290,23 @@ func (p *Parser) name(rec *Record) {
 	rec.Container, rec.Name, rec.Image = text(fieldContainer), text(fieldName), text(fieldImage)
 	rec.Class, rec.Action = text(fieldClass), text(fieldAction)
 	rec.Phase, rec.Outcome, rec.Event = text(fieldPhase), text(fieldOutcome), text(fieldEvent)
-	rec.Measured = string(p.raw[fieldMeasured]) == "true"
+	rec.Measured, rec.Owned = string(p.raw[fieldMeasured]) == "true", string(p.raw[fieldOwned]) == "true"
 }
 
 func needsContainer(k contract.Kind) bool {
 	return k == contract.KindContainer || k == contract.KindDecision || k == contract.KindAction
 }
 
+// longestWord bounds what a parser keeps: it is used again and again, also after what was refused.
+const longestWord = 256
+
 // word unescapes a string and keeps one copy of the words that come again and again.
 func (p *Parser) word(raw []byte) string {
 	if len(raw) < 2 {
 		return ""
+	}
+	if len(raw) > longestWord {
+		return unquote(raw)
 	}
 	if w, ok := p.words[view(raw)]; ok {
 		return w

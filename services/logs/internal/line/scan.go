@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -427,6 +428,21 @@ func (s *scanner) number() error {
 		if s.digits() == 0 {
 			return s.fail("is not JSON: a malformed number at byte %d", start)
 		}
+		return s.finite(start)
+	}
+	if s.pos-whole > longestWhole {
+		return s.finite(start)
+	}
+	return nil
+}
+
+// longestWhole is how many digits a number may have and be within the range of a float for certain.
+const longestWhole = 300
+
+// finite refuses a number that no reader could take in.
+func (s *scanner) finite(start int) error {
+	if _, err := strconv.ParseFloat(view(s.src[start:s.pos]), 64); err != nil {
+		return s.fail("the number at byte %d is out of range", start)
 	}
 	return nil
 }

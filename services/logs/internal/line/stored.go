@@ -45,7 +45,7 @@ func (p *Parser) Stored(b []byte, rec *Record) (ok bool) {
 func (p *Parser) pick(keys *keySet, want *schema, key string, value []byte, rec *Record) {
 	child := keys.lookup(want, key)
 	switch {
-	case child == nil && key == "container" && value[0] == '"':
+	case child == nil && key == "container" && len(value) > 0 && value[0] == '"':
 		p.raw[fieldContainer] = value
 	case child == nil:
 	case child.figure != 0:

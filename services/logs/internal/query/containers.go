@@ -117,8 +117,10 @@ const maxDecisions = 100
 func (e *Engine) Life(ctx context.Context, id string) (life Life, ok bool, err error) {
 	life = Life{Decisions: []contract.Record{}, Actions: []contract.Record{}}
 	err = e.Scan(ctx, contract.Filter{Containers: []string{id}}, Oldest, func(r contract.Record) error {
-		subject, _ := contract.SubjectOf(r.Body)
+		subject, of := contract.SubjectOf(r.Body)
 		switch {
+		case !of: // an event that mentions it
+			return nil
 		case !ok:
 			ok = true
 			life.Container = Container{Subject: subject, Host: r.Host, FirstSeen: r.Time}

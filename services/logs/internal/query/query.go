@@ -6,7 +6,6 @@ package query
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"gestor.local/contract"
@@ -64,8 +63,9 @@ func (l Line) Decode() (contract.Record, error) {
 func (e *Engine) Scan(ctx context.Context, f contract.Filter, order Order, fn func(contract.Record) error) error {
 	return e.Lines(ctx, Query{Filter: f, Order: order}, func(l Line) error {
 		r, err := l.Decode()
-		if err != nil {
-			return fmt.Errorf("decode record %d: %w", l.Seq, err)
+		if err != nil { // stored by an earlier version that took more; the others can be read
+			e.store.Unreadable(l.Seq, err)
+			return nil
 		}
 		return fn(r)
 	})
@@ -81,7 +81,7 @@ func (e *Engine) Lines(ctx context.Context, q Query, fn func(Line) error) error 
 		}
 	}()
 	for _, stream := range m.streams() {
-		sources = append(sources, newSource(e.store, stream, m))
+		sources = append(sources, newSource(ctx, e.store, stream, m))
 	}
 	for {
 		if err := ctx.Err(); err != nil {

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,10 +56,10 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	}
 	b := buckets{step: q.Step, points: map[string]map[int64]*bucket{}}
 	var err error
-	if q.By == ByContainer || q.Quantile > 0 || q.Step%time.Minute != 0 {
+	if q.By == ByContainer || q.Quantile > 0 || q.Step%time.Minute != 0 || len(q.Filter.Containers) > 0 {
 		err = e.fromRecords(ctx, q, &b)
 	} else {
-		err = e.fromRollups(q, &b)
+		err = e.fromRollups(ctx, q, &b)
 	}
 	if err != nil {
 		return nil, err
@@ -68,7 +67,7 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	return b.series(q.Quantile), nil
 }
 
-func (e *Engine) fromRollups(q SeriesQuery, b *buckets) error {
+func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) error {
 	step := 0
 	for i, s := range rollup.Steps {
 		if q.Step%s == 0 {
@@ -76,7 +75,7 @@ func (e *Engine) fromRollups(q SeriesQuery, b *buckets) error {
 		}
 	}
 	var failed error
-	err := e.store.Rollup(step, q.Since, q.Until, func(k rollup.Key, r *rollup.Row) {
+	add := func(k rollup.Key, r *rollup.Row) {
 		if string(k.By) != q.By {
 			return
 		}
@@ -85,8 +84,35 @@ func (e *Engine) fromRollups(q SeriesQuery, b *buckets) error {
 				failed = b.merge(k.Key, time.Unix(k.At, 0), v)
 			}
 		})
-	})
-	return cmp.Or(err, failed)
+	}
+	for _, part := range parts(q.Since.Truncate(rollup.Steps[0]), q.Until, step) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.store.Rollup(part.step, part.since, part.until, add); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// part is a range of time and the width of the sums that answer for it.
+type part struct {
+	step         int
+	since, until time.Time
+}
+
+// parts has a range answered by wide sums, and by the narrowest at both ends where it does not hold a wide one whole.
+func parts(since, until time.Time, step int) []part {
+	width := rollup.Steps[step]
+	from, to := since.Truncate(width), until.Truncate(width)
+	if from.Before(since) {
+		from = from.Add(width)
+	}
+	if step == 0 || !from.Before(to) {
+		return []part{{0, since, until}}
+	}
+	return []part{{0, since, from}, {step, from, to}, {0, to, until}}
 }
 
 func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) error {
@@ -97,8 +123,9 @@ func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) err
 	b.keep = q.Quantile > 0
 	f := q.Filter
 	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
+	governed := q.By != ByContainer && len(f.Containers) == 0 // as the roll-ups have it
 	return e.Lines(ctx, Query{Filter: f}, func(l Line) error {
-		if string(l.Field("measured")) != "true" {
+		if string(l.Field("measured")) != "true" || governed && string(l.Field("owned")) != "true" {
 			return nil
 		}
 		x := l.Uint(q.Metric)

@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 
 // source yields the matching lines of one stream, one group of blocks in memory at a time: 1 MiB.
 type source struct {
+	ctx      context.Context //nolint:containedctx // of the one question that the source is for
 	match    *matcher
 	store    *store.Store
 	segments []*segment.Segment // still to be read, next first
@@ -24,12 +26,12 @@ type source struct {
 	have     bool // line is the next answer
 }
 
-func newSource(s *store.Store, stream store.Stream, m *matcher) *source {
+func newSource(ctx context.Context, s *store.Store, stream store.Stream, m *matcher) *source {
 	segments := s.Segments(stream)
 	if m.Order == Newest {
 		slices.Reverse(segments)
 	}
-	return &source{match: m, store: s, segments: segments}
+	return &source{ctx: ctx, match: m, store: s, segments: segments}
 }
 
 func (s *source) close() {
@@ -59,7 +61,13 @@ func (s *source) advance() error {
 
 // nextGroup reads the blocks of a group and puts their lines in order.
 func (s *source) nextGroup() (bool, error) {
-	for len(s.groups) == 0 {
+	for {
+		if err := s.ctx.Err(); err != nil { // a question may read much and find nothing
+			return false, err
+		}
+		if len(s.groups) > 0 {
+			break
+		}
 		if len(s.segments) == 0 {
 			return false, nil
 		}

@@ -84,6 +84,9 @@ type Table struct {
 	}
 }
 
+// Len is the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
 // NewTable returns an empty table.
 func NewTable(step time.Duration) *Table { return &Table{step: step, rows: map[Key]*Row{}} }
 
@@ -116,11 +119,7 @@ func (t *Table) Add(rec *line.Record) {
 	switch rec.Kind {
 	case contract.KindContainer:
 		if rec.Measured {
-			t.each(at, rec, func(r *Row) {
-				for i, x := range rec.Figures {
-					r.figures[i].add(x)
-				}
-			})
+			t.addContainer(at, rec)
 		}
 	case contract.KindHost:
 		t.addHost(at, rec)
@@ -130,6 +129,21 @@ func (t *Table) Add(rec *line.Record) {
 		}
 	case contract.KindLaunch:
 		t.count(at, rec, "launch_"+rec.Outcome)
+	}
+}
+
+// addContainer sums the figures of a container: those of a class and of an image are of what is governed, the host's of
+// all.
+func (t *Table) addContainer(at int64, rec *line.Record) {
+	add := func(r *Row) {
+		for i, x := range rec.Figures {
+			r.figures[i].add(x)
+		}
+	}
+	if rec.Owned {
+		t.each(at, rec, add)
+	} else {
+		add(t.hostRow(at, rec.Identity.Host))
 	}
 }
 

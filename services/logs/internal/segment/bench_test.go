@@ -79,7 +79,7 @@ func BenchmarkSeal(b *testing.B) {
 		seg := ticked(b, dir, 1000)
 		b.SetBytes(seg.Brief().Bytes)
 		b.StartTimer()
-		if err := seg.Seal(dir); err != nil {
+		if err := seg.Seal(dir, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(seg.Brief().Bytes)/(1<<20), "MiB")

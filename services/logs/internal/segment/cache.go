@@ -36,13 +36,24 @@ func (c *Cache) load(fsys disk.FS, path string) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.put(path, x)
+	return x, nil
+}
+
+// keep takes in an index that was made again.
+func (c *Cache) keep(path string, x *Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(path, x)
+}
+
+func (c *Cache) put(path string, x *Index) {
 	c.index[path] = x
 	c.touch(path)
 	if len(c.order) > cached {
 		delete(c.index, c.order[0])
 		c.order = c.order[1:]
 	}
-	return x, nil
 }
 
 func (c *Cache) touch(path string) {

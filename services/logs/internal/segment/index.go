@@ -42,6 +42,7 @@ type Index struct {
 	Last      uint64          `json:"last_seq"`
 	MinUS     int64           `json:"min_ts_us"` // Unix microseconds
 	MaxUS     int64           `json:"max_ts_us"`
+	SealedUS  int64           `json:"sealed_us,omitempty"` // when it was sealed; 0 = not known
 	Records   int             `json:"records"`
 	Bytes     int64           `json:"bytes"` // of the file
 	SHA256    string          `json:"sha256,omitempty"`

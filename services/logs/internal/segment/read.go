@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
@@ -73,10 +72,7 @@ func (r *Reader) readSpoilt(dst, bad []byte, b Block) (lines, spoilt []byte, err
 	}
 	raw := r.raw[:b.Length]
 	if n, err := r.file.ReadAt(raw, b.Offset); int64(n) != b.Length {
-		if errors.Is(err, io.EOF) {
-			return dst, bad, ErrDamaged
-		}
-		return dst, bad, fmt.Errorf("read block: %w", err)
+		return dst, bad, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if r.sealed {
 		lines, err = r.unzip.block(dst, raw)

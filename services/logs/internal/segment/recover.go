@@ -32,14 +32,17 @@ func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string,
 		return nil, fmt.Errorf("recover %s: %w", s.name, err)
 	}
 	s.file = file
-	if err := s.recover(aside, seen); err != nil {
+	if err := s.recover(first, aside, seen); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("recover %s: %w", s.name, err)
 	}
 	return s, nil
 }
 
-func (s *Segment) recover(aside string, seen func(*line.Record)) error {
+func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) error {
+	if err := s.file.Sync(); err != nil { // what is shown and counts as stored from now on must outlive a power cut
+		return err
+	}
 	size, err := s.file.Size()
 	if err != nil {
 		return err
@@ -54,14 +57,14 @@ func (s *Segment) recover(aside string, seen func(*line.Record)) error {
 		ended := offset+length <= size // with a newline
 		if !ended || !whole(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
 			pending, pendingBytes = pending+1, pendingBytes+length
-			if head, ok := line.ParseHead(b); ok && ended && head.Seq < s.index.Last+maxClaim {
+			if head, ok := line.ParseHead(b); ok && ended && head.Seq < max(s.index.Last, first)+maxClaim {
 				s.claimed = max(s.claimed, head.Seq)
 			}
 			return nil
 		}
 		badLines, badBytes = badLines+pending, badBytes+pendingBytes
 		pending, pendingBytes = 0, 0
-		s.index.grow(&rec, offset, length)
+		s.index.grow(&rec, good, offset+length-good) // with the bad lines before it: they are put aside at the seal
 		good = offset + length
 		if seen != nil {
 			seen(&rec)
@@ -92,8 +95,9 @@ func (s *Segment) asideName(aside string) string {
 	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.size)
 }
 
-// maxClaim bounds how far a damaged number may run ahead: the records of one commit.
-const maxClaim = 20_000
+// maxClaim bounds how far a damaged number may run ahead: the records of one commit, of which the last request may be
+// large.
+const maxClaim = 200_000
 
 // whole checks a line and parses it.
 func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
@@ -110,6 +114,9 @@ func (s *Segment) cutTail(aside string) error {
 		return err
 	}
 	if err := s.fs.Mkdir(aside); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(path.Dir(aside)); err != nil {
 		return err
 	}
 	if err := disk.WriteFile(s.fs, aside, path.Base(s.asideName(aside)), tail); err != nil {

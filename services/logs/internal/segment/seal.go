@@ -22,7 +22,7 @@ import (
 // Seal compresses an active segment that takes no more records: its lines are grouped and become gzip members. A crash
 // at any step leaves the plain or the compressed file complete; where both exist the plain one counts.
 // Bad lines and a tail that is still there are kept in aside, since the compressed file holds only good ones.
-func (s *Segment) Seal(aside string) error {
+func (s *Segment) Seal(aside string, now time.Time) error {
 	if err := s.cutTail(aside); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
@@ -30,6 +30,7 @@ func (s *Segment) Seal(aside string) error {
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
+	sealed.SealedUS = now.UnixMicro()
 	if err := sealed.write(s.fs, s.dir, s.name); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}

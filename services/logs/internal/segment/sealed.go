@@ -28,18 +28,33 @@ func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment,
 	if err != nil {
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
 	}
-	x, err := cache.load(fsys, s.path(IndexExt))
-	if err != nil || x.Bytes != size {
-		cache.forget(s.path(IndexExt))
-		if x, err = rebuild(file, size, &s.bad); err != nil {
-			return nil, fmt.Errorf("open segment %s: %w", s.name, err)
-		}
-		if x.write(fsys, dir, s.name) != nil {
-			s.index = x // no room for the file: keep it in memory
-		}
+	old, err := cache.load(fsys, s.path(IndexExt))
+	if err == nil && old.Bytes == size {
+		s.summarise(old)
+		return s, nil
+	}
+	cache.forget(s.path(IndexExt))
+	x, rebuildErr := rebuild(file, size, &s.bad)
+	switch {
+	case rebuildErr != nil:
+		return nil, fmt.Errorf("open segment %s: %w", s.name, rebuildErr)
+	case err == nil:
+		s.shortened(old, x)
+	case x.write(fsys, dir, s.name) != nil:
+		s.index = x // no room for the file: keep it in memory
 	}
 	s.summarise(x)
 	return s, nil
+}
+
+// shortened notes that the file is not the one that was indexed. The index file stays, as the evidence of what is gone:
+// whose records they were, and that their numbers were given.
+func (s *Segment) shortened(old, x *Index) {
+	s.bad.Lines = max(s.bad.Lines, old.Records-x.Records, 1)
+	s.bad.Bytes = max(s.bad.Bytes, old.Bytes-x.Bytes)
+	s.claimed = old.Last
+	x.Producers = old.Producers
+	s.index = x
 }
 
 // memberStart begins every gzip member this package writes: deflate, no flags, no time.
@@ -107,12 +122,30 @@ func (s *Segment) openSealed(want Selection) (*Reader, error) {
 	return &Reader{Groups: groups, file: file, own: true, sealed: true, unzip: &unzipper{}}, nil
 }
 
-// full is the whole index. The caller holds the lock.
+// full is the whole index, made again when somebody has deleted it. The caller holds the lock.
 func (s *Segment) full() (*Index, error) {
 	if s.index != nil {
 		return s.index, nil
 	}
-	return s.cache.load(s.fs, s.path(IndexExt))
+	x, err := s.cache.load(s.fs, s.path(IndexExt))
+	if err == nil {
+		return x, nil
+	}
+	file, err := s.fs.Open(s.path(SealedExt))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return nil, err
+	}
+	var bad Bad // the reader meets it
+	if x, err = rebuild(file, size, &bad); err != nil {
+		return nil, err
+	}
+	s.cache.keep(s.path(IndexExt), x)
+	return x, nil
 }
 
 // Remove deletes the files of a sealed segment. Readers that have it open go on; who opens it later finds nothing in it.

@@ -30,6 +30,7 @@ type Segment struct {
 	cache *Cache
 	// claimed: see Claimed
 	claimed uint64
+	cut     bool  // Append took something back that may still be on the disk
 	tail    int64 // bytes behind the last record; written before the segment is shared and by Seal
 
 	mu     sync.RWMutex // guards all following fields
@@ -68,6 +69,7 @@ func (s *Segment) Append(lines []byte) error {
 		return nil
 	}
 	if n > 0 {
+		s.cut = true
 		if cutErr := s.file.Truncate(s.size); cutErr != nil {
 			return fmt.Errorf("append: %w: %w, then truncate: %w", ErrBroken, err, cutErr)
 		}
@@ -78,13 +80,13 @@ func (s *Segment) Append(lines []byte) error {
 // Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others.
 func (s *Segment) Rollback() error {
 	published := s.Brief().Bytes
-	if s.size == published {
+	if s.size == published && !s.cut {
 		return nil
 	}
 	if err := s.file.Truncate(published); err != nil {
 		return fmt.Errorf("roll back: %w: %w", ErrBroken, err)
 	}
-	s.size = published
+	s.size, s.cut = published, false
 	return s.Sync()
 }
 
@@ -123,7 +125,7 @@ func (s *Segment) summarise(x *Index) { s.brief, s.named = x.briefly(), namesOf(
 
 func (x *Index) briefly() Index {
 	return Index{
-		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS,
+		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS, SealedUS: x.SealedUS,
 		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256,
 	}
 }

@@ -127,7 +127,7 @@ func TestSealedReadsLikeActive(t *testing.T) {
 	if len(before["all"]) != 5000 || len(before["container"]) != 250 || len(before["kind"]) != 250 || len(before["prefix"]) != 2500 {
 		t.Fatalf("%d, %d, %d", len(before["all"]), len(before["container"]), len(before["kind"]))
 	}
-	if err := s.Seal("aside"); err != nil {
+	if err := s.Seal("aside", time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	index := dir + "/" + segment.Name(1) + segment.IndexExt
@@ -202,7 +202,7 @@ func TestBadLineHidesItselfOnly(t *testing.T) {
 	if n := count(); n != 99 {
 		t.Errorf("%d lines are left", n)
 	}
-	if err := s.Seal(in + "/aside"); err != nil {
+	if err := s.Seal(in+"/aside", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(); n != 99 {

@@ -139,6 +139,9 @@ func (s *Store) commit(group []*request) {
 	if err == nil {
 		s.sum(pending)
 		s.publish(pending)
+		if s.Full() && len(pending[Observations].records)+len(pending[Events].records) > 0 {
+			s.resumed()
+		}
 	}
 	for _, r := range group {
 		r.result.Sync = pending[Observations].sync + pending[Events].sync

@@ -45,6 +45,15 @@ func (c *conditions) clear(name string) bool {
 	return stood
 }
 
+// follow raises or lowers a condition.
+func (c *conditions) follow(name string, err error) {
+	if err != nil {
+		c.set(name, err.Error())
+	} else {
+		c.clear(name)
+	}
+}
+
 // Conditions returns the standing conditions: a name and a text for people each.
 func (s *Store) Conditions() map[string]string {
 	s.condition.mu.Lock()
@@ -94,6 +103,11 @@ func (c *Counters) stored(stream Stream, p *pending) {
 
 // Counters returns the live counters.
 func (s *Store) Counters() *Counters { return &s.counters }
+
+// Unreadable notes that a reader met a record it could not decode.
+func (s *Store) Unreadable(seq uint64, err error) {
+	s.condition.set(conditionDamaged, fmt.Sprintf("record %d cannot be read: %v", seq, err))
+}
 
 // Damaged notes that a reader met a block it could not read.
 func (s *Store) Damaged(b segment.Block) {

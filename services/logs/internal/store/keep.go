@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,10 +17,12 @@ func (s *Store) keep() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
+		var failed error
 		for _, stream := range Streams() {
-			s.seal(stream)
+			failed = errors.Join(failed, s.seal(stream))
 			s.retain(stream)
 		}
+		s.condition.follow(conditionSeal, failed)
 		s.rollups.keep(s)
 		select {
 		case <-s.kick:
@@ -32,22 +35,22 @@ func (s *Store) keep() {
 
 // seal compresses the segments that take no more records. What fails is tried again at the next look: the plain file
 // stays readable.
-func (s *Store) seal(stream Stream) {
+func (s *Store) seal(stream Stream) (failed error) {
 	for _, seg := range s.finished(stream) {
 		if seg.Sealed() || s.stopping() || s.Err() != nil {
 			continue
 		}
 		err := s.rollups.file(s, stream, seg)
 		if err == nil {
-			err = seg.Seal(s.quarantine())
+			err = seg.Seal(s.quarantine(), s.cfg.Now())
 		}
 		if err != nil {
-			s.condition.set(conditionSeal, err.Error())
-			return
+			failed = err // the others do not wait for it
+			continue
 		}
-		s.condition.clear(conditionSeal)
 		s.counters.Sealed.Add(1)
 	}
+	return failed
 }
 
 // finished returns the segments of a stream that take no more records.
@@ -60,6 +63,11 @@ func (s *Store) finished(stream Stream) []*segment.Segment {
 
 // retain deletes the oldest sealed segments of a stream until it is within its bounds.
 func (s *Store) retain(stream Stream) {
+	if len(s.untold) > 0 && !s.stopping() {
+		if _, err := s.Append(context.Background(), s.untold); err == nil {
+			s.untold = nil
+		}
+	}
 	for !s.stopping() && s.Err() == nil {
 		seg, why := s.expired(stream)
 		if seg == nil {
@@ -81,7 +89,11 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	}
 	keep := s.cfg.Keep[stream]
 	oldest := segments[0].Brief()
-	if newest := time.UnixMicro(oldest.MaxUS); s.cfg.Now().Sub(newest) > keep.Age {
+	newest := oldest.MaxUS
+	if oldest.SealedUS > 0 {
+		newest = min(newest, oldest.SealedUS) // a record of the future, by a wrong clock, does not keep the file
+	}
+	if s.cfg.Now().Sub(time.UnixMicro(newest)) > keep.Age {
 		return segments[0], fmt.Sprintf("older than %s", keep.Age)
 	}
 	var total int64
@@ -112,7 +124,9 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 		return err
 	}
 	if _, err := s.Append(context.Background(), records); err != nil && !s.Full() {
-		return err // on a full disk deleting comes first: it makes the room that the record needs
+		return err
+	} else if err != nil { // on a full disk deleting comes first: it makes the room that the record needs
+		s.untold = append(s.untold, records...)
 	}
 	s.mu.Lock()
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })

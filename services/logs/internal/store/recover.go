@@ -53,6 +53,9 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 // recoverStream opens the segments of a stream. The last plain file goes on taking records; plain files before it wait
 // for the keeper, and so does one from which the disk had no room to cut a torn tail.
 func (s *Store) recoverStream(stream Stream) (notes []contract.SystemBody, err error) {
+	if err := s.fs.SyncDir(s.dir(stream)); err != nil { // a crash may have come before the sync of a name
+		return nil, err
+	}
 	names, err := s.fs.List(s.dir(stream))
 	if err != nil {
 		return nil, err
@@ -133,7 +136,8 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
 	switch {
-	case seg.Sealed():
+	case seg.Sealed(): // a plain file before it takes no more: numbers rise from file to file
+		s.current[stream] = nil
 	case !seg.Whole(): // the next one begins with another number, and so with another name
 		s.next, s.current[stream] = max(s.next, first+1), nil
 	default:

@@ -57,6 +57,16 @@ func (r *rollups) add(seg *segment.Segment, records []*line.Record) {
 	}
 }
 
+// rows is how many sums are in memory for a segment.
+func (r *rollups) rows(seg *segment.Segment) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.live[seg]; t != nil {
+		return t.Len()
+	}
+	return 0
+}
+
 // open finds the files. Those of a segment that is not sealed are left over from an interrupted seal.
 func (r *rollups) open(s *Store) error {
 	unsealed := map[string]bool{}
@@ -67,7 +77,9 @@ func (r *rollups) open(s *Store) error {
 	}
 	for step := range rollup.Steps {
 		dir := s.cfg.rollupDir(step)
-		if err := s.fs.Mkdir(dir); err != nil {
+		if err := s.fs.Mkdir(dir); disk.NoRoom(err) {
+			s.condition.set(conditionRollup, err.Error()) // made again by the keeper
+		} else if err != nil {
 			return err
 		}
 		names, err := s.fs.List(dir)
@@ -120,7 +132,11 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 		}
 		from, to := t.Span()
 		name := fmt.Sprintf("%s.%d-%d.ndjson", id, from, to)
-		if err := disk.WriteFile(s.fs, s.cfg.rollupDir(i), name, text); err != nil {
+		err = s.fs.Mkdir(s.cfg.rollupDir(i)) // everything here may be deleted at any time
+		if err == nil {
+			err = disk.WriteFile(s.fs, s.cfg.rollupDir(i), name, text)
+		}
+		if err != nil {
 			return fmt.Errorf("write roll-up: %w", err)
 		}
 		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to}
@@ -272,6 +288,9 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 
 // forget drops a file from the list, so that the keeper makes it again.
 func (r *rollups) forget(s *Store, step int, f rollupFile) {
+	if !s.sealedSegment(f.segment) {
+		return // its records are deleted: what can be read of the sums is all there is
+	}
 	r.mu.Lock()
 	r.files[step] = slices.DeleteFunc(slices.Clone(r.files[step]), func(o rollupFile) bool { return o == f })
 	r.mu.Unlock()

@@ -22,9 +22,6 @@ func (s *Store) admit(group []*request) []*request {
 	}
 	reserve := s.cfg.MinFree
 	if free >= need+reserve {
-		if s.condition.clear(conditionFull) {
-			s.note(contract.SystemBody{Event: "disk_resumed", Level: levelInfo, Message: "there is room again: records are accepted"})
-		}
 		return group
 	}
 	text := fmt.Sprintf("%d KiB free, %d KiB are kept back; free some space or lower GESTOR_MIN_FREE", free>>10, reserve>>10)
@@ -40,6 +37,16 @@ func (s *Store) admit(group []*request) []*request {
 		r.answer(fmt.Errorf("%w: %s", ErrFull, text), false)
 		return true
 	})
+}
+
+// resumed lowers the condition of a full disk once something was written: free space alone does not say that it can be.
+func (s *Store) resumed() {
+	if free, err := s.fs.Free(s.cfg.Dir); err == nil && free < s.cfg.MinFree {
+		return // what was written came out of the reserve
+	}
+	if s.condition.clear(conditionFull) {
+		s.note(contract.SystemBody{Event: "disk_resumed", Level: levelInfo, Message: "there is room again: records are accepted"})
+	}
 }
 
 func observation(rec line.Record) bool { return rec.Kind.Observation() }

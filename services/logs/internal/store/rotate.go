@@ -9,6 +9,10 @@ import (
 // lookEvery is how often age is looked at when nothing else happens.
 const lookEvery = 10 * time.Second
 
+// maxRows bounds the sums that are in memory for a segment: records of many minutes or images make one for each. A row takes
+// some 330 bytes.
+const maxRows = 50_000
+
 // active returns the segment that takes the next records of a stream.
 func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
 	if seg := s.current[stream]; seg != nil {
@@ -36,7 +40,8 @@ func (s *Store) rotate() {
 		}
 		brief := seg.Brief()
 		old := s.cfg.Now().Sub(s.born[stream]) >= s.cfg.maxAge(Stream(stream))
-		if brief.Records == 0 || brief.Bytes < s.cfg.SegmentBytes && !old {
+		full := brief.Bytes >= s.cfg.SegmentBytes || s.rollups.rows(seg) >= maxRows
+		if brief.Records == 0 || !full && !old {
 			continue
 		}
 		if s.unsynced[stream] {

@@ -69,7 +69,9 @@ type Store struct {
 	kick  chan struct{}  // wakes the keeper
 	idle  sync.WaitGroup // the keeper
 
-	deleted uint64 // sequence numbers below may be deleted; of the keeper alone
+	// Of the keeper alone:
+	deleted uint64        // sequence numbers below may be deleted
+	untold  []line.Record // what could not be recorded yet of what was deleted
 
 	rollups rollups
 

@@ -64,10 +64,26 @@ func (v *verifier) readAll() error {
 		for _, r := range numbers {
 			v.report.Records += r[1] - r[0] + 1
 		}
+		v.alsoSeen(numbers)
 		v.seen = append(v.seen, numbers...)
+		v.seen.Sort()
 	}
-	v.seen.Sort()
 	return nil
+}
+
+// alsoSeen reports the first number that another stream has too.
+func (v *verifier) alsoSeen(numbers segment.Ranges) {
+	i := 0
+	for _, r := range numbers {
+		for i < len(v.seen) && v.seen[i][1] < r[0] {
+			i++
+		}
+		if i < len(v.seen) && v.seen[i][0] <= r[1] {
+			from, to := max(r[0], v.seen[i][0]), min(r[1], v.seen[i][1])
+			v.report.Findings = append(v.report.Findings, segment.Finding{File: v.cfg.Dir + "/records", What: "a number is in both streams", From: from, To: to})
+			return
+		}
+	}
 }
 
 // look raises the horizon to the stream's highest number, which stands in its newest file.
