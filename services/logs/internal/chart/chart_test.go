@@ -254,29 +254,6 @@ func TestContainersOfOneNameAreToldApart(t *testing.T) {
 	}
 }
 
-func TestATickWithoutAReadingIsAGap(t *testing.T) {
-	records := charttest.Run{Start: epoch(), Length: 5 * time.Minute, Seed: 10}.Records()
-	blind := epoch().Add(2 * time.Minute)
-	for i, r := range records {
-		if b, ok := r.Body.(contract.HostBody); ok && !r.Time.Before(blind) && r.Time.Before(blind.Add(30*time.Second)) {
-			records[i].Body = contract.HostBody{Gates: []string{"unreadable"}, Timings: b.Timings}
-		}
-	}
-	for chart, series := range map[string]string{"memory": "used", "population": "low"} {
-		least, gaps := math.Inf(1), 0
-		for _, p := range find(t, one(t, hour(records), records, chart), series).Points {
-			if p.Gap {
-				gaps++
-			} else {
-				least = min(least, p.Y)
-			}
-		}
-		if gaps != 1 || chart == "memory" && least == 0 {
-			t.Errorf("%s: %d gaps, least value %v", chart, gaps, least)
-		}
-	}
-}
-
 func TestOneImageHasOneName(t *testing.T) {
 	records := charttest.Run{Start: epoch(), Length: 5 * time.Minute, Seed: 10}.Records()
 	for i, r := range records {

@@ -2,6 +2,8 @@ package chart
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -11,10 +13,12 @@ import (
 // parsing, deciding and acting took.
 //
 // An episode begins on the first tick on which a class has more containers that may hold a place than places (young
-// ones do not count: the policy leaves them alone on purpose) and ends on the first tick on which none has.
+// ones do not count: the policy leaves them alone on purpose) and ends on the first tick on which none has. A tick without
+// a plan says neither.
 type control struct {
 	q                         Query
 	over                      map[string]float64 // host: begin of its open episode
+	unjudged                  bool               // the newest tick had no plan
 	settle                    []Point
 	total, worst              float64
 	read, parse, decide, acts *track
@@ -39,13 +43,18 @@ func (c *control) frame(f *frame) {
 		return
 	}
 	t := f.host.Timings
-	c.read.add(f.at, micros(t.ReadUS))
-	c.parse.add(f.at, micros(t.ParseUS))
-	c.decide.add(f.at, micros(t.DecideUS))
+	if f.host.Memory.TotalKB > 0 { // of a failed reading there is nothing to compare
+		c.read.add(f.at, micros(t.ReadUS))
+		c.parse.add(f.at, micros(t.ParseUS))
+	}
 	if t.ActUS > 0 {
 		c.acts.add(f.at, micros(t.ActUS))
 	}
-	c.episode(f)
+	c.unjudged = !f.judged()
+	if f.judged() {
+		c.decide.add(f.at, micros(t.DecideUS))
+		c.episode(f)
+	}
 }
 
 func (c *control) sum(s Sum) {
@@ -72,12 +81,12 @@ func (c *control) episode(f *frame) {
 			excess += max(0, k.Eligible-k.Quota)
 		}
 	}
-	begin, open := c.over[f.key.boot]
+	begin, open := c.over[f.node]
 	switch {
 	case excess > 0 && !open:
-		c.over[f.key.boot] = f.at
+		c.over[f.node] = f.at
 	case excess == 0 && open:
-		delete(c.over, f.key.boot)
+		delete(c.over, f.node)
 		took := (f.at - begin) / 1000
 		c.total += took
 		c.worst = max(c.worst, took)
@@ -103,7 +112,7 @@ func (c *control) model(rhythm time.Duration) Model {
 	if c.q.Sums > 0 {
 		m.Panes = m.Panes[1:]
 		m.Panes[1].Column = 1
-		m.Notes = []string{"Over so long a range only the sums are read: the time to settle and single removals are drawn for shorter ones."}
+		m.Notes = []string{sumsOnly("the time to settle and single removals are drawn for shorter ranges.")}
 	}
 	return m
 }
@@ -112,20 +121,61 @@ func (c *control) model(rhythm time.Duration) Model {
 func thin(points []Point, n int) []Point { return points[max(0, len(points)-n):] }
 
 func (c *control) summary() string {
-	if c.read.stat.N == 0 {
-		return ""
-	}
-	text := "The judged population never stood over the policy. "
-	if c.q.Sums > 0 {
-		text = ""
-	}
-	if n := len(c.settle); n > 0 {
-		text = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most. ",
+	said := slices.DeleteFunc([]string{c.episodes(), c.removals(), c.cost()}, func(s string) bool { return s == "" })
+	return strings.Join(said, " ")
+}
+
+// episodes says how often and how long the population stood over the policy, and whether it still does. Sums do not know
+// it, nor does a range without a plan.
+func (c *control) episodes() string {
+	n, open := len(c.settle), len(c.over) > 0
+	settled := ""
+	if n > 0 {
+		settled = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most.",
 			pluralOf(n, "episode", "episodes"), FormatValue(UnitSeconds, c.total/float64(n)), FormatValue(UnitSeconds, c.worst))
 	}
-	if c.removal.stat.N > 0 {
-		text += fmt.Sprintf("One removal took %s on average, %s at most. ", FormatValue(UnitSeconds, c.removal.stat.Avg), FormatValue(UnitSeconds, c.removal.stat.Max))
+	switch {
+	case c.q.Sums > 0 || c.decide.stat.N == 0:
+		return ""
+	case open && n > 0:
+		return settled + " It stands over it again since " + c.overSince() + "."
+	case open:
+		return "The judged population never settled: it still stands over the policy, since " + c.overSince() + "."
+	case n > 0:
+		return settled
+	default:
+		return "The judged population never stood over the policy."
 	}
-	return text + fmt.Sprintf("Reading took %s, parsing %s, deciding %s on average.",
-		FormatValue(UnitSeconds, c.read.stat.Avg), FormatValue(UnitSeconds, c.parse.stat.Avg), FormatValue(UnitSeconds, c.decide.stat.Avg))
+}
+
+// overSince is the begin of the oldest open episode, and whether that is the newest word on it.
+func (c *control) overSince() string {
+	var begins []float64
+	for _, begin := range c.over {
+		begins = append(begins, begin)
+	}
+	if c.unjudged {
+		return stamp(slices.Min(begins)) + " (the newest ticks had no plan)"
+	}
+	return stamp(slices.Min(begins))
+}
+
+func (c *control) removals() string {
+	if c.removal.stat.N == 0 {
+		return ""
+	}
+	return fmt.Sprintf("One removal took %s on average, %s at most.", FormatValue(UnitSeconds, c.removal.stat.Avg), FormatValue(UnitSeconds, c.removal.stat.Max))
+}
+
+func (c *control) cost() string {
+	read, parse, decide := c.read.stat, c.parse.stat, c.decide.stat
+	switch {
+	case read.N == 0:
+		return ""
+	case decide.N == 0: // the engine was away all the time
+		return fmt.Sprintf("Reading took %s, parsing %s on average.", FormatValue(UnitSeconds, read.Avg), FormatValue(UnitSeconds, parse.Avg))
+	default:
+		return fmt.Sprintf("Reading took %s, parsing %s, deciding %s on average.",
+			FormatValue(UnitSeconds, read.Avg), FormatValue(UnitSeconds, parse.Avg), FormatValue(UnitSeconds, decide.Avg))
+	}
 }

@@ -19,7 +19,7 @@ const eventSlots = 180
 
 func newCounter(q Query) *counter {
 	return &counter{
-		since: millis(q.Since), step: float64(max(q.step(eventSlots), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
+		since: millis(q.Since), step: float64(max(q.evenStep(eventSlots), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
 	}
 }
 
@@ -44,11 +44,12 @@ func (c *counter) points(sign float64, word string) []Point {
 // removals and arrivals count what happened to the containers of a selection.
 type comings struct {
 	q                  Query
+	sieve              *sieve // of sums
 	arrivals, removals map[contract.Class]*counter
 }
 
 func newComings(q Query) *comings {
-	return &comings{q: q, arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
+	return &comings{q: q, sieve: newSieve(q), arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
 }
 
 func (c *comings) event(r contract.Record) {
@@ -73,14 +74,17 @@ func (c *comings) count(m map[contract.Class]*counter, class contract.Class, t t
 
 // sum counts the arrivals and removals of a bucket.
 func (c *comings) sum(s Sum) {
-	if !c.q.wantsSum(s) {
-		return
-	}
+	var into map[contract.Class]*counter
 	switch s.Metric {
 	case "launch_" + contract.LaunchStarted:
-		c.count(c.arrivals, s.classOf(), s.At, int(s.N))
+		into = c.arrivals
 	case "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
-		c.count(c.removals, s.classOf(), s.At, int(s.N))
+		into = c.removals
+	default:
+		return
+	}
+	if c.sieve.event(s) {
+		c.count(into, s.classOf(), s.At, int(s.N))
 	}
 }
 

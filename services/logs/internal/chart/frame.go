@@ -11,9 +11,17 @@ import (
 type frame struct {
 	at   float64 // milliseconds since the epoch
 	key  frameKey
+	node string // the host's name, which outlives a boot
 	host *contract.HostBody
 	rows []contract.ContainerBody
 }
+
+// judged says whether the tick had a plan: host and engine were read. A blind tick has a host record too, with zeros
+// where nobody looked.
+func (f *frame) judged() bool { return f.host != nil && len(f.host.Classes) > 0 }
+
+// counted says whether the tick knows who lives: it names containers, or counted them and found none.
+func (f *frame) counted() bool { return len(f.rows) > 0 || f.judged() }
 
 // frameKey tells the ticks of one host apart. A producer that does not number its ticks is told apart by time.
 type frameKey struct {
@@ -44,7 +52,7 @@ const maxDeltas = 4096
 func (f *framer) add(r contract.Record) {
 	cur := f.open[r.Host]
 	if key := keyOf(r); cur == nil || cur.key != key {
-		next := &frame{at: millis(r.Time), key: key}
+		next := &frame{at: millis(r.Time), key: key, node: r.Host}
 		if cur != nil {
 			f.note(next.at - cur.at)
 			f.emit(cur)

@@ -90,7 +90,7 @@ func (h *health) model(rhythm time.Duration) Model {
 	m := Model{StepMS: stepOf(h.q, float64(rhythm.Milliseconds())), Summary: h.summary(), Panes: []Pane{ticks, missed, sync, store, flow}}
 	if h.q.Sums > 0 {
 		m.Panes = m.Panes[:3]
-		m.Notes = []string{"Over so long a range only the sums are read: the flow and the delay of records are drawn for shorter ones."}
+		m.Notes = []string{sumsOnly("the flow and the delay of records are drawn for shorter ranges.")}
 	}
 	return m
 }

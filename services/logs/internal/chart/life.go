@@ -39,7 +39,7 @@ func (l *life) until(now float64) float64 {
 type lives struct {
 	q   Query
 	all map[string]*life
-	now float64 // the newest tick
+	now float64 // the newest tick that knows who lives
 }
 
 func newLives(q Query) *lives { return &lives{q: q, all: map[string]*life{}} }
@@ -57,6 +57,9 @@ func (ls *lives) of(s contract.Subject, at float64) *life {
 }
 
 func (ls *lives) frame(f *frame) {
+	if !f.counted() { // nobody looked, so nobody has left
+		return
+	}
 	ls.now = max(ls.now, f.at)
 	for _, row := range f.rows {
 		if !row.Owned || !ls.q.wants(row.Subject) {
@@ -96,7 +99,7 @@ func removal(b contract.ActionBody) bool {
 		(b.Outcome == contract.OutcomeDone || b.Outcome == contract.OutcomeAlreadyStopped)
 }
 
-// close marks as gone whoever was not in the newest ticks, and returns all in order of birth.
+// close marks as gone whoever was not in the newest ticks that know who lives, and returns all in order of birth.
 func (ls *lives) close(rhythm float64) []*life {
 	out := make([]*life, 0, len(ls.all))
 	for _, l := range ls.all {

@@ -38,7 +38,9 @@ func (m *memory) frame(f *frame) {
 	} else { // a host whose reserves are larger than its cache
 		m.cache.add(f.at, 0)
 	}
-	m.governed.add(f.at, m.governedRAM(f))
+	if f.counted() { // without the engine nobody knows which containers are governed
+		m.governed.add(f.at, m.governedRAM(f))
+	}
 }
 
 func (m *memory) sum(s Sum) {
@@ -57,11 +59,15 @@ func (m *memory) sum(s Sum) {
 	case "memory_available_kb":
 		s.into(m.available, kib)
 	case "governed_ram_kb":
-		if !m.q.selective() { // of a selection the sums do not know it
+		if m.knowsGoverned() {
 			s.into(m.governed, kib)
 		}
 	}
 }
+
+// knowsGoverned says whether it can be told what the governed containers hold: sums know it of all together, not of a
+// selection.
+func (m *memory) knowsGoverned() bool { return m.q.Sums == 0 || !m.q.selective() }
 
 // reclaimable is available - free, bucket by bucket, of sums that know only these two.
 func (m *memory) reclaimable() {
@@ -97,18 +103,24 @@ func (m *memory) model(rhythm time.Duration) Model {
 	top := m.total
 	pane := Pane{
 		Title: "Host memory", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1,
-		Series: append([]Series{
+		Series: []Series{
 			m.used.series(Series{Name: "used", Kind: KindLine, Tone: ToneThird, Stack: "host", Fill: 0.55}, gap),
 			m.cache.series(Series{Name: "cache", Kind: KindLine, Tone: ToneThird, Dash: DashDashed, Stack: "host", Fill: 0.18}, gap),
 			m.free.series(Series{Name: "free", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted, Stack: "host", Fill: 0.06}, gap),
-			m.governed.series(Series{Name: "governed containers", Kind: KindLine, Tone: ToneFourth, Glyph: GlyphDiamond}, gap),
-		}, m.comings.marks(top)...),
+		},
 	}
+	notes := m.comings.sieve.notes()
+	if m.knowsGoverned() {
+		pane.Series = append(pane.Series, m.governed.series(Series{Name: "governed containers", Kind: KindLine, Tone: ToneFourth, Glyph: GlyphDiamond}, gap))
+	} else {
+		notes = append(notes, sumsOnly("what the selected containers held is drawn for shorter ranges."))
+	}
+	pane.Series = append(pane.Series, m.comings.marks(top)...)
 	if top > 0 {
 		pane.Y.Max = &top
 	}
 	return Model{
-		StepMS: stepOf(m.q, float64(rhythm.Milliseconds())), Summary: m.summary(), Panes: []Pane{pane},
+		StepMS: stepOf(m.q, float64(rhythm.Milliseconds())), Summary: m.summary(), Panes: []Pane{pane}, Notes: notes,
 	}
 }
 
@@ -116,9 +128,11 @@ func (m *memory) summary() string {
 	if m.used.stat.N == 0 {
 		return ""
 	}
-	used, gov := m.used.stat, m.governed.stat
-	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s. The governed containers held %s on average and %s at most. %s removed.",
-		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last),
-		FormatValue(UnitBytes, gov.Avg), FormatValue(UnitBytes, gov.Max),
+	used, held := m.used.stat, ""
+	if gov := m.governed.stat; gov.N > 0 {
+		held = fmt.Sprintf(" The governed containers held %s on average and %s at most.", FormatValue(UnitBytes, gov.Avg), FormatValue(UnitBytes, gov.Max))
+	}
+	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s.%s %s removed.",
+		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last), held,
 		pluralOf(totalOf(m.comings.removals), "container was", "containers were"))
 }

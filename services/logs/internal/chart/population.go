@@ -59,7 +59,7 @@ func (p *population) frame(f *frame) {
 
 func (p *population) sum(s Sum) {
 	p.comings.sum(s)
-	if s.By != byClass || !p.q.wants(contract.Subject{Class: contract.Class(s.Key)}) && len(p.q.Classes) > 0 {
+	if !p.knowsCounts() || !p.comings.sieve.class(s) {
 		return
 	}
 	class := contract.Class(s.Key)
@@ -75,6 +75,11 @@ func (p *population) sum(s Sum) {
 	case "quota":
 		p.quota[class] = int(s.Max)
 	}
+}
+
+// knowsCounts says whether it can be told how many containers of the selection lived: sums count classes, not images.
+func (p *population) knowsCounts() bool {
+	return p.q.Sums == 0 || len(p.q.Images)+len(p.q.Containers) == 0
 }
 
 func (p *population) selected(f *frame, class contract.Class) int {
@@ -108,9 +113,14 @@ func (p *population) model(rhythm time.Duration) Model {
 	if len(policy) > 0 { // the bands are too thin to be named in the picture
 		main.Title = "Containers against the policy (shaded): " + strings.Join(policy, " + ")
 	}
-	return Model{
-		StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flow()},
+	m := Model{
+		StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flow()}, Notes: p.comings.sieve.notes(),
 	}
+	if !p.knowsCounts() {
+		m.Panes = m.Panes[1:]
+		m.Notes = append(m.Notes, sumsOnly("how many containers of an image lived is drawn for shorter ranges."))
+	}
+	return m
 }
 
 // flow is the pane of arrivals (up) and removals (down).
@@ -128,7 +138,11 @@ func (p *population) flow() Pane {
 }
 
 func (p *population) summary() string {
-	if len(p.count) == 0 {
+	flow := fmt.Sprintf("%d started, %d removed.", totalOf(p.comings.arrivals), totalOf(p.comings.removals))
+	switch {
+	case !p.knowsCounts():
+		return "Of the selection " + flow
+	case len(p.count) == 0:
 		return ""
 	}
 	var parts []string
@@ -140,11 +154,10 @@ func (p *population) summary() string {
 	}
 	text := "Now " + strings.Join(parts, " and ") + ". "
 	if p.ticks == 0 { // of sums
-		return text + fmt.Sprintf("%d started, %d removed.", totalOf(p.comings.arrivals), totalOf(p.comings.removals))
+		return text + flow
 	}
-	return text + fmt.Sprintf("The population stood within the policy on %d %% of %s; at most %s above it. %d started, %d removed.",
-		p.within*100/p.ticks, plural(p.ticks, "tick"), pluralOf(p.over, "container was", "containers were"),
-		totalOf(p.comings.arrivals), totalOf(p.comings.removals))
+	return text + fmt.Sprintf("The population stood within the policy on %d %% of %s; at most %s above it. %s",
+		p.within*100/p.ticks, plural(p.ticks, "tick"), pluralOf(p.over, "container was", "containers were"), flow)
 }
 
 func dashOf(c contract.Class) Dash {

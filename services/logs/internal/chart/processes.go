@@ -19,6 +19,7 @@ type processes struct {
 	cpu, ram sums
 	prune    int
 	images   struct{ cpu, ram *perTick } // of sums only, which know images and not containers
+	sieve    *sieve
 }
 
 // consumer is one container's use over the range.
@@ -32,7 +33,7 @@ type consumer struct {
 type sums struct{ *track }
 
 func newProcesses(q Query) builder {
-	p := &processes{q: q, all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512}
+	p := &processes{q: q, sieve: newSieve(q), all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512}
 	p.images.cpu, p.images.ram = newPerTick(q), newPerTick(q)
 	return p
 }
@@ -69,7 +70,7 @@ func (p *processes) sum(s Sum) {
 	case s.By == byHost && s.Metric == "late_us":
 		p.images.cpu.tick(s)
 		p.images.ram.tick(s)
-	case s.By != byImage || !p.q.wants(contract.Subject{Image: s.Key, Class: classOfImage(s.Key)}):
+	case !p.sieve.image(s):
 	case s.Metric == "cpu_millicores":
 		p.images.cpu.add(s)
 	case s.Metric == "ram_kb":

@@ -34,10 +34,16 @@ var steps = [...]time.Duration{
 }
 
 // step is the narrowest width that divides the range into at most n buckets.
-func (q Query) step(n int) time.Duration {
+func (q Query) step(n int) time.Duration { return q.multiple(n, steps[0]) }
+
+// evenStep is step for buckets that count: each holds the same number of sums, or even counts would look uneven.
+func (q Query) evenStep(n int) time.Duration { return q.multiple(n, max(q.Sums, steps[0])) }
+
+// multiple is the narrowest width that divides the range into at most n buckets and is a whole multiple of unit.
+func (q Query) multiple(n int, unit time.Duration) time.Duration {
 	span := q.Until.Sub(q.Since)
 	for _, s := range steps {
-		if span <= time.Duration(n)*s {
+		if span <= time.Duration(n)*s && s%unit == 0 {
 			return s
 		}
 	}
@@ -57,12 +63,17 @@ func (q Query) wants(s contract.Subject) bool {
 	if len(q.Classes) > 0 && !slices.Contains(q.Classes, s.Class) {
 		return false
 	}
-	if len(q.Images) > 0 && !slices.Contains(q.Images, s.Image) {
+	if !q.holdsImage(s.Image) {
 		return false
 	}
 	return len(q.Containers) == 0 || slices.ContainsFunc(q.Containers, func(id string) bool {
 		return len(s.Container) >= len(id) && s.Container[:len(id)] == id
 	})
+}
+
+// holdsImage says whether the selection leaves the image in.
+func (q Query) holdsImage(image string) bool {
+	return len(q.Images) == 0 || slices.Contains(q.Images, image)
 }
 
 // selective says whether the selection leaves any container out.

@@ -132,6 +132,8 @@ func (s *Set) emptyText() string {
 	case s.records == 0:
 		return fmt.Sprintf("No records in these %s; the newest is of %s. Choose a longer range, or see that the manager runs.",
 			span, s.q.Newest.UTC().Format("2006-01-02 15:04:05Z"))
+	case s.q.selective() && s.q.Sums > 0:
+		return "The sums of these " + span + " hold nothing of this selection. Choose a range of at most " + FormatDuration(RecordsFor) + ", which is read record by record."
 	case s.q.selective():
 		return "No container of this selection in these " + span + ". Widen the class, image or time range."
 	default:

@@ -25,6 +25,14 @@ const (
 // summer is a builder that can be fed with sums instead of records, for ranges too long to read record by record.
 type summer interface{ sum(Sum) }
 
+// RecordsFor is the longest range that is read record by record: longer ones are drawn from sums.
+const RecordsFor = 90 * time.Minute
+
+// sumsOnly is a note on what a chart of sums joins or leaves out.
+func sumsOnly(what string) string {
+	return "Over " + FormatDuration(RecordsFor) + " only the sums are read: " + what
+}
+
 // Summable lists the charts that can be built from sums.
 func Summable() []string {
 	var out []string
@@ -67,16 +75,6 @@ func (s Sum) into(t *track, unit float64) {
 	t.merge(millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
 }
 
-// wantsSum says whether the selection holds a sum's class or image. A selection of both reads the images.
-func (q Query) wantsSum(s Sum) bool {
-	switch {
-	case len(q.Images) > 0:
-		return s.By == byImage && q.wants(contract.Subject{Image: s.Key, Class: classOfImage(s.Key)})
-	default:
-		return s.By == byClass && q.wants(contract.Subject{Class: contract.Class(s.Key)})
-	}
-}
-
 // classOf is the class that a sum belongs to.
 func (s Sum) classOf() contract.Class {
 	if s.By == byClass {
@@ -85,7 +83,8 @@ func (s Sum) classOf() contract.Class {
 	return classOfImage(s.Key)
 }
 
-// classOfImage is the default policy's word on an image: sums of images do not carry a class.
+// classOfImage is the default policy's word on an image: sums of images do not carry a class. It is unknown for an image
+// of another policy.
 func classOfImage(image string) contract.Class {
 	images := contract.DefaultPolicy().Images
 	for _, known := range []string{image, "gestor/" + image} {

@@ -2,8 +2,11 @@ package chart
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"gestor.local/contract"
 )
 
 // aMonth is the sums of 30 days by the hour, without the 10th day.
@@ -32,6 +35,16 @@ func aMonth() (Query, []Sum) {
 			sum(byImage, image, "cpu_millicores", ticks, ticks*10, 0, 40)
 			sum(byImage, image, "ram_kb", ticks, ticks*1024, 900, 1200)
 		}
+		sum(byHost, "node1", "governed_ram_kb", ticks, ticks*5000, 4000, 6000)
+		sum(byClass, "high", "population", ticks, ticks*4, 2, 6)
+		sum(byClass, "high", "quota", ticks, ticks*2, 2, 2)
+		sum(byClass, "high", "remove_done", 70, 70, 1, 1)
+		for _, image := range []string{"high-cpu", "shop/web:2"} { // the second is of another policy
+			sum(byImage, image, "cpu_millicores", ticks, ticks*900, 0, 990)
+			sum(byImage, image, "ram_kb", ticks, ticks*2048, 900, 3000)
+		}
+		sum(byImage, "high-cpu", "remove_done", 40, 40, 1, 1)
+		sum(byImage, "shop/web:2", "remove_done", 30, 30, 1, 1)
 		sum(byImage, "low-idle", "remove_done", 500, 500, 1, 1)
 	}
 	return q, out
@@ -83,5 +96,163 @@ func TestSummableChartsAreThoseThatNeedNoSingleRecord(t *testing.T) {
 	want := []string{"population", "memory", "processes", "heatmap", "control", "health"}
 	if got := Summable(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// fromSums draws a month of a selection.
+func fromSums(t *testing.T, change func(*Query)) map[string]Model {
+	t.Helper()
+	q, sums := aMonth()
+	change(&q)
+	set, err := NewSet(q, Summable()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sums {
+		set.AddSum(s)
+	}
+	models := map[string]Model{}
+	for _, m := range set.Models() {
+		checkModel(t, m)
+		models[m.Name] = m
+	}
+	return models
+}
+
+// TestSumsSayWhatTheyDoNotKnow: where sums cannot answer a selection, the figure is missing and a note says so.
+func TestSumsSayWhatTheyDoNotKnow(t *testing.T) {
+	classHigh := func(q *Query) { q.Classes = []contract.Class{contract.ClassHigh} }
+	imageLow := func(q *Query) { q.Images = []string{"gestor/low-idle:latest"} }
+	webHigh := func(q *Query) { classHigh(q); q.Images = []string{"shop/web:2"} }
+	const (
+		held     = "Over 1 h 30 min only the sums are read: what the selected containers held is drawn for shorter ranges."
+		lived    = "Over 1 h 30 min only the sums are read: how many containers of an image lived is drawn for shorter ranges."
+		joined   = "Over 1 h 30 min only the sums are read: containers are joined by image."
+		unplaced = "Over 1 h 30 min only the sums are read: they do not tell the class of an image. Left out, because the default policy does not name them: web."
+	)
+	for _, tt := range []struct {
+		name    string
+		change  func(*Query)
+		chart   string
+		series  []string // those that have points
+		notes   []string
+		summary string
+	}{
+		{
+			"nothing selected", func(*Query) {}, "memory",
+			[]string{"used", "cache", "free", "governed containers", "removed low", "removed high"},
+			nil,
+			"Of 7.63 GiB the host used 1.91 GiB on average and 2.86 GiB at most, now 1.91 GiB. The governed containers held 4.88 MiB on average and 5.86 MiB at most. 396720 containers were removed.",
+		},
+		{
+			"class", classHigh, "memory",
+			[]string{"used", "cache", "free", "removed high"},
+			[]string{held},
+			"Of 7.63 GiB the host used 1.91 GiB on average and 2.86 GiB at most, now 1.91 GiB. 48720 containers were removed.",
+		},
+		{
+			"class", classHigh, "population",
+			[]string{"high", "high removed"},
+			nil,
+			"Now 4 high for 2 places (4.0 on average, 6 at most). 0 started, 48720 removed.",
+		},
+		{
+			"image", imageLow, "population",
+			[]string{"low removed"},
+			[]string{lived},
+			"Of the selection 0 started, 348000 removed.",
+		},
+		{
+			"class", classHigh, "processes",
+			[]string{"high-cpu", "high-cpu"},
+			[]string{joined, unplaced},
+			"1 image. high-cpu held most RAM: 2 MiB on average.",
+		},
+		{
+			"class", classHigh, "heatmap",
+			[]string{"Removals per 12 h", "Mean CPU of one container, 100 % = one core"},
+			[]string{unplaced},
+			"27840 removals of 1 image; most often of high-cpu (27840).",
+		},
+		{
+			"class and image of another policy", webHigh, "population",
+			nil,
+			[]string{unplaced, lived},
+			"Population: nothing to show. The sums of these 30 d hold nothing of this selection. Choose a range of at most 1 h 30 min, which is read record by record.",
+		},
+		{
+			"class and image of another policy", webHigh, "heatmap",
+			nil,
+			[]string{unplaced},
+			"Removals and CPU by image: nothing to show. The sums of these 30 d hold nothing of this selection. Choose a range of at most 1 h 30 min, which is read record by record.",
+		},
+	} {
+		t.Run(tt.name+" "+tt.chart, func(t *testing.T) {
+			m := fromSums(t, tt.change)[tt.chart]
+			if got := drawn(m); !slices.Equal(got, tt.series) {
+				t.Errorf("drawn %q, want %q", got, tt.series)
+			}
+			if !slices.Equal(m.Notes, tt.notes) {
+				t.Errorf("notes %q, want %q", m.Notes, tt.notes)
+			}
+			if m.Summary != tt.summary {
+				t.Errorf("got  %s\nwant %s", m.Summary, tt.summary)
+			}
+		})
+	}
+}
+
+func drawn(m Model) (names []string) {
+	for _, p := range m.Panes {
+		for _, s := range p.Series {
+			if len(s.Points) > 0 {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
+}
+
+func TestANoteOfManyImagesIsShort(t *testing.T) {
+	s := newSieve(Query{Sums: time.Hour, Classes: []contract.Class{contract.ClassLow}})
+	for _, image := range strings.Split("abcdefgh", "") {
+		s.image(Sum{By: byImage, Key: image})
+	}
+	if notes := s.notes(); len(notes) != 1 || !strings.HasSuffix(notes[0], ": a, b, c, d, e and 3 more.") {
+		t.Errorf("%q", notes)
+	}
+}
+
+// TestEvenRemovalsLookEven: ten removals in every sum are the same height in every bucket, whatever the range.
+func TestEvenRemovalsLookEven(t *testing.T) {
+	for _, tt := range []struct{ span, sums, bucket time.Duration }{
+		{2 * time.Hour, time.Minute, time.Minute},
+		{20 * time.Hour, time.Minute, 10 * time.Minute},
+		{33*time.Hour + 20*time.Minute, time.Minute, 15 * time.Minute},
+		{34 * time.Hour, 10 * time.Minute, 30 * time.Minute},
+		{40 * time.Hour, 10 * time.Minute, 30 * time.Minute},
+		{45 * time.Hour, 10 * time.Minute, 30 * time.Minute},
+		{7 * 24 * time.Hour, 10 * time.Minute, time.Hour},
+		{14 * 24 * time.Hour, time.Hour, 2 * time.Hour},
+		{30 * 24 * time.Hour, time.Hour, 6 * time.Hour},
+		{400 * 24 * time.Hour, time.Hour, 72 * time.Hour},
+	} {
+		t.Run(tt.span.String(), func(t *testing.T) {
+			q := Query{Since: epoch(), Until: epoch().Add(tt.span), Newest: epoch(), Sums: tt.sums}
+			set, err := NewSet(q, "population")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at := q.Since; at.Before(q.Until); at = at.Add(tt.sums) {
+				set.AddSum(Sum{At: at, By: byClass, Key: "low", Metric: "remove_done", N: 10, Total: 10, Min: 1, Max: 1})
+			}
+			points := find(t, set.Models()[0], "low removed").Points
+			want := -10 * float64(tt.bucket/tt.sums)
+			for _, p := range points[:len(points)-1] { // the last may be cut off by the end of the range
+				if p.Y != want {
+					t.Fatalf("%v in a bucket, want %v", p.Y, want)
+				}
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ const topBars = 5
 type topChart struct {
 	q   Query
 	all map[string]*use
-	now float64
+	now float64 // the newest tick that knows who lives
 }
 
 // use is what one container used.
@@ -31,6 +31,9 @@ func newTop(q Query) builder { return &topChart{q: q, all: map[string]*use{}} }
 func (t *topChart) event(contract.Record) {}
 
 func (t *topChart) frame(f *frame) {
+	if !f.counted() { // nobody looked, so nobody is dead
+		return
+	}
 	t.now = max(t.now, f.at)
 	for _, row := range f.rows {
 		if !row.Owned || !row.Measured || !t.q.wants(row.Subject) {

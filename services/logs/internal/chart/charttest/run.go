@@ -23,12 +23,19 @@ type Run struct {
 	Tick  time.Duration
 	// Away are the stretches during which the manager does not run. After one its ticks count from 1 again.
 	Away []Span
+	// Blind are the stretches during which the manager cannot read the host, Mute those during which the engine does not
+	// answer. It ticks, records no container and acts on none.
+	Blind, Mute []Span
 	// Name, when set, names the containers (hostile names in tests).
 	Name func(n int) string
 }
 
 // Span is a stretch of time since the start of the run.
 type Span struct{ From, To time.Duration }
+
+func within(spans []Span, at time.Duration) bool {
+	return slices.ContainsFunc(spans, func(s Span) bool { return at >= s.From && at < s.To })
+}
 
 // sim is the state of a simulated run.
 type sim struct {
@@ -65,13 +72,17 @@ func (r Run) Records() []contract.Record {
 		if at%s.Tick != 0 {
 			continue
 		}
-		if slices.ContainsFunc(r.Away, func(a Span) bool { return at >= a.From && at < a.To }) {
+		if within(r.Away, at) {
 			away = true
 			continue
 		}
 		if away {
 			away, s.tick = false, 0
 			s.system(at, "start", "info", "manager started")
+		}
+		if blind := within(r.Blind, at); blind || within(r.Mute, at) {
+			s.gated(at, blind)
+			continue
 		}
 		s.observe(at)
 	}
@@ -150,6 +161,17 @@ func (s *sim) observe(at time.Duration) {
 	s.act(at + late)
 }
 
+// gated is a tick without a plan: the engine did not answer or, when blind, the host could not be read either.
+func (s *sim) gated(at time.Duration, blind bool) {
+	s.tick++
+	b := s.hostBody(at, nil)
+	b.Gates, b.GovernedRAMKB, b.Timings.DecideUS, b.Timings.ActUS = []string{"inventory"}, 0, 0, 0
+	if blind {
+		b.Gates, b.Memory, b.CPUs, b.Containers, b.Timings.ParseUS = []string{"no_source", "inventory"}, contract.Memory{}, 0, 0, 0
+	}
+	s.emit(at, contract.ProducerManager, b)
+}
+
 func (s *sim) judge() []contract.ClassCount {
 	quota := map[contract.Class]int{contract.ClassLow: 3, contract.ClassHigh: 2}
 	var counts []contract.ClassCount
@@ -186,6 +208,10 @@ func (s *sim) judge() []contract.ClassCount {
 }
 
 func (s *sim) host(at time.Duration, counts []contract.ClassCount) {
+	s.emit(at, contract.ProducerManager, s.hostBody(at, counts))
+}
+
+func (s *sim) hostBody(at time.Duration, counts []contract.ClassCount) contract.HostBody {
 	const total = 8_000_000
 	governed := uint64(0)
 	for _, m := range s.alive {
@@ -193,7 +219,7 @@ func (s *sim) host(at time.Duration, counts []contract.ClassCount) {
 	}
 	used := min(2_100_000+governed+uint64(s.rng.IntN(60_000)), total-1_500_000)
 	cached := uint64(1_500_000)
-	s.emit(at, contract.ProducerManager, contract.HostBody{
+	return contract.HostBody{
 		Memory: contract.Memory{TotalKB: total, UsedKB: used, AvailableKB: total - used, FreeKB: total - used - cached},
 		CPUs:   2, Classes: counts, GovernedRAMKB: governed, Containers: len(s.alive) + 3, Mode: contract.ModeEnforce,
 		Timings: contract.Timings{
@@ -202,7 +228,7 @@ func (s *sim) host(at time.Duration, counts []contract.ClassCount) {
 			SyncUS: uint64(900 + at/time.Microsecond%700),
 		},
 		SpoolRecords: s.rng.IntN(12),
-	})
+	}
 }
 
 func (s *sim) container(at time.Duration, m *member) {
