@@ -5,6 +5,7 @@ package rollup
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"gestor.local/contract"
@@ -170,6 +171,32 @@ func (t *Table) count(at int64, rec *line.Record, metric string) {
 	t.each(at, rec, func(r *Row) { r.metric(metric).add(1) })
 }
 
+// known are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no zeros in
+// their place.
+func known(b *contract.HostBody) map[string]uint64 {
+	took := b.Timings
+	out := map[string]uint64{"spool_records": uint64(max(b.SpoolRecords, 0)), "skipped_ticks": b.SkippedTicks, "late_us": took.LateUS}
+	if m := b.Memory; m.TotalKB > 0 {
+		maps.Copy(out, map[string]uint64{
+			"memory_total_kb": m.TotalKB, "memory_free_kb": m.FreeKB, "memory_available_kb": m.AvailableKB,
+			"memory_used_kb": m.UsedKB, "memory_shared_kb": m.SharedKB, "containers": uint64(max(b.Containers, 0)),
+			"walk_us": took.WalkUS, "read_us": took.ReadUS, "parse_us": took.ParseUS, "data_age_us": took.DataAgeUS,
+		})
+		if m.CachedKB != nil {
+			out["memory_cached_kb"] = *m.CachedKB
+		}
+	}
+	if len(b.Classes) > 0 {
+		out["governed_ram_kb"], out["decide_us"] = b.GovernedRAMKB, took.DecideUS
+	}
+	for name, us := range map[string]uint64{"act_us": took.ActUS, "sync_us": took.SyncUS} {
+		if us > 0 {
+			out[name] = us
+		}
+	}
+	return out
+}
+
 // addHost sums a host record: the memory of the host, the timings of the tick, and the population of each class.
 func (t *Table) addHost(at int64, rec *line.Record) {
 	var body contract.HostBody
@@ -178,22 +205,8 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 		return
 	}
 	r := t.hostRow(at, rec.Identity.Host)
-	for name, x := range map[string]uint64{
-		"memory_total_kb": body.Memory.TotalKB, "memory_free_kb": body.Memory.FreeKB,
-		"memory_available_kb": body.Memory.AvailableKB, "memory_used_kb": body.Memory.UsedKB,
-		"memory_shared_kb": body.Memory.SharedKB, "governed_ram_kb": body.GovernedRAMKB,
-		"containers": uint64(max(body.Containers, 0)), "spool_records": uint64(max(body.SpoolRecords, 0)),
-		"skipped_ticks": body.SkippedTicks, "late_us": body.Timings.LateUS, "walk_us": body.Timings.WalkUS,
-		"read_us": body.Timings.ReadUS, "parse_us": body.Timings.ParseUS, "decide_us": body.Timings.DecideUS,
-		"act_us": body.Timings.ActUS, "data_age_us": body.Timings.DataAgeUS,
-	} {
+	for name, x := range known(&body) {
 		r.metric(name).add(x)
-	}
-	if body.Memory.CachedKB != nil {
-		r.metric("memory_cached_kb").add(*body.Memory.CachedKB)
-	}
-	if us := body.Timings.SyncUS; us > 0 {
-		r.metric("sync_us").add(us)
 	}
 	for _, c := range body.Classes {
 		class := t.row(at, ByClass, string(c.Class))
