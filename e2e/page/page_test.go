@@ -18,6 +18,7 @@ func TestPage(t *testing.T) {
 	tools := build(t)
 	t.Run("live", func(t *testing.T) { testLive(t, b, tools) })
 	t.Run("hostile names do not run", func(t *testing.T) { testHostile(t, b, tools) })
+	t.Run("faults", func(t *testing.T) { testFaults(t, b, tools) })
 	t.Run("a run", func(t *testing.T) { testRun(t, b, tools) })
 }
 

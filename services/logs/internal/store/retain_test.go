@@ -218,7 +218,7 @@ func TestRollupsAreDerived(t *testing.T) {
 	parser := line.NewParser()
 	for pseq := uint64(1); pseq <= 300; pseq++ {
 		rec := record(t, contract.KindContainer, pseq)
-		text := append(append([]byte(`{"v":1,"ts":"`+rec.Time.Format(time.RFC3339)+`",`), rec.Body...), `,"measured":true,"cpu_millicores":`...)
+		text := append(append([]byte(`{"v":1,"ts":"`+rec.Time.Format(time.RFC3339)+`",`), rec.Body...), `,"owned":true,"measured":true,"cpu_millicores":`...)
 		text = append(text, byte('0'+pseq%10))
 		if _, _, err := parser.Next(append(text, `,"class":"low","image":"i"}`...), nil, &rec); err != nil {
 			t.Fatal(err)

@@ -86,7 +86,7 @@ func serve(t *testing.T, s *shelf) (http.Handler, string) {
 	gin.SetMode(gin.TestMode)
 	engine := gin.New()
 	engine.Use(headers)
-	for _, r := range []resource{a, newCharts(d, a, &studio{from: s}), page{d, a, s}, lifePage{d, a, s}} {
+	for _, r := range []resource{a, newCharts(d, a, newStudio(s)), page{d, a, s}, lifePage{d, a, s}} {
 		r.register(engine)
 	}
 	return engine, d.DataDir

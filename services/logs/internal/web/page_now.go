@@ -53,6 +53,12 @@ type alert struct {
 	Producer string
 }
 
+// lasts says whether the alert began something that has an end, so that it holds until the end is recorded.
+func (a alert) lasts() bool {
+	_, change, _ := strings.Cut(a.Event, "_")
+	return change == "begin" || change == "alarm"
+}
+
 // Name is what the alert is about: the condition or gate that began, as /conditions names it, or the event.
 func (a alert) Name() string {
 	what, change, _ := strings.Cut(a.Event, "_")
@@ -65,7 +71,8 @@ func (a alert) Name() string {
 // Bounds of what the page reads beside the charts.
 const (
 	recentDecisions = 12
-	recentAlerts    = 4
+	recentAlerts    = 4  // events that passed; what still stands is shown besides
+	standingAlerts  = 32 // more than there are conditions, so that a stranger's records cannot fill the page
 	alertWindow     = 30 * time.Minute
 	lookBack        = 20_000 // records, so that a store without decisions is not read to its beginning
 )
@@ -79,6 +86,9 @@ func readPresent(ctx context.Context, from scanner) (present, error) {
 	if err := p.readEvents(ctx, from); err != nil {
 		return p, err
 	}
+	if err := p.readAlerts(ctx, from); err != nil {
+		return p, err
+	}
 	if !p.Last.IsZero() {
 		p.Age = max(0, p.At.Sub(p.Last))
 	}
@@ -87,23 +97,31 @@ func readPresent(ctx context.Context, from scanner) (present, error) {
 	return p, nil
 }
 
-// readTick collects the records of the newest tick of the newest observation's host.
+// readTick collects the records of the newest tick of the newest observation's host. Where no host record is in reach
+// (containers alone, as POST /logs makes them) it is the newest observation itself.
 func (p *present) readTick(ctx context.Context, from scanner) error {
 	var newest *contract.Record
+	var first present // the newest group of records, which is shown when none has a host record
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindHost, contract.KindContainer}}
-	haveHost := false
-	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
+	haveHost, seen := false, 0
+	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
+		if seen++; seen > lookBack {
+			return query.ErrStop
+		}
 		if newest == nil {
 			newest = &r
-			p.Last, p.Source, p.HostID = r.Time, r.Source, r.Host
+			p.begin(r)
 		}
 		if r.Host != newest.Host || r.Boot != newest.Boot || r.Tick != newest.Tick || newest.Time.Sub(r.Time) > time.Minute {
 			if haveHost {
 				p.Beat = newest.Time.Sub(r.Time)
 				return query.ErrStop
 			}
-			newest, p.Rows, p.Others = &r, nil, 0 // a tick whose host record has not come yet: take the one before
-			p.Last, p.Source, p.HostID = r.Time, r.Source, r.Host
+			if first.Last.IsZero() {
+				first = *p
+			}
+			newest = &r // a tick whose host record has not come yet: take the one before
+			p.begin(r)
 		}
 		switch b := r.Body.(type) {
 		case contract.HostBody:
@@ -117,6 +135,16 @@ func (p *present) readTick(ctx context.Context, from scanner) error {
 		}
 		return nil
 	})
+	if !haveHost && !first.Last.IsZero() {
+		*p = first
+	}
+	return err
+}
+
+// begin starts a tick with its newest record.
+func (p *present) begin(r contract.Record) {
+	p.Last, p.Source, p.HostID = r.Time, r.Source, r.Host
+	p.Rows, p.Others = nil, 0
 }
 
 // ended remembers, on the way back in time, which conditions are over: what began before that is no news.
@@ -139,11 +167,40 @@ func (e ended) has(producer string, b contract.SystemBody) bool {
 	return false
 }
 
+// readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
+// began: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
+// decisions do not hide what began before them.
+func (p *present) readAlerts(ctx context.Context, from scanner) error {
+	seen := 0
+	over, standing := ended{}, map[string]bool{}
+	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
+	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
+		if seen++; seen > lookBack {
+			return query.ErrStop
+		}
+		b, ok := r.Body.(contract.SystemBody)
+		if !ok || over.has(r.Producer, b) || b.Level == "info" {
+			return nil
+		}
+		a := alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer}
+		about := a.Producer + " " + a.Name()
+		switch {
+		case a.lasts() && !standing[about] && len(standing) < standingAlerts: // the alarm says more than the begin before it
+			standing[about] = true
+		case !a.lasts() && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
+		default:
+			return nil
+		}
+		p.Alerts = append(p.Alerts, a)
+		return nil
+	})
+}
+
+// readEvents gathers the last removals, and the images that the selection offers.
 func (p *present) readEvents(ctx context.Context, from scanner) error {
 	seen := 0
-	over := ended{}
 	images := map[string]bool{}
-	f := contract.Filter{Kinds: []contract.Kind{contract.KindDecision, contract.KindSystem, contract.KindLaunch}}
+	f := contract.Filter{Kinds: []contract.Kind{contract.KindDecision, contract.KindLaunch}}
 	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
 		if seen++; seen > lookBack || len(p.Recent) >= recentDecisions && p.At.Sub(r.Time) > alertWindow {
 			return query.ErrStop
@@ -152,10 +209,6 @@ func (p *present) readEvents(ctx context.Context, from scanner) error {
 		case contract.DecisionBody:
 			if b.Verdict == contract.VerdictRemove && len(p.Recent) < recentDecisions {
 				p.Recent = append(p.Recent, decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick})
-			}
-		case contract.SystemBody:
-			if !over.has(r.Producer, b) && b.Level != "info" && len(p.Alerts) < recentAlerts && p.At.Sub(r.Time) <= alertWindow {
-				p.Alerts = append(p.Alerts, alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer})
 			}
 		case contract.LaunchBody:
 			if b.Image != "" && len(images) < 64 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,7 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 			present{Last: now, Age: 5 * time.Minute, Beat: 2 * time.Minute, Host: contract.HostBody{Classes: classCounts(contract.ClassCount{Owned: 3}, contract.ClassCount{Owned: 2})}},
 			"within", "Within policy", "",
 		},
+		{"no tick", present{Last: now, Host: contract.HostBody{}}, "empty", "Waiting for the manager", "policy"},
 		{"no reading", present{Last: now, Host: contract.HostBody{Gates: []string{"unreadable"}}}, "holding", "only observes", "unreadable"},
 		{
 			"silence",
@@ -137,6 +139,93 @@ func TestAHalfArrivedTickShowsTheOneBefore(t *testing.T) {
 	}
 	if len(p.Host.Classes) == 0 || len(p.Rows) < 2 {
 		t.Errorf("host %+v with %d rows", p.Host.Classes, len(p.Rows))
+	}
+}
+
+// containersAlone are records as POST /logs makes them: no host record among them.
+func containersAlone(n int, step time.Duration) *shelf {
+	s := &shelf{now: epoch().Add(time.Duration(n) * step)}
+	for i := range n {
+		s.records = append(s.records, contract.Record{
+			Time: epoch().Add(time.Duration(i+1) * step), Kind: contract.KindContainer, Host: "seed", Boot: "b", Source: contract.SourceProcfs, Tick: uint64(i + 1),
+			Body: contract.ContainerBody{Subject: contract.Subject{Container: "c0ffee"}, Owned: true, Measures: contract.Measures{RAMKB: uint64(i + 1)}},
+		})
+	}
+	return s
+}
+
+func TestContainersAloneAreShownAsOfTheNewest(t *testing.T) {
+	const n = 100
+	p, err := readPresent(t.Context(), containersAlone(n, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Last.Equal(p.At) || p.Age != 0 || p.Verdict.State == "stale" || p.HostID != "seed" {
+		t.Errorf("newest record %v ago: %+v", p.Age, p.Verdict)
+	}
+	if len(p.Rows) != 1 || p.Rows[0].RAMKB != n {
+		t.Errorf("rows %+v, want the newest record's alone", p.Rows)
+	}
+}
+
+func TestTheSearchForATickIsBounded(t *testing.T) {
+	s := containersAlone(lookBack+10, time.Second)
+	first := &s.records[0]
+	first.Kind, first.Body = contract.KindHost, contract.HostBody{Classes: classCounts(contract.ClassCount{}, contract.ClassCount{})}
+	p, err := readPresent(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Host.Classes) != 0 || !p.Last.Equal(p.At) {
+		t.Errorf("read on to %v, beyond %d records", p.Last, lookBack)
+	}
+}
+
+func TestHostMemoryIsShownWhenItIsKnown(t *testing.T) {
+	for total, want := range map[uint64]bool{0: false, 4 << 20: true} {
+		s := &shelf{now: epoch(), records: []contract.Record{{
+			Time: epoch(), Kind: contract.KindHost, Host: "node1", Boot: "b", Tick: 1, Body: contract.HostBody{Memory: contract.Memory{TotalKB: total}},
+		}}}
+		h, _ := serve(t, s)
+		if got := strings.Contains(get(t, h, "/now").Body.String(), "Host memory"); got != want {
+			t.Errorf("total %d KiB: shown %t, want %t", total, got, want)
+		}
+	}
+}
+
+func TestAStandingConditionIsNeverSilent(t *testing.T) {
+	s := &shelf{now: epoch()}
+	add := func(ago time.Duration, kind contract.Kind, body contract.Body) {
+		s.records = append(s.records, contract.Record{Time: s.now.Add(-ago), Kind: kind, Producer: "manager", Body: body})
+	}
+	event := func(ago time.Duration, name, what, about string) {
+		add(ago, contract.KindSystem, contract.SystemBody{Event: name, Level: "warn", Details: map[string]any{what: about}})
+	}
+	event(9*time.Hour, "condition_begin", "condition", "before_the_start")
+	event(8*time.Hour, "start", "", "")
+	event(7*time.Hour, "condition_begin", "condition", "ended")
+	event(6*time.Hour, "gate_begin", "gate", "no_source")
+	event(5*time.Hour, "gate_alarm", "gate", "no_source")
+	event(4*time.Hour, "condition_begin", "condition", "cured")
+	event(3*time.Hour, "condition_end", "condition", "cured")
+	event(2*time.Hour, "torn_tail", "", "")
+	for range recentDecisions {
+		add(time.Hour, contract.KindDecision, contract.DecisionBody{Verdict: contract.VerdictRemove})
+	}
+	for range recentAlerts + 1 {
+		event(time.Minute, "breaker", "", "")
+	}
+	p, err := readPresent(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, a := range p.Alerts {
+		names = append(names, a.Name())
+	}
+	want := []string{"breaker", "breaker", "breaker", "breaker", "no_source", "ended"}
+	if !slices.Equal(names, want) {
+		t.Errorf("alerts %q, want %q", names, want)
 	}
 }
 

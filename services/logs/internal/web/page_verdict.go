@@ -54,6 +54,10 @@ func judge(p present) verdict {
 		v.State = "holding"
 		v.Headline = "Holding: the manager only observes"
 		v.Detail = "Nothing is removed while a gate is closed: " + strings.Join(p.Host.Gates, ", ") + "."
+	case len(p.Host.Classes) == 0: // records of the host or its containers, as any client may send them
+		v.State = "empty"
+		v.Headline = "Waiting for the manager's first tick"
+		v.Detail = "Records arrive, but none of them says what the policy decided. Is the manager running? See docker compose ps."
 	case len(p.Host.Gates) > 0 && over > 0:
 		v.State = "holding"
 		v.Headline = "Over, and holding: " + held(p.Host)

@@ -4,6 +4,7 @@
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const lastTime = 8.64e15; // ms: no Date is later, and the text of one that is would be an exception
   const body = document.body, root = document.documentElement;
   const kind = body.dataset.page;
   const page = new URL(location.href);
@@ -13,8 +14,9 @@
     zoom: zoomOf(page.searchParams.get('zoom')), // [from, to] in ms, or null
     last: null, // time of the newest observation
     link: 'wait', // of the event stream: wait, open, lost
+    away: false, // the last question for the present failed
   };
-  const charts = new Map(); // name → {section, plot, view, doc, stamp, visible, hidden}
+  const charts = new Map(); // name → {section, plot, view, doc, text, drawn, visible, hidden}
 
   function stored(key) { try { return localStorage.getItem('gestor.' + key); } catch { return null; } }
   function store(key, value) { try { localStorage.setItem('gestor.' + key, value); } catch { /* private mode */ } }
@@ -26,7 +28,8 @@
   }
   function zoomOf(text) {
     const parts = (text || '').split('-').map(Number);
-    return parts.length === 2 && parts[0] < parts[1] ? parts : null;
+    const times = parts.length === 2 && parts.every((ms) => Math.abs(ms) <= lastTime);
+    return times && parts[0] < parts[1] ? parts : null;
   }
   const utc = (ms) => new Date(ms).toISOString().replace('T', ' ').slice(0, 19);
 
@@ -175,6 +178,7 @@
     const c = { name: section.dataset.chart, section, plot: $('.plot', section), visible: false, hidden: new Set(), asked: 0 };
     charts.set(c.name, c);
     c.plot.addEventListener('keydown', (e) => keys(c, e));
+    new ResizeObserver(() => { if (c.view) fit(c); }).observe(c.plot);
     return c;
   }
   function draw(c, doc) {
@@ -191,17 +195,30 @@
     legend(c, doc);
     table(c, doc);
     c.plot.dataset.ready = doc.empty ? 'empty' : 'yes';
-    if (doc.empty) { if (c.view) { c.view.dispose(); c.view = null; } return; }
+    if (doc.empty) { dispose(c); return; }
     if (!c.section.classList.contains('alone')) c.plot.style.height = height(doc, c.plot) + 'px';
     if (!c.view) {
       c.view = echarts.init(c.plot, null, { renderer: 'canvas' });
       c.view.on('datazoom', () => zoomed(c));
       c.view.getZr().on('dblclick', () => setZoom(null));
-      new ResizeObserver(() => { if (c.view) fit(c); }).observe(c.plot);
     }
     c.view.setOption(finish(doc, c.plot), { replaceMerge: ['series'], lazyUpdate: false });
     for (const name of c.hidden) c.view.dispatchAction({ type: 'legendUnSelect', name });
     if (doc.option.dataZoom) c.view.dispatchAction({ type: 'takeGlobalCursor', key: 'dataZoomSelect', dataZoomSelectActive: true });
+  }
+  function dispose(c) { c.view?.dispose(); c.view = null; }
+  // blank takes away a chart of another selection than the one that stands above it, and says why nothing follows.
+  function blank(c, why) {
+    dispose(c);
+    c.doc = c.text = c.drawn = null;
+    delete c.plot.dataset.ready;
+    c.plot.hidden = true;
+    for (const part of ['.legend', '.summary', '.notes', 'details.data .scroll']) $(part, c.section).replaceChildren();
+    $('.notes', c.section).hidden = true;
+    $('details.data', c.section).ontoggle = null;
+    const empty = $('.empty', c.section);
+    empty.textContent = why;
+    empty.hidden = false;
   }
   function fit(c) {
     if (!c.section.classList.contains('alone')) c.plot.style.height = height(c.doc, c.plot) + 'px';
@@ -209,7 +226,7 @@
     c.view.setOption({ grid: grids(c.doc, c.plot), title: titles(c.doc, c.plot) });
   }
   function legend(c, doc) {
-    const box = $('.legend', c.section);
+    const box = $('.legend', c.section), focused = box.contains(document.activeElement) ? document.activeElement.textContent : null;
     const rows = new Map();
     const panes = [...new Set((doc.legend || []).map((r) => r.pane))];
     for (const r of doc.legend || []) {
@@ -242,14 +259,13 @@
     }
     t.append(thead, tbody);
     box.replaceChildren(t);
+    if (focused !== null) ($$('button', box).find((b) => b.textContent === focused) || c.plot).focus({ preventScroll: true });
   }
   function toggle(c, name) {
     const off = !c.hidden.delete(name);
     if (off) c.hidden.add(name);
     c.view?.dispatchAction({ type: off ? 'legendUnSelect' : 'legendSelect', name });
-    const focused = document.activeElement?.textContent;
     legend(c, c.doc);
-    $$('.legend button', c.section).find((b) => b.textContent === focused)?.focus();
   }
   function table(c, doc) {
     const details = $('details.data', c.section);
@@ -325,21 +341,19 @@
     return q;
   }
   async function load(c) {
-    const turn = ++c.asked, q = query();
+    const turn = ++c.asked, q = String(query());
     for (const a of $$('a[data-format]', c.section)) a.href = '/v1/charts/' + c.name + '.' + a.dataset.format + '?' + q;
     try {
       const r = await fetch('/v1/charts/' + c.name + '.json?' + q, { cache: 'no-cache' });
       if (!r.ok) throw new Error((await r.json()).detail || r.statusText);
       const text = await r.text();
-      if (turn !== c.asked || (text === c.text && c.view)) return;
+      if (turn !== c.asked) return;
+      if (text !== c.text || !c.view) draw(c, JSON.parse(text));
       c.text = text;
-      draw(c, JSON.parse(text));
+      c.drawn = q;
     } catch (err) {
-      if (turn !== c.asked || c.view) return; // keep what is there; the status line says that the service is away
-      const empty = $('.empty', c.section);
-      empty.textContent = 'This chart could not be loaded: ' + err.message;
-      empty.hidden = false;
-      c.plot.hidden = true;
+      if (turn !== c.asked || c.drawn === q) return; // keep what is there; the status line says that the service is away
+      blank(c, 'This chart could not be loaded: ' + err.message);
     }
   }
   const shown = () => [...charts.values()].filter((c) => c.visible);
@@ -351,27 +365,44 @@
     body.dataset.refreshed = String(Number(body.dataset.refreshed || 0) + 1);
   }
   let asked = 0; // answers may overtake each other: only the last one counts
+  let answered = performance.now(); // when the last one came, Infinity while it is waited for
   async function now() {
     const turn = ++asked;
+    answered = Infinity;
+    let text = null;
     try {
-      const r = await fetch('/now', { cache: 'no-cache' });
-      if (!r.ok) return;
-      const text = await r.text();
-      if (turn !== asked) return;
+      const r = await fetch('/now', { cache: 'no-cache', signal: AbortSignal.timeout?.(patience) });
+      if (r.ok) text = await r.text();
+    } catch { /* as any answer that is none */ }
+    if (turn !== asked) return;
+    answered = performance.now();
+    state.away = text === null;
+    if (text !== null) {
       const next = new DOMParser().parseFromString(text, 'text/html');
       for (const id of ['verdict', 'decisions', 'containers']) swap($('#' + id), next.getElementById(id));
-      noteLast();
-    } catch { /* the status line says that the service is away */ }
+    }
+    noteLast();
   }
-  // swap replaces a section unless a reader is in it, and keeps where its tables are scrolled to.
+  // Silence is news too, of which no event tells: a page that hears nothing asks by itself, so that its verdict ages.
+  const silence = 15_000, pace = 10_000, patience = 30_000; // ms: a tick and a half; a tick; no answer is worth more
+  let heard = performance.now(); // when the last event came
+  function watch() {
+    const at = performance.now();
+    if (state.live && !document.hidden && at - heard >= silence && at - answered >= pace) now();
+  }
+  // swap replaces a section and puts a reader who is in it back where they were. Where only the section's own attributes
+  // differ (the time of a tick like the one before), these alone are taken over.
   function swap(old, fresh) {
-    if (!old || !fresh || old.innerHTML === fresh.innerHTML) return;
-    const scroll = $('.scroll', old)?.scrollTop || 0, focus = document.activeElement;
-    const href = old.contains(focus) ? focus.getAttribute('href') : null;
+    if (!old || !fresh) return;
+    if (old.innerHTML === fresh.innerHTML) {
+      for (const a of fresh.attributes) if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value);
+      return;
+    }
+    const from = $('.scroll', old), to = $('.scroll', fresh), focus = document.activeElement;
+    const within = old.contains(focus), href = within && focus.getAttribute('href'), at = from && [from.scrollLeft, from.scrollTop];
     old.replaceWith(fresh);
-    const box = $('.scroll', fresh);
-    if (box) box.scrollTop = scroll;
-    if (href) $$('a', fresh).find((a) => a.getAttribute('href') === href)?.focus();
+    if (from && to) [to.scrollLeft, to.scrollTop] = at;
+    if (within) ((href && $$('a', fresh).find((a) => a.getAttribute('href') === href)) || to)?.focus({ preventScroll: true });
   }
   function noteLast() {
     const t = $('#verdict')?.dataset.last;
@@ -388,9 +419,9 @@
     if (!state.live || document.hidden) { clearTimeout(timer); stream?.close(); stream = null; state.link = 'wait'; status(); return; }
     if (stream) return;
     stream = new EventSource('/v1/tail?kind=host');
-    const tick = () => { clearTimeout(timer); timer = setTimeout(() => refresh(false), 250); };
+    const tick = () => { heard = performance.now(); clearTimeout(timer); timer = setTimeout(() => refresh(false), 250); };
     for (const type of ['message', 'record', 'host']) stream.addEventListener(type, tick);
-    stream.onopen = () => { state.link = 'open'; status(); };
+    stream.onopen = () => { state.link = 'open'; status(); if (state.away) now(); };
     stream.onerror = () => {
       state.link = 'lost';
       status();
@@ -403,11 +434,12 @@
     const lamp = $('#status .lamp');
     const age = state.last ? Math.max(0, Math.round((Date.now() - state.last) / 1000)) : null;
     const since = age === null ? 'no record yet' : 'last record ' + (age < 120 ? age + ' s' : Math.round(age / 60) + ' min') + ' ago';
-    const mode = !state.live ? 'paused' : state.link === 'lost' ? 'service away, trying again' : 'live';
+    const lost = state.link === 'lost' || state.away;
+    const mode = !state.live ? 'paused' : lost ? 'service away, trying again' : 'live';
     text.textContent = mode + ', ' + since;
-    lamp.className = 'lamp ' + (mode === 'live' && age !== null && age < 35 ? 'live' : state.link === 'lost' ? 'lost' : '');
+    lamp.className = 'lamp ' + (mode === 'live' && age !== null && age < 35 ? 'live' : lost ? 'lost' : '');
     const button = $('#live');
-    if (button) { button.textContent = state.live ? 'Pause' : 'Resume'; button.setAttribute('aria-pressed', String(state.live)); }
+    if (button) button.textContent = state.live ? 'Pause' : 'Resume'; // the name tells the state: aria-pressed would say it twice
   }
   function setLive(on) {
     state.live = on;
@@ -424,6 +456,7 @@
     system.addEventListener('change', () => { applyTheme(); reload(); });
     document.addEventListener('visibilitychange', () => { connect(); if (!document.hidden && state.live) refresh(false); });
     const form = $('#filters');
+    document.addEventListener('keydown', (e) => shortcut(e, form));
     if (!form) return;
     const at = page.searchParams;
     const custom = at.has('since') && at.has('until');
@@ -443,13 +476,14 @@
       form.range.value = 'custom'; form.from.value = iso(state.zoom[0]); form.to.value = iso(state.zoom[1]);
       choose(form);
     });
-    document.addEventListener('keydown', (e) => {
-      if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== 'radio') return;
-      const presets = $$('input[name=range]', form);
-      if (e.key >= '1' && e.key <= '6') { presets[e.key - 1].checked = true; choose(form); }
-      else if (e.key === 'p') setLive(!state.live);
-      else if (e.key === 't') nextTheme();
-    });
+  }
+  // shortcut does what the page's footer promises; the page of one container has a theme alone, and no form.
+  function shortcut(e, form) {
+    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== 'radio') return;
+    if (e.key === 't') nextTheme();
+    else if (!form) return;
+    else if (e.key === 'p') setLive(!state.live);
+    else if (e.key >= '1' && e.key <= '6') { $$('input[name=range]', form)[e.key - 1].checked = true; choose(form); }
   }
   function nextTheme() {
     page.searchParams.delete('theme');
@@ -461,18 +495,21 @@
   }
   function reload() { for (const c of charts.values()) c.text = null; refresh(true); }
   function choose(form) {
-    const at = page.searchParams, custom = form.range.value === 'custom';
+    const at = page.searchParams, before = String(query()), custom = form.range.value === 'custom';
+    const open = custom ? !form.from.value || !form.to.value : !form.range.value; // no range yet: the one that stands goes on
     $('#custom').hidden = !custom;
-    for (const k of ['range', 'since', 'until', 'class', 'image']) at.delete(k);
-    if (custom) {
-      if (!form.from.value || !form.to.value) return;
-      const whole = (v) => (v.length === 16 ? v + ':00' : v) + 'Z';
-      at.set('since', whole(form.from.value)); at.set('until', whole(form.to.value));
-    } else if (form.range.value !== body.dataset.range) at.set('range', form.range.value);
-    for (const k of ['class', 'image']) if (form[k].value) at.set(k, form[k].value);
+    for (const k of ['class', 'image']) if (form[k].value) at.set(k, form[k].value); else at.delete(k);
+    if (!open) chooseRange(form, at, custom);
+    else if (String(query()) === before) return;
     setZoom(null);
     history.replaceState(null, '', page);
     reload();
+  }
+  function chooseRange(form, at, custom) {
+    for (const k of ['range', 'since', 'until']) at.delete(k);
+    const whole = (v) => (v.length === 16 ? v + ':00' : v) + 'Z';
+    if (custom) { at.set('since', whole(form.from.value)); at.set('until', whole(form.to.value)); }
+    else if (form.range.value !== body.dataset.range) at.set('range', form.range.value);
   }
 
   function start() {
@@ -494,7 +531,7 @@
     showZoom();
     noteLast();
     connect();
-    if (kind === 'main') setInterval(status, 1000);
+    if (kind === 'main') setInterval(() => { status(); watch(); }, 1000);
     addEventListener('beforeprint', () => { for (const c of charts.values()) c.view?.resize(); });
   }
   start();
