@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -36,13 +37,13 @@ type subcommand struct {
 
 func subcommands() []subcommand {
 	return []subcommand{
-		{"healthcheck", "ask the running service whether it is well", "Exit code 0 when GESTOR_ADDR answers /healthz with 200.", healthcheck},
+		{"healthcheck", "ask the running service whether it is well", "Exit code 0 when GESTOR_ADDR answers /healthz with 200.", withoutFlags(healthcheck)},
 		{"verify", "check every stored file", verifyHelp, verify},
 		{"export", "write the assignment's JSON array", exportHelp, export},
-		{"version", "print the version", "", func(_ context.Context, _ config, _ []string, out io.Writer) error {
+		{"version", "print the version", "", withoutFlags(func(_ context.Context, _ config, out io.Writer) error {
 			_, err := fmt.Fprintln(out, version())
 			return err
-		}},
+		})},
 	}
 }
 
@@ -63,11 +64,12 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 		if sub.name != args[0] {
 			continue
 		}
-		if len(args) > 1 && (args[1] == "--help" || args[1] == "-h") {
+		err := sub.run(ctx, cfg, args[1:], out)
+		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintf(out, "logs %s: %s\n%s\n", sub.name, sub.summary, sub.help)
 			return exitDone
 		}
-		return report(errs, sub.run(ctx, cfg, args[1:], out))
+		return report(errs, err)
 	}
 	fmt.Fprintf(errs, "logs: there is no command %q; see logs --help\n", args[0])
 	return exitConfig
@@ -80,9 +82,40 @@ func report(errs io.Writer, err error) int {
 	case errors.Is(err, errStorage):
 		fmt.Fprintf(errs, "logs: %v\n", err)
 		return exitStorage
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(errs, "logs: %v; see --help\n", err)
+		return exitConfig
 	default:
 		fmt.Fprintf(errs, "logs: %v\n", err)
 		return 1
+	}
+}
+
+// errUsage is a command line that no command takes: exit code 2.
+var errUsage = errors.New("wrong arguments")
+
+// parseFlags reads the flags of a command, which takes nothing else. What is wrong with them is an errUsage, a request for
+// help flag.ErrHelp.
+func parseFlags(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard) // command prints what there is to say
+	flags.Usage = func() {}
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("nothing is known about %q", flags.Arg(0))
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		err = fmt.Errorf("%s: %w: %w", flags.Name(), errUsage, err)
+	}
+	return err
+}
+
+// withoutFlags is the run of a command that takes no flags.
+func withoutFlags(run func(context.Context, config, io.Writer) error) func(context.Context, config, []string, io.Writer) error {
+	return func(ctx context.Context, cfg config, args []string, out io.Writer) error {
+		if err := parseFlags(flag.NewFlagSet("logs", flag.ContinueOnError), args); err != nil {
+			return err
+		}
+		return run(ctx, cfg, out)
 	}
 }
 

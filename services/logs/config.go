@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -32,7 +33,9 @@ type config struct {
 
 	WriteToken string `env:"WRITE_TOKEN_FILE" help:"file with the bearer token that storing asks for (empty: none)"`
 	ReadToken  string `env:"READ_TOKEN_FILE" help:"file with the bearer token that reading asks for (empty: none)"`
-	LogLevel   string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	// Hosts keeps a site from giving its own name this service's address.
+	Hosts    []string `env:"HOSTS" help:"further names that the service is asked under, with commas; addresses, localhost and single words need none, * is any; of no effect with a read token"`
+	LogLevel string   `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
 const envPrefix = "GESTOR_"
@@ -48,6 +51,9 @@ func loadConfig(environ map[string]string) (config, error) {
 	case store.FsyncAlways, store.FsyncInterval, store.FsyncNever:
 	default:
 		problems = append(problems, fmt.Errorf("GESTOR_FSYNC is %q: want always, interval or never", c.Fsync))
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		problems = append(problems, fmt.Errorf("GESTOR_LOG_LEVEL is %q: want debug, info, warn or error", c.LogLevel))
 	}
 	for name, ok := range map[string]bool{
 		"GESTOR_FSYNC_INTERVAL": c.FsyncEvery > 0, "GESTOR_SEGMENT_BYTES": c.SegmentBytes > 0,

@@ -18,7 +18,7 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 }
 
 func TestTheDefaultsAreAConfiguration(t *testing.T) {
-	c, err := loadConfig(map[string]string{})
+	c, err := loadConfig(map[string]string{"GESTOR_LOG_LEVEL": ""}) // what is empty is not set
 	if err != nil || c.Fsync != "always" || c.Host == "" {
 		t.Errorf("%+v, %v", c, err)
 	}

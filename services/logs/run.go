@@ -117,6 +117,6 @@ func newHandler(cfg config, log zerolog.Logger, records *store.Store, closing <-
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return web.New(web.Deps{
 		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: version(),
-		OpenAPI: contract, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Closing: closing,
+		OpenAPI: contract, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Hosts: cfg.Hosts, Closing: closing,
 	}), nil
 }

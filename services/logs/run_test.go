@@ -50,7 +50,7 @@ func TestServiceFromStartToStop(t *testing.T) {
 	}
 	res.Body.Close()
 	var out bytes.Buffer
-	if err := healthcheck(t.Context(), cfg, nil, &out); err != nil || !strings.Contains(out.String(), `"ok"`) {
+	if err := healthcheck(t.Context(), cfg, &out); err != nil || !strings.Contains(out.String(), `"ok"`) {
 		t.Errorf("healthcheck: %v %s", err, &out)
 	}
 	out.Reset()
@@ -68,7 +68,7 @@ func TestServiceFromStartToStop(t *testing.T) {
 	if err := verify(t.Context(), cfg, nil, &out); err != nil || out.String() != "1 files, 1 records\nsound\n" {
 		t.Errorf("verify: %v %s", err, &out)
 	}
-	if err := healthcheck(t.Context(), cfg, nil, &out); err == nil || !strings.Contains(err.Error(), "is the log service running") {
+	if err := healthcheck(t.Context(), cfg, &out); err == nil || !strings.Contains(err.Error(), "is the log service running") {
 		t.Errorf("healthcheck of a stopped service: %v", err)
 	}
 }
@@ -118,7 +118,15 @@ func TestCommandLine(t *testing.T) {
 			env: map[string]string{"GESTOR_FSYNC": "sometimes", "GESTOR_SEGMENT_BYTES": "-1"}, code: exitConfig,
 			want: "GESTOR_SEGMENT_BYTES must be more than 0",
 		},
-		"no folder": {env: map[string]string{"GESTOR_DATA": "/dev/null/x"}, code: exitStorage, want: "open store"},
+		"-help after a command":     {args: []string{"verify", "-help"}, want: "Exit code 0"},
+		"help after a flag":         {args: []string{"export", "-since", "1h", "--help"}, want: "assignment's JSON array"},
+		"wrong flag":                {args: []string{"verify", "-every"}, code: exitConfig, want: "-every"},
+		"wrong flag of export":      {args: []string{"export", "-from", "1h"}, code: exitConfig, want: "-from"},
+		"wrong flag of healthcheck": {args: []string{"healthcheck", "-v"}, code: exitConfig, want: "-v"},
+		"something else":            {args: []string{"verify", "data"}, code: exitConfig, want: `"data"`},
+		"verify of nothing":         {args: []string{"verify"}, env: map[string]string{"GESTOR_DATA": "/nowhere"}, code: 1, want: "GESTOR_DATA"},
+		"unknown level":             {env: map[string]string{"GESTOR_LOG_LEVEL": "loud"}, code: exitConfig, want: "want debug, info, warn or error"},
+		"no folder":                 {env: map[string]string{"GESTOR_DATA": "/dev/null/x"}, code: exitStorage, want: "open store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k, v := range c.env {

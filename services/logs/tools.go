@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"gestor.local/contract"
@@ -21,7 +23,7 @@ import (
 
 const verifyHelp = `Reads every file below GESTOR_DATA/records without changing anything, checks each line or block against its checksum,
 each index against its file, and that no sequence number is missing or there twice. Prints the first damage and what
-was lost. It may run beside the service. Exit code 0: sound, 1: damaged.
+was lost. It may run beside the service. Exit code 0: sound, 1: damaged or not there.
 
   logs verify [-all]     -all prints every damage, not only the first`
 
@@ -32,10 +34,13 @@ const gapsShown = 10
 
 func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
-	flags.SetOutput(out)
 	all := flags.Bool("all", false, "print every damage")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return err
+	}
+	records := filepath.Join(cfg.Data, "records")
+	if _, err := os.Stat(records); err != nil { // an empty answer would be taken for a sound one
+		return fmt.Errorf("verify: %w: set GESTOR_DATA to the folder of the service", err)
 	}
 	report, err := store.Verify(disk.OS{}, cfg.Data)
 	if err != nil {
@@ -72,7 +77,7 @@ to standard output, oldest first. It asks the running service at GESTOR_ADDR.
 func export(ctx context.Context, cfg config, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	since, until := flags.String("since", "", "from"), flags.String("until", "", "to")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
 	query := url.Values{"order": {"asc"}, "format": {"ndjson"}, "kind": {"container,action"}}
@@ -134,7 +139,7 @@ func writeSeed(out io.Writer, in io.Reader) error {
 }
 
 // healthcheck asks /healthz of the configured address.
-func healthcheck(ctx context.Context, cfg config, _ []string, out io.Writer) error {
+func healthcheck(ctx context.Context, cfg config, out io.Writer) error {
 	base, err := baseURL(cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)

@@ -3,10 +3,10 @@
 package seed
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -55,25 +55,20 @@ func (s *Stamp) UnmarshalJSON(b []byte) error {
 // MarshalJSON writes RFC 3339.
 func (s Stamp) MarshalJSON() ([]byte, error) { return json.Marshal(s.UTC().Format(time.RFC3339)) }
 
-// Records makes one container record of each element, and a removal of those whose action says so.
-func Records(rows []Process, now time.Time) []contract.Record {
-	var out []contract.Record
-	for _, p := range rows {
-		subject := contract.Subject{Container: p.ContainerID, Name: p.Name}
-		if subject.Container == "" {
-			subject.Container = fmt.Sprintf("pid-%d", p.PID)
-		}
-		out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ContainerBody{
-			Subject: subject, Measured: true, PID: p.PID, Processes: 1,
-			Measures:       contract.Measures{CPUMillicores: scaled(p.CPUUsage), RAMKB: p.RSS, VSZKB: p.VSZ, RSSKB: p.RSS},
-			MemoryPermille: scaled(p.MemoryUsage), CPUPermille: scaled(p.CPUUsage), Verdict: p.Action,
+// Records makes a container record of the element, and a removal when its action says so. The course's containers are
+// governed ones: the charts draw no others.
+func (p Process) Records(now time.Time) []contract.Record {
+	subject := contract.Subject{Container: p.ContainerID, Name: p.Name}
+	out := []contract.Record{contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ContainerBody{
+		Subject: subject, Owned: true, Measured: true, PID: p.PID, Processes: 1,
+		Measures:       contract.Measures{CPUMillicores: scaled(p.CPUUsage), RAMKB: p.RSS, VSZKB: p.VSZ, RSSKB: p.RSS},
+		MemoryPermille: scaled(p.MemoryUsage), CPUPermille: scaled(p.CPUUsage), Verdict: p.Action,
+	})}
+	if removal(p.Action) {
+		out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ActionBody{
+			Subject: subject, ActionID: fmt.Sprintf("seed-%d", p.PID), Action: contract.ActionRemove,
+			Phase: contract.PhaseOutcome, Outcome: contract.OutcomeDone,
 		}))
-		if removal(p.Action) {
-			out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ActionBody{
-				Subject: subject, ActionID: fmt.Sprintf("seed-%d", p.PID), Action: contract.ActionRemove,
-				Phase: contract.PhaseOutcome, Outcome: contract.OutcomeDone,
-			}))
-		}
 	}
 	return out
 }
@@ -89,23 +84,36 @@ func (m Memory) Record(now time.Time) contract.Record {
 	}})
 }
 
-// FromRecord is the assignment's element of a container or action record; ok is false for the other kinds.
+// Producer names the records that were made of the assignment's own.
+const Producer = "seed"
+
+// FromRecord is the assignment's element of a container or action record; ok is false for what it has no word for. Its
+// action says what has happened: an attempt that was refused, failed or only thought of is none.
 func FromRecord(r contract.Record) (p Process, ok bool) {
 	switch b := r.Body.(type) {
 	case contract.ContainerBody:
 		return Process{
 			PID: b.PID, ContainerID: b.Container, Name: b.Name, VSZ: b.VSZKB, RSS: b.RSSKB,
-			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: b.Verdict,
+			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: actionOf(r, b),
 			Timestamp: Stamp{r.Time},
 		}, true
 	case contract.ActionBody:
-		if b.Phase != contract.PhaseOutcome {
+		if b.Phase != contract.PhaseOutcome || b.Outcome != contract.OutcomeDone || b.Action == contract.ActionShadowRemove {
 			return p, false
 		}
 		return Process{ContainerID: b.Container, Name: b.Name, Action: b.Action, Timestamp: Stamp{r.Time}}, true
 	default:
 		return p, false
 	}
+}
+
+// actionOf is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan, which the
+// record of the action itself tells the end of.
+func actionOf(r contract.Record, b contract.ContainerBody) string {
+	if r.Producer != Producer && b.Verdict == contract.VerdictRemove {
+		return ""
+	}
+	return b.Verdict
 }
 
 func (s Stamp) or(now time.Time) time.Time {
@@ -123,25 +131,12 @@ func scaled(percent float64) uint64 {
 	return uint64(math.Min(math.Round(percent*10), 1e9))
 }
 
+// removal knows the words of the editions; the first one's service wrote "Killed".
 func removal(action string) bool {
-	switch action {
+	switch strings.ToLower(action) {
 	case "kill", "killed", "stop", "stopped", "remove", "removed", "delete", "deleted", "eliminado":
 		return true
 	default:
 		return false
 	}
-}
-
-// Processes reads one element or an array of them: some editions send each by itself.
-type Processes []Process
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *Processes) UnmarshalJSON(b []byte) error {
-	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '[' {
-		return json.Unmarshal(b, (*[]Process)(p))
-	}
-	var one Process
-	err := json.Unmarshal(b, &one)
-	*p = Processes{one}
-	return err
 }

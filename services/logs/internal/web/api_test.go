@@ -34,6 +34,13 @@ type api struct {
 	store   *store.Store
 	router  routers.Router
 	closing chan struct{}
+	deps    web.Deps
+}
+
+// restart is the service anew over the same store: what it kept in memory is gone.
+func (a *api) restart() {
+	a.deps.Metrics = prometheus.NewRegistry()
+	a.handler = web.New(a.deps)
 }
 
 func loadContract(t testing.TB) routers.Router {
@@ -71,7 +78,8 @@ func newAPI(t *testing.T, change ...func(*web.Deps, *store.Config)) *api {
 	}
 	t.Cleanup(func() { s.Close() })
 	d.Store, d.Query, d.DataDir = s, query.New(s), cfg.Dir
-	a.store, a.handler = s, web.New(d)
+	a.store, a.deps = s, d
+	a.restart()
 	return a
 }
 
@@ -79,7 +87,12 @@ func newAPI(t *testing.T, change ...func(*web.Deps, *store.Config)) *api {
 func (a *api) do(method, target string, body io.Reader, header ...string) *httptest.ResponseRecorder {
 	a.t.Helper()
 	req := httptest.NewRequest(method, target, body)
+	req.Host = "127.0.0.1:8080"
 	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+			continue
+		}
 		req.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
@@ -226,7 +239,7 @@ func TestGzipBombIsRefused(t *testing.T) {
 	if w.Code != 413 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	w = a.do("POST", "/v1/records", bytes.NewReader(zipped(t, []byte(systemLine(1, "")))), "Content-Type", contract.MediaNDJSON, "Content-Encoding", "gzip")
+	w = a.do("POST", "/v1/records", bytes.NewReader(zipped(t, []byte(systemLine(1, "")))), "Content-Type", contract.MediaNDJSON, "Content-Encoding", "GZIP")
 	if w.Code != 200 {
 		t.Errorf("honest gzip: %d %s", w.Code, w.Body)
 	}
@@ -439,7 +452,7 @@ func TestStats(t *testing.T) {
 			class, cpu = contract.ClassHigh, uint64(1000+i)
 		}
 		body += bodyLine(t, i+1, start.Add(time.Duration(i)*time.Second), contract.ContainerBody{
-			Subject: contract.Subject{Container: fmt.Sprintf("%064d", i%6), Class: class}, Measured: true,
+			Subject: contract.Subject{Container: fmt.Sprintf("%064d", i%6), Class: class}, Owned: true, Measured: true,
 			Measures: contract.Measures{CPUMillicores: cpu},
 		})
 	}
@@ -528,6 +541,9 @@ func TestRoles(t *testing.T) {
 		{"GET", "/v1/records", "reader", 200},
 		{"GET", "/v1/records", "writer", 200},
 		{"GET", "/v1/records", "other", 401},
+		{"GET", "/v1/records", "bearer reader", 200},
+		{"GET", "/v1/records", "BEARER  reader", 200},
+		{"GET", "/v1/records", "Basic reader", 401},
 		{"GET", "/metrics", "", 401},
 		{"GET", "/healthz", "", 200},
 		{"GET", "/readyz", "", 200},
@@ -537,7 +553,10 @@ func TestRoles(t *testing.T) {
 		{"POST", "/v1/records", "writer", 200},
 		{"POST", "/v1/charts", "reader", 401},
 	} {
-		w := a.do(c.method, c.target, strings.NewReader(systemLine(1, "")), "Authorization", "Bearer "+c.token, "Content-Type", contract.MediaNDJSON)
+		if !strings.Contains(c.token, " ") {
+			c.token = "Bearer " + c.token
+		}
+		w := a.do(c.method, c.target, strings.NewReader(systemLine(1, "")), "Authorization", c.token, "Content-Type", contract.MediaNDJSON)
 		if w.Code != c.want {
 			t.Errorf("%s %s as %q: %d, want %d", c.method, c.target, c.token, w.Code, c.want)
 		}

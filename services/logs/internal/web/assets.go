@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,12 +163,19 @@ func (a *assets) serve(c *gin.Context) {
 
 func acceptsGzip(c *gin.Context) bool {
 	for part := range strings.SplitSeq(c.GetHeader("Accept-Encoding"), ",") {
-		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if coding == "gzip" && strings.TrimSpace(weight) != "q=0" {
-			return true
+		coding, weight, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			return !refused(weight)
 		}
 	}
 	return false
+}
+
+// refused says whether a weight is 0, in any of its spellings: q=0, q=0.0 (RFC 9110, section 12.4.2).
+func refused(weight string) bool {
+	name, value, _ := strings.Cut(weight, "=")
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
 }
 
 // answerPacked is answer with compression for those who take it.

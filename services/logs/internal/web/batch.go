@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gestor.local/contract"
 
@@ -16,6 +17,7 @@ type batch struct {
 	records  []line.Record
 	arena    []byte // of their bodies
 	rejected []contract.Rejected
+	unlisted int   // rejected beyond maxRejected
 	syntax   error // the body cannot be told apart into records
 }
 
@@ -26,8 +28,31 @@ func (b *batch) reset() bool {
 	return cap(b.records) <= 2048 && cap(b.arena) <= largestKept
 }
 
-// maxRejected bounds the list in an answer; the others are counted.
-const maxRejected = 1000
+// Bounds of the list in an answer: beyond it rejected records are counted, and a reason, which may quote the record, is
+// cut.
+const (
+	maxRejected = 1000
+	maxReason   = 200 // bytes
+)
+
+// reject notes that a record is not stored.
+func (b *batch) reject(n int, reason string) {
+	if len(b.rejected) >= maxRejected {
+		b.unlisted++
+		return
+	}
+	b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: brief(reason)})
+}
+
+// brief is a reason of at most maxReason bytes of UTF-8.
+func brief(reason string) string {
+	const mark = "…"
+	reason = strings.ToValidUTF8(reason, "\uFFFD")
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason-len(mark)], "") + mark // the cut may be inside a character
+}
 
 // parse reads an object, an array of objects, or objects one after the other (NDJSON).
 func (b *batch) parse(parser *line.Parser, body []byte) {
@@ -79,16 +104,14 @@ func (b *batch) one(parser *line.Parser, src []byte, n int) (took int) {
 	}
 	if err != nil {
 		b.records = b.records[:len(b.records)-1]
-		if len(b.rejected) < maxRejected {
-			b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: err.Error()})
-		}
+		b.reject(n, err.Error())
 	}
 	return took
 }
 
 // refuse notes that the body as a whole is not readable.
 func (b *batch) refuse(n int, reason string) {
-	b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: reason})
+	b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: reason}) // also when the list is full: it says why
 	b.syntax = errors.New(reason)
 }
 

@@ -39,6 +39,7 @@ func BenchmarkIngest(b *testing.B) {
 			}))
 		}
 		req := httptest.NewRequest("POST", "/v1/records", strings.NewReader(body.String()))
+		req.Host = "127.0.0.1:8080"
 		req.Header.Set("Content-Type", contract.MediaNDJSON)
 		w := httptest.NewRecorder()
 		b.StartTimer()

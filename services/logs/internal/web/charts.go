@@ -23,6 +23,9 @@ type charts struct {
 	brush chan struct{}
 }
 
+// pathGraficar is the course's name for POST /v1/charts.
+const pathGraficar = "/graficar"
+
 func newCharts(d Deps, a *assets, s *studio) charts {
 	return charts{Deps: d, assets: a, studio: s, brush: make(chan struct{}, 2)}
 }
@@ -30,7 +33,7 @@ func newCharts(d Deps, a *assets, s *studio) charts {
 func (h charts) register(r gin.IRouter) {
 	r.GET(contract.PathCharts, h.list)
 	r.POST(contract.PathCharts, h.files)
-	r.GET("/graficar", h.files) // the course's name
+	r.GET(pathGraficar, h.files)
 	r.GET(contract.PathCharts+"/:file", h.one)
 }
 

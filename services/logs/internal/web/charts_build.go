@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,9 +32,19 @@ type scanner interface {
 // from one pass over the records, or one over the sums and one over the newest records of a long range.
 type studio struct {
 	from scanner
+	// desks bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
+	// leaves its pass behind.
+	desks chan struct{}
 
 	mu   sync.Mutex // guards all following fields
 	kept []*pass    // oldest first
+}
+
+// maxPasses leaves cores to the ingest; more passes at once would each be slower.
+const maxPasses = 2
+
+func newStudio(from scanner) *studio {
+	return &studio{from: from, desks: make(chan struct{}, maxPasses)}
 }
 
 // maxKept bounds the memory of kept models: a model has some 100 KiB.
@@ -92,23 +103,43 @@ func groups(q chart.Query) [][]string {
 }
 
 func (s *studio) models(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
-	p, mine := s.claim(q, names[0])
-	if mine {
-		go func() { // the pass outlives a client that has gone: the next one wants it too
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), passTimeout)
-			defer cancel()
-			p.models, p.err = s.build(ctx, q, names)
-			if p.err != nil {
-				s.forget(p)
-			}
-			close(p.done)
-		}()
-	}
-	select {
-	case <-p.done:
+	for {
+		p, mine := s.claim(q, names[0])
+		if mine {
+			go s.run(ctx, p, q, names)
+		}
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if errors.Is(p.err, errNotBegun) && ctx.Err() == nil {
+			continue // who asked first has gone: this client's turn
+		}
 		return p.models, p.err
+	}
+}
+
+// errNotBegun is a pass whose client went before its turn came.
+var errNotBegun = errors.New("charts: the client has gone before its turn")
+
+// run waits for a desk as long as the client does, and makes a pass. One that has begun outlives its client: the next
+// one wants it too.
+func (s *studio) run(ctx context.Context, p *pass, q chart.Query, names []string) {
+	defer close(p.done)
+	select {
+	case s.desks <- struct{}{}:
+		defer func() { <-s.desks }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		p.err = errNotBegun
+		s.forget(p)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), passTimeout)
+	defer cancel()
+	p.models, p.err = s.build(ctx, q, names)
+	if p.err != nil {
+		s.forget(p)
 	}
 }
 

@@ -3,12 +3,15 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -126,6 +129,33 @@ func replaceFile(name string, body []byte) (err error) {
 		err = os.Rename(tmp.Name(), name)
 	}
 	return err
+}
+
+// sweep removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody else
+// writes there: the store has the lock of the data folder.
+func sweep(dataDir string) (removed int, err error) {
+	dir := filepath.Join(dataDir, "charts")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	for _, e := range entries {
+		if !leftover(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return removed, fmt.Errorf("charts: remove a leftover: %w", err)
+		}
+		removed++
+	}
+	return removed, err
+}
+
+// leftover says whether a name is one of replaceFile's: .memory.html.123.
+func leftover(name string) bool {
+	file, hidden := strings.CutPrefix(strings.TrimSuffix(name, filepath.Ext(name)), ".")
+	ext := filepath.Ext(file)
+	return hidden && (ext == ".html" || ext == ".png") && slices.Contains(chart.Names(), strings.TrimSuffix(file, ext))
 }
 
 func syncDir(dir string) error {

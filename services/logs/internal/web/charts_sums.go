@@ -35,7 +35,7 @@ func (a archive) Sums(_ context.Context, step time.Duration, since, until time.T
 
 // recordsFor is the longest range whose records are read one by one: some 14 000 at ten containers, a quarter of a
 // second of one core.
-const recordsFor = 90 * time.Minute
+const recordsFor = chart.RecordsFor
 
 // sumStep is the width of the sums that a range is drawn from, 0 for records: the finest of which a series' points show
 // all. A selection of single containers needs the records.

@@ -141,3 +141,26 @@ func TestFilesAreWholeAndNeedNothing(t *testing.T) {
 		t.Errorf("the course's name: %d", w.Code)
 	}
 }
+
+// What a killed process left half-written goes at the start, and nothing else.
+func TestHalfWrittenChartsAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	if n, err := sweep(dir); n != 0 || err != nil {
+		t.Errorf("without a folder: %d, %v", n, err)
+	}
+	charts := filepath.Join(dir, "charts")
+	if err := os.Mkdir(charts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	keep := []string{".htaccess", ".memory.html", ".notes.html.1", "memory.html", "memory.html.1"}
+	for _, name := range append([]string{".memory.html.123", ".memory.png.7"}, keep...) {
+		if err := os.WriteFile(filepath.Join(charts, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	face(Deps{DataDir: dir}) // the service's start
+	left, err := os.ReadDir(charts)
+	if err != nil || len(left) != len(keep) {
+		t.Errorf("%v, %v; want %v", left, err, keep)
+	}
+}

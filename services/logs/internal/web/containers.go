@@ -21,7 +21,7 @@ func (h containers) register(r gin.IRouter) {
 	r.GET(contract.PathContainers+"/:id", h.life)
 }
 
-// populationRange is what a list without since looks back on.
+// populationRange is what a list without since looks back on from its end.
 const populationRange = 15 * time.Minute
 
 // list answers every container that a range has seen, the dead included, the largest consumers first.
@@ -35,7 +35,11 @@ func (h containers) list(c *gin.Context) {
 		return
 	}
 	if f.Since.IsZero() {
-		f.Since = h.Query.Now().Add(-populationRange)
+		end := f.Until
+		if end.IsZero() {
+			end = h.Query.Now()
+		}
+		f.Since = end.Add(-populationRange)
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()

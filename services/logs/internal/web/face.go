@@ -8,10 +8,13 @@ func face(d Deps) []resource {
 		d.Log.Error().Err(err).Msg("the page cannot be served: build the service again from a clean clone")
 		return nil
 	}
+	if removed, err := sweep(d.DataDir); err != nil || removed > 0 {
+		d.Log.Warn().Err(err).Int("files", removed).Msg("removed half-written charts of a process that was killed")
+	}
 	from := archive{d.Query, d.Store}
 	return []resource{
 		a,
-		newCharts(d, a, &studio{from: from}),
+		newCharts(d, a, newStudio(from)),
 		page{d, a, from},
 		lifePage{d, a, from},
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	maxKeys        = 10_000
 	keyAge         = 24 * time.Hour
 	maxKeyLength   = 200
+	// maxAnswer and maxAnswers bound the bytes kept, of one answer and of all. Without its answer a repetition is done
+	// again, which is safe: its records are duplicates.
+	maxAnswer  = 64 << 10
+	maxAnswers = 32 << 20
 )
 
 // answers remembers what was answered under a key.
@@ -27,6 +32,7 @@ type answers struct {
 	mu    sync.Mutex // guards the following fields
 	byKey map[string]*kept
 	order []string // oldest first
+	bytes int      // of all answers
 }
 
 type kept struct {
@@ -40,17 +46,20 @@ type kept struct {
 
 func newAnswers(now func() time.Time) *answers { return &answers{now: now, byKey: map[string]*kept{}} }
 
-// begin reserves a key; an earlier use is returned instead.
+// begin reserves a key; an earlier use is returned instead. Room is made after the look-up, so that the oldest key is
+// still known when it is asked for.
 func (a *answers) begin(key string, body [sha256.Size]byte) (earlier *kept) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.order) > 0 && (len(a.order) >= maxKeys || a.now().Sub(a.byKey[a.order[0]].at) > keyAge) {
-		delete(a.byKey, a.order[0])
-		a.order = a.order[1:]
+	for len(a.order) > 0 && a.now().Sub(a.byKey[a.order[0]].at) > keyAge {
+		a.forget(a.order[0])
 	}
 	if k := a.byKey[key]; k != nil {
 		copied := *k
 		return &copied
+	}
+	if len(a.order) >= maxKeys {
+		a.forget(a.order[0])
 	}
 	a.byKey[key] = &kept{body: body, at: a.now()}
 	a.order = append(a.order, key)
@@ -65,17 +74,22 @@ func (a *answers) end(key string, status int, media string, answer []byte) {
 	if k == nil {
 		return
 	}
-	if status == http.StatusOK {
-		k.done, k.status, k.media, k.answer = true, status, media, answer
+	if status != http.StatusOK || len(answer) > maxAnswer {
+		a.forget(key)
 		return
 	}
-	delete(a.byKey, key)
-	for i, other := range a.order {
-		if other == key {
-			a.order = append(a.order[:i:i], a.order[i+1:]...)
-			break
-		}
+	k.done, k.status, k.media, k.answer = true, status, media, answer
+	for a.bytes += len(answer); a.bytes > maxAnswers; {
+		a.forget(a.order[0])
 	}
+}
+
+// forget drops a key and its answer. The caller holds mu.
+func (a *answers) forget(key string) {
+	a.bytes -= len(a.byKey[key].answer)
+	delete(a.byKey, key)
+	i := slices.Index(a.order, key) // nearly always the first or the last
+	a.order = slices.Delete(a.order, i, i+1)
 }
 
 // idempotent runs do once for each key.
@@ -118,7 +132,7 @@ func (in *ingest) idempotent(c *gin.Context, body []byte, do func()) {
 	do()
 }
 
-// copyWriter keeps a copy of a small answer.
+// copyWriter keeps a copy of an answer, of a large one only enough to tell.
 type copyWriter struct {
 	gin.ResponseWriter
 	copied []byte
@@ -126,6 +140,6 @@ type copyWriter struct {
 
 // Write implements io.Writer.
 func (w *copyWriter) Write(b []byte) (int, error) {
-	w.copied = append(w.copied, b...)
+	w.copied = append(w.copied, b[:min(len(b), maxAnswer+1-len(w.copied))]...)
 	return w.ResponseWriter.Write(b)
 }

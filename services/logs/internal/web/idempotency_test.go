@@ -1,8 +1,11 @@
 package web
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +41,43 @@ func TestAKeyWithoutAnAnswerIsForgotten(t *testing.T) {
 				t.Errorf("stored %d times, answered %d %s", stored, again.Code, again.Body)
 			}
 		})
+	}
+}
+
+// keyed ends a request under a key with an answer of some bytes.
+func keyed(a *answers, key string, bytes int) {
+	a.begin(key, sha256.Sum256(nil))
+	a.end(key, http.StatusOK, "text/plain", make([]byte, bytes))
+}
+
+func TestTheOldestKeyIsKnownWhenItIsAskedFor(t *testing.T) {
+	a := newAnswers(time.Now)
+	for i := range maxKeys {
+		keyed(a, strconv.Itoa(i), 1)
+	}
+	if a.begin("0", sha256.Sum256(nil)) == nil {
+		t.Error("the oldest key went before it was looked up")
+	}
+	keyed(a, "new", 1)
+	if len(a.byKey) != maxKeys || len(a.order) != maxKeys || a.byKey["0"] != nil || a.byKey["1"] == nil {
+		t.Errorf("%d keys in an order of %d", len(a.byKey), len(a.order))
+	}
+}
+
+// Answers take a bounded number of bytes; what is not kept is done again.
+func TestAnswersAreBounded(t *testing.T) {
+	in := &ingest{answers: newAnswers(time.Now)}
+	done := 0
+	for range 2 {
+		once(in, func(c *gin.Context) { done++; c.String(http.StatusOK, strings.Repeat("x", maxAnswer+1)) })
+	}
+	if done != 2 || len(in.answers.byKey) != 0 {
+		t.Errorf("done %d times, %d keys", done, len(in.answers.byKey))
+	}
+	for i := range maxAnswers/maxAnswer + 3 {
+		keyed(in.answers, strconv.Itoa(i), maxAnswer)
+	}
+	if in.answers.bytes != maxAnswers || len(in.answers.byKey) != maxAnswers/maxAnswer {
+		t.Errorf("%d bytes of %d answers", in.answers.bytes, len(in.answers.byKey))
 	}
 }

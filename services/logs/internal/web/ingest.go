@@ -3,12 +3,15 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/semaphore"
@@ -73,8 +76,7 @@ func (in *ingest) post(c *gin.Context) {
 // receive calls do with the whole body when there is room for it, unless its Idempotency-Key was answered before.
 func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
 	size := bodySize(c.Request)
-	if in.room.Acquire(c.Request.Context(), size) != nil {
-		c.Abort() // the client has gone
+	if !in.enter(c, size) {
 		return
 	}
 	defer in.room.Release(size)
@@ -93,14 +95,33 @@ func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
 	in.idempotent(c, body, func() { do(body) })
 }
 
+// roomWait is how long a body waits for room. Uploads that trickle hold it for up to the time limit of a body: others are
+// told to come back instead of being held too, and a producer's spool does.
+const roomWait = 2 * time.Second
+
+// enter takes room for a body; false when the request has ended instead.
+func (in *ingest) enter(c *gin.Context, size int64) bool {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), roomWait)
+	defer cancel()
+	switch {
+	case in.room.Acquire(ctx, size) == nil:
+		return true
+	case c.Request.Context().Err() != nil:
+		c.Abort() // the client has gone
+	default:
+		retryLater(c, http.StatusTooManyRequests, 1, "other requests' bodies take all the room: try again")
+	}
+	return false
+}
+
 // store appends a parsed batch and answers.
 func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 	switch {
 	case b.syntax != nil:
-		fail(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b.rejected)...)
+		fail(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b)...)
 		return
 	case len(b.rejected) > 0 && (atomic || len(b.records) == 0):
-		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b.rejected)...)
+		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
 		return
 	}
 	result, err := in.Store.Append(c.Request.Context(), b.records)
@@ -108,17 +129,27 @@ func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 		failStore(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, contract.IngestResult{
+	c.JSON(http.StatusOK, ingestResult{IngestResult: contract.IngestResult{
 		Accepted: result.Accepted, Duplicates: result.Duplicates, Rejected: b.rejected,
 		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
 		SyncUS: uint64(result.Sync.Microseconds()),
-	})
+	}, RejectedMore: b.unlisted})
 }
 
-func fieldErrors(rejected []contract.Rejected) []contract.FieldError {
-	out := make([]contract.FieldError, len(rejected))
-	for i, r := range rejected {
+// ingestResult is the contract's answer and how many rejected records it does not list. A sender of batches of up to
+// maxRejected never sees that.
+type ingestResult struct {
+	contract.IngestResult
+	RejectedMore int `json:"rejected_more,omitempty"`
+}
+
+func fieldErrors(b *batch) []contract.FieldError {
+	out := make([]contract.FieldError, len(b.rejected), len(b.rejected)+1)
+	for i, r := range b.rejected {
 		out[i] = contract.FieldError{Line: r.Line, Reason: r.Reason}
+	}
+	if b.unlisted > 0 {
+		out = append(out, contract.FieldError{Reason: fmt.Sprintf("and %d more", b.unlisted)})
 	}
 	return out
 }
@@ -165,7 +196,7 @@ func (in *ingest) reuse(buf *bytes.Buffer) {
 // body reads the whole body into buf, unzipped, within the limits.
 func (in *ingest) body(c *gin.Context, buf *bytes.Buffer) ([]byte, bool) {
 	var src io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, contract.MaxBodyBytes)
-	switch encoding := c.GetHeader("Content-Encoding"); encoding {
+	switch encoding := c.GetHeader("Content-Encoding"); strings.ToLower(encoding) { // RFC 9110, section 8.4.1
 	case "", "identity":
 	case "gzip":
 		unzipped, err := gzip.NewReader(src)

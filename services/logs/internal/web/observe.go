@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ func (o *observer) middleware(c *gin.Context) {
 		}
 		status := c.Writer.Status()
 		took := time.Since(began)
-		o.seconds.WithLabelValues(c.Request.Method, path, strconv.Itoa(status)).Observe(took.Seconds())
+		o.seconds.WithLabelValues(methodLabel(c.Request.Method), path, strconv.Itoa(status)).Observe(took.Seconds())
 		event := o.log.Debug()
 		if status >= 500 {
 			event = o.log.Warn()
@@ -42,4 +43,15 @@ func (o *observer) middleware(c *gin.Context) {
 			Dur("took_ms", took).Msg("request")
 	}()
 	c.Next()
+}
+
+// methodLabel is a method as a label: whatever else a client calls itself is one series, not one each.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	default:
+		return "other"
+	}
 }

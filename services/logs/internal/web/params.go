@@ -71,19 +71,36 @@ func (p *params) time(name string) time.Time {
 	return t
 }
 
-var errTime = errors.New("write an RFC 3339 time, Unix seconds, or a duration before now such as 15m, 24h or 7d")
+var (
+	errTime = errors.New("write an RFC 3339 time, Unix seconds, or a duration before now such as 15m, 24h or 7d")
+	errYear = errors.New("want a year from 1970 to 9999")
+)
 
 func parseTime(v string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
-		return t, nil
+		return t, bounded(t)
 	}
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 && n < 1<<40 {
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
+		if n > maxUnix {
+			return time.Time{}, errYear
+		}
 		return time.Unix(n, 0), nil
 	}
 	if d, err := parseDuration(v); err == nil {
 		return now.Add(-d), nil
 	}
 	return time.Time{}, errTime
+}
+
+// maxUnix is the last second of the year 9999: an answer tells its range in RFC 3339, which has four digits.
+const maxUnix = 253402300799
+
+// bounded refuses times that an answer could not write, or whose range could not. The zero time is no bound.
+func bounded(t time.Time) error {
+	if year := t.UTC().Year(); t.IsZero() || year >= 1970 && year <= 9999 {
+		return nil
+	}
+	return errYear
 }
 
 // parseDuration is time.ParseDuration with days, and refuses negative ones.

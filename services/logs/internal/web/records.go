@@ -18,7 +18,15 @@ import (
 )
 
 // records is GET /v1/records, GET /v1/records/{seq} and GET /v1/decisions.
-type records struct{ Deps }
+type records struct {
+	Deps
+	seats chan struct{} // of streams
+}
+
+// maxStreams bounds the streams at once: each reads as fast as its client, for as long as there are records.
+const maxStreams = 32
+
+func newRecords(d Deps) records { return records{Deps: d, seats: make(chan struct{}, maxStreams)} }
 
 func (r records) register(g gin.IRouter) {
 	g.GET(contract.PathRecords, r.list)
@@ -87,6 +95,9 @@ func preferred(c *gin.Context) string {
 	}
 }
 
+// pageBytes ends a page before its limit: it is in memory as a whole.
+const pageBytes = 8 << 20
+
 func (r records) page(c *gin.Context, q query.Query, limit int, fields []string) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
@@ -94,7 +105,7 @@ func (r records) page(c *gin.Context, q query.Query, limit int, fields []string)
 	body.WriteString(`{"records":[`)
 	n, last, more := 0, uint64(0), false
 	err := r.Query.Lines(ctx, q, func(l query.Line) error {
-		if n == limit {
+		if n == limit || body.Len() >= pageBytes {
 			more = true
 			return query.ErrStop
 		}

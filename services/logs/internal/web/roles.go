@@ -29,7 +29,7 @@ func (r roles) middleware(c *gin.Context) {
 	if asked == "" {
 		return
 	}
-	token := strings.TrimPrefix(c.GetHeader("Authorization"), "Bearer ")
+	token := bearer(c.GetHeader("Authorization"))
 	for _, file := range files {
 		if file != "" && token != "" && holds(file, token) {
 			return
@@ -37,6 +37,15 @@ func (r roles) middleware(c *gin.Context) {
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="gestor"`)
 	fail(c, http.StatusUnauthorized, "this needs a token: Authorization: Bearer …")
+}
+
+// bearer is the token of an Authorization header, "" without one. The scheme is in any case (RFC 9110, section 11.1).
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // holds says whether a file holds the token; one that cannot be read holds none.

@@ -2,8 +2,10 @@ package web
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -26,50 +28,85 @@ type seedRoutes struct {
 func newSeed(in *ingest) *seedRoutes { return &seedRoutes{ingest: in, boot: rand.Text()} }
 
 func (s *seedRoutes) register(r gin.IRouter) {
-	r.POST("/logs", func(c *gin.Context) {
-		take(s, c, func(rows seed.Processes) []contract.Record { return seed.Records(rows, s.Query.Now()) })
-	})
-	r.POST("/memory", func(c *gin.Context) {
-		take(s, c, func(m seed.Memory) []contract.Record { return []contract.Record{m.Record(s.Query.Now())} })
-	})
+	r.POST("/logs", s.take(s.processes))
+	r.POST("/memory", s.take(s.memory))
 }
 
-// take decodes a body and stores the records made of it.
-func take[T any](s *seedRoutes, c *gin.Context, convert func(T) []contract.Record) {
-	if !acceptable(c, contract.MediaJSON) {
-		return
+// element is one element of a body as the records that it becomes.
+type element []contract.Record
+
+func (s *seedRoutes) processes(body []byte) ([]element, error) {
+	rows, err := seed.ReadProcesses(body)
+	out := make([]element, len(rows))
+	for i, p := range rows {
+		out[i] = p.Records(s.Query.Now())
 	}
-	s.receive(c, func(body []byte) {
-		var in T
-		if err := json.Unmarshal(body, &in); err != nil {
-			fail(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
+	return out, err
+}
+
+func (s *seedRoutes) memory(body []byte) ([]element, error) {
+	var m seed.Memory
+	err := json.Unmarshal(body, &m)
+	return []element{{m.Record(s.Query.Now())}}, err
+}
+
+// take decodes a body and stores the records made of it, all or none.
+func (s *seedRoutes) take(read func(body []byte) ([]element, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if !acceptable(c, contract.MediaJSON) {
 			return
 		}
-		s.store(c, s.identify(c, convert(in)), true)
-	})
+		s.receive(c, func(body []byte) {
+			elements, err := read(body)
+			var bad *seed.ElementError
+			switch {
+			case errors.As(err, &bad):
+				fail(c, http.StatusUnprocessableEntity, "nothing was stored", contract.FieldError{Line: bad.Element, Reason: bad.Reason})
+			case err != nil:
+				fail(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
+			default:
+				s.store(c, s.identify(elements, s.identity(c, body)), true)
+			}
+		})
+	}
 }
 
-// identify gives records an identity: that of the Idempotency-Key, under which a repetition after a restart is still a
-// duplicate, else a new one.
-func (s *seedRoutes) identify(c *gin.Context, records []contract.Record) *batch {
-	b := new(batch)
+// identity is the boot of records under an Idempotency-Key, "" without one. It is that of the request as a whole, so that
+// a repetition after a restart is a duplicate, and another body or another path under the same key is not.
+func (s *seedRoutes) identity(c *gin.Context, body []byte) string {
 	key := c.GetHeader(idempotencyKey)
+	if key == "" {
+		return ""
+	}
+	h := sha256.New()
+	for _, part := range []string{c.Request.URL.Path, key} { // neither holds a line feed
+		h.Write([]byte(part + "\n"))
+	}
+	h.Write(body)
+	return "key:" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// identify gives records an identity: numbers under the given boot, else new ones.
+func (s *seedRoutes) identify(elements []element, boot string) *batch {
+	b := new(batch)
 	parser := line.NewParser()
-	for i, rec := range records {
-		rec.Host, rec.Boot, rec.Producer, rec.PSeq = "seed", s.boot, "seed", s.pseq.Add(1)
-		if key != "" {
-			rec.Boot, rec.PSeq = "key:"+key, uint64(i+1)
-		}
-		if rec.Time.IsZero() {
-			rec.Time = s.Query.Now().Truncate(time.Microsecond)
-		}
-		text, err := json.Marshal(rec)
-		if err == nil {
-			b.records = append(b.records, line.Record{})
-			_, _, err = parser.Next(text, nil, &b.records[len(b.records)-1])
-		}
-		if err != nil {
-			b.rejected = append(b.rejected, contract.Rejected{Line: i + 1, Reason: fmt.Sprint(err)})
+	n := uint64(0)
+	for i, e := range elements {
+		for _, rec := range e {
+			n++
+			rec.Host, rec.Boot, rec.Producer, rec.PSeq = "seed", boot, seed.Producer, n
+			if boot == "" {
+				rec.Boot, rec.PSeq = s.boot, s.pseq.Add(1)
+			}
+			if rec.Time.IsZero() {
+				rec.Time = s.Query.Now().Truncate(time.Microsecond)
+			}
+			text, err := json.Marshal(rec)
+			if err != nil {
+				b.reject(i+1, err.Error())
+				continue
+			}
+			b.one(parser, text, i+1)
 		}
 	}
 	return b

@@ -2,9 +2,11 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -24,6 +26,7 @@ type outlet struct {
 	c       *gin.Context
 	control *http.ResponseController
 	buf     bytes.Buffer
+	sent    time.Time // when it was last flushed
 }
 
 func newOutlet(c *gin.Context, media string) *outlet {
@@ -41,6 +44,7 @@ func (o *outlet) flush() error {
 		return err
 	}
 	o.buf.Reset()
+	o.sent = time.Now()
 	return o.control.Flush()
 }
 
@@ -52,8 +56,46 @@ func (o *outlet) flushLarge() error {
 	return o.flush()
 }
 
-// stream answers every match in constant memory. Closing the connection ends the query.
+// takeSeat takes one of a bounded number of seats; without a free one it answers, and leave is nil.
+func takeSeat(c *gin.Context, seats chan struct{}, what string) (leave func()) {
+	select {
+	case seats <- struct{}{}:
+		return func() { <-seats }
+	default:
+		retryLater(c, http.StatusTooManyRequests, 10, fmt.Sprintf("%d %s are open already", cap(seats), what))
+		return nil
+	}
+}
+
+var errClosing = errors.New("the service is shutting down")
+
+// untilClosing is a context that ends with its parent, or with the service and the cause errClosing.
+func (d Deps) untilClosing(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	select {
+	case <-d.Closing: // what begins now ends now
+		cancel(errClosing)
+	default:
+	}
+	go func() {
+		select {
+		case <-d.Closing:
+			cancel(errClosing)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// stream answers every match in constant memory. Closing the connection ends the query, and so does the service's end.
 func (r records) stream(c *gin.Context, q query.Query, format string, limit int, fields []string) {
+	leave := takeSeat(c, r.seats, "streams")
+	if leave == nil {
+		return
+	}
+	defer leave()
+	ctx, cancel := r.untilClosing(c.Request.Context())
+	defer cancel()
 	media := contract.MediaNDJSON
 	if format == "csv" {
 		media = contract.MediaCSV + "; charset=utf-8; header=present"
@@ -63,23 +105,36 @@ func (r records) stream(c *gin.Context, q query.Query, format string, limit int,
 	if format == "csv" {
 		write = out.csv(fields)
 	}
-	n := 0
-	err := r.Query.Lines(c.Request.Context(), q, func(l query.Line) error {
-		if n++; limit > 0 && n > limit {
-			return query.ErrStop
-		}
+	err := r.Query.Lines(ctx, q, atMost(limit, func(l query.Line) error {
 		if err := write(l); err != nil {
 			return err
 		}
 		return out.flushLarge()
-	})
+	}))
 	if err == nil {
 		err = out.flush()
 	}
-	if err != nil && !c.Writer.Written() {
-		failStore(c, err)
-	} else if err != nil {
+	switch {
+	case err == nil:
+	case c.Writer.Written():
 		panic(http.ErrAbortHandler) // the client sees a broken stream, not a short one
+	case errors.Is(context.Cause(ctx), errClosing):
+		retryLater(c, http.StatusServiceUnavailable, 5, errClosing.Error())
+	default:
+		failStore(c, err)
+	}
+}
+
+// atMost ends a query with its nth line, without a search for one more; 0 is no end.
+func atMost(n int, send func(query.Line) error) func(query.Line) error {
+	return func(l query.Line) error {
+		if err := send(l); err != nil {
+			return err
+		}
+		if n--; n == 0 {
+			return query.ErrStop
+		}
+		return nil
 	}
 }
 

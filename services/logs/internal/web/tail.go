@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -37,36 +36,28 @@ func (t *tail) register(r gin.IRouter) { r.GET(contract.PathTail, t.get) }
 func (t *tail) get(c *gin.Context) {
 	p := newParams(c.Request.URL.Query(), t.Query.Now())
 	filter := p.filter()
-	format := p.choice("format", "sse", "sse", "ndjson")
+	fallback := "sse"
 	if preferred(c) == "ndjson" {
-		format = "ndjson"
+		fallback = "ndjson"
 	}
+	format := p.choice("format", fallback, "sse", "ndjson")
 	after, resumed := t.start(c, p, &filter)
 	if bad := p.done(); bad != nil {
 		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
 		return
 	}
-	select {
-	case t.seats <- struct{}{}:
-		defer func() { <-t.seats }()
-	default:
-		retryLater(c, http.StatusTooManyRequests, 10, fmt.Sprintf("%d tails are open already", maxTails))
+	leave := takeSeat(c, t.seats, "tails")
+	if leave == nil {
 		return
 	}
+	defer leave()
 	media := "text/event-stream"
 	if format == "ndjson" {
 		media = contract.MediaNDJSON
 	}
 	s := &tailStream{outlet: newOutlet(c, media), query: t.Query, filter: filter, sse: format == "sse", after: after}
-	ctx, cancel := context.WithCancel(c.Request.Context())
+	ctx, cancel := t.untilClosing(c.Request.Context())
 	defer cancel()
-	go func() { // the service's end is the stream's end
-		select {
-		case <-t.Closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	if resumed {
 		s.gapBefore(t.Store.Oldest())
 	}
@@ -74,7 +65,7 @@ func (t *tail) get(c *gin.Context) {
 }
 
 // start is the number after which the tail begins: that of Last-Event-ID, else before the first record of since, else
-// the newest.
+// the newest. An id above the newest is of another data folder: nothing of this one was sent.
 func (t *tail) start(c *gin.Context, p *params, f *contract.Filter) (after uint64, resumed bool) {
 	last := c.GetHeader("Last-Event-ID")
 	if last == "" {
@@ -87,7 +78,10 @@ func (t *tail) start(c *gin.Context, p *params, f *contract.Filter) (after uint6
 		if err != nil {
 			p.wrong("Last-Event-ID", "want the id of an event of this stream")
 		}
-		return min(n, t.Query.Head()), true
+		if n > t.Query.Head() {
+			n = 0
+		}
+		return n, true
 	}
 	if !f.Since.IsZero() {
 		return 0, false
@@ -112,13 +106,14 @@ func (t *tail) run(ctx context.Context, s *tailStream) {
 			return
 		case <-time.After(tailPace):
 		}
-		wait, cancel := context.WithTimeout(ctx, heartbeat)
+		wait, cancel := context.WithDeadline(ctx, s.sent.Add(heartbeat))
 		err := t.Store.Wait(wait, s.after)
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, context.DeadlineExceeded) && s.ping() != nil {
+		// Records that do not match end the wait, not the silence.
+		if (err != nil || time.Since(s.sent) >= heartbeat) && s.ping() != nil {
 			return
 		}
 	}

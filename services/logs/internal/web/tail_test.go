@@ -126,3 +126,23 @@ func TestTailsAreBounded(t *testing.T) {
 		t.Errorf("%d", w.Code)
 	}
 }
+
+// An id that this store has not given is of another data folder: the tail begins at the beginning.
+func TestTailOfANewFolderBeginsAtTheBeginning(t *testing.T) {
+	a := newAPI(t)
+	server := httptest.NewServer(a.handler)
+	defer server.Close()
+	a.post("/v1/records", systemLine(1, ""))
+	lines, stop := listen(t, server.URL+"/v1/tail", "Last-Event-ID", "999")
+	defer stop()
+	expect(t, lines, ": alive", "id: 1", `"pseq":1`)
+}
+
+func TestTheFormatThatIsNamedWins(t *testing.T) {
+	a := newAPI(t)
+	server := httptest.NewServer(a.handler)
+	defer server.Close()
+	lines, stop := listen(t, server.URL+"/v1/tail?format=sse", "Accept", contract.MediaNDJSON)
+	defer stop()
+	expect(t, lines, ": alive")
+}

@@ -29,6 +29,8 @@ type Deps struct {
 	// WriteToken and ReadToken name files that hold a bearer token; "" asks for none. They are read on every request, so
 	// that a token is changed by writing the file.
 	WriteToken, ReadToken string
+	// Hosts are further names that the service is asked under; "*" is any.
+	Hosts []string
 	// Closing is closed when the service shuts down: streams end.
 	Closing <-chan struct{}
 }
@@ -49,11 +51,12 @@ func New(d Deps) http.Handler {
 	engine.NoMethod(func(c *gin.Context) {
 		fail(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
 	})
-	engine.Use(newObserver(d).middleware, recovered(d.Log), headers, roles{write: d.WriteToken, read: d.ReadToken}.middleware)
+	engine.Use(newObserver(d).middleware, recovered(d.Log), headers,
+		newHosts(d).middleware, newOrigins().middleware, roles{write: d.WriteToken, read: d.ReadToken}.middleware)
 	for _, r := range resources(d) {
 		r.register(engine)
 	}
-	return engine
+	return answerHead(engine)
 }
 
 // resources lists the parts.
@@ -62,7 +65,7 @@ func resources(d Deps) []resource {
 	return append([]resource{
 		in,
 		newSeed(in),
-		records{d},
+		newRecords(d),
 		newTail(d),
 		stats{d},
 		containers{d},

@@ -1,0 +1,81 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/store"
+	"gestor.local/logs/internal/web"
+)
+
+// What another site makes a browser send is refused where it would store or write; other clients send no such headers.
+func TestOtherSitesDoNotStore(t *testing.T) {
+	a := newAPI(t)
+	for _, c := range []struct {
+		method, target, header, value string
+		want                          int
+	}{
+		{"POST", "/v1/records", "Sec-Fetch-Site", "cross-site", 403},
+		{"POST", "/v1/records", "Sec-Fetch-Site", "same-site", 403},
+		{"POST", "/v1/records", "Origin", "http://evil.example", 403},
+		{"POST", "/v1/records", "Origin", "http://127.0.0.1:8080", 200},
+		{"POST", "/v1/records", "Sec-Fetch-Site", "same-origin", 200},
+		{"POST", "/v1/records", "User-Agent", "curl/8", 200},
+		{"POST", "/logs", "Sec-Fetch-Site", "cross-site", 403},
+		{"POST", "/v1/charts", "Sec-Fetch-Site", "cross-site", 403},
+		{"GET", "/graficar", "Sec-Fetch-Site", "cross-site", 403},
+		{"HEAD", "/graficar", "Sec-Fetch-Site", "none", 405},
+		{"GET", "/v1/records", "Sec-Fetch-Site", "cross-site", 200}, // a link; it cannot be read from there
+		{"GET", "/", "Sec-Fetch-Site", "none", 200},
+	} {
+		w := a.do(c.method, c.target, strings.NewReader(systemLine(1, "")), "Content-Type", contract.MediaNDJSON, c.header, c.value)
+		if w.Code != c.want {
+			t.Errorf("%s %s with %s: %s: %d, want %d", c.method, c.target, c.header, c.value, w.Code, c.want)
+		}
+	}
+}
+
+// A site that gives its name this service's address is not answered.
+func TestForeignNamesAreRefused(t *testing.T) {
+	named := func(hosts ...string) *api {
+		return newAPI(t, func(d *web.Deps, _ *store.Config) { d.Hosts = hosts })
+	}
+	plain, more, anyName := named(), named(" Gestor.Example "), named("*")
+	token := newAPI(t, func(d *web.Deps, _ *store.Config) { d.ReadToken = "/nowhere" })
+	for _, c := range []struct {
+		of     *api
+		host   string
+		target string
+		want   int
+	}{
+		{plain, "127.0.0.1:8080", "/v1/records", 200},
+		{plain, "192.168.1.7", "/v1/records", 200},
+		{plain, "[::1]:8080", "/v1/records", 200},
+		{plain, "[::1]", "/v1/records", 200},
+		{plain, "localhost:8080", "/v1/records", 200},
+		{plain, "LOCALHOST.", "/v1/records", 200},
+		{plain, "gestor.localhost", "/v1/records", 200},
+		{plain, "logs:8080", "/metrics", 200},
+		{plain, "", "/v1/records", 200}, // HTTP/1.0
+		{plain, "evil.example:8080", "/v1/records", 421},
+		{plain, "evil.example", "/healthz", 421},
+		{plain, "evil.example", "/version", 421},
+		{plain, "evil.example", "/", 421},
+		{plain, "127.0.0.1.evil.example", "/v1/records", 421},
+		{more, "gestor.example:80", "/v1/records", 200},
+		{more, "evil.example", "/v1/records", 421},
+		{anyName, "evil.example", "/v1/records", 200},
+		{token, "evil.example", "/v1/records", 401},
+		{token, "evil.example", "/healthz", 200},
+	} {
+		w := c.of.get(c.target, "Host", c.host)
+		if w.Code != c.want {
+			t.Errorf("%s of %q: %d, want %d", c.target, c.host, w.Code, c.want)
+		}
+		if w.Code == 421 && !strings.Contains(w.Body.String(), "GESTOR_HOSTS") {
+			t.Errorf("no way out: %s", w.Body)
+		}
+	}
+}

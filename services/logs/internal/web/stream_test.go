@@ -1,0 +1,99 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/query"
+)
+
+// aRequest is a handler's context by itself.
+func aRequest(ctx context.Context, method, target string) (*gin.Context, *httptest.ResponseRecorder) {
+	w := httptest.NewRecorder()
+	c, _ := gin.CreateTestContext(w)
+	c.Request = httptest.NewRequest(method, target, nil).WithContext(ctx)
+	return c, w
+}
+
+func TestALimitedStreamEndsWithItsLastLine(t *testing.T) {
+	sent := 0
+	send := atMost(2, func(query.Line) error { sent++; return nil })
+	if first, second := send(query.Line{}), send(query.Line{}); first != nil || !errors.Is(second, query.ErrStop) || sent != 2 {
+		t.Errorf("%v, %v, %d sent", first, second, sent)
+	}
+	if send := atMost(0, func(query.Line) error { return nil }); send(query.Line{}) != nil {
+		t.Error("a stream without a limit ended")
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	r := newRecords(Deps{})
+	for range cap(r.seats) {
+		r.seats <- struct{}{}
+	}
+	c, w := aRequest(t.Context(), http.MethodGet, contract.PathRecords)
+	r.stream(c, query.Query{}, "ndjson", 0, nil)
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestTheServicesEndEndsAStreamsContext(t *testing.T) {
+	closing := make(chan struct{})
+	ctx, cancel := Deps{Closing: closing}.untilClosing(t.Context())
+	defer cancel()
+	if ctx.Err() != nil {
+		t.Fatal(ctx.Err())
+	}
+	close(closing)
+	<-ctx.Done()
+	if !errors.Is(context.Cause(ctx), errClosing) {
+		t.Error(context.Cause(ctx))
+	}
+}
+
+// Uploads that never end hold the room for bodies: others are told to come back, and one that has gone is told nothing.
+func TestABodyWithoutRoomIsToldToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := &ingest{room: semaphore.NewWeighted(1)}
+		if !in.room.TryAcquire(1) {
+			t.Fatal("no room")
+		}
+		c, w := aRequest(t.Context(), http.MethodPost, contract.PathRecords)
+		c.Request.ContentLength = 1
+		in.receive(c, func([]byte) { t.Error("it was let in") })
+		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		c, w = aRequest(gone, http.MethodPost, contract.PathRecords)
+		c.Request.ContentLength = 1
+		in.receive(c, func([]byte) { t.Error("it was let in") })
+		if w.Body.Len() > 0 {
+			t.Errorf("who has gone: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func TestGzipIsRefusedInEverySpelling(t *testing.T) {
+	for header, want := range map[string]bool{
+		"": false, "gzip": true, "GZIP, br": true, "br": false, "gzip;q=1.0": true, "gzip; q=0.5": true,
+		"gzip;q=0": false, "gzip;q=0.0": false, "gzip; Q=0.000": false, "br, gzip ; q=0.00": false,
+	} {
+		c, _ := aRequest(t.Context(), http.MethodGet, "/")
+		c.Request.Header.Set("Accept-Encoding", header)
+		if got := acceptsGzip(c); got != want {
+			t.Errorf("%q: %v", header, got)
+		}
+	}
+}
