@@ -136,6 +136,9 @@ func (o *onlooker) Acted(govern.Acted) {
 	}
 }
 
+// Adopted does not happen: nobody reloads.
+func (o *onlooker) Adopted(contract.Policy) {}
+
 // memory is a journal that only remembers the last tick: nothing is done that would have to be remembered.
 type memory struct {
 	mu   sync.Mutex // guards all following fields

@@ -155,14 +155,23 @@ func (p *parts) awaitLogs(ctx context.Context) {
 func (p *parts) began(policy contract.Policy) {
 	records := []contract.Record{startRecord(policy)}
 	if p.recovered.TornBytes > 0 || p.recovered.BadLines > 0 {
-		records = append(records, contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
-			Event: "torn_tail", Level: "warn", Message: "the journal had a torn or damaged end; it was copied aside",
-			Details: map[string]any{"bytes": p.recovered.TornBytes, "bad_lines": p.recovered.BadLines, "copy": p.recovered.TornCopy},
-		}))
+		records = append(records, tornRecord(p.recovered))
 	}
 	if err := p.spool.Append(records...); err != nil {
 		p.log.Warn().Err(err).Msg("the first records could not be kept")
 	}
+}
+
+// tornRecord tells of a journal that an earlier run could not finish writing.
+func tornRecord(r journal.Recovery) contract.Record {
+	message := "the journal had a torn or damaged end; it was copied aside"
+	if r.TornBytes > 0 && r.TornCopy == "" {
+		message = "the journal had a torn end; it was cut off without a copy, since the disk is full: make room on the volume of GESTOR_STATE"
+	}
+	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
+		Event: "torn_tail", Level: "warn", Message: message,
+		Details: map[string]any{"bytes": r.TornBytes, "bad_lines": r.BadLines, "copy": r.TornCopy},
+	})
 }
 
 // farewell sends the last records and asks for the charts: the manager's last request.

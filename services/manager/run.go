@@ -35,6 +35,10 @@ import (
 //
 // Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
+	// A signal that nobody listens to ends the process: not while it starts, and not while it lets its victims end.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	policy, err := cfg.policy()
 	if err != nil {
 		return because(exitConfig, err)
@@ -62,13 +66,13 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: version}.Server(cfg.Ops)
 
 	parts.began(policy)
-	err = together(ctx, cfg, log, parts, governor, server)
+	err = together(ctx, cfg, log, parts, governor, server, hup)
 	parts.farewell(err)
 	return err
 }
 
 // together runs all actors until one of them ends; the others are then told to stop.
-func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server) error {
+func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server, hup <-chan os.Signal) error {
 	var g run.Group
 	add := func(actor func(context.Context) error) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -79,9 +83,9 @@ func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts,
 		log.Info().Msg("stopping")
 		return nil
 	})
-	add(governor.Run)
+	add(func(ctx context.Context) error { return because(exitStorage, governor.Run(ctx)) }) // it fails with its journal only
 	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
-	add(func(ctx context.Context) error { return reloads(ctx, cfg, governor, log) })
+	add(func(ctx context.Context) error { return reloads(ctx, hup, cfg, governor, log) })
 	g.Add(func() error {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose a free port", cfg.Ops, err))
@@ -98,11 +102,8 @@ func shutdown(server *http.Server) {
 	_ = server.Shutdown(ctx) // the connections end with the process
 }
 
-// reloads hands the governor the policy again on every SIGHUP.
-func reloads(ctx context.Context, cfg config, governor *govern.Governor, log zerolog.Logger) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// reloads hands the governor the policy again on every SIGHUP; one that came during the start is followed first.
+func reloads(ctx context.Context, hup <-chan os.Signal, cfg config, governor *govern.Governor, log zerolog.Logger) error {
 	for {
 		select {
 		case <-ctx.Done():

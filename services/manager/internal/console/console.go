@@ -90,6 +90,9 @@ func (c *Console) Acted(a govern.Acted) {
 	_, _ = io.WriteString(c.w, line+"\n")
 }
 
+// Adopted prints nothing: the log has the event.
+func (c *Console) Adopted(contract.Policy) {}
+
 func countOf(p *contract.Plan, class contract.Class) contract.ClassCount {
 	for _, c := range p.Counts {
 		if c.Class == class {

@@ -35,6 +35,9 @@ func (l *Lines) Ticked(r *govern.Report) {
 	line.Int("in_flight", r.InFlight).Msg("tick")
 }
 
+// Adopted logs nothing: the loop has logged the event.
+func (l *Lines) Adopted(contract.Policy) {}
+
 // Acted logs the end of an action.
 func (l *Lines) Acted(a govern.Acted) {
 	line := l.log.Info()

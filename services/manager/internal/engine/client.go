@@ -3,38 +3,64 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	docker "github.com/docker/docker/client"
 )
 
 // Client speaks to one engine. It is safe for concurrent use.
 type Client struct {
-	api *docker.Client
+	host string
+	api  atomic.Pointer[docker.Client]
 }
 
 // Open makes a client for host ("unix:///var/run/docker.sock", "tcp://…"; "" = the environment's DOCKER_HOST, else the
 // default socket). The version is negotiated, since an older engine refuses every call of a newer client. Nothing is
 // sent yet: use Name to see whether the engine answers.
 func Open(host string) (*Client, error) {
+	api, err := dial(host)
+	if err != nil {
+		return nil, fmt.Errorf("engine open %q: %w; set GESTOR_ENGINE to the engine's socket, e.g. unix:///var/run/docker.sock", host, err)
+	}
+	c := &Client{host: host}
+	c.api.Store(api)
+	return c, nil
+}
+
+func dial(host string) (*docker.Client, error) {
 	opts := []docker.Opt{docker.FromEnv, docker.WithAPIVersionNegotiation()}
 	if host != "" {
 		opts = append(opts, docker.WithHost(host))
 	}
-	api, err := docker.NewClientWithOpts(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("engine open %q: %w; set GESTOR_ENGINE to the engine's socket, e.g. unix:///var/run/docker.sock", host, err)
+	return docker.NewClientWithOpts(opts...)
+}
+
+// wrap makes an error of this package of what the engine answered. An engine that was replaced by another version may refuse
+// the version that was agreed on, and every later call with it: the next one agrees anew.
+func (c *Client) wrap(op, id string, err error) error {
+	if refusesVersion(err) {
+		c.renew()
 	}
-	return &Client{api: api}, nil
+	return wrap(op, id, err)
+}
+
+// renew forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be a new one.
+func (c *Client) renew() {
+	api, err := dial(c.host)
+	if err != nil {
+		return // it could be made before; the old one fails again, and this is tried again
+	}
+	_ = c.api.Swap(api).Close() // its idle connections; calls under way keep theirs
 }
 
 // Close drops the idle connections.
-func (c *Client) Close() error { return c.api.Close() }
+func (c *Client) Close() error { return c.api.Load().Close() }
 
 // Name returns what the engine calls its machine.
 func (c *Client) Name(ctx context.Context) (string, error) {
-	info, err := c.api.Info(ctx)
+	info, err := c.api.Load().Info(ctx)
 	if err != nil {
-		return "", wrap("info", "", err)
+		return "", c.wrap("info", "", err)
 	}
 	return info.Name, nil
 }

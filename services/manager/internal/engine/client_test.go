@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,6 +256,41 @@ func TestThrottledNeverRaisesALimitAndKeepsItsForm(t *testing.T) {
 	for _, tt := range tests {
 		if got := tt.limit.Throttled(tt.millicores); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// An engine is upgraded or put back while the manager runs: the version that was agreed on is refused from then on.
+func TestAnotherVersionIsAgreedOnWhenTheEngineChanges(t *testing.T) {
+	var version atomic.Value
+	version.Store("1.41")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := version.Load().(string)
+		switch {
+		case r.URL.Path == "/_ping":
+			w.Header().Set("Api-Version", now)
+		case strings.HasPrefix(r.URL.Path, "/v"+now+"/"):
+			body("[]")(w, r)
+		case now == "1.44":
+			says(400, "client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version")(w, r)
+		default:
+			says(400, "client version 1.44 is too new. Maximum supported API version is "+now)(w, r)
+		}
+	}))
+	defer server.Close()
+	c, err := engine.Open("tcp://" + strings.TrimPrefix(server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, v := range []string{"1.41", "1.44", "1.40"} {
+		version.Store(v)
+		_, first := c.List(context.Background())
+		if v != "1.41" && engine.KindOf(first) != engine.KindOther {
+			t.Errorf("%s: the first call says %v", v, first)
+		}
+		if _, err := c.List(context.Background()); err != nil {
+			t.Errorf("%s: the second call says %v", v, err)
 		}
 	}
 }

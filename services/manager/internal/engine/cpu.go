@@ -48,6 +48,6 @@ func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 	if limit.NanoCPUs == 0 && limit.QuotaUS == 0 {
 		r.CPUQuota = unlimitedQuota
 	}
-	_, err := c.api.ContainerUpdate(ctx, id, container.UpdateConfig{Resources: r})
-	return wrap("update", id, err)
+	_, err := c.api.Load().ContainerUpdate(ctx, id, container.UpdateConfig{Resources: r})
+	return c.wrap("update", id, err)
 }

@@ -101,6 +101,15 @@ func classify(err error) Kind {
 	}
 }
 
+// refusesVersion says that the engine does not speak the API version of the call (api/server/middleware/version.go).
+func refusesVersion(err error) bool {
+	if err == nil || !errdefs.IsInvalidArgument(err) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "client version") && (strings.Contains(text, "is too old") || strings.Contains(text, "is too new"))
+}
+
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()

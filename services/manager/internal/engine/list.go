@@ -24,9 +24,9 @@ func (c *Client) ListOwned(ctx context.Context) (contract.Inventory, error) {
 }
 
 func (c *Client) list(ctx context.Context, args filters.Args) (contract.Inventory, error) {
-	rows, err := c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+	rows, err := c.api.Load().ContainerList(ctx, container.ListOptions{All: true, Filters: args})
 	if err != nil {
-		return contract.Inventory{}, wrap("list", "", err)
+		return contract.Inventory{}, c.wrap("list", "", err)
 	}
 	inv := contract.Inventory{Entries: make([]contract.Entry, 0, len(rows))}
 	for i := range rows {

@@ -25,9 +25,9 @@ func (v View) Removing() bool { return v.State == "removing" }
 
 // Look inspects one container.
 func (c *Client) Look(ctx context.Context, id string) (View, error) {
-	raw, err := c.api.ContainerInspect(ctx, id)
+	raw, err := c.api.Load().ContainerInspect(ctx, id)
 	if err != nil {
-		return View{}, wrap("look", id, err)
+		return View{}, c.wrap("look", id, err)
 	}
 	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/")}
 	if raw.Config != nil {

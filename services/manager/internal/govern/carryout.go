@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"strings"
+	"time"
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
@@ -13,10 +14,12 @@ import (
 // carryOut gives the orders of this tick: those of its plan, and the next rung of victims that were throttled. Nothing is
 // begun on a tick with a failing gate, and what waits for a free hand is called off.
 func (g *Governor) carryOut(t *tick) {
+	g.freeUnwanted(t)
 	if !t.clear() || t.plan == nil {
 		g.callOff("the tick is gated: " + strings.Join(gateNames(t.findings), ", "))
 		return
 	}
+	g.spareUnwanted(t)
 	g.pump() // remains that reconcile found
 	g.policyChanged, g.surpriseSeen = false, t.plan.Surprise
 	if g.Policy.Mode == contract.ModeObserve {
@@ -34,9 +37,6 @@ func (g *Governor) carryOut(t *tick) {
 		return
 	}
 	t.orders = len(batch)
-	if g.active == 0 {
-		g.actBegan = t.at
-	}
 	for _, f := range batch {
 		g.launch(t, f)
 	}
@@ -102,22 +102,63 @@ func withoutThrottle(ladder []contract.Rung) (rungs []contract.Rung) {
 	return rungs
 }
 
-// nextRungs takes the throttled victims whose time is over to their end, and lets those go that the policy no longer
-// wants to remove by force.
-func (g *Governor) nextRungs(t *tick) []*flight {
-	var due []*flight
+// freeUnwanted gives the throttled victims their limits back that nobody is going to remove any more. That takes nothing
+// from anybody, so that a failing gate does not keep it back.
+func (g *Governor) freeUnwanted(t *tick) {
 	for _, f := range g.flights.in(stageHeld) {
-		switch {
-		case g.Policy.Mode != contract.ModeEnforce:
+		if g.Policy.Mode != contract.ModeEnforce || !wants(t.plan, f.order.Victim.ID) {
 			g.unthrottle(f)
-		case t.n >= f.due && !t.plan.Surprise:
-			before := f.order.Before
-			f.order = g.order(t, f.order.Victim)
-			f.order.Before, f.verb = before, contract.ActionRemove
-			due = append(due, f)
 		}
 	}
+}
+
+// spareUnwanted calls off what waits for a free hand and is protected or not ours any more, remains included.
+func (g *Governor) spareUnwanted(t *tick) {
+	queue := g.queue
+	g.queue = nil
+	for _, f := range queue {
+		if f.verb == contract.ActionUnthrottle || wants(t.plan, f.order.Victim.ID) {
+			g.queue = append(g.queue, f)
+			continue
+		}
+		g.refuse(f, "the policy does not want it removed any more")
+	}
+}
+
+// wants says whether a container that was chosen before is still to go by the plan of now, which sees it as leaving unless
+// something weighs more. What the plan does not know is gone, or cannot be judged: the last look decides about it.
+func wants(plan *contract.Plan, id string) bool {
+	if plan == nil {
+		return true
+	}
+	i := slices.IndexFunc(plan.Verdicts, func(v contract.Verdict) bool { return v.ID == id })
+	return i < 0 || plan.Verdicts[i].Verdict == contract.VerdictRemove || plan.Verdicts[i].Reason == contract.ReasonLeaving
+}
+
+// nextRungs takes the throttled victims whose time is over to their end, no more at a time than the caps allow: they may
+// have waited behind a gate.
+func (g *Governor) nextRungs(t *tick) []*flight {
+	if t.plan.Surprise {
+		return nil
+	}
+	g.kills = lastMinute(g.kills, t.at)
+	budget := min(g.Policy.Caps.PerTick, g.Policy.Caps.PerMinute-len(g.kills))
+	var due []*flight
+	for _, f := range g.flights.in(stageHeld) {
+		if t.n < f.due || len(due) >= budget {
+			continue
+		}
+		before := f.order.Before
+		f.order = g.order(t, f.order.Victim)
+		f.order.Before, f.verb = before, contract.ActionRemove
+		due = append(due, f)
+	}
 	return due
+}
+
+// lastMinute are those of the times that lie within the minute before now: the span of contract.Caps.PerMinute.
+func lastMinute(times []time.Time, now time.Time) []time.Time {
+	return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
 }
 
 // writeDown makes the intents durable, first in the spool, then in the journal. If either fails nothing is done.
@@ -137,6 +178,7 @@ func (g *Governor) writeDown(t *tick, batch []*flight) error {
 		t.fail(GateSpool, err.Error())
 		return err
 	}
+	g.decisionsTold(t)
 	if len(intents) == 0 {
 		return nil
 	}
@@ -159,10 +201,13 @@ func subjectOf(v contract.Verdict) contract.Subject {
 	return contract.Subject{Container: v.ID, Name: v.Name, Image: v.Image, Class: v.Class}
 }
 
-// launch puts a flight into the queue.
+// launch puts a flight into the queue. A victim counts once, with its first rung.
 func (g *Governor) launch(t *tick, f *flight) {
 	if f.verb == contract.ActionRemove {
-		g.removals = append(g.removals, t.at)
+		g.kills = append(g.kills, t.at)
+	}
+	if f.verb != contract.ActionShadowRemove && !f.counted {
+		g.removals, f.counted = append(g.removals, t.at), true
 	}
 	f.stage = stageQueued
 	g.flights[f.order.Victim.ID] = f
@@ -175,6 +220,6 @@ func (g *Governor) refuseAll(batch []*flight, why string) {
 		if f.verb == contract.ActionThrottle {
 			continue
 		}
-		_ = g.append(g.actionRecord(f, contract.PhaseOutcome, actuator.Result{Outcome: contract.OutcomeRefused, Why: why}))
+		g.keep(g.actionRecord(f, contract.PhaseOutcome, actuator.Result{Outcome: contract.OutcomeRefused, Why: why}))
 	}
 }

@@ -36,7 +36,7 @@ func (g *Governor) decide(t *tick) {
 
 // context is the manager's memory as the policy may see it.
 func (g *Governor) context(t *tick) contract.Context {
-	g.removals = slices.DeleteFunc(g.removals, func(at time.Time) bool { return t.at.Sub(at) >= time.Minute })
+	g.removals = lastMinute(g.removals, t.at)
 	return contract.Context{
 		Tick: t.n, Suite: g.Self.Suite, SuiteIDs: g.suiteIDs, Leaving: g.flights.leaving(),
 		Stuck: slices.Sorted(maps.Keys(g.stuck)), FutileNames: t.futile, RemovedLastMinute: len(g.removals),

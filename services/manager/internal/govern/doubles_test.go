@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
 )
 
@@ -21,6 +23,33 @@ func (brokenJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error { 
 func (brokenJournal) Intent(...journal.Intent) error                          { return errFull }
 func (brokenJournal) Outcome(...journal.Outcome) error                        { return errFull }
 func (brokenJournal) Size() int64                                             { return 0 }
+
+// fickleJournal is one whose disk is full now and then, or that takes everything but outcomes.
+type fickleJournal struct {
+	govern.Journal
+	full, endless atomic.Bool
+}
+
+func (f *fickleJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error {
+	if f.full.Load() {
+		return errFull
+	}
+	return f.Journal.Tick(p, t, plan)
+}
+
+func (f *fickleJournal) Intent(intents ...journal.Intent) error {
+	if f.full.Load() {
+		return errFull
+	}
+	return f.Journal.Intent(intents...)
+}
+
+func (f *fickleJournal) Outcome(outcomes ...journal.Outcome) error {
+	if f.full.Load() || f.endless.Load() {
+		return errFull
+	}
+	return f.Journal.Outcome(outcomes...)
+}
 
 // slowEyes need long for one of their readings.
 type slowEyes struct {

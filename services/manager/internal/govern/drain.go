@@ -30,6 +30,8 @@ func (g *Governor) drain(stop func()) {
 	if left > 0 {
 		g.event("stop", levelWarn, fmt.Sprintf("%d actions had not ended when the time for it was over: the next start verifies them", left), nil)
 	}
+	g.writeOwed()
+	_ = g.append() // what the spool refused before; what it refuses now is lost with this process
 }
 
 // await settles what is under way until nothing is, or the time is over.

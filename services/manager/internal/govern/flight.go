@@ -29,8 +29,10 @@ type flight struct {
 	due uint64
 	// ended says that it was seen or left not running: only its remains have to be removed.
 	ended bool
-	// tries counts the times its remains were tried to be removed.
+	// tries counts how often its limit was tried to be given back.
 	tries int
+	// counted says that the caps have counted it.
+	counted bool
 	// replayed says that the intent is of an earlier run of the manager.
 	replayed bool
 	// since is when the engine was last asked to act on it, or may have been.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,8 +41,10 @@ type Governor struct {
 	queue    []*flight // in stageQueued, in order
 	active   int
 	acting   context.Context // of the actions; ends when the drain is over
-	removals []time.Time     // begun in the last minute
-	// actBegan is when orders were given while none was under way; actTook how long they took, told with the next tick.
+	removals []time.Time     // victims begun with in the last minute; what the policy's caps count
+	kills    []time.Time     // removals given to the engine in the last minute; fewer than removals where a throttle comes first
+	// actBegan is when the first of the actions under way began, zero while there is none; actTook how long they took, told
+	// with the next tick.
 	actBegan time.Time
 	actTook  time.Duration
 	failures map[string]int // in a row, by container id
@@ -62,8 +65,12 @@ type Governor struct {
 	deficits      map[contract.Class]int
 	told          map[string]verdictKey // the last decision record of each container
 	journalErr    error
-	spoolErr      error
-	fatal         error // ends Run
+	// unwritten are the outcomes that the journal has not taken yet, in order.
+	unwritten []journal.Outcome
+	spoolErr  error
+	// refused are the records of events that the spool has not taken yet, in order.
+	refused []contract.Record
+	fatal   error // ends Run
 }
 
 // verdictKey is what makes a decision record worth writing when it changes.
@@ -81,6 +88,7 @@ func New(o Options) *Governor {
 		Options: o, reloads: make(chan Reload, 1), results: make(chan done),
 		tickNo: o.Recovered.LastTick, board: newBoard(), breaker: newBreaker(), futility: newFutility(),
 		identities: make(map[string]identity), flights: make(flights), removals: o.Recovered.RecentRemovals,
+		kills:    slices.Clone(o.Recovered.RecentRemovals),
 		failures: make(map[string]int), stuck: make(map[string]string), owed: make(map[string]engine.CPULimit), policyHash: o.Policy.Hash(),
 		shadowGone: make(map[string]bool), paused: make(map[string]int), deficits: make(map[contract.Class]int),
 		told: make(map[string]verdictKey),
@@ -137,7 +145,8 @@ func (g *Governor) onGrid(ctx context.Context) {
 	g.skipped = g.grid.advance(time.Now())
 }
 
-// adopt takes over a changed policy; a refused one leaves the old in force. It reports whether the grid is a new one.
+// adopt takes over a changed policy; a refused one leaves the old in force. Orders that wait were given under the old one
+// and are called off: what the new one still wants removed it says itself. It reports whether the grid is a new one.
 func (g *Governor) adopt(r Reload) (regrid bool) {
 	if r.Err != nil {
 		g.policyProblem = r.Err.Error()
@@ -155,6 +164,10 @@ func (g *Governor) adopt(r Reload) (regrid bool) {
 		map[string]any{"from": g.policyHash, "to": hash, "mode": string(r.Policy.Mode)})
 	g.Policy, g.policyHash, g.policyChanged = r.Policy, hash, true
 	clear(g.shadowGone)
+	g.callOff("the policy changed")
+	for _, s := range g.Sinks {
+		s.Adopted(g.Policy)
+	}
 	if regrid {
 		g.grid = newGrid(time.Now().Add(time.Duration(g.Policy.Tick)), time.Duration(g.Policy.Tick))
 	}

@@ -1,6 +1,8 @@
 package govern
 
 import (
+	"time"
+
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern/actuator"
@@ -21,6 +23,9 @@ func (g *Governor) pump() {
 func (g *Governor) start(f *flight) {
 	f.stage = stageActing
 	g.active++
+	if g.actBegan.IsZero() {
+		g.actBegan = time.Now()
+	}
 	verb, order := f.verb, f.order
 	g.workers.Go(func() {
 		d := done{flight: f, result: g.do(verb, order)}
@@ -49,29 +54,35 @@ func (g *Governor) callOff(why string) {
 	queue := g.queue
 	g.queue = nil
 	for _, f := range queue {
-		if f.verb == contract.ActionUnthrottle { // gives back, takes nothing: it may always be done
+		switch {
+		case f.verb == contract.ActionUnthrottle: // gives back, takes nothing: it may always be done
 			g.queue = append(g.queue, f)
-			continue
-		}
-		if f.ended { // what does not run any more is removed as soon as acting goes on
+		case f.ended: // what does not run any more is removed as soon as acting goes on
 			f.stage = stageDoubtful
-			continue
+		default:
+			g.refuse(f, why)
 		}
-		g.active++ // settle counts it down
-		g.settle(done{flight: f, result: actuator.Result{Order: f.order, Outcome: contract.OutcomeRefused, Why: why, Ended: f.ended}})
 	}
 	g.pump()
 }
 
+// refuse ends a flight that was not begun with.
+func (g *Governor) refuse(f *flight, why string) {
+	g.conclude(f, actuator.Result{Outcome: contract.OutcomeRefused, Why: why, Ended: f.ended})
+}
+
 // unthrottle gives a container back what a throttle took from it. That is written down first, too; if it cannot be, it is
-// done all the same, since the open throttle in the journal says that it is due.
+// done all the same, since the open throttle in the journal says that it is due. One that is tried again is the same
+// action: its intent stands.
 func (g *Governor) unthrottle(f *flight) {
-	f.order.ActionID = actionID(g.tickNo, f.order.Victim.ID, nonce())
 	f.order.Act, f.verb, f.stage = g.Policy.Act, contract.ActionUnthrottle, stageQueued
-	intent := intentOf(f.order, f.verb)
-	intent.Undo = undoOf(*f.order.Before)
-	_ = g.noteJournal(g.Journal.Intent(intent))
-	_ = g.append(g.actionRecord(f, contract.PhaseIntent, actuator.Result{}))
+	if f.tries == 0 {
+		f.order.ActionID = actionID(g.tickNo, f.order.Victim.ID, nonce())
+		intent := intentOf(f.order, f.verb)
+		intent.Undo = undoOf(*f.order.Before)
+		_ = g.noteJournal(g.Journal.Intent(intent))
+		g.keep(g.actionRecord(f, contract.PhaseIntent, actuator.Result{}))
+	}
 	g.flights[f.order.Victim.ID] = f
 	g.queue = append(g.queue, f)
 	g.pump()

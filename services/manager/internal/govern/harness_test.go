@@ -34,6 +34,7 @@ type world struct {
 	dir     string
 	options govern.Options
 	reports *reports
+	wrap    func(govern.Journal) govern.Journal // what stands between the governor and its journal, nil for nothing
 }
 
 // newWorld has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
@@ -70,10 +71,12 @@ func id(class string, n int) string {
 	return strings.Repeat(map[string]string{"low": "a", "high": "b"}[class], 60) + fmt.Sprintf("%04x", n)
 }
 
+func nameOf(class string, n int) string { return fmt.Sprintf("%s-%d", class, n) }
+
 func (w *world) add(class string, n int, millicores uint64) string {
 	full := id(class, n)
 	w.engine.Add(enginetest.Container{
-		ID: full, Name: fmt.Sprintf("%s-%d", class, n), Image: "gestor/" + class,
+		ID: full, Name: nameOf(class, n), Image: "gestor/" + class,
 		Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: class},
 	})
 	w.eyes.use(full, millicores)
@@ -96,6 +99,9 @@ func (w *world) runWith(d time.Duration, during func(*govern.Governor)) error {
 	o := w.options
 	if o.Journal == nil {
 		o.Journal = j
+	}
+	if w.wrap != nil {
+		o.Journal = w.wrap(o.Journal)
 	}
 	o.Recovered = recovered
 	g := govern.New(o)
@@ -315,6 +321,14 @@ type reports struct {
 	mu    sync.Mutex
 	ticks []*govern.Report
 	acted []govern.Acted
+	// adopted are the changed policies.
+	adopted []contract.Policy
+}
+
+func (r *reports) Adopted(p contract.Policy) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.adopted = append(r.adopted, p)
 }
 
 func (r *reports) Ticked(report *govern.Report) {

@@ -45,6 +45,8 @@ type Spool interface {
 type Sink interface {
 	Ticked(r *Report)
 	Acted(a Acted)
+	// Adopted says that another policy is in force; the first report under it comes a tick of its own later.
+	Adopted(p contract.Policy)
 }
 
 // Options configure a Governor. Everything but Sinks is required.

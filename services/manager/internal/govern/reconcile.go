@@ -85,15 +85,16 @@ func (g *Governor) verify(f *flight, e *contract.Entry) {
 		if time.Since(f.since) >= killTakes {
 			g.survived(f)
 		}
+	case g.Policy.Mode != contract.ModeEnforce: // nothing is removed: they wait until something is again
 	default:
 		g.remains(f, e)
 	}
 }
 
-// closed ends a flight whose container is gone.
+// closed ends a flight by what was seen of its container; no action told it, so it says nothing about the engine either.
 func (g *Governor) closed(f *flight, r actuator.Result) {
-	g.active++
-	g.settle(done{flight: f, result: r})
+	g.conclude(f, r)
+	g.pump()
 }
 
 // survived ends a flight whose container still runs: the plan of this tick decides about it afresh.
@@ -149,7 +150,7 @@ func (g *Governor) closeUndo(i journal.Intent) {
 	if i.Action == contract.ActionUnthrottle {
 		o.Outcome = contract.OutcomeFailed
 	}
-	_ = g.noteJournal(g.Journal.Outcome(o))
+	g.writeOutcome(o)
 }
 
 func (g *Governor) resumed(i journal.Intent, verb string) *flight {

@@ -17,19 +17,42 @@ const (
 	levelError = "error"
 )
 
-// append keeps records for the log service. A spool that takes no more is a gate until it takes one again.
+// maxRefused bounds the records that wait for room in the spool: more than a full spool lets happen, since its gate keeps
+// new actions from being begun.
+const maxRefused = 1000
+
+// append keeps records for the log service, behind those that the spool refused before; it takes all or none of them. A
+// spool that takes no more is a gate until it takes some again.
 func (g *Governor) append(records ...contract.Record) error {
-	if len(records) == 0 {
+	if len(records)+len(g.refused) == 0 {
 		return nil
 	}
-	g.spoolErr = g.Spool.Append(records...)
+	if g.spoolErr = g.Spool.Append(slices.Concat(g.refused, records)...); g.spoolErr == nil {
+		g.refused = nil
+	}
 	return g.spoolErr
+}
+
+// keep is append for records of what has happened: those that the spool refuses are offered again.
+func (g *Governor) keep(records ...contract.Record) {
+	if g.append(records...) != nil {
+		g.offerAgain(records)
+	}
+}
+
+// offerAgain holds records for the next append, the oldest of too many go.
+func (g *Governor) offerAgain(records []contract.Record) {
+	g.refused = append(g.refused, records...)
+	if over := len(g.refused) - maxRefused; over > 0 {
+		g.refused = slices.Delete(g.refused, 0, over)
+		g.Log.Warn().Int("records", over).Msg("the spool has refused too many records: the oldest of them are lost")
+	}
 }
 
 // event writes a system record and the same as a log line.
 func (g *Governor) event(name, level, message string, details map[string]any) {
 	g.logEvent(name, level, message)
-	_ = g.append(contract.NewRecord(time.Now(), g.tickNo, g.source, eventBody(name, level, message, details)))
+	g.keep(contract.NewRecord(time.Now(), g.tickNo, g.source, eventBody(name, level, message, details)))
 }
 
 // tickEvent is event for the time of a tick: the record goes with the tick's other records.
@@ -67,18 +90,23 @@ func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
 	if t.plan == nil || t.told || !t.clear() {
 		return nil
 	}
-	t.told = true
-	told := make(map[string]verdictKey, len(t.plan.Verdicts))
+	t.verdicts = make(map[string]verdictKey, len(t.plan.Verdicts))
 	for _, v := range t.plan.Verdicts {
 		now := verdictKey{v.Verdict, v.Reason}
-		told[v.ID] = now
+		t.verdicts[v.ID] = now
 		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
 			continue
 		}
 		records = append(records, contract.NewRecord(t.at, t.n, g.source, decisionBody(v, t)))
 	}
-	g.told = told
 	return records
+}
+
+// decisionsTold notes that the spool has the decision records of the tick, if it made any.
+func (g *Governor) decisionsTold(t *tick) {
+	if t.verdicts != nil {
+		g.told, t.told = t.verdicts, true
+	}
 }
 
 func decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {

@@ -2,6 +2,7 @@ package govern
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -12,12 +13,20 @@ import (
 // settle takes in the end of an action.
 func (g *Governor) settle(d done) {
 	g.active--
-	f, r := d.flight, d.result
+	g.judgeEngine(d.flight, d.result)
+	g.conclude(d.flight, d.result)
+	g.pump()
+	if g.active == 0 {
+		g.actTook, g.actBegan = time.Since(g.actBegan), time.Time{}
+	}
+}
+
+// conclude takes in what became of a flight, whether an action told it or not.
+func (g *Governor) conclude(f *flight, r actuator.Result) {
 	f.attempts += r.Attempts
 	f.since = time.Now()
 	f.ended = f.ended || r.Ended
 	f.order.Before = orElse(r.Order.Before, f.order.Before)
-	g.judgeEngine(f, r)
 	switch f.verb {
 	case contract.ActionShadowRemove:
 		g.settleShadow(f, r)
@@ -27,10 +36,6 @@ func (g *Governor) settle(d done) {
 		g.settleUnthrottle(f, r)
 	default:
 		g.settleRemove(f, r)
-	}
-	g.pump()
-	if g.active == 0 {
-		g.actTook = time.Since(g.actBegan)
 	}
 }
 
@@ -153,15 +158,35 @@ func (g *Governor) finish(f *flight, r actuator.Result, final bool) {
 	}
 	r.Order, r.Attempts = f.order, max(r.Attempts, f.attempts)
 	if f.verb != contract.ActionShadowRemove {
-		_ = g.noteJournal(g.Journal.Outcome(journal.Outcome{
+		g.writeOutcome(journal.Outcome{
 			ActionID: f.order.ActionID, Outcome: r.Outcome, Rung: r.Rung, Attempts: r.Attempts, LatencyUS: micros(r.Took),
 			Error: r.Trouble(), Recovered: f.replayed,
-		}))
+		})
 	}
-	_ = g.append(g.actionRecord(f, contract.PhaseOutcome, r))
+	g.keep(g.actionRecord(f, contract.PhaseOutcome, r))
 	for _, s := range g.Sinks {
 		s.Acted(Acted{Result: r, Verb: f.verb, At: time.Now(), Final: final})
 	}
+}
+
+// writeOutcome writes an outcome down, behind those that the journal did not take before: a throttle must not seem to be
+// in force because its outcome came after that of its undo.
+func (g *Governor) writeOutcome(o journal.Outcome) {
+	g.unwritten = append(g.unwritten, o)
+	g.writeOwed()
+}
+
+// writeOwed writes the outcomes down that are still owed to the journal. An intent left open would be carried out by a
+// later run, on a container that nobody chose any more. An unknown outcome leaves its intent open anyway: it is not owed.
+func (g *Governor) writeOwed() {
+	if len(g.unwritten) == 0 {
+		return
+	}
+	if g.noteJournal(g.Journal.Outcome(g.unwritten...)) == nil {
+		g.unwritten = nil
+		return
+	}
+	g.unwritten = slices.DeleteFunc(g.unwritten, func(o journal.Outcome) bool { return o.Outcome == contract.OutcomeUnknown })
 }
 
 func nameOf(v contract.Verdict) string {

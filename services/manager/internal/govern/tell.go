@@ -15,7 +15,11 @@ func (g *Governor) report(t *tick) {
 	g.raise(t)
 	g.tellDeficits(t)
 	records := slices.Concat(t.records, g.decisionRecords(t), []contract.Record{g.hostRecord(t)}, g.containerRecords(t))
-	_ = g.append(records...)
+	if g.append(records...) == nil {
+		g.decisionsTold(t)
+	} else { // figures of a moment are not worth offering again, and decisions are made out anew
+		g.offerAgain(t.records)
+	}
 	r := &Report{
 		Tick: t.n, At: t.at, Mode: g.Policy.Mode, Policy: g.Policy, Source: t.reading.Source, Population: t.pop,
 		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Conditions: g.board.list(), Timings: t.timings,

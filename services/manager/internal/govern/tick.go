@@ -23,7 +23,8 @@ type tick struct {
 	futile   []string
 	timings  contract.Timings
 	orders   int
-	told     bool // the decision records are written
+	told     bool                  // the decision records are written
+	verdicts map[string]verdictKey // what they tell
 	records  []contract.Record
 }
 
@@ -46,6 +47,7 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 
 // ownGates are the ones that concern the manager itself.
 func (g *Governor) ownGates(t *tick) {
+	g.writeOwed() // as long as that fails the journal's gate stays closed
 	if g.journalErr != nil {
 		t.fail(GateJournal, g.journalErr.Error())
 	}

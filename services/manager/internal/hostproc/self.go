@@ -1,6 +1,7 @@
 package hostproc
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -45,14 +46,26 @@ func OwnContainer() string {
 }
 
 // idOfMounts finds the id in the source of /etc/hostname and the like, which every runtime mounts from the container's own
-// folder: /var/lib/docker/containers/<id>/hostname, …/overlay-containers/<id>/userdata/hostname.
+// folder: /var/lib/docker/containers/<id>/hostname, …/overlay-containers/<id>/userdata/hostname. The innermost id counts: an
+// engine that runs in a container itself keeps that folder on a volume, whose name may look like an id too.
 func idOfMounts(mounts []*procfs.MountInfo) string {
 	for _, m := range mounts {
 		switch m.MountPoint {
 		case "/etc/hostname", "/etc/hosts", "/etc/resolv.conf":
-			if i, ok := identify(m.Root); ok {
-				return i.id
+			if id := innermost(m.Root); id != "" {
+				return id
 			}
+		}
+	}
+	return ""
+}
+
+// innermost is the last id in a path, "" without one.
+func innermost(path string) string {
+	components := strings.Split(path, "/")
+	for _, c := range slices.Backward(components) {
+		if id, _, ok := component(c); ok {
+			return id
 		}
 	}
 	return ""

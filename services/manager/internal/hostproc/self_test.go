@@ -15,6 +15,7 @@ func TestOwnContainerStandsInTheMounts(t *testing.T) {
 		"docker":                   {"/var/lib/docker/containers/" + id + "/hostname", "/etc/hostname", id},
 		"docker without hostname":  {"/var/lib/docker/containers/" + id + "/resolv.conf", "/etc/resolv.conf", id},
 		"podman":                   {"/containers/storage/overlay-containers/" + id + "/userdata/hostname", "/etc/hostname", id},
+		"docker in docker":         {"/var/lib/docker/volumes/" + strings.Repeat("cd", 32) + "/_data/containers/" + id + "/hostname", "/etc/hostname", id},
 		"a host":                   {"/", "/", ""},
 		"the id of something else": {"/var/lib/docker/containers/" + id + "/x", "/etc/other", ""},
 		"a host's resolver":        {"/run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf", ""},

@@ -30,8 +30,9 @@ type Options struct {
 	MaxBytes     int64 // of all segments together, beyond which the oldest are deleted
 	MaxSegments  int
 	Now          func() time.Time
-	// open makes the active segment; tests put failing disks here.
-	open func(path string) (file, error)
+	// open opens the active segment, publish writes the copy of a torn tail; tests put failing disks here.
+	open    func(path string) (file, error)
+	publish func(path string, write func(io.Writer) error) error
 }
 
 func (o Options) withDefaults() Options {
@@ -49,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.open == nil {
 		o.open = openFile
+	}
+	if o.publish == nil {
+		o.publish = publish
 	}
 	return o
 }
@@ -114,7 +118,7 @@ func (j *Journal) acquire() error {
 func (j *Journal) release() { j.lock.Close() }
 
 func (j *Journal) begin() (Recovery, error) {
-	newest, st, r, err := recovered(j.dir, j.opts.Now())
+	newest, st, r, err := recovered(j.dir, j.opts)
 	if err != nil {
 		return r, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,6 +173,40 @@ func TestEveryTornTail(t *testing.T) {
 	}
 }
 
+// TestTornTailOnAFullDisk: the copy of the tail finds no room on the disk that tore it.
+func TestTornTailOnAFullDisk(t *testing.T) {
+	tear := func() (dir string, whole int64) {
+		j, _ := open(t, t.TempDir(), Options{})
+		must(t, j.Intent(intent("a", "c1")))
+		path, size := j.path, j.size
+		must(t, j.Close())
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		must(t, err)
+		_, err = f.WriteString(`{"v":1,"seq":`)
+		must(t, errors.Join(err, f.Close()))
+		return filepath.Dir(path), size
+	}
+	refusing := func(cause error) Options {
+		return Options{publish: func(string, func(io.Writer) error) error { return &os.PathError{Op: "write", Path: "torn", Err: cause} }}
+	}
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		dir, whole := tear()
+		j, r := open(t, dir, refusing(cause))
+		if r.TornBytes != 13 || r.TornCopy != "" || j.size != whole {
+			t.Errorf("%v: %+v, %d bytes left; want 13 torn, no copy, %d left", cause, r, j.size, whole)
+		}
+		must(t, j.Intent(intent("b", "c2")))
+		if _, stats := entriesOf(t, dir); stats.BadLines != 0 || stats.TornBytes != 0 {
+			t.Errorf("%v: after repair %+v", cause, stats)
+		}
+		must(t, j.Close())
+	}
+	dir, _ := tear()
+	if _, _, err := Open(dir, refusing(syscall.EIO)); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a disk that fails: %v", err)
+	}
+}
+
 // TestEveryDamagedByte: a flipped byte hides its own line only.
 func TestEveryDamagedByte(t *testing.T) {
 	whole, _ := open(t, t.TempDir(), Options{})
@@ -255,6 +290,18 @@ func TestCapsOfTheMinuteSurviveARotationAndARestart(t *testing.T) {
 	now = now.Add(time.Second)
 	if _, r := reopen(t, j); len(r.RecentRemovals) != 1 {
 		t.Errorf("%d removals of the last minute, want the one that is younger", len(r.RecentRemovals))
+	}
+}
+
+// TestAClockSetBackHoldsTheCapsForAMinuteOnly: removals that seem to lie in the future count as if they were of now.
+func TestAClockSetBackHoldsTheCapsForAMinuteOnly(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	j, _ := open(t, t.TempDir(), Options{Now: func() time.Time { return now }})
+	must(t, j.Intent(intent("a", "c")))
+	now = now.Add(-time.Hour)
+	_, r := reopen(t, j)
+	if len(r.RecentRemovals) != 1 || r.RecentRemovals[0].After(now) {
+		t.Errorf("removals at %v, now is %v", r.RecentRemovals, now)
 	}
 }
 

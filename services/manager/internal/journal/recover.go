@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -25,12 +26,13 @@ type Recovery struct {
 	PolicyHash     string // of the last policy written, "" in a new journal
 	BadLines       int
 	TornBytes      int64
-	TornCopy       string // the file with the tail that was cut off
+	// TornCopy is the file with the tail that was cut off, "" where the disk had no room for it: the tail is lost then.
+	TornCopy string
 }
 
 // recovered reads what the folder holds, cuts a torn tail off the newest segment and returns it, ready to be written to.
 // The segment is nil in a new journal.
-func recovered(dir string, now time.Time) (*segmentFile, state, Recovery, error) {
+func recovered(dir string, o Options) (*segmentFile, state, Recovery, error) {
 	all, err := segments(dir)
 	if err != nil || len(all) == 0 {
 		return nil, newState(), Recovery{}, err
@@ -52,10 +54,10 @@ func recovered(dir string, now time.Time) (*segmentFile, state, Recovery, error)
 	}
 	r := Recovery{BadLines: stats.BadLines, TornBytes: stats.TornBytes}
 	if stats.TornBytes > 0 && !newest.sealed {
-		r.TornCopy, err = cutTail(dir, newest.path, stats.goodBytes, now)
+		r.TornCopy, err = cutTail(dir, newest.path, stats.goodBytes, o)
 	}
 	newest.size = stats.goodBytes
-	return &newest, st, r.fill(st, now), err
+	return &newest, st, r.fill(st, o.Now()), err
 }
 
 func (s *state) visit(e Entry) error {
@@ -78,8 +80,9 @@ func (r Recovery) fill(st state, now time.Time) Recovery {
 	return r
 }
 
-// cutTail copies everything after the last good line aside, then truncates.
-func cutTail(dir, path string, good int64, now time.Time) (string, error) {
+// cutTail copies everything after the last good line aside, then truncates. A full disk may be what tore the line: without
+// room for the copy it truncates all the same, since a half-written line is worth less than a manager that starts.
+func cutTail(dir, path string, good int64, o Options) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return "", err
@@ -88,18 +91,26 @@ func cutTail(dir, path string, good int64, now time.Time) (string, error) {
 	if _, err := f.Seek(good, io.SeekStart); err != nil {
 		return "", err
 	}
-	aside := filepath.Join(dir, fmt.Sprintf("%s%s%s", tornPrefix, now.UTC().Format("20060102T150405.000000000"), plainSuffix))
-	err = publish(aside, func(w io.Writer) error {
+	aside := filepath.Join(dir, fmt.Sprintf("%s%s%s", tornPrefix, o.Now().UTC().Format("20060102T150405.000000000"), plainSuffix))
+	err = o.publish(aside, func(w io.Writer) error {
 		_, err := io.Copy(w, f)
 		return err
 	})
-	if err != nil {
+	switch {
+	case noRoom(err):
+		aside = ""
+	case err != nil:
 		return "", err
 	}
 	if err := firstError(func() error { return f.Truncate(good) }, f.Sync); err != nil {
 		return aside, err
 	}
 	return aside, dropOldTorn(dir)
+}
+
+// noRoom says that the disk, the quota or the limit of the process has no place for what was to be written.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func dropOldTorn(dir string) error {

@@ -53,9 +53,19 @@ func (s *state) begin(e Entry) {
 	}
 }
 
-// recentRemovals are those of the minute before now: the span of contract.Caps.PerMinute.
+// recentRemovals are those of the minute before now: the span of contract.Caps.PerMinute. One that lies in the future was
+// written before the wall clock was set back: nobody knows how long ago, so it counts for a whole minute and no longer.
 func (s *state) recentRemovals(now time.Time) []time.Time {
-	return slices.DeleteFunc(slices.Clone(s.removals), func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	var recent []time.Time
+	for _, at := range s.removals {
+		if at.After(now) {
+			at = now
+		}
+		if now.Sub(at) < time.Minute {
+			recent = append(recent, at)
+		}
+	}
+	return recent
 }
 
 func (s *state) end(o Outcome) {

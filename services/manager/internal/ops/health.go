@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/govern"
 )
 
@@ -17,26 +18,34 @@ const stalledAfter = 4
 type Health struct {
 	mu   sync.Mutex // guards all following fields
 	last *govern.Report
-	at   time.Time
+	at   time.Time     // of the last sign of life
+	tick time.Duration // after which the next is due
 }
 
 // Ticked keeps the report.
 func (h *Health) Ticked(r *govern.Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last, h.at = r, time.Now()
+	h.last, h.at, h.tick = r, time.Now(), time.Duration(r.Policy.Tick)
+}
+
+// Adopted counts with the tick of the changed policy from now on: the next report comes that much later.
+func (h *Health) Adopted(p contract.Policy) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at, h.tick = time.Now(), time.Duration(p.Tick)
 }
 
 // Acted is of no interest to health.
 func (h *Health) Acted(govern.Acted) {}
 
-func (h *Health) state() (last *govern.Report, age time.Duration) {
+func (h *Health) state() (last *govern.Report, age, tick time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.last == nil {
-		return nil, 0
+		return nil, 0, 0
 	}
-	return h.last, time.Since(h.at)
+	return h.last, time.Since(h.at), h.tick
 }
 
 // status is the answer of /readyz.
@@ -51,18 +60,18 @@ type status struct {
 
 // alive is nil while the loop ticks, or has not begun to.
 func (h *Health) alive() error {
-	last, age := h.state()
+	last, age, tick := h.state()
 	if last == nil {
 		return nil
 	}
-	if tick := time.Duration(last.Policy.Tick); age > stalledAfter*tick {
+	if age > stalledAfter*tick {
 		return fmt.Errorf("the loop has not ticked for %s (a tick is %s): see the log, then restart the manager", age.Round(time.Second), tick)
 	}
 	return nil
 }
 
 func (h *Health) ready() (status, int) {
-	last, _ := h.state()
+	last, _, _ := h.state()
 	if last == nil {
 		return status{Status: "starting", Gates: []string{}, Conditions: []govern.Condition{}}, http.StatusServiceUnavailable
 	}

@@ -179,6 +179,9 @@ func (m *Metrics) Acted(a govern.Acted) {
 	m.action.WithLabelValues(a.Verb).Observe(a.Took.Seconds())
 }
 
+// Adopted is seen in the next tick's figures.
+func (m *Metrics) Adopted(contract.Policy) {}
+
 func seconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
 
 func boolFloat(b bool) float64 {

@@ -228,3 +228,29 @@ func TestOnlyReading(t *testing.T) {
 		t.Errorf("POST: %s", resp.Status)
 	}
 }
+
+// The first report under a longer tick comes after that tick, not after the one before.
+func TestALongerTickIsNoStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		health := &ops.Health{}
+		health.Ticked(report())
+		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
+		ask := func() int {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, contract.PathHealth, http.NoBody))
+			return w.Code
+		}
+		time.Sleep(5 * time.Second)
+		p := contract.DefaultPolicy()
+		p.Tick = contract.Duration(time.Minute)
+		health.Adopted(p)
+		time.Sleep(59 * time.Second)
+		if code := ask(); code != http.StatusOK {
+			t.Errorf("before the first of the longer ticks: %d", code)
+		}
+		time.Sleep(4 * time.Minute)
+		if code := ask(); code != http.StatusServiceUnavailable {
+			t.Errorf("after more than four of them: %d", code)
+		}
+	})
+}

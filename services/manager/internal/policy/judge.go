@@ -72,9 +72,12 @@ func (s *subject) wears(label string) bool {
 	return ok && (!valued || got == want)
 }
 
-// lives says whether the engine runs it, paused or between two restarts included: what ended is no part of the population.
-func (s *subject) lives() bool {
-	return s.entry.State == stateRunning || s.entry.State == statePaused || s.entry.State == stateRestarting
+// lives says whether the engine runs it: what ended is no part of the population.
+func (s *subject) lives() bool { return lives(s.entry.State) }
+
+// lives says whether what is in that state runs, or goes on by itself or when it is told to.
+func lives(state string) bool {
+	return state == stateRunning || state == statePaused || state == stateRestarting
 }
 
 // stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.

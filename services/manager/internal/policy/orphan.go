@@ -10,20 +10,20 @@ import (
 // ownerContainer begins the owner label of what was started from inside a container; the container's full id follows.
 const ownerContainer = "container:"
 
-// Orphans is the plan for the end of the suite: the owned containers go whose owner is a container that does not run any
-// more, so that nobody will drain them. What is protected, paused, stuck or being removed stays, and so does what names an
+// Orphans is the plan for the end of the suite: the owned containers go whose owner is a container that has ended or is
+// gone, so that nobody will drain them. An owner that is paused or between two restarts will. What is protected, paused, stuck or being removed stays, and so does what names an
 // owner that this engine cannot see. Consumption plays no part: without a population there are no measures.
 func Orphans(p contract.Policy, inv contract.Inventory, ctx contract.Context) contract.Plan {
-	running := make(map[string]bool)
+	alive := make(map[string]bool)
 	for _, e := range inv.Entries {
-		if e.State == stateRunning {
-			running[e.ID] = true
+		if lives(e.State) {
+			alive[e.ID] = true
 		}
 	}
 	subjects := join(contract.Population{}, inv)
 	judge(p, ctx, subjects)
 	for _, s := range subjects {
-		if s.unattended() && orphaned(s.entry, running) {
+		if s.unattended() && orphaned(s.entry, alive) {
 			s.reason, s.remove = contract.ReasonOrphaned, true
 		}
 	}
@@ -44,7 +44,7 @@ func (s *subject) unattended() bool {
 	}
 }
 
-func orphaned(e *contract.Entry, running map[string]bool) bool {
+func orphaned(e *contract.Entry, alive map[string]bool) bool {
 	owner, inContainer := strings.CutPrefix(e.Labels[contract.LabelOwner], ownerContainer)
-	return inContainer && contract.IsContainerID(owner) && !running[owner]
+	return inContainer && contract.IsContainerID(owner) && !alive[owner]
 }

@@ -54,3 +54,21 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 	slices.Reverse(inv.Entries)
 	wantRemoved(t, Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}}), "a1", "a2", "a3", "a4", "a5")
 }
+
+// An owner that is paused, or between two restarts, still drains what it made.
+func TestAnOwnerThatDoesNotRunJustNowIsNoDeadOwner(t *testing.T) {
+	owner := strings.Repeat("e", 64)
+	for state, gone := range map[string]bool{
+		stateRunning: false, statePaused: false, stateRestarting: false, "exited": true, "dead": true, "created": true, "removing": true,
+	} {
+		inv := contract.Inventory{Entries: []contract.Entry{
+			{ID: owner, Name: "generator", State: state, Labels: map[string]string{contract.LabelRole: "generator"}},
+			{ID: strings.Repeat("a", 64), Name: "a", State: stateRunning, Labels: map[string]string{
+				contract.LabelManaged: "true", contract.LabelClass: "low", contract.LabelOwner: ownerContainer + owner,
+			}},
+		}}
+		if got := len(removed(Orphans(contract.DefaultPolicy(), inv, contract.Context{}))) == 1; got != gone {
+			t.Errorf("owner %s: its container goes: %t, want %t", state, got, gone)
+		}
+	}
+}

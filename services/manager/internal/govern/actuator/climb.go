@@ -62,18 +62,28 @@ func (c *climb) take(ctx context.Context, rung contract.Rung) string {
 			return ""
 		}
 		c.lastErr = err
-		outcome, again := c.judge(ctx, engine.KindOf(err))
+		kind := engine.KindOf(err)
+		outcome, again := c.judge(ctx, kind)
 		if !again {
 			return outcome
 		}
 		if attempt == maxAttempts || ctx.Err() != nil || time.Since(c.began) >= time.Duration(c.order.Act.Deadline) {
-			return contract.OutcomeFailed
+			return givenUp(kind)
 		}
 		if _, r := lastLook(ctx, c.eyes, c.order); r.Outcome != "" { // time has passed since the first one
 			c.why, c.fault = r.Why, c.fault || r.EngineFault
 			return r.Outcome
 		}
 	}
+}
+
+// givenUp is the outcome of an order whose last call failed. A doubtful one may still take effect although the container
+// was unharmed a moment ago: who calls that failed leaves the dead behind.
+func givenUp(kind engine.Kind) string {
+	if kind.Doubtful() {
+		return contract.OutcomeUnknown
+	}
+	return contract.OutcomeFailed
 }
 
 // judge says what an error means: the outcome that ends the order, "" to go on with the next rung, or again.

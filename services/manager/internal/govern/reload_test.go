@@ -1,0 +1,167 @@
+package govern_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+)
+
+// changed is the world's policy with an edit.
+func (w *world) changed(edit func(*contract.Policy)) contract.Policy {
+	p := w.options.Policy
+	edit(&p)
+	return p
+}
+
+// reloadAt hands the governor a changed policy after a while.
+func (w *world) reloadAt(after time.Duration, edit func(*contract.Policy)) func(*govern.Governor) {
+	return func(g *govern.Governor) {
+		time.Sleep(after)
+		g.Reload(context.Background(), govern.Reload{Policy: w.changed(edit)})
+	}
+}
+
+// throttled makes a throttle the first rung.
+func (w *world) throttled(ticks int) {
+	w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+	w.options.Policy.Act.ThrottleTicks = ticks
+}
+
+func TestOrdersThatWaitAreCalledOffWhenThePolicyChanges(t *testing.T) {
+	for name, edit := range map[string]func(*contract.Policy){
+		"to observe": func(p *contract.Policy) { p.Mode = contract.ModeObserve },
+		"to shadow":  func(p *contract.Policy) { p.Mode = contract.ModeShadow },
+		"to protect": func(p *contract.Policy) {
+			for n := range 13 {
+				p.Protect.Names = append(p.Protect.Names, nameOf("low", n))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 13, 2, func(w *world) { // ten victims, four hands
+				w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
+				if err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, edit)); err != nil {
+					t.Fatal(err)
+				}
+				if n := w.calls("")["kill"]; n != 4 {
+					t.Errorf("%d kills, want only the four that were under way", n)
+				}
+				if open := w.open(); len(open) != 0 {
+					t.Errorf("open intents: %v", open)
+				}
+			})
+		})
+	}
+}
+
+func TestRemainsAreLeftWhereNothingIsEnforced(t *testing.T) {
+	victim := id("low", 3)
+	for _, mode := range []contract.Mode{contract.ModeShadow, contract.ModeObserve} {
+		t.Run(string(mode), func(t *testing.T) {
+			bubble(t, 4, 2, func(w *world) {
+				w.crashAfterTheKill()
+				w.options.Policy.Mode = mode
+				if err := w.run(25 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if c, there := w.engine.Get(victim); !there || c.State != "exited" {
+					t.Errorf("the remains: there %t, %q", there, c.State)
+				}
+				w.options.Policy.Mode = contract.ModeEnforce
+				if err := w.run(25 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if _, there := w.engine.Get(victim); there {
+					t.Error("the remains were forgotten")
+				}
+			})
+		})
+	}
+}
+
+func TestRemainsOfWhatIsProtectedNowAreLeft(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.crashAfterTheKill()
+		w.options.Policy.Protect.Names = []string{"low-3"}
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if _, there := w.engine.Get(victim); !there {
+			t.Error("the remains of a protected one were removed")
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %v", open)
+		}
+	})
+}
+
+// crashAfterTheKill leaves the first victim dead and its intent open.
+func (w *world) crashAfterTheKill() {
+	w.t.Helper()
+	drain := w.options.Drain
+	w.options.Drain = 0
+	w.engine.Inject(
+		enginetest.Fault{Op: "kill", Delay: time.Hour, Effect: true},
+		enginetest.Fault{Op: "remove", Delay: time.Hour, Kind: engine.KindServer},
+	)
+	if err := w.run(15 * time.Second); err != nil {
+		w.t.Fatal(err)
+	}
+	if open := w.open(); len(open) != 1 {
+		w.t.Fatalf("open intents after the crash: %+v", open)
+	}
+	w.engine.Heal()
+	w.options.Drain = drain
+}
+
+func TestThrottledVictimIsFreedWhenItIsProtected(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		w.throttled(2)
+		err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Protect.Names = []string{"low-3"} }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, ok := w.engine.Get(victim); !ok || c.State != "running" || c.CPU != (engine.CPULimit{}) {
+			t.Errorf("the protected one: there %t, %+v", ok, c)
+		}
+	})
+}
+
+func TestThrottledVictimIsFreedWhenNothingIsEnforcedAnyMore(t *testing.T) {
+	for _, mode := range []contract.Mode{contract.ModeShadow, contract.ModeObserve} {
+		t.Run(string(mode), func(t *testing.T) {
+			bubble(t, 4, 2, func(w *world) {
+				w.throttled(9)
+				err := w.runWith(45*time.Second, func(g *govern.Governor) {
+					w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Mode = mode })(g)
+					time.Sleep(20 * time.Second)
+					if c, _ := w.engine.Get(id("low", 3)); c.CPU != (engine.CPULimit{}) {
+						t.Errorf("limit is still %+v", c.CPU)
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		err := w.runWith(25*time.Second, w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Tick = contract.Duration(time.Minute) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.reports.adopted; len(got) != 1 || got[0].Tick != contract.Duration(time.Minute) {
+			t.Errorf("told of %+v, want one policy with a tick of a minute", got)
+		}
+	})
+}

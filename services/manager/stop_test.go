@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+)
+
+// failedJournal is one whose disk failed for good.
+type failedJournal struct{}
+
+func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error {
+	return journal.ErrFailed
+}
+func (failedJournal) Intent(...journal.Intent) error   { return journal.ErrFailed }
+func (failedJournal) Outcome(...journal.Outcome) error { return journal.ErrFailed }
+func (failedJournal) Size() int64                      { return 0 }
+
+// shut are eyes that see nothing.
+type shut struct{}
+
+func (shut) Read(context.Context) (eyes.Reading, error) {
+	return eyes.Reading{}, errors.New("nothing to be seen")
+}
+
+func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
+	spool, err := ship.Open(ship.Config{
+		Dir: t.TempDir(), URL: "http://127.0.0.1:1", Producer: contract.ProducerManager, Host: "h", Boot: "b", MaxBytes: ship.MinMaxBytes,
+		Log: func(string, error) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spool.Close()
+	open := journal.Intent{ActionID: "1", Subject: contract.Subject{Container: strings.Repeat("a", 64)}, Action: contract.ActionThrottle, Undo: &journal.Undo{}}
+	governor := govern.New(govern.Options{
+		Policy: contract.DefaultPolicy(), Eyes: shut{}, Engine: enginetest.New(), Journal: failedJournal{}, Spool: spool,
+		Recovered: journal.Recovery{Open: []journal.Intent{open}}, Boottime: boottime, Log: zerolog.Nop(),
+	})
+	server := &http.Server{Addr: "127.0.0.1:0", ReadHeaderTimeout: time.Second}
+	err = together(context.Background(), config{}, zerolog.Nop(), &parts{spool: spool}, governor, server, nil)
+	if code := codeOf(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
+		t.Errorf("code %d (%v), want %d", code, err, exitStorage)
+	}
+}
+
+// startsHere tells the test binary that it is the manager of TestASignalToReloadDoesNotEndTheStart.
+const startsHere = "MANAGER_TEST_STARTS"
+
+// TestASignalToReloadDoesNotEndTheStart sends SIGHUP to a manager that waits for the log service, and then stops it.
+func TestASignalToReloadDoesNotEndTheStart(t *testing.T) {
+	if os.Getenv(startsHere) != "" {
+		os.Args = os.Args[:1] // the others are those of a test
+		main()
+	}
+	clearEnv(t)
+	asked := make(chan struct{}, 100)
+	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer logs.Close()
+	out := &output{}
+	child := startManager(t, out, map[string]string{
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": logs.URL, "GESTOR_LOGS_WAIT": "1m", "GESTOR_FLUSH": "1ms",
+		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": freeAddress(t), "GESTOR_SOURCE": "procfs",
+	})
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatalf("the manager does not ask for the log service: %s", out.String())
+	}
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := child.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond) // the second must not overtake the first
+	}
+	if err := child.Wait(); err != nil {
+		t.Errorf("the manager ended with %v: %s", err, out.String())
+	}
+}
+
+// startManager runs this test binary as a manager.
+func startManager(t *testing.T, out *output, env map[string]string) *exec.Cmd {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestASignalToReloadDoesNotEndTheStart$")
+	child.Env = append(os.Environ(), startsHere+"=1")
+	for name, value := range env {
+		child.Env = append(child.Env, name+"="+value)
+	}
+	child.Stdout, child.Stderr = out, out
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill() }) // it has ended unless the test failed
+	return child
+}
