@@ -61,7 +61,7 @@ ensure_qemu() {
 # doctor prints a line per thing, and returns 1 when something that `make up` needs is missing.
 doctor() {
   local gaps=0
-  report docker "$(docker version --format 'engine {{.Server.Version}}, API {{.Server.APIVersion}}' 2>/dev/null)" || gaps=1
+  report docker "$(engine_version)" || gaps=1
   report compose "$(compose_version)" || gaps=1
   report go "$(use_go && go version | cut -d' ' -f3)" || true
   report shellcheck "$(command -v shellcheck)" || true

@@ -16,7 +16,7 @@ kernel's headers when they are missing. A module that is loaded already is repla
   max_age_ms=N      readers within this time share one walk (default 100)
   batch=N           threads looked at in one RCU read section (default 256)
 
-Exit status: 0 loaded, 1 failed, 3 this kernel cannot load modules, 4 the kernel wants a signature.
+Exit status: 0 loaded, 1 failed, 3 this kernel or this process cannot load modules, 4 the kernel wants a signature.
 TEXT
 }
 
@@ -85,6 +85,13 @@ explain_signature() {
     "again. Until then the manager reads /proc instead (GESTOR_SOURCE=auto)"
 }
 
+# explain_refusal: EPERM is what a locked-down kernel says, and also what a process without CAP_SYS_MODULE hears.
+explain_refusal() {
+  if secure_boot; then explain_signature; fi
+  refuse 3 "this process may not load kernel modules, although it is root: it lacks CAP_SYS_MODULE, as in a container." \
+    "Run this on the host itself. Until then the manager reads /proc instead (GESTOR_SOURCE=auto)"
+}
+
 # load FILE PARAMETER…: replaces a loaded one; readers reopen the file by themselves.
 load() {
   local file=$1 message
@@ -92,7 +99,8 @@ load() {
   if [ -d "/sys/module/$name" ]; then rmmod "$name"; fi
   if message=$(insmod "$file" "$@" 2>&1); then return 0; fi
   case $message in
-  *"Key was rejected"* | *"Required key"* | *"not permitted"*) explain_signature ;;
+  *"Key was rejected"* | *"Required key"*) explain_signature ;;
+  *"not permitted"*) explain_refusal ;;
   esac
   refuse 1 "$message. The kernel's own words: $(dmesg 2>/dev/null | tail -n 3 | tr '\n' ' ')"
 }

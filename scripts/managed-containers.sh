@@ -119,12 +119,18 @@ watch() {
 running() {
   [ $# -eq 1 ] || fail 2 'running takes one container (see --help)'
   must 'a container' '[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}' "$1"
-  docker version --format '{{.Server.Version}}' >/dev/null || fail 4 'the engine cannot be reached'
-  docker inspect --type container --format '{{if .State.Running}}{{.Id}}{{end}}' "$1" 2>/dev/null || true
+  local words
+  { words=$(docker inspect --type container --format '{{if .State.Running}}{{.Id}}{{end}}' "$1" 2>&1 >&3) && return; } 3>&1
+  # Only the engine's own "no" means that it does not run: who takes a failure for it removes what a live owner has.
+  [[ ${words,,} =~ no\ such\ (container|object) ]] || fail 4 'the engine cannot be reached' "$words"
 }
 
 engine() {
-  docker info --format $'{{.Name}}\t{{.ServerVersion}}' || fail 4 'the engine cannot be reached'
+  local name
+  name=$(docker info --format $'{{.Name}}\t{{.ServerVersion}}') || fail 4 'the engine cannot be reached'
+  # Without a daemon docker fills the template with nothing and may exit with 0.
+  [[ $name == ?*$'\t'?* ]] || fail 4 'the engine cannot be reached'
+  printf '%s\n' "$name"
 }
 
 case ${1-} in

@@ -4,6 +4,15 @@
 # engine_answers tells whether the docker command reaches an engine.
 engine_answers() { timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+# engine_version prints what the engine says of itself; nothing when there is none: docker then fails, or fills the
+# template with nothing.
+engine_version() {
+  local words version api
+  words=$(timeout 20 docker version --format '{{.Server.Version}} {{.Server.APIVersion}}' 2>/dev/null) || return 0
+  read -r version api <<<"$words"
+  [ -z "$api" ] || printf 'engine %s, API %s\n' "$version" "$api"
+}
+
 # ensure_engine installs and starts the engine by need.
 ensure_engine() {
   have docker && engine_answers && return 0

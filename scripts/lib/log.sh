@@ -17,10 +17,11 @@ die() {
 # have NAME tells whether a command of that name is on the PATH.
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# heartbeat TITLE prints a line every 15 s until it is killed, so that a long step never looks dead.
+# heartbeat TITLE prints a line every 15 s until it is killed, so that a long step never looks dead. It ends with the
+# script as well ($$, also in a subshell): one that was interrupted kills nothing any more.
 heartbeat() {
   local seconds=0
-  while sleep 15 >/dev/null 2>&1; do
+  while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
     seconds=$((seconds + 15))
     printf '    … %s (%d s)\n' "$1" "$seconds" >&2
   done

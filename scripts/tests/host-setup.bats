@@ -87,6 +87,52 @@ fake() {
   [[ $output == *"the reason"* ]]
 }
 
+@test "step: the heartbeat ends with the script, however that ends" {
+  fake sleep 'exec /bin/sleep 0.05'
+  printf '. %q\nstep waiting /bin/sleep 2\n' "$scripts/lib/log.sh" >"$BATS_TEST_TMPDIR/script"
+  bash "$BATS_TEST_TMPDIR/script" 2>"$BATS_TEST_TMPDIR/words" 3>&- &
+  until grep -q 'waiting (' "$BATS_TEST_TMPDIR/words"; do /bin/sleep 0.05; done
+  kill -KILL $!
+  wait $! || true
+  /bin/sleep 0.3
+  before=$(wc -l <"$BATS_TEST_TMPDIR/words")
+  /bin/sleep 0.5
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/words")" -eq "$before" ]
+}
+
+@test "doctor: a docker command without an engine is not an engine" {
+  fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}//g" <<<"$3"' # what it prints without a daemon
+  run "$scripts/ensure.sh" doctor
+  [ "$status" -eq 1 ]
+  grep -qxE 'docker +missing' <<<"$output"
+  fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}/1.2/g" <<<"$3"; exit 1'
+  run "$scripts/ensure.sh" doctor
+  grep -qxE 'docker +missing' <<<"$output"
+  fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}/1.2/g" <<<"$3"'
+  run "$scripts/ensure.sh" doctor
+  grep -qxE 'docker +engine 1.2, API 1.2' <<<"$output"
+}
+
+@test "insmod: Secure Boot is blamed only when it is on" {
+  mkdir "$BATS_TEST_TMPDIR/scripts"
+  ln -s "$scripts/lib" "$BATS_TEST_TMPDIR/scripts/lib"
+  sed '/^case ${1:-} in --help/,$d' "$scripts/insmod.sh" >"$BATS_TEST_TMPDIR/scripts/functions.sh" # all but the work
+  try() { bash -c '. "$1"; name=nosuch; secure_boot() { '"$1"'; }; load module.ko' bash "$BATS_TEST_TMPDIR/scripts/functions.sh"; }
+  fake insmod 'echo "insmod: ERROR: could not insert module: Operation not permitted" >&2; exit 1'
+  run try false
+  [ "$status" -eq 3 ]
+  [[ $output == *CAP_SYS_MODULE* && $output != *"Secure Boot"* ]]
+  run try true
+  [ "$status" -eq 4 ]
+  [[ $output == *"Secure Boot"* ]]
+  fake insmod 'echo "insmod: ERROR: could not insert module: Key was rejected by service" >&2; exit 1'
+  run try false
+  [ "$status" -eq 4 ]
+  fake insmod 'echo "insmod: ERROR: could not insert module: Invalid parameters" >&2; exit 1'
+  run try false
+  [ "$status" -eq 1 ]
+}
+
 @test "dotenv: a setting is written once, and never over the user's" {
   root=$BATS_TEST_TMPDIR
   # shellcheck source=scripts/lib/dotenv.sh

@@ -59,6 +59,39 @@ called() { grep -qxF -- "$1" "$CALLS"; }
   done
 }
 
+@test "running: the id of what runs, nothing for what ended or is not there" {
+  FAKE_INSPECT=$id$'\n' run "$script" running web
+  [ "$status" -eq 0 ]
+  [ "$output" = "$id" ]
+  FAKE_INSPECT=$'\n' run "$script" running web
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  for words in 'Error: No such container: web' 'Error response from daemon: No such container: web' 'error: no such object: web'; do
+    FAKE_INSPECT=$'\n' FAKE_INSPECT_WORDS=$words FAKE_INSPECT_CODE=1 run "$script" running web
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+  done
+}
+
+@test "running: an engine that goes away in between is no word about the container" {
+  for words in 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock' '' 'context deadline exceeded'; do
+    FAKE_INSPECT_WORDS=$words FAKE_INSPECT_CODE=1 run "$script" running web
+    [ "$status" -eq 4 ]
+  done
+}
+
+@test "engine: a template filled with nothing is not an engine" {
+  FAKE_INFO=$'host\t28.2.2\n' run "$script" engine
+  [ "$status" -eq 0 ]
+  [ "$output" = $'host\t28.2.2' ]
+  for info in '' $'\t\n' $'\t28.2.2\n' $'host\t\n'; do
+    FAKE_INFO=$info run "$script" engine
+    [ "$status" -eq 4 ]
+  done
+  FAKE_INFO=$'host\t28.2.2\n' FAKE_INFO_CODE=1 run "$script" engine
+  [ "$status" -eq 4 ]
+}
+
 @test "hostile arguments are refused before docker sees them" {
   # shellcheck disable=SC2016 # the texts must stay as they are
   for text in ' ' 'r1 r2' '$(id)' '../r' $'r1\nr2' '-f' '*' 'R1' $'\xff' ; do

@@ -11,16 +11,29 @@ import (
 
 // prune deletes plans and reports of earlier runs but for the newest ones.
 func prune(dir string, keep int) error {
-	var err error
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
 	for _, pattern := range []string{"plan-*.ndjson", "report-*.json"} {
-		paths, globErr := filepath.Glob(filepath.Join(dir, pattern))
-		err = errors.Join(err, globErr)
+		paths := matching(dir, files, pattern)
 		newestFirst(paths)
 		for _, path := range paths[min(keep, len(paths)):] {
 			err = errors.Join(err, os.Remove(path))
 		}
 	}
 	return err
+}
+
+// matching lists the files whose name has the pattern. The folder's own name is no part of it (as it is in
+// filepath.Glob): it may hold anything.
+func matching(dir string, files []fs.DirEntry, pattern string) (paths []string) {
+	for _, f := range files {
+		if ok, _ := filepath.Match(pattern, f.Name()); ok { // the patterns are well-formed
+			paths = append(paths, filepath.Join(dir, f.Name()))
+		}
+	}
+	return paths
 }
 
 func newestFirst(paths []string) {

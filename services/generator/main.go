@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/plan"
 	"gestor.local/ship"
 )
 
@@ -95,7 +96,7 @@ func exitCode(err error) int {
 		return exitLeft
 	case errors.Is(err, census.ErrEngine):
 		return exitEngine
-	case errors.Is(err, errStorage), errors.Is(err, ship.ErrFailed):
+	case errors.Is(err, errStorage), errors.Is(err, plan.ErrKeep), errors.Is(err, ship.ErrFailed):
 		return exitStorage
 	case errors.Is(err, errStrict):
 		return exitStrict

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -216,18 +217,44 @@ func TestHelpAndVersion(t *testing.T) {
 }
 
 func TestExitCodesTellTheCause(t *testing.T) {
-	for want, err := range map[int]error{
-		exitDone: nil, exitOther: errors.New("x"), exitConfig: errConfig, exitEngine: census.ErrEngine,
-		exitStorage: ship.ErrFailed, exitLeft: errors.Join(errLeft, census.ErrEngine), exitStrict: errStrict,
+	for _, test := range []struct {
+		err  error
+		want int
+	}{
+		{nil, exitDone},
+		{errors.New("x"), exitOther},
+		{errConfig, exitConfig},
+		{census.ErrEngine, exitEngine},
+		{ship.ErrFailed, exitStorage},
+		{fmt.Errorf("next part of the plan: %w", plan.ErrKeep), exitStorage},
+		{errors.Join(errLeft, census.ErrEngine), exitLeft},
+		{errStrict, exitStrict},
 	} {
-		if got := exitCode(err); got != want {
-			t.Errorf("%v gives %d, want %d", err, got, want)
+		if got := exitCode(test.err); got != test.want {
+			t.Errorf("%v gives %d, want %d", test.err, got, test.want)
 		}
 	}
 }
 
+// A run that is told to stop while it still waits for the engine has left nothing behind: that is no failure.
+func TestStoppedBeforeTheRunBegins(t *testing.T) {
+	dir := scripts(t)
+	if err := os.WriteFile(filepath.Join(dir, "away"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	var out, words bytes.Buffer
+	if code := command(ctx, []string{"run"}, &out, &words); code != exitDone || !strings.Contains(out.String(), "stopped before") {
+		t.Errorf("exit %d: %s%s", code, &words, &out)
+	}
+}
+
 func TestPruneKeepsTheNewest(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a[1]")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 5 {
 		path := filepath.Join(dir, fmt.Sprintf("plan-%d.ndjson", i))
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -241,8 +268,8 @@ func TestPruneKeepsTheNewest(t *testing.T) {
 	if err := prune(dir, 2); err != nil {
 		t.Fatal(err)
 	}
-	left, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if len(left) != 2 || filepath.Base(left[0]) != "plan-0.ndjson" {
-		t.Errorf("left %v", left)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 || left[0].Name() != "plan-0.ndjson" {
+		t.Errorf("left %v (%v)", left, err)
 	}
 }

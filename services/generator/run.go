@@ -75,7 +75,12 @@ func runCommand(ctx context.Context, arguments []string, out io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	r, err := newRun(ctx, c, newLogger(out, level))
+	log := newLogger(out, level)
+	r, err := newRun(ctx, c, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		log.Info().Msg("stopped before the run began") // nothing was started, so that nothing is left
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -146,13 +151,14 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 // engine waits for the engine and returns the host's name.
 func (r *run) engine(ctx context.Context) (host string, err error) {
 	for end := time.Now().Add(engineWait); ; {
-		if host, err = r.census().EngineName(ctx); err == nil || ctx.Err() != nil || time.Now().After(end) {
+		if host, err = r.census().EngineName(ctx); err == nil || time.Now().After(end) {
 			break
 		}
 		r.warn("waiting for the engine", err)
 		select {
 		case <-time.After(2 * time.Second):
 		case <-ctx.Done():
+			return "", context.Cause(ctx)
 		}
 	}
 	if r.Host != "" {

@@ -7,7 +7,8 @@
 //     delivered or, if the log service refuses it for ever, kept in the quarantine file; it is never dropped.
 //   - Observations (host, container) are written, not synced, and are the only records that are ever dropped: the
 //     oldest first, when the spool is full. The number dropped is itself a record (system, spool_dropped).
-//   - Delivery is at least once and in order of pseq. A record keeps its identity (host, boot, producer, pseq) however
+//   - Delivery is at least once and in order of pseq, but for one case: while the log service has no room for
+//     observations (507), events go ahead of them, still in order among themselves. A record keeps its identity (host, boot, producer, pseq) however
 //     often it is sent, so the log service can tell a resend from a second record.
 //   - Nothing leaves before it is on stable storage here. A pseq that any other party has seen therefore survives a
 //     power cut, and no pseq is given twice.
@@ -22,8 +23,10 @@
 //
 //	events-<first pseq>.ndjson        decision, action, launch, system
 //	observations-<first pseq>.ndjson  host, container
-//	state.json                        spool id, last pseq known to be given, last pseq delivered; replaced by rename
-//	quarantine.ndjson                 records nobody will accept, each with the reason; bounded, one older generation
+//	state.json                        spool id, last pseq known to be given, last pseq delivered (and of the
+//	                                  events alone, while they go ahead); replaced by rename
+//	quarantine.ndjson                 records nobody will accept, each with the reason; bounded, one older generation;
+//	                                  of a text longer than any record the beginning
 //	LOCK                              held while open: one process a spool
 //
 // Concurrency: every method of Shipper may be called from any goroutine. Run is meant to be called once.

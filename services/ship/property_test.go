@@ -31,6 +31,8 @@ var faults = []func(*refusals) shiptest.Fault{
 	func(*refusals) shiptest.Fault { return shiptest.Status(http.StatusServiceUnavailable, "") },
 	func(*refusals) shiptest.Fault { return shiptest.Status(http.StatusTooManyRequests, "2") },
 	func(r *refusals) shiptest.Fault { return r.refuse },
+	func(*refusals) shiptest.Fault { return shiptest.Foreign(http.StatusBadRequest) },
+	func(*refusals) shiptest.Fault { return shiptest.NoRoom },
 	func(*refusals) shiptest.Fault { return shiptest.LostAnswer },
 	func(*refusals) shiptest.Fault { return shiptest.Garbage },
 }
@@ -44,7 +46,7 @@ func (f *refusals) refuse(_ *shiptest.Service, w http.ResponseWriter, r *http.Re
 	if position, ok := launched(text); ok && bytes.Count(text, []byte("\n")) == 1 {
 		f.alone[position] = true
 	}
-	w.WriteHeader(http.StatusRequestEntityTooLarge)
+	shiptest.Problem(w, http.StatusRequestEntityTooLarge)
 }
 
 // launched is the position in a line that is a launch record.
@@ -59,7 +61,7 @@ func launched(text []byte) (position uint64, ok bool) {
 
 func drawStep(t *rapid.T) step {
 	return step{
-		Action:       rapid.SampledFrom([]string{"tick", "tick", "tick", "fault", "send", "die"}).Draw(t, "action"),
+		Action:       rapid.SampledFrom([]string{"tick", "tick", "tick", "fault", "send", "die", "volume"}).Draw(t, "action"),
 		Precious:     rapid.IntRange(0, 3).Draw(t, "precious"),
 		Observations: rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 200)).Draw(t, "observations"),
 		Fault:        rapid.IntRange(0, len(faults)-1).Draw(t, "fault"),
@@ -89,7 +91,7 @@ func live(t *testing.T, dir string, steps []step) error {
 	var service shiptest.Service
 	refused := &refusals{alone: map[uint64]bool{}}
 	s := open(t, dir, &service, small)
-	taken := uint64(0)
+	taken, full := uint64(0), false
 	for _, step := range steps {
 		switch step.Action {
 		case "tick":
@@ -102,7 +104,10 @@ func live(t *testing.T, dir string, steps []step) error {
 				records = append(records, host())
 			}
 			if err := s.Append(records...); err != nil {
-				return err
+				if !full { // nothing of the call may be kept
+					return err
+				}
+				taken -= uint64(step.Precious)
 			}
 		case "fault":
 			for range step.Times {
@@ -113,8 +118,12 @@ func live(t *testing.T, dir string, steps []step) error {
 		case "die": // nothing is closed in order; the lock goes with the process
 			s.spool.close()
 			s = open(t, dir, &service, small)
+		case "volume": // fills up, or has room again: only the state cannot be written
+			full = !full
+			blockState(t, dir, full)
 		}
 	}
+	blockState(t, dir, false)
 	if err := s.Flush(t.Context()); err != nil {
 		return err
 	}
@@ -124,6 +133,21 @@ func live(t *testing.T, dir string, steps []step) error {
 		return err
 	}
 	return errors.Join(inOrderOnce(positions(&service)), everyFate(positions(&service), aside, refused.alone, taken))
+}
+
+// blockState makes the state unwritable, as a full volume does.
+func blockState(t *testing.T, dir string, block bool) {
+	t.Helper()
+	path := filepath.Join(dir, stateFile+".tmp")
+	if err := os.RemoveAll(path); err != nil {
+		t.Error(err)
+	}
+	if !block {
+		return
+	}
+	if err := os.Mkdir(path, 0o750); err != nil {
+		t.Error(err)
+	}
 }
 
 // putAside is the set of positions in the quarantine.

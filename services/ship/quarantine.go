@@ -11,7 +11,8 @@ import (
 	"gestor.local/contract"
 )
 
-// quarantineBytes bounds one generation of the quarantine file; there are two.
+// quarantineBytes bounds one generation of the quarantine file; there are two. The longest text is escaped into six times
+// its bytes and still fits.
 const quarantineBytes = 1 << 20
 
 // refusal is a record that nobody takes, and why.
@@ -26,22 +27,25 @@ type quarantine struct {
 	count uint64
 }
 
-// add appends a record (or what is left of one) with the reason, durably.
+// add appends a record (or what is left of one) with the reason, durably. Of a text longer than any record the beginning
+// is kept: the tail of a file that a power cut left full of zeros must not fill the volume.
 func (q *quarantine) add(text []byte, reason string) error {
 	q.count++
-	path := filepath.Join(q.dir, "quarantine.ndjson")
-	if info, err := os.Stat(path); err == nil && info.Size() > quarantineBytes {
-		if err := os.Rename(path, filepath.Join(q.dir, "quarantine.old.ndjson")); err != nil {
-			return err
-		}
-	}
+	text = bytes.TrimSuffix(text, []byte("\n"))
 	entry, err := json.Marshal(struct {
 		At     time.Time `json:"at"`
 		Reason string    `json:"reason"`
+		Bytes  int       `json:"bytes"` // of the whole text
 		Text   string    `json:"text"`
-	}{time.Now().UTC(), reason, string(bytes.TrimSuffix(text, []byte("\n")))})
+	}{time.Now().UTC(), reason, len(text), string(text[:min(len(text), contract.MaxRecordBytes)])})
 	if err != nil {
 		return err
+	}
+	path := filepath.Join(q.dir, "quarantine.ndjson")
+	if info, err := os.Stat(path); err == nil && info.Size()+int64(len(entry)) >= quarantineBytes {
+		if err := os.Rename(path, filepath.Join(q.dir, "quarantine.old.ndjson")); err != nil {
+			return err
+		}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
@@ -56,28 +60,33 @@ func (q *quarantine) add(text []byte, reason string) error {
 	return err
 }
 
-// damage puts what could not be read aside and returns the record that says so.
-func (q *quarantine) damage(harms []damage) (contract.SystemBody, error) {
-	torn, bad := 0, 0
-	for _, h := range harms {
-		if len(h.torn) > 0 {
-			torn += len(h.torn)
-			if err := q.add(h.torn, "torn: the writer stopped in the middle of this line"); err != nil {
-				return contract.SystemBody{}, err
-			}
-		}
-		for _, text := range h.bad {
-			bad++
-			if err := q.add(text, "not a record"); err != nil {
-				return contract.SystemBody{}, err
-			}
+// harm counts what was put aside when the spool was opened.
+type harm struct{ tornBytes, badLines int }
+
+// damage puts what could not be read aside and counts it.
+func (q *quarantine) damage(d damage, found *harm) error {
+	if len(d.torn) > 0 {
+		found.tornBytes += len(d.torn)
+		if err := q.add(d.torn, "torn: the writer stopped in the middle of this line"); err != nil {
+			return err
 		}
 	}
+	for _, l := range d.bad {
+		found.badLines++
+		if err := q.add(l.text, "not a record"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// body is the record of what was found.
+func (h harm) body() contract.SystemBody {
 	return contract.SystemBody{
 		Event: EventDamaged, Level: "warn",
-		Message: fmt.Sprintf("the spool was left damaged: %d bytes of torn lines cut off, %d unreadable lines skipped; both are in quarantine.ndjson", torn, bad),
-		Details: map[string]any{"torn_bytes": torn, "bad_lines": bad},
-	}, nil
+		Message: fmt.Sprintf("the spool was left damaged: %d bytes of torn lines cut off, %d unreadable lines skipped; both are in quarantine.ndjson", h.tornBytes, h.badLines),
+		Details: map[string]any{"torn_bytes": h.tornBytes, "bad_lines": h.badLines},
+	}
 }
 
 // refusedBody is the record of a refused record.

@@ -30,9 +30,17 @@ type segment struct {
 
 // damage is what reading a segment found wrong.
 type damage struct {
-	torn []byte   // a last line without its end
-	bad  [][]byte // lines that are not records
+	torn []byte    // a last line without its end
+	bad  []badLine // lines that are not records
 }
+
+// badLine is a line that is not a record, and where it lies.
+type badLine struct {
+	off  int64
+	text []byte // with its newline
+}
+
+func (d damage) any() bool { return len(d.torn)+len(d.bad) > 0 }
 
 func createSegment(path string) (*segment, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
@@ -42,8 +50,8 @@ func createSegment(path string) (*segment, error) {
 	return &segment{path: path, file: f, dirty: true}, nil
 }
 
-// openSegment reads a file left by an earlier run and cuts a torn last line off. Records up to delivered are skipped;
-// those that do not come after the given pseq are damage.
+// openSegment reads a file left by an earlier run. Records up to delivered are skipped; those that do not come after the
+// given pseq are damage. A file with damage is to be mended before it is used.
 func openSegment(path string, delivered, after uint64) (*segment, damage, error) {
 	var harm damage
 	text, err := os.ReadFile(path)
@@ -56,29 +64,24 @@ func openSegment(path string, delivered, after uint64) (*segment, damage, error)
 	if err != nil {
 		return nil, harm, err
 	}
-	if len(harm.torn) > 0 {
-		if err := f.Truncate(int64(whole)); err != nil {
-			_ = f.Close()
-			return nil, harm, err
-		}
-	}
 	s := &segment{path: path, file: f, size: int64(whole), dirty: true}
 	harm.bad = s.index(text, delivered, after)
 	return s, harm, nil
 }
 
 // index fills the entries from the file's text and returns the lines that are not records.
-func (s *segment) index(text []byte, delivered, after uint64) (bad [][]byte) {
+func (s *segment) index(text []byte, delivered, after uint64) (bad []badLine) {
 	var off int64
 	for line := range bytes.Lines(text) {
 		var head struct {
 			PSeq uint64    `json:"pseq"`
 			Time time.Time `json:"ts"`
 		}
-		err := json.Unmarshal(line, &head)
-		if err != nil || head.PSeq <= after || head.PSeq > maxPSeq {
-			bad = append(bad, bytes.Clone(line))
-		} else {
+		switch err := json.Unmarshal(line, &head); {
+		case len(bytes.Trim(line, " \n")) == 0: // mended by an earlier run
+		case err != nil || head.PSeq <= after || head.PSeq > maxPSeq:
+			bad = append(bad, badLine{off, bytes.Clone(line)})
+		default:
 			after = head.PSeq
 			if head.PSeq > delivered {
 				s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
@@ -87,6 +90,23 @@ func (s *segment) index(text []byte, delivered, after uint64) (bad [][]byte) {
 		off += int64(len(line))
 	}
 	return bad
+}
+
+// mend cuts the torn line off and writes spaces over the bad ones, so that they are not found again. It comes after they
+// were put aside.
+func (s *segment) mend(harm damage) error {
+	if len(harm.torn) > 0 {
+		if err := s.file.Truncate(s.size); err != nil {
+			return err
+		}
+	}
+	for _, l := range harm.bad {
+		if _, err := s.file.WriteAt(bytes.Repeat([]byte(" "), len(l.text)-1), l.off); err != nil {
+			return err
+		}
+	}
+	s.dirty = true
+	return nil
 }
 
 // write appends lines. After an error the file is as it was before; if even that fails, broken is true and the segment

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,22 +29,48 @@ type sender struct {
 type sendError struct {
 	status int
 	detail string
+	// own says that the log service itself gave the answer: see isOwn.
+	own bool
 	// after is what the server asked to wait, 0 when it did not.
 	after time.Duration
 }
 
 func (e *sendError) Error() string {
-	return fmt.Sprintf("send records: the log service answered %d %s: %s", e.status, http.StatusText(e.status), e.detail)
+	who := "the log service"
+	if !e.own {
+		who = "something other than the log service (is its address right?)"
+	}
+	return fmt.Sprintf("send records: %s answered %d %s: %s", who, e.status, http.StatusText(e.status), e.detail)
 }
 
-// content says whether the answer blames what was sent, so that sending the same again is pointless.
+// content says whether the answer blames what was sent, so that sending the same again is pointless. Only the log
+// service can know: a proxy, or a TLS port that is spoken to without TLS, answers 400 and 413 to any request.
 func (e *sendError) content() bool {
 	switch e.status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return true
+		return e.own
 	default:
 		return false
 	}
+}
+
+// newSendError reads an answer other than success.
+func newSendError(resp *http.Response, body []byte) *sendError {
+	return &sendError{
+		status: resp.StatusCode, detail: detail(body), own: isOwn(resp, body),
+		after: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+// isOwn tells the log service's answers from those of others on the way: its errors are problem documents (RFC 9457)
+// that repeat the status.
+func isOwn(resp *http.Response, body []byte) bool {
+	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || media != contract.MediaProblem {
+		return false
+	}
+	var problem contract.ErrorBody
+	return json.Unmarshal(body, &problem) == nil && problem.Status == resp.StatusCode
 }
 
 // send posts lines as one body. A nil error means every line was accepted, is a duplicate or is in Rejected.
@@ -67,7 +94,7 @@ func (s *sender) send(ctx context.Context, lines [][]byte) (contract.IngestResul
 		return result, fmt.Errorf("send records: read answer: %w", err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return result, &sendError{resp.StatusCode, detail(body), retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		return result, newSendError(resp, body)
 	}
 	if err := json.Unmarshal(body, &result); err != nil {
 		return result, fmt.Errorf("send records: read answer: %w", err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +26,9 @@ type Shipper struct {
 	mu    sync.Mutex // guards all following fields
 	spool *spool
 	limit int // records of the next request; halved when the log service refuses a whole request
-	stats Stats
+	// eventsFirst is set while the log service has no room for observations: precious records do not wait behind them.
+	eventsFirst bool
+	stats       Stats
 }
 
 // Stats is the state of a Shipper at one moment.
@@ -36,7 +40,8 @@ type Stats struct {
 	// Since Open: Delivered arrived (Duplicates of them had arrived before), Dropped observations for want of space,
 	// Quarantined records that nobody takes, Failures requests without success.
 	Delivered, Duplicates, Dropped, Quarantined, Failures uint64
-	// LastSuccess is zero until a request succeeded; LastError is "" after one that did.
+	// LastSuccess is zero until a request succeeded; LastError is "" after one that did, unless observations still wait
+	// for room in the log service.
 	LastSuccess time.Time
 	LastError   string
 	// LastSync is how long the log service needed to bring the records of that request to stable storage.
@@ -113,11 +118,13 @@ func (s *Shipper) Flush(ctx context.Context) error {
 			return nil
 		case err == nil:
 			failures = 0
-		case ctx.Err() != nil || errors.Is(err, ErrFailed):
-			return fmt.Errorf("flush spool: %d records stay on disk: %w", s.Stats().Records, err)
-		default:
+			continue
+		case !errors.Is(err, ErrFailed):
 			sleep(ctx, min(backoff(failures, err), time.Second)) // whoever flushes is about to stop
 			failures++
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrFailed) {
+			return fmt.Errorf("flush spool: %d records stay on disk: %w", s.Stats().Records, err)
 		}
 	}
 }
@@ -161,63 +168,91 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	s.mu.Lock()
-	lines, last, err := s.spool.batch(s.limit)
-	s.mu.Unlock()
-	if err != nil || len(lines) == 0 {
+	b, err := s.take()
+	if err != nil || len(b.lines) == 0 {
 		return 0, err
 	}
-	result, err := s.sender.send(ctx, lines)
+	result, err := s.sender.send(ctx, b.lines)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spool.busy = 0
 	var answer *sendError
 	if errors.As(err, &answer) && answer.content() {
-		return s.narrow(lines, last, answer)
+		return s.narrow(b, answer)
 	}
 	if err != nil {
-		s.noteFailure(err)
+		s.eventsFirst = s.eventsFirst || (answer != nil && answer.status == http.StatusInsufficientStorage)
+		s.stats.Failures++
+		s.noteFailure("the log service does not take records; they wait on disk", err)
 		return 0, err
 	}
-	return len(lines), s.settle(lines, last, result)
+	return len(b.lines), s.settle(b, result)
+}
+
+// take chooses the next batch. A log service whose disk runs low refuses every request that holds an observation and
+// still takes events: those go first then, and when none is left a whole batch tries whether there is room again.
+func (s *Shipper) take() (batch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.eventsFirst {
+		b, err := s.spool.batch(s.limit, true)
+		if err != nil || len(b.lines) > 0 {
+			return b, err
+		}
+		s.eventsFirst = false
+	}
+	return s.spool.batch(s.limit, false)
 }
 
 // narrow deals with a request that was refused for what is in it: half of it is tried next, down to the one record
 // that is to blame, which is put aside.
-func (s *Shipper) narrow(lines [][]byte, last uint64, answer *sendError) (int, error) {
-	if len(lines) > 1 {
-		s.limit = max(len(lines)/2, 1)
-		return len(lines), nil
+func (s *Shipper) narrow(b batch, answer *sendError) (int, error) {
+	if len(b.lines) > 1 {
+		s.limit = max(len(b.lines)/2, 1)
+		return len(b.lines), nil
 	}
-	return 1, s.settle(lines, last, contract.IngestResult{
+	return 1, s.settle(b, contract.IngestResult{
 		Durable: true, Rejected: []contract.Rejected{{Line: 1, Reason: answer.Error()}},
 	})
 }
 
 // settle records the fate of a batch.
-func (s *Shipper) settle(lines [][]byte, last uint64, result contract.IngestResult) error {
-	if s.stats.LastError != "" {
-		s.cfg.Log("the log service takes records again", nil)
+func (s *Shipper) settle(b batch, result contract.IngestResult) error {
+	err := s.forget(b, result.Rejected)
+	if err != nil {
+		s.noteFailure("what the log service took could not be marked as delivered; it is sent again", err)
+		return err
+	}
+	if observationsWait := b.eventsOnly && s.spool.observations.records() > 0; !observationsWait {
+		if s.stats.LastError != "" {
+			s.cfg.Log("the log service takes records again", nil)
+		}
+		s.stats.LastError = ""
 	}
 	if s.limit = min(2*s.limit, batchRecords); !result.Durable && !s.stats.NotDurable {
 		s.cfg.Log("the log service answers before its records are on stable storage", nil)
 	}
-	s.stats.LastSuccess, s.stats.LastError, s.stats.NotDurable = time.Now(), "", !result.Durable
+	s.stats.LastSuccess, s.stats.NotDurable = time.Now(), !result.Durable
 	s.stats.LastSync = time.Duration(min(result.SyncUS, uint64(time.Hour/time.Microsecond))) * time.Microsecond // an answer is a stranger's word
 	s.stats.Delivered += uint64(result.Accepted + result.Duplicates)
 	s.stats.Duplicates += uint64(result.Duplicates)
-	for _, one := range result.Rejected {
-		if err := s.spool.refuse(lines[one.Line-1], one.Reason); err != nil {
+	return nil
+}
+
+// forget puts the rejected records of a batch aside and is done with all of them.
+func (s *Shipper) forget(b batch, rejected []contract.Rejected) error {
+	slices.SortFunc(rejected, func(x, y contract.Rejected) int { return x.Line - y.Line })
+	for _, one := range rejected {
+		if err := s.spool.reject(b.lines[one.Line-1], one.Reason); err != nil {
 			return err
 		}
 	}
-	return s.spool.delivered(last)
+	return s.spool.delivered(b)
 }
 
-func (s *Shipper) noteFailure(err error) {
-	s.stats.Failures++
+func (s *Shipper) noteFailure(message string, err error) {
 	if s.stats.LastError == "" {
-		s.cfg.Log("the log service does not take records; they wait on disk", err)
+		s.cfg.Log(message, err)
 	}
 	s.stats.LastError = err.Error()
 }

@@ -169,6 +169,43 @@ func TestFaultsOfTheLogService(t *testing.T) {
 	}
 }
 
+// A status that blames the request counts only when the log service itself gives it. From anybody else (a proxy, a TLS
+// port spoken to without TLS) it means that the log service is away, and nothing is given up.
+func TestRefusalsOfOthersGiveNothingUp(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"plain text": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Client sent an HTTP request", 400) },
+		"no type":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) },
+		"JSON":       func(w http.ResponseWriter, _ *http.Request) { problem(w, contract.MediaJSON, 422, `{"status":422}`) },
+		"no document": func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, contract.MediaProblem, 400, "<html>")
+		},
+		"another status": func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, contract.MediaProblem, 400, `{"title":"Bad Gateway","status":502}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			s := open(t, t.TempDir(), new(shiptest.Service), func(c *Config) { c.URL, c.Client = server.URL, nil })
+			appendAll(t, s, launch(1), launch(2), launch(3))
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := s.Flush(ctx); err == nil {
+				t.Error("Flush says that all has arrived")
+			}
+			if st := s.Stats(); st.Records != 3 || st.Quarantined != 0 || st.Failures != 1 || !strings.Contains(st.LastError, "other than the log service") {
+				t.Errorf("stats after a foreign refusal: %+v", st)
+			}
+		})
+	}
+}
+
+func problem(w http.ResponseWriter, media string, status int, text string) {
+	w.Header().Set("Content-Type", media)
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
 func TestRunBacksOffAndHonoursRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var service shiptest.Service
@@ -258,7 +295,7 @@ func TestOneRecordToBlameForARefusedRequestIsFound(t *testing.T) {
 			body := new(strings.Builder)
 			_ = r.Write(body) // the request as text; its body is needed twice
 			if strings.Contains(body.String(), `"position":37,`) {
-				w.WriteHeader(http.StatusUnprocessableEntity)
+				shiptest.Problem(w, http.StatusUnprocessableEntity)
 				return
 			}
 			_, text, _ := strings.Cut(body.String(), "\r\n\r\n")

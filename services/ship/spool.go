@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -31,7 +32,8 @@ type spool struct {
 	lock         *os.File
 	state        state
 	last         uint64 // last pseq given
-	busy         uint64 // last pseq of the batch that is being sent, 0 between batches
+	busy         uint64 // last pseq of the batch that is being sent, 0 when no observation is
+	aside        uint64 // last pseq that the log service did not take and that was put aside
 	events       stream
 	observations stream
 	quarantine   quarantine
@@ -66,23 +68,26 @@ func (s *spool) recover() (err error) {
 	if s.state, _, err = loadState(s.cfg.Dir); err != nil {
 		return err
 	}
-	var harms []damage
-	for _, st := range []*stream{&s.events, &s.observations} {
-		found, err := st.open(s.state.Delivered)
+	var found harm
+	for _, st := range []struct {
+		*stream
+		upTo uint64
+	}{{&s.events, s.state.eventsDelivered()}, {&s.observations, s.state.Delivered}} {
+		err := st.open(st.upTo, func(seg *segment, d damage) error {
+			if err := s.quarantine.damage(d, &found); err != nil {
+				return err
+			}
+			return seg.mend(d)
+		})
 		if err != nil {
 			return fmt.Errorf("open spool: %w", err)
 		}
-		harms = append(harms, found...)
 	}
-	s.last = max(s.state.LastPSeq, s.state.Delivered, s.events.lastPSeq(), s.observations.lastPSeq())
-	if len(harms) == 0 {
+	s.last = max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq(), s.observations.lastPSeq())
+	if found == (harm{}) {
 		return nil
 	}
-	report, err := s.quarantine.damage(harms)
-	if err != nil {
-		return fmt.Errorf("open spool: %w", err)
-	}
-	return s.report(report)
+	return s.report(found.body())
 }
 
 // append gives the records their identity and keeps them. Nothing of the call is kept when it returns an error.
@@ -133,16 +138,24 @@ func (s *spool) makeRoom(need int64) error {
 // remember notes that numbers up to pseq were given, durably, unless that will still be seen when the file that ends with
 // pseq is gone. The log service may have the record: its number given again would make the next one a duplicate.
 func (s *spool) remember(pseq uint64) error {
-	if max(s.state.LastPSeq, s.state.Delivered, s.events.lastPSeq()) >= pseq || s.observations.lastPSeq() > pseq {
+	if max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq()) >= pseq || s.observations.lastPSeq() > pseq {
 		return nil
 	}
 	st := s.state
 	st.LastPSeq = pseq
-	if err := st.save(s.cfg.Dir); err != nil {
-		return err
+	return s.keep(st)
+}
+
+// keep replaces the state, durably. A failed sync is final; after any other error the old state stands, on disk and here.
+func (s *spool) keep(next state) error {
+	err := next.save(s.cfg.Dir)
+	if errors.Is(err, errSync) {
+		return s.fail(err)
 	}
-	s.state = st
-	return nil
+	if err == nil {
+		s.state = next
+	}
+	return err
 }
 
 func (s *spool) fits(need int64) bool { return s.bytes()+need <= s.cfg.MaxBytes-s.cfg.reserve() }
@@ -236,46 +249,102 @@ func (s *spool) refuse(text []byte, reason string) error {
 	return err
 }
 
-// batch returns the next undelivered records in order of pseq, with their last pseq. They are on stable storage.
-func (s *spool) batch(limit int) (lines [][]byte, last uint64, err error) {
+// reject puts a record that the log service does not take aside, once: a batch may have to be sent again. Within a batch
+// it is called in order of pseq.
+func (s *spool) reject(text []byte, reason string) error {
+	var head struct {
+		PSeq uint64 `json:"pseq"`
+	}
+	readable := json.Unmarshal(text, &head) == nil // it was when it was written; a disk may say otherwise now
+	if readable && head.PSeq <= s.aside {
+		return nil
+	}
+	if err := s.refuse(text, reason); err != nil {
+		return err
+	}
+	s.aside = max(s.aside, head.PSeq)
+	return nil
+}
+
+// batch is a request's records, in order of pseq.
+type batch struct {
+	lines      [][]byte
+	last       uint64 // pseq of the last line
+	eventsOnly bool   // observations with lower numbers may wait still
+}
+
+// batch returns the next undelivered records, or the next events alone. They are on stable storage.
+func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
+	b := batch{eventsOnly: eventsOnly}
 	if s.failed != nil {
-		return nil, 0, s.failed
+		return b, s.failed
 	}
 	for _, st := range []*stream{&s.events, &s.observations} {
 		if err := st.sync(); err != nil {
-			return nil, 0, s.fail(fmt.Errorf("sync spool: %w", err))
+			return b, s.fail(fmt.Errorf("sync spool: %w", err))
 		}
 	}
 	next := merge(&s.events, &s.observations)
-	for size := int32(0); len(lines) < limit && size < batchBytes; {
+	if eventsOnly {
+		next = merge(&s.events, new(stream))
+	}
+	for size := int32(0); len(b.lines) < limit && size < batchBytes; {
 		seg, e, ok := next()
 		if !ok {
 			break
 		}
 		text, err := seg.read(e)
 		if err != nil {
-			return nil, 0, s.fail(err)
+			return b, s.fail(err)
 		}
-		lines, last, size = append(lines, text), e.pseq, size+e.size
+		b.lines, b.last, size = append(b.lines, text), e.pseq, size+e.size
 	}
-	s.busy = last
-	return lines, last, nil
+	if !eventsOnly {
+		s.busy = b.last
+	}
+	return b, nil
 }
 
-// delivered forgets every record up to pseq, durably, and gives their space back.
-func (s *spool) delivered(pseq uint64) error {
+// delivered forgets the records of a batch and what came before, durably, and gives their space back. After an error that
+// does not wrap ErrFailed they wait as before, and sending them again is all that is needed.
+func (s *spool) delivered(b batch) error {
 	s.busy = 0
-	s.state.LastPSeq, s.state.Delivered = s.last, pseq
-	if err := s.state.save(s.cfg.Dir); err != nil {
-		return s.fail(err)
+	done := []*stream{&s.events, &s.observations}
+	if b.eventsOnly {
+		done = done[:1]
 	}
-	for _, st := range []*stream{&s.events, &s.observations} {
-		st.delivered(pseq)
+	next := s.state.after(b, s.last)
+	err := s.keep(next)
+	if err != nil && s.failed == nil { // the volume may be full of what was just delivered
+		if err = s.discardBefore(done, b.last); err == nil {
+			err = s.keep(next)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mark records as delivered: %w", err)
+	}
+	for _, st := range done {
+		st.delivered(b.last)
 		if err := st.discardDelivered(); err != nil {
 			return s.fail(fmt.Errorf("delete delivered records: %w", err))
 		}
 	}
-	return s.reportLoss(s.cfg.reserve())
+	if err = s.reportLoss(s.cfg.reserve()); err != nil && s.failed == nil {
+		s.cfg.Log("the spool could not write a report of its own", err) // it stays to be written
+		err = nil
+	}
+	return err
+}
+
+// discardBefore deletes the files that hold delivered records alone, without a word in the state. The file that holds the
+// last of them stays: as long as it can be read, no number up to it is given again.
+func (s *spool) discardBefore(streams []*stream, pseq uint64) error {
+	for _, st := range streams {
+		if err := st.discardBefore(pseq); err != nil {
+			return s.fail(fmt.Errorf("delete delivered records: %w", err))
+		}
+	}
+	return nil
 }
 
 func (s *spool) bytes() int64 { return s.events.bytes() + s.observations.bytes() }

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,5 +171,188 @@ func TestANumberOutlivesItsRecord(t *testing.T) {
 	flush(t, s)
 	if diff := cmp.Diff([]uint64{7}, positions(&service)); diff != "" {
 		t.Errorf("arrived (-want +got):\n%s", diff)
+	}
+}
+
+// A volume on which the state cannot be written makes the spool wait, not fail.
+func TestStateThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := shiptest.Service{Reject: func(r contract.Record) string {
+			if r.PSeq == 1 {
+				return "not the first"
+			}
+			return ""
+		}}
+		dir := t.TempDir()
+		s := open(t, dir, &service)
+		blockState(t, dir, true)
+		appendAll(t, s, launch(1), launch(2))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		if st := s.Stats(); st.Records < 2 || !strings.Contains(st.LastError, "mark records as delivered") {
+			t.Errorf("stats while the state cannot be written: %+v", st)
+		}
+		blockState(t, dir, false)
+		time.Sleep(2 * backoffLongest)
+		if st := s.Stats(); st.Records != 0 || st.LastError != "" || st.Quarantined != 1 {
+			t.Errorf("stats afterwards: %+v", st)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+		if got := systemEvents(&service); len(got) != 1 {
+			t.Errorf("the one rejected record was reported %d times", len(got))
+		}
+	})
+}
+
+// What was delivered gives its space back even while the state cannot be written: the state may need just that space.
+func TestDeliveredFilesMakeRoomForTheState(t *testing.T) {
+	var service shiptest.Service
+	dir := t.TempDir()
+	s := open(t, dir, &service, small)
+	for i := range uint64(900) {
+		appendAll(t, s, launch(i+1))
+	}
+	before := s.Stats().Bytes
+	blockState(t, dir, true)
+	if _, err := s.next(t.Context()); err == nil || errors.Is(err, ErrFailed) {
+		t.Fatalf("%v, want an error that is not final", err)
+	}
+	if after := s.Stats().Bytes; after > before/2 {
+		t.Errorf("%d bytes on disk after the delivery of %d", after, before)
+	}
+	s.spool.close() // dies, with the old state
+	s = open(t, dir, &service, small)
+	appendAll(t, s, launch(901))
+	blockState(t, dir, false)
+	flush(t, s)
+	if err := inOrderOnce(positions(&service)); err != nil || len(positions(&service)) != 901 {
+		t.Errorf("%d of 901 arrived: %v", len(positions(&service)), err)
+	}
+}
+
+// A state whose sync failed may or may not be on disk: that is final.
+func TestFailedSyncOfTheStateIsFinal(t *testing.T) {
+	var service shiptest.Service
+	s := open(t, t.TempDir(), &service)
+	if err := os.Symlink("/dev/null", filepath.Join(s.cfg.Dir, stateFile+".tmp")); err != nil { // takes every byte and cannot be synced
+		t.Fatal(err)
+	}
+	appendAll(t, s, launch(1))
+	if _, err := s.next(t.Context()); !errors.Is(err, ErrFailed) {
+		t.Errorf("%v, want a final error", err)
+	}
+}
+
+// While the log service has no room for observations the precious records go ahead of them; the observations are kept,
+// also over a restart, and arrive when there is room.
+func TestPreciousRecordsDoNotWaitBehindObservations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var service shiptest.Service
+		dir := t.TempDir()
+		s := open(t, dir, &service)
+		for range 50 {
+			service.Fail(shiptest.NoRoom)
+		}
+		appendAll(t, s, host(), launch(1), host(), launch(2))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(5 * time.Second)
+		appendAll(t, s, launch(3))
+		time.Sleep(2 * backoffLongest)
+		if diff := cmp.Diff([]uint64{1, 2, 3}, positions(&service)); diff != "" {
+			t.Errorf("arrived while there is no room (-want +got):\n%s", diff)
+		}
+		if st := s.Stats(); st.Records != 2 || !strings.Contains(st.LastError, "507") {
+			t.Errorf("stats while observations wait: %+v", st)
+		}
+		cancel()
+		<-done
+		s.spool.close() // dies
+		s = open(t, dir, &service)
+		appendAll(t, s, launch(4))
+		flush(t, s)
+		var got []uint64
+		for _, r := range service.Records() {
+			got = append(got, r.PSeq)
+		}
+		if diff := cmp.Diff([]uint64{2, 4, 5, 1, 3, 6}, got); diff != "" && !slices.Equal(got, []uint64{2, 4, 5, 6, 1, 3}) {
+			t.Errorf("arrived in the end (-want +got):\n%s", diff)
+		}
+		if st := s.Stats(); st.Records != 0 || st.LastError != "" {
+			t.Errorf("stats in the end: %+v", st)
+		}
+	})
+}
+
+// What could not be read is put aside and reported once, however often the spool is opened.
+func TestDamageIsReportedOnce(t *testing.T) {
+	var service shiptest.Service
+	dir := t.TempDir()
+	s := open(t, dir, &service)
+	appendAll(t, s, launch(1), launch(2))
+	_ = s.Close()
+	path := eventsFile(t, dir)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second, _ := strings.Cut(string(text), "\n")
+	if err := os.WriteFile(path, []byte(first+"\nnot a record\n"+second+"{torn"+strings.Repeat(".", 4096)), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		s = open(t, dir, &service)
+		_ = s.Close()
+	}
+	s = open(t, dir, &service)
+	flush(t, s)
+	if diff := cmp.Diff([]uint64{1, 2}, positions(&service)); diff != "" {
+		t.Errorf("positions (-want +got):\n%s", diff)
+	}
+	if got := systemEvents(&service); len(got) != 1 {
+		t.Errorf("reported %d times, want once", len(got))
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "quarantine.ndjson"))
+	if err != nil || strings.Count(string(kept), "\n") != 2 {
+		t.Errorf("quarantine holds %q (%v)", kept, err)
+	}
+}
+
+func TestQuarantineStaysSmall(t *testing.T) {
+	dir := t.TempDir()
+	zeros := make([]byte, 2<<20) // what a power cut may leave of a file; in JSON each of them takes six bytes
+	if err := os.WriteFile(filepath.Join(dir, "events-00000000000000000001.ndjson"), zeros, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, new(shiptest.Service))
+	for range 5 {
+		if err := s.spool.quarantine.add(zeros, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"quarantine.ndjson", "quarantine.old.ndjson"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || len(text) > quarantineBytes || !strings.Contains(string(text), `"bytes":2097152`) {
+			t.Errorf("%s has %d bytes, want at most %d (%v)", name, len(text), quarantineBytes, err)
+		}
+	}
+}
+
+func TestFolderMayHaveAnyName(t *testing.T) {
+	var service shiptest.Service
+	dir := filepath.Join(t.TempDir(), "a[1]*?\\")
+	s := open(t, dir, &service)
+	appendAll(t, s, launch(1))
+	_ = s.Close()
+	s = open(t, dir, &service)
+	flush(t, s)
+	if diff := cmp.Diff([]uint64{1}, positions(&service)); diff != "" {
+		t.Errorf("positions (-want +got):\n%s", diff)
 	}
 }

@@ -19,7 +19,27 @@ type state struct {
 	// LastPSeq is a lower bound of the last pseq given; Delivered the last one that needs no more sending.
 	LastPSeq  uint64 `json:"last_pseq"`
 	Delivered uint64 `json:"delivered"`
+	// Events is the last pseq up to which no event needs sending; only when it is above Delivered has it a meaning.
+	Events uint64 `json:"events_delivered,omitempty"`
 }
+
+// after is the state once a batch has arrived and the numbers up to given are in use.
+func (st state) after(b batch, given uint64) state {
+	st.LastPSeq = given
+	if b.eventsOnly {
+		st.Events = b.last
+	} else {
+		st.Delivered = b.last
+	}
+	return st
+}
+
+// eventsDelivered is the last pseq up to which no event needs sending.
+func (st state) eventsDelivered() uint64 { return max(st.Delivered, st.Events) }
+
+// errSync is wrapped by the error of a save that failed in a sync: which state a power cut would leave is not known. After
+// any other error of a save the old state is untouched.
+var errSync = errors.New("sync")
 
 const stateFile = "state.json"
 
@@ -52,7 +72,10 @@ func (st state) save(dir string) error {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("write spool state: %w", err)
 	}
-	return syncDir(dir)
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("write spool state: %w: %w", errSync, err)
+	}
+	return nil
 }
 
 func writeSynced(path string, text []byte) error {
@@ -61,7 +84,9 @@ func writeSynced(path string, text []byte) error {
 		return err
 	}
 	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
+		if err = f.Sync(); err != nil {
+			err = fmt.Errorf("%w: %w", errSync, err)
+		}
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

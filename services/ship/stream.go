@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -35,26 +36,43 @@ type stream struct {
 	newFile      bool // the folder must be synced too
 }
 
-// open reads the stream's files, oldest first. Their names sort by first pseq.
-func (st *stream) open(delivered uint64) ([]damage, error) {
-	paths, err := filepath.Glob(filepath.Join(st.dir, st.name+"-*.ndjson"))
+// open reads the stream's files, oldest first, and hands those with damage to mend.
+func (st *stream) open(delivered uint64, mend func(*segment, damage) error) error {
+	paths, err := st.paths()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var harms []damage
 	last := uint64(0)
-	for _, path := range paths { // Glob sorts
+	for _, path := range paths {
 		seg, harm, err := openSegment(path, delivered, last)
 		if err != nil {
-			return nil, fmt.Errorf("open segment %s: %w", path, err)
-		}
-		if len(harm.torn)+len(harm.bad) > 0 {
-			harms = append(harms, harm)
+			return fmt.Errorf("open segment %s: %w", path, err)
 		}
 		st.segments = append(st.segments, seg)
 		last = max(last, st.lastPSeq())
+		if !harm.any() {
+			continue
+		}
+		if err := mend(seg, harm); err != nil {
+			return fmt.Errorf("mend segment %s: %w", path, err)
+		}
 	}
-	return harms, st.discardDelivered()
+	return st.discardDelivered()
+}
+
+// paths lists the stream's files, oldest first: their names sort by first pseq. The folder's own name may hold anything,
+// also what filepath.Glob would take for a pattern.
+func (st *stream) paths() (paths []string, err error) {
+	files, err := os.ReadDir(st.dir) // sorted
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if name := f.Name(); strings.HasPrefix(name, st.name+"-") && strings.HasSuffix(name, ".ndjson") {
+			paths = append(paths, filepath.Join(st.dir, name))
+		}
+	}
+	return paths, nil
 }
 
 // lastPSeq is the highest pseq in the stream's files, delivered ones included only while their file exists.
@@ -102,9 +120,16 @@ func (st *stream) sync() error {
 }
 
 // discardDelivered deletes the files that hold nothing undelivered.
-func (st *stream) discardDelivered() error {
-	for len(st.segments) > 0 && len(st.segments[0].entries) == 0 {
-		if err := st.segments[0].remove(); err != nil {
+func (st *stream) discardDelivered() error { return st.discardBefore(0) }
+
+// discardBefore deletes the files, from the oldest on, whose records all come before pseq.
+func (st *stream) discardBefore(pseq uint64) error {
+	for len(st.segments) > 0 {
+		seg := st.segments[0]
+		if n := len(seg.entries); n > 0 && seg.entries[n-1].pseq >= pseq {
+			return nil
+		}
+		if err := seg.remove(); err != nil {
 			return err
 		}
 		st.segments = st.segments[1:]

@@ -4,8 +4,10 @@ package shiptest
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -43,14 +45,45 @@ func (s *Service) Fail(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
-// Status answers with a status and, when it is not empty, a Retry-After header; nothing is kept.
+// Status answers with a status, as the log service does, and, when it is not empty, a Retry-After header; nothing is kept.
 func Status(code int, retryAfter string) Fault {
 	return func(_ *Service, w http.ResponseWriter, _ *http.Request) {
 		if retryAfter != "" {
 			w.Header().Set("Retry-After", retryAfter)
 		}
-		w.WriteHeader(code)
+		Problem(w, code)
 	}
+}
+
+// Problem answers with the problem document that the log service gives with a status.
+func Problem(w http.ResponseWriter, code int) {
+	w.Header().Set("Content-Type", contract.MediaProblem)
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(contract.ErrorBody{
+		Type: "about:blank", Title: http.StatusText(code), Status: code, Instance: contract.PathRecords,
+	})
+}
+
+// Foreign answers with a status and a text that are not the log service's, as a proxy does; nothing is kept.
+func Foreign(code int) Fault {
+	return func(_ *Service, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, http.StatusText(code), code)
+	}
+}
+
+// NoRoom behaves as the log service does when its disk runs low: a request that holds an observation is refused (507),
+// one of events alone is taken.
+func NoRoom(s *Service, w http.ResponseWriter, r *http.Request) {
+	text, _ := io.ReadAll(r.Body)
+	for line := range bytes.Lines(text) {
+		var record contract.Record
+		if json.Unmarshal(line, &record) == nil && record.Kind.Observation() {
+			Problem(w, http.StatusInsufficientStorage)
+			return
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	s.answer(w, r)
 }
 
 // LostAnswer keeps the records and then breaks the connection: the producer cannot know.
@@ -75,6 +108,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault(s, w, r)
 		return
 	}
+	s.answer(w, r)
+}
+
+func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contract.MediaJSON)
 	_ = json.NewEncoder(w).Encode(s.take(r))
 }

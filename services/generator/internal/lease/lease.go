@@ -135,14 +135,18 @@ func lookProcess(proc, owner string) Liveness {
 	return Dead
 }
 
-// Claim is who asks: containers of its own run and of other suites are never stale to it.
+// Claim is who asks: containers of its own run and of other suites are never stale to it. Owner is empty when a person
+// asks.
 type Claim struct {
 	Suite, Run, Owner string
 }
 
 // Stale returns the containers that nobody drains any more. look is asked once an owner.
 func Stale(found []census.Container, me Claim, look func(owner string) Liveness, now time.Time) (stale []census.Container) {
-	known := map[string]Liveness{me.Owner: Dead} // an earlier run of this very owner has ended
+	known := map[string]Liveness{}
+	if me.Owner != "" { // what a person started by hand has no owner either, and its lease counts
+		known[me.Owner] = Dead // an earlier run of this very owner has ended
+	}
 	for _, c := range found {
 		if c.Suite != me.Suite || c.Run == me.Run {
 			continue

@@ -123,19 +123,30 @@ func TestStaleIsWhatNobodyDrains(t *testing.T) {
 		{Name: "by hand, no lease", Suite: "s", Run: "manual"},
 		{Name: "of another suite", Suite: "x", Run: "r3", Owner: "dead", Expires: past},
 	}
-	asked := map[string]int{}
-	look := func(owner string) Liveness {
-		asked[owner]++
-		return map[string]Liveness{"alive": Alive, "dead": Dead}[owner]
-	}
-	var got []string
-	for _, c := range Stale(all, Claim{Suite: "s", Run: "r", Owner: "me"}, look, now) {
-		got = append(got, c.Name)
-	}
-	if diff := cmp.Diff([]string{"my last run", "of a dead one", "by hand, expired"}, got); diff != "" {
-		t.Errorf("stale (-want +got):\n%s", diff)
-	}
-	if fmt.Sprint(asked) != "map[:1 alive:1 dead:1]" {
-		t.Errorf("asked %v, want each owner once", asked)
+	for name, test := range map[string]struct {
+		me          Claim
+		want, asked string
+	}{
+		"a run": {Claim{Suite: "s", Run: "r", Owner: "me"}, "[my last run of a dead one by hand, expired]", "map[:1 alive:1 dead:1]"},
+		// It has no owner, as what was started by hand has none: that is no reason to remove what has a lease.
+		"a person": {Claim{Suite: "s"}, "[mine of a dead one by hand, expired]", "map[:1 alive:1 dead:1 me:1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := map[string]int{}
+			look := func(owner string) Liveness {
+				asked[owner]++
+				return map[string]Liveness{"alive": Alive, "dead": Dead}[owner]
+			}
+			var got []string
+			for _, c := range Stale(all, test.me, look, now) {
+				got = append(got, c.Name)
+			}
+			if diff := cmp.Diff(test.want, fmt.Sprint(got)); diff != "" {
+				t.Errorf("stale (-want +got):\n%s", diff)
+			}
+			if fmt.Sprint(asked) != test.asked {
+				t.Errorf("asked %v, want each owner once: %s", asked, test.asked)
+			}
+		})
 	}
 }

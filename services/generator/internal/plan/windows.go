@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,9 @@ import (
 
 	"gestor.local/generator/internal/profile"
 )
+
+// ErrKeep is wrapped by the error of a plan that could not be written to disk.
+var ErrKeep = errors.New("the plan could not be kept (is the state's volume full?)")
 
 // Maker gives a run's plan window by window, each of them written to disk before it is given. Make a new one for each
 // run and fill every field.
@@ -41,7 +45,10 @@ func (m *Maker) Next() (p Plan, ok bool, err error) {
 	if m.made > m.Keep {
 		_ = os.Remove(m.file(m.made - m.Keep)) // one more file is no harm
 	}
-	return p, true, p.Save(m.file(m.made))
+	if err := p.Save(m.file(m.made)); err != nil {
+		return p, true, fmt.Errorf("%w: %w", ErrKeep, err)
+	}
+	return p, true, nil
 }
 
 func (m *Maker) file(number int) string {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,7 @@ func TestEveryWindowIsOnDiskBeforeItIsGiven(t *testing.T) {
 
 func TestAWindowThatCannotBeKeptIsNotGiven(t *testing.T) {
 	m := Maker{Profile: load(t, "seed"), Images: images, Length: time.Minute, Dir: "/nosuch", Run: "r", Keep: 1}
-	if _, _, err := m.Next(); err == nil {
-		t.Error("no error")
+	if _, _, err := m.Next(); !errors.Is(err, ErrKeep) {
+		t.Errorf("%v, want %v", err, ErrKeep)
 	}
 }
