@@ -38,8 +38,10 @@ func TestATailLivesWhileOtherRecordsArrive(t *testing.T) {
 		})
 		c, w := aRequest(ctx, http.MethodGet, contract.PathTail)
 		d := Deps{Store: s, Query: query.New(s)}
-		stream := &tailStream{outlet: newOutlet(c, "text/event-stream"), query: d.Query, sse: true,
-			filter: contract.Filter{Kinds: []contract.Kind{contract.KindHost}}}
+		stream := &tailStream{
+			outlet: newOutlet(c, "text/event-stream"), query: d.Query, sse: true,
+			filter: contract.Filter{Kinds: []contract.Kind{contract.KindHost}},
+		}
 		newTail(d).run(ctx, stream)
 		if n := strings.Count(w.Body.String(), ": alive"); n < 4 || n > 5 {
 			t.Errorf("it said %d times that it lives, want once at the beginning and every 15 s of a minute:\n%s", n, w.Body)
