@@ -86,17 +86,24 @@ func TestSpoolFullOfPreciousRecordsRefuses(t *testing.T) {
 	appendAll(t, s, launch(accepted+1))
 }
 
-func TestTornTailIsCutKeptAndReported(t *testing.T) {
-	var service shiptest.Service
-	dir := t.TempDir()
-	s := open(t, dir, &service)
+// twoLaunches leaves a spool with two launch records and returns its events file.
+func twoLaunches(t *testing.T, dir string, service *shiptest.Service) (path string, text []byte) {
+	t.Helper()
+	s := open(t, dir, service)
 	appendAll(t, s, launch(1), launch(2))
 	_ = s.Close()
-	path := eventsFile(t, dir)
+	path = eventsFile(t, dir)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, text
+}
+
+func TestTornTailIsCutKeptAndReported(t *testing.T) {
+	var service shiptest.Service
+	dir := t.TempDir()
+	path, text := twoLaunches(t, dir, &service)
 	lines := strings.SplitAfter(string(text), "\n")
 	for cut := 1; cut < len(lines[1]); cut += 17 {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
@@ -294,24 +301,15 @@ func TestPreciousRecordsDoNotWaitBehindObservations(t *testing.T) {
 func TestDamageIsReportedOnce(t *testing.T) {
 	var service shiptest.Service
 	dir := t.TempDir()
-	s := open(t, dir, &service)
-	appendAll(t, s, launch(1), launch(2))
-	_ = s.Close()
-	path := eventsFile(t, dir)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, text := twoLaunches(t, dir, &service)
 	first, second, _ := strings.Cut(string(text), "\n")
 	if err := os.WriteFile(path, []byte(first+"\nnot a record\n"+second+"{torn"+strings.Repeat(".", 4096)), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		s = open(t, dir, &service)
-		_ = s.Close()
+		_ = open(t, dir, &service).Close()
 	}
-	s = open(t, dir, &service)
-	flush(t, s)
+	flush(t, open(t, dir, &service))
 	if diff := cmp.Diff([]uint64{1, 2}, positions(&service)); diff != "" {
 		t.Errorf("positions (-want +got):\n%s", diff)
 	}
