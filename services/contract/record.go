@@ -79,9 +79,11 @@ type HostBody struct {
 	GovernedRAMKB uint64 `json:"governed_ram_kb"`
 	Containers    int    `json:"containers"` // all containers of the host
 	// Gates names what kept the manager from acting this tick; empty means it could act.
-	Gates   []string `json:"gates,omitempty"`
-	Mode    Mode     `json:"mode,omitempty"`
-	Timings Timings  `json:"timings"`
+	Gates []string `json:"gates,omitempty"`
+	Mode  Mode     `json:"mode,omitempty"`
+	// Held says why nothing of this tick's plan is carried out, see DecisionBody.
+	Held    string  `json:"held,omitempty"`
+	Timings Timings `json:"timings"`
 	// SpoolRecords is the number of records that wait for the log service.
 	SpoolRecords int `json:"spool_records"`
 	// SkippedTicks counts the grid points that passed since the last tick without one.
@@ -131,8 +133,12 @@ type ContainerBody struct {
 // DecisionBody is the verdict on one container and why.
 type DecisionBody struct {
 	Subject
-	Sequence    uint64     `json:"sequence"`
-	Mode        Mode       `json:"mode"`
+	Sequence uint64 `json:"sequence"`
+	// Mode is what was in force.
+	Mode Mode `json:"mode"`
+	// Held says why the verdict is shown and not carried out: a Held constant or the name of a gate, "" when it is carried
+	// out.
+	Held        string     `json:"held,omitempty"`
 	PolicyHash  string     `json:"policy_hash"`
 	Verdict     string     `json:"verdict"`
 	Reason      string     `json:"reason"`
@@ -145,6 +151,13 @@ type DecisionBody struct {
 	AgeUS       uint64     `json:"age_us,omitempty"`
 	DataAgeUS   uint64     `json:"data_age_us"`
 }
+
+// Why a plan is not carried out, beside the names of the gates.
+const (
+	HeldObserve  = "observe"  // the policy's mode
+	HeldShadow   = "shadow"   // the policy's mode
+	HeldSurprise = "surprise" // the plan is larger than the policy expects, or the first under another policy
+)
 
 // ActionBody is one action on a container: its intent, then its outcome under the same ActionID.
 type ActionBody struct {
@@ -159,6 +172,18 @@ type ActionBody struct {
 	LatencyUS uint64 `json:"latency_us,omitempty"`
 	Error     string `json:"error,omitempty"`
 	StartedAt string `json:"started_at,omitempty"`
+	// Removes says that the action, when it is done, takes the container from the host. Records of before this field do not
+	// carry it.
+	Removes bool `json:"removes,omitempty"`
+	// AnonymousVolumes counts the volumes without a name that a removal left behind: only the container knew of them.
+	AnonymousVolumes int `json:"anonymous_volumes,omitempty"`
+}
+
+// Removed says that the record is the end of a container by Gestor's hand. A container that was found gone
+// (already_gone) is not ours. Every reader that counts, draws or names removals asks this method.
+func (b ActionBody) Removed() bool {
+	ended := b.Phase == PhaseOutcome && (b.Outcome == OutcomeDone || b.Outcome == OutcomeAlreadyStopped)
+	return ended && (b.Removes || b.Action == ActionRemove)
 }
 
 // Phases of an action.

@@ -81,6 +81,7 @@ func (g *Governor) actionRecord(f *flight, phase string, r actuator.Result) cont
 	return contract.NewRecord(time.Now(), f.order.Tick, g.source, contract.ActionBody{
 		Subject: subjectOf(v), ActionID: f.order.ActionID, Action: f.verb, Phase: phase, Outcome: r.Outcome, Rung: r.Rung,
 		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.Trouble(), StartedAt: v.StartedAt,
+		Removes: f.verb == contract.ActionRemove,
 	})
 }
 

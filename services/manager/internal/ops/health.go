@@ -18,7 +18,8 @@ const stalledAfter = 4
 type Health struct {
 	mu   sync.Mutex // guards all following fields
 	last *govern.Report
-	at   time.Time     // of the last sign of life
+	seen time.Time     // when last came
+	at   time.Time     // of the last sign of life, which a changed policy is too
 	tick time.Duration // after which the next is due
 }
 
@@ -26,7 +27,8 @@ type Health struct {
 func (h *Health) Ticked(r *govern.Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last, h.at, h.tick = r, time.Now(), time.Duration(r.Policy.Tick)
+	now := time.Now()
+	h.last, h.seen, h.at, h.tick = r, now, now, time.Duration(r.Policy.Tick)
 }
 
 // Adopted counts with the tick of the changed policy from now on: the next report comes that much later.
@@ -56,6 +58,9 @@ type status struct {
 	Source     string             `json:"source,omitempty"`
 	Gates      []string           `json:"gates"`
 	Conditions []govern.Condition `json:"conditions"`
+	// LastTickAgeS is the time since the end of the last tick in seconds, absent before the first. Who starts containers asks
+	// it before it starts more.
+	LastTickAgeS *float64 `json:"last_tick_age_s,omitempty"`
 }
 
 // alive is nil while the loop ticks, or has not begun to.
@@ -70,6 +75,17 @@ func (h *Health) alive() error {
 	return nil
 }
 
+// tickAge is the time since the last tick in seconds, nil before the first.
+func (h *Health) tickAge() *float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil {
+		return nil
+	}
+	age := time.Since(h.seen).Seconds()
+	return &age
+}
+
 func (h *Health) ready() (status, int) {
 	last, _, _ := h.state()
 	if last == nil {
@@ -78,6 +94,7 @@ func (h *Health) ready() (status, int) {
 	s := status{
 		Status: "ready", Tick: last.Tick, Mode: string(last.Mode), Source: last.Source,
 		Gates: append([]string{}, last.Gates...), Conditions: last.Conditions,
+		LastTickAgeS: h.tickAge(),
 	}
 	switch {
 	case h.alive() != nil:

@@ -254,3 +254,30 @@ func TestALongerTickIsNoStandstill(t *testing.T) {
 		}
 	})
 }
+
+func TestReadinessSaysHowLongAgoTheLoopTicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		health := &ops.Health{}
+		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
+		age := func() *float64 {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, contract.PathReady, http.NoBody))
+			var got struct {
+				LastTickAgeS *float64 `json:"last_tick_age_s"`
+			}
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			return got.LastTickAgeS
+		}
+		if got := age(); got != nil {
+			t.Errorf("%v s before the first tick", *got)
+		}
+		health.Ticked(report())
+		time.Sleep(90 * time.Second) // synctest's time
+		health.Adopted(contract.DefaultPolicy())
+		if got := age(); got == nil || *got != 90 {
+			t.Errorf("90 s after a tick: %v", got)
+		}
+	})
+}

@@ -1,0 +1,22 @@
+package contract
+
+import "strings"
+
+// ImageName is the one name of an image in everything that Gestor writes, made of what the engine's Config.Image says: the
+// default registry's prefix, podman's localhost/ and the tag latest are left out. Another tag, another registry, a digest
+// and a bare id (sha256:…) stay. It may be asked of its own answer, which it then gives again.
+func ImageName(s string) string {
+	for {
+		short := strings.TrimSuffix(s, ":latest")
+		for _, prefix := range []string{"docker.io/library/", "docker.io/", "localhost/"} {
+			if name, ok := strings.CutPrefix(short, prefix); ok {
+				short = name
+				break
+			}
+		}
+		if short == "" || short == s {
+			return s
+		}
+		s = short
+	}
+}
