@@ -86,6 +86,11 @@ func TestCheckSeesEveryFlippedBit(t *testing.T) {
 
 const system = `{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"system","host":"h","boot":"b","producer":"p","pseq":1,"event":"start","level":"info","message":"m"`
 
+const (
+	container = `{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"container","host":"h","boot":"b","producer":"p","pseq":1,"container":"c",`
+	host      = `{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"host","host":"h","boot":"b","producer":"p","pseq":1,`
+)
+
 func TestNextRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ json, want string }{
 		"not an object":     {`[1]`, "not a JSON object"},
@@ -101,6 +106,13 @@ func TestNextRefuses(t *testing.T) {
 		"pseq negative":     {strings.Replace(system, `"pseq":1`, `"pseq":-1`, 1) + `}`, "pseq: is not a whole number"},
 		"pseq fraction":     {strings.Replace(system, `"pseq":1`, `"pseq":1.5`, 1) + `}`, "pseq: is not a whole number"},
 		"pseq too large":    {strings.Replace(system, `"pseq":1`, `"pseq":99999999999999999999`, 1) + `}`, "pseq: is not"},
+		"figure too large":  {container + `"ram_kb":9007199254740992}`, "ram_kb: is beyond 9007199254740991"},
+		"figure of 64 bits": {container + `"cpu_millicores":9223372036854775808}`, "cpu_millicores: is beyond"},
+		"count too large":   {container + `"processes":9007199254740992}`, "processes: is beyond"},
+		"count too small":   {container + `"pid":-9007199254740992}`, "pid: is beyond"},
+		"lowest count":      {container + `"pid":-9223372036854775808}`, "pid: is beyond"},
+		"nested figure":     {host + `"memory":{"total_kb":18446744073709551615}}`, "memory.total_kb: is beyond"},
+		"figure in a list":  {host + `"classes":[{"quota":1},{"quota":9007199254740992}]}`, "classes.[].quota: is beyond"},
 		"invalid UTF-8":     {system + `,"x":"` + "\xff" + `"}`, "x: is not UTF-8"},
 		"half a surrogate":  {system + `,"x":"\ud800"}`, "half a surrogate"},
 		"control byte":      {system + `,"x":"` + "\n" + `"}`, "control byte"},
@@ -156,6 +168,8 @@ func TestNextTakesWhatProducersMayWrite(t *testing.T) {
 		"pretty":           strings.ReplaceAll(system, ",", ",\n\t") + "\n}",
 		"escaped key":      strings.Replace(system, `"event"`, `"ev\u0065nt"`, 1) + `}`,
 		"unknown fields":   system + `,"later":{"a":[true,false,-1.5e+3,"\ud83d\ude00"]}}`,
+		"large figures":    container + `"ram_kb":9007199254740991,"pid":-9007199254740991}`,
+		"large numbers":    strings.Replace(system, `"pseq":1`, `"pseq":18446744073709551615,"tick":18446744073709551615`, 1) + `}`,
 		"what we assigned": system + `,"seq":9,"received":"2026-01-02T03:04:05Z","crc":"00000000"}`,
 	} {
 		t.Run(name, func(t *testing.T) {

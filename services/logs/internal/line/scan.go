@@ -152,7 +152,7 @@ func (s *scanner) typed(want *schema, depth int) error {
 		if err := s.number(); err != nil {
 			return err
 		}
-		return s.whole(s.src[start:s.pos], want.shape)
+		return s.whole(s.src[start:s.pos], want)
 	case c == 'n':
 		return s.fail("is null; leave the field out instead")
 	default:
@@ -167,26 +167,37 @@ func (s *scanner) plainNumber() bool {
 	for n < len(rest) && rest[n]-'0' <= 9 {
 		n++
 	}
-	if n == 0 || n > 18 || rest[0] == '0' && n > 1 || n < len(rest) && (rest[n] == '.' || rest[n]|0x20 == 'e') {
+	if n == 0 || n > plainDigits || rest[0] == '0' && n > 1 || n < len(rest) && (rest[n] == '.' || rest[n]|0x20 == 'e') {
 		return false
 	}
 	s.pos += n
 	return true
 }
 
+// plainDigits is how many digits a number may have and certainly be within every bound.
+const plainDigits = 15
+
 // whole checks that a number is an integer that fits.
-func (s *scanner) whole(b []byte, want shape) error {
-	if len(b) < 19 && isDigits(b) {
+func (s *scanner) whole(b []byte, want *schema) error {
+	if len(b) <= plainDigits && isDigits(b) {
 		return nil
 	}
+
+	var size uint64
 	var err error
-	if want == shapeUint {
-		err = json.Unmarshal(b, new(uint64))
+	if want.shape == shapeUint {
+		err = json.Unmarshal(b, &size)
 	} else {
-		err = json.Unmarshal(b, new(int64))
+		var v int64
+		err = json.Unmarshal(b, &v)
+		size = uint64(max(v, -v))
 	}
-	if err != nil {
-		return s.fail("is not %s", shapeNames[want])
+
+	switch {
+	case err != nil:
+		return s.fail("is not %s", shapeNames[want.shape])
+	case size > want.most:
+		return s.fail("is beyond %d, the largest figure that is stored", want.most)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -37,9 +38,14 @@ type schema struct {
 	name   string             // of a field
 	key    string             // the name as it is written: "name":
 	place  int                // of a field in its object's order
+	most   uint64             // of a whole number: what it may be at most, either side of 0
 	figure Figure             // set on the numbers that roll-ups sum
 	field  field              // set on the fields that Record names
 }
+
+// maxFigure is the largest whole number of a body: what every reader of JSON takes in exactly (RFC 8259, section 6), and
+// small enough that 2,000 of them add up. The numbers that identify a record are not figures and may take 64 bits.
+const maxFigure = 1<<53 - 1
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -56,9 +62,9 @@ func schemaOf(t reflect.Type) *schema {
 	case reflect.Bool:
 		return &schema{shape: shapeBool}
 	case reflect.Int, reflect.Int64, reflect.Int32:
-		return &schema{shape: shapeInt}
+		return &schema{shape: shapeInt, most: maxFigure}
 	case reflect.Uint, reflect.Uint64, reflect.Uint32:
-		return &schema{shape: shapeUint}
+		return &schema{shape: shapeUint, most: maxFigure}
 	case reflect.Slice:
 		return &schema{shape: shapeArray, elem: schemaOf(t.Elem())}
 	case reflect.Map:
@@ -107,6 +113,9 @@ func newSchemas() schemas {
 		for name, f := range fieldNames {
 			if known := s.fields[name]; known != nil {
 				known.field = f
+				if f <= fieldTick && known.most > 0 {
+					known.most = math.MaxUint64
+				}
 			}
 		}
 		kind := contract.NewRecord(time.Time{}, 0, "", body).Kind

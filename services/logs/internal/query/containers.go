@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/rollup"
 )
 
 // Container is what the records of a range say about one container, dead or alive.
@@ -77,7 +79,7 @@ func (c *Container) add(r contract.Record) {
 		}
 		for _, x := range each {
 			*x.last, *x.peak = *x.now, max(*x.peak, *x.now)
-			*x.sum += *x.now
+			*x.sum = rollup.Plus(*x.sum, *x.now)
 			*x.mean = *x.sum / n
 		}
 	case contract.ActionBody:

@@ -6,6 +6,8 @@ package rollup
 import (
 	"encoding/json"
 	"maps"
+	"math"
+	"math/bits"
 	"time"
 
 	"gestor.local/contract"
@@ -45,8 +47,18 @@ func (v *Value) Merge(o Value) {
 		v.Min = o.Min
 	}
 	v.Max = max(v.Max, o.Max)
-	v.N += o.N
-	v.Sum += o.Sum
+	v.N = Plus(v.N, o.N)
+	v.Sum = Plus(v.Sum, o.Sum)
+}
+
+// Plus adds and stays at the largest number instead of beginning again at 0: files of earlier versions hold figures of 64
+// bits.
+func Plus(a, b uint64) uint64 {
+	sum, carry := bits.Add64(a, b, 0)
+	if carry > 0 {
+		return math.MaxUint64
+	}
+	return sum
 }
 
 // Key names one row: a bucket (Unix seconds of its start) of one class, image or host.

@@ -2,6 +2,7 @@ package rollup_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -78,4 +79,15 @@ func TestOnlyTheGovernedHaveAClass(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A sum that no longer fits stays at the largest number; it does not begin again at 0.
+func TestSumsSaturate(t *testing.T) {
+	sum := rollup.Value{}
+	for range 3 {
+		sum.Merge(rollup.Value{N: math.MaxUint64 / 2, Sum: 1 << 63, Min: 1 << 63, Max: 1 << 63})
+	}
+	if want := (rollup.Value{N: math.MaxUint64, Sum: math.MaxUint64, Min: 1 << 63, Max: 1 << 63}); sum != want {
+		t.Errorf("got %+v, want %+v", sum, want)
+	}
 }
