@@ -49,6 +49,7 @@ func TestSuite(t *testing.T) {
 		{"every container runs inside the limits the wrapper promises", staysInBounds},
 		{"every removal has its decision and its action with the numbers", explainsRemovals},
 		{"the removed are the right ones by a ranking of our own", removesTheRightOnes},
+		{"every service, its image and its start record tell the same version", tellsItsVersion},
 		{"the page and the charts show data and need no other host", servesThePage},
 		{"a killed log service has lost nothing it acknowledged", survivesKillOfLogs},
 		{"nothing outside the suite's ownership was touched", leavesOthersAlone},
@@ -290,6 +291,29 @@ func sparedAtLast(records []contract.Record) map[string]bool {
 		}
 	}
 	return spared
+}
+
+func tellsItsVersion(t *testing.T, s *running) {
+	const label = "org.opencontainers.image.version"
+	started := map[string]any{}
+	for _, r := range s.logs.MustRecords(t, contract.KindSystem) {
+		if b, ok := r.Body.(contract.SystemBody); ok && b.Event == "start" {
+			started[r.Producer] = b.Details["version"]
+		}
+	}
+
+	for _, role := range []string{contract.ProducerLogs, contract.ProducerManager, contract.ProducerGenerator} {
+		if got := s.service(t, role).Labels[label]; got != contract.Version {
+			t.Errorf("%s: the image's label %s is %q, want %q", role, label, got, contract.Version)
+		}
+		if started[role] != contract.Version {
+			t.Errorf("%s: the start record tells version %v, want %q", role, started[role], contract.Version)
+		}
+		out := s.compose.Run(t, time.Minute, "exec", "-T", role, "/gestor-"+role, "--version")
+		if want := "gestor-" + role + " " + contract.Version; strings.TrimSpace(out) != want {
+			t.Errorf("%s: --version says %q, want %q", role, out, want)
+		}
+	}
 }
 
 func servesThePage(t *testing.T, s *running) {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
 	"gestor.local/generator/internal/launch"
@@ -38,7 +39,7 @@ func helpCommand(_ context.Context, _ []string, out io.Writer) error {
 }
 
 func versionCommand(_ context.Context, _ []string, out io.Writer) error {
-	_, err := fmt.Fprintln(out, "gestor-generator", version)
+	_, err := fmt.Fprintln(out, "gestor-generator", contract.Version)
 	return err
 }
 

@@ -14,9 +14,6 @@ import (
 	"gestor.local/ship"
 )
 
-// version is set when the program is linked.
-var version = "dev"
-
 // Exit codes, by cause.
 const (
 	exitDone    = 0
@@ -59,6 +56,9 @@ func command(ctx context.Context, arguments []string, stdout, stderr io.Writer) 
 	name := "run"
 	if len(arguments) > 0 && (len(arguments[0]) == 0 || arguments[0][0] != '-') {
 		name, arguments = arguments[0], arguments[1:]
+	}
+	if len(arguments) > 0 && arguments[0] == "--version" {
+		name, arguments = "version", nil
 	}
 	commands := map[string]func(context.Context, []string, io.Writer) error{
 		"run": runCommand, "plan": planCommand, "report": reportCommand, "down": downCommand,

@@ -211,8 +211,10 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("%v: exit %d: %s", arguments, code, out)
 		}
 	}
-	if code, out, _ := call(t, "version"); code != exitDone || !strings.Contains(out, version) {
-		t.Errorf("version: %d %s", code, out)
+	for _, argument := range []string{"version", "--version"} {
+		if code, out, _ := call(t, argument); code != exitDone || out != "gestor-generator "+contract.Version+"\n" {
+			t.Errorf("%s: %d %s", argument, code, out)
+		}
 	}
 }
 

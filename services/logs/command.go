@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"reflect"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -41,7 +40,7 @@ func subcommands() []subcommand {
 		{"verify", "check every stored file", verifyHelp, verify},
 		{"export", "write the assignment's JSON array", exportHelp, export},
 		{"version", "print the version", "", withoutFlags(func(_ context.Context, _ config, out io.Writer) error {
-			_, err := fmt.Fprintln(out, version())
+			_, err := fmt.Fprintln(out, "gestor-logs", contract.Version)
 			return err
 		})},
 	}
@@ -54,6 +53,8 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	case len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help"):
 		usage(out)
 		return exitDone
+	case len(args) == 1 && args[0] == "--version":
+		return command(ctx, []string{"version"}, out, errs)
 	case cfgErr != nil:
 		fmt.Fprintf(errs, "logs: %v\nSee logs --help for every setting.\n", cfgErr)
 		return exitConfig
@@ -147,20 +148,6 @@ func newLogger(cfg config, out io.Writer) zerolog.Logger {
 		}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Str("service", contract.ProducerLogs).Logger()
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision := ""
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = " " + s.Value
-		}
-	}
-	return strings.TrimSpace(info.Main.Version + revision + " " + info.GoVersion)
 }
 
 //go:embed openapi.yaml

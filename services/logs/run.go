@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/net/netutil"
 
+	"gestor.local/contract"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
 	"gestor.local/logs/internal/web"
@@ -64,6 +65,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
 	server.RegisterOnShutdown(func() { close(closing) })
+	records.NoteStart()
 	for name, text := range records.Conditions() {
 		log.Warn().Str("condition", name).Msg(text)
 	}
@@ -109,14 +111,14 @@ func supervise(ctx context.Context, server *http.Server, listener net.Listener, 
 }
 
 func newHandler(cfg config, log zerolog.Logger, records *store.Store, closing <-chan struct{}) (http.Handler, error) {
-	contract, err := openAPI()
+	spec, err := openAPI()
 	if err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return web.New(web.Deps{
-		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: version(),
-		OpenAPI: contract, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Hosts: cfg.Hosts, Closing: closing,
+		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: contract.Version,
+		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Hosts: cfg.Hosts, Closing: closing,
 	}), nil
 }

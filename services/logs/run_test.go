@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
 )
 
 // running starts the service on a free port; stop ends it and returns what it said.
@@ -65,11 +68,36 @@ func TestServiceFromStartToStop(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	out.Reset()
-	if err := verify(t.Context(), cfg, nil, &out); err != nil || out.String() != "1 files, 1 records\nsound\n" {
+	if err := verify(t.Context(), cfg, nil, &out); err != nil || out.String() != "2 files, 2 records\nsound\n" {
 		t.Errorf("verify: %v %s", err, &out)
 	}
 	if err := healthcheck(t.Context(), cfg, &out); err == nil || !strings.Contains(err.Error(), "is the log service running") {
 		t.Errorf("healthcheck of a stopped service: %v", err)
+	}
+}
+
+// What the service itself did is among the records: who asks later which release wrote them finds it there.
+func TestAStartIsRecordedWithItsVersion(t *testing.T) {
+	addr, stop := running(t, testConfig(t))
+	res, err := http.Post("http://"+addr+"/memory", "application/json", strings.NewReader(`{"total_ram":5}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close() // answered, so that what was handed to the store before it is stored too
+
+	for _, path := range []string{"/v1/records?kind=system", "/version"} {
+		res, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !strings.Contains(string(body), `"version":"`+contract.Version+`"`) {
+			t.Errorf("%s: %v %s", path, err, body)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -84,7 +112,7 @@ func TestVerifyTellsWhatWasLost(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(cfg.Data + "/records/*/*.ndjson")
+	files, err := filepath.Glob(cfg.Data + "/records/observations/*.ndjson")
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
@@ -112,7 +140,8 @@ func TestCommandLine(t *testing.T) {
 		"help of verify": {args: []string{"verify", "--help"}, want: "Exit code 0"},
 		"help of export": {args: []string{"export", "--help"}, want: "assignment's JSON array"},
 		"help of health": {args: []string{"healthcheck", "--help"}, want: "Exit code 0"},
-		"version":        {args: []string{"version"}, want: "go1."},
+		"version":        {args: []string{"version"}, want: "gestor-logs " + contract.Version + "\n"},
+		"--version":      {args: []string{"--version"}, want: "gestor-logs " + contract.Version + "\n"},
 		"unknown":        {args: []string{"nonsense"}, code: exitConfig, want: "no command"},
 		"bad settings": {
 			env: map[string]string{"GESTOR_FSYNC": "sometimes", "GESTOR_SEGMENT_BYTES": "-1"}, code: exitConfig,

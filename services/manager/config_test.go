@@ -81,7 +81,8 @@ func TestSubcommands(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		{[]string{"version"}, exitDone, version, ""},
+		{[]string{"version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
+		{[]string{"--version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--help"}, exitDone, "check-policy FILE", ""},
 		{[]string{"settings"}, exitDone, "| `GESTOR_SOURCE` | auto | auto, module or procfs |", ""},
 		{[]string{"run", "--help"}, exitDone, "SIGHUP", ""},

@@ -10,11 +10,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/command"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 const usage = `usage: manager [COMMAND] [ARGUMENT…]
 
@@ -50,7 +48,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	case "version", "--version":
-		fmt.Fprintln(stdout, version)
+		fmt.Fprintln(stdout, "gestor-manager", contract.Version)
 		return exitDone
 	case "settings":
 		printSettings(stdout)

@@ -56,14 +56,14 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	health := &ops.Health{}
-	sinks := []govern.Sink{ops.NewMetrics(registry, version), health, voice(cfg, stdout, log)}
+	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
 		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
 		Spool: parts.spool, Recovered: parts.recovered, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		SweepAtEnd: true,
 		Sinks:      sinks, Log: log,
 	})
-	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: version}.Server(cfg.Ops)
+	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: contract.Version}.Server(cfg.Ops)
 
 	parts.began(policy)
 	err = together(ctx, cfg, log, parts, governor, server, hup)
@@ -150,6 +150,6 @@ func pause(ctx context.Context, d time.Duration) {
 func startRecord(p contract.Policy) contract.Record {
 	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
 		Event: "start", Level: "info", Message: "the manager starts",
-		Details: map[string]any{"version": version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
+		Details: map[string]any{"version": contract.Version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"gestor.local/contract"
 	"gestor.local/generator/internal/report"
 	"gestor.local/ship"
 )
@@ -23,13 +24,17 @@ type Server struct {
 	Spool  func() ship.Stats
 }
 
-// Handler serves /healthz (the process answers), /readyz (starts are not held back), /metrics and /report.
+// Handler serves /healthz (the process answers), /readyz (starts are not held back), /version,
+// /metrics and /report.
 func (s Server) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET "+contract.PathVersion, func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"service": "gestor-generator", "version": contract.Version})
+	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Report()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux

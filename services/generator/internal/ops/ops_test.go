@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"gestor.local/contract"
 	"gestor.local/generator/internal/report"
 	"gestor.local/ship"
 )
@@ -45,6 +46,7 @@ func TestAnswers(t *testing.T) {
 		{"log service's error", held, "/readyz", 503, `"log_service":"refused"`},
 		{"report", well, "/report", 200, `"run":"r1"`},
 		{"metrics", well, "/metrics", 200, "gestor_generator_alive_containers 4"},
+		{"version", well, "/version", 200, `"version":"` + contract.Version + `"`},
 		{"nothing else", well, "/", 404, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

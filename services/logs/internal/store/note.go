@@ -28,6 +28,14 @@ func (s *Store) note(body contract.SystemBody) {
 	}
 }
 
+// NoteStart records that the service began, and which release it is of.
+func (s *Store) NoteStart() {
+	s.note(contract.SystemBody{
+		Event: "start", Level: levelInfo, Message: "the log service starts",
+		Details: map[string]any{"version": contract.Version},
+	})
+}
+
 // own makes a record of the log service's.
 func (s *Store) own(body contract.Body) ([]line.Record, error) {
 	rec := contract.NewRecord(s.cfg.Now(), 0, "", body)
