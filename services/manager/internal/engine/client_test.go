@@ -167,7 +167,7 @@ func TestStrangersAreOfKindOther(t *testing.T) {
 func TestListIsSortedAndNamesAreOwn(t *testing.T) {
 	c, d := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/json": body(`[
-			{"Id":"bb","Names":["/other/alias","/web"],"Image":"i","Labels":{"gestor.managed":"true"},"State":"running","Created":5},
+			{"Id":"bb","Names":["/other/alias","/web"],"Image":"docker.io/team/i:latest","Labels":{"gestor.managed":"true"},"State":"running","Created":5},
 			{"Id":"aa","Names":[],"Image":"j","State":"exited"}]`),
 	})
 	got, err := c.List(context.Background())
@@ -176,7 +176,7 @@ func TestListIsSortedAndNamesAreOwn(t *testing.T) {
 	}
 	want := contract.Inventory{Entries: []contract.Entry{
 		{ID: "aa", Image: "j", State: "exited"},
-		{ID: "bb", Name: "web", Image: "i", Labels: map[string]string{"gestor.managed": "true"}, State: "running", CreatedUnix: 5},
+		{ID: "bb", Name: "web", Image: "team/i", Labels: map[string]string{"gestor.managed": "true"}, State: "running", CreatedUnix: 5},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -194,11 +194,11 @@ func TestLook(t *testing.T) {
 		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web",
 			"State":{"Status":"paused","Running":true,"Paused":true,"StartedAt":"2026-01-01T00:00:00Z"},
 			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true},
-			"Config":{"Labels":{"a":"b"}}}`),
+			"Image":"sha256:0011","Config":{"Image":"team/i:latest","Labels":{"a":"b"}}}`),
 	})
 	got, err := c.Look(context.Background(), id)
 	want := engine.View{
-		ID: id, Name: "web", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true,
+		ID: id, Name: "web", Image: "team/i", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true,
 		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {

@@ -13,7 +13,8 @@ import (
 )
 
 // List returns every container the engine knows, stopped ones included, sorted by id. StartedAt is not part of the
-// engine's list and stays empty: see Look.
+// engine's list and stays empty, and an image whose tag has moved on is told by its id (daemon/list.go, refreshImage): see
+// Look.
 func (c *Client) List(ctx context.Context) (contract.Inventory, error) {
 	return c.list(ctx, filters.NewArgs())
 }
@@ -38,7 +39,7 @@ func (c *Client) list(ctx context.Context, args filters.Args) (contract.Inventor
 
 func entryOf(row *container.Summary) contract.Entry {
 	return contract.Entry{
-		ID: row.ID, Name: ownName(row.Names), Image: row.Image, Labels: row.Labels,
+		ID: row.ID, Name: ownName(row.Names), Image: contract.ImageName(row.Image), Labels: row.Labels,
 		State: row.State, CreatedUnix: row.Created,
 	}
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"strings"
+
+	"gestor.local/contract"
 )
 
 // View is the engine's full word on one container, read right before and right after an action.
@@ -10,6 +12,7 @@ type View struct {
 	ID        string
 	Name      string
 	StartedAt string // RFC 3339; changes with every start
+	Image     string // what it was created with; a tag that moves does not change it
 	Labels    map[string]string
 	// State is created, running, paused, restarting, removing, exited or dead. Running is also true while paused or
 	// restarting.
@@ -31,7 +34,7 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 	}
 	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/")}
 	if raw.Config != nil {
-		view.Labels = raw.Config.Labels
+		view.Image, view.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
 	}
 	if raw.State != nil {
 		view.State, view.Running, view.StartedAt = raw.State.Status, raw.State.Running, raw.State.StartedAt

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -92,14 +93,17 @@ func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
 			ask = append(ask, entryOf(t.inv, v.ID))
 		}
 	}
-	inspect(ctx, g.Engine, ask)
+	started := make(map[string]string, len(ask))
+	for i, view := range inspect(ctx, g.Engine, ask) {
+		started[ask[i].ID] = view.StartedAt
+	}
 	for i := range t.plan.Verdicts {
 		v := &t.plan.Verdicts[i]
 		if v.Verdict != contract.VerdictRemove || g.flights[v.ID] != nil {
 			continue
 		}
 		e := entryOf(t.inv, v.ID)
-		v.StartedAt = e.StartedAt
+		v.Image, v.StartedAt = cmp.Or(g.identities[v.ID].image, v.Image), started[v.ID]
 		batch = append(batch, &flight{
 			verb: contract.ActionRemove, key: key(v.Name, e.Labels),
 			order: actuator.Order{

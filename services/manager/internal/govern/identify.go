@@ -1,10 +1,12 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
@@ -13,11 +15,23 @@ import (
 // lookers is how many containers are inspected at a time: enough to hide the engine's latency, few enough not to load it.
 const lookers = 4
 
-// identity remembers when the engine started a container, for as long as its oldest process stays the same.
+// identity is what the engine told of one container, known from its first sight to its end.
 type identity struct {
-	startUS   uint64
-	state     string
+	// image is what it was created with, "" while the engine has told no name of it.
+	image string
+	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process then.
 	startedAt string
+	startUS   uint64
+}
+
+// startTolerance is how far the two readers may differ about the start of one process: procfs counts it in clock ticks
+// (proc_pid_stat(5), field 22) of 10 ms. No container starts again within that time.
+const startTolerance = 20 * time.Millisecond
+
+// startedWith says whether the engine was asked about the start that the oldest process of now belongs to.
+func (i identity) startedWith(startUS uint64) bool {
+	apart := max(i.startUS, startUS) - min(i.startUS, startUS)
+	return i.startedAt != "" && apart <= micros(startTolerance)
 }
 
 // identify takes the engine's inventory right after the snapshot and finds out who is who.
@@ -30,7 +44,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 		return
 	}
 	inv.Host = g.Host
-	g.startTimes(ctx, t, inv)
+	g.know(ctx, t, inv)
 	t.inv = &inv
 	ids, why := g.Self.resolve(inv)
 	g.suiteIDs = ids
@@ -44,51 +58,66 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	}
 }
 
-// startTimes fills in when the engine started each owned container that runs. Only new or restarted ones are asked for.
-func (g *Governor) startTimes(ctx context.Context, t *tick, inv contract.Inventory) {
-	known := make(map[string]identity, len(g.identities))
+// know gives every entry the image that its container was created with, and every owned one that was seen the time of its
+// start. The engine is asked only about what is new, was started again, or is listed by the id of its image since the tag
+// moved on. Without a reading nobody is asked: nothing is decided then, and whoever was known stays known.
+func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
+	known := make(map[string]identity, len(inv.Entries))
 	var ask []*contract.Entry
 	for i := range inv.Entries {
 		e := &inv.Entries[i]
-		if !contract.Owned(e.Labels, g.Self.Suite) || e.State == "created" {
-			continue
+		who := g.identities[e.ID]
+		startUS := startOf(t.pop, e.ID)
+		if who.image == "" && !isImageID(e.Image) {
+			who.image = e.Image
 		}
-		now := identity{startUS: startOf(t.pop, e.ID), state: e.State}
-		old, ok := g.identities[e.ID]
-		if ok && old.startUS == now.startUS && old.state == now.state {
-			e.StartedAt, known[e.ID] = old.startedAt, old
-			continue
+		if startUS > 0 && !who.startedWith(startUS) {
+			who.startedAt, who.startUS = "", startUS
 		}
-		known[e.ID] = now
-		ask = append(ask, e)
+		known[e.ID] = who
+		restarted := startUS > 0 && who.startedAt == "" && contract.Owned(e.Labels, g.Self.Suite)
+		if restarted || who.image == "" && t.pop != nil {
+			ask = append(ask, e)
+		}
 	}
-	inspect(ctx, g.Engine, ask)
-	for _, e := range ask {
-		if e.StartedAt == "" {
-			delete(known, e.ID)
-			continue
+
+	for i, view := range inspect(ctx, g.Engine, ask) {
+		who := known[ask[i].ID]
+		who.image, who.startedAt = cmp.Or(view.Image, who.image), view.StartedAt
+		known[ask[i].ID] = who
+	}
+
+	for i := range inv.Entries {
+		e := &inv.Entries[i]
+		who := known[e.ID]
+		e.Image = cmp.Or(who.image, e.Image)
+		if contract.Owned(e.Labels, g.Self.Suite) {
+			e.StartedAt = who.startedAt
 		}
-		i := known[e.ID]
-		i.startedAt = e.StartedAt
-		known[e.ID] = i
 	}
 	g.identities = known
 }
 
-// inspect fills in StartedAt where the engine tells it. One that stays empty will be refused by the last look.
-func inspect(ctx context.Context, l looker, entries []*contract.Entry) {
+// isImageID says that a list tells an image by its id instead of by the name that the container was created with.
+func isImageID(image string) bool { return image == "" || strings.HasPrefix(image, "sha256:") }
+
+// inspect asks the engine about each of the entries. The view of one that it does not tell is empty: an order about a
+// container whose start is not known is refused by the last look.
+func inspect(ctx context.Context, l looker, entries []*contract.Entry) []engine.View {
 	var wg sync.WaitGroup
+	views := make([]engine.View, len(entries))
 	slots := make(chan struct{}, lookers)
-	for _, e := range entries {
+	for i, e := range entries {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if view, err := l.Look(ctx, e.ID); engine.KindOf(err) == engine.KindNone {
-				e.StartedAt = view.StartedAt
+			if view, err := l.Look(ctx, e.ID); err == nil {
+				views[i] = view
 			}
 		})
 	}
 	wg.Wait()
+	return views
 }
 
 // startOf is the start of the container's oldest process, 0 when it was not seen.

@@ -157,7 +157,7 @@ func (g *Governor) resumed(i journal.Intent, verb string) *flight {
 	f := &flight{stage: stageDoubtful, verb: verb, replayed: true, since: time.Now(), key: "name " + i.Name}
 	f.order = actuator.Order{
 		ActionID: i.ActionID, Tick: i.Tick, Sequence: i.Sequence, Suite: g.Self.Suite, Act: g.Policy.Act,
-		Victim: contract.Verdict{ID: i.Container, Name: i.Name, Image: i.Image, Class: i.Class, Reason: i.Reason, StartedAt: i.StartedAt},
+		Victim: contract.Verdict{ID: i.Container, Name: i.Name, Image: contract.ImageName(i.Image), Class: i.Class, Reason: i.Reason, StartedAt: i.StartedAt},
 	}
 	if i.Undo != nil {
 		f.order.Before = &engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"gestor.local/contract"
@@ -8,19 +10,43 @@ import (
 
 // classOf is the declared class: the label, else the image map. A label that is neither low nor high is not replaced by
 // a guess from the image. In rank mode there is no class before the ranking.
-func classOf(p contract.Policy, e *contract.Entry) contract.Class {
+func (m memory) classOf(p contract.Policy, e *contract.Entry) contract.Class {
 	if p.Classify == contract.ClassifyRank {
 		return contract.ClassUnknown
 	}
 	if label, ok := e.Labels[contract.LabelClass]; ok {
 		return known(contract.Class(label))
 	}
+	if shorter(e.Image) == "" { // without a tag it is the latest
+		if class, ok := m.images[e.Image+latest]; ok {
+			return known(class)
+		}
+	}
 	for image := e.Image; image != ""; image = shorter(image) {
-		if class, ok := p.Images[image]; ok {
+		if class, ok := m.images[image]; ok {
 			return known(class)
 		}
 	}
 	return contract.ClassUnknown
+}
+
+// latest is the tag of an image that is named without one.
+const latest = ":latest"
+
+// imageClasses is the policy's map under the names that images have in an inventory (contract.ImageName). A name that the
+// policy writes itself comes before another way to write it.
+func imageClasses(written map[string]contract.Class) map[string]contract.Class {
+	out := maps.Clone(written)
+	for _, key := range slices.Sorted(maps.Keys(written)) {
+		name := contract.ImageName(key)
+		if strings.HasSuffix(key, latest) { // that tag only
+			name += latest
+		}
+		if _, ok := out[name]; !ok {
+			out[name] = written[key]
+		}
+	}
+	return out
 }
 
 func known(c contract.Class) contract.Class {

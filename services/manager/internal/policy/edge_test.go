@@ -427,7 +427,27 @@ func TestClassOfAnImage(t *testing.T) {
 		"r:5000/y": contract.ClassHigh, "r:5000/y:3": contract.ClassHigh, "r:5000/q": contract.ClassUnknown, "r:1": contract.ClassLow, "z@sha256:1": contract.ClassLow,
 		"sha256:12": contract.ClassUnknown, "": contract.ClassUnknown, "b/a/x": contract.ClassUnknown,
 	} {
-		if got := classOf(p, &contract.Entry{Image: image}); got != want {
+		if got := (memory{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
+			t.Errorf("%q is %s, want %s", image, got, want)
+		}
+	}
+}
+
+// The inventory's names are without the default registry and the tag latest; the policy may write them.
+func TestThePolicyMayWriteAnImageAsTheEngineDoes(t *testing.T) {
+	p := contract.DefaultPolicy()
+	p.Images = map[string]contract.Class{
+		"docker.io/library/alpine": contract.ClassLow, "docker.io/team/app:latest": contract.ClassHigh,
+		"localhost/both": contract.ClassLow, "both": contract.ClassHigh,
+		"one": contract.ClassLow, "one:latest": contract.ClassHigh,
+	}
+	for image, want := range map[string]contract.Class{
+		"alpine": contract.ClassLow, "alpine:3.20": contract.ClassLow,
+		"team/app": contract.ClassHigh, "team/app:1": contract.ClassUnknown,
+		"both": contract.ClassHigh,
+		"one":  contract.ClassHigh, "one:1": contract.ClassLow,
+	} {
+		if got := (memory{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
 			t.Errorf("%q is %s, want %s", image, got, want)
 		}
 	}

@@ -18,7 +18,7 @@ const (
 func judge(p contract.Policy, ctx contract.Context, subjects []*subject) {
 	m := memory{
 		own: ctx.Suite, suite: set(ctx.SuiteIDs), leaving: set(ctx.Leaving), stuck: set(ctx.Stuck), futile: set(ctx.FutileNames),
-		protected: set(p.Protect.Names),
+		protected: set(p.Protect.Names), images: imageClasses(p.Images),
 	}
 	for _, s := range subjects {
 		m.place(p, s)
@@ -29,6 +29,7 @@ func judge(p contract.Policy, ctx contract.Context, subjects []*subject) {
 type memory struct {
 	own                                      string // the suite whose containers are ours
 	suite, leaving, stuck, futile, protected map[string]bool
+	images                                   map[string]contract.Class
 }
 
 func set(words []string) map[string]bool {
@@ -43,7 +44,7 @@ func set(words []string) map[string]bool {
 // that cannot change by itself hides one that can.
 func (m memory) place(p contract.Policy, s *subject) {
 	if s.entry != nil {
-		s.class = classOf(p, s.entry)
+		s.class = m.classOf(p, s.entry)
 		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
 	}
 	switch {

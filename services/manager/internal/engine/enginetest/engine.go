@@ -21,12 +21,14 @@ import (
 // Container is what the engine knows of one container. State "" means running.
 type Container struct {
 	ID, Name, Image string
-	Labels          map[string]string
-	State           string
-	StartedAt       string
-	RestartPolicy   string
-	AutoRemove      bool
-	CPU             engine.CPULimit
+	// Retagged makes the list tell the image by its id, as an engine does once the tag names another image.
+	Retagged      string
+	Labels        map[string]string
+	State         string
+	StartedAt     string
+	RestartPolicy string
+	AutoRemove    bool
+	CPU           engine.CPULimit
 	// Respawn makes a container with the same name and a new id appear as soon as this one is removed.
 	Respawn bool
 }
@@ -44,6 +46,7 @@ type Engine struct {
 	faults     []*Fault
 	calls      []Call
 	respawned  int
+	looks      map[string]int
 	watch      func(c Call, target Container, all []Container)
 }
 
@@ -57,7 +60,7 @@ func (e *Engine) Watch(watch func(c Call, target Container, all []Container)) {
 
 // New makes an engine that has the given containers.
 func New(containers ...Container) *Engine {
-	e := &Engine{containers: make(map[string]*Container)}
+	e := &Engine{containers: make(map[string]*Container), looks: make(map[string]int)}
 	for _, c := range containers {
 		e.Add(c)
 	}
@@ -129,6 +132,13 @@ func (e *Engine) Calls() []Call {
 	return slices.Clone(e.calls)
 }
 
+// Looks returns how often each container was inspected so far.
+func (e *Engine) Looks() map[string]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.looks)
+}
+
 // Name is the engine's name for its machine.
 func (e *Engine) Name(ctx context.Context) (string, error) {
 	return "testhost", e.do(ctx, "info", "", nil)
@@ -150,7 +160,7 @@ func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract
 		for _, c := range e.containers {
 			if want(c) {
 				inv.Entries = append(inv.Entries, contract.Entry{
-					ID: c.ID, Name: c.Name, Image: c.Image, Labels: maps.Clone(c.Labels), State: c.State,
+					ID: c.ID, Name: c.Name, Image: cmp.Or(c.Retagged, c.Image), Labels: maps.Clone(c.Labels), State: c.State,
 				})
 			}
 		}
@@ -163,13 +173,16 @@ func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract
 // Look inspects one container.
 func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
 	var v engine.View
+	e.mu.Lock()
+	e.looks[id]++
+	e.mu.Unlock()
 	err := e.do(ctx, "look", id, func() error {
 		c, err := e.find("look", id)
 		if err != nil {
 			return err
 		}
 		v = engine.View{
-			ID: c.ID, Name: c.Name, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
+			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
 			Running:       c.State == "running" || c.State == "paused" || c.State == "restarting",
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
 		}
