@@ -146,6 +146,9 @@ type memory struct {
 	plan contract.Plan
 }
 
+// Check finds nothing: there is no file.
+func (m *memory) Check() error { return nil }
+
 // Tick remembers the inputs and the plan.
 func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) error {
 	m.mu.Lock()
@@ -166,5 +169,6 @@ func (m *memory) Size() int64 { return 0 }
 // nowhere is a spool for records that nobody is to have.
 type nowhere struct{}
 
+func (nowhere) Check() error                    { return nil }
 func (nowhere) Append(...contract.Record) error { return nil }
 func (nowhere) Stats() ship.Stats               { return ship.Stats{} }

@@ -25,6 +25,7 @@ import (
 // failedJournal is one whose disk failed for good.
 type failedJournal struct{}
 
+func (failedJournal) Check() error { return journal.ErrFailed }
 func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error {
 	return journal.ErrFailed
 }

@@ -29,5 +29,8 @@
 //	                                  of a text longer than any record the beginning
 //	LOCK                              held while open: one process a spool
 //
+// Files that are deleted or replaced while the spool is open are noticed before each step and written again from what is
+// open; what cannot be read any more is reported as lost (system, spool_moved), never as delivered.
+//
 // Concurrency: every method of Shipper may be called from any goroutine. Run is meant to be called once.
 package ship

@@ -12,6 +12,7 @@ const (
 	EventDropped     = "spool_dropped"     // observations dropped for want of space: records, first_pseq, last_pseq, since, until
 	EventQuarantined = "spool_quarantined" // a record that nobody takes was put aside: reason
 	EventDamaged     = "spool_damaged"     // found at open: torn_bytes, bad_lines
+	EventMoved       = "spool_moved"       // its files were deleted or replaced while it was open: file, waiting, lost, first_pseq, last_pseq
 )
 
 // loss adds up dropped observations until they are reported.
@@ -27,6 +28,18 @@ func (l *loss) add(pseq uint64, at time.Time) {
 	}
 	l.records++
 	l.last, l.till = pseq, at
+}
+
+// merge adds what another one holds.
+func (l *loss) merge(o loss) {
+	switch {
+	case o.records == 0:
+	case l.records == 0:
+		*l = o
+	default:
+		l.records += o.records
+		l.first, l.last = min(l.first, o.first), max(l.last, o.last)
+	}
 }
 
 // body is the record of the loss. After a request that was taken but whose answer was lost, a record counted here may

@@ -110,5 +110,10 @@ func isReport(text []byte) bool {
 	if json.Unmarshal(text, &head) != nil {
 		return false
 	}
-	return head.Event == EventDropped || head.Event == EventQuarantined || head.Event == EventDamaged
+	switch head.Event {
+	case EventDropped, EventQuarantined, EventDamaged, EventMoved:
+		return true
+	default:
+		return false
+	}
 }

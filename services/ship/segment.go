@@ -146,7 +146,11 @@ func (s *segment) read(e entry) ([]byte, error) {
 	return text, nil
 }
 
+// remove deletes the file, unless somebody else has.
 func (s *segment) remove() error {
 	_ = s.file.Close() // nothing unsynced in it is wanted any more
-	return os.Remove(s.path)
+	if err := os.Remove(s.path); !missing(err) {
+		return err
+	}
+	return nil
 }

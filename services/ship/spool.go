@@ -39,6 +39,7 @@ type spool struct {
 	quarantine   quarantine
 	loss         loss // dropped since the last report
 	dropped      uint64
+	moved        error // that files were gone, until Check has told it
 	failed       error
 }
 
@@ -90,10 +91,12 @@ func (s *spool) recover() (err error) {
 	return s.report(found.body())
 }
 
+func (s *spool) streams() []*stream { return []*stream{&s.events, &s.observations} }
+
 // append gives the records their identity and keeps them. Nothing of the call is kept when it returns an error.
 func (s *spool) append(records []contract.Record) error {
-	if s.failed != nil {
-		return s.failed
+	if err := s.ensure(); err != nil {
+		return err
 	}
 	before := s.last
 	events, observations, refused := s.encode(records)
@@ -276,10 +279,10 @@ type batch struct {
 // batch returns the next undelivered records, or the next events alone. They are on stable storage.
 func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	b := batch{eventsOnly: eventsOnly}
-	if s.failed != nil {
-		return b, s.failed
+	if err := s.ensure(); err != nil {
+		return b, err
 	}
-	for _, st := range []*stream{&s.events, &s.observations} {
+	for _, st := range s.streams() {
 		if err := st.sync(); err != nil {
 			return b, s.fail(fmt.Errorf("sync spool: %w", err))
 		}
@@ -309,7 +312,10 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 // does not wrap ErrFailed they wait as before, and sending them again is all that is needed.
 func (s *spool) delivered(b batch) error {
 	s.busy = 0
-	done := []*stream{&s.events, &s.observations}
+	if err := s.ensure(); err != nil {
+		return fmt.Errorf("mark records as delivered: %w", err)
+	}
+	done := s.streams()
 	if b.eventsOnly {
 		done = done[:1]
 	}

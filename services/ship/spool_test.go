@@ -143,8 +143,12 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	var service shiptest.Service
 	s := open(t, t.TempDir(), &service)
 	appendAll(t, s, launch(1))
-	_ = s.spool.events.segments[0].file.Close() // writing and syncing now fail
-	if err := s.Append(launch(2)); !errors.Is(err, ErrFailed) {
+	readOnly, err := os.Open(eventsFile(t, s.cfg.Dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.spool.events.segments[0].file = readOnly // writing and cutting back fail now
+	if err = s.Append(launch(2)); !errors.Is(err, ErrFailed) {
 		t.Fatalf("append on a broken file: %v", err)
 	}
 	if err := s.Append(host()); !errors.Is(err, ErrFailed) {

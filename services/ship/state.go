@@ -34,6 +34,12 @@ func (st state) after(b batch, given uint64) state {
 	return st
 }
 
+// given is the state once the numbers up to last are in use.
+func (st state) given(last uint64) state {
+	st.LastPSeq = last
+	return st
+}
+
 // eventsDelivered is the last pseq up to which no event needs sending.
 func (st state) eventsDelivered() uint64 { return max(st.Delivered, st.Events) }
 
@@ -41,7 +47,14 @@ func (st state) eventsDelivered() uint64 { return max(st.Delivered, st.Events) }
 // any other error of a save the old state is untouched.
 var errSync = errors.New("sync")
 
-const stateFile = "state.json"
+// Names of the files beside the streams'.
+const (
+	stateFile = "state.json"
+	lockFile  = "LOCK"
+)
+
+// errInUse says that another process holds the folder.
+var errInUse = errors.New("another process uses it (give each its own folder)")
 
 // loadState reads the state or, in a new folder, makes one. A state that cannot be read is replaced by a new one with
 // a new spool id: the records that lie there keep the identity they carry.
@@ -96,13 +109,16 @@ func writeSynced(path string, text []byte) error {
 
 // lockDir takes the folder for this process; the lock goes with the returned file, also when the process dies.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lock spool %s: %w (another process uses it: give each its own folder)", dir, err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errInUse
+		}
+		return nil, fmt.Errorf("lock spool %s: %w", dir, err)
 	}
 	return f, nil
 }

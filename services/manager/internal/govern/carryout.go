@@ -175,7 +175,7 @@ func (g *Governor) writeDown(t *tick, batch []*flight) error {
 		}
 	}
 	if err := g.append(records...); err != nil {
-		t.fail(GateSpool, err.Error())
+		t.failStorage(GateSpool, err)
 		return err
 	}
 	g.decisionsTold(t)
@@ -183,7 +183,7 @@ func (g *Governor) writeDown(t *tick, batch []*flight) error {
 		return nil
 	}
 	if err := g.noteJournal(g.Journal.Intent(intents...)); err != nil {
-		t.fail(GateJournal, err.Error())
+		t.failStorage(GateJournal, err)
 		g.refuseAll(batch, "the intent could not be written down: "+err.Error())
 		return err
 	}

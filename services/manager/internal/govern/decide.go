@@ -30,7 +30,7 @@ func (g *Governor) decide(t *tick) {
 		Population: pop, Inventory: inv, Context: t.context, Gates: gateNames(t.findings), DataAgeUS: t.timings.DataAgeUS,
 	}
 	if err := g.noteJournal(g.Journal.Tick(g.Policy, entry, plan)); err != nil && t.clear() {
-		t.fail(GateJournal, err.Error())
+		t.failStorage(GateJournal, err)
 	}
 }
 

@@ -19,6 +19,7 @@ type brokenJournal struct{}
 
 var errFull = errors.New("no space left on device")
 
+func (brokenJournal) Check() error                                            { return nil }
 func (brokenJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error { return errFull }
 func (brokenJournal) Intent(...journal.Intent) error                          { return errFull }
 func (brokenJournal) Outcome(...journal.Outcome) error                        { return errFull }

@@ -1,5 +1,14 @@
 package govern
 
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+)
+
 // Gates: while one of them fails the tick observes only. The names are stable: they stand in records and metrics.
 const (
 	GateNoSource    = "no_source"
@@ -14,7 +23,8 @@ const (
 	GateInventory   = "inventory"
 	GateSuite       = "suite_unresolved"
 	GateJournal     = "journal"
-	GateSpool       = "spool_full"
+	GateSpool       = "spool"
+	GateSpoolFull   = "spool_full"
 	GateBreaker     = "breaker_open"
 )
 
@@ -32,7 +42,7 @@ const (
 func GateNames() []string {
 	return []string{
 		GateNoSource, GateBadSnapshot, GateVersion, GateStale, GateBaseline, GateWarming, GateInterval, GateUnsettled,
-		GateBadRows, GateInventory, GateSuite, GateJournal, GateSpool, GateBreaker,
+		GateBadRows, GateInventory, GateSuite, GateJournal, GateSpool, GateSpoolFull, GateBreaker,
 	}
 }
 
@@ -57,8 +67,9 @@ func wordingOf(name string) wording {
 		GateBadRows:     {"Too many rows of the reading cannot be believed", "see bad_row in the records; if it stays, set GESTOR_SOURCE=procfs"},
 		GateInventory:   {"The engine does not list its containers", "check that the Docker engine runs and that GESTOR_ENGINE names its socket"},
 		GateSuite:       {"The suite's own containers cannot be told apart", "start the suite with docker compose so that its containers carry the label gestor.role, and give this manager the socket of the engine it runs on"},
-		GateJournal:     {"The journal cannot be written", "make room on the volume of GESTOR_STATE and check that it is writable"},
-		GateSpool:       {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
+		GateJournal:     {"The journal cannot be used", "check that the volume of GESTOR_STATE is writable"},
+		GateSpool:       {"The spool of records cannot be used", "check that the volume of GESTOR_STATE is writable"},
+		GateSpoolFull:   {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
 		GateBreaker:     {"The engine failed too often in a row", "it is tried again by itself; look at the engine's own log (journalctl -u docker)"},
 		ConditionPolicy: {"The changed policy was refused; the one before is in force", "put the file right (manager check-policy FILE) and send SIGHUP again"},
 		ConditionStuck:  {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
@@ -70,5 +81,25 @@ func wordingOf(name string) wording {
 	return words[name]
 }
 
-// finding is one gate that failed on this tick and why.
-type finding struct{ gate, why string }
+// finding is one gate that failed on this tick and why. next is what to do about it where the gate's own advice would not
+// fit the cause.
+type finding struct{ gate, why, next string }
+
+// storage is the finding of a journal or a spool that cannot be used: what helps depends on the cause.
+func storage(gate string, err error) finding {
+	f := finding{gate: gate, why: err.Error()}
+	full := (*ship.FullError)(nil)
+	switch {
+	case errors.As(err, &full):
+		f.gate = GateSpoolFull
+	case errors.Is(err, journal.ErrFailed), errors.Is(err, ship.ErrFailed):
+		f.next = "the manager ends and reads what is on the disk at its next start; if it does not come back, start it again (docker compose up -d manager)"
+	case errors.Is(err, journal.ErrMoved), errors.Is(err, ship.ErrMoved):
+		f.next = "acting goes on by itself; see to it that nothing else deletes or replaces files below GESTOR_STATE while the manager runs"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f.next = "make room on the volume of GESTOR_STATE"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		f.next = "let the manager's user write below GESTOR_STATE (docker compose up -d prepare gives the folder to it)"
+	}
+	return f
+}

@@ -3,8 +3,10 @@ package govern_test
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
 	"gestor.local/ship"
 )
 
@@ -86,7 +89,8 @@ func TestGatesObserveOnly(t *testing.T) {
 		{"the engine does not list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer}) }, govern.GateInventory},
 		{"the engine hangs on the list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory},
 		{"every row is bad", func(w *world) { w.eyes.spoil() }, govern.GateBadRows},
-		{"the spool is full", func(w *world) { w.spool.fill(errors.New("spool is full")) }, govern.GateSpool},
+		{"the spool is full", func(w *world) { w.spool.fill(&ship.FullError{Bytes: 9, Need: 2, Max: 10}) }, govern.GateSpoolFull},
+		{"the spool cannot be written", func(w *world) { w.spool.fill(syscall.EROFS) }, govern.GateSpool},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,6 +161,40 @@ func TestJournalThatCannotBeWrittenMeansNoKill(t *testing.T) {
 		}
 		if _, ok := w.reports.condition(govern.GateJournal); !ok {
 			t.Errorf("conditions %+v", w.reports.last().Conditions)
+		}
+	})
+}
+
+// Who deletes the journal under a running manager gets one tick without a deed, and a new journal that knows what is open.
+func TestADeletedJournalIsAGateAndThenANewJournal(t *testing.T) {
+	bubble(t, 6, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 9 * time.Second})
+		err := w.runWith(55*time.Second, func(*govern.Governor) {
+			time.Sleep(5 * time.Second)
+			if err := os.RemoveAll(w.dir); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(10 * time.Second)
+			if c, ok := w.reports.condition(govern.GateJournal); !ok || !strings.Contains(c.Text, "deleted or replaced") {
+				t.Errorf("conditions %+v", w.reports.last().Conditions)
+			}
+			if calls := w.calls(""); len(calls) != 0 {
+				t.Errorf("called %v", calls)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		intents := 0
+		_, err = journal.Scan(w.dir, func(e journal.Entry) error {
+			if e.Intent != nil {
+				intents++
+			}
+			return nil
+		})
+		if err != nil || intents != 3 {
+			t.Errorf("%d intents on disk (%v), want one for each of the three removed", intents, err)
 		}
 	})
 }

@@ -28,6 +28,8 @@ type Engine interface {
 
 // Journal keeps intents and outcomes. An intent is on stable storage when Intent returns nil.
 type Journal interface {
+	// Check is asked before anything is done on a tick; an error closes the gate, for that tick at least.
+	Check() error
 	Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error
 	Intent(intents ...journal.Intent) error
 	Outcome(outcomes ...journal.Outcome) error
@@ -36,6 +38,8 @@ type Journal interface {
 
 // Spool keeps records until the log service has them.
 type Spool interface {
+	// Check is asked as that of the journal is.
+	Check() error
 	Append(records ...contract.Record) error
 	Stats() ship.Stats
 }

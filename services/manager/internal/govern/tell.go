@@ -41,7 +41,7 @@ func (g *Governor) raise(t *tick) {
 		}
 	}
 	for _, f := range t.findings {
-		hold(condition(f.gate, f.why, true), limits.DegradedAfter, limits.AlarmAfter)
+		hold(gateCondition(f), limits.DegradedAfter, limits.AlarmAfter)
 	}
 	for _, c := range g.troubles(t) {
 		hold(c, 0, 0)
@@ -55,6 +55,15 @@ func (g *Governor) raise(t *tick) {
 func condition(name, why string, gate bool) Condition {
 	w := wordingOf(name)
 	return Condition{Name: name, Title: w.title, Text: why + "; next: " + w.next, Gate: gate}
+}
+
+// gateCondition words a gate that failed.
+func gateCondition(f finding) Condition {
+	c := condition(f.gate, f.why, true)
+	if f.next != "" {
+		c.Text = f.why + "; next: " + f.next
+	}
+	return c
 }
 
 // troubles are the conditions that do not keep the manager from acting.

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -28,7 +29,12 @@ type tick struct {
 	records  []contract.Record
 }
 
-func (t *tick) fail(gate, why string) { t.findings = append(t.findings, finding{gate, why}) }
+func (t *tick) fail(gate, why string) { t.findings = append(t.findings, finding{gate: gate, why: why}) }
+
+// failStorage is fail for a journal or a spool that cannot be used.
+func (t *tick) failStorage(gate string, err error) {
+	t.findings = append(t.findings, storage(gate, err))
+}
 
 // clear says that nothing speaks against acting.
 func (t *tick) clear() bool { return len(t.findings) == 0 }
@@ -48,11 +54,14 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 // ownGates are the ones that concern the manager itself.
 func (g *Governor) ownGates(t *tick) {
 	g.writeOwed() // as long as that fails the journal's gate stays closed
-	if g.journalErr != nil {
-		t.fail(GateJournal, g.journalErr.Error())
+	if err := g.Journal.Check(); err != nil {
+		_ = g.noteJournal(err)
 	}
-	if g.spoolErr != nil {
-		t.fail(GateSpool, g.spoolErr.Error())
+	if g.journalErr != nil {
+		t.failStorage(GateJournal, g.journalErr)
+	}
+	if err := cmp.Or(g.Spool.Check(), g.spoolErr); err != nil {
+		t.failStorage(GateSpool, err)
 	}
 	if g.breaker.state(t.at) == BreakerOpen {
 		t.fail(GateBreaker, g.breaker.text(t.at))

@@ -2,12 +2,17 @@ package govern
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
 )
 
 func TestGridNeverDrifts(t *testing.T) {
@@ -172,5 +177,34 @@ func TestConditionsEscalateOncePerTick(t *testing.T) {
 	}
 	if ended := b.sweep(); len(ended) != 1 || ended[0].kind != changeEnded || ended[0].Ticks != 6 || len(b.list()) != 0 {
 		t.Errorf("ended %+v", ended)
+	}
+}
+
+// The advice fits the cause: nobody is told to make room where the files were deleted.
+func TestStorageIsToldByItsCause(t *testing.T) {
+	for name, tt := range map[string]struct {
+		gate string
+		err  error
+		want string // gate
+		next string
+	}{
+		"full spool":        {GateSpool, fmt.Errorf("x: %w", &ship.FullError{Bytes: 1, Need: 2, Max: 3}), GateSpoolFull, "start the log service"},
+		"full disk":         {GateSpool, fmt.Errorf("x: %w", syscall.ENOSPC), GateSpool, "make room"},
+		"quota":             {GateJournal, fmt.Errorf("x: %w", syscall.EDQUOT), GateJournal, "make room"},
+		"read only":         {GateSpool, fmt.Errorf("x: %w", syscall.EROFS), GateSpool, "write below GESTOR_STATE"},
+		"not permitted":     {GateJournal, fmt.Errorf("x: %w", fs.ErrPermission), GateJournal, "write below GESTOR_STATE"},
+		"deleted journal":   {GateJournal, fmt.Errorf("x: %w", journal.ErrMoved), GateJournal, "goes on by itself"},
+		"deleted spool":     {GateSpool, fmt.Errorf("x: %w", ship.ErrMoved), GateSpool, "goes on by itself"},
+		"deleted for good":  {GateJournal, fmt.Errorf("%w: %w", journal.ErrMoved, journal.ErrFailed), GateJournal, "next start"},
+		"another cause":     {GateSpool, errors.New("input/output error"), GateSpool, "check that the volume"},
+		"another, journal":  {GateJournal, errors.New("input/output error"), GateJournal, "check that the volume"},
+		"failed spool file": {GateSpool, fmt.Errorf("x: %w", ship.ErrFailed), GateSpool, "next start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := gateCondition(storage(tt.gate, tt.err))
+			if c.Name != tt.want || !strings.Contains(c.Text, "; next: ") || !strings.Contains(c.Text, tt.next) || c.Title == "" {
+				t.Errorf("%+v, want %s with %q", c, tt.want, tt.next)
+			}
+		})
 	}
 }

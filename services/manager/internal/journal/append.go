@@ -17,6 +17,9 @@ func (j *Journal) write(entries []Entry) error {
 	if j.dead != nil {
 		return wrap("write", j.dead)
 	}
+	if err := j.ensure(); err != nil {
+		return wrap("write", err)
+	}
 	text, err := j.encode(entries)
 	if err != nil {
 		return wrap("write", err)
@@ -60,8 +63,7 @@ func (j *Journal) takeBack(written int, cause error) error {
 		return cause
 	}
 	if err := j.active.Truncate(j.size); err != nil {
-		j.dead = ErrFailed
-		return fmt.Errorf("%w: %w, then %w", ErrFailed, cause, err)
+		return j.failed(fmt.Errorf("%w, then %w", cause, err))
 	}
 	return cause
 }
@@ -69,8 +71,7 @@ func (j *Journal) takeBack(written int, cause error) error {
 // sync makes everything written so far durable. A failure is final.
 func (j *Journal) sync() error {
 	if err := j.active.Sync(); err != nil {
-		j.dead = ErrFailed
-		return wrap("sync", fmt.Errorf("%w: %w", ErrFailed, err))
+		return wrap("sync", j.failed(err))
 	}
 	return nil
 }

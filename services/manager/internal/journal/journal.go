@@ -60,6 +60,7 @@ func (o Options) withDefaults() Options {
 // file is what the journal asks of its active segment.
 type file interface {
 	io.WriteCloser
+	Stat() (os.FileInfo, error)
 	Sync() error
 	Truncate(size int64) error
 }
@@ -78,6 +79,7 @@ type Journal struct {
 	size   int64 // of the active segment: the end of its last whole line
 	head   int64 // size of what a new segment begins with
 	state  state
+	moved  error // that a new file was begun, until Check has told it
 	dead   error // ErrFailed or ErrClosed
 }
 
