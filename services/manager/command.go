@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/ops"
 )
 
 // parseFlags parses the flags of a subcommand; done is true when the code is all that is left to return.
@@ -44,7 +47,7 @@ func parseFlags(f *flag.FlagSet, args []string, stdout, stderr io.Writer, about 
 // runCommand governs until ctx ends.
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
-	if code, done := parseFlags(f, args, stdout, stderr, "Governs the containers of this host until SIGINT or SIGTERM. SIGHUP reads the policy again."); done {
+	if code, done := parseFlags(f, args, stdout, stderr, "Governs the containers of this host until SIGINT or SIGTERM. The policy is looked at before every tick, and at once on SIGHUP."); done {
 		return code
 	}
 	cfg, err := loadConfig()
@@ -101,6 +104,62 @@ func healthCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return 1
 	}
 	return exitDone
+}
+
+// reloadTimeout is longer than a tick under way can take: half a tick for the reading and half a tick for the engine, 5 s
+// each at most.
+const reloadTimeout = 20 * time.Second
+
+// reloadCommand makes the running manager look at its policy now and says what came of it.
+func reloadCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("reload", flag.ContinueOnError)
+	about := "Makes the manager at GESTOR_OPS look at its policy now instead of before its next tick.\n" +
+		"The exit code is 0 when the file is in force, 2 when it was refused; the policy before stays in force then."
+	if code, done := parseFlags(f, args, stdout, stderr, about); done {
+		return code
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitConfig
+	}
+	taken, err := askReload(ctx, localURL(cfg.Ops)+ops.PathReload)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "reload: %v; is the manager running here, and is GESTOR_OPS=%s its address?\n", err, cfg.Ops)
+		return 1
+	case taken.Refused != "":
+		fmt.Fprintf(stderr, "reload: refused, policy %s stays in force (mode %s):\n%s\n", taken.Policy, taken.Mode, taken.Refused)
+		return exitConfig
+	case taken.Changed:
+		fmt.Fprintf(stdout, "policy %s is in force (mode %s); its first plan is only shown\n", taken.Policy, taken.Mode)
+	default:
+		fmt.Fprintf(stdout, "policy %s is in force (mode %s), as before\n", taken.Policy, taken.Mode)
+	}
+	return exitDone
+}
+
+// askReload sends the request of the subcommand reload.
+func askReload(ctx context.Context, url string) (taken govern.Taken, err error) {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+	if err != nil {
+		return taken, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return taken, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return taken, err
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
+		return taken, fmt.Errorf("POST %s: %s: %s", url, resp.Status, text)
+	}
+	return taken, json.Unmarshal(text, &taken)
 }
 
 // localURL is the address under which a server that listens on addr is reached from the same machine.

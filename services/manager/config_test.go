@@ -90,6 +90,8 @@ func TestSubcommands(t *testing.T) {
 		{[]string{"healthcheck", "--help"}, exitDone, "-ready", ""},
 		{[]string{"check-policy", "--help"}, exitDone, "usage", ""},
 		{[]string{"healthcheck"}, 1, "", "healthcheck: "},
+		{[]string{"reload", "--help"}, exitDone, "2 when it was refused", ""},
+		{[]string{"reload"}, 1, "", "GESTOR_OPS=127.0.0.1:1"},
 		{[]string{"check-policy", "/nonexistent"}, exitConfig, "", "nonexistent"},
 		{[]string{"run", "now"}, exitConfig, "", "unexpected argument"},
 		{[]string{"govern"}, exitConfig, "", "unknown command"},

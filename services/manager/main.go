@@ -22,6 +22,7 @@ const usage = `usage: manager [COMMAND] [ARGUMENT…]
   explain [TICK|NAME]    why each container was kept or removed
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
+  reload                 make the running manager look at its policy now
   healthcheck            ask the running manager whether it lives
   settings               list the settings, which come from the environment
   version                print the version
@@ -57,6 +58,8 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return runCommand(ctx, rest, stdout, stderr)
 	case "once":
 		return onceCommand(ctx, rest, stdout, stderr)
+	case "reload":
+		return reloadCommand(ctx, rest, stdout, stderr)
 	case "healthcheck":
 		return healthCommand(ctx, rest, stdout, stderr)
 	}

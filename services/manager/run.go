@@ -39,6 +39,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	file := newPolicyFile(cfg)
 	policy, err := cfg.policy()
 	if err != nil {
 		return because(exitConfig, err)
@@ -58,12 +59,12 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
+		Policy: policy, Policies: file, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
 		Spool: parts.spool, Recovered: parts.recovered, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		SweepAtEnd: true,
 		Sinks:      sinks, Log: log,
 	})
-	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: contract.Version}.Server(cfg.Ops)
+	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: contract.Version, Reload: governor.Reload}.Server(cfg.Ops)
 
 	parts.began(policy)
 	err = together(ctx, cfg, log, parts, governor, server, hup)
@@ -85,7 +86,7 @@ func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts,
 	})
 	add(func(ctx context.Context) error { return because(exitStorage, governor.Run(ctx)) }) // it fails with its journal only
 	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
-	add(func(ctx context.Context) error { return reloads(ctx, hup, cfg, governor, log) })
+	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
 	g.Add(func() error {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose a free port", cfg.Ops, err))
@@ -102,16 +103,16 @@ func shutdown(server *http.Server) {
 	_ = server.Shutdown(ctx) // the connections end with the process
 }
 
-// reloads hands the governor the policy again on every SIGHUP; one that came during the start is followed first.
-func reloads(ctx context.Context, hup <-chan os.Signal, cfg config, governor *govern.Governor, log zerolog.Logger) error {
+// reloads makes the governor look at the policy on every SIGHUP; one that came during the start is followed first.
+func reloads(ctx context.Context, hup <-chan os.Signal, governor *govern.Governor, log zerolog.Logger) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			p, err := cfg.policy()
-			log.Info().Str("file", cfg.Policy).Msg("reading the policy again")
-			governor.Reload(ctx, govern.Reload{Policy: p, Err: err})
+			if taken, err := governor.Reload(ctx); err == nil {
+				log.Info().Str("policy", taken.Policy).Bool("changed", taken.Changed).Str("refused", taken.Refused).Msg("the policy was looked at for SIGHUP")
+			}
 		}
 	}
 }

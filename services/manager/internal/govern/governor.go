@@ -20,7 +20,7 @@ type Governor struct {
 	Options
 	enforcer *actuator.Enforcer
 	shadow   *actuator.Shadow
-	reloads  chan Reload
+	reloads  chan chan<- Taken
 	results  chan done
 	workers  sync.WaitGroup
 
@@ -85,7 +85,7 @@ type done struct {
 // New makes a governor; it does nothing before Run.
 func New(o Options) *Governor {
 	g := &Governor{
-		Options: o, reloads: make(chan Reload, 1), results: make(chan done),
+		Options: o, reloads: make(chan chan<- Taken), results: make(chan done),
 		tickNo: o.Recovered.LastTick, board: newBoard(), breaker: newBreaker(), futility: newFutility(),
 		identities: make(map[string]identity), flights: make(flights), removals: o.Recovered.RecentRemovals,
 		kills:    slices.Clone(o.Recovered.RecentRemovals),
@@ -98,11 +98,15 @@ func New(o Options) *Governor {
 	return g
 }
 
-// Reload hands the loop a changed policy, or the reason why there is none. It returns when the loop has it or ctx ends.
-func (g *Governor) Reload(ctx context.Context, r Reload) {
+// Reload makes the loop look for another policy now instead of before its next tick, and returns what came of it. It waits
+// for a tick under way; the error is that of ctx.
+func (g *Governor) Reload(ctx context.Context) (Taken, error) {
+	answer := make(chan Taken, 1)
 	select {
-	case g.reloads <- r:
+	case g.reloads <- answer:
+		return <-answer, nil
 	case <-ctx.Done():
+		return Taken{}, ctx.Err()
 	}
 }
 
@@ -124,10 +128,14 @@ func (g *Governor) Run(ctx context.Context) error {
 			timer.Reset(time.Until(g.grid.due()))
 		case d := <-g.results:
 			g.settle(d)
-		case r := <-g.reloads:
-			if g.adopt(r) {
+		case answer := <-g.reloads:
+			before := g.policyHash
+			if g.lookForPolicy(true) {
+				tick := time.Duration(g.Policy.Tick)
+				g.grid = newGrid(time.Now().Add(tick), tick)
 				timer.Reset(time.Until(g.grid.due()))
 			}
+			answer <- Taken{Policy: g.policyHash, Mode: g.Policy.Mode, Changed: g.policyHash != before, Refused: g.policyProblem}
 		}
 	}
 	g.drain(stop)
@@ -137,6 +145,10 @@ func (g *Governor) Run(ctx context.Context) error {
 // onGrid runs the tick that is due and moves on to the next point that has not passed.
 func (g *Governor) onGrid(ctx context.Context) {
 	t := &tick{at: time.Now()}
+	if g.lookForPolicy(false) {
+		g.grid = newGrid(t.at, time.Duration(g.Policy.Tick))
+	}
+
 	late, skipped := g.grid.arrive(t.at)
 	t.timings.LateUS, t.skipped = micros(late), g.skipped+skipped
 	g.tickNo++
@@ -145,10 +157,23 @@ func (g *Governor) onGrid(ctx context.Context) {
 	g.skipped = g.grid.advance(time.Now())
 }
 
+// lookForPolicy takes over the policy that is to be in force from now on, if it is another. It reports whether its tick is
+// another: the grid has to begin anew.
+func (g *Governor) lookForPolicy(anew bool) (regrid bool) {
+	if g.Policies == nil {
+		return false
+	}
+	r, changed := g.Policies.Look(anew)
+	return changed && g.adopt(r)
+}
+
 // adopt takes over a changed policy; a refused one leaves the old in force. Orders that wait were given under the old one
-// and are called off: what the new one still wants removed it says itself. It reports whether the grid is a new one.
+// and are called off: what the new one still wants removed it says itself. It reports whether the tick is another.
 func (g *Governor) adopt(r Reload) (regrid bool) {
 	if r.Err != nil {
+		if told := g.policyProblem == r.Err.Error(); told {
+			return false
+		}
 		g.policyProblem = r.Err.Error()
 		g.event("policy_rejected", levelError, "the changed policy was refused, the one before stays in force: "+g.policyProblem, nil)
 		return false
@@ -167,9 +192,6 @@ func (g *Governor) adopt(r Reload) (regrid bool) {
 	g.callOff("the policy changed")
 	for _, s := range g.Sinks {
 		s.Adopted(g.Policy)
-	}
-	if regrid {
-		g.grid = newGrid(time.Now().Add(time.Duration(g.Policy.Tick)), time.Duration(g.Policy.Tick))
 	}
 	return regrid
 }

@@ -1,7 +1,6 @@
 package govern_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -285,7 +284,7 @@ func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
 			time.Sleep(25 * time.Second)
 			stricter := contract.DefaultPolicy()
 			stricter.Quota = contract.Quota{Low: 2, High: 1}
-			g.Reload(context.Background(), govern.Reload{Policy: stricter})
+			w.reload(g, govern.Reload{Policy: stricter})
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			w.wantAlive("low-0", "low-1", "low-2", "high-0", "high-1")
@@ -305,7 +304,7 @@ func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
 	bubble(t, 6, 4, func(w *world) {
 		err := w.runWith(45*time.Second, func(g *govern.Governor) {
 			time.Sleep(5 * time.Second)
-			g.Reload(context.Background(), govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")})
+			w.reload(g, govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")})
 		})
 		if err != nil {
 			t.Fatal(err)

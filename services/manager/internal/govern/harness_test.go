@@ -34,13 +34,14 @@ type world struct {
 	dir     string
 	options govern.Options
 	reports *reports
+	policy  *policySource
 	wrap    func(govern.Journal) govern.Journal // what stands between the governor and its journal, nil for nothing
 }
 
 // newWorld has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
 func newWorld(t *testing.T, low, high int) *world {
 	t.Helper()
-	w := &world{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}}
+	w := &world{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}, policy: &policySource{}}
 	w.eyes = &hostEyes{engine: w.engine, millicores: make(map[string]uint64), born: make(map[string]time.Time), start: time.Now()}
 	for i := range low {
 		w.add("low", i, uint64(10*(i+1)))
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, low, high int) *world {
 		w.add("high", i, uint64(500+10*i))
 	}
 	w.options = govern.Options{
-		Policy: contract.DefaultPolicy(), Host: "testhost", Eyes: w.eyes, Engine: w.engine, Spool: w.spool,
+		Policy: contract.DefaultPolicy(), Policies: w.policy, Host: "testhost", Eyes: w.eyes, Engine: w.engine, Spool: w.spool,
 		Boottime: w.eyes.boottime, RecordAll: true, Drain: 30 * time.Second, Sinks: []govern.Sink{w.reports}, Log: zerolog.Nop(),
 	}
 	return w
@@ -377,4 +378,36 @@ func (w *world) calls(id string) map[string]int {
 func bubble(t *testing.T, low, high int, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(newWorld(t, low, high)) })
+}
+
+// policySource is a policy file that tests write.
+type policySource struct {
+	mu      sync.Mutex
+	reload  govern.Reload
+	written bool // and not looked at since
+}
+
+func (p *policySource) write(r govern.Reload) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reload, p.written = r, true
+}
+
+func (p *policySource) Look(bool) (govern.Reload, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := p.written
+	p.written = false
+	return p.reload, changed
+}
+
+// reload writes a policy, or what is wrong with it, and makes the governor look at it.
+func (w *world) reload(g *govern.Governor, r govern.Reload) govern.Taken {
+	w.t.Helper()
+	w.policy.write(r)
+	taken, err := g.Reload(context.Background())
+	if err != nil {
+		w.t.Error(err)
+	}
+	return taken
 }

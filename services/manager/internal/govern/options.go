@@ -53,10 +53,19 @@ type Sink interface {
 	Adopted(p contract.Policy)
 }
 
-// Options configure a Governor. Everything but Sinks is required.
+// PolicySource knows which policy is to be in force. It is asked by the loop alone.
+type PolicySource interface {
+	// Look returns the policy, or why it is refused, when it may be another than at the last look, and always when it is to
+	// look anew. It is asked before every tick: where nothing has changed it must be quick.
+	Look(anew bool) (r Reload, changed bool)
+}
+
+// Options configure a Governor. Everything but Policies and Sinks is required.
 type Options struct {
-	Policy contract.Policy
-	Self   Self
+	// Policy is in force at the start, Policies tell of every later one; without them it stays.
+	Policy   contract.Policy
+	Policies PolicySource
+	Self     Self
 	// Host names the machine in the records and the inventory.
 	Host    string
 	Eyes    Eyes
@@ -81,6 +90,16 @@ type Options struct {
 type Reload struct {
 	Policy contract.Policy
 	Err    error
+}
+
+// Taken is what came of a look for another policy.
+type Taken struct {
+	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there is not
+	// taken, "" when it is.
+	Policy  string        `json:"policy"`
+	Mode    contract.Mode `json:"mode"`
+	Changed bool          `json:"changed"`
+	Refused string        `json:"refused,omitempty"`
 }
 
 // looker is the part of the engine that tells one container's state.

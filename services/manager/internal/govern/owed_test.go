@@ -1,7 +1,6 @@
 package govern_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 			fickle.full.Store(true)
 			time.Sleep(10 * time.Second)
 			fickle.full.Store(false)
-			g.Reload(context.Background(), govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 20 })})
+			w.reload(g, govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 20 })})
 		})
 		if err != nil {
 			t.Fatal(err)

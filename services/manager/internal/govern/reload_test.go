@@ -1,7 +1,8 @@
 package govern_test
 
 import (
-	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func (w *world) changed(edit func(*contract.Policy)) contract.Policy {
 func (w *world) reloadAt(after time.Duration, edit func(*contract.Policy)) func(*govern.Governor) {
 	return func(g *govern.Governor) {
 		time.Sleep(after)
-		g.Reload(context.Background(), govern.Reload{Policy: w.changed(edit)})
+		w.reload(g, govern.Reload{Policy: w.changed(edit)})
 	}
 }
 
@@ -162,6 +163,88 @@ func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
 		}
 		if got := w.reports.adopted; len(got) != 1 || got[0].Tick != contract.Duration(time.Minute) {
 			t.Errorf("told of %+v, want one policy with a tick of a minute", got)
+		}
+	})
+}
+
+func TestAChangedPolicyIsInForceFromTheNextTick(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.atTicks(pass, func() {
+			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 2 })})
+		}, func() {
+			r := w.reports.last()
+			if r.Tick != 3 || r.Policy.Quota.Low != 2 || r.Plan == nil || r.Plan.PolicyHash != r.Policy.Hash() || !r.Plan.Surprise {
+				t.Errorf("tick %d, quota %d, plan %+v", r.Tick, r.Policy.Quota.Low, r.Plan)
+			}
+			w.wantAlive("low-0", "low-1", "low-2", "high-0", "high-1")
+		}, func() { w.wantAlive("low-0", "low-1", "high-0", "high-1") })
+	})
+}
+
+func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		err := w.runWith(15*time.Second, func(*govern.Governor) {
+			time.Sleep(5 * time.Second)
+			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Tick = contract.Duration(2 * time.Second) })})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at []time.Duration
+		for _, r := range w.reports.ticks {
+			at = append(at, r.At.Sub(w.reports.ticks[0].At))
+		}
+		if want := []time.Duration{0, 10 * time.Second, 12 * time.Second, 14 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("ticks at %v, want %v", at, want)
+		}
+	})
+}
+
+func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
+	bad := govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")}
+	bubble(t, 3, 2, func(w *world) {
+		refused := func(want bool) func() {
+			return func() {
+				t.Helper()
+				if _, ok := w.reports.condition(govern.ConditionPolicy); ok != want {
+					t.Errorf("condition raised: %t, want %t", ok, want)
+				}
+			}
+		}
+		w.atTicks(
+			func() { w.policy.write(bad) },
+			refused(true),
+			func() { refused(true)(); w.policy.write(bad) },
+			func() { refused(true)(); w.policy.write(govern.Reload{Policy: w.options.Policy}) }, // as it was before
+			refused(false),
+		)
+		if n := count(w.spool.events(), "policy_rejected"); n != 1 {
+			t.Errorf("refused %d times in the records, want once", n)
+		}
+	})
+}
+
+func TestAReloadAnswersWhatCameOfIt(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		err := w.runWith(25*time.Second, func(g *govern.Governor) {
+			time.Sleep(5 * time.Second)
+			old := w.options.Policy.Hash()
+			shadow := w.changed(func(p *contract.Policy) { p.Mode = contract.ModeShadow })
+			for _, step := range []struct {
+				write govern.Reload
+				want  govern.Taken
+			}{
+				{govern.Reload{Policy: w.options.Policy}, govern.Taken{Policy: old, Mode: contract.ModeEnforce}},
+				{govern.Reload{Err: errors.New("line 3")}, govern.Taken{Policy: old, Mode: contract.ModeEnforce, Refused: "line 3"}},
+				{govern.Reload{Policy: shadow}, govern.Taken{Policy: shadow.Hash(), Mode: contract.ModeShadow, Changed: true}},
+			} {
+				if got := w.reload(g, step.write); got != step.want {
+					t.Errorf("%+v, want %+v", got, step.want)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -1,8 +1,10 @@
 package ops_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -280,4 +282,43 @@ func TestReadinessSaysHowLongAgoTheLoopTicked(t *testing.T) {
 			t.Errorf("90 s after a tick: %v", got)
 		}
 	})
+}
+
+func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
+	local := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 8081}
+	tests := []struct {
+		name, from string
+		header     [2]string
+		refused    string
+		code       int
+	}{
+		{"the same container", "127.0.0.1:5000", [2]string{}, "", http.StatusOK},
+		{"over IPv6", "[::1]:5000", [2]string{}, "", http.StatusOK},
+		{"a port bound to one address", "10.0.0.5:5000", [2]string{}, "", http.StatusOK},
+		{"a bad file", "127.0.0.1:5000", [2]string{}, "line 3", http.StatusUnprocessableEntity},
+		{"a neighbour on the network", "10.0.0.6:5000", [2]string{}, "", http.StatusForbidden},
+		{"a page in a browser", "127.0.0.1:5000", [2]string{"Origin", "https://evil.example"}, "", http.StatusForbidden},
+		{"a link in a browser", "127.0.0.1:5000", [2]string{"Sec-Fetch-Site", "cross-site"}, "", http.StatusForbidden},
+		{"no address", "", [2]string{}, "", http.StatusForbidden},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := false
+			h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Reload: func(context.Context) (govern.Taken, error) {
+				asked = true
+				return govern.Taken{Policy: "abc", Refused: tt.refused}, nil
+			}}
+			r := httptest.NewRequest(http.MethodPost, ops.PathReload, http.NoBody)
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+			r.RemoteAddr = tt.from
+			if tt.header[0] != "" {
+				r.Header.Set(tt.header[0], tt.header[1])
+			}
+			w := httptest.NewRecorder()
+			h.Mux().ServeHTTP(w, r)
+			if w.Code != tt.code || asked != (tt.code != http.StatusForbidden) || !strings.Contains(w.Body.String(), tt.refused) {
+				t.Errorf("code %d, want %d; asked %t: %s", w.Code, tt.code, asked, w.Body)
+			}
+		})
+	}
 }

@@ -1,11 +1,15 @@
 // Package ops is the manager's own HTTP port: whether it lives, whether it governs, what keeps it from governing, its
-// metrics, and the explanation of its decisions. It only reads.
+// metrics, and the explanation of its decisions. It only reads; the one request that makes the manager do something, to look
+// at its policy now instead of before its next tick, is taken from the same machine alone.
 package ops
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +26,7 @@ import (
 const (
 	PathConditions = "/conditions"
 	PathExplain    = "/explain"
+	PathReload     = "/reload"
 )
 
 // Time-outs of the port: it answers from memory and from one folder.
@@ -38,6 +43,8 @@ type Handler struct {
 	// Journal is the folder that explanations are read from.
 	Journal string
 	Version string
+	// Reload makes the loop look at the policy now.
+	Reload func(ctx context.Context) (govern.Taken, error)
 }
 
 // Server makes an HTTP server of the handler; addr is host:port.
@@ -55,6 +62,7 @@ func (h Handler) Mux() *http.ServeMux {
 	mux.HandleFunc("GET "+contract.PathReady, h.ready)
 	mux.HandleFunc("GET "+PathConditions, h.conditions)
 	mux.HandleFunc("GET "+PathExplain, h.explain)
+	mux.HandleFunc("POST "+PathReload, h.reload)
 	mux.HandleFunc("GET "+contract.PathVersion, h.version)
 	mux.Handle("GET "+contract.PathMetrics, promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
 	return mux
@@ -120,6 +128,40 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 		page, err = explain.Tick(h.Journal, number)
 	}
 	write(page, func() error { return explain.Table(w, page) }, err)
+}
+
+// reload answers 200 when the policy that is there is in force, 422 when it was refused.
+func (h Handler) reload(w http.ResponseWriter, r *http.Request) {
+	if !fromHere(r) {
+		problem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: docker compose exec manager /gestor-manager reload")
+		return
+	}
+	taken, err := h.Reload(r.Context())
+	switch {
+	case err != nil:
+		problem(w, http.StatusServiceUnavailable, "the loop does not answer: "+err.Error())
+	case taken.Refused != "":
+		answer(w, http.StatusUnprocessableEntity, taken)
+	default:
+		answer(w, http.StatusOK, taken)
+	}
+}
+
+// fromHere says that a program on the same machine, in the same container, asks by itself: not the network, and not a
+// browser on behalf of some page, which says so in one of these headers (https://fetch.spec.whatwg.org/#origin-header).
+func fromHere(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		return false
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	if from.Addr().Unmap().IsLoopback() {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr) // a port that is bound to one address only
+	return ok && local.AddrPort().Addr().Unmap() == from.Addr().Unmap()
 }
 
 func answer(w http.ResponseWriter, code int, body any) {

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"syscall"
+
+	"gestor.local/manager/internal/govern"
+)
+
+// policyFile is the file of GESTOR_POLICY as it was at the last look. Without a file the default policy stays.
+type policyFile struct {
+	cfg  config
+	seen stamp
+}
+
+// stamp tells one state of a file from another. A changed mode is a change too: a file that could not be read may be
+// readable now.
+type stamp struct {
+	inode            uint64
+	size             int64
+	modified, status syscall.Timespec
+	err              string
+}
+
+// newPolicyFile remembers the file as it is now: whoever reads it next reads this state of it or a later one, which the
+// next look finds.
+func newPolicyFile(cfg config) *policyFile { return &policyFile{cfg: cfg, seen: stampOf(cfg.Policy)} }
+
+// Look reads the file when it is not the one of the last look, or when it is to be read anew.
+func (f *policyFile) Look(anew bool) (r govern.Reload, changed bool) {
+	now := stampOf(f.cfg.Policy)
+	if now == f.seen && !anew {
+		return govern.Reload{}, false
+	}
+	f.seen = now
+	r.Policy, r.Err = f.cfg.policy()
+	return r, true
+}
+
+func stampOf(path string) stamp {
+	if path == "" {
+		return stamp{}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{err: err.Error()}
+	}
+	s := stamp{size: info.Size()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode, s.modified, s.status = sys.Ino, sys.Mtim, sys.Ctim
+	}
+	return s
+}
