@@ -51,10 +51,10 @@ type Index struct {
 	// Containers lists, for every container, the blocks that mention it as pairs of first and last number.
 	Containers map[string][]int32 `json:"containers"`
 
-	identities map[line.Identity]*Ranges
+	identities map[line.Identity]*gathered
 	owner      struct { // of the record before, who mostly has the next as well
-		id     line.Identity
-		ranges *Ranges
+		id  line.Identity
+		set *gathered
 	}
 }
 
@@ -62,6 +62,8 @@ type Index struct {
 type ProducerRange struct {
 	line.Identity
 	Ranges Ranges `json:"pseq"`
+	// Floor is the number up to which nothing is known; 0 in an index.
+	Floor uint64 `json:"floor,omitempty"`
 }
 
 // Block is a run of lines.
@@ -82,7 +84,7 @@ func KindBit(k contract.Kind) uint8 {
 }
 
 func newIndex() *Index {
-	return &Index{Containers: map[string][]int32{}, identities: map[line.Identity]*Ranges{}}
+	return &Index{Containers: map[string][]int32{}, identities: map[line.Identity]*gathered{}}
 }
 
 // moment is a record's number and time.
@@ -134,21 +136,23 @@ func (x *Index) add(kind contract.Kind, container string, all ...moment) {
 
 // own notes whose record it is.
 func (x *Index) own(id line.Identity, pseq uint64) {
-	if x.owner.ranges == nil || x.owner.id != id {
-		x.owner.id, x.owner.ranges = id, x.identities[id]
+	if x.owner.set == nil || x.owner.id != id {
+		x.owner.id, x.owner.set = id, x.identities[id]
 	}
-	if x.owner.ranges == nil {
-		x.owner.ranges = &Ranges{}
-		x.identities[id] = x.owner.ranges
+	if x.owner.set == nil {
+		x.owner.set = &gathered{}
+		x.identities[id] = x.owner.set
 	}
-	x.owner.ranges.Add(pseq)
+	x.owner.set.add(pseq)
 }
 
 // producers lists the identities in a fixed order.
 func (x *Index) producers() []ProducerRange {
 	out := make([]ProducerRange, 0, len(x.identities))
-	for id, ranges := range x.identities {
-		out = append(out, ProducerRange{id, slices.Clone(*ranges)})
+	for id, set := range x.identities {
+		all := slices.Clone(set.ranges) // readers come at any time: what grows is not sorted here
+		all.Sort()
+		out = append(out, ProducerRange{Identity: id, Ranges: all})
 	}
 	slices.SortFunc(out, func(a, b ProducerRange) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Boot, b.Boot), cmp.Compare(a.Producer, b.Producer))

@@ -11,16 +11,21 @@ type Range [2]uint64
 // Ranges is a sorted set of numbers: what one producer has sent. A producer that never lost anything is one range.
 type Ranges []Range
 
-// find returns the place of the first range that ends at n or later.
-func (r Ranges) find(n uint64) int {
+// Find returns the place of the first range that ends at n or later.
+func (r Ranges) Find(n uint64) int {
 	i, _ := slices.BinarySearchFunc(r, n, func(x Range, n uint64) int { return cmp.Compare(x[1], n) })
 	return i
 }
 
 // Has says whether n is in the set.
 func (r Ranges) Has(n uint64) bool {
-	i := r.find(n)
+	i := r.Find(n)
 	return i < len(r) && r[i][0] <= n
+}
+
+// Joins says that n is in the range at place i, which Find gave, or beside it or the one before: Add makes no further range.
+func (r Ranges) Joins(i int, n uint64) bool {
+	return i < len(r) && r[i][0]-1 <= n || i > 0 && r[i-1][1] == n-1
 }
 
 // Add puts n into the set; false when it is there already.
@@ -30,7 +35,7 @@ func (r *Ranges) Add(n uint64) bool {
 		s[last][1] = n
 		return true
 	}
-	i := s.find(n)
+	i := s.Find(n)
 	if i < len(s) && s[i][0] <= n {
 		return false
 	}
@@ -53,7 +58,7 @@ func (r *Ranges) Add(n uint64) bool {
 // Remove takes n out of the set.
 func (r *Ranges) Remove(n uint64) {
 	s := *r
-	i := s.find(n)
+	i := s.Find(n)
 	if i == len(s) || s[i][0] > n {
 		return
 	}
@@ -83,6 +88,41 @@ func (r *Ranges) Sort() {
 		out = append(out, x)
 	}
 	*r = out
+}
+
+// Above leaves out the numbers up to n.
+func (r *Ranges) Above(n uint64) {
+	s := *r
+	s = s[s.Find(n+1):]
+	if len(s) > 0 && s[0][0] <= n {
+		s[0][0] = n + 1
+	}
+	*r = s
+}
+
+// gathered is a set that is sorted only now and then: of numbers that are known to be new.
+type gathered struct {
+	ranges Ranges
+	sorted int // ranges at the beginning that are in order
+}
+
+// add puts n into the set.
+func (g *gathered) add(n uint64) {
+	if last := len(g.ranges) - 1; last >= 0 && g.ranges[last][1]+1 == n { // the usual case: the next one
+		g.ranges[last][1] = n
+		return
+	}
+	if len(g.ranges) >= 2*g.sorted+1024 {
+		g.sort()
+	}
+	g.ranges = append(g.ranges, Range{n, n})
+}
+
+// sort returns the set, in order.
+func (g *gathered) sort() Ranges {
+	g.ranges.Sort()
+	g.sorted = len(g.ranges)
+	return g.ranges
 }
 
 // Count is the size of the set.

@@ -26,7 +26,7 @@ type Bad struct {
 // it to aside/<name>.<offset>.torn. On a full disk the tail stays until the segment is sealed, and Whole is false. seen is
 // called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string, seen func(*line.Record)) (*Segment, error) {
-	s := &Segment{fs: fsys, dir: dir, name: Name(first), index: newIndex(), cache: cache}
+	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
 	file, err := fsys.Append(s.path(ActiveExt))
 	if err != nil {
 		return nil, fmt.Errorf("recover %s: %w", s.name, err)

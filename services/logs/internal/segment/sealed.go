@@ -18,7 +18,7 @@ import (
 
 // OpenSealed opens a sealed segment. Its index is built again when it is missing or does not fit.
 func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, error) {
-	s := &Segment{fs: fsys, dir: dir, name: Name(first), sealed: true, cache: cache}
+	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, sealed: true, cache: cache}
 	file, err := fsys.Open(s.path(SealedExt))
 	if err != nil {
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)

@@ -26,6 +26,7 @@ type Segment struct {
 	fs    disk.FS
 	dir   string
 	name  string
+	first uint64
 	bad   Bad // what recovery found; set before the segment is shared
 	cache *Cache
 	// claimed: see Claimed
@@ -45,7 +46,7 @@ type Segment struct {
 
 // Create begins a new active segment. Its name is durable when Create returns.
 func Create(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, error) {
-	s := &Segment{fs: fsys, dir: dir, name: Name(first), index: newIndex(), cache: cache}
+	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
 	file, err := fsys.Append(s.path(ActiveExt))
 	if err != nil {
 		return nil, fmt.Errorf("create segment: %w", err)
@@ -143,6 +144,9 @@ func (s *Segment) Claimed() uint64 { return s.claimed }
 
 // Bad returns the damage that recovery found.
 func (s *Segment) Bad() Bad { return s.bad }
+
+// First is the number that the file is named by: that of its first record.
+func (s *Segment) First() uint64 { return s.first }
 
 // Name is the file name without extension.
 func (s *Segment) Name() string { return s.name }

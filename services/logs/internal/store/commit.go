@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gestor.local/logs/internal/disk"
@@ -25,12 +26,29 @@ type Result struct {
 	Durable     bool
 	// Sync is how long the records' way to stable storage took, 0 when nobody waited for it.
 	Sync time.Duration
+	// Refused are the records of which nobody could tell whether they were stored before.
+	Refused []Refusal
+}
+
+// Refusal says why a record is not stored.
+type Refusal struct {
+	Index  int // in the records of the Append
+	Reason string
+}
+
+// RefusedError says that nothing of an AppendAll is stored, because of some of its records.
+type RefusedError struct{ Refused []Refusal }
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%d records are refused: %s", len(e.Refused), e.Refused[0].Reason)
 }
 
 // request is one Append on its way through the committer.
 type request struct {
 	records []line.Record
 	bytes   int64
+	all     bool   // or none
 	fresh   []bool // not a duplicate
 	result  Result
 	err     error
@@ -40,7 +58,17 @@ type request struct {
 // Append stores records that were not stored before. When it returns without error they are kept (see Config.Fsync); an
 // error means that none of them is. The records are the caller's again when it returns.
 func (s *Store) Append(ctx context.Context, records []line.Record) (Result, error) {
+	return s.append(ctx, newRequest(records))
+}
+
+// AppendAll is Append of all records or none: when some are refused the error is a RefusedError.
+func (s *Store) AppendAll(ctx context.Context, records []line.Record) (Result, error) {
 	r := newRequest(records)
+	r.all = true
+	return s.append(ctx, r)
+}
+
+func (s *Store) append(ctx context.Context, r *request) (Result, error) {
 	if s.bytes.Add(r.bytes) > maxWaiting {
 		s.bytes.Add(-r.bytes)
 		return Result{}, ErrBusy
@@ -130,8 +158,7 @@ func (s *Store) commit(group []*request) {
 	err := s.Err()
 	pending := &s.pending
 	if err == nil {
-		group = s.admit(group)
-		s.sift(group, pending)
+		group = s.sift(s.welcome(s.admit(group)), pending)
 		if err = s.write(pending); err != nil {
 			s.forget(group)
 		}
@@ -143,6 +170,7 @@ func (s *Store) commit(group []*request) {
 			s.resumed()
 		}
 	}
+	s.seen.committed()
 	for _, r := range group {
 		r.result.Sync = pending[Observations].sync + pending[Events].sync
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
@@ -185,21 +213,43 @@ func (p *pending) reset() {
 	*p = pending{records: p.records[:0], lengths: p.lengths[:0], lines: p.lines[:0], owners: p.owners[:0]}
 }
 
-// sift tells new records from duplicates and puts the new ones to their stream.
-func (s *Store) sift(group []*request, out *[streamCount]pending) {
-	for _, r := range group {
+// sift tells new records from duplicates and puts the new ones to their stream. It answers the requests that are refused as
+// a whole and returns the others.
+func (s *Store) sift(group []*request, out *[streamCount]pending) []*request {
+	return slices.DeleteFunc(group, func(r *request) bool {
+		s.classify(r)
+		if r.all && len(r.result.Refused) > 0 {
+			s.forget([]*request{r})
+			r.answer(&RefusedError{r.result.Refused}, false)
+			return true
+		}
+
+		s.counters.Duplicates.Add(uint64(r.result.Duplicates))
 		for i := range r.records {
-			rec := &r.records[i]
-			if !s.seen.add(rec.Identity, rec.PSeq) {
-				r.result.Duplicates++
-				s.counters.Duplicates.Add(1)
+			if !r.fresh[i] {
 				continue
 			}
-			r.fresh[i] = true
-			r.result.Accepted++
-			p := &out[StreamOf(rec.Kind)]
-			p.records = append(p.records, rec)
+			p := &out[StreamOf(r.records[i].Kind)]
+			p.records = append(p.records, &r.records[i])
 			p.owners = append(p.owners, r)
+		}
+		return false
+	})
+}
+
+// classify notes the records of a request that are new.
+func (s *Store) classify(r *request) {
+	for i := range r.records {
+		rec := &r.records[i]
+		fresh, refused := s.seen.add(rec.Identity, rec.PSeq)
+		r.fresh[i] = fresh
+		switch {
+		case refused != "":
+			r.result.Refused = append(r.result.Refused, Refusal{i, refused})
+		case fresh:
+			r.result.Accepted++
+		default:
+			r.result.Duplicates++
 		}
 	}
 }
@@ -293,6 +343,9 @@ func (s *Store) publish(group *[streamCount]pending) {
 			continue
 		}
 		s.current[stream].Publish(p.records, p.lengths)
+		for _, rec := range p.records {
+			s.seen.stored(rec.Identity, stream, rec.Seq)
+		}
 		s.counters.stored(stream, p)
 	}
 	if s.next-1 == s.head.Load() {

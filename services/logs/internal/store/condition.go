@@ -15,6 +15,7 @@ const (
 	conditionDamaged   = "damaged"   // some stored bytes cannot be read
 	conditionSeal      = "seal"      // a file could not be compressed
 	conditionRollup    = "rollup"    // sums could not be written
+	conditionSenders   = "senders"   // there is no room for the name of another sender
 	conditionRetention = "retention" // a file could not be deleted
 )
 

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
 )
 
-// forgotten is records/identities.json: the records that were ever stored, as of the last time that retention deleted
-// some. A record that comes again after that is still a duplicate.
+// forgotten is records/identities.json: the records that were stored and are remembered, as of the last time that retention
+// deleted some. A record that comes again after that is still a duplicate.
 type forgotten struct {
 	NextSeq   uint64                  `json:"next_seq"` // numbers below were given, and may be deleted
 	Producers []segment.ProducerRange `json:"producers"`
@@ -44,9 +43,7 @@ func (s *Store) remember(seg *segment.Segment) error {
 	s.deleted = max(s.deleted, seg.Brief().Last+1)
 	f := forgotten{NextSeq: s.deleted}
 	err := s.between(func() error {
-		for id, ranges := range s.seen.producers {
-			f.Producers = append(f.Producers, segment.ProducerRange{Identity: id, Ranges: slices.Clone(*ranges)})
-		}
+		f.Producers = s.seen.list()
 		return s.syncAll()
 	})
 	if err != nil {

@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,24 +35,60 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 			": records that retention deleted would be stored again if they were sent again"})
 	}
 	for _, p := range f.Producers {
-		s.seen.gather(p.Identity, p.Ranges)
+		s.seen.gather(p, streamSeqs{})
 	}
 	s.next, s.deleted = max(s.next, f.NextSeq), f.NextSeq
-	for _, stream := range Streams() {
-		more, err := s.recoverStream(stream)
+
+	files, err := s.files()
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		seg, err := s.open(file)
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, more...)
+		if bad := seg.Bad(); bad != (segment.Bad{}) {
+			notes = append(notes, s.damage(file.stream, seg))
+		}
+		if err := s.adopt(file.stream, seg, file.first); err != nil {
+			return nil, err
+		}
 	}
-	s.seen.settle()
+
+	if lost := s.seen.settle(); lost > 0 {
+		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: levelWarn, Message: fmt.Sprintf(
+			"the names of %d senders more than there is room for: their records would be stored again if they were sent again", lost)})
+	}
 	s.head.Store(s.next - 1)
 	return notes, s.rollups.open(s)
 }
 
-// recoverStream opens the segments of a stream. The last plain file goes on taking records; plain files before it wait
-// for the keeper, and so does one from which the disk had no room to cut a torn tail.
-func (s *Store) recoverStream(stream Stream) (notes []contract.SystemBody, err error) {
+// file is a file of records that a start finds.
+type file struct {
+	stream Stream
+	first  uint64
+	plain  bool
+}
+
+// files lists the files of both streams in the order in which they were begun: what a sender has in one stream fills the
+// gaps of what it has in the other.
+func (s *Store) files() ([]file, error) {
+	var out []file
+	for _, stream := range Streams() {
+		found, err := s.streamFiles(stream)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	slices.SortFunc(out, func(a, b file) int { return cmp.Compare(a.first, b.first) })
+	return out, nil
+}
+
+// streamFiles lists the files of a stream. The last plain one goes on taking records; plain files before it wait for the
+// keeper, and so does one from which the disk had no room to cut a torn tail.
+func (s *Store) streamFiles(stream Stream) ([]file, error) {
 	if err := s.fs.SyncDir(s.dir(stream)); err != nil { // a crash may have come before the sync of a name
 		return nil, err
 	}
@@ -64,26 +100,17 @@ func (s *Store) recoverStream(stream Stream) (notes []contract.SystemBody, err e
 	if err := s.tidy(stream, names, plain, sealed); err != nil {
 		return nil, err
 	}
-	all := map[uint64]bool{} // number → plain
-	for _, n := range sealed {
-		all[n] = false
-	}
+
+	var out []file
 	for _, n := range plain {
-		all[n] = true
+		out = append(out, file{stream, n, true})
 	}
-	for _, first := range slices.Sorted(maps.Keys(all)) {
-		seg, err := s.open(stream, first, all[first])
-		if err != nil {
-			return nil, err
-		}
-		if bad := seg.Bad(); bad != (segment.Bad{}) {
-			notes = append(notes, s.damage(stream, seg))
-		}
-		if err := s.adopt(stream, seg, first); err != nil {
-			return nil, err
+	for _, n := range sealed {
+		if !slices.Contains(plain, n) {
+			out = append(out, file{stream, n, false})
 		}
 	}
-	return notes, nil
+	return out, nil
 }
 
 // tidy removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain file, an index
@@ -111,16 +138,16 @@ func (s *Store) tidy(stream Stream, names []string, plain, sealed []uint64) erro
 	return s.fs.SyncDir(s.dir(stream))
 }
 
-func (s *Store) open(stream Stream, first uint64, plain bool) (*segment.Segment, error) {
-	if plain {
-		table := rollup.NewTable(rollup.Steps[0])
-		seg, err := segment.Recover(s.fs, s.dir(stream), first, s.cache, s.quarantine(), table.Add)
-		if err == nil {
-			s.rollups.live[seg] = table
-		}
-		return seg, err
+func (s *Store) open(f file) (*segment.Segment, error) {
+	if !f.plain {
+		return segment.OpenSealed(s.fs, s.dir(f.stream), f.first, s.cache)
 	}
-	return segment.OpenSealed(s.fs, s.dir(stream), first, s.cache)
+	table := rollup.NewTable(rollup.Steps[0])
+	seg, err := segment.Recover(s.fs, s.dir(f.stream), f.first, s.cache, s.quarantine(), table.Add)
+	if err == nil {
+		s.rollups.live[seg] = table
+	}
+	return seg, err
 }
 
 // adopt takes a segment over: its producers, its numbers, its place.
@@ -129,10 +156,12 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range producers {
-		s.seen.gather(p.Identity, p.Ranges)
-	}
 	brief := seg.Brief()
+	var last streamSeqs
+	last[stream] = brief.Last
+	for _, p := range producers {
+		s.seen.gather(p, last)
+	}
 	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
 	switch {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gestor.local/contract"
@@ -37,6 +38,68 @@ func (s *Store) admit(group []*request) []*request {
 		r.answer(fmt.Errorf("%w: %s", ErrFull, text), false)
 		return true
 	})
+}
+
+// welcome answers the requests of new senders whose names there is no room for and returns the others.
+func (s *Store) welcome(group []*request) []*request {
+	more, total := make([]int, len(group)), 0
+	for i, r := range group {
+		more[i] = s.newNames(r)
+		total += more[i]
+	}
+	if total == 0 {
+		return group
+	}
+	if !s.seen.room(total) {
+		s.seen.sweep(s.oldestSeqs())
+	}
+
+	taken, next := 0, 0
+	return slices.DeleteFunc(group, func(r *request) bool {
+		names := more[next]
+		next++
+		if names == 0 {
+			return false
+		}
+		if s.seen.room(taken + names) {
+			taken += names
+			s.condition.clear(conditionSenders)
+			return false
+		}
+		text := fmt.Sprintf("the names of %d senders take all the room there is for them; another one is let in when retention "+
+			"has deleted the records of an old one: keep host, boot and producer the same from request to request", len(s.seen.senders))
+		s.condition.set(conditionSenders, text)
+		r.answer(fmt.Errorf("%w: %s", ErrMany, text), false)
+		return true
+	})
+}
+
+// newNames is what the names of the new senders of a request would take.
+func (s *Store) newNames(r *request) (bytes int) {
+	var names map[line.Identity]bool
+	for i := range r.records {
+		id := r.records[i].Identity
+		if s.seen.known(id) != nil || names[id] {
+			continue
+		}
+		if names == nil {
+			names = map[line.Identity]bool{}
+		}
+		names[id] = true
+		bytes += sizeOf(id)
+	}
+	return bytes
+}
+
+// streamSeqs are the first numbers of the streams that are still stored.
+func (s *Store) oldestSeqs() (out streamSeqs) {
+	for stream := range streamCount {
+		out[stream] = math.MaxUint64
+		if segments := s.Segments(stream); len(segments) > 0 {
+			out[stream] = segments[0].First()
+		}
+	}
+	return out
 }
 
 // resumed lowers the condition of a full disk once something was written: free space alone does not say that it can be.

@@ -22,6 +22,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gestor.local/contract"
+
 	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/rollup"
@@ -32,6 +34,7 @@ import (
 var (
 	ErrFull   = errors.New("the disk is full")              // try again when there is room
 	ErrBusy   = errors.New("too many records are waiting")  // try again soon
+	ErrMany   = errors.New("too many senders")              // try again when retention has deleted records
 	ErrFailed = errors.New("the store has failed")          // final for this process
 	ErrClosed = errors.New("the store is closed")           // try again after the restart
 	ErrLocked = errors.New("another process has the store") // at Open
@@ -103,6 +106,7 @@ func Open(cfg Config) (*Store, error) {
 		lock.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	s.seen.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
 	go s.run()
 	s.idle.Go(s.keep)
 	for _, n := range notes {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,11 +11,13 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/store"
 )
 
 // batch is a parsed body.
 type batch struct {
 	records  []line.Record
+	places   []int  // of the records in the body, from 1
 	arena    []byte // of their bodies
 	rejected []contract.Rejected
 	unlisted int   // rejected beyond maxRejected
@@ -24,7 +27,7 @@ type batch struct {
 // reset makes room for another body; false when what is kept would be large.
 func (b *batch) reset() bool {
 	clear(b.records)
-	*b = batch{records: b.records[:0], arena: b.arena[:0]}
+	*b = batch{records: b.records[:0], places: b.places[:0], arena: b.arena[:0]}
 	return cap(b.records) <= 2048 && cap(b.arena) <= largestKept
 }
 
@@ -42,6 +45,14 @@ func (b *batch) reject(n int, reason string) {
 		return
 	}
 	b.rejected = append(b.rejected, contract.Rejected{Line: n, Reason: brief(reason)})
+}
+
+// refused notes the records that the store refuses.
+func (b *batch) refused(all []store.Refusal) {
+	for _, one := range all {
+		b.reject(b.places[one.Index], one.Reason)
+	}
+	slices.SortFunc(b.rejected, func(x, y contract.Rejected) int { return cmp.Compare(x.Line, y.Line) })
 }
 
 // brief is a reason of at most maxReason bytes of UTF-8.
@@ -105,7 +116,9 @@ func (b *batch) one(parser *line.Parser, src []byte, n int) (took int) {
 	if err != nil {
 		b.records = b.records[:len(b.records)-1]
 		b.reject(n, err.Error())
+		return took
 	}
+	b.places = append(b.places, n)
 	return took
 }
 

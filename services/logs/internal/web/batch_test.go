@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -31,5 +33,25 @@ func TestRejectedRecordsAreListedWithinBounds(t *testing.T) {
 	w = a.do("POST", "/v1/records?atomic=1", strings.NewReader(body), "Content-Type", contract.MediaNDJSON)
 	if w.Code != 422 || !strings.Contains(w.Body.String(), `{"reason":"and 500 more"}`) {
 		t.Errorf("atomic: %d …%s", w.Code, w.Body.String()[max(0, w.Body.Len()-200):])
+	}
+}
+
+// A sender that leaves out numbers on and on hears which of its records are not stored and why; all of a body or none is kept.
+func TestGapsBeyondTheBoundAreRefusedByLine(t *testing.T) {
+	a := newAPI(t)
+	const sent, kept = 5000, 4096
+	var body strings.Builder
+	for i := range sent {
+		fmt.Fprintf(&body, `{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"system","host":"h","boot":"b","producer":"p","pseq":%d,"event":"e"}`+"\n", 2*(sent-i))
+	}
+	if code, _ := a.post("/v1/records?atomic=1", body.String()); code != http.StatusUnprocessableEntity {
+		t.Errorf("all or nothing: %d", code)
+	}
+	code, result := a.post("/v1/records", body.String())
+	if code != http.StatusOK || result.Accepted != kept || result.Duplicates != 0 || len(result.Rejected) != sent-kept {
+		t.Fatalf("%d: %d accepted, %d duplicates, %d rejected", code, result.Accepted, result.Duplicates, len(result.Rejected))
+	}
+	if r := result.Rejected[0]; r.Line != kept+1 || !strings.Contains(r.Reason, "without gaps") {
+		t.Errorf("rejected %+v", r)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/store"
 )
 
 // ingest is POST /v1/records.
@@ -124,11 +125,22 @@ func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
 		return
 	}
-	result, err := in.Store.Append(c.Request.Context(), b.records)
-	if err != nil {
+	put := in.Store.Append
+	if atomic {
+		put = in.Store.AppendAll
+	}
+	result, err := put(c.Request.Context(), b.records)
+	var none *store.RefusedError
+	switch {
+	case errors.As(err, &none):
+		b.refused(none.Refused)
+		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
+		return
+	case err != nil:
 		failStore(c, err)
 		return
 	}
+	b.refused(result.Refused)
 	c.JSON(http.StatusOK, ingestResult{IngestResult: contract.IngestResult{
 		Accepted: result.Accepted, Duplicates: result.Duplicates, Rejected: b.rejected,
 		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,

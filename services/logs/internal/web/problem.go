@@ -52,6 +52,8 @@ func failStore(c *gin.Context, err error) {
 		retryLater(c, http.StatusInsufficientStorage, 10, err.Error())
 	case errors.Is(err, store.ErrBusy):
 		retryLater(c, http.StatusTooManyRequests, 1, err.Error())
+	case errors.Is(err, store.ErrMany):
+		retryLater(c, http.StatusTooManyRequests, 60, err.Error())
 	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
 		retryLater(c, http.StatusServiceUnavailable, 5, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
