@@ -102,13 +102,27 @@ const (
 	LabelSeq     = "gestor.seq"     // its position in that run's plan
 	LabelImage   = "gestor.image"   // short image name: high-cpu …
 	LabelExpires = "gestor.expires" // Unix seconds after which a sweep may remove it
-	LabelRole    = "gestor.role"    // logs, manager, generator: part of the suite, never managed
+	LabelRole    = "gestor.role"    // logs, manager, generator: part of the suite, see OfSuite
 	LabelSuite   = "gestor.suite"   // the suite that started it: two suites on one engine do not judge each other's
 	LabelOwner   = "gestor.owner"   // who drains the run: while it lives nobody else sweeps its containers
 )
 
+// Labels that docker compose sets. What compose builds carries project and service too, and every container of such an
+// image inherits them, whoever started it: only containers that compose made have the hash.
+const (
+	LabelProject    = "com.docker.compose.project"
+	LabelService    = "com.docker.compose.service"
+	LabelConfigHash = "com.docker.compose.config-hash"
+)
+
+// OfSuite says whether containers with these labels are services of the given suite, which is the compose project that made
+// them; an empty suite takes any. A role alone is no pass: whoever starts a container may write it.
+func OfSuite(labels map[string]string, suite string) bool {
+	return labels[LabelRole] != "" && labels[LabelConfigHash] != "" && (suite == "" || labels[LabelProject] == suite)
+}
+
 // Owned says whether containers with these labels may be judged by the given suite. An empty suite owns every managed
 // container, whoever started it.
 func Owned(labels map[string]string, suite string) bool {
-	return labels[LabelManaged] == "true" && labels[LabelRole] == "" && (suite == "" || labels[LabelSuite] == suite)
+	return labels[LabelManaged] == "true" && !OfSuite(labels, suite) && (suite == "" || labels[LabelSuite] == suite)
 }

@@ -7,7 +7,7 @@ const (
 	exitDone    = 0
 	exitConfig  = 2 // a setting or the policy is wrong
 	exitEyes    = 3 // no source can be read
-	exitEngine  = 4 // the container engine cannot be reached
+	exitEngine  = 4 // the container engine cannot be reached, or no longer
 	exitStorage = 5 // journal or spool cannot be used
 )
 

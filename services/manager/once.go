@@ -91,7 +91,7 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 		o.Journal, o.Spool = p.journal, p.spool
 	}
 	if err := govern.New(o).Run(ctx); err != nil {
-		return explain.Page{}, because(exitStorage, err)
+		return explain.Page{}, becauseOfLoop(err)
 	}
 	switch {
 	case seen.gates != nil:

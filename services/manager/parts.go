@@ -65,6 +65,9 @@ func (p *parts) openEngine(ctx context.Context) error {
 	}
 	p.opened("engine", p.engine.Close)
 	name, err := reach(ctx, p.engine, p.cfg.EngineWait, p.log)
+	if engine.KindOf(err) == engine.KindVersion {
+		return because(exitConfig, err)
+	}
 	if err != nil {
 		return because(exitEngine, fmt.Errorf("%w; is the Docker engine running, and may this user use its socket?", err))
 	}

@@ -84,7 +84,7 @@ func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts,
 		log.Info().Msg("stopping")
 		return nil
 	})
-	add(func(ctx context.Context) error { return because(exitStorage, governor.Run(ctx)) }) // it fails with its journal only
+	add(func(ctx context.Context) error { return becauseOfLoop(governor.Run(ctx)) })
 	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
 	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
 	g.Add(func() error {
@@ -125,15 +125,29 @@ func voice(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
 	return console.NewLines(log)
 }
 
+// becauseOfLoop tells the engine's part in the end of the loop from the journal's: nothing else ends it.
+func becauseOfLoop(err error) error {
+	if errors.Is(err, govern.ErrEngineAway) {
+		return because(exitEngine, err)
+	}
+	return because(exitStorage, err)
+}
+
 // reach returns the engine's name for the machine, trying for a while: a daemon may be on its way back.
 func reach(ctx context.Context, c *engine.Client, wait time.Duration, log zerolog.Logger) (string, error) {
 	until := time.Now().Add(wait)
-	for {
+	for refusals := 0; ; {
 		call, cancel := context.WithTimeout(ctx, 5*time.Second)
 		name, err := c.Name(call)
 		cancel()
 		if err == nil || time.Now().After(until) || ctx.Err() != nil {
 			return name, err
+		}
+		if engine.KindOf(err) == engine.KindVersion { // the next call agrees anew; if that is refused too no wait helps
+			if refusals++; refusals > 1 {
+				return name, err
+			}
+			continue
 		}
 		log.Warn().Err(err).Msg("the engine does not answer yet")
 		pause(ctx, time.Second)

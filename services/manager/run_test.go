@@ -25,6 +25,9 @@ func newDaemon(t *testing.T) string {
 		w.Header().Set("Api-Version", "1.41")
 		w.Header().Set("Content-Type", contract.MediaJSON)
 		switch {
+		case strings.HasPrefix(r.URL.Path, "/v1.99/"):
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"message":"client version 1.99 is too new. Maximum supported API version is 1.41"}`))
 		case strings.HasSuffix(r.URL.Path, "/info"):
 			_, _ = w.Write([]byte(`{"Name":"fakehost"}`))
 		case strings.HasSuffix(r.URL.Path, "/containers/json"):

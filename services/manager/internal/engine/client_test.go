@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -286,11 +289,81 @@ func TestAnotherVersionIsAgreedOnWhenTheEngineChanges(t *testing.T) {
 	for _, v := range []string{"1.41", "1.44", "1.40"} {
 		version.Store(v)
 		_, first := c.List(context.Background())
-		if v != "1.41" && engine.KindOf(first) != engine.KindOther {
+		if v != "1.41" && engine.KindOf(first) != engine.KindVersion {
 			t.Errorf("%s: the first call says %v", v, first)
 		}
 		if _, err := c.List(context.Background()); err != nil {
 			t.Errorf("%s: the second call says %v", v, err)
 		}
+	}
+}
+
+func TestAVersionThatTheEnvironmentDemandsAndTheEngineDoesNotSpeakIsNamed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(says(400, "client version 1.99 is too new. Maximum supported API version is 1.41")))
+	defer server.Close()
+	t.Setenv("DOCKER_API_VERSION", "1.99")
+	c, err := engine.Open("tcp://" + strings.TrimPrefix(server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.List(context.Background())
+	if engine.KindOf(err) != engine.KindVersion || !strings.Contains(err.Error(), "unset DOCKER_API_VERSION=1.99") {
+		t.Errorf("%s: %v", engine.KindOf(err), err)
+	}
+}
+
+func TestWhatIsNoVersionIsNotAsked(t *testing.T) {
+	t.Setenv("DOCKER_API_VERSION", "latest")
+	if _, err := engine.Open("tcp://127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), `DOCKER_API_VERSION="latest"`) {
+		t.Error(err)
+	}
+}
+
+func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	listen := func(name string) (string, net.Listener) {
+		l, err := net.Listen("unix", filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Addr().String(), l
+	}
+	stale, gone := listen("stale")
+	gone.(*net.UnixListener).SetUnlinkOnClose(false)
+	gone.Close()
+	slow, l := listen("slow")
+	defer l.Close()
+	closed := filepath.Join(dir, "closed")
+	if err := os.Mkdir(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, socket string
+		want         bool
+	}{
+		{"missing", filepath.Join(dir, "missing"), true},
+		{"stale", stale, true},
+		{"slow", slow, false},
+	}
+	if os.Getuid() != 0 { // root may
+		tests = append(tests, struct {
+			name, socket string
+			want         bool
+		}{"not allowed", filepath.Join(closed, "s"), false})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := engine.Open("unix://" + tt.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			defer cancel()
+			if _, err := c.List(ctx); engine.Refused(err) != tt.want {
+				t.Errorf("%s (%v): refused %t", engine.KindOf(err), err, !tt.want)
+			}
+		})
 	}
 }

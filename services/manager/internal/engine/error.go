@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"strings"
@@ -25,10 +26,11 @@ const (
 	KindServer           // 5xx: the call may have taken effect
 	KindUnreachable      // the engine could not be reached at all
 	KindOther            // the engine understood and said no
+	KindVersion          // it does not speak the API version of the call
 )
 
 func (k Kind) String() string {
-	names := [...]string{"none", "gone", "not_running", "removing", "timeout", "server", "unreachable", "other"}
+	names := [...]string{"none", "gone", "not_running", "removing", "timeout", "server", "unreachable", "other", "version"}
 	if k < 0 || int(k) >= len(names) {
 		return "other"
 	}
@@ -86,6 +88,8 @@ func classify(err error) Kind {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
 		return KindTimeout
+	case refusesVersion(err):
+		return KindVersion
 	case errdefs.IsNotFound(err):
 		return KindGone
 	case strings.Contains(text, "already in progress"), strings.Contains(text, "marked for removal"):
@@ -108,6 +112,12 @@ func refusesVersion(err error) bool {
 	}
 	text := err.Error()
 	return strings.Contains(text, "client version") && (strings.Contains(text, "is too old") || strings.Contains(text, "is too new"))
+}
+
+// Refused says that no connection was made: the socket is not there, or nobody listens on it. An engine that is slow, or that
+// this user may not speak to, is another matter.
+func Refused(err error) bool {
+	return KindOf(err) == KindUnreachable && !errors.Is(err, fs.ErrPermission)
 }
 
 func isTimeout(err error) bool {

@@ -48,7 +48,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		p.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungStop, contract.RungKill, contract.RungRemove}
 	}
 	for n, labels := range []map[string]string{
-		nil, {contract.LabelClass: "low"}, {contract.LabelManaged: "true", contract.LabelRole: "logs", contract.LabelClass: "low"},
+		nil, {contract.LabelClass: "low"}, {contract.LabelManaged: "true", contract.LabelRole: "logs", contract.LabelConfigHash: "1", contract.LabelClass: "low"},
 	} {
 		id := strings.Repeat("e", 63) + fmt.Sprint(n)
 		c.engine.Add(enginetest.Container{ID: id, Name: "untouchable", Labels: labels})

@@ -434,3 +434,42 @@ func (w *world) outcomesOf(id string) []contract.ActionBody {
 		return b.Container != id || b.Phase != contract.PhaseOutcome
 	})
 }
+
+func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T) {
+	tests := []struct {
+		name  string
+		self  string
+		fault enginetest.Fault
+		ends  bool
+	}{
+		{"in a container", strings.Repeat("d", 64), enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}, true},
+		{"for a while only", strings.Repeat("d", 64), enginetest.Fault{Op: "list", Kind: engine.KindUnreachable, Times: 5}, false},
+		{"a slow engine", strings.Repeat("d", 64), enginetest.Fault{Op: "list", Delay: time.Hour}, false},
+		{"an engine in trouble", strings.Repeat("d", 64), enginetest.Fault{Op: "list", Kind: engine.KindServer}, false},
+		{"outside of one, where the path leads to the new socket", "", enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 3, 2, func(w *world) {
+				w.options.Self.ID = tt.self
+				var began time.Time
+				err := w.runWith(10*time.Minute, func(*govern.Governor) {
+					time.Sleep(15 * time.Second)
+					began = time.Now()
+					w.engine.Inject(tt.fault)
+				})
+				switch {
+				case !tt.ends && err != nil:
+					t.Errorf("ended with %v", err)
+				case tt.ends && !errors.Is(err, govern.ErrEngineAway):
+					t.Errorf("ended with %v", err)
+				case tt.ends && time.Since(began) > time.Minute: // six ticks are the policy's alarm_after
+					t.Errorf("ended after %s", time.Since(began))
+				}
+				if n := len(w.reports.ticks); tt.ends && n != 8 {
+					t.Errorf("%d ticks, want the 2 good ones and 6 that were refused", n)
+				}
+			})
+		})
+	}
+}

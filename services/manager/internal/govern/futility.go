@@ -12,14 +12,6 @@ import (
 // a machine, and once it has stopped for that long the container is judged again.
 const futileMemory = 10 * time.Minute
 
-// Labels by which docker compose names a service. Images that compose built carry project and service too, and every
-// container of such an image inherits them, whoever started it: only containers that compose made have the hash.
-const (
-	labelProject    = "com.docker.compose.project"
-	labelService    = "com.docker.compose.service"
-	labelConfigHash = "com.docker.compose.config-hash"
-)
-
 // futility counts containers that come back: the same name, or the same compose service, under a new id.
 type futility struct {
 	removed map[string]trace // by key
@@ -36,8 +28,8 @@ func newFutility() *futility { return &futility{removed: make(map[string]trace)}
 
 // key is what stays when a container is made again.
 func key(name string, labels map[string]string) string {
-	if service := labels[labelService]; service != "" && labels[labelConfigHash] != "" {
-		return "service " + labels[labelProject] + "/" + service
+	if service := labels[contract.LabelService]; service != "" && labels[contract.LabelConfigHash] != "" {
+		return "service " + labels[contract.LabelProject] + "/" + service
 	}
 	return "name " + name
 }

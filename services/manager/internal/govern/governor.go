@@ -36,6 +36,8 @@ type Governor struct {
 	futility   *futility
 	identities map[string]identity
 	suiteIDs   []string
+	// refusals counts the ticks in a row on which no connection to the engine was made.
+	refusals int
 
 	flights  flights
 	queue    []*flight // in stageQueued, in order
@@ -110,8 +112,12 @@ func (g *Governor) Reload(ctx context.Context) (Taken, error) {
 	}
 }
 
+// ErrEngineAway says that the engine has refused every connection for long. Only a restart mounts its new socket.
+var ErrEngineAway = errors.New("govern: the engine refused the connection")
+
 // Run governs until ctx ends, then lets the victims in flight end, within Options.Drain, and returns nil. It returns an
-// error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk.
+// error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk; and
+// ErrEngineAway, when it runs in a container.
 func (g *Governor) Run(ctx context.Context) error {
 	acting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -325,8 +325,8 @@ func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
 			if calls := w.calls(""); len(calls) != 0 {
 				t.Errorf("called %v although the suite was not found", calls)
 			}
-			w.engine.Add(enginetest.Container{ID: self, Name: "manager", Labels: map[string]string{contract.LabelRole: "manager", contract.LabelManaged: "true"}})
-			w.engine.Add(enginetest.Container{ID: logs, Name: "logs", Labels: map[string]string{contract.LabelRole: "logs", contract.LabelManaged: "true"}})
+			w.engine.Add(enginetest.Container{ID: self, Name: "manager", Labels: map[string]string{contract.LabelRole: "manager", contract.LabelManaged: "true", contract.LabelConfigHash: "1"}})
+			w.engine.Add(enginetest.Container{ID: logs, Name: "logs", Labels: map[string]string{contract.LabelRole: "logs", contract.LabelManaged: "true", contract.LabelConfigHash: "1"}})
 		})
 		if err != nil {
 			t.Fatal(err)

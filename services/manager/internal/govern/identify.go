@@ -3,6 +3,7 @@ package govern
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	ctx, cancel := context.WithTimeout(ctx, g.patience())
 	defer cancel()
 	inv, err := g.Engine.List(ctx)
+	g.noteRefusal(err)
 	if err != nil {
 		t.fail(GateInventory, err.Error())
 		return
@@ -55,6 +57,20 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	if t.futile, fresh = g.futility.look(t.at, inv, g.Policy.Act.FutileAfter); len(fresh) > 0 {
 		g.tickEvent(t, "breaker", levelError, "removing these is pointless, they come back each time: "+strings.Join(fresh, ", "),
 			map[string]any{"breaker": "futility", "names": fresh})
+	}
+}
+
+// noteRefusal counts the ticks in a row on which no connection to the engine was made. In a container the socket is a mount of
+// the file that was there at its start: when the engine makes a new one only a restart of the container mounts that, and
+// until then every connection to the old one is refused.
+func (g *Governor) noteRefusal(err error) {
+	if !engine.Refused(err) {
+		g.refusals = 0
+		return
+	}
+	g.refusals++
+	if g.Self.ID != "" && g.refusals >= g.Policy.Gates.AlarmAfter && g.fatal == nil {
+		g.fatal = fmt.Errorf("%w on %d ticks in a row: %w; if it was restarted its socket is another one, which a restart of this container mounts", ErrEngineAway, g.refusals, err)
 	}
 }
 

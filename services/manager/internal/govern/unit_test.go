@@ -68,7 +68,7 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 }
 
 func TestFutilityCountsReturnsNotReplicas(t *testing.T) {
-	service := map[string]string{labelProject: "p", labelService: "web", labelConfigHash: "1f"}
+	service := map[string]string{contract.LabelProject: "p", contract.LabelService: "web", contract.LabelConfigHash: "1f"}
 	entry := func(id string) contract.Entry { return contract.Entry{ID: id, Name: "web-" + id, Labels: service} }
 	f, now := newFutility(), time.Now()
 	f.look(now, contract.Inventory{Entries: []contract.Entry{entry("1"), entry("2")}}, 2)
@@ -90,7 +90,7 @@ func TestFutilityCountsReturnsNotReplicas(t *testing.T) {
 }
 
 func TestLabelsInheritedFromAnImageNameNoService(t *testing.T) {
-	inherited := map[string]string{labelProject: "p", labelService: "low-idle"}
+	inherited := map[string]string{contract.LabelProject: "p", contract.LabelService: "low-idle"}
 	f, now := newFutility(), time.Now()
 	for _, id := range []string{"1", "2", "3", "4"} {
 		entry := contract.Entry{ID: id, Name: "low-idle-" + id, Labels: inherited}
@@ -103,10 +103,12 @@ func TestLabelsInheritedFromAnImageNameNoService(t *testing.T) {
 
 func TestSuiteIsProtectedAndFound(t *testing.T) {
 	role := func(id, role, suite string) contract.Entry {
-		return contract.Entry{ID: id, State: "running", Labels: map[string]string{contract.LabelRole: role, labelProject: suite}}
+		return contract.Entry{ID: id, State: "running", Labels: map[string]string{contract.LabelRole: role, contract.LabelProject: suite, contract.LabelConfigHash: "1"}}
 	}
 	inv := contract.Inventory{Entries: []contract.Entry{
-		role("1", "logs", "a"), role("2", "manager", "a"), role("3", "logs", "b"), role("4", "generator", "b"), {ID: "5"},
+		role("1", "logs", "a"), role("2", "manager", "a"), role("3", "logs", "b"), role("4", "generator", "b"),
+		{ID: "5"},
+		{ID: "6", State: "running", Labels: map[string]string{contract.LabelRole: "logs", contract.LabelProject: "c"}}, // a stranger's word
 	}}
 	tests := []struct {
 		name string
@@ -114,11 +116,12 @@ func TestSuiteIsProtectedAndFound(t *testing.T) {
 		ids  string
 		why  string
 	}{
-		{"outside of containers", Self{Suite: "a"}, "1 2 3 4", ""},
-		{"in its container", Self{ID: "2", Suite: "a"}, "1 2 3 4", ""},
-		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 3 4 5", ""},
-		{"on another engine", Self{ID: "9", Suite: "a"}, "1 2 3 4", "is not among"},
-		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "1 2 3 4", "gestor.role=logs"},
+		{"outside of containers", Self{Suite: "a"}, "1 2", ""},
+		{"of any suite", Self{}, "1 2 3 4", ""},
+		{"in its container", Self{ID: "2", Suite: "a"}, "1 2", ""},
+		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 5", ""},
+		{"on another engine", Self{ID: "9", Suite: "a"}, "1 2", "is not among"},
+		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "2", "gestor.role=logs"},
 	}
 	for _, tt := range tests {
 		ids, why := tt.self.resolve(inv)

@@ -241,7 +241,7 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 
 func TestEdgeSuiteIsKnownByIDAndByRole(t *testing.T) {
 	pop, inv := scene(lows(6)...)
-	inv.Entries[5].Labels[contract.LabelRole] = "logs"
+	inv.Entries[5].Labels[contract.LabelRole], inv.Entries[5].Labels[contract.LabelConfigHash] = "logs", "1"
 	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{SuiteIDs: []string{id("l4")}})
 	spared(t, plan, "l4", contract.ReasonSuite)
 	spared(t, plan, "l5", contract.ReasonSuite)

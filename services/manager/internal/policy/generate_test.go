@@ -118,7 +118,9 @@ func drawEntry(t *rapid.T, name string) contract.Entry {
 	}
 	set(92, contract.LabelManaged, "true", "true", "true", "true", "true", "true", "true", "True", "")
 	set(80, contract.LabelClass, "low", "low", "high", "high", "Low", "")
-	set(5, contract.LabelRole, "logs", "manager")
+	set(8, contract.LabelRole, "logs", "manager")
+	set(50, contract.LabelConfigHash, "1")
+	set(50, contract.LabelProject, "mine", "other")
 	set(70, contract.LabelSuite, "mine", "mine", "mine", "other")
 	set(4, "keep", "", "no")
 	set(10, "team", "db", "web")

@@ -91,7 +91,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) input {
 		case "stranger":
 			e.Labels = nil
 		case "gestor-logs":
-			e.Labels[contract.LabelRole] = "logs"
+			e.Labels[contract.LabelRole], e.Labels[contract.LabelConfigHash] = "logs", "1"
 		case "paused":
 			e.State = statePaused
 		case "exited":

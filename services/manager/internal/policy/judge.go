@@ -63,7 +63,7 @@ func (m memory) place(p contract.Policy, s *subject) {
 
 // isSuite: by resolved id, and by role for a part that runs without the others knowing its id.
 func (m memory) isSuite(s *subject) bool {
-	return m.suite[s.id] || s.entry != nil && s.entry.Labels[contract.LabelRole] != ""
+	return m.suite[s.id] || s.entry != nil && contract.OfSuite(s.entry.Labels, m.own)
 }
 
 // wears says whether the engine's entry carries the label, "key" or "key=value".

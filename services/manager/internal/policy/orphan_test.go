@@ -31,6 +31,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 		in(entry("a3", "container:"+dead), "created"),
 		entry("a4", "container:"+strings.Repeat("f", 64)), // its owner was removed
 		entry("a5", "container:"+dead, contract.LabelClass, "neither"),
+		entry("a6", "container:"+dead, contract.LabelRole, "logs"), // anybody may write that
 		// All of these stay.
 		entry("b1", "container:"+living),
 		entry("b2", ""),
@@ -39,20 +40,20 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 		entry("b5", "container:"+dead[:12]),
 		entry("b6", "container:"+dead, contract.LabelSuite, "another"),
 		entry("b7", "container:"+dead, contract.LabelManaged, "false"),
-		entry("b8", "container:"+dead, contract.LabelRole, "logs"),
+		entry("b8", "container:"+dead, contract.LabelRole, "logs", contract.LabelConfigHash, "1", contract.LabelProject, "s"),
 		in(entry("b9", "container:"+dead), statePaused),
 		entry("dear", "container:"+dead),
 		entry("leaving", "container:"+dead),
 	}}
 	plan := Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}})
-	wantRemoved(t, plan, "a1", "a2", "a3", "a4", "a5")
+	wantRemoved(t, plan, "a1", "a2", "a3", "a4", "a6", "a5")
 	for _, v := range plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove && (v.Reason != contract.ReasonOrphaned || Text(v, plan) == v.Reason) {
 			t.Errorf("%s: reason %q, text %q", v.Name, v.Reason, Text(v, plan))
 		}
 	}
 	slices.Reverse(inv.Entries)
-	wantRemoved(t, Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}}), "a1", "a2", "a3", "a4", "a5")
+	wantRemoved(t, Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}}), "a1", "a2", "a3", "a4", "a6", "a5")
 }
 
 // An owner that is paused, or between two restarts, still drains what it made.

@@ -68,7 +68,8 @@ func untouchable(in input, v contract.Verdict) string {
 	}
 	e, m := entries[0], members[0]
 	_, kept := e.Labels["keep"]
-	_, role := e.Labels["gestor.role"]
+	role := e.Labels["gestor.role"] != "" && e.Labels["com.docker.compose.config-hash"] != "" &&
+		(in.ctx.Suite == "" || e.Labels["com.docker.compose.project"] == in.ctx.Suite)
 	young := m.SeenTicks < 1+in.p.Warmup || m.AgeUS < uint64(in.p.Warmup)*10*second
 	hard := v.Reason == contract.ReasonYoungFlood || v.Reason == contract.ReasonMemoryFloor
 	switch {

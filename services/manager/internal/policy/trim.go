@@ -9,7 +9,7 @@ import (
 // Trim returns the inventory with only those labels that Decide reads under the policy: decisions are the same, and a
 // journal neither grows by nor gives away what strangers wrote on their containers.
 func Trim(p contract.Policy, inv contract.Inventory) contract.Inventory {
-	read := []string{contract.LabelManaged, contract.LabelClass, contract.LabelRole, contract.LabelSuite}
+	read := []string{contract.LabelManaged, contract.LabelClass, contract.LabelRole, contract.LabelSuite, contract.LabelProject, contract.LabelConfigHash}
 	for _, label := range p.Protect.Labels {
 		key, _, _ := strings.Cut(label, "=")
 		read = append(read, key)

@@ -242,7 +242,9 @@ func TestLastLookRefuses(t *testing.T) {
 	}{
 		{"started again", change(func(c *enginetest.Container) { c.StartedAt = "2026-02-02T00:00:00Z" }), "started again"},
 		{"disowned", change(func(c *enginetest.Container) { delete(c.Labels, contract.LabelManaged) }), "owned"},
-		{"became part of the suite", change(func(c *enginetest.Container) { c.Labels[contract.LabelRole] = "logs" }), "owned"},
+		{"became part of the suite", change(func(c *enginetest.Container) {
+			c.Labels[contract.LabelRole], c.Labels[contract.LabelConfigHash] = "logs", "1"
+		}), "owned"},
 		{"of another suite", func(_ *enginetest.Engine, o *actuator.Order) { o.Suite = "other" }, "owned"},
 		{"another class", change(func(c *enginetest.Container) { c.Labels[contract.LabelClass] = "high" }), "class label"},
 		{"paused", change(func(c *enginetest.Container) { c.State = "paused" }), "paused"},
