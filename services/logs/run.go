@@ -45,7 +45,11 @@ var errStorage = errors.New("storage")
 
 // serve runs the service until the context ends or the store fails. ready is called with the address it listens on.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.Addr)) error {
-	records, err := store.Open(cfg.store())
+	keeping := cfg.store()
+	keeping.OnPanic = func(what string, value any, stack []byte) {
+		log.Error().Str("where", what).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("panic")
+	}
+	records, err := store.Open(keeping)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStorage, err)
 	}

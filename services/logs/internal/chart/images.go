@@ -14,13 +14,14 @@ func (p *processes) byImage(rhythm time.Duration) Model {
 	cpu := Pane{Title: "CPU per image", X: timeAxis(), Y: valueAxis("100 % = one core", UnitCPU), Weight: 1}
 	ram := Pane{Title: "RAM per image", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1}
 	for i, image := range p.topImages() {
+		// Without the host's own record in a bucket nobody knows how many ticks its totals are of: that bucket is a gap.
 		s := Series{Name: image, Kind: KindLine, Tone: toneOf(classOfImage(image)), Dash: dashes[i%len(dashes)]}
 		cpu.Series = append(cpu.Series, p.images.cpu.track(image, func(s Sum) float64 { return float64(s.Total) / 10 }).series(s, gap))
 		ram.Series = append(ram.Series, p.images.ram.track(image, func(s Sum) float64 { return float64(s.Total) * 1024 }).series(s, gap))
 	}
 	m := Model{Panes: []Pane{cpu, ram}, Notes: append([]string{sumsOnly("containers are joined by image.")}, p.sieve.notes()...)}
-	if len(ram.Series) > 0 {
-		heaviest := slices.MaxFunc(ram.Series, func(a, b Series) int { return cmp.Compare(a.Stat.Avg, b.Stat.Avg) })
+	if drawn := slices.DeleteFunc(slices.Clone(ram.Series), func(s Series) bool { return s.Stat == nil }); len(drawn) > 0 {
+		heaviest := slices.MaxFunc(drawn, func(a, b Series) int { return cmp.Compare(a.Stat.Avg, b.Stat.Avg) })
 		m.Summary = fmt.Sprintf("%s. %s held most RAM: %s on average.",
 			plural(len(ram.Series), "image"), heaviest.Name, FormatValue(UnitBytes, heaviest.Stat.Avg))
 	}

@@ -155,13 +155,11 @@ func (s *Store) gather(first *request) []*request {
 
 // commit gives numbers to the records of a group that are new, stores them and answers.
 func (s *Store) commit(group []*request) {
+	defer s.endCommit(group)
 	err := s.Err()
 	pending := &s.pending
 	if err == nil {
-		group = s.sift(s.welcome(s.admit(group)), pending)
-		if err = s.write(pending); err != nil {
-			s.forget(group)
-		}
+		group, err = s.attempt(group, pending)
 	}
 	if err == nil {
 		s.sum(pending)
@@ -185,7 +183,7 @@ func (s *Store) commit(group []*request) {
 // sum adds the group to the sums, before it is shown: a chart never knows less than the list of records.
 func (s *Store) sum(group *[streamCount]pending) {
 	for stream := range streamCount {
-		s.rollups.add(s.current[stream], group[stream].records)
+		s.rollups.add(s, s.current[stream], group[stream].records)
 	}
 }
 
@@ -360,7 +358,7 @@ func (s *Store) publish(group *[streamCount]pending) {
 func (s *Store) between(fn func() error) error {
 	done := make(chan error, 1)
 	select {
-	case s.turns <- func() { done <- fn() }:
+	case s.turns <- func() { done <- s.guarded("between two commits", fn) }:
 		return <-done
 	case <-s.stop:
 		return ErrClosed

@@ -17,6 +17,7 @@ const (
 	conditionRollup    = "rollup"    // sums could not be written
 	conditionSenders   = "senders"   // there is no room for the name of another sender
 	conditionRetention = "retention" // a file could not be deleted
+	conditionInternal  = "internal"  // something panicked, until the restart
 )
 
 // conditions are the standing ones, by name.
@@ -90,6 +91,7 @@ type Counters struct {
 	BadBlocks  atomic.Uint64 // met by readers
 	TornBytes  atomic.Uint64
 	Duplicates atomic.Uint64
+	Panics     atomic.Uint64
 }
 
 func (c *Counters) synced(took time.Duration) {

@@ -58,6 +58,9 @@ type Config struct {
 
 	FS  disk.FS          // [the operating system's]
 	Now func() time.Time // [time.Now]
+
+	// OnPanic is told what panicked, with which value and stack [nobody].
+	OnPanic func(what string, value any, stack []byte)
 }
 
 // Retention bounds a stream. The first bound that is passed deletes the oldest sealed segment.

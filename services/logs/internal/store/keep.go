@@ -17,13 +17,7 @@ func (s *Store) keep() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		var failed error
-		for _, stream := range Streams() {
-			failed = errors.Join(failed, s.seal(stream))
-			s.retain(stream)
-		}
-		s.condition.follow(conditionSeal, failed)
-		s.rollups.keep(s)
+		_ = s.guarded("keep files", s.keepOnce) // a condition says it; the next look tries again
 		select {
 		case <-s.kick:
 		case <-tick.C:
@@ -31,6 +25,17 @@ func (s *Store) keep() {
 			return
 		}
 	}
+}
+
+func (s *Store) keepOnce() error {
+	var failed error
+	for _, stream := range Streams() {
+		failed = errors.Join(failed, s.seal(stream))
+		s.retain(stream)
+	}
+	s.condition.follow(conditionSeal, failed)
+	s.rollups.keep(s)
+	return nil
 }
 
 // seal compresses the segments that take no more records. What fails is tried again at the next look: the plain file

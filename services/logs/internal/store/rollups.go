@@ -41,7 +41,7 @@ func (c *Config) rollupDir(step int) string {
 func segmentID(stream Stream, seg *segment.Segment) string { return stream.String() + "-" + seg.Name() }
 
 // add sums what was just stored.
-func (r *rollups) add(seg *segment.Segment, records []*line.Record) {
+func (r *rollups) add(s *Store, seg *segment.Segment, records []*line.Record) {
 	if len(records) == 0 {
 		return
 	}
@@ -53,7 +53,7 @@ func (r *rollups) add(seg *segment.Segment, records []*line.Record) {
 		r.live[seg] = table
 	}
 	for _, rec := range records {
-		table.Add(rec)
+		s.addTo(table, rec)
 	}
 }
 
@@ -188,7 +188,7 @@ func (r *rollups) has(id string) bool {
 // rebuild sums the records of a sealed segment.
 func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
 	table := rollup.NewTable(rollup.Steps[0])
-	if err := seg.Each(table.Add); err != nil {
+	if err := seg.Each(func(rec *line.Record) { s.addTo(table, rec) }); err != nil {
 		return fmt.Errorf("make roll-up again: %w", err)
 	}
 	return r.write(s, segmentID(stream, seg), table, func() {})

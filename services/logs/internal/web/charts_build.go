@@ -31,7 +31,8 @@ type scanner interface {
 // studio builds chart models and keeps the last ones: a page asks for nine charts of one range at a time, and they come
 // from one pass over the records, or one over the sums and one over the newest records of a long range.
 type studio struct {
-	from scanner
+	from  scanner
+	guard *guard
 	// desks bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
 	// leaves its pass behind.
 	desks chan struct{}
@@ -43,8 +44,8 @@ type studio struct {
 // maxPasses leaves cores to the ingest; more passes at once would each be slower.
 const maxPasses = 2
 
-func newStudio(from scanner) *studio {
-	return &studio{from: from, desks: make(chan struct{}, maxPasses)}
+func newStudio(from scanner, g *guard) *studio {
+	return &studio{from: from, guard: g, desks: make(chan struct{}, maxPasses)}
 }
 
 // maxKept bounds the memory of kept models: a model has some 100 KiB.
@@ -74,7 +75,8 @@ func (s *studio) model(ctx context.Context, q chart.Query, name string) (m chart
 	for _, names := range groups(q) {
 		if slices.Contains(names, name) {
 			models, err := s.models(ctx, q, names)
-			return models[name], err == nil, err
+			m, ok := models[name]
+			return m, ok && err == nil, err
 		}
 	}
 	return m, false, nil
@@ -137,7 +139,10 @@ func (s *studio) run(ctx context.Context, p *pass, q chart.Query, names []string
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), passTimeout)
 	defer cancel()
-	p.models, p.err = s.build(ctx, q, names)
+	p.err = s.guard.call("charts", func() (err error) {
+		p.models, err = s.build(ctx, q, names)
+		return err
+	})
 	if p.err != nil {
 		s.forget(p)
 	}

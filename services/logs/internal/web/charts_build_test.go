@@ -29,7 +29,7 @@ func (g *gate) Scan(ctx context.Context, f contract.Filter, order query.Order, f
 func TestPassesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shelf: &shelf{now: epoch()}, open: make(chan struct{})}
-		s := newStudio(g)
+		s := newStudio(g, aGuard())
 		asked := func(ctx context.Context, minutes int) <-chan error {
 			out := make(chan error, 1)
 			q := chart.Query{Since: epoch().Add(-time.Duration(minutes) * time.Minute), Until: epoch(), Points: 10}

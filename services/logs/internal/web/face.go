@@ -11,10 +11,14 @@ func face(d Deps) []resource {
 	if removed, err := sweep(d.DataDir); err != nil || removed > 0 {
 		d.Log.Warn().Err(err).Int("files", removed).Msg("removed half-written charts of a process that was killed")
 	}
-	from := archive{d.Query, d.Store}
+	return pages(d, a, archive{d.Query, d.Store})
+}
+
+// pages are the parts of the face.
+func pages(d Deps, a *assets, from scanner) []resource {
 	return []resource{
 		a,
-		newCharts(d, a, newStudio(from)),
+		newCharts(d, a, newStudio(from, d.guard)),
 		page{d, a, from},
 		lifePage{d, a, from},
 	}

@@ -82,11 +82,11 @@ func serve(t *testing.T, s *shelf) (http.Handler, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Deps{DataDir: t.TempDir(), Version: "test"}
+	d := Deps{DataDir: t.TempDir(), Version: "test", guard: aGuard()}
 	gin.SetMode(gin.TestMode)
 	engine := gin.New()
 	engine.Use(headers)
-	for _, r := range []resource{a, newCharts(d, a, newStudio(s)), page{d, a, s}, lifePage{d, a, s}} {
+	for _, r := range pages(d, a, s) {
 		r.register(engine)
 	}
 	return engine, d.DataDir

@@ -36,6 +36,7 @@ func newStoreCollector(s *store.Store) *storeCollector {
 	c.counter("gestor_logs_bad_lines_total", "Stored lines that could not be read at the start.", nil, func() float64 { return float64(n.BadLines.Load()) })
 	c.counter("gestor_logs_bad_blocks_total", "Blocks that a query could not read.", nil, func() float64 { return float64(n.BadBlocks.Load()) })
 	c.counter("gestor_logs_torn_bytes_total", "Bytes of torn tails cut off at the start.", nil, func() float64 { return float64(n.TornBytes.Load()) })
+	c.counter("gestor_logs_store_panics_total", "Panics of the store's own work, which are always a defect.", nil, func() float64 { return float64(n.Panics.Load()) })
 	c.gauge("gestor_logs_head_seq", "Last sequence number.", nil, func() float64 { return float64(s.Head()) })
 	c.gauge("gestor_logs_full", "1 while records are refused for want of space.", nil, func() float64 { return oneIf(s.Full()) })
 	return c

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
-	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
 
@@ -64,21 +62,5 @@ func failStore(c *gin.Context, err error) {
 		fail(c, http.StatusRequestEntityTooLarge, "the body is larger than "+strconv.Itoa(contract.MaxBodyBytes)+" bytes")
 	default:
 		fail(c, http.StatusInternalServerError, err.Error())
-	}
-}
-
-// recovered turns a panic of a handler into an answer, so that one bad request does not end the service.
-func recovered(log zerolog.Logger) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		defer func() {
-			if v := recover(); v != nil {
-				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-					panic(v)
-				}
-				log.Error().Interface("panic", v).Str("path", c.Request.URL.Path).Bytes("stack", debug.Stack()).Msg("handler")
-				fail(c, http.StatusInternalServerError, "internal error; the service's log has the details")
-			}
-		}()
-		c.Next()
 	}
 }

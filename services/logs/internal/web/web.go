@@ -33,6 +33,8 @@ type Deps struct {
 	Hosts []string
 	// Closing is closed when the service shuts down: streams end.
 	Closing <-chan struct{}
+
+	guard *guard // set by New
 }
 
 // queryTimeout bounds a query that is not a stream.
@@ -44,6 +46,12 @@ type resource interface{ register(r gin.IRouter) }
 // New returns the handler of the whole API.
 func New(d Deps) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
+	d.guard = newGuard(d.Log, d.Metrics)
+	return handler(d, append(resources(d), face(d)...))
+}
+
+// handler is an API of the given parts.
+func handler(d Deps, parts []resource) http.Handler {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.ContextWithFallback = true
@@ -51,18 +59,18 @@ func New(d Deps) http.Handler {
 	engine.NoMethod(func(c *gin.Context) {
 		fail(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
 	})
-	engine.Use(newObserver(d).middleware, recovered(d.Log), headers,
+	engine.Use(newObserver(d).middleware, d.guard.middleware, headers,
 		newHosts(d).middleware, newOrigins().middleware, roles{write: d.WriteToken, read: d.ReadToken}.middleware)
-	for _, r := range resources(d) {
+	for _, r := range parts {
 		r.register(engine)
 	}
 	return answerHead(engine)
 }
 
-// resources lists the parts.
+// resources lists the parts that programs ask.
 func resources(d Deps) []resource {
 	in := newIngest(d)
-	return append([]resource{
+	return []resource{
 		in,
 		newSeed(in),
 		newRecords(d),
@@ -70,7 +78,7 @@ func resources(d Deps) []resource {
 		stats{d},
 		containers{d},
 		ops{d},
-	}, face(d)...)
+	}
 }
 
 // headers sets what every answer carries.

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/disk/disktest"
+	"gestor.local/logs/internal/line"
+)
+
+// brittle is a disk whose files panic when they are written to, while it is told so.
+type brittle struct {
+	disk.FS
+	breaks *atomic.Bool
+}
+
+type brittleFile struct {
+	disk.File
+	breaks *atomic.Bool
+}
+
+func (b brittle) Append(name string) (disk.File, error) {
+	f, err := b.FS.Append(name)
+	return brittleFile{f, b.breaks}, err
+}
+
+func (f brittleFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	if f.breaks.Load() {
+		panic("brittle")
+	}
+	return n, err
+}
+
+// A panic of the committer fails the requests of its group, of which nothing is stored, and nobody else's.
+func TestAPanicFailsItsGroupAlone(t *testing.T) {
+	breaks := new(atomic.Bool)
+	var stack []byte
+	s, err := Open(Config{
+		Dir: "data", FS: brittle{disktest.NewMem(), breaks}, MinFree: 1,
+		OnPanic: func(_ string, _ any, where []byte) { stack = where },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	one := func(pseq uint64) error {
+		records, err := s.own(contract.SystemBody{Event: "note", Level: levelInfo})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[0].PSeq = 1000 + pseq
+		_, err = s.Append(t.Context(), records)
+		return err
+	}
+
+	if err := one(1); err != nil {
+		t.Fatal(err)
+	}
+	breaks.Store(true)
+	if err := one(2); !errors.Is(err, errPanic) {
+		t.Errorf("%v, want %v", err, errPanic)
+	}
+	breaks.Store(false)
+	if err := one(2); err != nil {
+		t.Errorf("sent again: %v", err)
+	}
+
+	if s.Head() != 2 || s.Err() != nil || s.counters.Duplicates.Load() > 0 {
+		t.Errorf("head %d, %v, %d duplicates", s.Head(), s.Err(), s.counters.Duplicates.Load())
+	}
+	if s.counters.Panics.Load() != 1 || s.Conditions()[conditionInternal] == "" || !bytes.Contains(stack, []byte("brittleFile")) {
+		t.Errorf("%d panics, conditions %v, stack %s", s.counters.Panics.Load(), s.Conditions(), stack)
+	}
+}
+
+// A record that cannot be summed is stored all the same.
+func TestAPanicOfTheSumsIsNotTheRecords(t *testing.T) {
+	s, err := Open(Config{Dir: "data", FS: disktest.NewMem(), MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.addTo(nil, &line.Record{Kind: contract.KindLaunch})
+	if s.counters.Panics.Load() != 1 || s.Err() != nil {
+		t.Errorf("%d panics, %v", s.counters.Panics.Load(), s.Err())
+	}
+}
