@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/oklog/run"
@@ -73,6 +74,13 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 	for name, text := range records.Conditions() {
 		log.Warn().Str("condition", name).Msg(text)
 	}
+	for name, file := range map[string]string{
+		"GESTOR_WRITE_TOKEN_FILE": cfg.WriteToken, "GESTOR_READ_TOKEN_FILE": cfg.ReadToken, "GESTOR_SUITE_TOKEN_FILE": cfg.SuiteToken,
+	} {
+		if err := readable(file); err != nil {
+			log.Warn().Err(err).Str("setting", name).Msg("nobody holds this token until the file can be read: check its owner and mode")
+		}
+	}
 	log.Info().Str("addr", listener.Addr().String()).Str("data", cfg.Data).Uint64("head", records.Head()).Msg("serving")
 	if ready != nil {
 		ready(listener.Addr())
@@ -82,6 +90,15 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 		err = fmt.Errorf("%w: close: %w", errStorage, closeErr)
 	}
 	log.Info().Uint64("head", records.Head()).Msg("stopped")
+	return err
+}
+
+// readable is why a token file cannot be read; one that is not named is not asked for.
+func readable(file string) error {
+	if file == "" {
+		return nil
+	}
+	_, err := os.ReadFile(file)
 	return err
 }
 
@@ -123,6 +140,6 @@ func newHandler(cfg config, log zerolog.Logger, records *store.Store, closing <-
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return web.New(web.Deps{
 		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: contract.Version,
-		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, Hosts: cfg.Hosts, Closing: closing,
+		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, SuiteToken: cfg.SuiteToken, Hosts: cfg.Hosts, Closing: closing,
 	}), nil
 }

@@ -46,7 +46,7 @@ func (s *Store) endCommit(group []*request) {
 	}
 	err := s.fail(s.panicked("show records", v))
 	for _, r := range group {
-		if !r.answered() {
+		if r != nil && !r.answered() { // attempt leaves nil behind in place of those it answered
 			r.answer(err, false)
 		}
 	}

@@ -124,6 +124,8 @@ func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 	case len(b.rejected) > 0 && (atomic || len(b.records) == 0):
 		fail(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
 		return
+	case !rolesOf(in.Deps).maySend(c, b.records):
+		return
 	}
 	put := in.Store.Append
 	if atomic {

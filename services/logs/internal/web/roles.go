@@ -5,38 +5,73 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
 )
 
-// roles asks for bearer tokens: the writer's for everything that stores, the reader's or the writer's for the rest.
-// Health and version are open, since a health check has no secret.
-type roles struct{ write, read string }
+// roles asks for bearer tokens: the writer's for everything that stores, the reader's or the writer's for the rest. The
+// suite's own token does for both. Health and version are open, since a health check has no secret. Each is the name of
+// a file, "" for a token that does not exist.
+type roles struct{ write, read, suite string }
+
+func rolesOf(d Deps) roles { return roles{write: d.WriteToken, read: d.ReadToken, suite: d.SuiteToken} }
 
 func (r roles) middleware(c *gin.Context) {
 	switch c.Request.URL.Path {
 	case contract.PathHealth, contract.PathReady, contract.PathVersion:
 		return
 	}
-	files := []string{r.read, r.write}
-	asked := r.read
+	files, asked := []string{r.read, r.write, r.suite}, r.read
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
 		files, asked = files[1:], r.write
 	}
 	if asked == "" {
 		return
 	}
+
 	token := bearer(c.GetHeader("Authorization"))
-	for _, file := range files {
-		if file != "" && token != "" && holds(file, token) {
-			return
-		}
+	if !slices.ContainsFunc(files, func(file string) bool { return holds(file, token) }) {
+		unauthorised(c, "this needs a token: Authorization: Bearer …")
 	}
+}
+
+func unauthorised(c *gin.Context, detail string) {
 	c.Header("WWW-Authenticate", `Bearer realm="gestor"`)
-	fail(c, http.StatusUnauthorized, "this needs a token: Authorization: Bearer …")
+	fail(c, http.StatusUnauthorized, detail)
+}
+
+// suiteRefusal is what a stranger is told who sends records in the name of the suite's own services.
+const suiteRefusal = "records of the producers " + contract.ProducerManager + " and " + contract.ProducerGenerator +
+	" are taken with the suite's own token only (GESTOR_SUITE_TOKEN_FILE here, GESTOR_TOKEN_FILE at the sender); nothing was stored"
+
+// maySend says whether the request may store these records, and answers it when it may not. Who can write under the
+// identity of the manager can make its next records look like duplicates, and the audit trail is blind.
+func (r roles) maySend(c *gin.Context, records []line.Record) bool {
+	if r.suite == "" || !slices.ContainsFunc(records, ofTheSuite) {
+		return true
+	}
+
+	token := bearer(c.GetHeader("Authorization"))
+	switch {
+	case holds(r.suite, token):
+		return true
+	case token == "":
+		unauthorised(c, suiteRefusal)
+	default:
+		fail(c, http.StatusForbidden, suiteRefusal)
+	}
+	return false
+}
+
+// ofTheSuite says whether a record claims to come from one of the services that get the suite's token.
+func ofTheSuite(rec line.Record) bool {
+	return rec.Identity.Producer == contract.ProducerManager || rec.Identity.Producer == contract.ProducerGenerator
 }
 
 // bearer is the token of an Authorization header, "" without one. The scheme is in any case (RFC 9110, section 11.1).
@@ -50,6 +85,9 @@ func bearer(header string) string {
 
 // holds says whether a file holds the token; one that cannot be read holds none.
 func holds(file, token string) bool {
+	if file == "" || token == "" {
+		return false
+	}
 	want, err := os.ReadFile(file)
 	want = bytes.TrimSpace(want)
 	return err == nil && len(want) > 0 && subtle.ConstantTimeCompare(want, []byte(token)) == 1

@@ -29,6 +29,9 @@ type Deps struct {
 	// WriteToken and ReadToken name files that hold a bearer token; "" asks for none. They are read on every request, so
 	// that a token is changed by writing the file.
 	WriteToken, ReadToken string
+	// SuiteToken names the file with the token of the suite's own services: with one, records of the producers manager and
+	// generator are taken with it only. It does for writing and reading too.
+	SuiteToken string
 	// Hosts are further names that the service is asked under; "*" is any.
 	Hosts []string
 	// Closing is closed when the service shuts down: streams end.
@@ -60,7 +63,7 @@ func handler(d Deps, parts []resource) http.Handler {
 		fail(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
 	})
 	engine.Use(newObserver(d).middleware, d.guard.middleware, headers,
-		newHosts(d).middleware, newOrigins().middleware, roles{write: d.WriteToken, read: d.ReadToken}.middleware)
+		newHosts(d).middleware, newOrigins().middleware, rolesOf(d).middleware)
 	for _, r := range parts {
 		r.register(engine)
 	}
