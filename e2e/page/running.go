@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func LookAt(t *testing.T, where, picture string) {
 	t.Run("goes on by itself, unless it is paused", func(t *testing.T) {
 		p := open(t, b, where+"/", 1440, 1000)
 		p.drawn(charts)
-		if state := eval[string](p, "document.querySelector('#verdict').dataset.state"); state == "empty" || state == "stale" {
+		if state := eval[string](p, "document.querySelector('#verdict').dataset.state"); slices.Contains([]string{"empty", "stale", "blind", "stopped"}, state) {
 			t.Errorf("the suite says %s", state)
 		}
 		last := func() string { return eval[string](p, "document.querySelector('#verdict').dataset.last") }

@@ -33,7 +33,7 @@ func newControl(q Query) builder {
 }
 
 func (c *control) event(r contract.Record) {
-	if b, ok := r.Body.(contract.ActionBody); ok && removal(b) && c.q.wants(b.Subject) {
+	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && c.q.wants(b.Subject) {
 		c.removal.add(millis(r.Time), micros(b.LatencyUS))
 	}
 }

@@ -59,7 +59,7 @@ func (c *comings) event(r contract.Record) {
 			c.count(c.arrivals, b.Class, r.Time, 1)
 		}
 	case contract.ActionBody:
-		if removal(b) && c.q.wants(b.Subject) {
+		if b.Removed() && c.q.wants(b.Subject) {
 			c.count(c.removals, b.Class, r.Time, 1)
 		}
 	}

@@ -44,7 +44,7 @@ func (h *heatmap) at(image string, ms float64) *cell {
 }
 
 func (h *heatmap) event(r contract.Record) {
-	if b, ok := r.Body.(contract.ActionBody); ok && removal(b) && h.q.wants(b.Subject) {
+	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && h.q.wants(b.Subject) {
 		h.at(b.Image, millis(r.Time)).removed++
 		h.total++
 	}

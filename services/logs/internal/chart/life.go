@@ -83,7 +83,7 @@ func (ls *lives) event(r contract.Record) {
 			ls.of(b.Subject, at).reason = b.Reason
 		}
 	case contract.ActionBody:
-		if removal(b) && ls.q.wants(b.Subject) {
+		if b.Removed() && ls.q.wants(b.Subject) {
 			l := ls.of(b.Subject, at)
 			l.end, l.died = endRemoved, at
 			if b.Reason != "" {
@@ -91,12 +91,6 @@ func (ls *lives) event(r contract.Record) {
 			}
 		}
 	}
-}
-
-// removal says whether an action record means that a container was removed by the manager.
-func removal(b contract.ActionBody) bool {
-	return b.Action == contract.ActionRemove && b.Phase == contract.PhaseOutcome &&
-		(b.Outcome == contract.OutcomeDone || b.Outcome == contract.OutcomeAlreadyStopped)
 }
 
 // close marks as gone whoever was not in the newest ticks that know who lives, and returns all in order of birth.

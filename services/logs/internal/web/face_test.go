@@ -54,7 +54,7 @@ func (s *shelf) Scan(ctx context.Context, f contract.Filter, order query.Order, 
 func passes(f contract.Filter, r contract.Record) bool {
 	sub, _ := contract.SubjectOf(r.Body)
 	return (f.Since.IsZero() || !r.Time.Before(f.Since)) && (f.Until.IsZero() || r.Time.Before(f.Until)) &&
-		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, r.Kind)) &&
+		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, r.Kind)) && (len(f.Hosts) == 0 || slices.Contains(f.Hosts, r.Host)) &&
 		(len(f.Classes) == 0 || slices.Contains(f.Classes, sub.Class)) &&
 		(len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, func(id string) bool { return strings.HasPrefix(sub.Container, id) }))
 }

@@ -27,20 +27,24 @@ func (h lifePage) register(r gin.IRouter) { r.GET("/containers/:id", h.story) }
 type story struct {
 	contract.Subject
 	HostID       string
-	Born, Died   time.Time
+	Born         time.Time
+	Removed      time.Time // by Gestor, zero when it was not
+	Ended        time.Time // by anything else, as far as it is recorded
 	Seen         time.Time // last sign of life
 	Launch       *contract.LaunchBody
 	Last         *contract.ContainerBody
 	Decision     *decisionRow // that ended it
 	Outcome      *contract.ActionBody
 	Events       []event // oldest first
-	Readings     int
+	Readings     int     // in which it was measured
+	Unmeasured   int
 	CPUMost      uint64
 	RAMMost      uint64
 	Neighbours   []contract.ContainerBody // of its class on its last tick, best rank first
 	Tick         uint64
 	Version      string
-	Since, Until time.Time // of its charts
+	Since, Until time.Time     // of its charts
+	Age          time.Duration // since the last sign of life
 }
 
 // event is one line of the story.
@@ -71,7 +75,7 @@ func (h lifePage) story(c *gin.Context) {
 		return
 	}
 	var b bytes.Buffer
-	if err := h.pages.ExecuteTemplate(&b, "life.html", s); err != nil {
+	if err := h.pages.ExecuteTemplate(&b, "life.html", &s); err != nil {
 		fail(c, http.StatusInternalServerError, "write the page: "+err.Error())
 		return
 	}
@@ -92,17 +96,20 @@ func (h lifePage) read(ctx context.Context, id string) (story, error) {
 	if err != nil || s.Container == "" {
 		return s, err
 	}
+	if err := h.missed(ctx, &s); err != nil {
+		return s, err
+	}
 	s.Since = s.Born.Add(-15 * time.Second)
 	s.Until = s.end().Add(30 * time.Second)
+	s.Age = max(0, h.from.Now().Sub(s.Seen))
 	return s, h.neighbours(ctx, &s)
 }
 
-func (s *story) end() time.Time {
-	if s.Died.After(s.Seen) {
-		return s.Died
-	}
-	return s.Seen
-}
+// end is the last that is known of it.
+func (s *story) end() time.Time { return latest(latest(s.Seen, s.Removed), s.Ended) }
+
+// Alive says whether nothing is known of its end.
+func (s *story) Alive() bool { return s.Removed.IsZero() && s.Ended.IsZero() }
 
 func (s *story) add(r contract.Record) {
 	if sub, ok := contract.SubjectOf(r.Body); ok {
@@ -123,14 +130,21 @@ func (s *story) add(r contract.Record) {
 		if b.Verdict == contract.VerdictRemove {
 			s.Decision = &decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick}
 		}
-		s.note(r, b.Verdict+": "+b.Text)
+		text := b.Verdict + ": " + b.Text
+		if why := (decisionRow{DecisionBody: b}).NotDone(); why != "" && b.Verdict == contract.VerdictRemove {
+			text += " (not carried out: " + why + ")"
+		}
+		s.note(r, text)
 	case contract.ActionBody:
 		text := b.Action + " " + b.Phase
 		if b.Phase == contract.PhaseOutcome {
 			s.Outcome = &b
 			text += ": " + b.Outcome
-			if b.Outcome == contract.OutcomeDone || b.Outcome == contract.OutcomeAlreadyGone {
-				s.Died = r.Time
+			switch {
+			case b.Removed():
+				s.Removed = r.Time
+			case b.Outcome == contract.OutcomeAlreadyGone:
+				s.Ended = r.Time
 			}
 		}
 		s.note(r, strings.TrimSpace(text+" "+b.Error))
@@ -138,14 +152,19 @@ func (s *story) add(r contract.Record) {
 }
 
 func (s *story) observe(r contract.Record, b contract.ContainerBody) {
-	if s.Readings == 0 {
-		born := r.Time.Add(-time.Duration(b.AgeUS) * time.Microsecond)
+	if s.Last == nil {
+		born := r.Time.Add(-time.Duration(b.AgeUS) * time.Microsecond) //nolint:gosec // bounded at the door
 		if born.Before(s.Born) {
 			s.Born = born
 		}
 	}
-	s.Readings++
 	s.Seen, s.Tick, s.Last = r.Time, r.Tick, &b
+
+	if !b.Measured { // its figures are of no interval: the charts leave them out, too
+		s.Unmeasured++
+		return
+	}
+	s.Readings++
 	s.CPUMost, s.RAMMost = max(s.CPUMost, b.CPUMillicores), max(s.RAMMost, b.RAMKB)
 }
 
@@ -153,6 +172,19 @@ func (s *story) note(r contract.Record, text string) {
 	if len(s.Events) < maxEvents {
 		s.Events = append(s.Events, event{Time: r.Time.UTC(), Kind: r.Kind, Text: text, Seq: r.Seq})
 	}
+}
+
+// missed notes that the host's newest tick that saw its containers did not see this one any more.
+func (h lifePage) missed(ctx context.Context, s *story) error {
+	if s.Last == nil || !s.Alive() {
+		return nil
+	}
+	t, err := readTicks(ctx, h.from, s.HostID)
+	if err != nil || t.counted == nil || !t.counted.Time.After(s.Seen) || t.counted.number == s.Tick {
+		return err
+	}
+	s.Ended = s.Seen
+	return nil
 }
 
 // neighbours are the containers of its class on the last tick that saw it.

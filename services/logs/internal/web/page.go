@@ -45,7 +45,7 @@ func (h page) now(c *gin.Context) {
 func (h page) render(c *gin.Context, name string) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
-	p, err := readPresent(ctx, h.from)
+	p, err := readPresent(ctx, h.from, c.Query("host"))
 	if err != nil {
 		failStore(c, err)
 		return

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -13,59 +12,53 @@ import (
 	"gestor.local/logs/internal/query"
 )
 
-// present is what the page says about this moment.
+// present is what the page says about this moment of one host.
 type present struct {
 	At time.Time
-	// Last is the time of the newest observation, zero when there is none.
-	Last    time.Time
-	Age     time.Duration
-	Beat    time.Duration // between the newest tick and the one before, 0 when there is none
-	Source  string
-	HostID  string
-	Host    contract.HostBody
-	Rows    []rowNow
-	Others  int // containers of the host that Gestor does not own
-	Recent  []decisionRow
-	Alerts  []alert
-	Verdict verdict
-	Images  []string
-}
+	// Last is the time of the host's newest observation, zero when there is none; AsOf that of the newest word on who lives,
+	// and Seen that of the tick whose rows are shown.
+	Last, AsOf, Seen time.Time
+	Age              time.Duration
+	Beat             time.Duration // between the newest tick and the one before, 0 when there is none
+	Due              time.Time     // of the next planned end, zero when none is known
+	Stopped          time.Time     // of the manager, zero while it runs
+	StopReason       string
+	Source           string
+	HostID           string
+	Hosts            []hostNow // all of them, when there are several
+	Host             contract.HostBody
+	Rows             []rowNow
+	Classes          []classNow
+	Alive            int
+	Others           int // containers of the host that Gestor does not own
+	Recent           []decisionRow
+	Alerts           []alert
+	Verdict          verdict
+	Images           []string
 
-// rowNow is one owned container on the newest tick.
-type rowNow struct {
-	contract.ContainerBody
-	Fate, FateClass string
-	BarCPU, BarRAM  int // per cent of the greatest in the table
+	began bool                 // the manager's newest start or stop was seen
+	ends  map[string]time.Time // by container: when it was started to end by itself
 }
 
 // decisionRow is one removal with its reason.
 type decisionRow struct {
 	contract.DecisionBody
-	Time time.Time
-	Seq  uint64
-	Tick uint64
+	Time   time.Time
+	Seq    uint64
+	Tick   uint64
+	HostID string
 }
 
-// alert is a system event that an operator should see.
-type alert struct {
-	contract.SystemBody
-	Time     time.Time
-	Producer string
-}
-
-// lasts says whether the alert began something that has an end, so that it holds until the end is recorded.
-func (a alert) lasts() bool {
-	_, change, _ := strings.Cut(a.Event, "_")
-	return change == "begin" || change == "alarm"
-}
-
-// Name is what the alert is about: the condition or gate that began, as /conditions names it, or the event.
-func (a alert) Name() string {
-	what, change, _ := strings.Cut(a.Event, "_")
-	if name, ok := a.Details[what].(string); ok && (change == "begin" || change == "alarm") {
-		return name
+// NotDone says why the removal was only shown, "" when it was carried out.
+func (d decisionRow) NotDone() string {
+	switch {
+	case d.Held != "":
+		return d.Held
+	case d.Mode == contract.ModeObserve || d.Mode == contract.ModeShadow:
+		return string(d.Mode)
+	default:
+		return ""
 	}
-	return a.Event
 }
 
 // Bounds of what the page reads beside the charts.
@@ -77,18 +70,30 @@ const (
 	lookBack        = 20_000 // records, so that a store without decisions is not read to its beginning
 )
 
-// readPresent gathers the newest tick, the last removals and the warnings.
-func readPresent(ctx context.Context, from scanner) (present, error) {
-	p := present{At: from.Now()}
-	if err := p.readTick(ctx, from); err != nil {
+// readPresent gathers the state of one host: the one asked for, or that which choose names.
+func readPresent(ctx context.Context, from scanner, host string) (present, error) {
+	p := present{At: from.Now(), HostID: host, ends: map[string]time.Time{}}
+	hosts, err := readHosts(ctx, from)
+	if err != nil {
 		return p, err
 	}
+	if host == "" {
+		p.HostID = choose(hosts)
+	}
+	if len(hosts) > 1 || len(hosts) == 1 && hosts[0].Name != p.HostID {
+		p.Hosts = hosts
+	}
+
 	if err := p.readEvents(ctx, from); err != nil {
+		return p, err
+	}
+	if err := p.readTick(ctx, from); err != nil {
 		return p, err
 	}
 	if err := p.readAlerts(ctx, from); err != nil {
 		return p, err
 	}
+
 	if !p.Last.IsZero() {
 		p.Age = max(0, p.At.Sub(p.Last))
 	}
@@ -97,106 +102,59 @@ func readPresent(ctx context.Context, from scanner) (present, error) {
 	return p, nil
 }
 
-// readTick collects the records of the newest tick of the newest observation's host. Where no host record is in reach
-// (containers alone, as POST /logs makes them) it is the newest observation itself.
+// readTick takes in the host's newest tick, and what has changed since.
 func (p *present) readTick(ctx context.Context, from scanner) error {
-	var newest *contract.Record
-	var first present // the newest group of records, which is shown when none has a host record
-	f := contract.Filter{Kinds: []contract.Kind{contract.KindHost, contract.KindContainer}}
-	haveHost, seen := false, 0
-	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
-			return query.ErrStop
-		}
-		if newest == nil {
-			newest = &r
-			p.begin(r)
-		}
-		if r.Host != newest.Host || r.Boot != newest.Boot || r.Tick != newest.Tick || newest.Time.Sub(r.Time) > time.Minute {
-			if haveHost {
-				p.Beat = newest.Time.Sub(r.Time)
-				return query.ErrStop
-			}
-			if first.Last.IsZero() {
-				first = *p
-			}
-			newest = &r // a tick whose host record has not come yet: take the one before
-			p.begin(r)
-		}
-		switch b := r.Body.(type) {
-		case contract.HostBody:
-			p.Host, haveHost = b, true
-		case contract.ContainerBody:
-			if b.Owned {
-				p.Rows = append(p.Rows, rowNow{ContainerBody: b})
-			} else {
-				p.Others++
-			}
-		}
+	if p.HostID == "" {
 		return nil
-	})
-	if !haveHost && !first.Last.IsZero() {
-		*p = first
 	}
-	return err
-}
-
-// begin starts a tick with its newest record.
-func (p *present) begin(r contract.Record) {
-	p.Last, p.Source, p.HostID = r.Time, r.Source, r.Host
-	p.Rows, p.Others = nil, 0
-}
-
-// ended remembers, on the way back in time, which conditions are over: what began before that is no news.
-type ended map[string]bool
-
-// has takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
-// before.
-func (e ended) has(producer string, b contract.SystemBody) bool {
-	what, change, _ := strings.Cut(b.Event, "_")
-	name, _ := b.Details[what].(string)
-	start, condition := producer+" start", producer+" "+what+" "+name
-	switch {
-	case b.Event == "start":
-		e[start] = true
-	case change == "end":
-		e[condition] = true
-	case change == "begin" || change == "alarm":
-		return e[condition] || e[start]
+	t, err := readTicks(ctx, from, p.HostID)
+	if err != nil {
+		return err
 	}
-	return false
-}
-
-// readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
-// began: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
-// decisions do not hide what began before them.
-func (p *present) readAlerts(ctx context.Context, from scanner) error {
-	seen := 0
-	over, standing := ended{}, map[string]bool{}
-	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
-	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
-			return query.ErrStop
-		}
-		b, ok := r.Body.(contract.SystemBody)
-		if !ok || over.has(r.Producer, b) || b.Level == "info" {
-			return nil
-		}
-		a := alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer}
-		about := a.Producer + " " + a.Name()
-		switch {
-		case a.lasts() && !standing[about] && len(standing) < standingAlerts: // the alarm says more than the begin before it
-			standing[about] = true
-		case !a.lasts() && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
-		default:
-			return nil
-		}
-		p.Alerts = append(p.Alerts, a)
+	newest := t.newest
+	if newest == nil {
+		newest = t.alone
+	}
+	if newest == nil {
 		return nil
-	})
+	}
+
+	p.Last, p.Source = newest.Time, newest.Source
+	if newest.Host != nil {
+		p.Host = *newest.Host
+	}
+	if t.before != nil {
+		p.Beat = newest.Time.Sub(t.before.Time)
+	}
+
+	places := p.Host
+	if seen := t.seen(); seen != nil {
+		p.Seen, p.Others = seen.Time, seen.Others
+		if len(places.Classes) == 0 && seen.Host != nil { // a tick without a plan has none
+			places = *seen.Host
+		}
+	}
+	p.Rows, p.AsOf = t.live(p.At, p.ends)
+	p.Classes = count(p.Rows, places)
+	for _, c := range p.Classes {
+		p.Alive += c.Alive
+	}
+	for _, r := range p.Rows {
+		if at := p.ends[r.Container]; at.After(p.At) && (p.Due.IsZero() || at.Before(p.Due)) {
+			p.Due = at
+		}
+	}
+	return nil
 }
 
-// readEvents gathers the last removals, and the images that the selection offers.
+// maxImages is how many images the selection offers, maxLifetimeS how far ahead an end may be planned: a launch is any
+// client's word.
+const (
+	maxImages    = 64
+	maxLifetimeS = 366 * 24 * 3600
+)
+
+// readEvents gathers the last removals, the images that the selection offers, and the planned ends.
 func (p *present) readEvents(ctx context.Context, from scanner) error {
 	seen := 0
 	images := map[string]bool{}
@@ -208,28 +166,27 @@ func (p *present) readEvents(ctx context.Context, from scanner) error {
 		switch b := r.Body.(type) {
 		case contract.DecisionBody:
 			if b.Verdict == contract.VerdictRemove && len(p.Recent) < recentDecisions {
-				p.Recent = append(p.Recent, decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick})
+				p.Recent = append(p.Recent, decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick, HostID: r.Host})
 			}
 		case contract.LaunchBody:
-			if b.Image != "" && len(images) < 64 {
+			if b.Image != "" && len(images) < maxImages {
 				images[chart.ShortImage(b.Image)] = true
+			}
+			if b.Outcome == contract.LaunchStarted && b.LifetimeS > 0 && b.LifetimeS < maxLifetimeS {
+				p.ends[b.Container] = r.Time.Add(time.Duration(b.LifetimeS) * time.Second) //nolint:gosec // bounded
 			}
 		}
 		return nil
 	})
-	for _, row := range p.Rows {
-		images[chart.ShortImage(row.Image)] = true
-	}
 	for image := range images {
 		if image != "" {
 			p.Images = append(p.Images, image)
 		}
 	}
-	slices.Sort(p.Images)
 	return err
 }
 
-// finish orders the table (class, then rank, the unranked last) and says what awaits each container.
+// finish orders the table (class, then rank, the unranked last), says what awaits each container, and offers its image.
 func (p *present) finish() {
 	cpu, ram := uint64(1), uint64(1)
 	for _, r := range p.Rows {
@@ -238,8 +195,14 @@ func (p *present) finish() {
 	for i := range p.Rows {
 		r := &p.Rows[i]
 		r.BarCPU, r.BarRAM = int(r.CPUMillicores*100/cpu), int(r.RAMKB*100/ram)
-		r.Fate, r.FateClass = fate(r.ContainerBody, p.Host)
+		r.Fate, r.FateClass = fate(*r, p)
 	}
+	for _, r := range p.Rows {
+		if image := chart.ShortImage(r.Image); image != "" && !slices.Contains(p.Images, image) {
+			p.Images = append(p.Images, image)
+		}
+	}
+	slices.Sort(p.Images)
 	slices.SortFunc(p.Rows, func(a, b rowNow) int {
 		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(unranked(a.Rank), unranked(b.Rank)),
 			cmp.Compare(b.AgeUS, a.AgeUS), cmp.Compare(a.Container, b.Container))
@@ -257,38 +220,66 @@ func unranked(rank int) int {
 	return rank
 }
 
-// fate says what the last plan decided on a container and what comes next.
-func fate(b contract.ContainerBody, h contract.HostBody) (text, class string) {
-	switch {
-	case b.Verdict == contract.VerdictRemove:
-		return "leaving: " + chart.ReasonText(b.Reason), "leaving"
-	case b.Reason == contract.ReasonYoung:
-		return "young: judged on a coming tick", "young"
-	case b.Reason == contract.ReasonWithinQuota && b.Rank > 0 && b.Rank == quota(h, b.Class) && young(h, b.Class) > 0:
+// fate says what the last plan decided on a container and what comes next. Where nothing is known of this moment it says
+// what was to come.
+func fate(r rowNow, p *present) (text, class string) {
+	known := p.Verdict.Known()
+	switch r.standing {
+	case standsEnded:
+		return "ended", "kept"
+	case standsFailed:
+		return "could not be removed" + colon(chart.Clean(r.Error, 120)), "failed"
+	case standsLeaves:
+		if !known {
+			return "was to leave", "leaving"
+		}
+		return "leaving" + colon(leavesFor(r)), "leaving"
+	case standsShown:
+		return "not acted on: " + chart.ReasonText(r.Reason), "next"
+	case standsNew:
+		switch {
+		case !known:
+			return "not judged", "young"
+		case r.since:
+			return "new: started since the last round", "young"
+		case r.Reason == contract.ReasonUnmeasured:
+			return chart.ReasonText(r.Reason), "young"
+		}
+		return "new: judged in the next round", "young"
+	case standsKept:
+		if r.Reason == contract.ReasonWithinQuota {
+			return p.place(r)
+		}
+	}
+	return "kept" + colon(chart.ReasonText(r.Reason)), "kept"
+}
+
+func colon(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// leavesFor is why a container leaves, "" when only an earlier round knows.
+func leavesFor(r rowNow) string {
+	if r.Reason == contract.ReasonLeaving {
+		return ""
+	}
+	return chart.ReasonText(r.Reason)
+}
+
+// last says whether the container holds the last place while others wait for their judgement.
+func (p *present) last(r rowNow) bool {
+	i := slices.IndexFunc(p.Classes, func(c classNow) bool { return c.Class == r.Class })
+	return i >= 0 && r.Rank > 0 && r.Rank == p.Classes[i].Quota && p.Classes[i].New > 0
+}
+
+func (p *present) place(r rowNow) (text, class string) {
+	if p.last(r) {
 		return "kept, last in line: next to go if a better one matures", "next"
-	case b.Reason == contract.ReasonWithinQuota:
-		return "kept", "kept"
-	default:
-		return "kept: " + chart.ReasonText(b.Reason), "kept"
 	}
-}
-
-func quota(h contract.HostBody, c contract.Class) int {
-	for _, k := range h.Classes {
-		if k.Class == c {
-			return k.Quota
-		}
-	}
-	return 0
-}
-
-func young(h contract.HostBody, c contract.Class) int {
-	for _, k := range h.Classes {
-		if k.Class == c {
-			return k.Owned - k.Eligible
-		}
-	}
-	return 0
+	return "kept", "kept"
 }
 
 // sortRanked puts the best rank first and the unranked last.
@@ -297,3 +288,12 @@ func sortRanked(rows []contract.ContainerBody) {
 		return cmp.Or(cmp.Compare(unranked(a.Rank), unranked(b.Rank)), cmp.Compare(b.AgeUS, a.AgeUS), cmp.Compare(a.Container, b.Container))
 	})
 }
+
+// Patience is how long the page waits for news before it says that it has none.
+func (p present) Patience() time.Duration { return staleAfter(p.Beat) }
+
+// DueIn is the time to the next planned end.
+func (p present) DueIn() time.Duration { return max(0, p.Due.Sub(p.At)) }
+
+// Blind says whether the manager does not see the containers: what is not known is not shown as nothing.
+func (p present) Blind() bool { return len(p.Host.Gates) > 0 && len(p.Host.Classes) == 0 }

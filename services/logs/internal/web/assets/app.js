@@ -10,9 +10,9 @@
   const page = new URL(location.href);
   const state = {
     theme: stored('theme') || 'auto',
-    live: kind === 'main' && stored('live') !== 'off',
+    live: kind === 'main' ? stored('live') !== 'off' : kind === 'life',
     zoom: zoomOf(page.searchParams.get('zoom')), // [from, to] in ms, or null
-    last: null, // time of the newest observation
+    last: false, // whether any observation is known
     link: 'wait', // of the event stream: wait, open, lost
     away: false, // the last question for the present failed
   };
@@ -358,37 +358,79 @@
   }
   const shown = () => [...charts.values()].filter((c) => c.visible);
   async function refresh(all) {
+    if (kind === 'life') await now(); // which tells how far its life goes
     const jobs = (all ? [...charts.values()] : shown()).map(load);
     for (const c of charts.values()) if (!c.visible && !all) c.stale = true;
     if (kind === 'main') jobs.push(now());
     await Promise.all(jobs);
     body.dataset.refreshed = String(Number(body.dataset.refreshed || 0) + 1);
   }
+  const parts = kind === 'life' ? ['verdict', 'neighbours', 'events'] : ['verdict', 'decisions', 'containers'];
+  const present = () => (kind === 'life' ? location.pathname : '/now' + (shownHost() ? '?host=' + encodeURIComponent(shownHost()) : ''));
+  // grow lets the charts of a container's page go on with its life, and adds the part that came to be.
+  function grow(next) {
+    for (const k of ['since', 'until']) body.dataset[k] = next.body.dataset[k];
+    const fresh = next.getElementById('neighbours');
+    if (fresh && !$('#neighbours')) $('#events').before(fresh);
+    if (verdict().ended) connect();
+  }
   let asked = 0; // answers may overtake each other: only the last one counts
   let answered = performance.now(); // when the last one came, Infinity while it is waited for
   async function now() {
     const turn = ++asked;
+    asking = performance.now();
     answered = Infinity;
     let text = null;
     try {
-      const r = await fetch('/now', { cache: 'no-cache', signal: AbortSignal.timeout?.(patience) });
+      const r = await fetch(present(), { cache: 'no-cache', signal: AbortSignal.timeout?.(patience) });
       if (r.ok) text = await r.text();
     } catch { /* as any answer that is none */ }
     if (turn !== asked) return;
     answered = performance.now();
     state.away = text === null;
     if (text !== null) {
+      told = answered;
       const next = new DOMParser().parseFromString(text, 'text/html');
-      for (const id of ['verdict', 'decisions', 'containers']) swap($('#' + id), next.getElementById(id));
+      for (const id of parts) swap($('#' + id), next.getElementById(id));
+      if (kind === 'life') grow(next);
     }
     noteLast();
   }
-  // Silence is news too, of which no event tells: a page that hears nothing asks by itself, so that its verdict ages.
+  // Silence is news too, of which no event tells: a page that hears nothing asks by itself, so that its verdict ages and its
+  // charts go by the clock.
   const silence = 15_000, pace = 10_000, patience = 30_000; // ms: a tick and a half; a tick; no answer is worth more
   let heard = performance.now(); // when the last event came
   function watch() {
-    const at = performance.now();
-    if (state.live && !document.hidden && at - heard >= silence && at - answered >= pace) now();
+    const at = performance.now(), open = state.live && !document.hidden && !verdict().ended;
+    if (open && at - heard >= silence && at - answered >= pace) refresh(false);
+    else if (kind === 'main' && open && (due() || age() > limit()) && at - answered >= 1000 && at - asking >= 1000) now();
+    mark();
+  }
+  // What is shown was so when it was answered. The age is the service's own until then, so that clocks may differ.
+  let told = 0, asking = 0; // when the verdict on the page was answered, and last asked for; 0 is when the page was made
+  const verdict = () => $('#verdict')?.dataset || {};
+  const shownHost = () => verdict().host || '';
+  const limit = () => Number(verdict().patience) || patience;
+  const since = () => performance.now() - told;
+  const age = () => since() + (/^(stale|stopped|empty)$/.test(verdict().state) ? 0 : Number(verdict().age) || 0); // these claim nothing of now
+  // due: a container has come to its planned end, of which no record tells.
+  const due = () => verdict().due !== undefined && since() > Number(verdict().due);
+  // mark greys what three ticks without an answer have made doubtful, and says since when.
+  function mark() {
+    const box = $('#aged');
+    if (!box) return;
+    const deaf = !state.live || state.away || state.link === 'lost' || (answered === Infinity && performance.now() - asking > 3000);
+    const aged = deaf && age() > limit() && verdict().asof;
+    if (!aged) delete body.dataset.aged; else body.dataset.aged = 'yes';
+    box.hidden = !aged;
+    const text = aged ? 'As of ' + verdict().asof + (state.live ? ': this page cannot reach Gestor. What is below may be gone.' : ': this page is paused.') : '';
+    if (box.textContent !== text) box.textContent = text;
+    title();
+  }
+  function title() {
+    const h1 = kind === 'main' && $('#verdict h1');
+    const text = body.dataset.aged ? 'No news since ' + verdict().asof + ' · Gestor' : 'Gestor · ' + (h1 ? h1.textContent : '');
+    if (h1 && document.title !== text) document.title = text;
   }
   // swap replaces a section and puts a reader who is in it back where they were. Where only the section's own attributes
   // differ (the time of a tick like the one before), these alone are taken over.
@@ -405,22 +447,34 @@
     if (within) ((href && $$('a', fresh).find((a) => a.getAttribute('href') === href)) || to)?.focus({ preventScroll: true });
   }
   function noteLast() {
-    const t = $('#verdict')?.dataset.last;
-    state.last = t ? Date.parse(t) : state.last;
-    const h1 = $('#verdict h1');
-    if (h1) document.title = 'Gestor · ' + h1.textContent;
+    state.last ||= !!verdict().last;
+    mark();
     status();
   }
 
-  // Live: one event stream for the page; nothing while the page is hidden or paused.
-  let stream = null, timer = 0;
+  // Live: one event stream for the page; nothing while the page is hidden or paused. A tick changes everything, what is done
+  // and begun between two of them changes who lives.
+  let stream = null, timer = 0, whole = false;
+  const soon = 250; // ms: events come in bursts, which are paid once
+  function hear(text) {
+    let r = {};
+    try { r = JSON.parse(text); } catch { /* any event is one */ }
+    if (kind === 'main' && r.host && shownHost() && r.host !== shownHost() && r.producer !== 'logs') return;
+    heard = performance.now();
+    whole ||= kind === 'life' || !r.kind || r.kind === 'host';
+    timer ||= setTimeout(() => {
+      const all = whole;
+      timer = 0;
+      whole = false;
+      if (all) refresh(false); else now();
+    }, soon);
+  }
   function connect() {
-    if (kind !== 'main') return;
-    if (!state.live || document.hidden) { clearTimeout(timer); stream?.close(); stream = null; state.link = 'wait'; status(); return; }
+    if (kind === 'chart') return;
+    if (!state.live || document.hidden || verdict().ended) { clearTimeout(timer); timer = 0; stream?.close(); stream = null; state.link = 'wait'; status(); return; }
     if (stream) return;
-    stream = new EventSource('/v1/tail?kind=host');
-    const tick = () => { heard = performance.now(); clearTimeout(timer); timer = setTimeout(() => refresh(false), 250); };
-    for (const type of ['message', 'record', 'host']) stream.addEventListener(type, tick);
+    stream = new EventSource('/v1/tail?kind=' + (kind === 'life' ? 'container,action,launch,decision&container=' + body.dataset.container : 'host,action,launch,system'));
+    for (const type of ['message', 'record', 'host']) stream.addEventListener(type, (e) => hear(e.data));
     stream.onopen = () => { state.link = 'open'; status(); if (state.away) now(); };
     stream.onerror = () => {
       state.link = 'lost';
@@ -432,12 +486,13 @@
     const text = $('#status-text');
     if (!text) return;
     const lamp = $('#status .lamp');
-    const age = state.last ? Math.max(0, Math.round((Date.now() - state.last) / 1000)) : null;
-    const since = age === null ? 'no record yet' : 'last record ' + (age < 120 ? age + ' s' : Math.round(age / 60) + ' min') + ' ago';
+    const old = Math.round((since() + (Number(verdict().age) || 0)) / 1000);
+    const last = kind === 'life' ? 'seen ' + (old < 120 ? old + ' s' : Math.round(old / 60) + ' min') + ' ago' : !state.last ? 'no record yet' : 'last record ' + (old < 120 ? old + ' s' : Math.round(old / 60) + ' min') + ' ago';
     const lost = state.link === 'lost' || state.away;
-    const mode = !state.live ? 'paused' : lost ? 'service away, trying again' : 'live';
-    text.textContent = mode + ', ' + since;
-    lamp.className = 'lamp ' + (mode === 'live' && age !== null && age < 35 ? 'live' : lost ? 'lost' : '');
+    const silent = { stopped: 'manager stopped', stale: 'no news', blind: 'blind' }[verdict().state];
+    const mode = !state.live ? 'paused' : lost ? 'service away, trying again' : silent || 'live';
+    text.textContent = kind === 'life' && verdict().ended ? 'the story of one container' : mode + ', ' + last;
+    lamp.className = 'lamp ' + (mode === 'live' && !verdict().ended && (state.last || kind === 'life') ? 'live' : lost ? 'lost' : '');
     const button = $('#live');
     if (button) button.textContent = state.live ? 'Pause' : 'Resume'; // the name tells the state: aria-pressed would say it twice
   }
@@ -531,7 +586,7 @@
     showZoom();
     noteLast();
     connect();
-    if (kind === 'main') setInterval(() => { status(); watch(); }, 1000);
+    setInterval(() => { watch(); status(); }, 1000);
     addEventListener('beforeprint', () => { for (const c of charts.values()) c.view?.resize(); });
   }
   start();

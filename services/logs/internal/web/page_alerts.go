@@ -1,0 +1,107 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/query"
+)
+
+// alert is a system event that an operator should see.
+type alert struct {
+	contract.SystemBody
+	Time     time.Time
+	Producer string
+}
+
+// lasts says whether the alert began something that has an end, so that it holds until the end is recorded.
+func (a alert) lasts() bool {
+	_, change, _ := strings.Cut(a.Event, "_")
+	return change == "begin" || change == "alarm"
+}
+
+// Name is what the alert is about: the condition or gate that began, as /conditions names it, or the event.
+func (a alert) Name() string {
+	what, change, _ := strings.Cut(a.Event, "_")
+	if name, ok := a.Details[what].(string); ok && (change == "begin" || change == "alarm") {
+		return name
+	}
+	return a.Event
+}
+
+// ended remembers, on the way back in time, which conditions are over: what began before that is no news.
+type ended map[string]bool
+
+// has takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
+// before.
+func (e ended) has(host, producer string, b contract.SystemBody) bool {
+	what, change, _ := strings.Cut(b.Event, "_")
+	name, _ := b.Details[what].(string)
+	who := host + " " + producer
+	start, condition := who+" start", who+" "+what+" "+name
+	switch {
+	case b.Event == "start":
+		e[start] = true
+	case change == "end":
+		e[condition] = true
+	case change == "begin" || change == "alarm":
+		return e[condition] || e[start]
+	}
+	return false
+}
+
+// readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
+// began: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
+// decisions do not hide what began before them.
+func (p *present) readAlerts(ctx context.Context, from scanner) error {
+	seen := 0
+	over, standing := ended{}, map[string]bool{}
+	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
+	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
+		if seen++; seen > lookBack {
+			return query.ErrStop
+		}
+		b, ok := r.Body.(contract.SystemBody)
+		if !ok || !p.concerns(r) {
+			return nil
+		}
+		p.noteEnd(r, b)
+		if over.has(r.Host, r.Producer, b) || b.Level == "info" {
+			return nil
+		}
+		a := alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer}
+		about := r.Host + " " + a.Producer + " " + a.Name()
+		switch {
+		case a.lasts() && !standing[about] && len(standing) < standingAlerts: // the alarm says more than the begin before it
+			standing[about] = true
+		case !a.lasts() && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
+		default:
+			return nil
+		}
+		p.Alerts = append(p.Alerts, a)
+		return nil
+	})
+}
+
+// concerns says whether an event is of the host that is shown, or of the log service that all hosts share.
+func (p *present) concerns(r contract.Record) bool {
+	return r.Host == p.HostID || r.Producer == contract.ProducerLogs || p.HostID == ""
+}
+
+// noteEnd takes the manager's newest word on itself: that it ended, unless it ticked or started since.
+func (p *present) noteEnd(r contract.Record, b contract.SystemBody) {
+	if p.began || r.Producer != contract.ProducerManager || b.Event != "start" && b.Event != "stop" {
+		return
+	}
+	p.began = true
+	if b.Event == "stop" && !r.Time.Before(p.Last) {
+		p.Stopped = r.Time
+		if b.Level != "info" {
+			p.StopReason = chart.Clean(b.Message, 200)
+		}
+	}
+}
