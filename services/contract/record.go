@@ -124,6 +124,8 @@ type ContainerBody struct {
 	Rank           int    `json:"rank,omitempty"`
 	Verdict        string `json:"verdict,omitempty"`
 	Reason         string `json:"reason,omitempty"`
+	// Held says why a verdict to remove is shown and not carried out, see DecisionBody.
+	Held string `json:"held,omitempty"`
 	// The container's first process.
 	PID     int    `json:"pid,omitempty"`
 	Command string `json:"command,omitempty"` // its name

@@ -71,12 +71,12 @@ func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class)
 // removals lists the removals of the plan with their reasons.
 func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
 	word := "REMOVE"
-	if len(r.Gates) > 0 || r.Mode == contract.ModeObserve {
+	if r.Held != "" {
 		word = "WOULD REMOVE"
 	}
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
-			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(policy.Text(v, *r.Plan)))
+			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(policy.Text(v, *r.Plan, r.Inventory)))
 		}
 	}
 }

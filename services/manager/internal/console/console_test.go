@@ -53,7 +53,7 @@ func TestTable(t *testing.T) {
 	c := console.New(&out)
 	c.Ticked(report())
 	gated := report()
-	gated.Gates, gated.Conditions = []string{govern.GateInventory}, nil
+	gated.Gates, gated.Held, gated.Conditions = []string{govern.GateInventory}, govern.GateInventory, nil
 	c.Ticked(gated)
 	c.Ticked(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
 	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/docker/docker/api/types/mount"
+
 	"gestor.local/contract"
 )
 
@@ -21,6 +23,12 @@ type View struct {
 	RestartPolicy string // no, always, unless-stopped, on-failure
 	AutoRemove    bool   // --rm: the engine removes it when it ends
 	CPU           CPULimit
+	// AnonymousVolumes counts the volumes that were made for it without a name. The engine removes them with the container
+	// only where AutoRemove is set or the removal asks for it.
+	AnonymousVolumes int
+	// RestartCount is how often its restart policy brought it back; ExitCode is that of its last end, 0 while it runs.
+	RestartCount int
+	ExitCode     int
 }
 
 // Removing says that the engine has begun to remove it.
@@ -32,12 +40,18 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 	if err != nil {
 		return View{}, c.wrap("look", id, err)
 	}
-	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/")}
+	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), RestartCount: raw.RestartCount}
 	if raw.Config != nil {
 		view.Image, view.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
 	}
 	if raw.State != nil {
 		view.State, view.Running, view.StartedAt = raw.State.Status, raw.State.Running, raw.State.StartedAt
+		view.ExitCode = raw.State.ExitCode
+	}
+	for i := range raw.Mounts {
+		if raw.Mounts[i].Type == mount.TypeVolume && contract.IsContainerID(raw.Mounts[i].Name) {
+			view.AnonymousVolumes++
+		}
 	}
 	if raw.HostConfig != nil {
 		view.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)

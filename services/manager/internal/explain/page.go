@@ -54,7 +54,7 @@ func New(at time.Time, t journal.Tick, plan contract.Plan, deeds []Deed) Page {
 		Counts: plan.Counts, Containers: make([]Row, len(plan.Verdicts)),
 	}
 	for i, v := range plan.Verdicts {
-		page.Containers[i] = Row{Verdict: v, State: states[v.ID], Text: policy.Text(v, plan), Actions: done[v.ID]}
+		page.Containers[i] = Row{Verdict: v, State: states[v.ID], Text: policy.Text(v, plan, &t.Inventory), Actions: done[v.ID]}
 	}
 	return page
 }

@@ -114,7 +114,7 @@ func (t *teller) tick(e journal.Entry) error {
 		}
 		s := t.story(v.ID)
 		s.Name, s.Image, s.Class = v.Name, v.Image, v.Class
-		s.add(e, plan, Row{Verdict: v, Text: policy.Text(v, plan)})
+		s.add(e, plan, Row{Verdict: v, Text: policy.Text(v, plan, &e.Tick.Inventory)})
 	}
 	return nil
 }

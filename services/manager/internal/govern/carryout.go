@@ -45,10 +45,40 @@ func (g *Governor) carryOut(t *tick) {
 
 // limited leaves one order of the batch while the engine is on trial after too many errors.
 func (g *Governor) limited(t *tick, batch []*flight) []*flight {
-	if g.breaker.state(t.at) == BreakerHalfOpen && len(batch) > 1 {
-		return batch[:1]
+	if g.breaker.state(t.at) != BreakerHalfOpen || len(batch) < 2 {
+		return batch
 	}
-	return batch
+	t.waits = make(map[string]bool)
+	for _, f := range batch[1:] {
+		t.waits[f.order.Victim.ID] = true
+	}
+	return batch[:1]
+}
+
+// held says why nothing of the tick's plan is carried out, "" when it is: the first failing gate, else what the policy's mode
+// or the size of the plan keeps back.
+func (g *Governor) held(t *tick) string {
+	gates := gateNames(t.findings)
+	switch {
+	case len(gates) > 0:
+		return gates[0]
+	case g.Policy.Mode == contract.ModeObserve:
+		return contract.HeldObserve
+	case g.Policy.Mode == contract.ModeShadow:
+		return contract.HeldShadow
+	case t.plan != nil && t.plan.Surprise:
+		return contract.HeldSurprise
+	default:
+		return ""
+	}
+}
+
+// heldBack is held for one container.
+func (g *Governor) heldBack(t *tick, id string) string {
+	if held := g.held(t); held != "" || !t.waits[id] {
+		return held
+	}
+	return GateBreaker
 }
 
 // ordered makes a flight of every removal of the plan.

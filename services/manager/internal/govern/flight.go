@@ -38,6 +38,7 @@ type flight struct {
 	// since is when the engine was last asked to act on it, or may have been.
 	since    time.Time
 	attempts int
+	volumes  int    // see actuator.Result.AnonymousVolumes
 	key      string // see futility
 }
 

@@ -35,6 +35,7 @@ const (
 	ConditionFutile = "futile"
 	ConditionPaused = "paused"
 	ConditionEnded  = "ended"
+	ConditionLoop   = "crash_loop"
 	ConditionWaits  = "records_wait"
 )
 
@@ -48,7 +49,7 @@ func GateNames() []string {
 
 // ConditionNames lists every condition that is not a gate.
 func ConditionNames() []string {
-	return []string{ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionWaits}
+	return []string{ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionLoop, ConditionWaits}
 }
 
 // wording is what people read about a condition: its title, and what to do about it.
@@ -76,6 +77,7 @@ func wordingOf(name string) wording {
 		ConditionFutile: {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
 		ConditionPaused: {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
 		ConditionEnded:  {"Containers of ours have ended by themselves", "docker inspect NAME says why (.State.ExitCode, .State.OOMKilled); docker rm removes them: they hold no place and are not removed"},
+		ConditionLoop:   {"Containers of ours end and are started again, over and over", "docker logs NAME says why; docker rm -f NAME ends it: no life of it is long enough to be judged"},
 		ConditionWaits:  {"Records wait on disk: the log service does not take them", "start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
 	}
 	return words[name]

@@ -475,3 +475,130 @@ func TestRecordsThatWaitAreACondition(t *testing.T) {
 		}
 	})
 }
+
+// Every record that says remove says whether that is carried out, and if not, why.
+func TestRecordsSayWhyNothingIsCarriedOut(t *testing.T) {
+	observe := func(p *contract.Policy) { p.Mode = contract.ModeObserve }
+	shadow := func(p *contract.Policy) { p.Mode = contract.ModeShadow }
+	tests := []struct {
+		name    string
+		policy  func(*contract.Policy)
+		arrange func(w *world) // after two ticks, before the third
+		held    string
+		removed int
+	}{
+		{"carried out", func(*contract.Policy) {}, func(w *world) { w.add("low", 9, 900) }, "", 1},
+		{"observe", observe, func(*world) {}, contract.HeldObserve, 0},
+		{"shadow", shadow, func(*world) {}, contract.HeldShadow, 0},
+		{"the first plan of another policy", observe, func(w *world) {
+			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
+		}, contract.HeldSurprise, 0},
+		{"a closed gate", observe, func(w *world) {
+			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
+			w.eyes.spoil()
+		}, govern.GateBadRows, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 5, 3, func(w *world) {
+				tt.policy(&w.options.Policy)
+				var before int
+				w.atTicks(pass, func() { tt.arrange(w); before = len(bodies[contract.HostBody](w.spool)) }, func() {
+					host := bodies[contract.HostBody](w.spool)[before]
+					if host.Held != tt.held {
+						t.Errorf("the host's record is held by %q, want %q", host.Held, tt.held)
+					}
+				})
+				// Those of the third tick.
+				tick := uint64(3)
+				for _, r := range w.spool.records {
+					held, verdict := "", ""
+					switch b := r.Body.(type) {
+					case contract.DecisionBody:
+						held, verdict = b.Held, b.Verdict
+					case contract.ContainerBody:
+						held, verdict = b.Held, b.Verdict
+					}
+					if r.Tick == tick && verdict == contract.VerdictRemove && held != tt.held {
+						t.Errorf("%s record is held by %q, want %q", r.Kind, held, tt.held)
+					}
+				}
+			})
+		})
+	}
+}
+
+// While one removal is tried after too many errors of the engine, the records of the others say that they wait.
+func TestRecordsSayWhichRemovalsWaitForTheTrialOfTheEngine(t *testing.T) {
+	bubble(t, 13, 2, func(w *world) {
+		w.options.Policy.Act.BreakerAfter, w.options.Policy.Act.StuckAfter = 1, 100
+		w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindServer})
+		if err := w.run(2 * time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		ordered, waits := make(map[uint64]int), make(map[uint64]int)
+		for _, r := range w.spool.records {
+			switch b := r.Body.(type) {
+			case contract.DecisionBody:
+				if b.Verdict == contract.VerdictRemove && b.Held == govern.GateBreaker {
+					waits[r.Tick]++
+				}
+			case contract.ActionBody:
+				if b.Phase == contract.PhaseIntent && b.Action == contract.ActionRemove {
+					ordered[r.Tick]++
+				}
+			}
+		}
+		if len(waits) == 0 {
+			t.Fatal("no tick on trial")
+		}
+		for tick, n := range waits {
+			if ordered[tick] != 1 || n != 9 {
+				t.Errorf("tick %d: %d ordered and %d that wait, want 1 and 9", tick, ordered[tick], n)
+			}
+		}
+	})
+}
+
+func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
+	tests := []struct {
+		name    string
+		arrange func(*world)
+		want    int
+	}{
+		{"removed", func(*world) {}, 2},
+		{"had ended by itself", func(w *world) {
+			w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Times: 1, Effect: true})
+		}, 2},
+		{"by the engine itself", func(w *world) { w.engine.Change(id("low", 3), func(c *enginetest.Container) { c.AutoRemove = true }) }, 0},
+		{"known after a doubt", func(w *world) {
+			w.engine.Inject(enginetest.Fault{Op: "remove", Kind: engine.KindServer, Effect: true}, enginetest.Fault{Op: "look", Kind: engine.KindServer, ID: "none"})
+		}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 4, 2, func(w *world) {
+				w.engine.Change(id("low", 3), func(c *enginetest.Container) { c.AnonymousVolumes = 2 })
+				tt.arrange(w)
+				if err := w.run(45 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				removed := 0
+				for _, b := range bodies[contract.ActionBody](w.spool) {
+					switch {
+					case b.Removed():
+						removed++
+						if b.AnonymousVolumes != tt.want {
+							t.Errorf("%s: %d left, want %d", b.Outcome, b.AnonymousVolumes, tt.want)
+						}
+					case b.AnonymousVolumes != 0:
+						t.Errorf("%s %s left %d", b.Phase, b.Outcome, b.AnonymousVolumes)
+					}
+				}
+				if removed != 1 {
+					t.Errorf("%d removals, want 1", removed)
+				}
+			})
+		})
+	}
+}

@@ -23,7 +23,11 @@ type identity struct {
 	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process then.
 	startedAt string
 	startUS   uint64
+	restarts  restarts
 }
+
+// stateRestarting is the engine's word for a container that has ended and will be started again by its restart policy.
+const stateRestarting = "restarting"
 
 // startTolerance is how far the two readers may differ about the start of one process: procfs counts it in clock ticks
 // (proc_pid_stat(5), field 22) of 10 ms. No container starts again within that time.
@@ -75,11 +79,12 @@ func (g *Governor) noteRefusal(err error) {
 }
 
 // know gives every entry the image that its container was created with, and every owned one that was seen the time of its
-// start. The engine is asked only about what is new, was started again, or is listed by the id of its image since the tag
-// moved on. Without a reading nobody is asked: nothing is decided then, and whoever was known stays known.
+// start. The engine is asked only about what is new, was started again or is about to be, or is listed by the id of its image
+// since the tag moved on. Without a reading nobody is asked: nothing is decided then, and whoever was known stays known.
 func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 	known := make(map[string]identity, len(inv.Entries))
 	var ask []*contract.Entry
+	restarting := 0
 	for i := range inv.Entries {
 		e := &inv.Entries[i]
 		who := g.identities[e.ID]
@@ -91,15 +96,26 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 			who.startedAt, who.startUS = "", startUS
 		}
 		known[e.ID] = who
-		restarted := startUS > 0 && who.startedAt == "" && contract.Owned(e.Labels, g.Self.Suite)
-		if restarted || who.image == "" && t.pop != nil {
+		owned := contract.Owned(e.Labels, g.Self.Suite)
+		fresh := owned && startUS > 0 && who.startedAt == ""
+		between := owned && t.pop != nil && e.State == stateRestarting && restarting < mostRestarting
+		if between {
+			restarting++ // a loop costs one inspection a tick, many cost no more than this
+		}
+		if fresh || between || who.image == "" && t.pop != nil {
 			ask = append(ask, e)
 		}
 	}
 
 	for i, view := range inspect(ctx, g.Engine, ask) {
+		if view.ID == "" {
+			continue // asked again on the next tick
+		}
 		who := known[ask[i].ID]
-		who.image, who.startedAt = cmp.Or(view.Image, who.image), view.StartedAt
+		who.image, who.restarts = cmp.Or(view.Image, who.image), who.restarts.note(t.at, view)
+		if who.startUS > 0 { // its oldest process was seen: of this start
+			who.startedAt = view.StartedAt
+		}
 		known[ask[i].ID] = who
 	}
 

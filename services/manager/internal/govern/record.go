@@ -78,11 +78,15 @@ func (g *Governor) logEvent(name, level, message string) {
 
 func (g *Governor) actionRecord(f *flight, phase string, r actuator.Result) contract.Record {
 	v := f.order.Victim
-	return contract.NewRecord(time.Now(), f.order.Tick, g.source, contract.ActionBody{
+	body := contract.ActionBody{
 		Subject: subjectOf(v), ActionID: f.order.ActionID, Action: f.verb, Phase: phase, Outcome: r.Outcome, Rung: r.Rung,
 		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.Trouble(), StartedAt: v.StartedAt,
 		Removes: f.verb == contract.ActionRemove,
-	})
+	}
+	if body.Removed() {
+		body.AnonymousVolumes = f.volumes
+	}
+	return contract.NewRecord(time.Now(), f.order.Tick, g.source, body)
 }
 
 // decisionRecords are the removals of the plan and the verdicts that changed since they were last written. A gated tick
@@ -98,7 +102,7 @@ func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
 		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
 			continue
 		}
-		records = append(records, contract.NewRecord(t.at, t.n, g.source, decisionBody(v, t)))
+		records = append(records, contract.NewRecord(t.at, t.n, g.source, g.decisionBody(v, t)))
 	}
 	return records
 }
@@ -110,10 +114,10 @@ func (g *Governor) decisionsTold(t *tick) {
 	}
 }
 
-func decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
+func (g *Governor) decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
 	return contract.DecisionBody{
-		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, PolicyHash: t.plan.PolicyHash,
-		Verdict: v.Verdict, Reason: v.Reason, Text: policy.Text(v, *t.plan), Rank: v.Rank, Cut: v.Cut,
+		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, Held: g.heldBack(t, v.ID), PolicyHash: t.plan.PolicyHash,
+		Verdict: v.Verdict, Reason: v.Reason, Text: policy.Text(v, *t.plan, t.inv), Rank: v.Rank, Cut: v.Cut,
 		DecidingKey: v.DecidingKey, Neighbour: v.Neighbour, Measures: v.Measures, AgeUS: v.AgeUS, DataAgeUS: t.timings.DataAgeUS,
 	}
 }
@@ -123,7 +127,7 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 	spool := g.Spool.Stats()
 	t.timings.SyncUS = micros(spool.LastSync)
 	body := contract.HostBody{
-		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Timings: t.timings, SpoolRecords: spool.Records, SkippedTicks: t.skipped,
+		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Held: g.held(t), Timings: t.timings, SpoolRecords: spool.Records, SkippedTicks: t.skipped,
 	}
 	if t.plan != nil {
 		body.Classes = t.plan.Counts
@@ -158,6 +162,9 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 		if owned || g.RecordAll || slices.Contains(g.suiteIDs, m.ID) {
 			body := containerBody(m, e, verdicts[m.ID], rows[m.ID], t.pop.Memory.TotalKB)
 			body.Owned = owned
+			if body.Verdict == contract.VerdictRemove {
+				body.Held = g.heldBack(t, m.ID)
+			}
 			records = append(records, contract.NewRecord(t.at, t.n, g.source, body))
 		}
 	}

@@ -20,7 +20,9 @@ type Report struct {
 	Inventory  *contract.Inventory
 	Plan       *contract.Plan
 	// Gates names what kept the manager from acting, in the order of GateNames.
-	Gates      []string
+	Gates []string
+	// Held says why nothing of the plan is carried out, see contract.DecisionBody; "" when it is.
+	Held       string
 	Conditions []Condition
 	Timings    contract.Timings
 	Skipped    uint64

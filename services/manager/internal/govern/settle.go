@@ -24,6 +24,7 @@ func (g *Governor) settle(d done) {
 // conclude takes in what became of a flight, whether an action told it or not.
 func (g *Governor) conclude(f *flight, r actuator.Result) {
 	f.attempts += r.Attempts
+	f.volumes = max(f.volumes, r.AnonymousVolumes)
 	f.since = time.Now()
 	f.ended = f.ended || r.Ended
 	f.order.Before = orElse(r.Order.Before, f.order.Before)

@@ -22,7 +22,7 @@ func (g *Governor) report(t *tick) {
 	}
 	r := &Report{
 		Tick: t.n, At: t.at, Mode: g.Policy.Mode, Policy: g.Policy, Source: t.reading.Source, Population: t.pop,
-		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Conditions: g.board.list(), Timings: t.timings,
+		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Held: g.held(t), Conditions: g.board.list(), Timings: t.timings,
 		Skipped: t.skipped, Orders: t.orders, InFlight: len(g.flights), Stuck: len(g.stuck),
 		Breaker: g.breaker.state(t.at), Spool: g.Spool.Stats(), Journal: g.Journal.Size(),
 	}
@@ -77,6 +77,9 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	if len(g.stuck) > 0 {
 		out = append(out, condition(ConditionStuck, g.named(t, slices.Sorted(maps.Keys(g.stuck))), false))
 	}
+	if text := g.looping(t); text != "" {
+		out = append(out, condition(ConditionLoop, text, false))
+	}
 	if len(t.futile) > 0 {
 		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
 	}
@@ -112,19 +115,15 @@ func (g *Governor) ended(t *tick) (ids []string) {
 
 // named names the first of the containers and says how many more there are.
 func (g *Governor) named(t *tick, ids []string) string {
-	const most = 5
 	var names []string
-	for _, id := range ids[:min(most, len(ids))] {
+	for _, id := range ids {
 		v := contract.Verdict{ID: id}
 		if e := entryOf(t.inv, id); e != nil {
 			v.Name = e.Name
 		}
 		names = append(names, nameOf(v))
 	}
-	if more := len(ids) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(names, ", ")
+	return shortened(names)
 }
 
 func (g *Governor) tellChange(t *tick, ch change) {

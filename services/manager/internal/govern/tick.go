@@ -24,6 +24,8 @@ type tick struct {
 	futile   []string
 	timings  contract.Timings
 	orders   int
+	// waits are the removals of the plan that are not begun with while the engine is on trial.
+	waits    map[string]bool
 	told     bool                  // the decision records are written
 	verdicts map[string]verdictKey // what they tell
 	records  []contract.Record

@@ -236,6 +236,12 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 	inv.Entries[4].Image = "gestor/low-idle"
 	plan := decideDefault(pop, inv)
 	spared(t, plan, "l4", contract.ReasonUnknown)
+	if said := Text(verdictOf(t, plan, "l4"), plan, &inv); !strings.Contains(said, `"LOW"`) || !strings.Contains(said, "low and high") {
+		t.Errorf("said of it: %s", said)
+	}
+	if said := Text(verdictOf(t, plan, "l4"), plan, nil); !strings.Contains(said, "nor the image map") {
+		t.Errorf("said without its labels: %s", said)
+	}
 	wantRemoved(t, plan, "l3")
 }
 
@@ -343,7 +349,7 @@ func TestRankModeIgnoresClasses(t *testing.T) {
 		t.Errorf("the heaviest: %+v", v)
 	}
 	want := "rank 6 of 8, lightest first: the first 3 and the last 2 stay; behind h1 (rank 7) by cpu: 980m against 990m"
-	if got := Text(verdictOf(t, plan, "h2"), plan); got != want {
+	if got := Text(verdictOf(t, plan, "h2"), plan, nil); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)
 	}
 }
@@ -412,8 +418,8 @@ func TestCapSparesTheNearestToAPlace(t *testing.T) {
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan, "l6", "l7")
 	spared(t, plan, "l3", contract.ReasonCapped)
-	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan), "caps") {
-		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan))
+	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan, nil), "caps") {
+		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan, nil))
 	}
 	wantRemoved(t, Decide(p, pop, inv, contract.Context{RemovedLastMinute: 59}), "l7")
 	wantRemoved(t, Decide(p, pop, inv, contract.Context{RemovedLastMinute: 99}))

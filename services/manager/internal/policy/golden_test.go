@@ -32,7 +32,7 @@ func TestGoldenPlans(t *testing.T) {
 				if who == "" {
 					who = v.ID
 				}
-				out.Texts[who] = Text(v, plan)
+				out.Texts[who] = Text(v, plan, nil)
 			}
 			got, err := json.MarshalIndent(out, "", " ")
 			if err != nil {

@@ -3,14 +3,19 @@ package policy
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
 )
 
-// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed.
-func Text(v contract.Verdict, p contract.Plan) string {
+// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inventory
+// what the container's labels say; it may be nil.
+func Text(v contract.Verdict, p contract.Plan, inv *contract.Inventory) string {
 	switch v.Reason {
+	case contract.ReasonUnknown:
+		return unknownText(v.ID, inv)
 	case contract.ReasonWithinQuota:
 		return place(v, p) + "; " + against(v, "ahead of")
 	case contract.ReasonOverQuota:
@@ -34,7 +39,6 @@ func fixedText(reason string) string {
 		contract.ReasonNotOwned:    "its labels (" + contract.LabelManaged + ", " + contract.LabelSuite + ") do not say that it is this suite's: it is never touched",
 		contract.ReasonSuite:       "part of Gestor itself",
 		contract.ReasonProtected:   "protected by the policy",
-		contract.ReasonUnknown:     "its class is unknown: neither the label " + contract.LabelClass + " nor the image map says low or high",
 		contract.ReasonUnmeasured:  "not measured this time: it stays and holds no place",
 		contract.ReasonPaused:      "it stays and holds no place",
 		contract.ReasonLeaving:     "an earlier removal of it is still in flight",
@@ -48,6 +52,20 @@ func fixedText(reason string) string {
 		return text
 	}
 	return reason
+}
+
+// unknownText tells a label that says something else from one that is not there.
+func unknownText(id string, inv *contract.Inventory) string {
+	if inv != nil {
+		i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
+		if ok {
+			if label, set := inv.Entries[i].Labels[contract.LabelClass]; set {
+				return fmt.Sprintf("its class is unknown: its label %s says %q, allowed are %s and %s, written so", contract.LabelClass, label,
+					contract.ClassLow, contract.ClassHigh)
+			}
+		}
+	}
+	return "its class is unknown: neither the label " + contract.LabelClass + " nor the image map says low or high"
 }
 
 // place says "rank 4 of 7 low, 3 stay".

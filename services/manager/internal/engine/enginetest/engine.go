@@ -29,6 +29,8 @@ type Container struct {
 	RestartPolicy string
 	AutoRemove    bool
 	CPU           engine.CPULimit
+	// AnonymousVolumes, RestartCount and ExitCode are those of an inspection.
+	AnonymousVolumes, RestartCount, ExitCode int
 	// Respawn makes a container with the same name and a new id appear as soon as this one is removed.
 	Respawn bool
 }
@@ -185,6 +187,7 @@ func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
 			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
 			Running:       c.State == "running" || c.State == "paused" || c.State == "restarting",
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
+			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
 		}
 		return nil
 	})

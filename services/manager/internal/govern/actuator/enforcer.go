@@ -30,6 +30,9 @@ func (e *Enforcer) Do(ctx context.Context, o Order) Result {
 	if result.Outcome == "" {
 		c := &climb{Enforcer: e, order: o, began: began, stopped: !view.Running}
 		result = c.run(ctx)
+		if !view.AutoRemove { // the engine removes those of a --rm container with it
+			result.AnonymousVolumes = view.AnonymousVolumes
+		}
 	}
 	result.Order, result.Took = o, time.Since(began)
 	return result

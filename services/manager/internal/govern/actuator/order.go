@@ -52,6 +52,8 @@ type Result struct {
 	Err error
 	// Ended says that the container does not run any more, by us or before we came, although it may still exist.
 	Ended bool
+	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last look.
+	AnonymousVolumes int
 	// EngineFault says that the engine itself was in trouble at some point, even when the order succeeded in the end.
 	EngineFault bool
 }
