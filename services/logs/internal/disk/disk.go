@@ -19,6 +19,8 @@ type FS interface {
 	Create(name string) (File, error)
 	// Open opens a file for reading. The error matches fs.ErrNotExist when it is absent.
 	Open(name string) (File, error)
+	// Stat says what a name leads to; the error matches fs.ErrNotExist when it is absent.
+	Stat(name string) (Info, error)
 	Rename(from, to string) error
 	Remove(name string) error
 	// Mkdir makes a directory and those above it; one that exists is not an error.
@@ -46,7 +48,23 @@ type File interface {
 	Sync() error
 	Truncate(size int64) error
 	Size() (int64, error)
+	Stat() (Info, error)
 }
+
+// Info says which file it is and how large.
+type Info struct {
+	Size          int64
+	Device, Inode uint64
+}
+
+// Same says that both are one file.
+func (i Info) Same(o Info) bool { return i.Device == o.Device && i.Inode == o.Inode }
+
+// ErrIrregular says that something stands in a file's place: a folder, a pipe, a device.
+var ErrIrregular = errors.New("is not a regular file")
+
+// ErrHeld says that another process has a lock.
+var ErrHeld = errors.New("another process has it")
 
 // WriteFile replaces a file so that after a crash the name holds all of the old or all of the new content.
 func WriteFile(fsys FS, dir, name string, content []byte) error {

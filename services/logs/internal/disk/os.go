@@ -26,15 +26,34 @@ func (f osFile) Sync() error {
 
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	return info.Size, err
 }
 
-func open(name string, flag int) (File, error) {
-	f, err := os.OpenFile(name, flag, 0o644)
+// Stat implements File.
+func (f osFile) Stat() (Info, error) {
+	info, err := f.File.Stat()
 	if err != nil {
+		return Info{}, err
+	}
+	return infoOf(info)
+}
+
+func infoOf(info fs.FileInfo) (Info, error) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.Mode().IsRegular() {
+		return Info{}, &fs.PathError{Op: "stat", Path: info.Name(), Err: ErrIrregular}
+	}
+	return Info{Size: info.Size(), Device: st.Dev, Inode: st.Ino}, nil
+}
+
+// open does not wait for the other end of a pipe that stands in the file's place, and takes none.
+func open(name string, flag int) (File, error) {
+	f, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := (osFile{f}).Stat(); err != nil {
+		f.Close()
 		return nil, err
 	}
 	return osFile{f}, nil
@@ -50,6 +69,15 @@ func (OS) Create(name string) (File, error) {
 
 // Open implements FS.
 func (OS) Open(name string) (File, error) { return open(name, os.O_RDONLY) }
+
+// Stat implements FS.
+func (OS) Stat(name string) (Info, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return Info{}, err
+	}
+	return infoOf(info)
+}
 
 // Rename implements FS.
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
@@ -92,15 +120,22 @@ func (OS) Free(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// Lock implements FS with flock; the file holds the holder's process id for people.
+// Lock implements FS with flock; the file holds the holder's process id for people. A file that may only be read can be
+// locked too. The error matches ErrHeld when another process has the lock.
 func (OS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o644)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		f, err = os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 64))
 		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrHeld
+		}
 		return nil, fmt.Errorf("lock %s: held by process %q: %w", name, holder, err)
 	}
 	if f.Truncate(0) == nil {

@@ -1,9 +1,10 @@
 package rollup
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"encoding/json"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -38,14 +39,18 @@ func (t *Table) Encode() ([]byte, error) {
 	return out, nil
 }
 
-// Decode reads what Encode wrote. Of a damaged file the good rows are returned and whole is false: make it again from
-// the records.
-func Decode(step time.Duration, b []byte) (t *Table, whole bool) {
+// longestRow bounds a line that Decode reads.
+const longestRow = 1 << 20
+
+// Decode reads what Encode wrote, one row in memory at a time: an earlier version wrote as many as there were, which are
+// folded here. Of a damaged file the good rows are returned and whole is false: make it again from the records.
+func Decode(step time.Duration, from io.Reader) (t *Table, whole bool) {
 	t, whole = NewTable(step), true
-	for one := range bytes.Lines(b) {
-		one = bytes.TrimSuffix(one, []byte("\n"))
+	rows := bufio.NewScanner(from)
+	rows.Buffer(nil, longestRow)
+	for rows.Scan() {
 		var s stored
-		if !line.Check(one) || json.Unmarshal(one, &s) != nil {
+		if !line.Check(rows.Bytes()) || json.Unmarshal(rows.Bytes(), &s) != nil || mostKeys(s.By) == 0 {
 			whole = false
 			continue
 		}
@@ -54,9 +59,9 @@ func Decode(step time.Duration, b []byte) (t *Table, whole bool) {
 			if i := line.FigureNumber(metric); i >= 0 {
 				r.figures[i].Merge(v)
 			} else {
-				r.metric(metric).Merge(v)
+				t.metric(r, metric).Merge(v)
 			}
 		}
 	}
-	return t, whole
+	return t, whole && rows.Err() == nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"math/bits"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -74,6 +75,28 @@ type Row struct {
 	more    map[string]*Value   // of the other kinds
 }
 
+// Other is the key of the row that sums up those whose own keys have no place.
+const Other = "(other)"
+
+// Bounds of a table. A host has far fewer classes and images than these; who sends a new one with every record fills one row
+// with the rest of them.
+const (
+	maxClasses = 256
+	maxImages  = 256
+	maxHosts   = 1024
+	maxKey     = 256 // bytes of a key that has a row of its own
+	maxMetrics = 64  // of one row beside the figures; the contract has some 30
+
+	// tableBytes is the size from which new keys have no place: all classes and images of an hour at each of its minutes
+	// are 10 MiB.
+	tableBytes = 12 << 20
+	// RangeBytes is the same of a table that the tables of a long range are merged into.
+	RangeBytes = 24 << 20
+
+	rowBytes    = 400 // of a row and its place in the table, beside its key
+	metricBytes = 120
+)
+
 // Each calls fn for every metric of the row.
 func (r *Row) Each(fn func(metric string, v Value)) {
 	for i, v := range r.figures {
@@ -88,8 +111,12 @@ func (r *Row) Each(fn func(metric string, v Value)) {
 
 // Table is the rows of one segment. It is not safe for concurrent use.
 type Table struct {
-	step time.Duration
-	rows map[Key]*Row
+	step   time.Duration
+	most   int // bytes from which new keys have no place
+	bytes  int // that it takes, about
+	rows   map[Key]*Row
+	named  map[By]map[string]bool // the keys that have rows of their own: those that came first
+	folded map[By]bool            // dimensions of which some are summed up as Other
 	// host is the row of a host that was asked for last: every record adds to one, mostly to the same.
 	host struct {
 		key Key
@@ -97,38 +124,99 @@ type Table struct {
 	}
 }
 
+// Bytes is about what the table takes in memory.
+func (t *Table) Bytes() int { return t.bytes }
+
 // Len is the number of rows.
 func (t *Table) Len() int { return len(t.rows) }
 
-// NewTable returns an empty table.
-func NewTable(step time.Duration) *Table { return &Table{step: step, rows: map[Key]*Row{}} }
+// Folded lists the dimensions of which some keys are summed up as Other.
+func (t *Table) Folded() []By { return slices.Sorted(maps.Keys(t.folded)) }
 
-func (t *Table) row(at int64, by By, key string) *Row {
-	k := Key{at, by, key}
-	r := t.rows[k]
-	if r == nil {
-		r = &Row{}
-		t.rows[k] = r
+// NewTable returns an empty table for a segment.
+func NewTable(step time.Duration) *Table { return newTable(step, tableBytes) }
+
+// NewRange returns an empty table to merge others into.
+func NewRange(step time.Duration) *Table { return newTable(step, RangeBytes) }
+
+func newTable(step time.Duration, most int) *Table {
+	return &Table{
+		step: step, most: most, rows: map[Key]*Row{}, folded: map[By]bool{},
+		named: map[By]map[string]bool{ByClass: {}, ByImage: {}, ByHost: {}},
 	}
+}
+
+// row returns the row of a key, or of Other when the key has no place.
+func (t *Table) row(at int64, by By, key string) *Row {
+	if r := t.rows[Key{at, by, key}]; r != nil {
+		return r
+	}
+	if key != Other && !t.place(by, key) {
+		t.folded[by] = true
+		return t.row(at, by, Other)
+	}
+	r := &Row{}
+	t.rows[Key{at, by, key}] = r
+	t.bytes += rowBytes + len(key)
 	return r
 }
 
-func (r *Row) metric(name string) *Value {
+// place says whether a key may have a row more.
+func (t *Table) place(by By, key string) bool {
+	if t.bytes >= t.most || len(key) > maxKey {
+		return false
+	}
+	named := t.named[by]
+	if !named[key] {
+		if len(named) >= mostKeys(by) {
+			return false
+		}
+		named[key] = true
+		t.bytes += len(key) + metricBytes
+	}
+	return true
+}
+
+func mostKeys(by By) int {
+	switch by {
+	case ByClass:
+		return maxClasses
+	case ByImage:
+		return maxImages
+	case ByHost:
+		return maxHosts
+	default:
+		return 0
+	}
+}
+
+// metric returns the sum of a metric of a row, or of Other when there are too many.
+func (t *Table) metric(r *Row, name string) *Value {
 	if r.more == nil {
 		r.more = map[string]*Value{}
 	}
 	v := r.more[name]
-	if v == nil {
-		v = &Value{}
-		r.more[name] = v
+	switch {
+	case v != nil:
+		return v
+	case name != Other && (len(r.more) >= maxMetrics || len(name) > maxKey):
+		return t.metric(r, Other)
 	}
+	v = &Value{}
+	r.more[name] = v
+	t.bytes += metricBytes + len(name)
 	return v
+}
+
+// bucket is the start of the bucket that holds a time, also one before 1970.
+func (t *Table) bucket(at int64) int64 {
+	width := int64(t.step / time.Second)
+	return at - (at%width+width)%width
 }
 
 // Add sums one record.
 func (t *Table) Add(rec *line.Record) {
-	at := rec.Time.Unix()
-	at -= at % int64(t.step/time.Second)
+	at := t.bucket(rec.Time.Unix())
 	switch rec.Kind {
 	case contract.KindContainer:
 		if rec.Measured {
@@ -180,7 +268,7 @@ func (t *Table) hostRow(at int64, host string) *Row {
 
 // count adds 1 to a metric whose sum is a number of events.
 func (t *Table) count(at int64, rec *line.Record, metric string) {
-	t.each(at, rec, func(r *Row) { r.metric(metric).add(1) })
+	t.each(at, rec, func(r *Row) { t.metric(r, metric).add(1) })
 }
 
 // known are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no zeros in
@@ -218,14 +306,14 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 	}
 	r := t.hostRow(at, rec.Identity.Host)
 	for name, x := range known(&body) {
-		r.metric(name).add(x)
+		t.metric(r, name).add(x)
 	}
 	for _, c := range body.Classes {
 		class := t.row(at, ByClass, string(c.Class))
 		for name, n := range map[string]int{
 			"population": c.Owned, "eligible": c.Eligible, "quota": c.Quota, "deficit": c.Deficit, "removals": c.Removals,
 		} {
-			class.metric(name).add(uint64(max(n, 0)))
+			t.metric(class, name).add(uint64(max(n, 0)))
 		}
 	}
 }
@@ -233,17 +321,21 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 // Coarser returns the same sums in wider buckets.
 func (t *Table) Coarser(step time.Duration) *Table {
 	out := NewTable(step)
-	width := int64(step / time.Second)
 	for k, r := range t.rows {
-		into := out.row(k.At-k.At%width, k.By, k.Key)
-		for i, v := range r.figures {
-			into.figures[i].Merge(v)
-		}
-		for name, v := range r.more {
-			into.metric(name).Merge(*v)
-		}
+		out.Merge(k, r)
 	}
 	return out
+}
+
+// Merge adds a row of a table of the same or narrower buckets.
+func (t *Table) Merge(k Key, r *Row) {
+	into := t.row(t.bucket(k.At), k.By, k.Key)
+	for i, v := range r.figures {
+		into.figures[i].Merge(v)
+	}
+	for name, v := range r.more {
+		t.metric(into, name).Merge(*v)
+	}
 }
 
 // Each calls fn for every row within [from, to), in Unix seconds.

@@ -1,8 +1,12 @@
 package rollup_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +94,116 @@ func TestSumsSaturate(t *testing.T) {
 	if want := (rollup.Value{N: math.MaxUint64, Sum: math.MaxUint64, Min: 1 << 63, Max: 1 << 63}); sum != want {
 		t.Errorf("got %+v, want %+v", sum, want)
 	}
+}
+
+// containerRecord is a record of a governed container with an image and a class.
+func containerRecord(t *testing.T, at int64, image, class string) *line.Record {
+	t.Helper()
+	text := fmt.Sprintf(`{"v":1,"ts":%q,"kind":"container","host":"h","boot":"b","producer":"p","pseq":1,"container":"c","image":%q,`+
+		`"class":%q,"owned":true,"measured":true,"cpu_millicores":2}`, time.Unix(at, 0).UTC().Format(time.RFC3339), image, class)
+	rec := &line.Record{}
+	if _, _, err := line.NewParser().Next([]byte(text), nil, rec); err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// totals is the sum of one metric and the number of keys of each dimension.
+func totals(table *rollup.Table) (sum map[rollup.By]uint64, keys map[rollup.By]int) {
+	sum, seen, keys := map[rollup.By]uint64{}, map[rollup.Key]bool{}, map[rollup.By]int{}
+	table.Each(-1<<40, 1<<40, func(k rollup.Key, r *rollup.Row) {
+		r.Each(func(metric string, v rollup.Value) {
+			if metric == "cpu_millicores" {
+				sum[k.By] += v.Sum
+			}
+		})
+		if name := (rollup.Key{By: k.By, Key: k.Key}); !seen[name] {
+			seen[name] = true
+			keys[k.By]++
+		}
+	})
+	return sum, keys
+}
+
+// However many images and classes there are, those that came first have rows of their own, the others are together, nothing
+// is missing from the sums, and the table stays small.
+func TestKeysWithoutAPlaceAreTogether(t *testing.T) {
+	const records = 20_000
+	table := rollup.NewTable(time.Minute)
+	for i := range records {
+		table.Add(containerRecord(t, int64(i*4), fmt.Sprint("image-", i), fmt.Sprint("class-", i)))
+	}
+	table.Add(containerRecord(t, 0, strings.Repeat("x", 40_000), "class-0"))
+	text, err := table.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, whole := rollup.Decode(time.Minute, bytes.NewReader(text))
+	if !whole {
+		t.Error("what was written is not whole")
+	}
+	whole2 := rollup.NewRange(time.Hour)
+	again.Each(0, 1<<40, whole2.Merge)
+	for name, table := range map[string]*rollup.Table{"added": table, "read": again, "merged": whole2, "wider": table.Coarser(time.Hour)} {
+		sum, keys := totals(table)
+		for _, by := range []rollup.By{rollup.ByClass, rollup.ByImage, rollup.ByHost} {
+			if sum[by] != 2*(records+1) {
+				t.Errorf("%s: the sum by %s is %d, want %d", name, by, sum[by], 2*(records+1))
+			}
+		}
+		if keys[rollup.ByImage] != 257 || keys[rollup.ByClass] != 257 || keys[rollup.ByHost] != 1 {
+			t.Errorf("%s: keys %v", name, keys)
+		}
+		if table.Bytes() > 3<<20 {
+			t.Errorf("%s: %d bytes", name, table.Bytes())
+		}
+	}
+	if got := table.Folded(); !slices.Equal(got, []rollup.By{rollup.ByClass, rollup.ByImage}) {
+		t.Errorf("folded %v", got)
+	}
+}
+
+// A file of an earlier version, which kept every key, is folded when it is read.
+func TestFilesWithManyKeysAreFolded(t *testing.T) {
+	var text []byte
+	for i := range 5000 {
+		text = line.Protect(text, fmt.Appendf(nil, `{"at":"2026-01-02T03:%02d:00Z","step_s":60,"by":"image","key":"image-%d",`+
+			`"metrics":{"cpu_millicores":{"n":1,"sum":2,"min":2,"max":2}}}`, i*60/5000, i))
+	}
+	table, whole := rollup.Decode(time.Minute, bytes.NewReader(text))
+	sum, keys := totals(table)
+	if !whole || sum[rollup.ByImage] != 10_000 || keys[rollup.ByImage] != 257 {
+		t.Errorf("whole %v, sum %v, keys %v", whole, sum, keys)
+	}
+}
+
+// A metric is named by an outcome, which is any word: there are few of one row too.
+func TestMetricsOfARowAreBounded(t *testing.T) {
+	table := rollup.NewTable(time.Minute)
+	for i := range 1000 {
+		text := fmt.Sprintf(`{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"launch","host":"h","boot":"b","producer":"p","pseq":1,"outcome":"o%d"}`, i)
+		rec := &line.Record{}
+		if _, _, err := line.NewParser().Next([]byte(text), nil, rec); err != nil {
+			t.Fatal(err)
+		}
+		table.Add(rec)
+	}
+	metrics, n := 0, uint64(0)
+	table.Each(0, 1<<40, func(_ rollup.Key, r *rollup.Row) {
+		r.Each(func(_ string, v rollup.Value) { metrics, n = metrics+1, n+v.N })
+	})
+	if metrics != 65 || n != 1000 {
+		t.Errorf("%d metrics with %d values", metrics, n)
+	}
+}
+
+// A time before 1970 is in the bucket that holds it.
+func TestBucketsBeforeTheEpoch(t *testing.T) {
+	table := rollup.NewTable(time.Minute)
+	table.Add(containerRecord(t, -30, "i", "c"))
+	table.Each(-1<<40, 1<<40, func(k rollup.Key, _ *rollup.Row) {
+		if k.At != -60 {
+			t.Errorf("bucket %d", k.At)
+		}
+	})
 }

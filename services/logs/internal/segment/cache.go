@@ -16,10 +16,12 @@ type Cache struct {
 	mu    sync.Mutex // guards the following fields
 	index map[string]*Index
 	order []string // least recently used first
+	bytes int      // of the indexes
+	named int      // hashes that the segments keep of their containers
 }
 
-// cached is how many indexes are kept: a day of hourly files and then some, at about 100 KiB each.
-const cached = 64
+// cachedBytes bounds the indexes that are kept: of a week of hourly files at about 100 KiB each.
+const cachedBytes = 16 << 20
 
 // NewCache returns an empty cache.
 func NewCache() *Cache { return &Cache{index: map[string]*Index{}} }
@@ -48,11 +50,25 @@ func (c *Cache) keep(path string, x *Index) {
 }
 
 func (c *Cache) put(path string, x *Index) {
+	c.remove(path)
+	x.held = x.weight()
+	if x.held > cachedBytes/2 {
+		return // a rare one must not drive out all others
+	}
 	c.index[path] = x
+	c.bytes += x.held
 	c.touch(path)
-	if len(c.order) > cached {
-		delete(c.index, c.order[0])
-		c.order = c.order[1:]
+	for c.bytes > cachedBytes {
+		c.remove(c.order[0])
+	}
+}
+
+// remove drops an index. The caller holds mu.
+func (c *Cache) remove(path string) {
+	if x := c.index[path]; x != nil {
+		c.bytes -= x.held
+		delete(c.index, path)
+		c.order = slices.DeleteFunc(c.order, func(p string) bool { return p == path })
 	}
 }
 
@@ -67,8 +83,7 @@ func (c *Cache) touch(path string) {
 func (c *Cache) forget(path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.index, path)
-	c.order = slices.DeleteFunc(c.order, func(p string) bool { return p == path })
+	c.remove(path)
 }
 
 // readIndex reads an index file and checks that it is whole.

@@ -51,6 +51,7 @@ type Index struct {
 	// Containers lists, for every container, the blocks that mention it as pairs of first and last number.
 	Containers map[string][]int32 `json:"containers"`
 
+	held       int // bytes in memory, about
 	identities map[line.Identity]*gathered
 	owner      struct { // of the record before, who mostly has the next as well
 		id  line.Identity
@@ -99,6 +100,7 @@ func momentOf(seq uint64, t time.Time) moment { return moment{seq, t.UnixMicro()
 func (x *Index) grow(rec *line.Record, offset, length int64) {
 	if n := len(x.Blocks); n == 0 || x.Blocks[n-1].Length >= activeBlock {
 		x.Blocks = append(x.Blocks, Block{Offset: offset})
+		x.held += blockBytes
 	}
 	x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 	x.own(rec.Identity, rec.PSeq)
@@ -130,7 +132,12 @@ func (x *Index) add(kind contract.Kind, container string, all ...moment) {
 		return
 	}
 	if pairs := x.Containers[container]; len(pairs) == 0 || pairs[len(pairs)-1] != int32(last) {
-		x.Containers[container] = addBlock(pairs, int32(last))
+		grown := addBlock(pairs, int32(last))
+		x.Containers[container] = grown
+		x.held += 4 * (len(grown) - len(pairs))
+		if len(pairs) == 0 {
+			x.held += nameBytesHeld + len(container)
+		}
 	}
 }
 
@@ -142,8 +149,30 @@ func (x *Index) own(id line.Identity, pseq uint64) {
 	if x.owner.set == nil {
 		x.owner.set = &gathered{}
 		x.identities[id] = x.owner.set
+		x.held += 2*nameBytesHeld + len(id.Host) + len(id.Boot) + len(id.Producer)
 	}
+	before := len(x.owner.set.ranges)
 	x.owner.set.add(pseq)
+	x.held += rangeBytes * (len(x.owner.set.ranges) - before)
+}
+
+// Bytes that parts of an index take in memory beside their texts.
+const (
+	blockBytes    = 72
+	rangeBytes    = 16
+	nameBytesHeld = 110
+)
+
+// weight is about what an index that was read takes in memory.
+func (x *Index) weight() int {
+	bytes := blockBytes * len(x.Blocks)
+	for id, pairs := range x.Containers {
+		bytes += nameBytesHeld + len(id) + 4*len(pairs)
+	}
+	for _, p := range x.Producers {
+		bytes += 2*nameBytesHeld + len(p.Host) + len(p.Boot) + len(p.Producer) + rangeBytes*len(p.Ranges)
+	}
+	return bytes
 }
 
 // producers lists the identities in a fixed order.

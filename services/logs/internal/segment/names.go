@@ -7,27 +7,52 @@ import (
 
 // names is a set of containers by 32-bit hash: small enough to keep of every file, so that a question about one
 // container loads the indexes of the files that have it alone. It may say yes wrongly, never no.
-type names []uint32
+type names struct {
+	hashes []uint32
+	any    bool // there are too many to keep them: whoever asks has to look
+}
 
 // nameBytes of an id are hashed: the length that Docker prints, by which people ask.
 const nameBytes = 12
 
-func namesOf(containers map[string][]int32) names {
-	out := make(names, 0, len(containers))
+// Bounds of the hashes in memory: of one file, and of all together (16 MiB).
+const (
+	maxNames      = 16 << 10
+	maxNamesOfAll = 4 << 20
+)
+
+// names returns the containers of a file, as many as there is room for beside those of the others.
+func (c *Cache) names(containers map[string][]int32) names {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(containers)
+	if n > maxNames || c.named+n > maxNamesOfAll {
+		return names{any: true}
+	}
+	out := make([]uint32, 0, n)
 	for id := range containers {
 		out = append(out, hashName(id))
 	}
 	slices.Sort(out)
-	return slices.Clip(slices.Compact(out))
+	out = slices.Clip(slices.Compact(out))
+	c.named += len(out)
+	return names{hashes: out}
+}
+
+// drop gives the room of a set back.
+func (c *Cache) drop(n names) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.named -= len(n.hashes)
 }
 
 // mayHave says whether a container with one of the prefixes can be there. No prefix asks for all.
 func (n names) mayHave(prefixes []string) bool {
-	return len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool {
+	return n.any || len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool {
 		if len(p) < nameBytes {
 			return true
 		}
-		_, found := slices.BinarySearch(n, hashName(p))
+		_, found := slices.BinarySearch(n.hashes, hashName(p))
 		return found
 	})
 }

@@ -11,7 +11,7 @@ func TestNames(t *testing.T) {
 	for i := range 1000 {
 		containers[fmt.Sprintf("%08x%056d", i*7919, i)] = nil
 	}
-	n := namesOf(containers)
+	n := NewCache().names(containers)
 	for id := range containers {
 		for _, length := range []int{1, 4, 11, 12, 13, 40, 64} {
 			if asked := id[:min(length, len(id))]; !n.mayHave([]string{"000000000000nobody", asked}) {
@@ -28,10 +28,64 @@ func TestNames(t *testing.T) {
 	if wrong > 5 {
 		t.Errorf("%d of 1000 others are affirmed", wrong)
 	}
-	if !n.mayHave(nil) || !names(nil).mayHave(nil) {
+	if !n.mayHave(nil) || !(names{}).mayHave(nil) {
 		t.Error("a question about no container in particular is denied")
 	}
-	if names(nil).mayHave([]string{"71fa559c210d"}) {
+	if (names{}).mayHave([]string{"71fa559c210d"}) {
 		t.Error("the empty set affirms a name")
+	}
+}
+
+// What all files keep of their containers is bounded, and where it is not kept nobody is denied.
+func TestNamesKeepWithinBounds(t *testing.T) {
+	few, many := map[string][]int32{}, map[string][]int32{}
+	for i := range maxNames + 1 {
+		many[fmt.Sprintf("%012x", i)] = nil
+		if i < maxNames {
+			few[fmt.Sprintf("%012x", i)] = nil
+		}
+	}
+	c := NewCache()
+	if n := c.names(many); len(n.hashes) > 0 || !n.mayHave([]string{"000000000001"}) {
+		t.Error("too many names of one file are kept or denied")
+	}
+	var kept []names
+	for range 2 * maxNamesOfAll / maxNames {
+		n := c.names(few)
+		if !n.mayHave([]string{"000000000001"}) {
+			t.Fatal("a name is denied")
+		}
+		kept = append(kept, n)
+	}
+	if c.named > maxNamesOfAll {
+		t.Errorf("%d hashes are kept", c.named)
+	}
+	for _, n := range kept {
+		c.drop(n)
+	}
+	if c.named != 0 {
+		t.Errorf("%d hashes are counted of none", c.named)
+	}
+}
+
+// Indexes are kept by their bytes.
+func TestCachedIndexesKeepWithinBounds(t *testing.T) {
+	c := NewCache()
+	for i := range 200 {
+		x := newIndex()
+		for j := range 1000 + i {
+			x.Containers[fmt.Sprintf("%064x", j)] = []int32{0, 1}
+		}
+		c.keep(fmt.Sprint(i), x)
+	}
+	total := 0
+	for _, x := range c.index {
+		total += x.weight()
+	}
+	if total != c.bytes || total > cachedBytes || len(c.index) < 10 || len(c.index) != len(c.order) {
+		t.Errorf("%d bytes in %d indexes, counted %d", total, len(c.index), c.bytes)
+	}
+	if c.index["199"] == nil {
+		t.Error("the newest is not kept")
 	}
 }

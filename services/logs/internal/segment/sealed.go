@@ -164,6 +164,8 @@ func (s *Segment) unlink() error {
 		return err
 	}
 	s.cache.forget(s.path(IndexExt))
+	s.cache.drop(s.named)
+	s.named = names{}
 	if err := s.fs.Remove(s.path(IndexExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

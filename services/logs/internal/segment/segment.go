@@ -121,8 +121,21 @@ func (s *Segment) Brief() Index {
 	return s.index.briefly()
 }
 
+// Bytes is about what the segment takes in memory.
+func (s *Segment) Bytes() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.index == nil {
+		return 4 * len(s.named.hashes)
+	}
+	return s.index.held
+}
+
 // summarise keeps what is needed of the index of a sealed segment to know whether to load it.
-func (s *Segment) summarise(x *Index) { s.brief, s.named = x.briefly(), namesOf(x.Containers) }
+func (s *Segment) summarise(x *Index) {
+	s.cache.drop(s.named)
+	s.brief, s.named = x.briefly(), s.cache.names(x.Containers)
+}
 
 func (x *Index) briefly() Index {
 	return Index{

@@ -14,6 +14,7 @@ const (
 	conditionFull      = "disk_full" // records are refused
 	conditionDamaged   = "damaged"   // some stored bytes cannot be read
 	conditionSeal      = "seal"      // a file could not be compressed
+	conditionNames     = "names"     // more classes, images or hosts than have sums of their own
 	conditionRollup    = "rollup"    // sums could not be written
 	conditionSenders   = "senders"   // there is no room for the name of another sender
 	conditionRetention = "retention" // a file could not be deleted

@@ -38,9 +38,11 @@ type dedupeLimits struct {
 	least  int // ranges of one sender when all together have too many
 }
 
-// defaultLimits are room for some 60,000 senders of usual names and a million gaps: 40 MiB at the very most. A record costs at
+// defaultLimits is room for some 60,000 senders of usual names and a million gaps: 40 MiB at the very most. A record costs at
 // most the moving of twice 4,096 ranges, 128 KiB.
-var defaultLimits = dedupeLimits{names: 16 << 20, ranges: 1 << 20, most: 4096, least: 8}
+func defaultLimits() dedupeLimits {
+	return dedupeLimits{names: 16 << 20, ranges: 1 << 20, most: 4096, least: 8}
+}
 
 // senderBytes is what a sender takes beside the letters of its names.
 const senderBytes = 200
@@ -56,7 +58,7 @@ type sender struct {
 type streamSeqs [streamCount]uint64
 
 func newDedupe() dedupe {
-	return dedupe{limits: defaultLimits, senders: map[line.Identity]*sender{}}
+	return dedupe{limits: defaultLimits(), senders: map[line.Identity]*sender{}}
 }
 
 func sizeOf(id line.Identity) int {

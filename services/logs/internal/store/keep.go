@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/rollup"
 
 	"gestor.local/logs/internal/segment"
 )
@@ -35,6 +38,7 @@ func (s *Store) keepOnce() error {
 	}
 	s.condition.follow(conditionSeal, failed)
 	s.rollups.keep(s)
+	s.tellFolded()
 	return nil
 }
 
@@ -54,8 +58,20 @@ func (s *Store) seal(stream Stream) (failed error) {
 			continue
 		}
 		s.counters.Sealed.Add(1)
+		s.weighUnsealed()
 	}
 	return failed
+}
+
+// tellFolded raises or lowers the condition of more names than have sums of their own.
+func (s *Store) tellFolded() {
+	by := s.rollups.folded()
+	if len(by) == 0 {
+		s.condition.clear(conditionNames)
+		return
+	}
+	s.condition.set(conditionNames, fmt.Sprintf("more names (%s) are sent than sums are kept for: those that came first have their "+
+		"own, the others are together as %s", strings.Join(by, ", "), rollup.Other))
 }
 
 // finished returns the segments of a stream that take no more records.
@@ -103,7 +119,7 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	}
 	var total int64
 	for _, seg := range segments {
-		total += seg.Brief().Bytes
+		total += seg.Brief().Bytes + s.rollups.size(segmentID(stream, seg))
 	}
 	if total > keep.Bytes {
 		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, keep.Bytes)

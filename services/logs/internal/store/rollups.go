@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -22,6 +24,7 @@ type rollups struct {
 	live  map[*segment.Segment]*rollup.Table
 	files [len(rollup.Steps)][]rollupFile // never changed in place
 	cache map[string]*rollup.Table        // of files: never changed
+	held  int                             // bytes of the cache
 }
 
 // rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
@@ -29,10 +32,14 @@ type rollupFile struct {
 	path     string
 	segment  string // <stream>-<first seq>
 	from, to int64
+	bytes    int64
 }
 
-// cachedRollups bounds the tables in memory: a day of hourly files at each step and then some.
-const cachedRollups = 128
+// cachedRollups bounds the bytes of the tables in memory: a day of hourly files of a usual host at each step takes 10 MiB.
+const cachedRollups = 32 << 20
+
+// orphanRollups bounds the bytes of the files whose records are deleted. A usual host makes some 7 MiB a million records.
+const orphanRollups = 256 << 20
 
 func (c *Config) rollupDir(step int) string {
 	return c.Dir + "/rollup/" + [...]string{"1m", "10m", "1h"}[step]
@@ -57,14 +64,27 @@ func (r *rollups) add(s *Store, seg *segment.Segment, records []*line.Record) {
 	}
 }
 
-// rows is how many sums are in memory for a segment.
-func (r *rollups) rows(seg *segment.Segment) int {
+// bytes is what the sums in memory take for a segment.
+func (r *rollups) bytes(seg *segment.Segment) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t := r.live[seg]; t != nil {
-		return t.Len()
+		return t.Bytes()
 	}
 	return 0
+}
+
+// folded lists the dimensions of which there are more keys than have a place now.
+func (r *rollups) folded() (out []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.live {
+		for _, by := range t.Folded() {
+			out = append(out, string(by))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // open finds the files. Those of a segment that is not sealed are left over from an interrupted seal.
@@ -89,6 +109,9 @@ func (r *rollups) open(s *Store) error {
 		for _, name := range names {
 			f, ok := parseRollupName(dir, name)
 			if ok && !unsealed[f.segment] {
+				if info, err := s.fs.Stat(f.path); err == nil {
+					f.bytes = info.Size
+				}
 				r.files[step] = append(r.files[step], f)
 				continue
 			}
@@ -139,12 +162,12 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 		if err != nil {
 			return fmt.Errorf("write roll-up: %w", err)
 		}
-		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to}
+		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to, int64(len(text))}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, f := range files {
-		delete(r.cache, f.path)
+		r.uncache(f.path)
 		r.files[i] = slices.DeleteFunc(slices.Clone(r.files[i]), func(o rollupFile) bool { return o.segment == id })
 		r.files[i] = append(r.files[i], f)
 	}
@@ -168,9 +191,26 @@ func (r *rollups) keep(s *Store) {
 			}
 		}
 	}
+	stored := s.segmentIDs()
 	for i, age := range s.cfg.KeepRollups {
-		r.expire(s, i, s.cfg.Now().Add(-age).Unix())
+		before := s.cfg.Now().Add(-age).Unix()
+		r.expire(s, i, func(f rollupFile) bool { return f.to < before && !stored[f.segment] })
 	}
+	r.shrink(s, stored)
+}
+
+// size is what the files of a segment take.
+func (r *rollups) size(id string) (bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, files := range r.files {
+		for _, f := range files {
+			if f.segment == id {
+				bytes += f.bytes
+			}
+		}
+	}
+	return bytes
 }
 
 // has says whether every step of a segment has its file.
@@ -194,12 +234,13 @@ func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
 	return r.write(s, segmentID(stream, seg), table, func() {})
 }
 
-func (r *rollups) expire(s *Store, step int, before int64) {
+// expire deletes files of a step.
+func (r *rollups) expire(s *Store, step int, gone func(rollupFile) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept := r.files[step][:0:0]
 	for _, f := range r.files[step] {
-		if f.to >= before || s.sealedSegment(f.segment) {
+		if !gone(f) {
 			kept = append(kept, f)
 			continue
 		}
@@ -207,21 +248,56 @@ func (r *rollups) expire(s *Store, step int, before int64) {
 			s.condition.set(conditionRollup, err.Error())
 			kept = append(kept, f)
 		}
-		delete(r.cache, f.path)
+		r.uncache(f.path)
 	}
 	r.files[step] = kept
 }
 
-// sealedSegment says whether the records that a file sums are still there.
-func (s *Store) sealedSegment(id string) bool {
-	for _, stream := range Streams() {
-		for _, seg := range s.Segments(stream) {
-			if segmentID(stream, seg) == id {
-				return true
-			}
+// shrink deletes files of sums whose records are deleted until they are within bounds: the finest first, of these the oldest.
+func (r *rollups) shrink(s *Store, stored map[string]bool) {
+	r.mu.Lock()
+	orphans := r.files
+	total := int64(0)
+	for step, files := range r.files {
+		orphans[step] = slices.DeleteFunc(slices.Clone(files), func(f rollupFile) bool { return stored[f.segment] })
+		for _, f := range orphans[step] {
+			total += f.bytes
 		}
 	}
-	return false
+	r.mu.Unlock()
+
+	for step, files := range orphans {
+		slices.SortFunc(files, func(a, b rollupFile) int { return cmp.Compare(a.to, b.to) })
+		gone := map[rollupFile]bool{}
+		for _, f := range files {
+			if total > orphanRollups {
+				gone[f] = true
+				total -= f.bytes
+			}
+		}
+		if len(gone) > 0 {
+			r.expire(s, step, func(f rollupFile) bool { return gone[f] })
+		}
+	}
+}
+
+// uncache forgets what was read of a file. The caller holds mu.
+func (r *rollups) uncache(path string) {
+	if t := r.cache[path]; t != nil {
+		r.held -= t.Bytes()
+		delete(r.cache, path)
+	}
+}
+
+// segmentIDs are the segments whose records are stored.
+func (s *Store) segmentIDs() map[string]bool {
+	out := map[string]bool{}
+	for _, stream := range Streams() {
+		for _, seg := range s.Segments(stream) {
+			out[segmentID(stream, seg)] = true
+		}
+	}
+	return out
 }
 
 // Rollup calls fn for every row of buckets of one of rollup.Steps within [since, until). Rows of the same key from
@@ -264,7 +340,7 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 	if cached != nil {
 		return cached, nil
 	}
-	text, err := disk.ReadFile(s.fs, f.path)
+	t, whole, err := decode(s.fs, rollup.Steps[step], f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		r.forget(s, step, f)
 		return rollup.NewTable(rollup.Steps[step]), nil
@@ -272,23 +348,44 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read roll-up: %w", err)
 	}
-	t, whole := rollup.Decode(rollup.Steps[step], text)
 	if !whole {
 		r.forget(s, step, f)
 		return t, nil
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.cache) >= cachedRollups {
-		clear(r.cache)
+	if t.Bytes() > cachedRollups/4 {
+		return t, nil
 	}
-	r.cache[f.path] = t
+	if r.held+t.Bytes() > cachedRollups {
+		clear(r.cache)
+		r.held = 0
+	}
+	if r.cache[f.path] == nil { // two may have read it
+		r.cache[f.path] = t
+		r.held += t.Bytes()
+	}
 	return t, nil
+}
+
+func decode(fsys disk.FS, step time.Duration, path string) (t *rollup.Table, whole bool, err error) {
+	file, err := fsys.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return nil, false, err
+	}
+	t, whole = rollup.Decode(step, io.NewSectionReader(file, 0, size))
+	return t, whole, nil
 }
 
 // forget drops a file from the list, so that the keeper makes it again.
 func (r *rollups) forget(s *Store, step int, f rollupFile) {
-	if !s.sealedSegment(f.segment) {
+	if !s.segmentIDs()[f.segment] {
 		return // its records are deleted: what can be read of the sums is all there is
 	}
 	r.mu.Lock()

@@ -13,6 +13,13 @@ import (
 // admit answers the requests for which there is no room and returns the others. Events are precious and few: they may
 // use three quarters of the reserve that observations have to leave.
 func (s *Store) admit(group []*request) []*request {
+	if s.unsealed.Load() > maxUnsealed {
+		s.wake()
+		return slices.DeleteFunc(group, func(r *request) bool {
+			r.answer(fmt.Errorf("%w: files of records wait to be compressed", ErrBusy), false)
+			return true
+		})
+	}
 	free, err := s.fs.Free(s.cfg.Dir)
 	if err != nil {
 		return group // unknown: the write itself will say

@@ -9,9 +9,30 @@ import (
 // lookEvery is how often age is looked at when nothing else happens.
 const lookEvery = 10 * time.Second
 
-// maxRows bounds the sums that are in memory for a segment: records of many minutes or images make one for each. A row takes
-// some 330 bytes.
-const maxRows = 50_000
+// Bounds of what is in memory beside the files, in bytes.
+const (
+	// maxIndexed is for one segment: its index, and its sums. A usual one has some hundred KiB; names or minutes that are new
+	// with every record fill it, and the file is closed early.
+	maxIndexed = 16 << 20
+	// maxUnsealed is for all the segments that wait to be sealed: beyond, records are refused until the keeper has caught up.
+	maxUnsealed = 48 << 20
+)
+
+// weigh is what a segment that is not sealed takes in memory.
+func (s *Store) weigh(seg *segment.Segment) int { return seg.Bytes() + s.rollups.bytes(seg) }
+
+// weighUnsealed adds up what waits to be sealed.
+func (s *Store) weighUnsealed() {
+	total := 0
+	for _, stream := range Streams() {
+		for _, seg := range s.finished(stream) {
+			if !seg.Sealed() {
+				total += s.weigh(seg)
+			}
+		}
+	}
+	s.unsealed.Store(int64(total))
+}
 
 // active returns the segment that takes the next records of a stream.
 func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
@@ -40,7 +61,7 @@ func (s *Store) rotate() {
 		}
 		brief := seg.Brief()
 		old := s.cfg.Now().Sub(s.born[stream]) >= s.cfg.maxAge(Stream(stream))
-		full := brief.Bytes >= s.cfg.SegmentBytes || s.rollups.rows(seg) >= maxRows
+		full := brief.Bytes >= s.cfg.SegmentBytes || s.weigh(seg) >= maxIndexed
 		if brief.Records == 0 || !full && !old {
 			continue
 		}
@@ -53,6 +74,7 @@ func (s *Store) rotate() {
 		s.mu.Lock()
 		s.current[stream] = nil
 		s.mu.Unlock()
+		s.weighUnsealed()
 		s.wake()
 	}
 }

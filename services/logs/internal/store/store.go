@@ -53,6 +53,8 @@ type Store struct {
 	done  chan struct{} // closed when the committer has ended
 	bytes atomic.Int64  // of records that wait
 
+	unsealed atomic.Int64 // bytes in memory for the segments that wait to be sealed
+
 	failed    atomic.Pointer[error]
 	failure   chan struct{} // closed with failed
 	head      atomic.Uint64 // last published sequence number
@@ -107,6 +109,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s.seen.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
+	s.weighUnsealed()
 	go s.run()
 	s.idle.Go(s.keep)
 	for _, n := range notes {

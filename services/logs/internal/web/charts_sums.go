@@ -20,8 +20,13 @@ type archive struct {
 
 // Sums returns the roll-ups of one of rollup.Steps within [since, until) in order of time.
 func (a archive) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+	whole := rollup.NewRange(step) // parts of one bucket stand in different files
+	err := a.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, whole.Merge)
+	if err != nil {
+		return nil, err
+	}
 	var out []chart.Sum
-	err := a.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, func(k rollup.Key, r *rollup.Row) {
+	whole.Each(since.Unix(), until.Unix(), func(k rollup.Key, r *rollup.Row) {
 		r.Each(func(metric string, v rollup.Value) {
 			if !chart.Sums(metric) {
 				return
@@ -30,7 +35,7 @@ func (a archive) Sums(_ context.Context, step time.Duration, since, until time.T
 		})
 	})
 	slices.SortStableFunc(out, func(a, b chart.Sum) int { return a.At.Compare(b.At) })
-	return out, err
+	return out, nil
 }
 
 // recordsFor is the longest range whose records are read one by one: some 14 000 at ten containers, a quarter of a

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"gestor.local/logs/internal/disk"
 )
 
 // handle is an open file of a Mem.
@@ -76,6 +78,13 @@ func (h *handle) Size() (int64, error) {
 	h.mem.mu.Lock()
 	defer h.mem.mu.Unlock()
 	return int64(len(h.file.current)), nil
+}
+
+// Stat implements disk.File.
+func (h *handle) Stat() (disk.Info, error) {
+	h.mem.mu.Lock()
+	defer h.mem.mu.Unlock()
+	return h.file.info(), nil
 }
 
 // Close implements disk.File.

@@ -4,6 +4,7 @@ package disktest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -29,6 +30,7 @@ type Mem struct {
 	durable map[string]*inode
 	pending []change // of directory entries, since the last sync of each
 	locked  map[string]bool
+	inodes  uint64 // how many were made
 }
 
 // ErrShort makes a write stop half way.
@@ -36,6 +38,7 @@ var ErrShort = errors.New("short write")
 
 // inode is a file's content: what is on the platter, and what was done to it since.
 type inode struct {
+	number  uint64
 	synced  []byte
 	current []byte
 	pending []edit
@@ -81,7 +84,7 @@ func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 			return nil, err
 		}
 		if file == nil {
-			file = &inode{}
+			file = m.inode(nil)
 			m.files[name] = file
 			m.pending = append(m.pending, change{dir: path.Dir(name), to: name, file: file})
 		} else {
@@ -89,6 +92,27 @@ func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 		}
 	}
 	return &handle{mem: m, file: file, name: name}, nil
+}
+
+// inode makes a file of what is on the platter.
+func (m *Mem) inode(content []byte) *inode {
+	m.inodes++
+	return &inode{number: m.inodes, synced: content, current: slices.Clone(content)}
+}
+
+func (f *inode) info() disk.Info {
+	return disk.Info{Size: int64(len(f.current)), Inode: f.number}
+}
+
+// Stat implements disk.FS.
+func (m *Mem) Stat(name string) (disk.Info, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	file := m.files[name]
+	if file == nil {
+		return disk.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return file.info(), nil
 }
 
 // Append implements disk.FS.
@@ -185,7 +209,7 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.locked[name] {
-		return nil, errors.New("locked")
+		return nil, fmt.Errorf("lock %s: %w", name, disk.ErrHeld)
 	}
 	m.locked[name] = true
 	return closer(func() { m.locked[name] = false }), nil
@@ -209,7 +233,7 @@ func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	}
 	for name, file := range names {
 		content := file.afterCrash(rng)
-		copied := &inode{synced: content, current: slices.Clone(content)}
+		copied := after.inode(content)
 		after.files[name], after.durable[name] = copied, copied
 	}
 	return after
