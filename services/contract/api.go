@@ -35,9 +35,12 @@ const (
 
 // IngestResult answers POST /v1/records.
 type IngestResult struct {
-	Accepted   int        `json:"accepted"`
-	Duplicates int        `json:"duplicates"`
-	Rejected   []Rejected `json:"rejected,omitempty"`
+	Accepted   int `json:"accepted"`
+	Duplicates int `json:"duplicates"`
+	// DuplicateRanges says which they are: first and last line of each row of them, 1-based positions in the request. It is
+	// left out where there are more rows than an answer should hold.
+	DuplicateRanges [][2]int   `json:"duplicate_ranges,omitempty"`
+	Rejected        []Rejected `json:"rejected,omitempty"`
 	// FirstSeq and LastSeq are the range given to the accepted ones, 0 when none was.
 	FirstSeq uint64 `json:"first_seq,omitempty"`
 	LastSeq  uint64 `json:"last_seq,omitempty"`

@@ -26,6 +26,8 @@ const (
 	backoffFirst   = 500 * time.Millisecond
 	backoffLongest = 30 * time.Second
 	retryAfterMax  = 5 * time.Minute
+	// keepArrived is how long files stay whose records have arrived: longer than it takes to copy a data folder.
+	keepArrived = 15 * time.Minute
 )
 
 // Config says where the spool lies and where its records go.
@@ -83,6 +85,9 @@ func (c Config) validate() error {
 func (c Config) segmentBytes() int64 {
 	return min(max(c.MaxBytes/32, contract.MaxRecordBytes), 4<<20)
 }
+
+// arrivedBytes bounds the files whose records have arrived.
+func (c Config) arrivedBytes() int64 { return c.MaxBytes / 4 }
 
 // reserve is kept free for the spool's own reports, so that "the spool is full" can always be written down.
 func (c Config) reserve() int64 { return max(c.MaxBytes/64, 8<<10) }

@@ -19,12 +19,23 @@
 // and producer; so each new spool draws 8 random hex digits that it appends to the boot id of every record
 // ("<boot id>.<spool id>"). A lost folder costs the records in it and never the uniqueness of later ones.
 //
+// A number may be used twice all the same: an older copy of the folder is put back, or somebody else stores records under
+// this identity. The log service then calls a record a duplicate that was never sent before. That is a conflict: the spool
+// draws another id and sends the record again (system, identity_conflict).
+//
+// # Copies
+//
+// A copy of the folder and of the log service's records that is taken while both are in use must hold every record in one of
+// the two, whichever was copied first. So files stay for a while after their records have arrived (keepArrived), and what the
+// files hold is sent once more by the next process that opens them.
+//
 // # Files
 //
 //	events-<first pseq>.ndjson        decision, action, launch, system
 //	observations-<first pseq>.ndjson  host, container
 //	state.json                        spool id, last pseq known to be given, last pseq delivered (and of the
-//	                                  events alone, while they go ahead); replaced by rename
+//	                                  events alone, while they go ahead), records that wait for a new id;
+//	                                  replaced by rename
 //	quarantine.ndjson                 records nobody will accept, each with the reason; bounded, one older generation;
 //	                                  of a text longer than any record the beginning
 //	LOCK                              held while open: one process a spool

@@ -12,6 +12,7 @@ const (
 	EventDropped     = "spool_dropped"     // observations dropped for want of space: records, first_pseq, last_pseq, since, until
 	EventQuarantined = "spool_quarantined" // a record that nobody takes was put aside: reason
 	EventDamaged     = "spool_damaged"     // found at open: torn_bytes, bad_lines
+	EventConflict    = "identity_conflict" // another sender used the spool's numbers: records, first_pseq, last_pseq, was, now
 	EventMoved       = "spool_moved"       // its files were deleted or replaced while it was open: file, waiting, lost, first_pseq, last_pseq
 )
 

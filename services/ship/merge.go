@@ -2,29 +2,37 @@ package ship
 
 import "slices"
 
+// item is one undelivered record and where it lies.
+type item struct {
+	stream  *stream
+	segment *segment
+	entry
+}
+
 // merge walks the undelivered records of two streams in order of pseq.
-func merge(a, b *stream) func() (*segment, entry, bool) {
+func merge(a, b *stream) func() (item, bool) {
 	left, right := walk(a), walk(b)
-	return func() (*segment, entry, bool) {
+	return func() (item, bool) {
 		switch {
 		case left.end() && right.end():
-			return nil, entry{}, false
-		case right.end() || (!left.end() && left.entry().pseq < right.entry().pseq):
-			return left.take()
+			return item{}, false
+		case right.end() || (!left.end() && left.item().pseq < right.item().pseq):
+			return left.take(), true
 		default:
-			return right.take()
+			return right.take(), true
 		}
 	}
 }
 
 // walker is a position in a stream.
 type walker struct {
+	stream   *stream
 	segments []*segment
 	i        int
 }
 
 func walk(st *stream) *walker {
-	w := &walker{segments: slices.Clone(st.segments)}
+	w := &walker{stream: st, segments: slices.Clone(st.segments)}
 	w.skip()
 	return w
 }
@@ -35,12 +43,13 @@ func (w *walker) skip() {
 	}
 }
 
-func (w *walker) end() bool    { return len(w.segments) == 0 }
-func (w *walker) entry() entry { return w.segments[0].entries[w.i] }
+func (w *walker) end() bool { return len(w.segments) == 0 }
 
-func (w *walker) take() (*segment, entry, bool) {
-	seg, e := w.segments[0], w.entry()
+func (w *walker) item() item { return item{w.stream, w.segments[0], w.segments[0].entries[w.i]} }
+
+func (w *walker) take() item {
+	it := w.item()
 	w.i++
 	w.skip()
-	return seg, e, true
+	return it
 }

@@ -47,8 +47,9 @@ func (s *spool) ensure() error {
 	if err != nil {
 		return fmt.Errorf("%w (%s): %w", ErrMoved, what, err)
 	}
-	s.moved = fmt.Errorf("%w (%s): %d records that wait were written again, %d are lost", ErrMoved, what, s.records(), lost.records)
-	if err := s.report(lost.movedBody(what, s.records())); err != nil {
+	again, _ := s.waiting()
+	s.moved = fmt.Errorf("%w (%s): %d records that wait were written again, %d are lost", ErrMoved, what, again, lost.records)
+	if err := s.report(lost.movedBody(what, again)); err != nil {
 		s.cfg.Log("the spool could not write a report of its own", err) // what could be saved is saved
 	}
 	return nil

@@ -111,7 +111,7 @@ func isReport(text []byte) bool {
 		return false
 	}
 	switch head.Event {
-	case EventDropped, EventQuarantined, EventDamaged, EventMoved:
+	case EventDropped, EventQuarantined, EventDamaged, EventMoved, EventConflict:
 		return true
 	default:
 		return false

@@ -2,9 +2,11 @@ package ship
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -26,6 +28,8 @@ type segment struct {
 	size    int64
 	entries []entry // undelivered
 	dirty   bool    // written since the last sync
+	// arrived is when the last of its records was delivered, zero while one waits.
+	arrived time.Time
 }
 
 // damage is what reading a segment found wrong.
@@ -50,9 +54,9 @@ func createSegment(path string) (*segment, error) {
 	return &segment{path: path, file: f, dirty: true}, nil
 }
 
-// openSegment reads a file left by an earlier run. Records up to delivered are skipped; those that do not come after the
-// given pseq are damage. A file with damage is to be mended before it is used.
-func openSegment(path string, delivered, after uint64) (*segment, damage, error) {
+// openSegment reads a file left by an earlier run. Records that do not come after the given pseq are damage. A file with
+// damage is to be mended before it is used.
+func openSegment(path string, after uint64) (*segment, damage, error) {
 	var harm damage
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -65,12 +69,12 @@ func openSegment(path string, delivered, after uint64) (*segment, damage, error)
 		return nil, harm, err
 	}
 	s := &segment{path: path, file: f, size: int64(whole), dirty: true}
-	harm.bad = s.index(text, delivered, after)
+	harm.bad = s.index(text, after)
 	return s, harm, nil
 }
 
 // index fills the entries from the file's text and returns the lines that are not records.
-func (s *segment) index(text []byte, delivered, after uint64) (bad []badLine) {
+func (s *segment) index(text []byte, after uint64) (bad []badLine) {
 	var off int64
 	for line := range bytes.Lines(text) {
 		var head struct {
@@ -83,9 +87,7 @@ func (s *segment) index(text []byte, delivered, after uint64) (bad []badLine) {
 			bad = append(bad, badLine{off, bytes.Clone(line)})
 		default:
 			after = head.PSeq
-			if head.PSeq > delivered {
-				s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
-			}
+			s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
 		}
 		off += int64(len(line))
 	}
@@ -123,8 +125,14 @@ func (s *segment) write(lines []line) (broken bool, err error) {
 		s.entries = append(s.entries, entry{l.pseq, s.size, int32(len(l.text)), l.at.UnixMilli()})
 		s.size += int64(len(l.text))
 	}
-	s.dirty = true
+	s.dirty, s.arrived = true, time.Time{}
 	return false, nil
+}
+
+// after are the undelivered records with a higher pseq.
+func (s *segment) after(pseq uint64) []entry {
+	i, _ := slices.BinarySearchFunc(s.entries, pseq+1, func(e entry, p uint64) int { return cmp.Compare(e.pseq, p) })
+	return s.entries[i:]
 }
 
 func (s *segment) sync() error {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -113,7 +115,37 @@ func check(r contract.IngestResult, sent int) error {
 			return fmt.Errorf("send records: the log service rejects line %d of %d", one.Line, sent)
 		}
 	}
+	return checkRanges(r, sent)
+}
+
+// checkRanges holds the duplicates that are named against their number. Their names may be left out.
+func checkRanges(r contract.IngestResult, sent int) error {
+	after, named := 0, 0
+	for _, row := range r.DuplicateRanges {
+		if row[0] <= after || row[1] < row[0] || row[1] > sent {
+			return fmt.Errorf("send records: the log service calls lines %d to %d of %d duplicates", row[0], row[1], sent)
+		}
+		after, named = row[1], named+row[1]-row[0]+1
+	}
+	if named > 0 && named != r.Duplicates {
+		return fmt.Errorf("send records: the log service counts %d duplicates and names %d", r.Duplicates, named)
+	}
 	return nil
+}
+
+// mayHaveArrived says whether records may be stored by a request that ended so. The log service stores nothing of a
+// request that it answers with an error, unless the error is its own fault.
+func mayHaveArrived(err error) bool {
+	var answer *sendError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &answer):
+		return !answer.own || answer.status == http.StatusInternalServerError
+	case errors.As(err, &op):
+		return op.Op != "dial"
+	default:
+		return true
+	}
 }
 
 // detail is what a problem document (RFC 9457) says, or the beginning of any other text.

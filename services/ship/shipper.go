@@ -40,6 +40,10 @@ type Stats struct {
 	// Since Open: Delivered arrived (Duplicates of them had arrived before), Dropped observations for want of space,
 	// Quarantined records that nobody takes, Failures requests without success.
 	Delivered, Duplicates, Dropped, Quarantined, Failures uint64
+	// Conflicts counts the records that were sent again under a new identity, since another sender had used their numbers;
+	// LastConflict is when that was last found.
+	Conflicts    uint64
+	LastConflict time.Time
 	// LastSuccess is zero until a request succeeded; LastError is "" after one that did, unless observations still wait
 	// for room in the log service.
 	LastSuccess time.Time
@@ -152,7 +156,7 @@ func (s *Shipper) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.stats
-	st.Records, st.Bytes = s.spool.records(), s.spool.bytes()
+	st.Records, st.Bytes = s.spool.waiting()
 	st.Dropped, st.Quarantined = s.spool.dropped, s.spool.quarantine.count
 	if at, ok := s.spool.oldest(); ok {
 		st.OldestAge = max(time.Since(at), 0)
@@ -176,6 +180,13 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spool.busy = 0
+	var taken []uint64
+	if err == nil {
+		taken = b.swallowed(s.spool.known, result)
+	}
+	if mayHaveArrived(err) {
+		b.markSent()
+	}
 	var answer *sendError
 	if errors.As(err, &answer) && answer.content() {
 		return s.narrow(b, answer)
@@ -186,7 +197,23 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 		s.noteFailure("the log service does not take records; they wait on disk", err)
 		return 0, err
 	}
+	if len(taken) > 0 {
+		return 0, s.conflict(b, taken)
+	}
 	return len(b.lines), s.settle(b, result)
+}
+
+// conflict gives records of the batch, whose numbers somebody else has used, another identity. The whole batch is sent again.
+func (s *Shipper) conflict(b batch, taken []uint64) error {
+	s.stats.Conflicts += uint64(len(taken))
+	s.stats.LastConflict = time.Now()
+	s.stats.Failures++
+	err := s.spool.conflict(b, taken)
+	if err == nil {
+		err = fmt.Errorf("send records: %d of them bear numbers that another sender has used; they are sent again under a new identity", len(taken))
+	}
+	s.noteFailure("another sender has used this spool's numbers", err)
+	return err
 }
 
 // take chooses the next batch. A log service whose disk runs low refuses every request that holds an observation and
@@ -223,7 +250,8 @@ func (s *Shipper) settle(b batch, result contract.IngestResult) error {
 		s.noteFailure("what the log service took could not be marked as delivered; it is sent again", err)
 		return err
 	}
-	if observationsWait := b.eventsOnly && s.spool.observations.records() > 0; !observationsWait {
+	waiting, _ := s.spool.observations.waiting()
+	if observationsWait := b.eventsOnly && waiting > 0; !observationsWait {
 		if s.stats.LastError != "" {
 			s.cfg.Log("the log service takes records again", nil)
 		}
@@ -243,7 +271,7 @@ func (s *Shipper) settle(b batch, result contract.IngestResult) error {
 func (s *Shipper) forget(b batch, rejected []contract.Rejected) error {
 	slices.SortFunc(rejected, func(x, y contract.Rejected) int { return x.Line - y.Line })
 	for _, one := range rejected {
-		if err := s.spool.reject(b.lines[one.Line-1], one.Reason); err != nil {
+		if err := s.spool.reject(b.items[one.Line-1], b.lines[one.Line-1], one.Reason); err != nil {
 			return err
 		}
 	}

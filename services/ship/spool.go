@@ -1,9 +1,9 @@
 package ship
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -32,8 +32,8 @@ type spool struct {
 	lock         *os.File
 	state        state
 	last         uint64 // last pseq given
+	known        uint64 // last pseq given before this process: whether those were sent nobody can say
 	busy         uint64 // last pseq of the batch that is being sent, 0 when no observation is
-	aside        uint64 // last pseq that the log service did not take and that was put aside
 	events       stream
 	observations stream
 	quarantine   quarantine
@@ -85,6 +85,7 @@ func (s *spool) recover() (err error) {
 		}
 	}
 	s.last = max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq(), s.observations.lastPSeq())
+	s.known = s.last
 	if found == (harm{}) {
 		return nil
 	}
@@ -121,9 +122,15 @@ func (s *spool) append(records []contract.Record) error {
 	return nil
 }
 
-// makeRoom drops the oldest observations until need bytes fit or nothing is left to drop.
+// makeRoom deletes what has arrived and then drops the oldest observations, until need bytes fit or nothing is left to drop.
 func (s *spool) makeRoom(need int64) error {
 	for !s.fits(need) {
+		if ok, err := s.discardSettled(); ok || err != nil {
+			if err != nil {
+				return fmt.Errorf("delete delivered records: %w", err)
+			}
+			continue
+		}
 		gone, ok, err := s.observations.discardOldest(s.busy, s.remember)
 		if err != nil {
 			return fmt.Errorf("drop observations: %w", err)
@@ -132,10 +139,22 @@ func (s *spool) makeRoom(need int64) error {
 			return nil
 		}
 		for _, e := range gone {
-			s.drop(e.pseq, time.UnixMilli(e.at))
+			if e.pseq > s.observations.settled {
+				s.drop(e.pseq, time.UnixMilli(e.at))
+			}
 		}
 	}
 	return nil
+}
+
+// discardSettled deletes the oldest file of which every record has arrived, false when there is none.
+func (s *spool) discardSettled() (bool, error) {
+	for _, st := range s.streams() {
+		if ok, err := st.discardSettled(s.busy); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
 }
 
 // remember notes that numbers up to pseq were given, durably, unless that will still be seen when the file that ends with
@@ -254,26 +273,23 @@ func (s *spool) refuse(text []byte, reason string) error {
 
 // reject puts a record that the log service does not take aside, once: a batch may have to be sent again. Within a batch
 // it is called in order of pseq.
-func (s *spool) reject(text []byte, reason string) error {
-	var head struct {
-		PSeq uint64 `json:"pseq"`
-	}
-	readable := json.Unmarshal(text, &head) == nil // it was when it was written; a disk may say otherwise now
-	if readable && head.PSeq <= s.aside {
+func (s *spool) reject(it item, text []byte, reason string) error {
+	if it.pseq <= it.stream.aside {
 		return nil
 	}
 	if err := s.refuse(text, reason); err != nil {
 		return err
 	}
-	s.aside = max(s.aside, head.PSeq)
+	it.stream.aside = it.pseq
 	return nil
 }
 
 // batch is a request's records, in order of pseq.
 type batch struct {
-	lines      [][]byte
-	last       uint64 // pseq of the last line
-	eventsOnly bool   // observations with lower numbers may wait still
+	items      []item
+	lines      [][]byte // of the items
+	last       uint64   // pseq of the last line
+	eventsOnly bool     // observations with lower numbers may wait still
 }
 
 // batch returns the next undelivered records, or the next events alone. They are on stable storage.
@@ -282,25 +298,26 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	if err := s.ensure(); err != nil {
 		return b, err
 	}
-	for _, st := range s.streams() {
-		if err := st.sync(); err != nil {
-			return b, s.fail(fmt.Errorf("sync spool: %w", err))
-		}
+	if err := s.renumber(); err != nil {
+		return b, err
+	}
+	if err := s.sync(); err != nil {
+		return b, err
 	}
 	next := merge(&s.events, &s.observations)
 	if eventsOnly {
 		next = merge(&s.events, new(stream))
 	}
 	for size := int32(0); len(b.lines) < limit && size < batchBytes; {
-		seg, e, ok := next()
+		it, ok := next()
 		if !ok {
 			break
 		}
-		text, err := seg.read(e)
+		text, err := it.segment.read(it.entry)
 		if err != nil {
 			return b, s.fail(err)
 		}
-		b.lines, b.last, size = append(b.lines, text), e.pseq, size+e.size
+		b.items, b.lines, b.last, size = append(b.items, it), append(b.lines, text), it.pseq, size+it.size
 	}
 	if !eventsOnly {
 		s.busy = b.last
@@ -308,7 +325,17 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	return b, nil
 }
 
-// delivered forgets the records of a batch and what came before, durably, and gives their space back. After an error that
+// sync puts everything written so far on stable storage.
+func (s *spool) sync() error {
+	for _, st := range s.streams() {
+		if err := st.sync(); err != nil {
+			return s.fail(fmt.Errorf("sync spool: %w", err))
+		}
+	}
+	return nil
+}
+
+// delivered forgets the records of a batch and what came before, durably, and in time gives their space back. After an error that
 // does not wrap ErrFailed they wait as before, and sending them again is all that is needed.
 func (s *spool) delivered(b batch) error {
 	s.busy = 0
@@ -331,7 +358,7 @@ func (s *spool) delivered(b batch) error {
 	}
 	for _, st := range done {
 		st.delivered(b.last)
-		if err := st.discardDelivered(); err != nil {
+		if err := st.discardArrived(time.Now().Add(-keepArrived), s.cfg.arrivedBytes()/2); err != nil {
 			return s.fail(fmt.Errorf("delete delivered records: %w", err))
 		}
 	}
@@ -355,12 +382,24 @@ func (s *spool) discardBefore(streams []*stream, pseq uint64) error {
 
 func (s *spool) bytes() int64 { return s.events.bytes() + s.observations.bytes() }
 
-func (s *spool) records() int { return s.events.records() + s.observations.records() }
+// waiting is the number and the size of the records that still have to arrive.
+func (s *spool) waiting() (records int, bytes int64) {
+	for _, st := range s.streams() {
+		r, b := st.waiting()
+		records, bytes = records+r, bytes+b
+	}
+	return records, bytes
+}
 
 // oldest is the time of the oldest record that waits.
 func (s *spool) oldest() (at time.Time, ok bool) {
-	_, e, ok := merge(&s.events, &s.observations)()
-	return time.UnixMilli(e.at), ok
+	first := entry{pseq: math.MaxUint64}
+	for _, st := range s.streams() {
+		if e, waits := st.oldest(); waits && e.pseq < first.pseq {
+			first, ok = e, true
+		}
+	}
+	return time.UnixMilli(first.at), ok
 }
 
 func (s *spool) close() {

@@ -228,12 +228,12 @@ func TestDeliveredFilesMakeRoomForTheState(t *testing.T) {
 	for i := range uint64(900) {
 		appendAll(t, s, launch(i+1))
 	}
-	before := s.Stats().Bytes
+	before := s.spool.bytes()
 	blockState(t, dir, true)
 	if _, err := s.next(t.Context()); err == nil || errors.Is(err, ErrFailed) {
 		t.Fatalf("%v, want an error that is not final", err)
 	}
-	if after := s.Stats().Bytes; after > before/2 {
+	if after := s.spool.bytes(); after > before/2 {
 		t.Errorf("%d bytes on disk after the delivery of %d", after, before)
 	}
 	s.spool.close() // dies, with the old state

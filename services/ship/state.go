@@ -21,15 +21,17 @@ type state struct {
 	Delivered uint64 `json:"delivered"`
 	// Events is the last pseq up to which no event needs sending; only when it is above Delivered has it a meaning.
 	Events uint64 `json:"events_delivered,omitempty"`
+	// Again are the records, by ranges of pseq, that still have to be given the spool id (see conflict.go).
+	Again [][2]uint64 `json:"again,omitempty"`
 }
 
 // after is the state once a batch has arrived and the numbers up to given are in use.
 func (st state) after(b batch, given uint64) state {
 	st.LastPSeq = given
 	if b.eventsOnly {
-		st.Events = b.last
+		st.Events = max(st.Events, b.last)
 	} else {
-		st.Delivered = b.last
+		st.Delivered = max(st.Delivered, b.last)
 	}
 	return st
 }
@@ -66,11 +68,19 @@ func loadState(dir string) (st state, fresh bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return st, false, fmt.Errorf("read spool state: %w", err)
 	}
-	id := make([]byte, 4)
-	_, _ = rand.Read(id) // never fails (crypto/rand)
-	st = state{Spool: hex.EncodeToString(id)}
+	st = state{Spool: newID()}
 	return st, true, st.save(dir)
 }
+
+// newID draws a spool id.
+func newID() string {
+	id := make([]byte, idLength/2)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	return hex.EncodeToString(id)
+}
+
+// idLength is that of a spool id in hex digits.
+const idLength = 8
 
 // save replaces the state file: after it returns nil a power cut cannot bring the old state back.
 func (st state) save(dir string) error {

@@ -34,17 +34,25 @@ type stream struct {
 	segmentBytes int64
 	segments     []*segment
 	newFile      bool // the folder must be synced too
+	// settled is the pseq up to which an earlier run was done with every record. What the files hold of them is sent once
+	// more: see the package comment, Copies.
+	settled uint64
+	// sent is the pseq up to which records may have reached the log service under this process.
+	sent uint64
+	// aside is the last pseq that the log service did not take and that was put aside.
+	aside uint64
 }
 
 // open reads the stream's files, oldest first, and hands those with damage to mend.
-func (st *stream) open(delivered uint64, mend func(*segment, damage) error) error {
+func (st *stream) open(settled uint64, mend func(*segment, damage) error) error {
+	st.settled, st.aside = settled, settled
 	paths, err := st.paths()
 	if err != nil {
 		return err
 	}
 	last := uint64(0)
 	for _, path := range paths {
-		seg, harm, err := openSegment(path, delivered, last)
+		seg, harm, err := openSegment(path, last)
 		if err != nil {
 			return fmt.Errorf("open segment %s: %w", path, err)
 		}
@@ -57,7 +65,7 @@ func (st *stream) open(delivered uint64, mend func(*segment, damage) error) erro
 			return fmt.Errorf("mend segment %s: %w", path, err)
 		}
 	}
-	return st.discardDelivered()
+	return st.discardArrived(time.Now(), 0)
 }
 
 // paths lists the stream's files, oldest first: their names sort by first pseq. The folder's own name may hold anything,
@@ -75,7 +83,7 @@ func (st *stream) paths() (paths []string, err error) {
 	return paths, nil
 }
 
-// lastPSeq is the highest pseq in the stream's files, delivered ones included only while their file exists.
+// lastPSeq is the highest pseq of the undelivered records.
 func (st *stream) lastPSeq() (last uint64) {
 	for _, seg := range st.segments {
 		for _, e := range seg.entries {
@@ -119,8 +127,51 @@ func (st *stream) sync() error {
 	return nil
 }
 
-// discardDelivered deletes the files that hold nothing undelivered.
-func (st *stream) discardDelivered() error { return st.discardBefore(0) }
+// discardArrived deletes the files, from the oldest on, whose records all arrived before the given time, and those that
+// take more room than the given.
+func (st *stream) discardArrived(before time.Time, room int64) error {
+	for len(st.segments) > 0 && len(st.segments[0].entries) == 0 {
+		if st.segments[0].arrived.After(before) && st.arrivedBytes() <= room {
+			return nil
+		}
+		if err := st.discardFirst(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrivedBytes is the size of the files that discardArrived may delete.
+func (st *stream) arrivedBytes() (n int64) {
+	for _, seg := range st.segments {
+		if len(seg.entries) > 0 {
+			return n
+		}
+		n += seg.size
+	}
+	return n
+}
+
+// discardSettled deletes the oldest file if nothing in it waits to be sent for the first time and nothing of it is being
+// sent; ok is false when there is none.
+func (st *stream) discardSettled(busy uint64) (ok bool, err error) {
+	if len(st.segments) == 0 {
+		return false, nil
+	}
+	seg := st.segments[0]
+	if len(seg.after(st.settled)) > 0 || (len(seg.entries) > 0 && seg.entries[0].pseq <= busy) {
+		return false, nil
+	}
+	return true, st.discardFirst()
+}
+
+func (st *stream) discardFirst() error {
+	if err := st.segments[0].remove(); err != nil {
+		return err
+	}
+	st.segments = st.segments[1:]
+	return nil
+}
 
 // discardBefore deletes the files, from the oldest on, whose records all come before pseq.
 func (st *stream) discardBefore(pseq uint64) error {
@@ -129,10 +180,9 @@ func (st *stream) discardBefore(pseq uint64) error {
 		if n := len(seg.entries); n > 0 && seg.entries[n-1].pseq >= pseq {
 			return nil
 		}
-		if err := seg.remove(); err != nil {
+		if err := st.discardFirst(); err != nil {
 			return err
 		}
-		st.segments = st.segments[1:]
 	}
 	return nil
 }
@@ -158,7 +208,7 @@ func (st *stream) discardOldest(busy uint64, before func(last uint64) error) (go
 	return nil, false, nil
 }
 
-// delivered forgets every record up to pseq.
+// delivered forgets every record up to pseq; their files stay for a while.
 func (st *stream) delivered(pseq uint64) {
 	for _, seg := range st.segments {
 		n := 0
@@ -168,6 +218,9 @@ func (st *stream) delivered(pseq uint64) {
 		seg.entries = seg.entries[n:]
 		if len(seg.entries) > 0 {
 			return
+		}
+		if seg.arrived.IsZero() {
+			seg.arrived = time.Now()
 		}
 	}
 }
@@ -179,11 +232,26 @@ func (st *stream) bytes() (n int64) {
 	return n
 }
 
-func (st *stream) records() (n int) {
+// waiting is the number and the size of the records that no run was done with.
+func (st *stream) waiting() (records int, bytes int64) {
 	for _, seg := range st.segments {
-		n += len(seg.entries)
+		left := seg.after(st.settled)
+		records += len(left)
+		for _, e := range left {
+			bytes += int64(e.size)
+		}
 	}
-	return n
+	return records, bytes
+}
+
+// oldest is the first of them.
+func (st *stream) oldest() (e entry, ok bool) {
+	for _, seg := range st.segments {
+		if left := seg.after(st.settled); len(left) > 0 {
+			return left[0], true
+		}
+	}
+	return entry{}, false
 }
 
 func (st *stream) close() {

@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 
 	"gestor.local/contract"
@@ -140,6 +142,7 @@ func (s *Service) take(r *http.Request) contract.IngestResult {
 			result.Rejected = append(result.Rejected, contract.Rejected{Line: n, Reason: reason})
 		case duplicate:
 			result.Duplicates++
+			result.DuplicateRanges = append(result.DuplicateRanges, [2]int{n, n})
 		default:
 			result.Accepted++
 		}
@@ -183,6 +186,13 @@ func (s *Service) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
+}
+
+// Copy is another service that holds what this one holds now.
+func (s *Service) Copy() *Service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Service{Reject: s.Reject, seen: maps.Clone(s.seen), records: slices.Clone(s.records)}
 }
 
 // Client returns a client whose requests reach the service without a network, so that tests may run it under a fake

@@ -34,6 +34,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	m.summary("start_duration_seconds", "Length of starts, the last 10,000.", r.Took)
 	m.gauge("spool_records", "Records that wait for the log service.", spool.Records)
 	m.counter("delivered_records_total", "Records that arrived.", spool.Delivered)
+	m.counter("identity_conflicts_total", "Records sent again under a new identity, since somebody else had used their numbers.", spool.Conflicts)
 }
 
 // metrics writes metrics of one collection; names get the prefix gestor_generator_.

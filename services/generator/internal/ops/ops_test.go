@@ -67,7 +67,7 @@ func TestMetricsFollowTheRules(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
-	if n := testutil.CollectAndCount(collector{full}); n != 11 {
-		t.Errorf("%d metrics, want 11", n)
+	if n := testutil.CollectAndCount(collector{full}); n != 12 {
+		t.Errorf("%d metrics, want 12", n)
 	}
 }

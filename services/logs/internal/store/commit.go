@@ -21,6 +21,8 @@ const (
 // Result says what became of the records of one Append.
 type Result struct {
 	Accepted, Duplicates int
+	// DuplicateRanges are the first and last index of each row of duplicates.
+	DuplicateRanges [][2]int
 	// First and Last are the lowest and highest number given to one of the accepted, 0 when none was.
 	First, Last uint64
 	Durable     bool
@@ -42,6 +44,16 @@ type RefusedError struct{ Refused []Refusal }
 // Error implements error.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%d records are refused: %s", len(e.Refused), e.Refused[0].Reason)
+}
+
+// duplicate notes that the record at index i was stored before; i rises from call to call.
+func (r *Result) duplicate(i int) {
+	r.Duplicates++
+	if n := len(r.DuplicateRanges); n > 0 && r.DuplicateRanges[n-1][1] == i-1 {
+		r.DuplicateRanges[n-1][1] = i
+		return
+	}
+	r.DuplicateRanges = append(r.DuplicateRanges, [2]int{i, i})
 }
 
 // request is one Append on its way through the committer.
@@ -247,7 +259,7 @@ func (s *Store) classify(r *request) {
 		case fresh:
 			r.result.Accepted++
 		default:
-			r.result.Duplicates++
+			r.result.duplicate(i)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -190,6 +191,35 @@ func TestPostTellsEveryRecordsFate(t *testing.T) {
 	w := a.do("POST", "/v1/records", strings.NewReader(array), "Content-Type", "application/json; charset=utf-8")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"accepted":2`) {
 		t.Errorf("array: %d %s", w.Code, w.Body)
+	}
+}
+
+// A sender has to know which of its records were there before: one that it never sent is a number that somebody else used.
+func TestPostNamesTheDuplicates(t *testing.T) {
+	a := newAPI(t)
+	a.post("/v1/records", systemLine(2, "")+systemLine(3, "")+systemLine(5, "")+systemLine(6, ""))
+	bad := "{not json\n"
+	for _, tt := range []struct {
+		name, body string
+		want       [][2]int
+	}{
+		{"none", systemLine(10, ""), nil},
+		{"all", systemLine(2, "") + systemLine(3, ""), [][2]int{{1, 2}}},
+		{"between new ones", systemLine(11, "") + systemLine(2, "") + systemLine(3, "") + systemLine(12, "") + systemLine(5, ""), [][2]int{{2, 3}, {5, 5}}},
+		{"around a bad line", systemLine(2, "") + bad + systemLine(3, "") + "\n" + systemLine(5, ""), [][2]int{{1, 1}, {3, 4}}},
+		{"twice in one body", systemLine(13, "") + systemLine(13, ""), [][2]int{{2, 2}}},
+	} {
+		_, got := a.post("/v1/records", tt.body)
+		if diff := cmp.Diff(tt.want, got.DuplicateRanges); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	var many strings.Builder
+	for i := range 1001 {
+		many.WriteString(systemLine(2, "") + systemLine(1000+i, ""))
+	}
+	if _, got := a.post("/v1/records", many.String()); got.Duplicates != 1001 || got.DuplicateRanges != nil {
+		t.Errorf("%d duplicates in %d rows, want the number alone", got.Duplicates, len(got.DuplicateRanges))
 	}
 }
 

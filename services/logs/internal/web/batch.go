@@ -31,6 +31,28 @@ func (b *batch) reset() bool {
 	return cap(b.records) <= 2048 && cap(b.arena) <= largestKept
 }
 
+// lineRanges are ranges of records as ranges of lines: a range ends where a rejected line stands between two records. More
+// than an answer should hold are none at all, so that nobody takes a part for the whole.
+func (b *batch) lineRanges(records [][2]int) (lines [][2]int) {
+	for _, r := range records {
+		for i := r[0]; i <= r[1]; i++ {
+			n := b.places[i]
+			if last := len(lines) - 1; last >= 0 && lines[last][1] == n-1 {
+				lines[last][1] = n
+				continue
+			}
+			lines = append(lines, [2]int{n, n})
+		}
+	}
+	if len(lines) > maxRanges {
+		return nil
+	}
+	return lines
+}
+
+// maxRanges bounds the rows of duplicates in an answer; a sender of batches of up to twice as many records never meets it.
+const maxRanges = 1000
+
 // Bounds of the list in an answer: beyond it rejected records are counted, and a reason, which may quote the record, is
 // cut.
 const (

@@ -144,7 +144,7 @@ func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 	}
 	b.refused(result.Refused)
 	c.JSON(http.StatusOK, ingestResult{IngestResult: contract.IngestResult{
-		Accepted: result.Accepted, Duplicates: result.Duplicates, Rejected: b.rejected,
+		Accepted: result.Accepted, Duplicates: result.Duplicates, DuplicateRanges: b.lineRanges(result.DuplicateRanges), Rejected: b.rejected,
 		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
 		SyncUS: uint64(result.Sync.Microseconds()),
 	}, RejectedMore: b.unlisted})

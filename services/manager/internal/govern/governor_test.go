@@ -602,3 +602,21 @@ func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestAnIdentityConflictIsAConditionForAnHour(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.spool.wait(ship.Stats{Conflicts: 326, LastConflict: time.Now().Add(-50 * time.Minute)})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, held := w.reports.condition(govern.ConditionConflict); !held || c.Gate || !strings.Contains(c.Text, "326 records") {
+			t.Errorf("condition %+v", c)
+		}
+		if err := w.run(15 * time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if c, held := w.reports.condition(govern.ConditionConflict); held {
+			t.Errorf("condition %+v", c)
+		}
+	})
+}

@@ -66,6 +66,9 @@ func gateCondition(f finding) Condition {
 	return c
 }
 
+// conflictShown is long enough for somebody who looks now and then.
+const conflictShown = time.Hour
+
 // troubles are the conditions that do not keep the manager from acting.
 func (g *Governor) troubles(t *tick) (out []Condition) {
 	if g.policyProblem != "" {
@@ -73,6 +76,10 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	}
 	if s := g.Spool.Stats(); s.LastError != "" && s.OldestAge > time.Duration(g.Policy.Tick) {
 		out = append(out, condition(ConditionWaits, fmt.Sprintf("%d of them, the oldest for %s: %s", s.Records, s.OldestAge.Round(time.Second), s.LastError), false))
+	}
+	if s := g.Spool.Stats(); !s.LastConflict.IsZero() && t.at.Sub(s.LastConflict) < conflictShown {
+		out = append(out, condition(ConditionConflict, fmt.Sprintf("%d records were sent again under a new identity, the last at %s",
+			s.Conflicts, s.LastConflict.UTC().Format(time.RFC3339)), false))
 	}
 	if len(g.stuck) > 0 {
 		out = append(out, condition(ConditionStuck, g.named(t, slices.Sorted(maps.Keys(g.stuck))), false))

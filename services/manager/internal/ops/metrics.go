@@ -32,6 +32,9 @@ type Metrics struct {
 	spool      *prometheus.GaugeVec
 	spoolBytes prometheus.Gauge
 	journal    prometheus.Gauge
+	conflicts  prometheus.Counter
+	// conflicted is how many the counter has counted.
+	conflicted uint64
 }
 
 // phaseBuckets span a decision on ten containers to a tick that is lost (seconds); actionBuckets an engine call to a kill
@@ -76,6 +79,7 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 		stuck:      gauge("stuck_containers", "Containers that could not be removed and are left alone.").WithLabelValues(),
 		spool:      gauge("spool_records", "Records that wait for the log service."),
 		spoolBytes: gauge("spool_bytes", "Size of the spool of records.").WithLabelValues(),
+		conflicts:  counter("identity_conflicts_total", "Records sent again under a new identity, since somebody else had used their numbers.").WithLabelValues(),
 		journal:    gauge("journal_bytes", "Size of the journal.").WithLabelValues(),
 	}
 	late := prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -114,6 +118,8 @@ func (m *Metrics) Ticked(r *govern.Report) {
 	m.spool.WithLabelValues().Set(float64(r.Spool.Records))
 	m.spoolBytes.Set(float64(r.Spool.Bytes))
 	m.journal.Set(float64(r.Journal))
+	m.conflicts.Add(float64(r.Spool.Conflicts - m.conflicted))
+	m.conflicted = r.Spool.Conflicts
 	m.gates(r)
 	m.troubles(r)
 	m.timings(r)

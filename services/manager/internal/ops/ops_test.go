@@ -72,6 +72,21 @@ func get(t *testing.T, url string) (int, string, http.Header) {
 	return resp.StatusCode, string(text), resp.Header
 }
 
+func TestConflictsAreCountedOnce(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	metrics := ops.NewMetrics(registry, "test")
+	for _, n := range []uint64{0, 3, 3, 5} {
+		r := report()
+		r.Spool.Conflicts = n
+		metrics.Ticked(r)
+	}
+	want := "# HELP gestor_identity_conflicts_total Records sent again under a new identity, since somebody else had used their numbers.\n" +
+		"# TYPE gestor_identity_conflicts_total counter\ngestor_identity_conflicts_total 5\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "gestor_identity_conflicts_total"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMetricNamesAreWellFormed(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	metrics := ops.NewMetrics(registry, "test")
