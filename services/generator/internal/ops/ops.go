@@ -37,7 +37,23 @@ func (s Server) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Report()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return mux
+	return strict(mux)
+}
+
+// strict refuses any parameter: nothing here takes one, and the answer would look like one to what was asked.
+func strict(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, bad := contract.ParseQueryOf(r.URL.RawQuery); len(bad) > 0 {
+			w.Header().Set("Content-Type", contract.MediaProblem)
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(contract.ErrorBody{ // the client may be gone
+				Type: "about:blank", Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
+				Detail: "the query string is wrong", Errors: bad,
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // readiness is the answer of /readyz.

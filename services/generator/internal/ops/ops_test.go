@@ -48,6 +48,8 @@ func TestAnswers(t *testing.T) {
 		{"metrics", well, "/metrics", 200, "gestor_generator_alive_containers 4"},
 		{"version", well, "/version", 200, `"version":"` + contract.Version + `"`},
 		{"nothing else", well, "/", 404, ""},
+		{"no parameter is taken", well, "/report?run=r0", 400, `"field":"run"`},
+		{"none that cannot be read", well, "/readyz?a=1;b=%", 400, `"field":"a"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			status, body := get(t, test.server, test.path)

@@ -97,6 +97,16 @@ func (s *schema) addFields(t reflect.Type) {
 // schemas holds the schema of every kind of record.
 type schemas map[contract.Kind]*schema
 
+// Knows says whether a record of some kind has a member of this name.
+func Knows(member string) bool {
+	for _, s := range contractSchemas {
+		if s.fields[member] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func newSchemas() schemas {
 	bodies := []contract.Body{
 		contract.HostBody{},

@@ -351,7 +351,7 @@ func TestCursorStaysRight(t *testing.T) {
 	for _, order := range []string{"asc", "desc"} {
 		seen, cursor, last := map[uint64]bool{}, "", uint64(0)
 		for pages := 0; ; pages++ {
-			got := page(t, a.get("/v1/records?limit=7&order="+order+"&cursor="+cursor))
+			got := page(t, a.get("/v1/records?limit=7&order="+order+cursor))
 			for _, r := range got.Records {
 				if seen[r.Seq] {
 					t.Fatalf("%s: %d twice", order, r.Seq)
@@ -364,7 +364,7 @@ func TestCursorStaysRight(t *testing.T) {
 			if got.Next == "" {
 				break
 			}
-			cursor = got.Next
+			cursor = "&cursor=" + got.Next
 			if pages < 5 {
 				add(3)
 			}

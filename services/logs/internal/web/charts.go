@@ -31,7 +31,7 @@ func newCharts(d Deps, a *assets, s *studio) charts {
 }
 
 func (h charts) register(r gin.IRouter) {
-	r.GET(contract.PathCharts, h.list)
+	r.GET(contract.PathCharts, noParams, h.list)
 	r.POST(contract.PathCharts, h.files)
 	r.GET(pathGraficar, h.files)
 	r.GET(contract.PathCharts+"/:file", h.one)
@@ -54,7 +54,7 @@ type request struct {
 }
 
 func (h charts) parse(c *gin.Context) (request, bool) {
-	p := newParams(c.Request.URL.Query(), h.studio.from.Now())
+	p := newParams(c.Request, h.studio.from.Now())
 	r := request{
 		Query: chartQuery(p), theme: chart.Theme(p.choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark))),
 		width:  p.whole("width", 0, chart.MinPixels, chart.MaxPixels),
@@ -62,7 +62,7 @@ func (h charts) parse(c *gin.Context) (request, bool) {
 		view:   p.choice("view", "option", "option", "model"),
 	}
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return r, false
 	}
 	return r, true

@@ -45,11 +45,11 @@ func (a *assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, e
 // files draws every chart into the data folder: self-contained pages and pictures of all records, or of the range that
 // is asked for. It is the manager's last request, and GET /graficar.
 func (h charts) files(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), h.studio.from.Now())
+	p := newParams(c.Request, h.studio.from.Now())
 	whole := !slices.ContainsFunc([]string{"range", "since", "until"}, p.values.Has)
 	r := request{Query: chartQuery(p), theme: chart.Theme(p.choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark)))}
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	ctx := c.Request.Context()

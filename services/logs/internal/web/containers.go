@@ -18,7 +18,7 @@ type containers struct{ Deps }
 
 func (h containers) register(r gin.IRouter) {
 	r.GET(contract.PathContainers, h.list)
-	r.GET(contract.PathContainers+"/:id", h.life)
+	r.GET(contract.PathContainers+"/:id", noParams, h.life)
 }
 
 // populationRange is what a list without since looks back on from its end.
@@ -26,12 +26,12 @@ const populationRange = 15 * time.Minute
 
 // list answers every container that a range has seen, the dead included, the largest consumers first.
 func (h containers) list(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), h.Query.Now())
+	p := newParams(c.Request, h.Query.Now())
 	f := p.filter()
 	by := p.choice("sort", "cpu", "cpu", "ram")
 	limit := p.whole("limit", contract.DefaultPage, 1, contract.MaxPageRecords)
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	if f.Since.IsZero() {

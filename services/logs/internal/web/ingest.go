@@ -53,10 +53,10 @@ func newIngest(d Deps) *ingest {
 func (in *ingest) register(r gin.IRouter) { r.POST(contract.PathRecords, in.post) }
 
 func (in *ingest) post(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), in.Query.Now())
+	p := newParams(c.Request, in.Query.Now())
 	atomic := p.choice("atomic", "0", "0", "1") == "1"
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	if !acceptable(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {

@@ -13,11 +13,11 @@ import (
 type ops struct{ Deps }
 
 func (o ops) register(r gin.IRouter) {
-	r.GET(contract.PathHealth, o.health)
-	r.GET(contract.PathReady, o.ready)
-	r.GET(contract.PathVersion, func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"version": o.Version}) })
-	r.GET(contract.PathMetrics, gin.WrapH(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
-	r.GET(contract.PathOpenAPI, func(c *gin.Context) { answer(c, contract.MediaJSON, o.OpenAPI) })
+	r.GET(contract.PathHealth, noParams, o.health)
+	r.GET(contract.PathReady, noParams, o.ready)
+	r.GET(contract.PathVersion, noParams, func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"version": o.Version}) })
+	r.GET(contract.PathMetrics, noParams, gin.WrapH(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+	r.GET(contract.PathOpenAPI, noParams, func(c *gin.Context) { answer(c, contract.MediaJSON, o.OpenAPI) })
 }
 
 // Health is the answer of /healthz and /readyz.

@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 )
 
@@ -25,7 +29,21 @@ type params struct {
 	problems []contract.FieldError
 }
 
-func newParams(values url.Values, now time.Time) *params { return &params{values: values, now: now} }
+func newParams(r *http.Request, now time.Time) *params {
+	values, problems := contract.ParseQuery(r.URL.RawQuery)
+	return &params{values: values, now: now, problems: problems}
+}
+
+// noParams refuses parameters where none is taken: whoever sends one believes that it does something.
+func noParams(c *gin.Context) {
+	if bad := newParams(c.Request, time.Time{}).done(); bad != nil {
+		failParams(c, bad)
+	}
+}
+
+func failParams(c *gin.Context, bad []contract.FieldError) {
+	fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+}
 
 func (p *params) wrong(field, reason string) {
 	p.problems = append(p.problems, contract.FieldError{Field: field, Reason: reason})
@@ -50,12 +68,29 @@ func (p *params) list(name string) []string {
 	var out []string
 	for _, v := range p.values[name] {
 		for part := range strings.SplitSeq(v, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				out = append(out, part)
+			if part = strings.TrimSpace(part); part == "" {
+				p.wrong(name, "has a place without a value between commas")
+				continue
 			}
+			out = append(out, part)
 		}
 	}
 	return out
+}
+
+// fields reads the names of the members that an answer shows, each once. Members that the contract does not know are shown
+// with the whole record only: a misspelt name would be taken for a member that no record has.
+func (p *params) fields() []string {
+	names := p.list("fields")
+	for i, name := range names {
+		switch {
+		case !line.Knows(name):
+			p.wrong("fields", fmt.Sprintf("%q is no member of a record", name))
+		case slices.Contains(names[:i], name):
+			p.wrong("fields", fmt.Sprintf("%q is there twice", name))
+		}
+	}
+	return names
 }
 
 // time reads an RFC 3339 time, Unix seconds, or a duration before now (15m, 24h, 7d).
@@ -176,7 +211,7 @@ func (p *params) done() []contract.FieldError {
 			p.wrong(name, "unknown parameter")
 		}
 	}
-	slices.SortFunc(p.problems, func(a, b contract.FieldError) int { return strings.Compare(a.Field, b.Field) })
+	slices.SortStableFunc(p.problems, func(a, b contract.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return p.problems
 }
 

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -30,18 +32,18 @@ func newRecords(d Deps) records { return records{Deps: d, seats: make(chan struc
 
 func (r records) register(g gin.IRouter) {
 	g.GET(contract.PathRecords, r.list)
-	g.GET(contract.PathRecords+"/:seq", r.one)
+	g.GET(contract.PathRecords+"/:seq", noParams, r.one)
 	g.GET(contract.PathDecisions, r.decisions)
 }
 
 func (r records) list(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), r.Query.Now())
+	p := newParams(c.Request, r.Query.Now())
 	r.answer(c, p, query.Query{Filter: p.filter()})
 }
 
 // decisions is the audit trail: what was decided on which container, and the numbers it was decided on.
 func (r records) decisions(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), r.Query.Now())
+	p := newParams(c.Request, r.Query.Now())
 	q := query.Query{Filter: p.filter(), Verdicts: p.list("verdict"), Reasons: p.list("reason")}
 	if len(q.Kinds) > 0 {
 		p.wrong("kind", "is always decision here")
@@ -52,13 +54,12 @@ func (r records) decisions(c *gin.Context) {
 
 // answer gives one page as JSON, or streams every match as NDJSON or CSV.
 func (r records) answer(c *gin.Context, p *params, q query.Query) {
-	values := c.Request.URL.Query()
 	q.Order = orderOf(p.choice("order", "desc", "asc", "desc"))
 	format := p.choice("format", preferred(c), "json", "ndjson", "csv")
 	limit := p.whole("limit", 0, 1, contract.MaxPageRecords)
-	fields := p.list("fields")
+	fields := p.fields()
 	if text := p.one("cursor"); text != "" {
-		seq, err := parseCursor(text, values)
+		seq, err := parseCursor(text, p.values)
 		if err != nil {
 			p.wrong("cursor", err.Error())
 		}
@@ -69,7 +70,7 @@ func (r records) answer(c *gin.Context, p *params, q query.Query) {
 		}
 	}
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	if format != "json" {
@@ -79,7 +80,7 @@ func (r records) answer(c *gin.Context, p *params, q query.Query) {
 	if limit == 0 {
 		limit = contract.DefaultPage
 	}
-	r.page(c, q, limit, fields)
+	r.page(c, q, p.values, limit, fields)
 }
 
 // preferred is the format that the Accept header asks for.
@@ -98,7 +99,7 @@ func preferred(c *gin.Context) string {
 // pageBytes ends a page before its limit: it is in memory as a whole.
 const pageBytes = 8 << 20
 
-func (r records) page(c *gin.Context, q query.Query, limit int, fields []string) {
+func (r records) page(c *gin.Context, q query.Query, asked url.Values, limit int, fields []string) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
 	var body bytes.Buffer
@@ -122,11 +123,11 @@ func (r records) page(c *gin.Context, q query.Query, limit int, fields []string)
 	}
 	body.WriteByte(']')
 	if more {
-		next := cursor(last, c.Request.URL.Query())
+		next := cursor(last, asked)
 		body.WriteString(`,"next":"` + next + `"`)
-		values := c.Request.URL.Query()
-		values.Set("cursor", next)
-		c.Header("Link", "<"+c.Request.URL.Path+"?"+values.Encode()+`>; rel="next"`)
+		onward := maps.Clone(asked)
+		onward.Set("cursor", next)
+		c.Header("Link", "<"+c.Request.URL.Path+"?"+onward.Encode()+`>; rel="next"`)
 	}
 	body.WriteString("}\n")
 	answer(c, contract.MediaJSON, body.Bytes())

@@ -28,8 +28,8 @@ type seedRoutes struct {
 func newSeed(in *ingest) *seedRoutes { return &seedRoutes{ingest: in, boot: rand.Text()} }
 
 func (s *seedRoutes) register(r gin.IRouter) {
-	r.POST("/logs", s.take(s.processes))
-	r.POST("/memory", s.take(s.memory))
+	r.POST("/logs", noParams, s.take(s.processes))
+	r.POST("/memory", noParams, s.take(s.memory))
 }
 
 // element is one element of a body as the records that it becomes.

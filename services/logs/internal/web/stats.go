@@ -40,7 +40,7 @@ type statsSeries struct {
 
 func (h stats) get(c *gin.Context) {
 	now := h.Query.Now()
-	p := newParams(c.Request.URL.Query(), now)
+	p := newParams(c.Request, now)
 	q := query.SeriesQuery{
 		Metric: p.one("metric"), By: p.choice("by", "class", "class", "image", "host", query.ByContainer),
 		Filter: contract.Filter{Containers: p.list("container")}, Since: p.time("since"), Until: p.time("until"),
@@ -48,7 +48,7 @@ func (h stats) get(c *gin.Context) {
 	fns := p.list("fn")
 	h.defaults(p, &q, &fns, now)
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -34,7 +33,7 @@ func newTail(d Deps) *tail { return &tail{Deps: d, seats: make(chan struct{}, ma
 func (t *tail) register(r gin.IRouter) { r.GET(contract.PathTail, t.get) }
 
 func (t *tail) get(c *gin.Context) {
-	p := newParams(c.Request.URL.Query(), t.Query.Now())
+	p := newParams(c.Request, t.Query.Now())
 	filter := p.filter()
 	fallback := "sse"
 	if preferred(c) == "ndjson" {
@@ -43,7 +42,7 @@ func (t *tail) get(c *gin.Context) {
 	format := p.choice("format", fallback, "sse", "ndjson")
 	after, resumed := t.start(c, p, &filter)
 	if bad := p.done(); bad != nil {
-		fail(c, http.StatusBadRequest, "the query string is wrong", bad...)
+		failParams(c, bad)
 		return
 	}
 	leave := takeSeat(c, t.seats, "tails")

@@ -225,11 +225,28 @@ func TestExplain(t *testing.T) {
 		{"?tick=10", contract.MediaProblem, http.StatusNotFound, "not in the journal"},
 		{"?tick=soon", contract.MediaProblem, http.StatusBadRequest, "number"},
 		{"?container=nobody", contract.MediaProblem, http.StatusNotFound, "nobody"},
+		{"?container=web;format=text", contract.MediaProblem, http.StatusBadRequest, `"field":"container"`},
+		{"?tick=%", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},
+		{"?tick=", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},
+		{"?tick=9&tick=10", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},
+		{"?tick=9&container=web", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},
+		{"?name=web", contract.MediaProblem, http.StatusBadRequest, `"field":"name"`},
+		{"?format=csv", contract.MediaProblem, http.StatusBadRequest, `"field":"format"`},
 	}
 	for _, tt := range tests {
 		code, text, header := get(t, s.URL+ops.PathExplain+tt.query)
 		if code != tt.code || header.Get("Content-Type") != tt.media || !strings.Contains(text, tt.want) {
 			t.Errorf("%q: %d %s %s", tt.query, code, header.Get("Content-Type"), text)
+		}
+	}
+}
+
+// A parameter that nothing reads would make the answer one to another question.
+func TestNoPathTakesWhatItDoesNotRead(t *testing.T) {
+	s := server(t, t.TempDir(), report())
+	for _, path := range []string{contract.PathHealth, contract.PathReady, ops.PathConditions, contract.PathVersion, contract.PathMetrics} {
+		if code, text, _ := get(t, s.URL+path+"?nope=1"); code != http.StatusBadRequest || !strings.Contains(text, `"field":"nope"`) {
+			t.Errorf("%s: %d %s", path, code, text)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (h Handler) Server(addr string) *http.Server {
 }
 
 // Mux routes the paths.
-func (h Handler) Mux() *http.ServeMux {
+func (h Handler) Mux() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+contract.PathHealth, h.health)
 	mux.HandleFunc("GET "+contract.PathReady, h.ready)
@@ -65,7 +65,21 @@ func (h Handler) Mux() *http.ServeMux {
 	mux.HandleFunc("POST "+PathReload, h.reload)
 	mux.HandleFunc("GET "+contract.PathVersion, h.version)
 	mux.Handle("GET "+contract.PathMetrics, promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
-	return mux
+	return strict(mux)
+}
+
+// parameters are those of each path that takes any.
+var parameters = map[string][]string{PathExplain: {"tick", "container", "format"}}
+
+// strict refuses a query string with anything that would not be looked at: the answer would be to another question.
+func strict(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, bad := contract.ParseQueryOf(r.URL.RawQuery, parameters[r.URL.Path]...); len(bad) > 0 {
+			problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (h Handler) health(w http.ResponseWriter, _ *http.Request) {
@@ -93,11 +107,46 @@ func (h Handler) version(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"service": "gestor-manager", "version": h.Version})
 }
 
+// question is what /explain is asked.
+type question struct {
+	container string
+	tick      uint64 // 0 is the last one
+	text      bool
+}
+
+// ask reads the question of a request; what is wrong with it is a list of parameters.
+func ask(r *http.Request) (q question, bad []contract.FieldError) {
+	values := r.URL.Query() // strict has read it
+	q = question{container: values.Get("container"), text: strings.HasPrefix(r.Header.Get("Accept"), "text/plain")}
+	switch format := values.Get("format"); format {
+	case "":
+	case "json", "text":
+		q.text = format == "text"
+	default:
+		bad = append(bad, contract.FieldError{Field: "format", Reason: "want json or text"})
+	}
+
+	if n := values.Get("tick"); n != "" {
+		var err error
+		if q.tick, err = strconv.ParseUint(n, 10, 64); err != nil || q.tick == 0 {
+			bad = append(bad, contract.FieldError{Field: "tick", Reason: "want a number from 1, as in /explain?tick=310"})
+		}
+		if q.container != "" {
+			bad = append(bad, contract.FieldError{Field: "tick", Reason: "goes without container: ask for one or the other"})
+		}
+	}
+	return q, bad
+}
+
 // explain answers ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
 // Accept: text/plain.
 func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	text := q.Get("format") == "text" || strings.HasPrefix(r.Header.Get("Accept"), "text/plain")
+	q, bad := ask(r)
+	if len(bad) > 0 {
+		problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
+		return
+	}
+
 	write := func(page any, table func() error, err error) {
 		switch {
 		case errors.Is(err, explain.ErrNotFound):
@@ -106,28 +155,24 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 			problem(w, http.StatusConflict, err.Error())
 		case err != nil:
 			problem(w, http.StatusInternalServerError, err.Error())
-		case text:
+		case q.text:
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_ = table() // the client went away: nobody is left to be told
 		default:
 			answer(w, http.StatusOK, page)
 		}
 	}
-	if who := q.Get("container"); who != "" {
-		story, err := explain.Container(h.Journal, who)
+	switch {
+	case q.container != "":
+		story, err := explain.Container(h.Journal, q.container)
 		write(story, func() error { return explain.StoryTable(w, story) }, err)
-		return
+	case q.tick != 0:
+		page, err := explain.Tick(h.Journal, q.tick)
+		write(page, func() error { return explain.Table(w, page) }, err)
+	default:
+		page, err := explain.Last(h.Journal)
+		write(page, func() error { return explain.Table(w, page) }, err)
 	}
-	page, err := explain.Last(h.Journal)
-	if n := q.Get("tick"); n != "" {
-		number, parseErr := strconv.ParseUint(n, 10, 64)
-		if parseErr != nil {
-			problem(w, http.StatusBadRequest, "tick: want a number, as in /explain?tick=310")
-			return
-		}
-		page, err = explain.Tick(h.Journal, number)
-	}
-	write(page, func() error { return explain.Table(w, page) }, err)
 }
 
 // reload answers 200 when the policy that is there is in force, 422 when it was refused.
@@ -170,10 +215,10 @@ func answer(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody is left to be told
 }
 
-func problem(w http.ResponseWriter, code int, detail string) {
+func problem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
 	w.Header().Set("Content-Type", contract.MediaProblem)
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(contract.ErrorBody{
-		Type: "about:blank", Title: http.StatusText(code), Status: code, Detail: detail,
+		Type: "about:blank", Title: http.StatusText(code), Status: code, Detail: detail, Errors: fields,
 	})
 }
