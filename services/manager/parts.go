@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (p *parts) openEngine(ctx context.Context) error {
 		return because(exitConfig, err)
 	}
 	if err != nil {
-		return because(exitEngine, fmt.Errorf("%w; is the Docker engine running, and may this user use its socket?", err))
+		return because(exitEngine, fmt.Errorf("%w; next: %s", err, cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")))
 	}
 	p.host = p.cfg.Host
 	if p.host == "" {

@@ -340,19 +340,18 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 	if err := os.Mkdir(closed, 0); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
+	type test struct {
 		name, socket string
 		want         bool
-	}{
-		{"missing", filepath.Join(dir, "missing"), true},
-		{"stale", stale, true},
-		{"slow", slow, false},
+		advice       string
+	}
+	tests := []test{
+		{"missing", filepath.Join(dir, "missing"), true, "start the Docker engine"},
+		{"stale", stale, true, "start the Docker engine"},
+		{"slow", slow, false, "too slowly"},
 	}
 	if os.Getuid() != 0 { // root may
-		tests = append(tests, struct {
-			name, socket string
-			want         bool
-		}{"not allowed", filepath.Join(closed, "s"), false})
+		tests = append(tests, test{"not allowed", filepath.Join(closed, "s"), false, "let this user"})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -363,8 +362,8 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 			defer c.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 			defer cancel()
-			if _, err := c.List(ctx); engine.Refused(err) != tt.want {
-				t.Errorf("%s (%v): refused %t", engine.KindOf(err), err, !tt.want)
+			if _, err := c.List(ctx); engine.Refused(err) != tt.want || !strings.Contains(engine.Advice(err), tt.advice) {
+				t.Errorf("%s (%v): refused %t; %s", engine.KindOf(err), err, !tt.want, engine.Advice(err))
 			}
 		})
 	}

@@ -120,6 +120,23 @@ func Refused(err error) bool {
 	return KindOf(err) == KindUnreachable && !errors.Is(err, fs.ErrPermission)
 }
 
+// Advice is what to do about an error, by its cause; "" where the error says it itself, or nothing better is known than to
+// look whether the engine runs.
+func Advice(err error) string {
+	switch kind := KindOf(err); {
+	case errors.Is(err, fs.ErrPermission):
+		return "let this user use the engine's socket: make up writes a user that may into .env"
+	case Refused(err):
+		return "start the Docker engine, and check that GESTOR_ENGINE names its socket"
+	case kind == KindTimeout:
+		return "the engine answers too slowly: take load off the host, and look at the engine's own log (journalctl -u docker)"
+	case kind == KindServer:
+		return "look at the engine's own log (journalctl -u docker)"
+	default:
+		return ""
+	}
+}
+
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()

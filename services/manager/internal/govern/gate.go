@@ -59,7 +59,7 @@ type wording struct{ title, next string }
 
 func wordingOf(name string) wording {
 	words := map[string]wording{
-		GateNoSource:      {"The host cannot be read", "load the kernel module (make insmod) or set GESTOR_SOURCE=auto, and check GESTOR_PROC and GESTOR_CGROUP"},
+		GateNoSource:      {"The host cannot be read", "load the kernel module (make insmod), or let the host be read without it: GESTOR_SOURCE=auto, with its /proc and /sys/fs/cgroup in GESTOR_PROC and GESTOR_CGROUP"},
 		GateBadSnapshot:   {"The reading of the host is not a whole, valid document", "nothing is decided on a part; if it stays, reload the kernel module or set GESTOR_SOURCE=procfs"},
 		GateVersion:       {"The kernel module speaks another version", "build and load the module of this release (make insmod)"},
 		GateStale:         {"The reading is not newer than the last one", "wait a tick; if it stays, reload the kernel module"},

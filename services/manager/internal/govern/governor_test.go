@@ -1,7 +1,9 @@
 package govern_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/procfile"
 	"gestor.local/ship"
 )
 
@@ -619,4 +622,32 @@ func TestAnIdentityConflictIsAConditionForAnHour(t *testing.T) {
 			t.Errorf("condition %+v", c)
 		}
 	})
+}
+
+// What is said to do about a closed gate fits its cause.
+func TestTheAdviceFitsTheCause(t *testing.T) {
+	tests := []struct {
+		name     string
+		arrange  func(w *world)
+		gate     string
+		say, not string
+	}{
+		{"a reading that was cut off", func(w *world) { w.eyes.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
+		{"a module that is not there", func(w *world) { w.eyes.fail(procfile.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
+		{"a /proc that cannot be read", func(w *world) { w.eyes.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
+		{"an engine that hangs", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
+		{"an engine that is not there", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 3, 2, func(w *world) {
+				w.atTicks(func() { tt.arrange(w) }, pass, func() { // the tick may have taken until now
+					c, ok := w.reports.condition(tt.gate)
+					if !ok || !strings.Contains(c.Text, tt.say) || strings.Contains(c.Text, tt.not) || !strings.Contains(c.Text, "; next: ") {
+						t.Errorf("condition %+v", c)
+					}
+				})
+			})
+		})
+	}
 }

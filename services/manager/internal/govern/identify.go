@@ -46,7 +46,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	inv, err := g.Engine.List(ctx)
 	g.noteRefusal(err)
 	if err != nil {
-		t.fail(GateInventory, err.Error())
+		t.findings = append(t.findings, finding{gate: GateInventory, why: err.Error(), next: engine.Advice(err)})
 		return
 	}
 	inv.Host = g.Host

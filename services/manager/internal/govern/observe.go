@@ -19,7 +19,7 @@ func (g *Governor) observe(ctx context.Context, t *tick) {
 	t.reading, err = g.Eyes.Read(ctx)
 	t.timings.ReadUS, t.timings.ParseUS = micros(t.reading.Read), micros(t.reading.Parse)
 	if err != nil {
-		t.fail(gateOfReading(err), err.Error())
+		t.findings = append(t.findings, g.unread(err))
 		return
 	}
 	t.timings.WalkUS = t.reading.Snapshot.Self.WalkUS
@@ -35,9 +35,28 @@ func (g *Governor) observe(ctx context.Context, t *tick) {
 	g.snapshotGates(t)
 }
 
-// patience is how long the loop waits for the kernel or the engine: half a tick, and never more than 5 s.
+// longestPatience is enough for thousands of processes on a host that gives the manager a tenth of a CPU.
+const longestPatience = 5 * time.Second
+
+// patience is how long the loop waits for the kernel or the engine: half a tick, and never more than longestPatience.
 func (g *Governor) patience() time.Duration {
-	return min(time.Duration(g.Policy.Tick)/2, 5*time.Second)
+	return min(time.Duration(g.Policy.Tick)/2, longestPatience)
+}
+
+// unread is the finding of a host that was not read: what helps depends on the cause.
+func (g *Governor) unread(err error) finding {
+	f := finding{gate: gateOfReading(err), why: err.Error()}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		f.why = fmt.Sprintf("the reading was cut off after %s: the host is overloaded", g.patience())
+		f.next = "take load off the host, or give the manager more weight on the CPU (docker update --cpu-shares 16384 on its container); the kernel module (make insmod) reads in less time"
+		if g.patience() < longestPatience {
+			f.next += ", and a longer tick in the policy allows for more"
+		}
+	case f.gate == GateNoSource && !isOneOf(err, procfile.ErrAway, procfile.ErrDenied):
+		f.next = "check that GESTOR_PROC and GESTOR_CGROUP are the host's /proc, without hidepid, and its /sys/fs/cgroup"
+	}
+	return f
 }
 
 // gateOfReading tells a host that cannot be read from a reading that cannot be believed.

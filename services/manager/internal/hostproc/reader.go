@@ -2,8 +2,9 @@
 // with cgroup v1 (also hybrid) or v2. It needs no privilege: every file it reads is world-readable (smaps_rollup and io,
 // which are not, are left out).
 //
-// Differences from the module's document, by nature: RSS is the kernel's fast figure (capabilities.exact_rss false),
-// process times are in ticks of 10 ms, the walk is not one instant but takes self.walk_us.
+// Differences from the module's document, by nature: RSS is what the kernel tells in status, which is exact on some
+// kernels only (so capabilities.exact_rss is false), process times are in ticks of 10 ms, the walk is not one instant but
+// takes self.walk_us.
 package hostproc
 
 import (
