@@ -157,6 +157,9 @@ func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) err
 	return nil
 }
 
+// NoPlan has nothing to remember.
+func (m *memory) NoPlan(journal.NoPlan) error { return nil }
+
 // Intent refuses: whoever has no journal must not act.
 func (m *memory) Intent(...journal.Intent) error { return errors.New("no journal is open") }
 

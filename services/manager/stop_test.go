@@ -29,6 +29,7 @@ func (failedJournal) Check() error { return journal.ErrFailed }
 func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error {
 	return journal.ErrFailed
 }
+func (failedJournal) NoPlan(journal.NoPlan) error      { return journal.ErrFailed }
 func (failedJournal) Intent(...journal.Intent) error   { return journal.ErrFailed }
 func (failedJournal) Outcome(...journal.Outcome) error { return journal.ErrFailed }
 func (failedJournal) Size() int64                      { return 0 }

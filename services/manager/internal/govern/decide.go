@@ -12,9 +12,10 @@ import (
 )
 
 // decide asks the policy and writes inputs and plan into the journal. Without a population or an inventory there is
-// nothing to ask about.
+// nothing to ask about, and only the tick's number is written.
 func (g *Governor) decide(t *tick) {
 	if t.pop == nil || t.inv == nil {
+		_ = g.noteJournal(g.Journal.NoPlan(journal.NoPlan{Tick: t.n, Gates: gateNames(t.findings)})) // told by its gate on the next tick
 		return
 	}
 	began := time.Now()

@@ -21,6 +21,7 @@ var errFull = errors.New("no space left on device")
 
 func (brokenJournal) Check() error                                            { return nil }
 func (brokenJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error { return errFull }
+func (brokenJournal) NoPlan(journal.NoPlan) error                             { return errFull }
 func (brokenJournal) Intent(...journal.Intent) error                          { return errFull }
 func (brokenJournal) Outcome(...journal.Outcome) error                        { return errFull }
 func (brokenJournal) Size() int64                                             { return 0 }
@@ -36,6 +37,13 @@ func (f *fickleJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Pl
 		return errFull
 	}
 	return f.Journal.Tick(p, t, plan)
+}
+
+func (f *fickleJournal) NoPlan(t journal.NoPlan) error {
+	if f.full.Load() {
+		return errFull
+	}
+	return f.Journal.NoPlan(t)
 }
 
 func (f *fickleJournal) Intent(intents ...journal.Intent) error {

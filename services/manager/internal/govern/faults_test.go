@@ -473,3 +473,33 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 		})
 	}
 }
+
+// Records of a gated tick are sent too: its number must not be given again by the next run.
+func TestATickNumberIsGivenOnceAlsoAfterGatedTicks(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		failing := func(g *govern.Governor) {
+			time.Sleep(25 * time.Second)
+			w.eyes.fail(errors.New("gone"))
+		}
+		for range 3 {
+			w.eyes.fail(nil)
+			if err := w.runWith(95*time.Second, failing); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var ticks []uint64
+		for _, r := range w.spool.records {
+			if r.Kind == contract.KindHost {
+				ticks = append(ticks, r.Tick)
+			}
+		}
+		if len(ticks) != 30 {
+			t.Errorf("%d ticks, want 30", len(ticks))
+		}
+		for i, n := range ticks {
+			if n != uint64(i+1) {
+				t.Fatalf("ticks %v: number %d comes after %d", ticks, n, i)
+			}
+		}
+	})
+}

@@ -31,6 +31,7 @@ type Journal interface {
 	// Check is asked before anything is done on a tick; an error closes the gate, for that tick at least.
 	Check() error
 	Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error
+	NoPlan(t journal.NoPlan) error
 	Intent(intents ...journal.Intent) error
 	Outcome(outcomes ...journal.Outcome) error
 	Size() int64

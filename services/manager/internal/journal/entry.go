@@ -21,6 +21,7 @@ type Entry struct {
 	Head    *Head    `json:"head,omitempty"`
 	Policy  *Policy  `json:"policy,omitempty"`
 	Tick    *Tick    `json:"tick,omitempty"`
+	NoPlan  *NoPlan  `json:"no_plan,omitempty"`
 	Intent  *Intent  `json:"intent,omitempty"`
 	Outcome *Outcome `json:"outcome,omitempty"`
 }
@@ -49,6 +50,13 @@ type Tick struct {
 	DataAgeUS uint64   `json:"data_age_us"`
 	// Plan is kept as it was written: a replay compares bytes.
 	Plan json.RawMessage `json:"plan"`
+}
+
+// NoPlan is a tick on which there was nothing to decide on. It keeps the number from being given twice: records of that
+// tick were sent.
+type NoPlan struct {
+	Tick  uint64   `json:"tick"`
+	Gates []string `json:"gates"`
 }
 
 // Decoded is the plan as a value.

@@ -155,6 +155,14 @@ func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) error {
 	return j.write(append(entries, Entry{Tick: &t}))
 }
 
+// NoPlan writes down that a tick had no plan. It is not synced: a crash of this process loses nothing that was written, and
+// after a crash of the host the boot is another one.
+func (j *Journal) NoPlan(t NoPlan) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.write([]Entry{{NoPlan: &t}})
+}
+
 // Intent writes what is about to be done and returns when it is on stable storage.
 func (j *Journal) Intent(intents ...Intent) error {
 	entries := make([]Entry, len(intents))

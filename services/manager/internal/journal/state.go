@@ -39,6 +39,8 @@ func (s *state) take(e Entry) {
 		s.policy = e.Policy
 	case e.Tick != nil:
 		s.tick = e.Tick.Context.Tick
+	case e.NoPlan != nil:
+		s.tick = e.NoPlan.Tick
 	case e.Intent != nil:
 		s.begin(e)
 	case e.Outcome != nil:
