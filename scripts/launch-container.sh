@@ -10,6 +10,10 @@ high-ram high 288m 0.25 16 alto_2
 low-idle low 32m 0.25 16 bajo_1
 low-pulse low 32m 0.25 16 bajo_2'
 
+# CPU weight of everything that is started: an eighth of what a container has by default, and a fraction of what the services
+# have (compose.yaml). On a busy host load that nobody asked for yields to the rest, and to whoever is to remove it.
+cpu_shares=128
+
 usage() {
   cat <<'TEXT'
 usage: launch-container.sh [OPTION…] IMAGE
@@ -17,8 +21,8 @@ usage: launch-container.sh [OPTION…] IMAGE
        launch-container.sh --images
 
 Starts one container in the background with docker run and prints its id. IMAGE is high-cpu, high-ram, low-idle or
-low-pulse (also alto_1, alto_2, bajo_1, bajo_2). Every container has a memory, a CPU and a PID limit, no network, no
-capabilities, no new privileges and a read-only root, and carries the labels by which the rest of Gestor knows it.
+low-pulse (also alto_1, alto_2, bajo_1, bajo_2). Every container has a memory, a CPU and a PID limit, a low CPU weight, no
+network, no capabilities, no new privileges and a read-only root, and carries the labels by which the rest of Gestor knows it.
 
   --name NAME         name of the container (default: the image's name and 16 random digits)
   --image REFERENCE   start this image instead of one of the four; needs --class
@@ -127,7 +131,7 @@ compose_command() {
     docker run --detach --pull never --name "$name"
     --label gestor.managed=true --label "gestor.class=$class" --label "gestor.image=$short"
     --label "gestor.suite=$suite" --label "gestor.run=$run" --label "gestor.seq=$seq" --label "gestor.expires=$(($(date +%s) + lease))"
-    --memory "$memory" --memory-swap "$memory" --cpus "$cpus" --pids-limit "$pids" --shm-size 1m
+    --memory "$memory" --memory-swap "$memory" --cpus "$cpus" --cpu-shares "$cpu_shares" --pids-limit "$pids" --shm-size 1m
     --network none --cap-drop ALL --security-opt no-new-privileges --read-only --restart no
     --log-driver local --log-opt max-size=64k --log-opt max-file=1 --log-opt compress=false
   )

@@ -40,13 +40,14 @@ func TestSuite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes: left out by -short")
 	}
-	s := start(t)
+	s := start(t, "GESTOR_SEED=42", "GESTOR_INTERVAL="+batch.String(), "GESTOR_BATCH=10")
 	steps := []struct {
 		name string
 		run  func(*testing.T, *running)
 	}{
 		{"the population falls to the quota and stays there for three more batches", holdsTheQuota},
 		{"every container runs inside the limits the wrapper promises", staysInBounds},
+		{"the services go first when CPU or memory is short", goesFirst},
 		{"every removal has its decision and its action with the numbers", explainsRemovals},
 		{"the removed are the right ones by a ranking of our own", removesTheRightOnes},
 		{"every service, its image and its start record tell the same version", tellsItsVersion},
@@ -62,8 +63,8 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// start brings the suite up under a project name, ports and a data folder of its own.
-func start(t *testing.T) *running {
+// start brings the suite up under a project name, ports and a data folder of its own, with the given settings.
+func start(t *testing.T, settings ...string) *running {
 	t.Helper()
 	engine := scenario.NewEngine(t)
 	if out, err := exec.Command("docker", "compose", "version", "--short").CombinedOutput(); err != nil {
@@ -79,10 +80,9 @@ func start(t *testing.T) *running {
 	s.compose.Run(t, 20*time.Minute, "build", "-q")
 	port, ops := scenario.FreePort(t), scenario.FreePort(t) // after the build: others may take them meanwhile
 	s.logs, s.opsURL = scenario.Logs{URL: "http://127.0.0.1:" + port}, "http://127.0.0.1:"+ops
-	s.compose.Env = []string{
+	s.compose.Env = append([]string{
 		"GESTOR_PORT=" + port, "GESTOR_OPS_PORT=" + ops, "GESTOR_DATA_DIR=" + s.compose.Data,
-		"GESTOR_SEED=42", "GESTOR_INTERVAL=" + batch.String(), "GESTOR_BATCH=10",
-	}
+	}, settings...)
 	for _, c := range engine.MustList(t) {
 		s.before = append(s.before, c.ID)
 	}
@@ -173,21 +173,24 @@ func holdsTheQuota(t *testing.T, s *running) {
 		}
 		return err
 	})
-	scenario.Always(t, 3*batch, "the quota holds", func() error {
-		pop, err := s.managed(t.Context())
-		if err != nil {
-			return err
+	scenario.Always(t, 3*batch, "the quota holds", func() error { return s.quotaHolds(t.Context()) })
+}
+
+// quotaHolds says whether no more containers than the policy keeps are old enough to have been judged, and no fewer alive.
+func (s *running) quotaHolds(ctx context.Context) error {
+	pop, err := s.managed(ctx)
+	if err != nil {
+		return err
+	}
+	for class, quota := range map[contract.Class]int{contract.ClassLow: quotaLow, contract.ClassHigh: quotaHigh} {
+		if all := len(pop[class]); all < quota {
+			return fmt.Errorf("%s: only %d alive, the policy keeps %d", class, all, quota)
 		}
-		for class, quota := range map[contract.Class]int{contract.ClassLow: quotaLow, contract.ClassHigh: quotaHigh} {
-			if all := len(pop[class]); all < quota {
-				return fmt.Errorf("%s: only %d alive, the policy keeps %d", class, all, quota)
-			}
-			if old := olderThan(pop[class], judgedAfter); old > quota {
-				return fmt.Errorf("%s: %d are older than %s, the policy keeps %d", class, old, judgedAfter, quota)
-			}
+		if old := olderThan(pop[class], judgedAfter); old > quota {
+			return fmt.Errorf("%s: %d are older than %s, the policy keeps %d", class, old, judgedAfter, quota)
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func staysInBounds(t *testing.T, s *running) {
@@ -219,6 +222,62 @@ func staysInBounds(t *testing.T, s *running) {
 	if checked < quotaLow+quotaHigh {
 		t.Fatalf("only %d containers could be looked at", checked)
 	}
+}
+
+// goesFirst looks at what the engine was asked for and at what the kernel was told: a score needs a right that the services
+// themselves do not have.
+func goesFirst(t *testing.T, s *running) {
+	const ordinary = 1024 // the CPU weight of a container without one
+	weights := map[string]int64{}
+	for _, role := range []string{contract.ProducerLogs, contract.ProducerManager, contract.ProducerGenerator} {
+		c := s.service(t, role)
+		weights[role] = s.weight(t, c.ID)
+		if got := oomScoreAdjust(t, c.PID); got >= 0 {
+			t.Errorf("%s: the kernel adjusts its OOM score by %d, want it spared", role, got)
+		}
+	}
+	if weights[contract.ProducerManager] <= weights[contract.ProducerLogs] || weights[contract.ProducerLogs] <= ordinary ||
+		weights[contract.ProducerGenerator] <= ordinary {
+		t.Errorf("CPU weights %v: want the manager's highest and all above %d", weights, ordinary)
+	}
+
+	checked := 0
+	for _, c := range s.engine.MustList(t, contract.LabelManaged+"=true") {
+		full, err := s.engine.Client.ContainerInspect(t.Context(), c.ID)
+		if err != nil || slices.Contains(s.before, c.ID) {
+			continue // removed meanwhile, or not of this run
+		}
+		checked++
+		if h := full.HostConfig; h.CPUShares <= 0 || h.CPUShares >= ordinary || h.OomScoreAdj != 0 {
+			t.Errorf("%s: CPU weight %d, want less than %d; OOM score %d, want it neutral", c.Name, h.CPUShares, ordinary, h.OomScoreAdj)
+		}
+	}
+	if checked == 0 {
+		t.Fatal("no container of the generator could be looked at")
+	}
+}
+
+func (s *running) weight(t *testing.T, id string) int64 {
+	t.Helper()
+	full, err := s.engine.Client.ContainerInspect(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full.HostConfig.CPUShares
+}
+
+// oomScoreAdjust is the kernel's own figure (proc(5), /proc/PID/oom_score_adj).
+func oomScoreAdjust(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func explainsRemovals(t *testing.T, s *running) {

@@ -149,7 +149,7 @@ fake() {
 }
 
 @test "prepare-data: refuses what is not an owner and a folder" {
-  for entry in root:root=/data 1:1 1:1=data '1:1=/nowhere/at/all' "1:1=/x';id;'"; do
+  for entry in --token --token= --token=token --token=/nowhere/at/all root:root=/data 1:1 1:1=data '1:1=/nowhere/at/all' "1:1=/x';id;'"; do
     run "$scripts/prepare-data.sh" "$entry"
     [ "$status" -eq 2 ] || { echo "accepted $entry" && return 1; }
   done
@@ -165,4 +165,48 @@ fake() {
   [ "$(stat -c %u:%g "$data" "$data/records/a b" "$data/link" | sort -u)" = 1234:1235 ]
   [ "$(stat -c %u:%g "$data/.state/manager/journal")" = 7:8 ]
   [ "$(stat -c %u "$data/.state" /etc/hostname | sort -u)" = 0 ]
+}
+
+# three_tokens makes the folders that the three copies of the token lie in, and sets data, copies and prepare.
+three_tokens() {
+  data=$BATS_TEST_TMPDIR/data
+  mkdir -p "$data/.state/manager" "$data/.state/generator"
+  copies=("$data/.token" "$data/.state/manager/token" "$data/.state/generator/token")
+  prepare=("$scripts/prepare-data.sh" "${copies[@]/#/--token=}" "$(id -u):$(id -g)=$data")
+}
+
+@test "prepare-data: one token, for its readers alone, and the same one the next time" {
+  three_tokens
+  run "${prepare[@]}"
+  [ "$status" -eq 0 ] && [ -z "$output" ]
+  cmp "${copies[0]}" "${copies[1]}" && cmp "${copies[0]}" "${copies[2]}"
+  [ "$(stat -c %a "${copies[@]}" | sort -u)" = 400 ]
+  [ "$(wc -c <"${copies[0]}")" -ge 40 ]
+  before=$(cat "${copies[0]}")
+  "${prepare[@]}"
+  [ "$(cat "${copies[0]}")" = "$before" ]
+}
+
+@test "prepare-data: a token that is missing, empty, another or half made is made anew for all" {
+  three_tokens
+  "${prepare[@]}"
+  for harm in 'rm -f "$copy"' ': >"$copy"' 'echo other >"$copy"' 'rm "$copy" && ln -s /etc/hostname "$copy.new"'; do
+    for copy in "${copies[@]}"; do
+      before=$(cat "${copies[0]}" "${copies[1]}" "${copies[2]}" | sort -u)
+      chmod 0600 "$copy"
+      eval "$harm"
+      "${prepare[@]}"
+      cmp "${copies[0]}" "${copies[1]}" && cmp "${copies[0]}" "${copies[2]}"
+      [ "$(stat -c %a "${copies[@]}" | sort -u)" = 400 ]
+      [ "$(cat "${copies[0]}")" != "$before" ]
+      [ -z "$(find "$data" -name '*.new')" ]
+    done
+  done
+}
+
+@test "prepare-data: each copy belongs to who reads it" {
+  [ "$(id -u)" -eq 0 ] || skip "changing owners needs root"
+  three_tokens
+  "$scripts/prepare-data.sh" "${copies[@]/#/--token=}" "1234:1235=$data" "7:8=$data/.state/manager" "9:8=$data/.state/generator"
+  [ "$(stat -c %u "${copies[@]}" | tr '\n' ' ')" = '1234 7 9 ' ]
 }

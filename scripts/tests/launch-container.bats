@@ -33,7 +33,7 @@ refused() {
   "$wrapper" --run r1 --seq 42 --owner abc --lease 100 high-ram
   for argument in --detach --read-only gestor.managed=true gestor.class=high gestor.image=high-ram gestor.suite=gestor \
     gestor.run=r1 \
-    gestor.seq=42 gestor.owner=abc --memory 288m --memory-swap --cpus 0.25 --pids-limit 16 --network none \
+    gestor.seq=42 gestor.owner=abc --memory 288m --memory-swap --cpus 0.25 --cpu-shares 128 --pids-limit 16 --network none \
     --cap-drop ALL --security-opt no-new-privileges gestor/high-ram; do
     called "$argument"
   done
