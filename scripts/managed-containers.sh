@@ -21,6 +21,7 @@ usage: managed-containers.sh list [--run ID]
   engine   prints the engine's name (the host's) and version, tab-separated
 
 Exit: 0 done · 2 wrong usage · 4 the engine cannot be reached · 5 some containers could not be removed
+      6 the engine does not speak the version in DOCKER_API_VERSION (engine)
 TEXT
 }
 
@@ -126,11 +127,18 @@ running() {
 }
 
 engine() {
-  local name
-  name=$(docker info --format $'{{.Name}}\t{{.ServerVersion}}') || fail 4 'the engine cannot be reached'
-  # Without a daemon docker fills the template with nothing and may exit with 0.
-  [[ $name == ?*$'\t'?* ]] || fail 4 'the engine cannot be reached'
-  printf '%s\n' "$name"
+  local out code=0
+  out=$(docker info --format $'{{.Name}}\t{{.ServerVersion}}' 2>&1) || code=$?
+  # Without an engine that it can speak to docker fills the template with nothing and may exit with 0.
+  if [ "$code" -eq 0 ] && [[ $out =~ [^$'\t\n']+$'\t'[^$'\t\n']+ ]]; then
+    printf '%s\n' "${BASH_REMATCH[0]}"
+    return
+  fi
+  out=$(tr -s '\t\n' '  ' <<<"$out")
+  if [ -n "${DOCKER_API_VERSION:-}" ] && [[ $out =~ client\ version|page\ not\ found ]]; then
+    fail 6 "the engine does not speak DOCKER_API_VERSION=${DOCKER_API_VERSION:0:20}: unset it" "$out"
+  fi
+  fail 4 'the engine cannot be reached' "$out"
 }
 
 case ${1-} in

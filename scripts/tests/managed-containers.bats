@@ -111,3 +111,12 @@ called() { grep -qxF -- "$1" "$CALLS"; }
   done
   [ ! -s "$CALLS" ]
 }
+
+@test "engine: a version that it does not speak is a mistake, not an engine that is away" {
+  for words in 'client version 1.99 is too new. Maximum supported API version is 1.41' 'page not found'; do
+    DOCKER_API_VERSION=1.99 FAKE_INFO=$'\t\nError response from daemon: '$words run --separate-stderr "$script" engine
+    [ "$status" -eq 6 ]
+    [[ $stderr == *DOCKER_API_VERSION=1.99* ]]
+    [ "${#stderr_lines[@]}" -eq 1 ] || { echo "$stderr" && return 1; }
+  done
+}

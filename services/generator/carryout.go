@@ -35,9 +35,14 @@ func (r *run) carryOut(ctx context.Context) error {
 		return ops.Server{Report: r.report, Spool: r.spool.Stats}.Serve(ctx, r.listener)
 	})
 	part(func(ctx context.Context) error {
-		churn.Watch(ctx, r.census(), r.id, r.lives, resyncEvery, r.warn)
-		return nil
+		return churn.Watch(ctx, r.census(), r.id, r.lives, resyncEvery, r.warn)
 	})
+	if r.governor != nil {
+		part(func(ctx context.Context) error {
+			r.governor.Watch(ctx)
+			return nil
+		})
+	}
 	r.sweep(ctx)
 	part(func(ctx context.Context) error {
 		r.sweepOn(ctx)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"reflect"
 	"regexp"
@@ -39,7 +40,8 @@ type config struct {
 	Lease       time.Duration `env:"GESTOR_LEASE" envDefault:"1h" help:"time after which others may sweep a container whose owner they cannot see"`
 
 	LogsURL   string `env:"GESTOR_LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"address of the log service"`
-	TokenFile string `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service"`
+	TokenFile string `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service, read before each request"`
+	Manager   string `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
 	State     string `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
 	Scripts   string `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
 	Listen    string `env:"GESTOR_OPS" envDefault:":8082" help:"address of /healthz, /readyz, /metrics and /report"`
@@ -143,8 +145,14 @@ func (c config) validate() error {
 	need(c.Timeout >= time.Second, "GESTOR_START_TIMEOUT", "must be at least 1s")
 	need(c.MaxFailures >= 1, "GESTOR_MAX_FAILURES", "must be at least 1")
 	need(c.Lease >= time.Minute, "GESTOR_LEASE", "must be at least 1m")
+	need(c.Manager == "" || webAddress(c.Manager), "GESTOR_MANAGER_URL", "must be an http address such as http://manager:8081/readyz")
 	need(suitePattern.MatchString(c.Suite), "GESTOR_SUITE", "must be letters, digits, dots, dashes and underscores, at most 63")
 	return errors.Join(problems...)
+}
+
+func webAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // seed is the seed that was set; nil when none was.

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/churn"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/ship"
 )
@@ -90,8 +91,10 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, errConfig):
+	case errors.Is(err, errConfig), errors.Is(err, census.ErrVersion):
 		return exitConfig
+	case errors.Is(err, churn.ErrGone): // what is left was said; the code says why
+		return exitEngine
 	case errors.Is(err, errLeft):
 		return exitLeft
 	case errors.Is(err, census.ErrEngine):

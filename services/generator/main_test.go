@@ -18,6 +18,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/churn"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/ship"
 	"gestor.local/ship/shiptest"
@@ -61,7 +62,7 @@ printf '%s\t%s\t%s\t%s\tlow\t%s\t%s\t%s\trunning\tname\n' "$id" "$suite" "$run" 
 echo "$id"`)
 	write("managed-containers.sh", `
 case $1 in
-  engine) [ ! -e ../away ] || exit 4; printf 'host\t1\n' ;;
+  engine) [ ! -e ../version ] || { echo 'unset it' >&2; exit 6; }; [ ! -e ../away ] || exit 4; printf 'host\t1\n' ;;
   running) ;;
   list) cat /dev/null * 2>/dev/null | { if [ $# -eq 3 ]; then grep -P "\t$3\t" || true; else cat; fi } ;;
   remove) shift; rm -f -- "$@"; echo $# ;;
@@ -230,11 +231,24 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{ship.ErrFailed, exitStorage},
 		{fmt.Errorf("next part of the plan: %w", plan.ErrKeep), exitStorage},
 		{errors.Join(errLeft, census.ErrEngine), exitLeft},
+		{errors.Join(fmt.Errorf("list: %w", churn.ErrGone), errLeft, census.ErrEngine), exitEngine},
+		{census.ErrVersion, exitConfig},
 		{errStrict, exitStrict},
 	} {
 		if got := exitCode(test.err); got != test.want {
 			t.Errorf("%v gives %d, want %d", test.err, got, test.want)
 		}
+	}
+}
+
+// A version that the engine does not speak is not spoken later either.
+func TestAWrongVersionOfTheEnginesInterfaceEndsAtOnce(t *testing.T) {
+	dir := scripts(t)
+	if err := os.WriteFile(filepath.Join(dir, "version"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, words := call(t, "run"); code != exitConfig || !strings.Contains(words, "unset it") || strings.Contains(out, "waiting") {
+		t.Errorf("exit %d: %s%s", code, words, out)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
 	"gestor.local/generator/internal/launch"
 	"gestor.local/generator/internal/lease"
@@ -33,6 +34,7 @@ import (
 //	profile + seed ──► windows of the plan ──► data folder
 //	                          │
 //	gate (memory, failures) ──┤                    ship ──► log service
+//	 └── governor ──► manager │                     ▲
 //	lives ◄── watch           ▼                     ▲
 //	launcher (launch-container.sh) ◄── churn ───────┤ launch records
 //	                                     │          │
@@ -105,6 +107,7 @@ type run struct {
 	spool     *ship.Shipper
 	listener  net.Listener
 	lives     *churn.Lives
+	governor  *churn.Governor // nil when nobody is asked
 	tally     *report.Tally
 	runner    *churn.Runner
 }
@@ -139,7 +142,7 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 			Dir: c.Scripts, Timeout: c.Timeout, Run: r.id, Suite: c.Suite, Owner: r.owner, Lease: c.Lease,
 		},
 		Recorder: r.spool, Windows: windows, Lives: r.lives, Tally: r.tally, Log: r.warn,
-		Gate: churn.NewGate(c.MinFreeMiB<<10, c.MaxFailures, gateRetry, func() (uint64, error) { return churn.AvailableKB(procDir) }),
+		Gate: r.gate(),
 	}
 	r.say(contract.SystemBody{
 		Event: "start", Level: "info", Message: fmt.Sprintf("run %s begins: profile %s, seed %d", r.id, name, seed),
@@ -148,10 +151,21 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 	return r, nil
 }
 
+// gate holds starts back by the host's memory, by failures, and by the manager where there is one to ask.
+func (r *run) gate() *churn.Gate {
+	free := func() (uint64, error) { return churn.AvailableKB(procDir) }
+	if r.Manager == "" {
+		return churn.NewGate(r.MinFreeMiB<<10, r.MaxFailures, gateRetry, free, nil)
+	}
+	r.governor = churn.NewGovernor(r.Manager, time.Now())
+	return churn.NewGate(r.MinFreeMiB<<10, r.MaxFailures, gateRetry, free, r.governor.Away)
+}
+
 // engine waits for the engine and returns the host's name.
 func (r *run) engine(ctx context.Context) (host string, err error) {
 	for end := time.Now().Add(engineWait); ; {
-		if host, err = r.census().EngineName(ctx); err == nil || time.Now().After(end) {
+		host, err = r.census().EngineName(ctx)
+		if err == nil || errors.Is(err, census.ErrVersion) || time.Now().After(end) {
 			break
 		}
 		r.warn("waiting for the engine", err)
@@ -207,13 +221,12 @@ func (r *run) openSpool(host string) (*ship.Shipper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read boot id: %w", err)
 	}
-	token, err := r.token()
-	if err != nil {
+	if _, err := r.token(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
 	spool, err := ship.Open(ship.Config{
 		Dir: filepath.Join(r.State, "spool"), URL: r.LogsURL, Producer: contract.ProducerGenerator, Host: host,
-		Boot: strings.TrimSpace(string(boot)), Token: token, Log: r.warn,
+		Boot: strings.TrimSpace(string(boot)), Token: r.token, Log: r.warn,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStorage, err)

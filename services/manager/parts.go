@@ -28,7 +28,6 @@ import (
 type parts struct {
 	cfg       config
 	log       zerolog.Logger
-	token     string
 	host      string
 	engine    *engine.Client
 	eyes      *eyes.Eyes
@@ -58,7 +57,7 @@ func open(ctx context.Context, cfg config, log zerolog.Logger) (*parts, error) {
 
 func (p *parts) openEngine(ctx context.Context) error {
 	var err error
-	if p.token, err = p.cfg.token(); err != nil {
+	if _, err = p.cfg.token(); err != nil {
 		return because(exitConfig, err)
 	}
 	if p.engine, err = engine.Open(p.cfg.Engine); err != nil {
@@ -105,7 +104,7 @@ func (p *parts) openSpool(context.Context) error {
 	}
 	p.spool, err = ship.Open(ship.Config{
 		Dir: spoolDir(p.cfg), URL: p.cfg.LogsURL, Producer: contract.ProducerManager, Host: p.host, Boot: boot,
-		MaxBytes: p.cfg.SpoolBytes, Token: p.token,
+		MaxBytes: p.cfg.SpoolBytes, Token: p.cfg.token,
 		Log: func(message string, err error) { p.log.Warn().Err(err).Msg(message) },
 	})
 	if err != nil {
@@ -200,8 +199,12 @@ func (p *parts) charts() error {
 	if err != nil {
 		return err
 	}
-	if p.token != "" {
-		req.Header.Set("Authorization", "Bearer "+p.token)
+	token, err := p.cfg.token()
+	if err != nil {
+		return fmt.Errorf("charts: %w", err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

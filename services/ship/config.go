@@ -40,8 +40,8 @@ type Config struct {
 	Producer, Host, Boot string
 	// MaxBytes bounds the record files together; 0 is DefaultMaxBytes. The index in memory takes about a tenth of it.
 	MaxBytes int64
-	// Token is sent as a bearer token when not empty.
-	Token string
+	// Token is asked before each request for the bearer token, so that a new one needs no restart; nil and "" send none.
+	Token func() (string, error)
 	// Client is used for the requests; nil is a client with a time-out of 15 s.
 	Client *http.Client
 	// Log hears what an operator should know, at most once a change of state; nil is silence.
@@ -54,6 +54,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Client == nil {
 		c.Client = &http.Client{Timeout: requestTimeout}
+	}
+	if c.Token == nil {
+		c.Token = func() (string, error) { return "", nil }
 	}
 	if c.Log == nil {
 		c.Log = func(string, error) {}

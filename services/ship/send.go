@@ -24,7 +24,7 @@ const answerBytes = 1 << 20
 type sender struct {
 	client *http.Client
 	url    string
-	token  string
+	token  func() (string, error)
 }
 
 // sendError is an answer other than success.
@@ -83,8 +83,12 @@ func (s *sender) send(ctx context.Context, lines [][]byte) (contract.IngestResul
 		return result, fmt.Errorf("send records: %w", err)
 	}
 	req.Header.Set("Content-Type", contract.MediaNDJSON)
-	if s.token != "" {
-		req.Header.Set("Authorization", "Bearer "+s.token)
+	token, err := s.token()
+	if err != nil {
+		return result, fmt.Errorf("send records: %w", err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {

@@ -169,6 +169,41 @@ func TestFaultsOfTheLogService(t *testing.T) {
 	}
 }
 
+// Tokens are made anew beside a running sender: it sends the new one by itself.
+func TestANewTokenNeedsNoRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var service shiptest.Service
+		var sent []string
+		note := func(next shiptest.Fault) shiptest.Fault {
+			return func(s *shiptest.Service, w http.ResponseWriter, r *http.Request) {
+				sent = append(sent, r.Header.Get("Authorization"))
+				next(s, w, r)
+			}
+		}
+		service.Fail(note(shiptest.Status(http.StatusUnauthorized, "")), note((*shiptest.Service).ServeHTTP))
+		answers := []func() (string, error){
+			func() (string, error) { return "old", nil },
+			func() (string, error) { return "", os.ErrNotExist }, // just being replaced
+			func() (string, error) { return "new", nil },
+		}
+		s := open(t, t.TempDir(), &service, func(c *Config) {
+			c.Token = func() (string, error) {
+				now := answers[0]
+				answers = answers[min(1, len(answers)-1):]
+				return now()
+			}
+		})
+		appendAll(t, s, launch(1))
+		flush(t, s)
+		if diff := cmp.Diff([]uint64{1}, positions(&service)); diff != "" {
+			t.Errorf("positions (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"Bearer old", "Bearer new"}, sent); diff != "" {
+			t.Errorf("tokens (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // A status that blames the request counts only when the log service itself gives it. From anybody else (a proxy, a TLS
 // port spoken to without TLS) it means that the log service is away, and nothing is given up.
 func TestRefusalsOfOthersGiveNothingUp(t *testing.T) {

@@ -21,6 +21,10 @@ const Script = "managed-containers.sh"
 // ErrEngine is wrapped by errors of an engine that cannot be reached.
 var ErrEngine = errors.New("the engine cannot be reached (is it running, and may this user use its socket?)")
 
+// ErrVersion is wrapped by errors of an engine that does not speak the version of its interface that was set. Asking again does
+// not help.
+var ErrVersion = errors.New("wrong version of the engine's interface")
+
 // Container is one managed container, running or ended.
 type Container struct {
 	ID, Suite, Run string
@@ -128,8 +132,15 @@ func (c Census) EngineName(ctx context.Context) (string, error) {
 func (c Census) run(ctx context.Context, timeout time.Duration, arguments ...string) (string, error) {
 	out, err := script.Run(ctx, timeout, filepath.Join(c.Dir, Script), arguments...)
 	var failed *script.Failure
-	if errors.As(err, &failed) && failed.Code == 4 {
-		return "", fmt.Errorf("%w: %s", ErrEngine, failed.Words)
+	if !errors.As(err, &failed) {
+		return out, err
 	}
-	return out, err
+	switch failed.Code {
+	case 4:
+		return "", fmt.Errorf("%w: %s", ErrEngine, failed.Words)
+	case 6:
+		return "", fmt.Errorf("%w: %s", ErrVersion, failed.Words)
+	default:
+		return "", err
+	}
 }

@@ -75,6 +75,13 @@ func TestAnEngineThatIsAwayIsToldApart(t *testing.T) {
 	}
 }
 
+func TestAWrongVersionIsNoEngineThatIsAway(t *testing.T) {
+	_, err := fake(t, "echo 'managed-containers.sh: unset DOCKER_API_VERSION' >&2; exit 6").EngineName(t.Context())
+	if !errors.Is(err, ErrVersion) || errors.Is(err, ErrEngine) || !strings.Contains(err.Error(), "unset DOCKER_API_VERSION") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWatchReadsEvents(t *testing.T) {
 	c := fake(t, `printf '1500000000\tdie\t%s\t137\nnonsense\nx\tdie\t%s\t\n1\tstart\t%s\t\n' `+id+" "+id+" "+id)
 	var got []Event

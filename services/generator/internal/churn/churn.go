@@ -25,6 +25,8 @@ type Starter interface {
 	Launch(ctx context.Context, s plan.Start) (id string, err error)
 	// Name is the container name of a start.
 	Name(s plan.Start) string
+	// Image is the image of a start, named as in the records of others (contract.ImageName).
+	Image(s plan.Start) string
 }
 
 // Recorder keeps records.
@@ -241,7 +243,7 @@ func (l *loop) drop(s plan.Start, due time.Time, reason string) {
 
 func (l *loop) body(s plan.Start) contract.LaunchBody {
 	return contract.LaunchBody{
-		Subject: contract.Subject{Name: l.Starter.Name(s), Image: s.Image, Class: s.Class},
+		Subject: contract.Subject{Name: l.Starter.Name(s), Image: l.Starter.Image(s), Class: s.Class},
 		Run:     l.RunID, Position: s.Position, OffsetUS: uint64(s.OffsetUS),
 		LifetimeS: uint64(s.LifetimeS),
 	}

@@ -55,7 +55,7 @@ func TestStartsBeginAtTheirTimeHoweverLongTheOthersTake(t *testing.T) {
 			t.Errorf("%s, offsets (-want +got):\n%s", end, diff)
 		}
 		for position, body := range s.journal.launches(t) {
-			if body.Outcome != contract.LaunchStarted || body.TookUS != 4e6 || body.LateUS != 0 || len(body.Container) != 64 || body.Run != "run" {
+			if body.Outcome != contract.LaunchStarted || body.TookUS != 4e6 || body.LateUS != 0 || len(body.Container) != 64 || body.Run != "run" || body.Image != "gestor/low-idle" {
 				t.Errorf("record %d: %+v", position, body)
 			}
 		}
@@ -130,6 +130,22 @@ func TestAHostWithoutMemoryGetsNoContainers(t *testing.T) {
 		want := []string{"started", "dropped gate_memory", "dropped gate_memory", "started"}
 		if diff := cmp.Diff(want, outcomes(t, s)); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestNothingIsStartedWhileNobodyGoverns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(at(0, 10, 20, 30)...)
+		time.AfterFunc(5*time.Second, func() { s.away.Store(true) })
+		time.AfterFunc(25*time.Second, func() { s.away.Store(false) })
+		play(t, s)
+		want := []string{"started", "dropped gate_manager", "dropped gate_manager", "started"}
+		if diff := cmp.Diff(want, outcomes(t, s)); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"gate_closed", "gate_opened"}, s.journal.events()); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -36,6 +36,8 @@ func id(s plan.Start) string { return fmt.Sprintf("%064d", s.Position) }
 
 func (e *engine) Name(s plan.Start) string { return s.Name + "-run" }
 
+func (e *engine) Image(s plan.Start) string { return "gestor/" + s.Image }
+
 func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 	e.mu.Lock()
 	e.underWay++
@@ -120,6 +122,7 @@ type stage struct {
 	engine  *engine
 	journal *journal
 	freeKB  atomic.Uint64
+	away    atomic.Bool // the manager
 }
 
 func newStage(starts ...plan.Start) *stage {
@@ -140,8 +143,13 @@ func newStage(starts ...plan.Start) *stage {
 		Starter: s.engine, Recorder: s.journal, Lives: s.engine.lives,
 		Windows: &plan.Whole{Plan: plan.Plan{Header: plan.Header{ToUS: end}, Starts: starts}},
 		Tally:   report.NewTally("run", 1, "test", time.Now()),
-		Gate:    NewGate(1024, 3, 10*time.Second, func() (uint64, error) { return s.freeKB.Load(), nil }),
-		Log:     func(string, error) {},
+		Gate: NewGate(1024, 3, 10*time.Second, func() (uint64, error) { return s.freeKB.Load(), nil }, func(time.Time) error {
+			if s.away.Load() {
+				return errors.New("nobody answers")
+			}
+			return nil
+		}),
+		Log: func(string, error) {},
 	}
 	return s
 }

@@ -148,7 +148,9 @@ func TestWatchComesBackAfterTheEngineWasAway(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			Watch(ctx, h, "run", lives, 15*time.Second, silent)
+			if err := Watch(ctx, h, "run", lives, 15*time.Second, silent); err != nil {
+				t.Errorf("ended with %v", err)
+			}
 		}()
 		time.Sleep(20 * time.Second)
 		h.set(false, 0)
@@ -169,4 +171,35 @@ func TestWatchComesBackAfterTheEngineWasAway(t *testing.T) {
 			t.Errorf("%d watches and %d lists in 40 s: too eager", h.watches, h.lists)
 		}
 	})
+}
+
+// Refusals alone end the watch, and only those without an answer in between: an engine that is slow, or fails, is there.
+func TestWatchEndsWhenTheEngineIsGoneForGood(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault error
+		back  time.Duration // when it answers again, 0 for never
+		gone  bool
+	}{
+		"gone for good":     {census.ErrEngine, 0, true},
+		"gone for a bit":    {census.ErrEngine, goneAfter - 16*time.Second, false},
+		"there and failing": {errAway, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &herd{fault: c.fault}
+				h.set(true, 1)
+				if c.back > 0 {
+					time.AfterFunc(c.back, func() { h.set(false, 0) })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 10*goneAfter)
+				defer cancel()
+
+				began := time.Now()
+				err := Watch(ctx, h, "run", NewLives(func(string, time.Duration) {}), 15*time.Second, silent)
+				if took := time.Since(began); errors.Is(err, ErrGone) != c.gone || c.gone != (took < goneAfter+time.Minute) {
+					t.Errorf("ended after %s with %v", took, err)
+				}
+			})
+		})
+	}
 }

@@ -2,6 +2,8 @@ package churn
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"gestor.local/generator/internal/census"
@@ -14,9 +16,17 @@ type Census interface {
 	Watch(ctx context.Context, run string, each func(census.Event)) error
 }
 
+// goneAfter is how long an engine that was there may refuse every question. Being upgraded takes it less; one that was started
+// anew under us with the option live-restore made a new socket, and the one that is mounted here leads nowhere for ever.
+const goneAfter = 2 * time.Minute
+
+// ErrGone is an engine that was there and has been gone for too long. A restart of the container mounts the socket anew.
+var ErrGone = errors.New("the engine's socket leads nowhere any more; ending, so that a restart mounts the one that is there now")
+
 // Watch keeps account of a run's containers until ctx ends: by events, and by the list every resync. An engine that
-// goes away is asked again; log hears of it once.
-func Watch(ctx context.Context, c Census, run string, lives *Lives, resync time.Duration, log func(string, error)) {
+// goes away is asked again; log hears of it once. When it stays away for too long Watch returns ErrGone.
+func Watch(ctx context.Context, c Census, run string, lives *Lives, resync time.Duration, log func(string, error)) error {
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -28,7 +38,12 @@ func Watch(ctx context.Context, c Census, run string, lives *Lives, resync time.
 			}
 		}
 	}()
-	well := true
+	defer func() {
+		cancel()
+		<-done
+	}()
+
+	well, reached := true, time.Now()
 	for pause(ctx, resync) {
 		asked := time.Now()
 		found, err := c.List(ctx, run)
@@ -38,8 +53,14 @@ func Watch(ctx context.Context, c Census, run string, lives *Lives, resync time.
 			log("the containers could not be listed", err)
 		}
 		well = err == nil
+		if !errors.Is(err, census.ErrEngine) {
+			reached = time.Now()
+		}
+		if away := time.Since(reached); away >= goneAfter {
+			return fmt.Errorf("no answer for %s: %w: %w", away.Round(time.Second), ErrGone, err)
+		}
 	}
-	<-done
+	return nil
 }
 
 // pause is false when ctx ended first.

@@ -64,6 +64,12 @@ var idPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // Name is the container name of a start: unique within the run by the plan, and on the host by the run's id.
 func (l Launcher) Name(s plan.Start) string { return s.Name + "-" + l.Run }
 
+// repository is what the wrapper puts before the name of an image of its table.
+const repository = "gestor/"
+
+// Image is the image of a start as all records name it.
+func (l Launcher) Image(s plan.Start) string { return contract.ImageName(repository + s.Image) }
+
 // Launch starts one container and returns its full id. Every error is an *Error.
 func (l Launcher) Launch(ctx context.Context, s plan.Start) (id string, err error) {
 	out, err := l.run(ctx, l.arguments(s)...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +49,25 @@ func TestLaunchPassesEveryArgumentAndReturnsTheID(t *testing.T) {
 		"--run r1 --suite s1 --owner o1 --seq 7 --rm -- low-idle"
 	if diff := cmp.Diff(strings.Fields(want), strings.Fields(string(text))); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+}
+
+// The records of the manager name an image as the engine does: those of launches give it the same name.
+func TestTheImageInTheRecordsIsTheOneThatTheWrapperStarts(t *testing.T) {
+	wrapper, err := filepath.Abs("../../../../scripts/" + Script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"high-cpu", "low-idle"} {
+		out, err := exec.Command(wrapper, "--dry-run", name).Output()
+		if err != nil {
+			t.Skipf("the wrapper is not beside this module: %v", err)
+		}
+		words := strings.Fields(string(out))
+		started := strings.Trim(words[len(words)-1], "'")
+		if got := (Launcher{}).Image(plan.Start{Image: name}); got != contract.ImageName(started) {
+			t.Errorf("%s: the records say %q, the wrapper starts %q", name, got, started)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -88,8 +89,9 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 	return launches, run, nil
 }
 
+// startOf makes a start of a launch record. Records name the image with its repository, those of releases before 0.2.0 without.
 func startOf(body contract.LaunchBody, images []profile.Image) (Start, error) {
-	i := slices.IndexFunc(images, func(image profile.Image) bool { return image.Name == body.Image })
+	i := slices.IndexFunc(images, func(image profile.Image) bool { return image.Name == path.Base(body.Image) })
 	if i < 0 {
 		return Start{}, fmt.Errorf("position %d: there is no image %q", body.Position, body.Image)
 	}
