@@ -9,9 +9,10 @@ usage: scripts/up.sh
 Installs Docker and compose where they are missing, provides the base images, builds, starts the suite and waits until
 the page answers. Every step may be repeated: what is there stays.
 
-It writes to .env, once, which users the services run as on this host:
-  GESTOR_USER          owner of ./data: the user who owns this folder (65532 when that is root)
-  GESTOR_ENGINE_USER   manager and generator: user 65532 with the group of the Docker socket
+It writes to .env, once, what fits this host:
+  GESTOR_USER           owner of ./data: the user who owns this folder (65532 when that is root)
+  GESTOR_ENGINE_USER    manager and generator: user 65532 with the group of the Docker socket
+  GESTOR_OOM_SCORE_ADJ  -500 where the engine may lower the score: the kernel then spares the services when memory is short
 A line that is there already is never changed. The other settings are listed in compose.yaml and in the README.
 TEXT
 }
@@ -31,6 +32,13 @@ remember_owners() {
   remember GESTOR_USER "$owner"
   if [ -S "$socket" ] && [ "$(stat -Lc %U:%a "$socket")" = root:660 ]; then
     remember GESTOR_ENGINE_USER "65532:$(stat -Lc %g "$socket")"
+  fi
+}
+
+# remember_score asks the engine for what it may refuse: only one with CAP_SYS_RESOURCE may lower a score.
+remember_score() {
+  if docker run --rm --pull never --network none --oom-score-adj -500 --entrypoint true debian:trixie-slim >/dev/null 2>&1; then
+    remember GESTOR_OOM_SCORE_ADJ -500
   fi
 }
 
@@ -59,6 +67,7 @@ started=$SECONDS
 scripts/ensure.sh docker compose
 scripts/base-images.sh
 remember_owners
+remember_score
 step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
 
