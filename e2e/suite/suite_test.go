@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,6 +54,7 @@ func TestSuite(t *testing.T) {
 		{"the removed are the right ones by a ranking of our own", removesTheRightOnes},
 		{"every service, its image and its start record tell the same version", tellsItsVersion},
 		{"the page and the charts show data and need no other host", servesThePage},
+		{"a neighbour cannot store records in the name of the manager", refusesNeighbours},
 		{"a killed log service has lost nothing it acknowledged", survivesKillOfLogs},
 		{"nothing outside the suite's ownership was touched", leavesOthersAlone},
 		{"down after a kill of the generator leaves nothing behind", downLeavesNothing},
@@ -400,6 +402,46 @@ func servesThePage(t *testing.T, s *running) {
 		}
 	}
 	t.Run("in a browser", func(t *testing.T) { page.LookAt(t, s.logs.URL, "") })
+}
+
+// refusesNeighbours sends, from a container on the services' own network, a record that claims the numbers that the manager is
+// about to use: taken, it would make the manager's own look like repetitions.
+func refusesNeighbours(t *testing.T, s *running) {
+	var last contract.Record
+	for _, r := range s.logs.MustRecords(t, contract.KindHost) {
+		if r.Producer == contract.ProducerManager {
+			last = r
+		}
+	}
+	for _, producer := range []string{contract.ProducerManager, contract.ProducerGenerator, "neighbour"} {
+		forged := last
+		forged.Producer, forged.PSeq = producer, last.PSeq+100_000
+		text, err := json.Marshal(forged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := s.postFromInside(t, string(text))
+		if own := producer != "neighbour"; own != (status == "401" || status == "403") || !own && status != "200" {
+			t.Errorf("a record of the producer %s is answered with %q", producer, status)
+		}
+	}
+}
+
+// postFromInside sends one record from a container on the inner network, without a token, and returns the status.
+func (s *running) postFromInside(t *testing.T, record string) string {
+	t.Helper()
+	const script = `exec 3<>/dev/tcp/logs/8080 || exit
+printf 'POST /v1/records HTTP/1.0\r\nHost: logs\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' ${#1} "$1" >&3
+read -r _ status _ <&3 && printf %s "$status"`
+	cmd := exec.Command("docker", "run", "--rm", "--label", "gestor.test=suite", "--network", s.compose.Project+"_inner",
+		"--entrypoint", "bash", "debian:trixie-slim", "-c", script, "bash", record)
+	var words strings.Builder
+	cmd.Stderr = &words
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("post from inside: %v: %s", err, words.String())
+	}
+	return string(out)
 }
 
 func survivesKillOfLogs(t *testing.T, s *running) {
