@@ -22,6 +22,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/log.sh"
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
+# shellcheck source=scripts/lib/compose.sh
+. "$root/scripts/lib/compose.sh"
 
 # remember_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
 # Desktop) leaves the default of compose.yaml.
@@ -69,6 +71,7 @@ scripts/base-images.sh
 remember_owners
 remember_score
 step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"
+take_away_unhealthy "$(setting COMPOSE_PROJECT_NAME gestor)"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
 
 port=$(setting GESTOR_PORT 8080)

@@ -25,6 +25,16 @@ plugin_directory() {
   fi
 }
 
+# take_away_unhealthy PROJECT ends and removes the services of a project that are unhealthy, so that `up` begins them anew. One that
+# the engine is about to restart is still called unhealthy, for up to a minute, and `up` ends at that word at once although what
+# was wrong is mended.
+take_away_unhealthy() {
+  local services
+  mapfile -t services < <(docker ps --filter "label=com.docker.compose.project=$1" --filter health=unhealthy \
+    --format '{{.Label "com.docker.compose.service"}}')
+  [ ${#services[@]} -eq 0 ] || step "beginning anew: ${services[*]}" docker compose rm --stop --force "${services[@]}"
+}
+
 # ensure_compose tries, in this order: a package of this release, Debian 13's static binary, the Go module.
 ensure_compose() {
   compose_serves && return 0

@@ -148,6 +148,20 @@ fake() {
   [ "$(setting GESTOR_PORT 8080)" = 8080 ]
 }
 
+@test "compose: services that are unhealthy are begun anew, and nothing else is touched" {
+  . "$scripts/lib/compose.sh"
+  docker() {
+    case $1 in
+      ps) [[ "$*" == *project=mine* && "$*" == *health=unhealthy* ]] && printf '%s' "$found" ;;
+      *) printf '%s\n' "$*" >>"$BATS_TEST_TMPDIR/called" ;;
+    esac
+  }
+  found='' take_away_unhealthy mine
+  [ ! -e "$BATS_TEST_TMPDIR/called" ]
+  found=$'logs\nmanager\n' take_away_unhealthy mine
+  [ "$(cat "$BATS_TEST_TMPDIR/called")" = 'compose rm --stop --force logs manager' ]
+}
+
 @test "prepare-data: refuses what is not an owner and a folder" {
   for entry in --token --token= --token=token --token=/nowhere/at/all root:root=/data 1:1 1:1=data '1:1=/nowhere/at/all' "1:1=/x';id;'"; do
     run "$scripts/prepare-data.sh" "$entry"
