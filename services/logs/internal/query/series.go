@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -51,8 +52,8 @@ var ErrTooMany = errors.New("too many points: ask for a wider step or a shorter 
 
 // Series answers from roll-ups where they hold what is asked, else from the records.
 func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
-	if q.Step <= 0 || !q.Since.Before(q.Until) {
-		return nil, fmt.Errorf("series: the range or the step is empty")
+	if q.Step < time.Millisecond || q.Step%time.Millisecond != 0 || !q.Since.Before(q.Until) {
+		return nil, fmt.Errorf("series: the range is empty, or the step is no number of milliseconds")
 	}
 	b := buckets{step: q.Step, points: map[string]map[int64]*bucket{}}
 	var err error
@@ -67,13 +68,18 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	return b.series(q.Quantile), nil
 }
 
+// fromRollups merges sums, and single records in the minutes that the range holds in part.
 func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) error {
+	if !rollup.Known(q.Metric) {
+		return fmt.Errorf("series: %w: %q", ErrUnknownMetric, q.Metric)
+	}
 	step := 0
 	for i, s := range rollup.Steps {
 		if q.Step%s == 0 {
 			step = i
 		}
 	}
+
 	var failed error
 	add := func(k rollup.Key, r *rollup.Row) {
 		if string(k.By) != q.By {
@@ -85,34 +91,63 @@ func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) err
 			}
 		})
 	}
-	for _, part := range parts(q.Since.Truncate(rollup.Steps[0]), q.Until, step) {
+	for _, part := range parts(q.Since, q.Until, step) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.store.Rollup(part.step, part.since, part.until, add); err != nil {
+		read := func() error { return e.store.Rollup(part.step, part.since, part.until, add) }
+		if part.step < 0 {
+			read = func() error { return e.sumRecords(ctx, part.since, part.until, add) }
+		}
+		if err := read(); err != nil {
 			return err
 		}
 	}
 	return failed
 }
 
-// part is a range of time and the width of the sums that answer for it.
+// sumRecords sums the records of part of a minute as the roll-ups do.
+func (e *Engine) sumRecords(ctx context.Context, since, until time.Time, add func(rollup.Key, *rollup.Row)) error {
+	f := contract.Filter{Since: since, Until: until, Kinds: []contract.Kind{
+		contract.KindHost, contract.KindContainer, contract.KindAction, contract.KindLaunch,
+	}}
+	table, parser := rollup.NewRange(rollup.Steps[0]), line.NewParser()
+	err := e.Lines(ctx, Query{Filter: f}, func(l Line) error {
+		var rec line.Record
+		if parser.Stored(l.JSON, &rec) {
+			table.Add(&rec)
+		}
+		return nil
+	})
+	table.Each(math.MinInt64, math.MaxInt64, add)
+	return err
+}
+
+// part is a range of time and the width of the sums that answer for it, -1 for the records themselves.
 type part struct {
 	step         int
 	since, until time.Time
 }
 
-// parts has a range answered by wide sums, and by the narrowest at both ends where it does not hold a wide one whole.
-func parts(since, until time.Time, step int) []part {
+// parts has a range answered by wide sums, at both ends where it does not hold a wide one whole by the narrowest, and
+// where it does not hold one of these whole by the records.
+func parts(since, until time.Time, step int) (out []part) {
+	if !since.Before(until) {
+		return nil
+	}
+	if step < 0 {
+		return []part{{step, since, until}}
+	}
+
 	width := rollup.Steps[step]
 	from, to := since.Truncate(width), until.Truncate(width)
 	if from.Before(since) {
 		from = from.Add(width)
 	}
-	if step == 0 || !from.Before(to) {
-		return []part{{0, since, until}}
+	if !from.Before(to) {
+		return parts(since, until, step-1)
 	}
-	return []part{{0, since, from}, {step, from, to}, {0, to, until}}
+	return slices.Concat(parts(since, from, step-1), []part{{step, from, to}}, parts(to, until, step-1))
 }
 
 func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) error {
@@ -123,13 +158,17 @@ func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) err
 	b.keep = q.Quantile > 0
 	f := q.Filter
 	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
-	governed := q.By != ByContainer && len(f.Containers) == 0 // as the roll-ups have it
+
+	// As the roll-ups have it: what has no class or image is in no series, and a host's is of all its containers.
+	named := q.By != ByContainer
+	governed := (q.By == string(rollup.ByClass) || q.By == string(rollup.ByImage)) && len(f.Containers) == 0
 	return e.Lines(ctx, Query{Filter: f}, func(l Line) error {
-		if string(l.Field("measured")) != "true" || governed && string(l.Field("owned")) != "true" {
+		key := l.String(q.By)
+		if string(l.Field("measured")) != "true" || governed && string(l.Field("owned")) != "true" || named && key == "" {
 			return nil
 		}
 		x := l.Uint(q.Metric)
-		return b.merge(l.String(q.By), l.Time, rollup.Value{N: 1, Sum: x, Min: x, Max: x})
+		return b.merge(key, l.Time, rollup.Value{N: 1, Sum: x, Min: x, Max: x})
 	})
 }
 
@@ -155,7 +194,7 @@ func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 		series = map[int64]*bucket{}
 		b.points[key] = series
 	}
-	start := at.Truncate(b.step).UnixMilli()
+	start := floor(at.UnixMilli(), b.step.Milliseconds())
 	p := series[start]
 	if p == nil {
 		p = &bucket{}
@@ -171,6 +210,11 @@ func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 		return ErrTooMany
 	}
 	return nil
+}
+
+// floor is the greatest multiple of step that is not above at: buckets stand on the Unix epoch, also before it.
+func floor(at, step int64) int64 {
+	return at - (at%step+step)%step
 }
 
 func (b *buckets) series(quantile float64) []Series {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -226,10 +227,10 @@ func (t *Table) Add(rec *line.Record) {
 		t.addHost(at, rec)
 	case contract.KindAction:
 		if rec.Action == contract.ActionRemove && rec.Phase == contract.PhaseOutcome {
-			t.count(at, rec, "remove_"+rec.Outcome)
+			t.count(at, rec, removed+rec.Outcome)
 		}
 	case contract.KindLaunch:
-		t.count(at, rec, "launch_"+rec.Outcome)
+		t.count(at, rec, launched+rec.Outcome)
 	}
 }
 
@@ -318,6 +319,32 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 	}
 }
 
+// Known says whether a table can hold a metric of this name. Outcomes of removals and launches are counted by name, which
+// may be any.
+func Known(metric string) bool {
+	for _, counted := range []string{removed, launched} {
+		if outcome, ok := strings.CutPrefix(metric, counted); ok && outcome != "" {
+			return true
+		}
+	}
+	return line.FigureNumber(metric) >= 0 || slices.Contains(hostMetrics, metric) || slices.Contains(classMetrics, metric)
+}
+
+// Names of metrics that are not figures of containers; a test compares them with what tables hold.
+const (
+	removed  = "remove_"
+	launched = "launch_"
+)
+
+var (
+	hostMetrics = []string{
+		"spool_records", "skipped_ticks", "late_us", "memory_total_kb", "memory_free_kb", "memory_available_kb", "memory_used_kb",
+		"memory_shared_kb", "memory_cached_kb", "containers", "walk_us", "read_us", "parse_us", "data_age_us", "governed_ram_kb",
+		"decide_us", "act_us", "sync_us",
+	}
+	classMetrics = []string{"population", "eligible", "quota", "deficit", "removals"}
+)
+
 // Coarser returns the same sums in wider buckets.
 func (t *Table) Coarser(step time.Duration) *Table {
 	out := NewTable(step)
@@ -349,11 +376,13 @@ func (t *Table) Each(from, to int64, fn func(Key, *Row)) {
 
 // Span returns the start of the first bucket and the end of the last, 0 and 0 when the table is empty.
 func (t *Table) Span() (from, to int64) {
+	first := true
 	for k := range t.rows {
-		if from == 0 || k.At < from {
-			from = k.At
+		end := k.At + int64(t.step/time.Second)
+		if first {
+			from, to, first = k.At, end, false
 		}
-		to = max(to, k.At+int64(t.step/time.Second))
+		from, to = min(from, k.At), max(to, end)
 	}
 	return from, to
 }

@@ -207,3 +207,56 @@ func TestBucketsBeforeTheEpoch(t *testing.T) {
 		}
 	})
 }
+
+// Every metric that a table holds is known by name, and no other.
+func TestMetricsAreKnownByName(t *testing.T) {
+	table := rollup.NewTable(time.Minute)
+	kb := uint64(1)
+	table.Add(hostRecord(t, 1, contract.HostBody{
+		Memory:  contract.Memory{TotalKB: 1000, CachedKB: &kb},
+		Classes: []contract.ClassCount{{Class: contract.ClassLow, Owned: 3}},
+		Timings: contract.Timings{ActUS: 1, SyncUS: 1},
+	}))
+	table.Add(&line.Record{Kind: contract.KindContainer, Measured: true, Owned: true, Class: "low"})
+	table.Add(&line.Record{Kind: contract.KindAction, Action: contract.ActionRemove, Phase: contract.PhaseOutcome, Outcome: "done"})
+	table.Add(&line.Record{Kind: contract.KindLaunch, Outcome: "started"})
+	held := 0
+	table.Each(math.MinInt64, math.MaxInt64, func(_ rollup.Key, r *rollup.Row) {
+		r.Each(func(metric string, _ rollup.Value) {
+			held++
+			if !rollup.Known(metric) {
+				t.Errorf("%s is held and not known", metric)
+			}
+		})
+	})
+	if held == 0 {
+		t.Error("nothing is held")
+	}
+	for _, metric := range []string{"", "nope", "remove_", "cpu"} {
+		if rollup.Known(metric) {
+			t.Errorf("%q is known", metric)
+		}
+	}
+}
+
+// A table tells where it begins, also where that is 1970 or before.
+func TestSpanAroundTheEpoch(t *testing.T) {
+	for name, c := range map[string]struct {
+		at       []int64
+		from, to int64
+	}{
+		"none":               {nil, 0, 0},
+		"the first minute":   {[]int64{0, 60}, 0, 120},
+		"the minute before":  {[]int64{-30}, -60, 0},
+		"on both sides":      {[]int64{-30, 30}, -60, 60},
+		"an hour of it only": {[]int64{-7200}, -7200, -7140},
+	} {
+		table := rollup.NewTable(time.Minute)
+		for _, at := range c.at {
+			table.Add(&line.Record{Kind: contract.KindLaunch, Time: time.Unix(at, 0), Outcome: "started"})
+		}
+		if from, to := table.Span(); from != c.from || to != c.to {
+			t.Errorf("%s: %d to %d, want %d to %d", name, from, to, c.from, c.to)
+		}
+	}
+}

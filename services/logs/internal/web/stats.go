@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -55,8 +54,11 @@ func (h stats) get(c *gin.Context) {
 	defer cancel()
 	series, err := h.Query.Series(ctx, q)
 	switch {
-	case errors.Is(err, query.ErrTooMany), errors.Is(err, query.ErrUnknownMetric):
-		fail(c, http.StatusBadRequest, err.Error())
+	case errors.Is(err, query.ErrTooMany):
+		failParams(c, []contract.FieldError{{Field: "step", Reason: err.Error()}})
+		return
+	case errors.Is(err, query.ErrUnknownMetric):
+		failParams(c, []contract.FieldError{{Field: "metric", Reason: err.Error()}})
 		return
 	case err != nil:
 		failStore(c, err)
@@ -89,8 +91,8 @@ func (h stats) defaults(p *params, q *query.SeriesQuery, fns *[]string, now time
 	q.Step = stepFor(q.Until.Sub(q.Since))
 	if text := p.one("step"); text != "" {
 		step, err := parseDuration(text)
-		if err != nil || step < time.Second {
-			p.wrong("step", "want a duration of at least 1s, such as 10s, 1m or 1h")
+		if err != nil || step < time.Second || step%time.Millisecond != 0 {
+			p.wrong("step", "want a duration of at least 1s in whole milliseconds, such as 10s, 1m or 1h")
 		}
 		q.Step = step
 	}
