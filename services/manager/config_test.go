@@ -122,7 +122,7 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
 		{"no address", map[string]string{"GESTOR_ENGINE": "nonsense"}, exitConfig},
 		{"no engine", map[string]string{"GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s"}, exitEngine},
-		{"a version that the engine does not speak", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "1.99"}, exitConfig},
+		{"a version that the engine does not speak", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "1.99"}, exitEngine},
 		{"no version", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "x"}, exitConfig},
 		{"no host", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_PROC": "/nonexistent"}, exitEyes},
 		{"no folder for the state", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": closed}, exitStorage},

@@ -65,9 +65,6 @@ func (p *parts) openEngine(ctx context.Context) error {
 	}
 	p.opened("engine", p.engine.Close)
 	name, err := reach(ctx, p.engine, p.cfg.EngineWait, p.log)
-	if engine.KindOf(err) == engine.KindVersion {
-		return because(exitConfig, err)
-	}
 	if err != nil {
 		return because(exitEngine, fmt.Errorf("%w; next: %s", err, cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")))
 	}

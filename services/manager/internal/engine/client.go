@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"sync/atomic"
 
@@ -20,12 +19,12 @@ type Client struct {
 // default socket). The version is negotiated, since an older engine refuses every call of a newer client. Nothing is
 // sent yet: use Name to see whether the engine answers.
 func Open(host string) (*Client, error) {
-	if v := pinned(); v != "" && !versionForm.MatchString(v) {
-		return nil, fmt.Errorf("engine open: %s=%q is no API version: unset it, or write one like 1.41", docker.EnvOverrideAPIVersion, v)
-	}
 	api, err := dial(host)
 	if err != nil {
 		return nil, fmt.Errorf("engine open %q: %w; set GESTOR_ENGINE to the engine's socket, e.g. unix:///var/run/docker.sock", host, err)
+	}
+	if v := api.ClientVersion(); !versionForm.MatchString(v) {
+		return nil, fmt.Errorf("engine open: %s=%q is no API version: unset it, or write one like 1.41", docker.EnvOverrideAPIVersion, v)
 	}
 	c := &Client{host: host}
 	c.api.Store(api)
@@ -41,23 +40,15 @@ func dial(host string) (*docker.Client, error) {
 }
 
 // versionForm is how the engine's routes write a version (api/server/server.go).
-var versionForm = regexp.MustCompile(`^v?[0-9]+\.[0-9]+$`)
-
-// pinned is the API version that the environment demands, "" when it is agreed on.
-func pinned() string { return os.Getenv(docker.EnvOverrideAPIVersion) }
+var versionForm = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 
 // wrap makes an error of this package of what the engine answered. An engine that was replaced by another version may refuse
 // the version that was agreed on, and every later call with it: the next one agrees anew.
 func (c *Client) wrap(op, id string, err error) error {
-	if !refusesVersion(err) {
-		return wrap(op, id, err)
+	if refusesVersion(err) {
+		c.renew()
 	}
-	next := "if it stays, this engine is too old or too new for this release: take another of either"
-	if v := pinned(); v != "" {
-		next = fmt.Sprintf("unset %s=%s, so that manager and engine agree on a version", docker.EnvOverrideAPIVersion, v)
-	}
-	c.renew()
-	return wrap(op, id, fmt.Errorf("%w; %s", err, next))
+	return wrap(op, id, err)
 }
 
 // renew forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be a new one.

@@ -310,7 +310,7 @@ func TestAVersionThatTheEnvironmentDemandsAndTheEngineDoesNotSpeakIsNamed(t *tes
 	}
 	defer c.Close()
 	_, err = c.List(context.Background())
-	if engine.KindOf(err) != engine.KindVersion || !strings.Contains(err.Error(), "unset DOCKER_API_VERSION=1.99") {
+	if engine.KindOf(err) != engine.KindVersion || !strings.Contains(engine.Advice(err), "unset DOCKER_API_VERSION") {
 		t.Errorf("%s: %v", engine.KindOf(err), err)
 	}
 }

@@ -130,6 +130,8 @@ func Advice(err error) string {
 		return "start the Docker engine, and check that GESTOR_ENGINE names its socket"
 	case kind == KindTimeout:
 		return "the engine answers too slowly: take load off the host, and look at the engine's own log (journalctl -u docker)"
+	case kind == KindVersion:
+		return "unset " + client.EnvOverrideAPIVersion + " where it is set, so that manager and engine agree on a version; else one of the two is too old for the other"
 	case kind == KindServer:
 		return "look at the engine's own log (journalctl -u docker)"
 	default:
