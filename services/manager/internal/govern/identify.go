@@ -66,7 +66,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 
 // noteRefusal counts the ticks in a row on which no connection to the engine was made. In a container the socket is a mount of
 // the file that was there at its start: when the engine makes a new one only a restart of the container mounts that, and
-// until then every connection to the old one is refused.
+// until then every connection to the old one is refused (docs/adr/0024).
 func (g *Governor) noteRefusal(err error) {
 	if !engine.Refused(err) {
 		g.refusals = 0
