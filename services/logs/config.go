@@ -25,10 +25,10 @@ type config struct {
 	SegmentBytes int64         `env:"SEGMENT_BYTES" envDefault:"67108864" help:"size at which a file of records is closed and compressed"`
 	SegmentAge   time.Duration `env:"SEGMENT_AGE" envDefault:"1h" help:"age at which a file of observations is closed (events: 24 times this)"`
 
-	ObservationsAge   time.Duration `env:"OBSERVATIONS_AGE" envDefault:"168h" help:"how long observations are kept"`
-	ObservationsBytes int64         `env:"OBSERVATIONS_BYTES" envDefault:"1073741824" help:"how much observations may take on disk"`
-	EventsAge         time.Duration `env:"EVENTS_AGE" envDefault:"8760h" help:"how long events are kept"`
-	EventsBytes       int64         `env:"EVENTS_BYTES" envDefault:"268435456" help:"how much events may take on disk"`
+	ObservationsAge   time.Duration `env:"OBSERVATIONS_AGE" envDefault:"168h" help:"how long observations are kept, from their receipt on"`
+	ObservationsBytes int64         `env:"OBSERVATIONS_BYTES" envDefault:"1073741824" help:"how much observations may take on disk, with their sums"`
+	EventsAge         time.Duration `env:"EVENTS_AGE" envDefault:"8760h" help:"how long events are kept, from their receipt on"`
+	EventsBytes       int64         `env:"EVENTS_BYTES" envDefault:"268435456" help:"how much events may take on disk, with their sums"`
 	MinFree           uint64        `env:"MIN_FREE" envDefault:"67108864" help:"space left free on the disk: below it observations are refused with 507, below a quarter of it everything"`
 
 	WriteToken string `env:"WRITE_TOKEN_FILE" help:"file with the bearer token that storing asks for (empty: none)"`

@@ -54,6 +54,7 @@ type File interface {
 // Info says which file it is and how large.
 type Info struct {
 	Size          int64
+	Modified      int64 // nanoseconds
 	Device, Inode uint64
 }
 

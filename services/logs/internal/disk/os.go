@@ -43,7 +43,7 @@ func infoOf(info fs.FileInfo) (Info, error) {
 	if !ok || !info.Mode().IsRegular() {
 		return Info{}, &fs.PathError{Op: "stat", Path: info.Name(), Err: ErrIrregular}
 	}
-	return Info{Size: info.Size(), Device: st.Dev, Inode: st.Ino}, nil
+	return Info{Size: info.Size(), Modified: info.ModTime().UnixNano(), Device: st.Dev, Inode: st.Ino}, nil
 }
 
 // open does not wait for the other end of a pipe that stands in the file's place, and takes none.

@@ -10,7 +10,9 @@ import (
 type Head struct {
 	Seq  uint64
 	Time time.Time
-	rest []byte // from `"kind"` on
+
+	received []byte
+	rest     []byte // from `"kind"` on
 }
 
 const (
@@ -48,8 +50,17 @@ func ParseHead(b []byte) (h Head, ok bool) {
 	if end < 0 || !bytes.HasPrefix(rest[end:], []byte(headRest)) {
 		return h, false
 	}
-	h.rest = rest[end+len(headRest):]
+	h.received, h.rest = rest[:end], rest[end+len(headRest):]
 	return h, true
+}
+
+// receivedUS is the time of receipt in Unix microseconds, 0 when it is none.
+func (h Head) receivedUS() int64 {
+	t, ok := parseStamp(h.received)
+	if !ok {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 // Field returns the raw JSON value of a top-level field after the head, nil when there is none. It costs a scan up to

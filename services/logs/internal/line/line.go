@@ -37,12 +37,14 @@ func FigureNumber(name string) int { return slices.Index(figureNames[:], name) }
 
 // Record is one parsed record. Its strings are unescaped; Body is what AppendTo stores.
 type Record struct {
-	Seq      uint64 // of a stored line; what a producer sends is ignored
-	Time     time.Time
-	Kind     contract.Kind
-	Identity Identity
-	PSeq     uint64
-	Tick     uint64
+	// Seq and ReceivedUS (Unix microseconds) are of a stored line; what a producer sends is ignored.
+	Seq        uint64
+	ReceivedUS int64
+	Time       time.Time
+	Kind       contract.Kind
+	Identity   Identity
+	PSeq       uint64
+	Tick       uint64
 	// Of the body, "" where the kind has none.
 	Container, Name, Image, Class, Action, Phase, Outcome, Event string
 	// Measured, Owned and Figures are of container records.

@@ -263,7 +263,7 @@ func FuzzNext(f *testing.F) {
 				t.Fatalf("not read back: %q", text)
 			}
 			want := rec
-			want.Seq, want.Time = 7, want.Time.UTC()
+			want.Seq, want.Time, want.ReceivedUS = 7, want.Time.UTC(), 1795434002000000
 			back.Time = back.Time.UTC()
 			if diff := cmp.Diff(want, back); diff != "" {
 				t.Fatalf("read back otherwise: %s: %q", diff, text)

@@ -32,7 +32,7 @@ func (p *Parser) Stored(b []byte, rec *Record) (ok bool) {
 		p.pick(&keys, want, view(key), value, rec)
 	}
 	p.name(rec)
-	rec.Seq, rec.Time = head.Seq, head.Time
+	rec.Seq, rec.Time, rec.ReceivedUS = head.Seq, head.Time, head.receivedUS()
 	rec.Body = bytes.TrimSuffix(head.rest, []byte{'}'})
 	if n := len(head.rest) - crcTail; n >= 0 && bytes.HasPrefix(head.rest[n:], []byte(crcKey)) {
 		rec.Body = head.rest[:n]

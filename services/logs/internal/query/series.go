@@ -95,11 +95,9 @@ func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		read := func() error { return e.store.Rollup(part.step, part.since, part.until, add) }
-		if part.step < 0 {
-			read = func() error { return e.sumRecords(ctx, part.since, part.until, add) }
-		}
-		if err := read(); err != nil {
+		if part.step >= 0 {
+			e.store.Rollup(part.step, part.since, part.until, add)
+		} else if err := e.sumRecords(ctx, part.since, part.until, add); err != nil {
 			return err
 		}
 	}

@@ -71,9 +71,7 @@ func (s *source) nextGroup() (bool, error) {
 		if len(s.segments) == 0 {
 			return false, nil
 		}
-		if err := s.nextSegment(); err != nil {
-			return false, err
-		}
+		s.nextSegment()
 	}
 	group := s.groups[0]
 	s.groups = s.groups[1:]
@@ -111,17 +109,21 @@ func (s *source) split(block []byte) {
 	}
 }
 
-func (s *source) nextSegment() (err error) {
+func (s *source) nextSegment() {
 	s.close()
 	next := s.segments[0]
 	s.segments = s.segments[1:]
-	s.reader, err = next.Open(s.match.blocks)
-	if err != nil || s.reader == nil {
-		return err
+	reader, err := next.Open(s.match.blocks)
+	if err != nil { // the other files can be read
+		s.store.Unopened(next, err)
+		return
 	}
-	s.groups = s.reader.Groups
+	if reader == nil {
+		return
+	}
+
+	s.reader, s.groups = reader, reader.Groups
 	if s.match.Order == Newest {
 		slices.Reverse(s.groups)
 	}
-	return nil
 }

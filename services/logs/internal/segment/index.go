@@ -38,16 +38,18 @@ const (
 
 // Index says what a segment holds. A block is found by sequence, time, kind and container.
 type Index struct {
-	First     uint64          `json:"first_seq"`
-	Last      uint64          `json:"last_seq"`
-	MinUS     int64           `json:"min_ts_us"` // Unix microseconds
-	MaxUS     int64           `json:"max_ts_us"`
-	SealedUS  int64           `json:"sealed_us,omitempty"` // when it was sealed; 0 = not known
-	Records   int             `json:"records"`
-	Bytes     int64           `json:"bytes"` // of the file
-	SHA256    string          `json:"sha256,omitempty"`
-	Producers []ProducerRange `json:"producers"`
-	Blocks    []Block         `json:"blocks"`
+	First    uint64 `json:"first_seq"`
+	Last     uint64 `json:"last_seq"`
+	MinUS    int64  `json:"min_ts_us"` // Unix microseconds
+	MaxUS    int64  `json:"max_ts_us"`
+	SealedUS int64  `json:"sealed_us,omitempty"` // when it was sealed; 0 = not known
+	// ReceivedUS is the latest receipt of its records; 0 = not known.
+	ReceivedUS int64           `json:"max_received_us,omitempty"`
+	Records    int             `json:"records"`
+	Bytes      int64           `json:"bytes"` // of the file
+	SHA256     string          `json:"sha256,omitempty"`
+	Producers  []ProducerRange `json:"producers"`
+	Blocks     []Block         `json:"blocks"`
 	// Containers lists, for every container, the blocks that mention it as pairs of first and last number.
 	Containers map[string][]int32 `json:"containers"`
 
@@ -104,6 +106,7 @@ func (x *Index) grow(rec *line.Record, offset, length int64) {
 	}
 	x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 	x.own(rec.Identity, rec.PSeq)
+	x.ReceivedUS = max(x.ReceivedUS, rec.ReceivedUS)
 	b := &x.Blocks[len(x.Blocks)-1]
 	b.Length = offset + length - b.Offset
 	x.Bytes = offset + length

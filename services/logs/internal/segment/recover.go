@@ -20,16 +20,23 @@ type Bad struct {
 	Bytes int64  `json:"bytes"`
 	Torn  int64  `json:"torn"` // bytes of the tail that are no record
 	Aside string // the file that keeps them
+	// Why says what keeps the tail from being read, or the file from being written.
+	Why string `json:"why,omitempty"`
 }
 
 // Recover opens an active segment and reads it: builds the index, skips bad lines, and cuts a torn tail after copying
-// it to aside/<name>.<offset>.torn. On a full disk the tail stays until the segment is sealed, and Whole is false. seen is
-// called for every good record, which is valid until it returns.
+// it to aside/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be read, the
+// tail stays until the segment is sealed, and Whole is false. It is false too when the disk cannot read the file from some
+// byte on. seen is called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string, seen func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
 	file, err := fsys.Append(s.path(ActiveExt))
 	if err != nil {
-		return nil, fmt.Errorf("recover %s: %w", s.name, err)
+		cause := err
+		if file, err = fsys.Open(s.path(ActiveExt)); err != nil {
+			return nil, fmt.Errorf("recover %s: %w", s.name, cause)
+		}
+		s.fixed, s.bad.Why = true, cause.Error()
 	}
 	s.file = file
 	if err := s.recover(first, aside, seen); err != nil {
@@ -52,7 +59,7 @@ func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) e
 	pending, pendingBytes := 0, int64(0) // bad lines since then
 	parser := line.NewParser()
 	var rec line.Record // one for all lines: it goes to the heap
-	err = Lines(s.file, size, func(offset int64, b []byte) error {
+	s.unread = Lines(s.file, size, func(offset int64, b []byte) error {
 		length := int64(len(b)) + 1
 		ended := offset+length <= size // with a newline
 		if !ended || !whole(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
@@ -71,25 +78,34 @@ func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) e
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	s.bad = Bad{Lines: badLines, Bytes: badBytes}
+	s.bad.Lines, s.bad.Bytes = badLines, badBytes
 	s.size, s.index.Bytes = good, good
-	if good == size {
+	s.tail = size - good
+	switch {
+	case s.stuck(): // what is behind may be good, and stays where it is
+		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.unread.Error()
+		return nil
+	case s.tail == 0:
 		return nil
 	}
-	s.tail = size - good
+
 	s.bad.Torn, s.bad.Aside = s.tail, s.asideName(aside)
-	if err := s.cutTail(aside); !disk.NoRoom(err) {
+	if err := s.cutTail(aside); err != nil && s.tail == 0 {
 		return err
 	}
-	s.bad.Aside = s.path(ActiveExt)
+	if s.tail > 0 {
+		s.bad.Aside = s.path(ActiveExt)
+	}
 	return nil
 }
 
-// Whole says that nothing stands behind the last record, so that more may be appended.
-func (s *Segment) Whole() bool { return s.tail == 0 }
+// Whole says that more may be appended: nothing stands behind the last record, and the file may be written.
+func (s *Segment) Whole() bool { return s.tail == 0 && !s.fixed && !s.stuck() }
+
+func (s *Segment) stuck() bool { return s.unread != nil }
+
+// Stuck says why the segment cannot be sealed, nil when it can. It may only be called by whoever seals.
+func (s *Segment) Stuck() error { return s.unread }
 
 func (s *Segment) asideName(aside string) string {
 	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.size)
@@ -104,7 +120,8 @@ func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
 	return line.Check(b) && parser.Stored(b, rec)
 }
 
-// cutTail copies the tail aside before it truncates: the evidence outlives the repair.
+// cutTail copies the tail aside before it truncates: the evidence outlives the repair. A file that may only be read keeps
+// its tail; it is deleted when it is sealed.
 func (s *Segment) cutTail(aside string) error {
 	if s.tail == 0 {
 		return nil
@@ -121,6 +138,9 @@ func (s *Segment) cutTail(aside string) error {
 	}
 	if err := disk.WriteFile(s.fs, aside, path.Base(s.asideName(aside)), tail); err != nil {
 		return fmt.Errorf("keep the torn tail: %w", err)
+	}
+	if s.fixed {
+		return nil
 	}
 	if err := s.file.Truncate(s.size); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -27,6 +28,9 @@ func (s *Segment) Seal(aside string, now time.Time) error {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
 	sealed, err := s.compress(aside)
+	if errors.Is(err, ErrDamaged) {
+		s.unread = err
+	}
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
@@ -40,8 +44,17 @@ func (s *Segment) Seal(aside string, now time.Time) error {
 	if err := s.fs.SyncDir(s.dir); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
+	info, err := s.fs.Stat(s.path(SealedExt))
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", s.name, err)
+	}
+	mine, err := s.file.Stat()
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", s.name, err)
+	}
+
 	s.mu.Lock()
-	s.sealed, s.index = true, nil
+	s.sealed, s.index, s.info = true, nil, info
 	s.summarise(sealed)
 	file := s.file
 	s.file = nil
@@ -49,7 +62,7 @@ func (s *Segment) Seal(aside string, now time.Time) error {
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
-	if err := s.fs.Remove(s.path(ActiveExt)); err != nil {
+	if err := s.unlinkPlain(mine, aside); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
 	return s.fs.SyncDir(s.dir)
@@ -70,7 +83,7 @@ func (s *Segment) compress(aside string) (*Index, error) {
 		return nil, err
 	}
 	w := &sealer{out: out, sum: sha256.New(), zip: zip, heaps: map[string]*heap{}, index: newIndex()}
-	w.index.identities = x.identities
+	w.index.identities, w.index.ReceivedUS = x.identities, x.ReceivedUS
 	in := Reader{file: s.file}
 	var lines, bad []byte
 	for group := range slices.Chunk(x.Blocks, groupBlocks) {

@@ -24,10 +24,10 @@ func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment,
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
 	}
 	defer file.Close()
-	size, err := file.Size()
-	if err != nil {
+	if s.info, err = file.Stat(); err != nil {
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
 	}
+	size := s.info.Size
 	old, err := cache.load(fsys, s.path(IndexExt))
 	if err == nil && old.Bytes == size {
 		s.summarise(old)
@@ -45,6 +45,17 @@ func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment,
 	}
 	s.summarise(x)
 	return s, nil
+}
+
+// Describe returns what the index of a sealed file says, without a look at the file.
+func Describe(fsys disk.FS, dir string, first uint64) (Index, error) {
+	x, err := readIndex(fsys, dir+"/"+Name(first)+IndexExt)
+	if err != nil {
+		return Index{}, err
+	}
+	out := x.briefly()
+	out.Producers = x.Producers
+	return out, nil
 }
 
 // shortened notes that the file is not the one that was indexed. The index file stays, as the evidence of what is gone:
@@ -93,6 +104,7 @@ func (x *Index) addMember(parser *line.Parser, lines []byte, offset, length int6
 		if parser.Stored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
 			x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 			x.own(rec.Identity, rec.PSeq)
+			x.ReceivedUS = max(x.ReceivedUS, rec.ReceivedUS)
 		}
 	}
 	if last := len(x.Blocks) - 1; x.Blocks[last].Records == 0 {
@@ -148,7 +160,7 @@ func (s *Segment) full() (*Index, error) {
 	return x, nil
 }
 
-// Remove deletes the files of a sealed segment. Readers that have it open go on; who opens it later finds nothing in it.
+// Remove deletes the files of a sealed segment, or of one that is stuck. Readers that have it open go on; who opens it later finds nothing in it.
 func (s *Segment) Remove() error {
 	if err := s.unlink(); err != nil {
 		return fmt.Errorf("remove segment %s: %w", s.name, err)
@@ -160,6 +172,9 @@ func (s *Segment) unlink() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = true
+	if !s.sealed {
+		return s.fs.Remove(s.path(ActiveExt))
+	}
 	if err := s.fs.Remove(s.path(SealedExt)); err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type Segment struct {
 	claimed uint64
 	cut     bool  // Append took something back that may still be on the disk
 	tail    int64 // bytes behind the last record; written before the segment is shared and by Seal
+	fixed   bool  // the active file may only be read
+	unread  error // the disk cannot read all of the active file; written before the segment is shared and by Seal
 
 	mu     sync.RWMutex // guards all following fields
 	file   disk.File    // open while active, nil when sealed
@@ -40,8 +42,9 @@ type Segment struct {
 	sealed bool
 	gone   bool // removed: readers find nothing in it
 	index  *Index
-	brief  Index // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
-	named  names // of a sealed segment: its containers
+	brief  Index     // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
+	named  names     // of a sealed segment: its containers
+	info   disk.Info // of a sealed segment: its file
 }
 
 // Create begins a new active segment. Its name is durable when Create returns.
@@ -81,7 +84,14 @@ func (s *Segment) Append(lines []byte) error {
 // Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others.
 func (s *Segment) Rollback() error {
 	published := s.Brief().Bytes
-	if s.size == published && !s.cut {
+	size, err := s.file.Size() // what is there, also after a write of which nobody knows how it ended
+	if err != nil {
+		return fmt.Errorf("roll back: %w: %w", ErrBroken, err)
+	}
+	switch {
+	case size < published:
+		return fmt.Errorf("roll back: %w: %w", ErrBroken, ErrCut)
+	case s.size == published && size == published && !s.cut:
 		return nil
 	}
 	if err := s.file.Truncate(published); err != nil {
@@ -139,7 +149,7 @@ func (s *Segment) summarise(x *Index) {
 
 func (x *Index) briefly() Index {
 	return Index{
-		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS, SealedUS: x.SealedUS,
+		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS, SealedUS: x.SealedUS, ReceivedUS: x.ReceivedUS,
 		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256,
 	}
 }

@@ -41,7 +41,7 @@ func filled(t *testing.T, fsys disk.FS, in string, n int) *segment.Segment {
 		if _, _, err := parser.Next([]byte(text), nil, &rec); err != nil {
 			t.Fatal(err)
 		}
-		rec.Seq = uint64(i)
+		rec.Seq, rec.ReceivedUS = uint64(i), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).UnixMicro()
 		b := rec.AppendTo(nil, rec.Seq, "2026-11-23T12:00:00.000000Z")
 		if err := s.Append(b); err != nil {
 			t.Fatal(err)

@@ -65,6 +65,7 @@ type request struct {
 	result  Result
 	err     error
 	done    chan struct{}
+	refused func() // called instead of an answer that nobody waits for, unless it is stored
 }
 
 // Append stores records that were not stored before. When it returns without error they are kept (see Config.Fsync); an
@@ -130,6 +131,8 @@ func (s *Store) run() {
 		case <-tick.C:
 			s.syncLate()
 		case <-maintain.C:
+			s.lookAtCurrent()
+			s.lookAtRoom()
 			s.rotate()
 		case <-s.stop:
 			s.drain()
@@ -176,9 +179,7 @@ func (s *Store) commit(group []*request) {
 	if err == nil {
 		s.sum(pending)
 		s.publish(pending)
-		if s.Full() && len(pending[Observations].records)+len(pending[Events].records) > 0 {
-			s.resumed()
-		}
+		s.written(len(pending[Observations].records) + len(pending[Events].records))
 	}
 	s.seen.committed()
 	for _, r := range group {
@@ -203,6 +204,9 @@ func (r *request) answer(err error, durable bool) {
 	r.err, r.result.Durable = err, durable
 	if err != nil {
 		r.result = Result{}
+	}
+	if err != nil && r.refused != nil {
+		r.refused()
 	}
 	close(r.done)
 }
@@ -277,7 +281,7 @@ func (s *Store) forget(group []*request) {
 
 // write numbers, writes and syncs, stream after stream. On error nothing of the group is stored.
 func (s *Store) write(group *[streamCount]pending) error {
-	received := line.Now(s.cfg.Now())
+	received := s.cfg.Now()
 	seq := s.next
 	for stream := range streamCount {
 		p := &group[stream]
@@ -293,11 +297,12 @@ func (s *Store) write(group *[streamCount]pending) error {
 	return nil
 }
 
-func (p *pending) number(seq *uint64, received string) {
+func (p *pending) number(seq *uint64, received time.Time) {
+	text := line.Now(received)
 	for i, rec := range p.records {
-		rec.Seq = *seq
+		rec.Seq, rec.ReceivedUS = *seq, received.UnixMicro()
 		before := len(p.lines)
-		p.lines = rec.AppendTo(p.lines, *seq, received)
+		p.lines = rec.AppendTo(p.lines, *seq, text)
 		p.lengths = append(p.lengths, len(p.lines)-before)
 		if r := &p.owners[i].result; r.First == 0 || *seq < r.First {
 			r.First = *seq
@@ -307,23 +312,50 @@ func (p *pending) number(seq *uint64, received string) {
 	}
 }
 
+// writeStream writes the records of one stream. When the file it wrote to is not the one at its name any more, they go to a new
+// one: nothing is answered that no start would find.
 func (s *Store) writeStream(stream Stream, p *pending) error {
-	seg, err := s.active(stream, p.records[0].Seq)
-	if err != nil {
-		return err
+	for range 2 {
+		seg, err := s.active(stream, p.records[0].Seq)
+		if err != nil {
+			return err
+		}
+		lost, err := s.writeTo(stream, seg, p)
+		if lost == nil || err != nil {
+			return err
+		}
+		if err := s.abandon(stream, seg, lost); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: what is written to %s is gone at once", segment.ErrBroken, s.dir(stream))
+}
+
+// writeTo appends to a file and syncs. lost says that it is not in its place, before or after that.
+func (s *Store) writeTo(stream Stream, seg *segment.Segment, p *pending) (lost, err error) {
+	if lost := seg.InPlace(); lost != nil {
+		return lost, nil
 	}
 	if err := seg.Append(p.lines); err != nil {
-		return err
+		return nil, err
 	}
-	if s.cfg.Fsync != FsyncAlways {
+	if s.cfg.Fsync == FsyncAlways {
+		began := s.cfg.Now()
+		err = seg.Sync()
+		p.sync = s.cfg.Now().Sub(began)
+		s.counters.synced(p.sync)
+		if err != nil {
+			return nil, err
+		}
+	} else {
 		s.unsynced[stream] = true
-		return nil
 	}
-	began := s.cfg.Now()
-	err = seg.Sync()
-	p.sync = s.cfg.Now().Sub(began)
-	s.counters.synced(p.sync)
-	return err
+
+	lost = seg.InPlace()
+	if errors.Is(lost, segment.ErrCut) { // the lines are somewhere in a file that the next start reads
+		return nil, fmt.Errorf("%w: %w", segment.ErrBroken, lost)
+	}
+	return lost, nil
 }
 
 // undo removes the lines of a group of which one stream could not be written.
@@ -339,7 +371,8 @@ func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) erro
 		}
 	}
 	if disk.NoRoom(cause) {
-		s.condition.set(conditionFull, cause.Error())
+		s.noRoom = true
+		s.full(cause.Error())
 		return fmt.Errorf("%w: %w", ErrFull, cause)
 	}
 	return s.fail(cause)

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,7 @@ import (
 const (
 	conditionFull      = "disk_full" // records are refused
 	conditionDamaged   = "damaged"   // some stored bytes cannot be read
+	conditionMissing   = "missing"   // files of records are gone or cannot be read
 	conditionSeal      = "seal"      // a file could not be compressed
 	conditionNames     = "names"     // more classes, images or hosts than have sums of their own
 	conditionRollup    = "rollup"    // sums could not be written
@@ -117,4 +120,18 @@ func (s *Store) Unreadable(seq uint64, err error) {
 func (s *Store) Damaged(b segment.Block) {
 	s.counters.BadBlocks.Add(1)
 	s.condition.set(conditionDamaged, fmt.Sprintf("%d of the records %d to %d cannot be read: see logs verify", b.Records, b.First, b.Last))
+}
+
+// Unopened notes that a reader could not open a file. What has become of one that is gone the keeper tells.
+func (s *Store) Unopened(seg *segment.Segment, err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		s.condition.set(conditionDamaged, fmt.Sprintf("file %s could not be opened: %v", seg.Name(), err))
+	}
+}
+
+// Absent is the number of files of records that are gone or cannot be read.
+func (s *Store) Absent() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.absent)
 }

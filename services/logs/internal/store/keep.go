@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ func (s *Store) keep() {
 		select {
 		case <-s.kick:
 		case <-tick.C:
+			_ = s.guarded("look at files", s.look)
 		case <-s.stop:
 			return
 		}
@@ -39,6 +41,20 @@ func (s *Store) keepOnce() error {
 	s.condition.follow(conditionSeal, failed)
 	s.rollups.keep(s)
 	s.tellFolded()
+	if !s.Full() {
+		s.tellUntold()
+	}
+	return nil
+}
+
+// look compares what is on the disk with what should be there.
+func (s *Store) look() error {
+	s.watch()
+	s.lookForAbsent()
+	s.tellUntold()
+	if s.Err() == nil {
+		s.writeList(s.listFiles())
+	}
 	return nil
 }
 
@@ -46,14 +62,18 @@ func (s *Store) keepOnce() error {
 // stays readable.
 func (s *Store) seal(stream Stream) (failed error) {
 	for _, seg := range s.finished(stream) {
-		if seg.Sealed() || s.stopping() || s.Err() != nil {
+		if seg.Sealed() || seg.Stuck() != nil || s.stopping() || s.Err() != nil {
 			continue
 		}
 		err := s.rollups.file(s, stream, seg)
 		if err == nil {
 			err = seg.Seal(s.quarantine(), s.cfg.Now())
 		}
-		if err != nil {
+		switch {
+		case err != nil && seg.Stuck() != nil: // trying again would not help
+			s.condition.set(conditionDamaged, err.Error())
+			continue
+		case err != nil:
 			failed = err // the others do not wait for it
 			continue
 		}
@@ -84,11 +104,6 @@ func (s *Store) finished(stream Stream) []*segment.Segment {
 
 // retain deletes the oldest sealed segments of a stream until it is within its bounds.
 func (s *Store) retain(stream Stream) {
-	if len(s.untold) > 0 && !s.stopping() {
-		if _, err := s.Append(context.Background(), s.untold); err == nil {
-			s.untold = nil
-		}
-	}
 	for !s.stopping() && s.Err() == nil {
 		seg, why := s.expired(stream)
 		if seg == nil {
@@ -102,20 +117,18 @@ func (s *Store) retain(stream Stream) {
 	}
 }
 
-// expired returns the oldest segment when the stream is out of bounds, and which bound that is.
+// expired returns the oldest segment when the stream is out of bounds, and which bound that is. Its age is that of the newest
+// receipt: what a record says of its time may be decades off, either way.
 func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	segments := s.Segments(stream)
-	if len(segments) == 0 || !segments[0].Sealed() {
+	if len(segments) == 0 || !segments[0].Sealed() && segments[0].Stuck() == nil {
 		return nil, ""
 	}
 	keep := s.cfg.Keep[stream]
 	oldest := segments[0].Brief()
-	newest := oldest.MaxUS
-	if oldest.SealedUS > 0 {
-		newest = min(newest, oldest.SealedUS) // a record of the future, by a wrong clock, does not keep the file
-	}
+	newest := cmp.Or(oldest.ReceivedUS, oldest.SealedUS, oldest.MaxUS) // earlier versions noted less
 	if s.cfg.Now().Sub(time.UnixMicro(newest)) > keep.Age {
-		return segments[0], fmt.Sprintf("older than %s", keep.Age)
+		return segments[0], fmt.Sprintf("received more than %s ago", keep.Age)
 	}
 	var total int64
 	for _, seg := range segments {
@@ -147,11 +160,12 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	if _, err := s.Append(context.Background(), records); err != nil && !s.Full() {
 		return err
 	} else if err != nil { // on a full disk deleting comes first: it makes the room that the record needs
-		s.untold = append(s.untold, records...)
+		s.tellLater(records)
 	}
 	s.mu.Lock()
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	s.mu.Unlock()
+	s.writeList(s.listFiles()) // what is deleted on purpose is not missed
 	s.counters.Removed.Add(uint64(brief.Records))
 	return seg.Remove()
 }

@@ -16,15 +16,42 @@ const (
 )
 
 // note stores an event of the service itself: what it repaired, deleted or could not do is a record as well.
-// It does not wait, so that the committer may call it; a note that finds the queue full is dropped.
+// It does not wait, so that the committer may call it. What cannot be stored now, on a full disk, is stored later.
 func (s *Store) note(body contract.SystemBody) {
-	records, err := s.own(body)
-	if err != nil {
-		return
+	if records, err := s.own(body); err == nil {
+		s.tell(records)
 	}
+}
+
+func (s *Store) tell(records []line.Record) {
+	r := newRequest(records)
+	r.refused = func() { s.tellLater(records) }
 	select {
-	case s.queue <- newRequest(records):
+	case s.queue <- r:
 	default:
+		s.tellLater(records)
+	}
+}
+
+// maxUntold bounds the records of the service's own that wait for room.
+const maxUntold = 1000
+
+func (s *Store) tellLater(records []line.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.untold) < maxUntold {
+		s.untold = append(s.untold, records...)
+	}
+}
+
+// tellUntold tries once more what could not be stored.
+func (s *Store) tellUntold() {
+	s.mu.Lock()
+	records := s.untold
+	s.untold = nil
+	s.mu.Unlock()
+	if len(records) > 0 {
+		s.tell(records)
 	}
 }
 

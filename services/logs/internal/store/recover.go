@@ -19,15 +19,11 @@ func (s *Store) quarantine() string { return s.cfg.Dir + "/quarantine" }
 
 // recover reads what is on the disk and returns what it has to say about it.
 func (s *Store) recover() (notes []contract.SystemBody, err error) {
-	for _, stream := range Streams() {
-		if err := s.fs.Mkdir(s.dir(stream)); err != nil {
-			return nil, err
-		}
+	if err := s.makeFolders(); err != nil {
+		return nil, err
 	}
-	for _, dir := range []string{s.cfg.Dir + "/records", s.cfg.Dir} {
-		if err := s.fs.SyncDir(dir); err != nil {
-			return nil, err
-		}
+	if err := s.checkFormat(); err != nil {
+		return nil, err
 	}
 	f, err := s.readForgotten()
 	if err != nil {
@@ -45,23 +41,42 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 	}
 	for _, file := range files {
 		seg, err := s.open(file)
+		if err == nil {
+			err = s.adopt(file.stream, seg, file.first)
+		}
 		if err != nil {
-			return nil, err
+			notes = append(notes, s.leaveOut(file, err))
+			continue
 		}
 		if bad := seg.Bad(); bad != (segment.Bad{}) {
 			notes = append(notes, s.damage(file.stream, seg))
 		}
-		if err := s.adopt(file.stream, seg, file.first); err != nil {
-			return nil, err
-		}
 	}
+	s.leap(files)
+	notes = append(notes, s.compareList()...)
 
 	if lost := s.seen.settle(); lost > 0 {
 		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: levelWarn, Message: fmt.Sprintf(
 			"the names of %d senders more than there is room for: their records would be stored again if they were sent again", lost)})
 	}
 	s.head.Store(s.next - 1)
-	return notes, s.rollups.open(s)
+	s.rollups.open(s)
+	return notes, nil
+}
+
+// makeFolders makes the folders of the records, durably.
+func (s *Store) makeFolders() error {
+	for _, stream := range Streams() {
+		if err := s.fs.Mkdir(s.dir(stream)); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{s.cfg.Dir + "/records", s.cfg.Dir} {
+		if err := s.fs.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // file is a file of records that a start finds.
@@ -97,6 +112,10 @@ func (s *Store) streamFiles(stream Stream) ([]file, error) {
 		return nil, err
 	}
 	plain, sealed := numbers(names, segment.ActiveExt), numbers(names, segment.SealedExt)
+	plain = slices.DeleteFunc(plain, func(n uint64) bool { // a folder in the place of a plain file does not count for the sealed one
+		_, err := s.fs.Stat(s.dir(stream) + "/" + segment.Name(n) + segment.ActiveExt)
+		return err != nil && slices.Contains(sealed, n)
+	})
 	if err := s.tidy(stream, names, plain, sealed); err != nil {
 		return nil, err
 	}
@@ -128,7 +147,8 @@ func (s *Store) tidy(stream Stream, names []string, plain, sealed []uint64) erro
 			continue
 		}
 		if err := s.fs.Remove(s.dir(stream) + "/" + name); err != nil {
-			return err
+			s.condition.set(conditionDamaged, fmt.Sprintf("a leftover cannot be removed: %v", err))
+			continue
 		}
 		removed = true
 	}
@@ -144,10 +164,13 @@ func (s *Store) open(f file) (*segment.Segment, error) {
 	}
 	table := rollup.NewTable(rollup.Steps[0])
 	seg, err := segment.Recover(s.fs, s.dir(f.stream), f.first, s.cache, s.quarantine(), table.Add)
-	if err == nil {
-		s.rollups.live[seg] = table
+	if err != nil {
+		return nil, err
 	}
-	return seg, err
+	s.rollups.mu.Lock()
+	defer s.rollups.mu.Unlock()
+	s.rollups.live[seg] = table
+	return seg, nil
 }
 
 // adopt takes a segment over: its producers, its numbers, its place.
@@ -156,13 +179,8 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 	if err != nil {
 		return err
 	}
-	brief := seg.Brief()
-	var last streamSeqs
-	last[stream] = brief.Last
-	for _, p := range producers {
-		s.seen.gather(p, last)
-	}
-	s.next = max(s.next, first, brief.Last+1, seg.Claimed()+1)
+	s.gatherSenders(stream, seg.Brief().Last, producers)
+	s.next = max(s.next, first, seg.Brief().Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
 	switch {
 	case seg.Sealed(): // a plain file before it takes no more: numbers rise from file to file
@@ -173,6 +191,15 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 		s.current[stream], s.born[stream] = seg, s.cfg.Now()
 	}
 	return nil
+}
+
+// gatherSenders remembers whose records are in a file, of which last is the last number.
+func (s *Store) gatherSenders(stream Stream, last uint64, producers []segment.ProducerRange) {
+	var seq streamSeqs
+	seq[stream] = last
+	for _, p := range producers {
+		s.seen.gather(p, seq)
+	}
 }
 
 // numbers returns the numbers of the files with an extension, ascending.
@@ -196,9 +223,18 @@ func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody 
 	bad := seg.Bad()
 	s.counters.BadLines.Add(uint64(bad.Lines))
 	s.counters.TornBytes.Add(uint64(bad.Torn))
+
 	event, text := "torn_tail", fmt.Sprintf("%d bytes at the end were not whole; they are kept in %s", bad.Torn, bad.Aside)
-	if bad.Lines > 0 {
+	switch {
+	case bad.Lines > 0:
 		event, text = "damage", fmt.Sprintf("%d lines (%d bytes) cannot be read and are skipped", bad.Lines, bad.Bytes)
+	case bad.Why != "" && bad.Torn > 0:
+		event, text = "damage", fmt.Sprintf("%d bytes at the end cannot be read: %s; they stay in %s", bad.Torn, bad.Why, bad.Aside)
+	case bad.Why != "":
+		event, text = "read_only", fmt.Sprintf("the file may only be read: %s; its records are served and a new file is begun", bad.Why)
+		s.condition.set(conditionSeal, text) // until it is sealed
+	}
+	if event == "damage" {
 		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see logs verify", stream, seg.Name(), text))
 	}
 	return contract.SystemBody{

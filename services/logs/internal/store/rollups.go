@@ -25,6 +25,8 @@ type rollups struct {
 	files [len(rollup.Steps)][]rollupFile // never changed in place
 	cache map[string]*rollup.Table        // of files: never changed
 	held  int                             // bytes of the cache
+
+	failed time.Time // when the keeper could not make a file; of the keeper alone
 }
 
 // rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
@@ -87,8 +89,9 @@ func (r *rollups) folded() (out []string) {
 	return slices.Compact(out)
 }
 
-// open finds the files. Those of a segment that is not sealed are left over from an interrupted seal.
-func (r *rollups) open(s *Store) error {
+// open finds the files. Those of a segment that is not sealed are left over from an interrupted seal. What cannot be read is
+// not there: the keeper makes it again, as soon as it can.
+func (r *rollups) open(s *Store) {
 	unsealed := map[string]bool{}
 	for _, stream := range Streams() {
 		for _, seg := range s.streams[stream] {
@@ -97,30 +100,24 @@ func (r *rollups) open(s *Store) error {
 	}
 	for step := range rollup.Steps {
 		dir := s.cfg.rollupDir(step)
-		if err := s.fs.Mkdir(dir); disk.NoRoom(err) {
-			s.condition.set(conditionRollup, err.Error()) // made again by the keeper
-		} else if err != nil {
-			return err
-		}
-		names, err := s.fs.List(dir)
-		if err != nil {
-			return err
+		err := s.fs.Mkdir(dir)
+		names, listErr := s.fs.List(dir)
+		if err := errors.Join(err, listErr); err != nil {
+			s.condition.set(conditionRollup, err.Error())
 		}
 		for _, name := range names {
 			f, ok := parseRollupName(dir, name)
-			if ok && !unsealed[f.segment] {
-				if info, err := s.fs.Stat(f.path); err == nil {
-					f.bytes = info.Size
-				}
+			info, err := s.fs.Stat(f.path)
+			if ok && err == nil && !unsealed[f.segment] {
+				f.bytes = info.Size
 				r.files[step] = append(r.files[step], f)
 				continue
 			}
-			if err := s.fs.Remove(dir + "/" + name); err != nil {
-				return err
+			if err := s.fs.Remove(dir + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				s.condition.set(conditionRollup, err.Error())
 			}
 		}
 	}
-	return nil
 }
 
 func parseRollupName(dir, name string) (rollupFile, bool) {
@@ -160,7 +157,7 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 			err = disk.WriteFile(s.fs, s.cfg.rollupDir(i), name, text)
 		}
 		if err != nil {
-			return fmt.Errorf("write roll-up: %w", err)
+			return fmt.Errorf("%w: %w", errSums, err)
 		}
 		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to, int64(len(text))}
 	}
@@ -175,20 +172,19 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 	return nil
 }
 
+// errSums says that a file of sums could not be written.
+var errSums = errors.New("write roll-up")
+
+// rollupPause is how long the keeper waits after it could not make a file of sums: to try, it reads a whole file of records.
+const rollupPause = time.Minute
+
 // keep makes missing files of sealed segments again and deletes those past their time.
 func (r *rollups) keep(s *Store) {
-	for _, stream := range Streams() {
-		for _, seg := range s.Segments(stream) {
-			if s.stopping() {
-				return
-			}
-			if seg.Sealed() && !r.has(segmentID(stream, seg)) {
-				if err := r.rebuild(s, stream, seg); err != nil {
-					s.condition.set(conditionRollup, err.Error())
-					return
-				}
-				s.condition.clear(conditionRollup)
-			}
+	if now := s.cfg.Now(); now.Sub(r.failed) >= rollupPause || now.Before(r.failed) {
+		err := r.complete(s)
+		s.condition.follow(conditionRollup, err)
+		if r.failed = (time.Time{}); err != nil {
+			r.failed = now
 		}
 	}
 	stored := s.segmentIDs()
@@ -211,6 +207,28 @@ func (r *rollups) size(id string) (bytes int64) {
 		}
 	}
 	return bytes
+}
+
+// complete makes the missing files of sealed segments. What fails for one does not keep the others from it.
+func (r *rollups) complete(s *Store) (failed error) {
+	for _, stream := range Streams() {
+		for _, seg := range s.Segments(stream) {
+			if s.stopping() {
+				return failed
+			}
+			if !seg.Sealed() || r.has(segmentID(stream, seg)) {
+				continue
+			}
+			err := r.rebuild(s, stream, seg)
+			if failed == nil {
+				failed = err
+			}
+			if errors.Is(err, errSums) {
+				return failed // all others would read their records in vain
+			}
+		}
+	}
+	return failed
 }
 
 // has says whether every step of a segment has its file.
@@ -302,20 +320,15 @@ func (s *Store) segmentIDs() map[string]bool {
 
 // Rollup calls fn for every row of buckets of one of rollup.Steps within [since, until). Rows of the same key from
 // different segments are to be merged. Every record that was shown before the call is in them.
-func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *rollup.Row)) error {
+func (s *Store) Rollup(step int, since, until time.Time, fn func(rollup.Key, *rollup.Row)) {
 	from, to := since.Unix(), until.Unix()
 	r := &s.rollups
 	for _, f := range r.eachLive(step, from, to, fn) {
 		if f.to <= from || f.from >= to {
 			continue
 		}
-		t, err := r.load(s, step, f)
-		if err != nil {
-			return err
-		}
-		t.Each(from, to, fn)
+		r.load(s, step, f).Each(from, to, fn)
 	}
-	return nil
 }
 
 // eachLive visits what is in memory and returns the files that hold the rest. The committer waits meanwhile, and not while
@@ -332,31 +345,31 @@ func (r *rollups) eachLive(step int, from, to int64, fn func(rollup.Key, *rollup
 	return r.files[step]
 }
 
-// load reads a file or takes it from the cache. What is damaged is forgotten, so that the keeper makes it again.
-func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) {
+// load reads a file or takes it from the cache. What cannot be read is forgotten, so that the keeper makes it again.
+func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	r.mu.Lock()
 	cached := r.cache[f.path]
 	r.mu.Unlock()
 	if cached != nil {
-		return cached, nil
+		return cached
 	}
 	t, whole, err := decode(s.fs, rollup.Steps[step], f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		r.forget(s, step, f)
-		return rollup.NewTable(rollup.Steps[step]), nil
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read roll-up: %w", err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.condition.set(conditionRollup, fmt.Sprintf("read roll-up: %v", err))
+		}
+		r.forget(s, step, f)
+		return rollup.NewTable(rollup.Steps[step])
 	}
 	if !whole {
 		r.forget(s, step, f)
-		return t, nil
+		return t
 	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t.Bytes() > cachedRollups/4 {
-		return t, nil
+		return t
 	}
 	if r.held+t.Bytes() > cachedRollups {
 		clear(r.cache)
@@ -366,7 +379,7 @@ func (r *rollups) load(s *Store, step int, f rollupFile) (*rollup.Table, error) 
 		r.cache[f.path] = t
 		r.held += t.Bytes()
 	}
-	return t, nil
+	return t
 }
 
 func decode(fsys disk.FS, step time.Duration, path string) (t *rollup.Table, whole bool, err error) {

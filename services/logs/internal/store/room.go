@@ -14,7 +14,6 @@ import (
 // use three quarters of the reserve that observations have to leave.
 func (s *Store) admit(group []*request) []*request {
 	if s.unsealed.Load() > maxUnsealed {
-		s.wake()
 		return slices.DeleteFunc(group, func(r *request) bool {
 			r.answer(fmt.Errorf("%w: files of records wait to be compressed", ErrBusy), false)
 			return true
@@ -29,15 +28,17 @@ func (s *Store) admit(group []*request) []*request {
 		need += uint64(r.bytes)
 	}
 	reserve := s.cfg.MinFree
+	if s.Full() {
+		reserve += s.slack()
+	}
 	if free >= need+reserve {
 		return group
 	}
-	text := fmt.Sprintf("%d KiB free, %d KiB are kept back; free some space or lower GESTOR_MIN_FREE", free>>10, reserve>>10)
-	if s.condition.set(conditionFull, text) {
-		s.note(contract.SystemBody{Event: "disk_full", Level: levelError, Message: text})
-	}
+
+	text := s.shortage(free)
+	s.full(text)
 	s.wake() // retention may make room
-	events := free >= need+reserve/4
+	events := free >= need+s.cfg.MinFree/4
 	return slices.DeleteFunc(group, func(r *request) bool {
 		if events && !slices.ContainsFunc(r.records, observation) {
 			return false
@@ -45,6 +46,45 @@ func (s *Store) admit(group []*request) []*request {
 		r.answer(fmt.Errorf("%w: %s", ErrFull, text), false)
 		return true
 	})
+}
+
+func (s *Store) shortage(free uint64) string {
+	return fmt.Sprintf("%d KiB free, %d KiB are kept back; free some space or lower GESTOR_MIN_FREE", free>>10, s.cfg.MinFree>>10)
+}
+
+// slack is how much more than the reserve has to be free for records to be taken again: a disk that fills is full once, however
+// often a seal or a deletion makes a little room.
+func (s *Store) slack() uint64 { return s.cfg.MinFree / 8 }
+
+// full raises the condition of a full disk.
+func (s *Store) full(text string) {
+	if s.condition.set(conditionFull, text) {
+		s.note(contract.SystemBody{Event: "disk_full", Level: levelError, Message: text})
+	}
+}
+
+// lookAtRoom raises and lowers the condition of a full disk by what is free, whether anybody writes or not.
+func (s *Store) lookAtRoom() {
+	free, err := s.fs.Free(s.cfg.Dir)
+	switch {
+	case err != nil: // unknown: the next write will say
+	case free < s.cfg.MinFree:
+		s.full(s.shortage(free))
+	case free >= s.cfg.MinFree+s.slack() && !s.noRoom && s.condition.clear(conditionFull):
+		s.note(contract.SystemBody{Event: "disk_resumed", Level: levelInfo, Message: "there is room again: records are accepted"})
+		s.wake() // for what could not be told
+	}
+}
+
+// written notes that records were stored.
+func (s *Store) written(records int) {
+	if records == 0 {
+		return
+	}
+	s.noRoom = false
+	if s.Full() {
+		s.lookAtRoom()
+	}
 }
 
 // welcome answers the requests of new senders whose names there is no room for and returns the others.
@@ -107,16 +147,6 @@ func (s *Store) oldestSeqs() (out streamSeqs) {
 		}
 	}
 	return out
-}
-
-// resumed lowers the condition of a full disk once something was written: free space alone does not say that it can be.
-func (s *Store) resumed() {
-	if free, err := s.fs.Free(s.cfg.Dir); err == nil && free < s.cfg.MinFree {
-		return // what was written came out of the reserve
-	}
-	if s.condition.clear(conditionFull) {
-		s.note(contract.SystemBody{Event: "disk_resumed", Level: levelInfo, Message: "there is room again: records are accepted"})
-	}
 }
 
 func observation(rec line.Record) bool { return rec.Kind.Observation() }

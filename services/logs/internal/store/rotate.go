@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
 	"gestor.local/logs/internal/segment"
@@ -40,6 +42,12 @@ func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
 		return seg, nil
 	}
 	seg, err := segment.Create(s.fs, s.dir(stream), first, s.cache)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has deleted the folder
+		if err := s.makeFolders(); err != nil {
+			return nil, err
+		}
+		seg, err = segment.Create(s.fs, s.dir(stream), first, s.cache)
+	}
 	if err != nil {
 		return nil, err
 	}

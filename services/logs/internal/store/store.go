@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,19 +70,25 @@ type Store struct {
 	born     [streamCount]time.Time        // of the current segments
 	unsynced [streamCount]bool
 	pending  [streamCount]pending
+	noRoom   bool // a write was refused; free space alone does not say that the next one is not
 
 	cache *segment.Cache
 	kick  chan struct{}  // wakes the keeper
 	idle  sync.WaitGroup // the keeper
 
 	// Of the keeper alone:
-	deleted uint64        // sequence numbers below may be deleted
-	untold  []line.Record // what could not be recorded yet of what was deleted
+	deleted uint64 // sequence numbers below may be deleted
+
+	list []byte // segments.json as it was written last
+
+	locked disk.Info // the file that is locked
 
 	rollups rollups
 
 	mu      sync.RWMutex // guards the following fields
 	streams [streamCount][]*segment.Segment
+	absent  []absent      // files that should be there
+	untold  []line.Record // records of our own that could not be stored yet
 }
 
 // Open opens or makes the store below cfg.Dir and repairs what a crash left.
@@ -99,17 +106,25 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	lock, err := s.fs.Lock(cfg.Dir + "/LOCK")
-	if err != nil {
+	switch {
+	case errors.Is(err, disk.ErrHeld):
 		return nil, fmt.Errorf("open store: %w: %w (stop the other log service or choose another GESTOR_DATA)", ErrLocked, err)
+	case err != nil:
+		return nil, fmt.Errorf("open store: %w (the service must be able to read and write what is in %s: chown it to the service's user)", err, cfg.Dir)
 	}
 	s.lock = lock
+	s.locked, _ = s.fs.Stat(cfg.Dir + "/LOCK") // not every file system has one
 	notes, err := s.recover()
 	if err != nil {
 		lock.Close()
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w (the service must be able to read and write what is in %s: chown it to the service's user)", err, cfg.Dir)
+		}
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s.seen.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
 	s.weighUnsealed()
+	s.lookAtRoom()
 	go s.run()
 	s.idle.Go(s.keep)
 	for _, n := range notes {
@@ -127,6 +142,9 @@ func (s *Store) Close() error {
 	}
 	<-s.done
 	s.idle.Wait()
+	if s.Err() == nil {
+		s.writeList(s.listFiles())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first error

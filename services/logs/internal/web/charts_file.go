@@ -70,7 +70,7 @@ func (h charts) files(c *gin.Context) {
 	}
 	written, err := h.write(models, r.theme)
 	if err != nil {
-		fail(c, http.StatusInternalServerError, err.Error())
+		failStore(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"folder": "charts", "files": written, "since": r.Since.UTC(), "until": r.Until.UTC()})

@@ -11,6 +11,7 @@ import (
 
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/store"
 )
 
@@ -46,7 +47,7 @@ func retryLater(c *gin.Context, status, seconds int, detail string) {
 func failStore(c *gin.Context, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.Is(err, store.ErrFull):
+	case errors.Is(err, store.ErrFull), disk.NoRoom(err):
 		retryLater(c, http.StatusInsufficientStorage, 10, err.Error())
 	case errors.Is(err, store.ErrBusy):
 		retryLater(c, http.StatusTooManyRequests, 1, err.Error())

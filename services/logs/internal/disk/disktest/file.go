@@ -3,6 +3,7 @@ package disktest
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"slices"
 
 	"gestor.local/logs/internal/disk"
@@ -28,6 +29,7 @@ func (h *handle) Write(p []byte) (int, error) {
 	}
 	h.file.pending = append(h.file.pending, edit{offset: int64(len(h.file.current)), data: slices.Clone(p[:n])})
 	h.file.current = append(h.file.current, p[:n]...)
+	h.file.changes++
 	return n, err
 }
 
@@ -35,6 +37,9 @@ func (h *handle) Write(p []byte) (int, error) {
 func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	h.mem.mu.Lock()
 	defer h.mem.mu.Unlock()
+	if err := h.mem.reading("read", h.name); err != nil {
+		return 0, &fs.PathError{Op: "read", Path: h.name, Err: err}
+	}
 	if off >= int64(len(h.file.current)) {
 		return 0, io.EOF
 	}
@@ -71,6 +76,7 @@ func (h *handle) Truncate(size int64) error {
 func (f *inode) truncate(size int64) {
 	f.pending = append(f.pending, edit{offset: size, cut: true})
 	f.current = f.current[:size:size]
+	f.changes++
 }
 
 // Size implements disk.File.

@@ -22,6 +22,9 @@ type Mem struct {
 	// Before is called before every operation that changes something, with the lock held: it may call Crash. An error
 	// fails the operation without effect. For "write" it may return ErrShort: half is written.
 	Before func(op, name string) error
+	// Reading is called before every "append" (opening for writing), "open", "read" and "list" with the lock held. An error
+	// fails it.
+	Reading func(op, name string) error
 	// Space is what Free answers.
 	Space atomic.Uint64
 
@@ -39,6 +42,7 @@ var ErrShort = errors.New("short write")
 // inode is a file's content: what is on the platter, and what was done to it since.
 type inode struct {
 	number  uint64
+	changes int64 // how often it was written to or cut
 	synced  []byte
 	current []byte
 	pending []edit
@@ -72,9 +76,23 @@ func (m *Mem) before(op, name string) error {
 	return m.Before(op, name)
 }
 
+func (m *Mem) reading(op, name string) error {
+	if m.Reading == nil {
+		return nil
+	}
+	return m.Reading(op, name)
+}
+
 func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	op := "open"
+	if create {
+		op = "append"
+	}
+	if err := m.reading(op, name); err != nil {
+		return nil, &fs.PathError{Op: op, Path: name, Err: err}
+	}
 	file := m.files[name]
 	switch {
 	case file == nil && !create:
@@ -101,7 +119,7 @@ func (m *Mem) inode(content []byte) *inode {
 }
 
 func (f *inode) info() disk.Info {
-	return disk.Info{Size: int64(len(f.current)), Inode: f.number}
+	return disk.Info{Size: int64(len(f.current)), Modified: f.changes, Inode: f.number}
 }
 
 // Stat implements disk.FS.
@@ -163,6 +181,9 @@ func (m *Mem) Mkdir(string) error { return nil }
 func (m *Mem) List(dir string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.reading("list", dir); err != nil {
+		return nil, &fs.PathError{Op: "list", Path: dir, Err: err}
+	}
 	var names []string
 	for name := range m.files {
 		if rest, ok := strings.CutPrefix(name, dir+"/"); ok && !strings.Contains(rest, "/") {

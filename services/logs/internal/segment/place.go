@@ -1,0 +1,91 @@
+package segment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"gestor.local/logs/internal/disk"
+)
+
+// ErrChanged says that another file, or another content, stands in the place of a segment's.
+var ErrChanged = errors.New("is not the file that was written")
+
+// ErrCut says that somebody else has changed the size of a file.
+var ErrCut = errors.New("its size was changed")
+
+// InPlace says whether the name of an active segment leads to the file that is being written, as long as it was left: what is
+// appended elsewhere is lost with the last process that has it open. It is for whoever appends.
+func (s *Segment) InPlace() error {
+	at, err := s.fs.Stat(s.path(ActiveExt))
+	if err != nil {
+		return err
+	}
+	mine, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !at.Same(mine):
+		return fmt.Errorf("%s %w", s.path(ActiveExt), ErrChanged)
+	case mine.Size != s.size:
+		return fmt.Errorf("%s: %w: it has %d bytes, not %d", s.path(ActiveExt), ErrCut, mine.Size, s.size)
+	}
+	return nil
+}
+
+// Look says what has become of the file of a sealed segment. One that was touched or brought back is read and compared.
+func (s *Segment) Look() error {
+	s.mu.RLock()
+	known, size, sum := s.info, s.brief.Bytes, s.brief.SHA256
+	s.mu.RUnlock()
+	at, err := s.fs.Stat(s.path(SealedExt))
+	switch {
+	case err != nil:
+		return err
+	case at == known:
+		return nil
+	case at.Size != size:
+		return fmt.Errorf("%s %w: it has %d bytes, not %d", s.path(SealedExt), ErrChanged, at.Size, size)
+	}
+
+	content, err := disk.ReadFile(s.fs, s.path(SealedExt))
+	if err != nil {
+		return err
+	}
+	if got := sha256.Sum256(content); hex.EncodeToString(got[:]) != sum {
+		return fmt.Errorf("%s %w (SHA-256)", s.path(SealedExt), ErrChanged)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.info = at
+	return nil
+}
+
+// Leave lets go of a sealed segment whose file is gone: readers find nothing in it any more.
+func (s *Segment) Leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	s.cache.forget(s.path(IndexExt))
+	s.cache.drop(s.named)
+	s.named = names{}
+}
+
+// unlinkPlain removes the plain file of a segment that is sealed now. A file of somebody else in its place is kept in aside: left
+// there, it would count for the sealed one at the next start.
+func (s *Segment) unlinkPlain(mine disk.Info, aside string) error {
+	at, err := s.fs.Stat(s.path(ActiveExt))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && at.Same(mine):
+		return s.fs.Remove(s.path(ActiveExt))
+	}
+	if err := s.fs.Mkdir(aside); err != nil {
+		return err
+	}
+	return s.fs.Rename(s.path(ActiveExt), aside+"/"+s.name+".replaced")
+}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/segment"
+)
+
+// listName is a file of records/ that says what there should be, so that a start can tell what is gone. It is written when it
+// has changed, at every look and at the end, and before retention deletes a file. Deleted, nothing is missed.
+const listName = "segments.json"
+
+// list is the content of segments.json.
+type list struct {
+	Head  uint64                       `json:"head"` // the last number that was given
+	Files map[string]map[uint64]listed `json:"files"`
+}
+
+// listed is a file that holds records, or should.
+type listed struct {
+	First   uint64 `json:"first_seq"`
+	Last    uint64 `json:"last_seq"`
+	Records int    `json:"records"`
+	Told    bool   `json:"told,omitempty"` // there is a record of its absence
+}
+
+// listFiles is what there is now.
+func (s *Store) listFiles() list {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := list{Head: s.Head(), Files: map[string]map[uint64]listed{}}
+	for _, stream := range Streams() {
+		files := map[uint64]listed{}
+		for _, seg := range s.streams[stream] {
+			brief := seg.Brief()
+			files[seg.First()] = listed{First: brief.First, Last: brief.Last, Records: brief.Records}
+		}
+		for _, a := range s.absent {
+			if a.stream == stream && a.last > 0 {
+				files[a.file.first] = listed{First: a.first, Last: a.last, Records: a.records, Told: true}
+			}
+		}
+		out.Files[stream.String()] = files
+	}
+	return out
+}
+
+// writeList writes the list down when it has changed. Without it less would be noticed at the next start: it is written again at
+// the next look.
+func (s *Store) writeList(l list) {
+	text, err := json.Marshal(l)
+	if err != nil || bytes.Equal(text, s.list) {
+		return
+	}
+	if disk.WriteFile(s.fs, s.cfg.Dir+"/records", listName, line.Protect(nil, text)) == nil {
+		s.list = text
+	}
+}
+
+func (s *Store) readList() (l list, err error) {
+	b, err := disk.ReadFile(s.fs, s.cfg.Dir+"/records/"+listName)
+	if err != nil {
+		return l, err
+	}
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if !line.Check(b) {
+		return l, errors.New("the checksum does not match")
+	}
+	return l, json.Unmarshal(b, &l)
+}
+
+// compareList tells what was there at the last look and is not.
+func (s *Store) compareList() (notes []contract.SystemBody) {
+	l, err := s.readList()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return []contract.SystemBody{{
+			Event: "damage", Level: levelWarn, Message: fmt.Sprintf("%s cannot be read: %v; it is written anew", listName, err),
+		}}
+	}
+	s.next = max(s.next, l.Head+1)
+	for _, stream := range Streams() {
+		files := l.Files[stream.String()]
+		for _, number := range slices.Sorted(maps.Keys(files)) {
+			notes = append(notes, s.compare(stream, number, files[number])...)
+		}
+	}
+	return notes
+}
+
+// compare tells what is missing of one file.
+func (s *Store) compare(stream Stream, number uint64, want listed) []contract.SystemBody {
+	s.next = max(s.next, want.Last+1)
+	if slices.ContainsFunc(s.absent, func(a absent) bool { return a.stream == stream && a.file.first == number }) {
+		return nil // told already
+	}
+	i := slices.IndexFunc(s.streams[stream], func(seg *segment.Segment) bool { return seg.First() == number })
+	if i < 0 {
+		old := want.Told && want.Last < s.deleted // retention would have deleted it by now
+		if want.Records == 0 || old {
+			return nil
+		}
+		note := s.noteAbsent(absent{
+			file: file{stream, number, false}, first: want.First, last: want.Last, records: want.Records, why: fs.ErrNotExist,
+		})
+		if want.Told {
+			return nil
+		}
+		return []contract.SystemBody{note}
+	}
+
+	seg := s.streams[stream][i]
+	lost := want.Records - seg.Brief().Records - seg.Bad().Lines
+	if lost <= 0 || seg.Sealed() && seg.Bad().Lines > 0 { // told as damage
+		return nil
+	}
+	text := fmt.Sprintf("%s %s: %d of the records %d to %d are gone: the file was cut or replaced while the service did not run",
+		stream, seg.Name(), lost, want.First, want.Last)
+	s.condition.set(conditionDamaged, text)
+	return []contract.SystemBody{{
+		Event: "segment_cut", Level: levelError, Message: text,
+		Details: map[string]any{
+			"stream": stream.String(), "segment": seg.Name(), "first_seq": want.First, "last_seq": want.Last, "records": lost,
+		},
+	}}
+}
