@@ -93,7 +93,8 @@ func (b *tab) listen(ev any) {
 			b.trouble = append(b.trouble, fmt.Sprintf("console %s: %v", e.Type, e.Args))
 		}
 	case *log.EventEntryAdded:
-		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
+		moved := strings.Contains(e.Entry.Text, "net::ERR_NETWORK_CHANGED") // the machine's networks, by others: the page asks again
+		if (e.Entry.Level == "error" || e.Entry.Level == "warning") && !moved {
 			b.trouble = append(b.trouble, fmt.Sprintf("log %s: %s %v", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 		}
 	}

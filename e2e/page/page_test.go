@@ -19,6 +19,7 @@ func TestPage(t *testing.T) {
 	t.Run("live", func(t *testing.T) { testLive(t, b, tools) })
 	t.Run("hostile names do not run", func(t *testing.T) { testHostile(t, b, tools) })
 	t.Run("faults", func(t *testing.T) { testFaults(t, b, tools) })
+	t.Run("zoom", func(t *testing.T) { testZoom(t, b, tools) })
 	t.Run("now", func(t *testing.T) { testNow(t, b, tools) })
 	t.Run("a run", func(t *testing.T) { testRun(t, b, tools) })
 }

@@ -1,7 +1,10 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -44,28 +47,28 @@ func (c *counter) points(sign float64, word string) []Point {
 // removals and arrivals count what happened to the containers of a selection.
 type comings struct {
 	q                  Query
-	sieve              *sieve // of sums
 	arrivals, removals map[contract.Class]*counter
 }
 
 func newComings(q Query) *comings {
-	return &comings{q: q, sieve: newSieve(q), arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
+	return &comings{q: q, arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
 }
 
 func (c *comings) event(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.LaunchBody:
 		if b.Outcome == contract.LaunchStarted && c.q.wants(b.Subject) {
-			c.count(c.arrivals, b.Class, r.Time, 1)
+			c.count(c.arrivals, cmp.Or(b.Class, contract.ClassUnknown), r.Time, 1)
 		}
 	case contract.ActionBody:
 		if b.Removed() && c.q.wants(b.Subject) {
-			c.count(c.removals, b.Class, r.Time, 1)
+			c.count(c.removals, cmp.Or(b.Class, contract.ClassUnknown), r.Time, 1)
 		}
 	}
 }
 
 func (c *comings) count(m map[contract.Class]*counter, class contract.Class, t time.Time, n int) {
+	class = classKey(m, class)
 	if m[class] == nil {
 		m[class] = newCounter(c.q)
 	}
@@ -83,9 +86,29 @@ func (c *comings) sum(s Sum) {
 	default:
 		return
 	}
-	if c.sieve.event(s) {
-		c.count(into, s.classOf(), s.At, int(s.N))
+	switch {
+	case !c.knowsSums():
+	case len(c.q.Images) > 0: // of any class
+		if s.By == byImage && c.q.holdsImage(s.Key) {
+			c.count(into, "", s.At, int(s.N))
+		}
+	case s.By == byClass && c.q.wants(contract.Subject{Class: contract.Class(s.Key)}):
+		c.count(into, cmp.Or(contract.Class(s.Key), contract.ClassUnknown), s.At, int(s.N))
 	}
+}
+
+// knowsSums says whether sums tell the comings and goings of the selection: those of images do not know a class, those of
+// both no host.
+func (c *comings) knowsSums() bool {
+	return len(c.q.Hosts) == 0 && (len(c.q.Classes) == 0 || len(c.q.Images) == 0)
+}
+
+// notes say what is left out.
+func (c *comings) notes() []string {
+	if c.q.Sums == 0 || c.knowsSums() {
+		return nil
+	}
+	return []string{sumsOnly("what of this selection was started and removed is drawn for shorter ranges.")}
 }
 
 func totalOf(m map[contract.Class]*counter) int {
@@ -99,22 +122,61 @@ func totalOf(m map[contract.Class]*counter) int {
 // marks is one series of glyphs at height y for the removals of every class.
 func (c *comings) marks(y float64) []Series {
 	var out []Series
-	for _, class := range classes() {
+	for _, class := range inOrder(c.removals) {
 		if n := c.removals[class]; n != nil {
 			points := n.points(1, "removed")
 			for i := range points {
 				points[i].Y = y
 			}
 			out = append(out, Series{
-				Name: "removed " + string(class), Kind: KindMark, Tone: toneOf(class), Glyph: glyphOf(class), Points: points,
+				Name: called("removed", class), Kind: KindMark, Tone: toneOf(class), Glyph: glyphOf(class), Points: points,
 			})
 		}
 	}
 	return out
 }
 
+// classes are those that Gestor's policies know.
 func classes() []contract.Class {
 	return []contract.Class{contract.ClassLow, contract.ClassHigh, contract.ClassUnknown}
+}
+
+// maxClasses is how many classes a chart tells apart; records may name any. The others are one.
+const (
+	maxClasses = 12
+	classOther = contract.Class("(other)")
+)
+
+// classKey is the key under which a class stands in a map: its own as long as there is room.
+func classKey[V any](m map[contract.Class]V, class contract.Class) contract.Class {
+	if _, known := m[class]; known || len(m) < maxClasses || slices.Contains(classes(), class) {
+		return class
+	}
+	return classOther
+}
+
+// inOrder lists the classes of some maps: the known ones first, then the others by name.
+func inOrder[V any](maps ...map[contract.Class]V) []contract.Class {
+	var known, others []contract.Class
+	for _, class := range classes() {
+		if slices.ContainsFunc(maps, func(m map[contract.Class]V) bool { _, ok := m[class]; return ok }) {
+			known = append(known, class)
+		}
+	}
+	for _, m := range maps {
+		for class := range m {
+			if !slices.Contains(classes(), class) && !slices.Contains(others, class) {
+				others = append(others, class)
+			}
+		}
+	}
+	slices.Sort(others)
+	return append(known, others...)
+}
+
+// called is the name of a series about a class; "" is any.
+func called(word string, class contract.Class) string {
+	return strings.TrimSpace(word + " " + Plain(string(class)))
 }
 
 func toneOf(c contract.Class) Tone {

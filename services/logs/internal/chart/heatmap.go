@@ -13,7 +13,6 @@ const heatColumns = 60
 // heatmap is time × image: how many were removed, and the mean CPU of those that lived.
 type heatmap struct {
 	q      Query
-	sieve  *sieve // of sums
 	step   time.Duration
 	images map[string]map[int]*cell
 	total  int
@@ -26,7 +25,7 @@ type cell struct {
 }
 
 func newHeatmap(q Query) builder {
-	return &heatmap{q: q, sieve: newSieve(q), step: max(q.step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
+	return &heatmap{q: q, step: max(q.step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
 }
 
 func (h *heatmap) at(image string, ms float64) *cell {
@@ -61,7 +60,7 @@ func (h *heatmap) frame(f *frame) {
 }
 
 func (h *heatmap) sum(s Sum) {
-	if !h.sieve.image(s) {
+	if s.By != byImage || !h.q.holdsImage(s.Key) {
 		return
 	}
 	switch s.Metric {
@@ -80,7 +79,7 @@ func (h *heatmap) model(time.Duration) Model {
 	cpu := h.pane("Mean CPU of one container, 100 % = one core", UnitCPU, func(c *cell) (float64, bool) {
 		return c.cpu / float64(max(1, c.n)), c.n > 0
 	})
-	return Model{StepMS: h.step.Milliseconds(), Summary: h.summary(), Panes: []Pane{removed, cpu}, Notes: h.sieve.notes()}
+	return Model{StepMS: h.step.Milliseconds(), Summary: h.summary(), Panes: []Pane{removed, cpu}}
 }
 
 func (h *heatmap) pane(title string, u Unit, value func(*cell) (float64, bool)) Pane {

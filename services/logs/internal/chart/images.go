@@ -19,7 +19,7 @@ func (p *processes) byImage(rhythm time.Duration) Model {
 		cpu.Series = append(cpu.Series, p.images.cpu.track(image, func(s Sum) float64 { return float64(s.Total) / 10 }).series(s, gap))
 		ram.Series = append(ram.Series, p.images.ram.track(image, func(s Sum) float64 { return float64(s.Total) * 1024 }).series(s, gap))
 	}
-	m := Model{Panes: []Pane{cpu, ram}, Notes: append([]string{sumsOnly("containers are joined by image.")}, p.sieve.notes()...)}
+	m := Model{Panes: []Pane{cpu, ram}, Notes: []string{sumsOnly("containers are joined by image.")}}
 	if drawn := slices.DeleteFunc(slices.Clone(ram.Series), func(s Series) bool { return s.Stat == nil }); len(drawn) > 0 {
 		heaviest := slices.MaxFunc(drawn, func(a, b Series) int { return cmp.Compare(a.Stat.Avg, b.Stat.Avg) })
 		m.Summary = fmt.Sprintf("%s. %s held most RAM: %s on average.",

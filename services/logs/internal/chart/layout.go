@@ -1,6 +1,9 @@
 package chart
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // frameOf is where a pane stands in its chart, in parts of the whole (0..1, from the top left).
 type frameOf struct{ left, top, width, height float64 }
@@ -84,8 +87,11 @@ func (p Pane) Scale() Scale {
 	return ScaleFor(p.unit(), math.Max(hi, -lo))
 }
 
-// heading is the pane's title with the unit of its axis.
+// heading is the pane's title with what the reader must know to read it: that values stand on each other, and the unit.
 func (p Pane) heading() string {
+	if slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" }) {
+		p.Title += ", stacked"
+	}
 	if s := p.Scale().Suffix; s != "" {
 		return p.Title + " (" + s + ")"
 	}

@@ -23,7 +23,7 @@ func (m Model) Legend(t Theme) []LegendRow {
 			u := p.unit()
 			out = append(out, LegendRow{
 				Series: s.Name, Pane: p.Title, Tone: s.Tone, Color: PaletteOf(t).Color(s.Tone), Dash: s.Dash,
-				Last: FormatValue(u, s.Stat.Last), Avg: FormatValue(u, s.Stat.Avg), Max: FormatValue(u, s.Stat.Max),
+				Last: s.Stat.last(u), Avg: FormatValue(u, s.Stat.Avg), Max: FormatValue(u, s.Stat.Max),
 			})
 		}
 	}

@@ -109,7 +109,7 @@ func (m *memory) model(rhythm time.Duration) Model {
 			m.free.series(Series{Name: "free", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted, Stack: "host", Fill: 0.06}, gap),
 		},
 	}
-	notes := m.comings.sieve.notes()
+	notes := m.comings.notes()
 	if m.knowsGoverned() {
 		pane.Series = append(pane.Series, m.governed.series(Series{Name: "governed containers", Kind: KindLine, Tone: ToneFourth, Glyph: GlyphDiamond}, gap))
 	} else {
@@ -132,7 +132,10 @@ func (m *memory) summary() string {
 	if gov := m.governed.stat; gov.N > 0 {
 		held = fmt.Sprintf(" The governed containers held %s on average and %s at most.", FormatValue(UnitBytes, gov.Avg), FormatValue(UnitBytes, gov.Max))
 	}
-	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s.%s %s removed.",
-		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last), held,
-		pluralOf(totalOf(m.comings.removals), "container was", "containers were"))
+	removed := ""
+	if m.q.Sums == 0 || m.comings.knowsSums() {
+		removed = " " + pluralOf(totalOf(m.comings.removals), "container was", "containers were") + " removed."
+	}
+	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s.%s%s",
+		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last), held, removed)
 }

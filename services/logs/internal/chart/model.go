@@ -120,6 +120,16 @@ type Stat struct {
 	Avg  float64 `json:"avg"`
 	Max  float64 `json:"max"`
 	N    int     `json:"n"`
+	// Gone says that there is no value now: what the series is about has ended.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// last is the newest value in words, a dash for what has ended.
+func (s Stat) last(u Unit) string {
+	if s.Gone {
+		return "–"
+	}
+	return FormatValue(u, s.Last)
 }
 
 // Dash is a line style.

@@ -56,7 +56,7 @@ func (p *painter) entries() []entry {
 			txt := s.Name
 			if s.Stat != nil {
 				u := pane.unit()
-				txt += fmt.Sprintf("   last %s · avg %s · max %s", FormatValue(u, s.Stat.Last), FormatValue(u, s.Stat.Avg), FormatValue(u, s.Stat.Max))
+				txt += fmt.Sprintf("   last %s · avg %s · max %s", s.Stat.last(u), FormatValue(u, s.Stat.Avg), FormatValue(u, s.Stat.Max))
 			}
 			out = append(out, entry{s, txt})
 		}

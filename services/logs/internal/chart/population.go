@@ -14,16 +14,41 @@ type population struct {
 	count   map[contract.Class]*track
 	quota   map[contract.Class]int
 	comings *comings
-	ticks   int
-	within  int
-	over    int // the most above the band
+	rounds  []round
+	failed  map[roundKey]bool // rounds of which a removal failed, or was only shown
+	over    int               // the most beyond the places, the young included
+}
+
+// round is what one tick left behind.
+type round struct {
+	roundKey
+	removals int
+	above    int // judged ones above the places, after its removals
+	waiting  int // newcomers that wait for their judgement
+}
+
+// roundKey is what a tick and its actions share.
+type roundKey struct {
+	boot string
+	tick uint64
+}
+
+// obeyed says whether nobody judged stood above the places once the round had acted.
+func (p *population) obeyed(r round) bool {
+	return r.above == 0 && (r.removals == 0 || !p.failed[r.roundKey])
 }
 
 func newPopulation(q Query) builder {
-	return &population{q: q, count: map[contract.Class]*track{}, quota: map[contract.Class]int{}, comings: newComings(q)}
+	return &population{q: q, count: map[contract.Class]*track{}, quota: map[contract.Class]int{}, comings: newComings(q), failed: map[roundKey]bool{}}
 }
 
-func (p *population) event(r contract.Record) { p.comings.event(r) }
+func (p *population) event(r contract.Record) {
+	p.comings.event(r)
+	b, ok := r.Body.(contract.ActionBody)
+	if ok && (b.Action == contract.ActionShadowRemove || b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeFailed) {
+		p.failed[roundKey{r.Boot, r.Tick}] = true
+	}
+}
 
 func (p *population) frame(f *frame) {
 	if f.host == nil || len(f.host.Classes) == 0 {
@@ -38,31 +63,55 @@ func (p *population) frame(f *frame) {
 		if len(p.q.Images)+len(p.q.Containers) > 0 {
 			n = p.selected(f, c.Class)
 		}
-		if c.Class == contract.ClassUnknown && n == 0 && p.count[c.Class] == nil {
+		class := classKey(p.count, c.Class)
+		if c.Class == contract.ClassUnknown && n == 0 && p.count[class] == nil {
 			continue
 		}
-		if p.count[c.Class] == nil {
-			p.count[c.Class] = newTrack(p.q)
+		if p.count[class] == nil {
+			p.count[class] = newTrack(p.q)
 		}
-		p.count[c.Class].add(f.at, float64(n))
-		p.quota[c.Class] = c.Quota
+		p.count[class].add(f.at, float64(n))
+		p.quota[class] = c.Quota
 		if c.Class != contract.ClassUnknown {
 			over += max(0, c.Owned-c.Quota)
 		}
 	}
-	p.ticks++
-	if over == 0 {
-		p.within++
-	}
 	p.over = max(p.over, over)
+	p.rounds = append(p.rounds, p.round(f))
+}
+
+// round sums up a tick's plan for the selected classes.
+func (p *population) round(f *frame) round {
+	r := round{roundKey: roundKey{f.key.boot, f.key.tick}}
+	acts := Acts(*f.host)
+	for _, c := range f.host.Classes {
+		if c.Class == contract.ClassUnknown || !p.q.wants(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
+			continue
+		}
+		judged := c.Eligible
+		for _, row := range f.rows {
+			if row.Owned && row.Class == c.Class && Waits(row) {
+				r.waiting++
+			}
+			if row.Owned && row.Class == c.Class && row.Rank == 0 && Judged(row) && row.Verdict != contract.VerdictRemove {
+				judged++ // one that cannot be got rid of
+			}
+		}
+		if acts {
+			judged -= c.Removals
+		}
+		r.removals += c.Removals
+		r.above += max(0, judged-c.Quota)
+	}
+	return r
 }
 
 func (p *population) sum(s Sum) {
 	p.comings.sum(s)
-	if !p.knowsCounts() || !p.comings.sieve.class(s) {
+	if !p.knowsCounts() || s.By != byClass || !p.q.wants(contract.Subject{Class: contract.Class(s.Key)}) {
 		return
 	}
-	class := contract.Class(s.Key)
+	class := classKey(p.count, contract.Class(s.Key))
 	switch s.Metric {
 	case "population":
 		if class == contract.ClassUnknown && s.Max == 0 {
@@ -96,25 +145,22 @@ func (p *population) model(rhythm time.Duration) Model {
 	gap := p.q.gap(rhythm)
 	main := Pane{Title: "Containers", X: timeAxis(), Y: valueAxis("", UnitCount), Weight: 3}
 	base, policy := 0.0, []string(nil)
-	for _, class := range classes() {
+	for _, class := range inOrder(p.count) {
 		t := p.count[class]
-		if t == nil {
-			continue
-		}
 		main.Series = append(main.Series, t.series(Series{
-			Name: string(class), Kind: KindStep, Tone: toneOf(class), Dash: dashOf(class), Stack: "population", Fill: 0.45,
+			Name: called("", class), Kind: KindStep, Tone: toneOf(class), Dash: dashOf(class), Stack: "population", Fill: 0.45,
 		}, gap))
 		if q := float64(p.quota[class]); q > 0 {
 			main.Bands = append(main.Bands, Band{From: base, To: base + q, Tone: toneOf(class)})
 			base += q
-			policy = append(policy, fmt.Sprintf("%d %s", p.quota[class], class))
+			policy = append(policy, fmt.Sprintf("%d %s", p.quota[class], called("", class)))
 		}
 	}
 	if len(policy) > 0 { // the bands are too thin to be named in the picture
 		main.Title = "Containers against the policy (shaded): " + strings.Join(policy, " + ")
 	}
 	m := Model{
-		StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flow()}, Notes: p.comings.sieve.notes(),
+		StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flow()}, Notes: p.comings.notes(),
 	}
 	if !p.knowsCounts() {
 		m.Panes = m.Panes[1:]
@@ -126,12 +172,12 @@ func (p *population) model(rhythm time.Duration) Model {
 // flow is the pane of arrivals (up) and removals (down).
 func (p *population) flow() Pane {
 	pane := Pane{Title: "Started (up) and removed (down)", X: timeAxis(), Y: Axis{Kind: AxisValue, Unit: UnitCount}, Weight: 1}
-	for _, class := range classes() {
+	for _, class := range inOrder(p.comings.arrivals, p.comings.removals) {
 		if c := p.comings.arrivals[class]; c != nil {
-			pane.Series = append(pane.Series, Series{Name: string(class) + " started", Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.9, Points: c.points(1, "started")})
+			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(called("", class) + " started"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.9, Points: c.points(1, "started")})
 		}
 		if c := p.comings.removals[class]; c != nil {
-			pane.Series = append(pane.Series, Series{Name: string(class) + " removed", Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.5, Points: c.points(-1, "removed")})
+			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(called("", class) + " removed"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.5, Points: c.points(-1, "removed")})
 		}
 	}
 	return pane
@@ -146,18 +192,33 @@ func (p *population) summary() string {
 		return ""
 	}
 	var parts []string
-	for _, class := range classes() {
-		if t := p.count[class]; t != nil {
-			parts = append(parts, fmt.Sprintf("%.0f %s for %d places (%.1f on average, %.0f at most)",
-				t.stat.Last, class, p.quota[class], t.stat.Avg, t.stat.Max))
+	for _, class := range inOrder(p.count) {
+		t := p.count[class]
+		parts = append(parts, fmt.Sprintf("%.0f %s for %d places (%.1f on average, %.0f at most)",
+			t.stat.Last, called("", class), p.quota[class], t.stat.Avg, t.stat.Max))
+	}
+	text := strings.Join(parts, " and ") + ". "
+	if len(p.rounds) == 0 { // of sums
+		return "Last: " + text + flow
+	}
+	return "Last tick: " + text + p.rule() + " " + flow // before its removals
+}
+
+// rule says how the policy was kept, and how often nobody waited: two figures, since newcomers are given their time on
+// purpose.
+func (p *population) rule() string {
+	obeyed, settled := 0, 0
+	for _, r := range p.rounds {
+		if !p.obeyed(r) {
+			continue
+		}
+		obeyed++
+		if r.waiting+r.removals == 0 {
+			settled++
 		}
 	}
-	text := "Now " + strings.Join(parts, " and ") + ". "
-	if p.ticks == 0 { // of sums
-		return text + flow
-	}
-	return text + fmt.Sprintf("The population stood within the policy on %d %% of %s; at most %s above it. %s",
-		p.within*100/p.ticks, plural(p.ticks, "tick"), pluralOf(p.over, "container was", "containers were"), flow)
+	return fmt.Sprintf("The rule was obeyed on %d of %s; the host was settled %d %% of the time, with at most %s beyond the places.",
+		obeyed, plural(len(p.rounds), "round"), settled*100/len(p.rounds), plural(p.over, "container"))
 }
 
 func dashOf(c contract.Class) Dash {

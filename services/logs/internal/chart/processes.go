@@ -18,22 +18,23 @@ type processes struct {
 	all      map[string]*consumer
 	cpu, ram sums
 	prune    int
+	now      map[string]float64          // by host: the newest tick that knows who lives
 	images   struct{ cpu, ram *perTick } // of sums only, which know images and not containers
-	sieve    *sieve
 }
 
 // consumer is one container's use over the range.
 type consumer struct {
 	contract.Subject
 	cpu, ram *track
-	seen     float64
+	node     string
+	seen     float64 // measured or not
 }
 
 // sums is the course of a whole: the sum over all containers at each tick.
 type sums struct{ *track }
 
 func newProcesses(q Query) builder {
-	p := &processes{q: q, sieve: newSieve(q), all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512}
+	p := &processes{q: q, all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512, now: map[string]float64{}}
 	p.images.cpu, p.images.ram = newPerTick(q), newPerTick(q)
 	return p
 }
@@ -42,16 +43,24 @@ func (p *processes) event(contract.Record) {}
 
 func (p *processes) frame(f *frame) {
 	cpu, ram, any := 0.0, 0.0, false
+	if f.counted() {
+		p.now[f.node] = max(p.now[f.node], f.at)
+	}
 	for _, row := range f.rows {
-		if !row.Owned || !row.Measured || !p.q.wants(row.Subject) {
+		if !row.Owned || !p.q.wants(row.Subject) {
 			continue
 		}
 		c := p.all[row.Container]
+		if c != nil {
+			c.seen = f.at
+		}
+		if !row.Measured {
+			continue
+		}
 		if c == nil {
-			c = &consumer{Subject: row.Subject, cpu: newTrack(p.q), ram: newTrack(p.q)}
+			c = &consumer{Subject: row.Subject, cpu: newTrack(p.q), ram: newTrack(p.q), node: f.node, seen: f.at}
 			p.all[row.Container] = c
 		}
-		c.seen = f.at
 		c.cpu.add(f.at, cores(row.CPUMillicores))
 		c.ram.add(f.at, kib(row.RAMKB))
 		cpu, ram, any = cpu+cores(row.CPUMillicores), ram+kib(row.RAMKB), true
@@ -70,7 +79,7 @@ func (p *processes) sum(s Sum) {
 	case s.By == byHost && s.Metric == "late_us":
 		p.images.cpu.tick(s)
 		p.images.ram.tick(s)
-	case !p.sieve.image(s):
+	case s.By != byImage || !p.q.holdsImage(s.Key):
 	case s.Metric == "cpu_millicores":
 		p.images.cpu.add(s)
 	case s.Metric == "ram_kb":
@@ -132,6 +141,8 @@ func (p *processes) model(rhythm time.Duration) Model {
 	names := distinct(top)
 	for i, c := range top {
 		s := Series{Name: names[i], ID: c.Container, Kind: KindLine, Tone: toneOf(c.Class), Dash: dashes[i%len(dashes)], Glyph: glyphs[i%len(glyphs)]}
+		c.cpu.stat.Gone = c.seen < p.now[c.node]
+		c.ram.stat.Gone = c.cpu.stat.Gone
 		cpu.Series = append(cpu.Series, c.cpu.series(s, gap))
 		ram.Series = append(ram.Series, c.ram.series(s, gap))
 	}

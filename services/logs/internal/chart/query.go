@@ -14,6 +14,8 @@ const MaxPoints = 2000
 type Query struct {
 	// Since and Until bound the time axis: [Since, Until).
 	Since, Until time.Time
+	// Hosts are those whose records count; empty is all.
+	Hosts []string
 	// Classes, Images and Containers select containers; empty selects all. Containers are full ids or prefixes.
 	Classes    []contract.Class
 	Images     []string
@@ -74,6 +76,11 @@ func (q Query) wants(s contract.Subject) bool {
 // holdsImage says whether the selection leaves the image in.
 func (q Query) holdsImage(image string) bool {
 	return len(q.Images) == 0 || slices.Contains(q.Images, image)
+}
+
+// holdsHost says whether the records of a host count.
+func (q Query) holdsHost(host string) bool {
+	return len(q.Hosts) == 0 || slices.Contains(q.Hosts, host)
 }
 
 // selective says whether the selection leaves any container out.

@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -79,7 +80,7 @@ func (s *Set) Kinds() []contract.Kind {
 
 // Add takes one record. Records come in the order of the store; those outside the range are ignored.
 func (s *Set) Add(r contract.Record) {
-	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) {
+	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) || !s.q.holdsHost(r.Host) {
 		return
 	}
 	s.records++
@@ -129,10 +130,12 @@ func (s *Set) emptyText() string {
 	switch {
 	case s.q.Newest.IsZero():
 		return "No record has arrived yet. Start the suite with `make up`; the first records come within a tick (10 s)."
-	case s.records == 0:
+	case s.records == 0 && s.q.Sums == 0 && len(s.q.Hosts) > 0:
+		return fmt.Sprintf("No records of %s in these %s. Choose another host or a longer range, or see that its manager runs.", strings.Join(s.q.Hosts, ", "), span)
+	case s.records == 0 && (s.q.Sums == 0 || len(s.q.Hosts) == 0):
 		return fmt.Sprintf("No records in these %s; the newest is of %s. Choose a longer range, or see that the manager runs.",
 			span, s.q.Newest.UTC().Format("2006-01-02 15:04:05Z"))
-	case s.q.selective() && s.q.Sums > 0:
+	case s.q.Sums > 0 && (s.q.selective() || len(s.q.Hosts) > 0):
 		return "The sums of these " + span + " hold nothing of this selection. Choose a range of at most " + FormatDuration(RecordsFor) + ", which is read record by record."
 	case s.q.selective():
 		return "No container of this selection in these " + span + ". Widen the class, image or time range."

@@ -33,15 +33,27 @@ func sumsOnly(what string) string {
 	return "Over " + FormatDuration(RecordsFor) + " only the sums are read: " + what
 }
 
-// Summable lists the charts that can be built from sums.
-func Summable() []string {
+// Summable lists the charts of a selection that can be built from sums. Sums of images do not tell a container's class, nor
+// those of classes and images its host: such a selection is read record by record.
+func Summable(q Query) []string {
 	var out []string
 	for _, c := range catalogue() {
-		if _, ok := c.make(Query{Since: time.Unix(0, 0), Until: time.Unix(1, 0)}).(summer); ok {
+		if _, ok := c.make(Query{Since: time.Unix(0, 0), Until: time.Unix(1, 0)}).(summer); ok && q.summable(c.Name) {
 			out = append(out, c.Name)
 		}
 	}
 	return out
+}
+
+func (q Query) summable(name string) bool {
+	switch name {
+	case "processes", "heatmap":
+		return len(q.Hosts)+len(q.Classes) == 0
+	case "population":
+		return len(q.Hosts) == 0 && (len(q.Classes) == 0 || len(q.Images) == 0)
+	default:
+		return true
+	}
 }
 
 // Sums says whether a chart draws the metric.
@@ -58,6 +70,9 @@ func Sums(metric string) bool {
 
 // AddSum takes one sum. Sums come in order of time; the query's Sums is their step.
 func (s *Set) AddSum(sum Sum) {
+	if sum.By == byHost && !s.q.holdsHost(sum.Key) {
+		return
+	}
 	s.records++
 	sum.Key = Plain(sum.Key)
 	if sum.By == byImage {
@@ -73,14 +88,6 @@ func (s *Set) AddSum(sum Sum) {
 // into adds a sum to a track, in units of the track: unit is what 1 of the metric is.
 func (s Sum) into(t *track, unit float64) {
 	t.merge(millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
-}
-
-// classOf is the class that a sum belongs to.
-func (s Sum) classOf() contract.Class {
-	if s.By == byClass {
-		return contract.Class(s.Key)
-	}
-	return classOfImage(s.Key)
 }
 
 // classOfImage is the default policy's word on an image: sums of images do not carry a class. It is unknown for an image

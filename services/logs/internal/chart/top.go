@@ -15,18 +15,21 @@ const topBars = 5
 type topChart struct {
 	q   Query
 	all map[string]*use
-	now float64 // the newest tick that knows who lives
+	now map[string]float64 // by host: the newest tick that knows who lives
 }
 
 // use is what one container used.
 type use struct {
 	contract.Subject
-	seen             float64
+	node             string
+	seen, measured   float64 // the newest ticks that saw it, and that have its figures
 	cpuNow, ramNow   float64
 	cpuMost, ramMost float64
 }
 
-func newTop(q Query) builder { return &topChart{q: q, all: map[string]*use{}} }
+func newTop(q Query) builder {
+	return &topChart{q: q, all: map[string]*use{}, now: map[string]float64{}}
+}
 
 func (t *topChart) event(contract.Record) {}
 
@@ -34,23 +37,32 @@ func (t *topChart) frame(f *frame) {
 	if !f.counted() { // nobody looked, so nobody is dead
 		return
 	}
-	t.now = max(t.now, f.at)
+	t.now[f.node] = max(t.now[f.node], f.at)
 	for _, row := range f.rows {
-		if !row.Owned || !row.Measured || !t.q.wants(row.Subject) {
+		if !row.Owned || !t.q.wants(row.Subject) {
 			continue
 		}
 		u := t.all[row.Container]
+		if u != nil {
+			u.seen = f.at
+		}
+		if !row.Measured {
+			continue
+		}
 		if u == nil {
-			u = &use{Subject: row.Subject}
+			u = &use{Subject: row.Subject, node: f.node, seen: f.at}
 			t.all[row.Container] = u
 		}
-		u.seen, u.cpuNow, u.ramNow = f.at, cores(row.CPUMillicores), kib(row.RAMKB)
+		u.measured, u.cpuNow, u.ramNow = f.at, cores(row.CPUMillicores), kib(row.RAMKB)
 		u.cpuMost, u.ramMost = max(u.cpuMost, u.cpuNow), max(u.ramMost, u.ramNow)
 	}
 	if len(t.all) > 4096 {
 		t.forget()
 	}
 }
+
+// gone says whether the newest tick of its host did not see the container.
+func (t *topChart) gone(u *use) bool { return u.seen < t.now[u.node] }
 
 // forget keeps the alive and the greatest: the dead do not grow any more.
 func (t *topChart) forget() {
@@ -61,16 +73,17 @@ func (t *topChart) forget() {
 		}
 	}
 	for id, u := range t.all {
-		if u.seen < t.now && !keep[u] {
+		if t.gone(u) && !keep[u] {
 			delete(t.all, id)
 		}
 	}
 }
 
-func (t *topChart) list(alive bool) []*use {
+// list is everybody, or those that have figures now.
+func (t *topChart) list(now bool) []*use {
 	var out []*use
 	for _, id := range sortedKeys(t.all) {
-		if u := t.all[id]; !alive || u.seen >= t.now {
+		if u := t.all[id]; !now || u.measured >= t.now[u.node] {
 			out = append(out, u)
 		}
 	}
@@ -122,7 +135,7 @@ func (t *topChart) bars(title string, column int, u Unit, list []*use, by func(*
 	for i := len(list) - 1; i >= 0; i-- {
 		one := list[i]
 		name := display(one.Subject)
-		if one.seen < t.now {
+		if t.gone(one) {
 			name += " †"
 		}
 		p.Y.Categories = append(p.Y.Categories, name)

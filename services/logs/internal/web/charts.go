@@ -41,7 +41,7 @@ func (h charts) register(r gin.IRouter) {
 func (h charts) list(c *gin.Context) {
 	answerJSON(c, gin.H{
 		"charts": chart.Catalogue(), "formats": []string{"html", "json", "png"}, "ranges": ranges(),
-		"parameters": []string{"range", "since", "until", "class", "image", "container", "points", "theme", "width", "height", "view"},
+		"parameters": []string{"range", "since", "until", "host", "class", "image", "container", "points", "theme", "width", "height", "view"},
 	})
 }
 

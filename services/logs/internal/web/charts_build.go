@@ -100,7 +100,7 @@ func groups(q chart.Query) [][]string {
 	if sumStep(q) == 0 {
 		return [][]string{chart.Names()}
 	}
-	sums := chart.Summable()
+	sums := chart.Summable(q)
 	return [][]string{sums, slices.DeleteFunc(chart.Names(), func(name string) bool { return slices.Contains(sums, name) })}
 }
 
@@ -150,7 +150,7 @@ func (s *studio) run(ctx context.Context, p *pass, q chart.Query, names []string
 
 // claim finds a pass that is still good or begins one, which the caller must then make.
 func (s *studio) claim(q chart.Query, group string) (p *pass, mine bool) {
-	key := fmt.Sprintf("%s %d %d %v %q %q %d", group, q.Since.UnixMilli(), q.Until.UnixMilli(), q.Classes, q.Images, q.Containers, q.Points)
+	key := fmt.Sprintf("%s %d %d %q %q %q %q %d", group, q.Since.UnixMilli(), q.Until.UnixMilli(), q.Hosts, q.Classes, q.Images, q.Containers, q.Points)
 	head := s.from.Head()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,7 +183,7 @@ func (s *studio) build(ctx context.Context, q chart.Query, names []string) (map[
 	}
 	q.Newest = newest
 	var models []chart.Model
-	if step := sumStep(q); step > 0 && slices.Contains(chart.Summable(), names[0]) {
+	if step := sumStep(q); step > 0 && slices.Contains(chart.Summable(q), names[0]) {
 		models, err = s.fromSums(ctx, q, step, names)
 	} else {
 		models, err = s.fromRecords(ctx, q, names)
@@ -206,7 +206,7 @@ func (s *studio) fromRecords(ctx context.Context, q chart.Query, names []string)
 	if err != nil {
 		return nil, err
 	}
-	f := contract.Filter{Since: q.Since, Until: q.Until, Kinds: set.Kinds()}
+	f := contract.Filter{Since: q.Since, Until: q.Until, Kinds: set.Kinds(), Hosts: q.Hosts}
 	if q.Until.Sub(q.Since) > recordsFor { // too long for all records: the host's own are left out
 		f.Containers = q.Containers
 	}
@@ -259,7 +259,7 @@ const defaultRange = "15m"
 // chartQuery reads range (or since and until), class, image, container and points.
 func chartQuery(p *params) chart.Query {
 	q := chart.Query{
-		Since: p.time("since"), Until: p.time("until"), Images: p.list("image"), Containers: p.list("container"),
+		Since: p.time("since"), Until: p.time("until"), Images: p.list("image"), Containers: p.list("container"), Hosts: p.list("host"),
 		Points: p.whole("points", chart.MaxPoints, 2, chart.MaxPoints),
 	}
 	for _, c := range p.list("class") {

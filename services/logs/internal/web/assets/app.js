@@ -12,6 +12,7 @@
     theme: stored('theme') || 'auto',
     live: kind === 'main' ? stored('live') !== 'off' : kind === 'life',
     zoom: zoomOf(page.searchParams.get('zoom')), // [from, to] in ms, or null
+    preset: null, // the sliding range to go back to
     last: false, // whether any observation is known
     link: 'wait', // of the event stream: wait, open, lost
     away: false, // the last question for the present failed
@@ -64,6 +65,8 @@
     return row;
   }
   const rowsInTip = 8;
+  // seriesOf is the series that a tooltip is about, undefined when it has gone under the pointer.
+  const seriesOf = (doc, p) => doc.option.series.find((s) => s.id === p.seriesId);
   function axisTip(doc, params) {
     const box = element('div', 'tip');
     if (!params.length) return box;
@@ -72,7 +75,8 @@
     for (const p of params) {
       const v = p.value;
       if (!Array.isArray(v) || v[1] === null) continue;
-      const i = doc.option.series[p.seriesIndex].xAxisIndex || 0;
+      const s = seriesOf(doc, p), i = s ? s.xAxisIndex || 0 : -1;
+      if (i < 0) continue;
       if (!panes.has(i)) panes.set(i, []);
       panes.get(i).push(p);
     }
@@ -94,7 +98,9 @@
     const box = element('div', 'tip');
     if (p.componentType !== 'series') return box; // a band
     const v = Array.isArray(p.value) ? p.value : [];
-    const i = doc.option.series[p.seriesIndex].xAxisIndex || 0, hint = doc.panes[i];
+    const s = seriesOf(doc, p);
+    if (!s) return box;
+    const i = s.xAxisIndex || 0, hint = doc.panes[i];
     const label = v.find((x) => typeof x === 'string');
     if (hint.kind === 'time') box.append(element('b', '', utc(v[0]) + ' UTC'));
     else if (hint.wide && hint.kind === 'value') box.append(element('b', '', doc.option.yAxis[i].data[v[1]]));
@@ -168,7 +174,7 @@
     }
     if (o.dataZoom) {
       o.toolbox = { show: true, top: -200, feature: { dataZoom: { yAxisIndex: 'none' } } }; // drag to select; the icons are out of sight
-      if (state.zoom) Object.assign(o.dataZoom[0], { startValue: state.zoom[0], endValue: state.zoom[1] });
+      if (holdsZoom(doc)) Object.assign(o.dataZoom[0], { startValue: state.zoom[0], endValue: state.zoom[1] });
     }
     return o;
   }
@@ -190,13 +196,18 @@
     const summary = $('.summary', c.section);
     if (summary.textContent !== doc.summary) summary.textContent = doc.empty ? '' : doc.summary;
     const notes = $('.notes', c.section);
-    notes.textContent = (doc.notes || []).join(' ');
+    const beyond = state.zoom && doc.option.dataZoom && !holdsZoom(doc) ? ['Not zoomed: this chart is of ' + utc(Date.parse(doc.since)) + ' to ' + utc(Date.parse(doc.until)) + '.'] : [];
+    notes.textContent = [...(doc.notes || []), ...beyond].join(' ');
     notes.hidden = !notes.textContent;
     legend(c, doc);
     table(c, doc);
     c.plot.dataset.ready = doc.empty ? 'empty' : 'yes';
     if (doc.empty) { dispose(c); return; }
     if (!c.section.classList.contains('alone')) c.plot.style.height = height(doc, c.plot) + 'px';
+    // The library goes on with what is under the pointer, also when that has gone: other series are another chart.
+    const ids = doc.option.series.map((s) => s.id).join('\n');
+    if (c.view && c.ids !== ids) dispose(c);
+    c.ids = ids;
     if (!c.view) {
       c.view = echarts.init(c.plot, null, { renderer: 'canvas' });
       c.view.on('datazoom', () => zoomed(c));
@@ -303,7 +314,7 @@
     if (!file) history.replaceState(null, '', page);
     quiet = true;
     for (const c of charts.values()) {
-      if (c === from || !c.view || !c.doc.option.dataZoom) continue;
+      if (c === from || !c.view || !c.doc.option.dataZoom || (z && !holdsZoom(c.doc))) continue;
       c.view.dispatchAction(z ? { type: 'dataZoom', dataZoomIndex: 0, startValue: z[0], endValue: z[1] } : { type: 'dataZoom', dataZoomIndex: 0, start: 0, end: 100 });
     }
     quiet = false;
@@ -313,7 +324,27 @@
     const box = $('#zoom');
     if (!box) return;
     box.hidden = !state.zoom;
-    if (state.zoom) $('#zoom-text').textContent = utc(state.zoom[0]).slice(11) + ' – ' + utc(state.zoom[1]).slice(11);
+    if (state.zoom) $('#zoom-text').textContent = utc(state.zoom[0]) + ' – ' + utc(state.zoom[1]).slice(utc(state.zoom[0]).slice(0, 10) === utc(state.zoom[1]).slice(0, 10) ? 11 : 0);
+    $('#back').hidden = !frozen();
+  }
+  // A zoom is drawn by the charts whose time it lies in: any other would be cut to something else than it says.
+  const holdsZoom = (doc) => state.zoom && state.zoom[0] >= Date.parse(doc.since) && state.zoom[1] <= Date.parse(doc.until);
+  const frozen = () => page.searchParams.has('since') && page.searchParams.has('until');
+  // leaves says whether the sliding range has left the zoom behind; a chart that is drawn of a part of the range cannot tell.
+  function leaves(doc) {
+    if (kind !== 'main' || frozen() || !state.zoom || !$('#filters')) return false;
+    const whole = seconds(page.searchParams.get('range') || body.dataset.range) * 1000, since = Date.parse(doc.since), until = Date.parse(doc.until);
+    return state.zoom[1] > until || (state.zoom[0] < since && until - since >= whole);
+  }
+  const seconds = (text) => parseFloat(text) * { s: 1, m: 60, h: 3600, d: 86400 }[text.slice(-1)] || 0;
+  // freeze makes the zoom the range, which then stands still.
+  function freeze() {
+    const form = $('#filters'), iso = (ms) => new Date(ms).toISOString().slice(0, 19);
+    state.preset = page.searchParams.get('range') || body.dataset.range;
+    form.range.value = 'custom';
+    form.from.value = iso(state.zoom[0]);
+    form.to.value = iso(Math.min(Math.ceil(state.zoom[1] / 1000) * 1000, lastTime));
+    choose(form);
   }
   function keys(c, e) {
     if (!c.doc || !c.doc.option.dataZoom || e.ctrlKey || e.metaKey || e.altKey) return;
@@ -336,6 +367,7 @@
       const from = page.searchParams.get('since'), to = page.searchParams.get('until');
       if (from && to) { q.set('since', from); q.set('until', to); } else q.set('range', page.searchParams.get('range') || body.dataset.range);
       for (const k of ['class', 'image']) if (page.searchParams.get(k)) q.set(k, page.searchParams.get(k));
+      if (verdict().several) q.set('host', shownHost());
     }
     q.set('theme', theme());
     return q;
@@ -348,7 +380,9 @@
       if (!r.ok) throw new Error((await r.json()).detail || r.statusText);
       const text = await r.text();
       if (turn !== c.asked) return;
-      if (text !== c.text || !c.view) draw(c, JSON.parse(text));
+      const doc = JSON.parse(text);
+      if (leaves(doc)) { freeze(); return; }
+      if (text !== c.text || !c.view) draw(c, doc);
       c.text = text;
       c.drawn = q;
     } catch (err) {
@@ -526,11 +560,9 @@
     form.addEventListener('submit', (e) => e.preventDefault());
     form.addEventListener('change', () => choose(form));
     $('#zoom-reset').addEventListener('click', () => setZoom(null));
-    $('#zoom-use').addEventListener('click', () => {
-      const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
-      form.range.value = 'custom'; form.from.value = iso(state.zoom[0]); form.to.value = iso(state.zoom[1]);
-      choose(form);
-    });
+    $('#zoom-use').addEventListener('click', freeze);
+    $('#back').addEventListener('click', backToLive);
+    if (custom && state.zoom && (state.zoom[0] < Date.parse(at.get('since')) || state.zoom[1] > Date.parse(at.get('until')))) setZoom(null);
   }
   // shortcut does what the page's footer promises; the page of one container has a theme alone, and no form.
   function shortcut(e, form) {
@@ -539,6 +571,15 @@
     else if (!form) return;
     else if (e.key === 'p') setLive(!state.live);
     else if (e.key >= '1' && e.key <= '6') { $$('input[name=range]', form)[e.key - 1].checked = true; choose(form); }
+  }
+  function backToLive() {
+    const at = page.searchParams, form = $('#filters'), range = state.preset || body.dataset.range;
+    for (const k of ['since', 'until', 'range']) at.delete(k);
+    if (range !== body.dataset.range) at.set('range', range);
+    form.range.value = range;
+    $('#custom').hidden = true;
+    setZoom(null);
+    reload();
   }
   function nextTheme() {
     page.searchParams.delete('theme');
