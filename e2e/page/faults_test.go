@@ -148,7 +148,7 @@ func keepsPlace(t *testing.T, b context.Context, where string) {
 	p := fake(t, b, where+"/", 340)
 	p.drawn(1)
 	tick := func(n string) { // one that changes the table
-		p.set("fake.edit = (text) => text.replace('What each governed container uses', 'Tick " + n + "')")
+		p.set("fake.edit = (text) => text.replace(/(id=\"h-containers\">[^<]*<.h2><p class=\"about\">)[^<]*/, '$1Tick " + n + "')")
 		p.refresh()
 		p.until("tick "+n+" is shown", "document.querySelector('#containers .about').textContent.startsWith('Tick "+n+"')")
 	}

@@ -226,28 +226,45 @@ func (s *studio) fromRecords(ctx context.Context, q chart.Query, names []string)
 	return models, nil
 }
 
-// newest is the time of the newest record, zero for an empty store.
+// newest is the time of the newest record, zero while nobody has sent any.
 func (s *studio) newest(ctx context.Context) (t time.Time, err error) {
-	err = s.from.Scan(ctx, contract.Filter{}, query.Newest, func(r contract.Record) error {
-		t = r.Time
-		return query.ErrStop
-	})
+	err = s.sent(ctx, query.Newest, 1, func(at time.Time) { t = at })
 	if err != nil {
 		return t, fmt.Errorf("charts: read the newest record: %w", err)
 	}
 	return t, nil
 }
 
-// oldest is the time of the first record, zero for an empty store.
+// firstSent is how many records the begin of all is looked for in: they come in the order of their arrival, and what waited
+// in a spool is older than what came at once.
+const firstSent = 1000
+
+// oldest is the time of the earliest of the first records, zero while nobody has sent any.
 func (s *studio) oldest(ctx context.Context) (t time.Time, err error) {
-	err = s.from.Scan(ctx, contract.Filter{}, query.Oldest, func(r contract.Record) error {
-		t = r.Time
-		return query.ErrStop
+	err = s.sent(ctx, query.Oldest, firstSent, func(at time.Time) {
+		if t.IsZero() || at.Before(t) {
+			t = at
+		}
 	})
 	if err != nil {
 		return t, fmt.Errorf("charts: read the oldest record: %w", err)
 	}
 	return t, nil
+}
+
+// sent calls fn with the times of the first n records that somebody sent: the log service's own, which tell of itself, are
+// no data.
+func (s *studio) sent(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
+	return s.from.Scan(ctx, contract.Filter{}, order, func(r contract.Record) error {
+		if r.Producer == contract.ProducerLogs {
+			return nil
+		}
+		fn(r.Time)
+		if n--; n == 0 {
+			return query.ErrStop
+		}
+		return nil
+	})
 }
 
 // ranges are the presets of the page. A preset's end is rounded up to a part of the range, so that the requests of one

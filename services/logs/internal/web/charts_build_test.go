@@ -67,3 +67,25 @@ func TestPassesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// What the log service says of itself is no data: it does not fill an empty store, nor does it begin the time of all charts.
+func TestTheServicesOwnRecordsAreNoData(t *testing.T) {
+	s := aRun(nil)
+	own := contract.Record{
+		Time: s.now, Kind: contract.KindSystem, Host: "logs", Boot: "b", Producer: contract.ProducerLogs, Body: contract.SystemBody{Event: "start", Level: "info"},
+	}
+	s.records = append([]contract.Record{own}, append(s.records, own)...)
+	charts := newStudio(s, aGuard())
+	first, err := charts.oldest(t.Context())
+	if err != nil || first.Sub(epoch()).Abs() > time.Second {
+		t.Errorf("all began at %s, %v", first, err)
+	}
+	last, err := charts.newest(t.Context())
+	if err != nil || !last.Before(s.now) {
+		t.Errorf("the newest record is of %s, %v", last, err)
+	}
+	alone := newStudio(&shelf{records: []contract.Record{own}, now: s.now}, aGuard())
+	if at, err := alone.newest(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("an empty store has a record of %s, %v", at, err)
+	}
+}
