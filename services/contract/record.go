@@ -55,7 +55,9 @@ type Record struct {
 	Producer string    `json:"producer"`
 	PSeq     uint64    `json:"pseq"`
 	Tick     uint64    `json:"tick,omitempty"`
-	Body     Body      `json:"-"`
+	// JournalSeq is the line of the producer's own journal that the record tells of, 0 where there is none.
+	JournalSeq uint64 `json:"journal_seq,omitempty"`
+	Body       Body   `json:"-"`
 }
 
 // Body is one of the body types below.

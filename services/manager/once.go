@@ -63,7 +63,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, err
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 	p := &parts{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
 	defer p.close()
-	steps := []func(context.Context) error{p.openEngine, p.openEyes, p.openJournal, p.openSpool}
+	steps := []func(context.Context) error{p.openEngine, p.openEyes, p.openSpool, p.openJournal}
 	if shadow {
 		policy.Mode, steps = contract.ModeShadow, steps[:2]
 	}
@@ -82,7 +82,7 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 	defer cancel()
 	seen := &onlooker{stop: cancel}
 	o := govern.Options{
-		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: p.cfg.Suite}, Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered,
+		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: p.cfg.Suite}, Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
 		Boottime: boottime, RecordAll: p.cfg.Record == "all", Drain: p.cfg.Drain, Sinks: []govern.Sink{seen}, Log: p.log,
 	}
 	memory := &memory{}
@@ -150,21 +150,23 @@ type memory struct {
 func (m *memory) Check() error { return nil }
 
 // Tick remembers the inputs and the plan.
-func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) error {
+func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tick, m.plan = t, plan
-	return nil
+	return 0, nil
 }
 
 // NoPlan has nothing to remember.
 func (m *memory) NoPlan(journal.NoPlan) error { return nil }
 
 // Intent refuses: whoever has no journal must not act.
-func (m *memory) Intent(...journal.Intent) error { return errors.New("no journal is open") }
+func (m *memory) Intent(...journal.Intent) (uint64, error) {
+	return 0, errors.New("no journal is open")
+}
 
 // Outcome has nothing to remember.
-func (m *memory) Outcome(...journal.Outcome) error { return nil }
+func (m *memory) Outcome(...journal.Outcome) (uint64, error) { return 0, nil }
 
 // Size is nothing.
 func (m *memory) Size() int64 { return 0 }

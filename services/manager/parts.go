@@ -33,6 +33,7 @@ type parts struct {
 	eyes      *eyes.Eyes
 	journal   *journal.Journal
 	recovered journal.Recovery
+	backlog   govern.Backlog
 	spool     *ship.Shipper
 	closers   []closer
 }
@@ -46,7 +47,7 @@ type closer struct {
 // open opens everything, or nothing.
 func open(ctx context.Context, cfg config, log zerolog.Logger) (*parts, error) {
 	p := &parts{cfg: cfg, log: log}
-	for _, step := range []func(context.Context) error{p.openEngine, p.openEyes, p.openJournal, p.openSpool} {
+	for _, step := range []func(context.Context) error{p.openEngine, p.openEyes, p.openSpool, p.openJournal} {
 		if err := step(ctx); err != nil {
 			p.close()
 			return nil, err
@@ -85,13 +86,20 @@ func (p *parts) openEyes(context.Context) error {
 	return because(exitEyes, err)
 }
 
+// openJournal comes after the spool, whose records tell how far the journal had got.
 func (p *parts) openJournal(context.Context) error {
+	told, observations := p.spool.Journalled()
 	var err error
-	if p.journal, p.recovered, err = journal.Open(journalDir(p.cfg), journal.Options{}); err != nil {
+	if p.journal, p.recovered, err = journal.Open(journalDir(p.cfg), journal.Options{After: told}); err != nil {
 		return because(exitStorage, err)
 	}
 	p.opened("journal", p.journal.Close)
-	return nil
+	if told == 0 {
+		return nil // a new spool: what it was not told by this journal was told to another one
+	}
+	p.backlog.Observations = observations
+	p.backlog.Backlog, err = journal.Behind(journalDir(p.cfg), told)
+	return because(exitStorage, err)
 }
 
 func (p *parts) openSpool(context.Context) error {
@@ -151,15 +159,16 @@ func (p *parts) awaitLogs(ctx context.Context) {
 	}
 }
 
-// began writes the first records of the run.
-func (p *parts) began(policy contract.Policy) {
+// first are the first records of the run.
+func (p *parts) first(policy contract.Policy) []contract.Record {
 	records := []contract.Record{startRecord(policy)}
+	if told, _ := p.spool.Journalled(); told == 0 {
+		records[0].JournalSeq = p.journal.Seq() // what the journal holds by now is not this spool's to tell
+	}
 	if p.recovered.TornBytes > 0 || p.recovered.BadLines > 0 {
 		records = append(records, tornRecord(p.recovered))
 	}
-	if err := p.spool.Append(records...); err != nil {
-		p.log.Warn().Err(err).Msg("the first records could not be kept")
-	}
+	return records
 }
 
 // tornRecord tells of a journal that an earlier run could not finish writing.

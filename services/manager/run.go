@@ -60,13 +60,12 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
 		Policy: policy, Policies: file, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
-		Spool: parts.spool, Recovered: parts.recovered, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
+		Spool: parts.spool, Recovered: parts.recovered, First: parts.first(policy), Backlog: parts.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		SweepAtEnd: true,
 		Sinks:      sinks, Log: log,
 	})
 	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: contract.Version, Reload: governor.Reload}.Server(cfg.Ops)
 
-	parts.began(policy)
 	err = together(ctx, cfg, log, parts, governor, server, hup)
 	parts.farewell(err)
 	return err

@@ -121,7 +121,7 @@ func TestRunFromStartToTheLastRequest(t *testing.T) {
 	if first, last := logs.asked[0], logs.asked[len(logs.asked)-1]; first != "GET "+contract.PathReady || last != "POST "+contract.PathCharts {
 		t.Errorf("first %q, last %q of %v", first, last, logs.asked)
 	}
-	steps := []string{"acting has stopped", "flush records", "ask for the charts", "close spool", "close journal", "close engine"}
+	steps := []string{"acting has stopped", "flush records", "ask for the charts", "close journal", "close spool", "close engine"}
 	var at []int
 	for _, s := range steps {
 		at = append(at, strings.Index(out.String(), s))

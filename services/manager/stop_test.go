@@ -26,13 +26,13 @@ import (
 type failedJournal struct{}
 
 func (failedJournal) Check() error { return journal.ErrFailed }
-func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error {
-	return journal.ErrFailed
+func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) (uint64, error) {
+	return 0, journal.ErrFailed
 }
-func (failedJournal) NoPlan(journal.NoPlan) error      { return journal.ErrFailed }
-func (failedJournal) Intent(...journal.Intent) error   { return journal.ErrFailed }
-func (failedJournal) Outcome(...journal.Outcome) error { return journal.ErrFailed }
-func (failedJournal) Size() int64                      { return 0 }
+func (failedJournal) NoPlan(journal.NoPlan) error                { return journal.ErrFailed }
+func (failedJournal) Intent(...journal.Intent) (uint64, error)   { return 0, journal.ErrFailed }
+func (failedJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, journal.ErrFailed }
+func (failedJournal) Size() int64                                { return 0 }
 
 // shut are eyes that see nothing.
 type shut struct{}

@@ -13,7 +13,7 @@ func (s *spool) encode(records []contract.Record) (events, observations []line, 
 	for _, r := range records {
 		s.last++
 		text, reason := s.identify(&r)
-		switch l := (line{s.last, r.Time, text}); {
+		switch l := (line{s.last, r.Time, text, r.JournalSeq}); {
 		case reason != "":
 			refused = append(refused, refusal{text, reason})
 		case r.Kind.Observation():

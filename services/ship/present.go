@@ -108,7 +108,7 @@ func (s *spool) rescue() (lost loss, err error) {
 			return lost, err
 		}
 	}
-	return lost, s.keep(s.state.given(s.last))
+	return lost, s.keep(s.given(s.state))
 }
 
 // takeFolder makes and locks the folder, unless the lock that is held is still the folder's.
@@ -163,7 +163,7 @@ func (s *segment) again(lost *loss) (*segment, error) {
 			gone.add(e.pseq, at)
 			continue
 		}
-		lines = append(lines, line{e.pseq, at, text})
+		lines = append(lines, line{e.pseq, at, text, 0})
 	}
 
 	var copied *segment

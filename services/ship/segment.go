@@ -30,6 +30,8 @@ type segment struct {
 	dirty   bool    // written since the last sync
 	// arrived is when the last of its records was delivered, zero while one waits.
 	arrived time.Time
+	// journalled is the highest JournalSeq of the records that lay in the file when it was opened.
+	journalled uint64
 }
 
 // damage is what reading a segment found wrong.
@@ -78,15 +80,16 @@ func (s *segment) index(text []byte, after uint64) (bad []badLine) {
 	var off int64
 	for line := range bytes.Lines(text) {
 		var head struct {
-			PSeq uint64    `json:"pseq"`
-			Time time.Time `json:"ts"`
+			PSeq    uint64    `json:"pseq"`
+			Time    time.Time `json:"ts"`
+			Journal uint64    `json:"journal_seq"`
 		}
 		switch err := json.Unmarshal(line, &head); {
 		case len(bytes.Trim(line, " \n")) == 0: // mended by an earlier run
 		case err != nil || head.PSeq <= after || head.PSeq > maxPSeq:
 			bad = append(bad, badLine{off, bytes.Clone(line)})
 		default:
-			after = head.PSeq
+			after, s.journalled = head.PSeq, max(s.journalled, head.Journal)
 			s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
 		}
 		off += int64(len(line))

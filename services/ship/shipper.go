@@ -90,6 +90,16 @@ func (s *Shipper) Append(records ...contract.Record) error {
 	return err
 }
 
+// Journalled says up to which line of the producer's journal (contract.Record.JournalSeq) the spool has taken the records,
+// in this run or an earlier one: those of all kinds, and the observations. A producer that writes its journal first and the
+// records of a line in the order of the lines gives the spool after a crash what follows them; 0 is a spool that never had
+// one.
+func (s *Shipper) Journalled() (all, observations uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.spool.events.journalled, s.spool.observations.journalled), s.spool.observations.journalled
+}
+
 // Run sends what is in the spool, and what comes, until ctx ends; then it returns nil. It returns an error only when
 // the spool itself failed (ErrFailed): the log service being away is not an error but a wait.
 func (s *Shipper) Run(ctx context.Context) error {

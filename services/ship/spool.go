@@ -72,9 +72,12 @@ func (s *spool) recover() (err error) {
 	var found harm
 	for _, st := range []struct {
 		*stream
-		upTo uint64
-	}{{&s.events, s.state.eventsDelivered()}, {&s.observations, s.state.Delivered}} {
-		err := st.open(st.upTo, func(seg *segment, d damage) error {
+		upTo, journalled uint64
+	}{
+		{&s.events, s.state.eventsDelivered(), s.state.Journalled},
+		{&s.observations, s.state.Delivered, s.state.JournalledObservations},
+	} {
+		err := st.open(st.upTo, st.journalled, func(seg *segment, d damage) error {
 			if err := s.quarantine.damage(d, &found); err != nil {
 				return err
 			}
@@ -168,6 +171,12 @@ func (s *spool) remember(pseq uint64) error {
 	return s.keep(st)
 }
 
+// given is the state with what is in use by now: the numbers, and the lines of the journal that were told.
+func (s *spool) given(st state) state {
+	st.LastPSeq, st.Journalled, st.JournalledObservations = s.last, s.events.journalled, s.observations.journalled
+	return st
+}
+
 // keep replaces the state, durably. A failed sync is final; after any other error the old state stands, on disk and here.
 func (s *spool) keep(next state) error {
 	err := next.save(s.cfg.Dir)
@@ -241,7 +250,7 @@ func (s *spool) report(body contract.SystemBody) error {
 	if size := int64(len(text)); s.bytes()+size > s.cfg.MaxBytes {
 		return fmt.Errorf("report %s: %w", body.Event, &FullError{s.bytes(), size, s.cfg.MaxBytes})
 	}
-	return s.writeEvents([]line{{s.last, record.Time, text}})
+	return s.writeEvents([]line{{s.last, record.Time, text, 0}})
 }
 
 // reportLoss writes down what was dropped, once keep bytes stay free after it; until then the losses add up.
@@ -346,7 +355,7 @@ func (s *spool) delivered(b batch) error {
 	if b.eventsOnly {
 		done = done[:1]
 	}
-	next := s.state.after(b, s.last)
+	next := s.given(s.state.after(b))
 	err := s.keep(next)
 	if err != nil && s.failed == nil { // the volume may be full of what was just delivered
 		if err = s.discardBefore(done, b.last); err == nil {

@@ -358,3 +358,45 @@ func TestFolderMayHaveAnyName(t *testing.T) {
 		t.Errorf("positions (-want +got):\n%s", diff)
 	}
 }
+
+// What a producer's journal has told the spool is known after any end: with the records on disk, delivered, and deleted.
+func TestHowFarTheJournalWasToldOutlivesTheRecords(t *testing.T) {
+	var service shiptest.Service
+	marked := func(r contract.Record, line uint64) contract.Record {
+		r.JournalSeq = line
+		return r
+	}
+	want := func(s *Shipper, all, observations uint64) {
+		t.Helper()
+		if a, o := s.Journalled(); a != all || o != observations {
+			t.Errorf("told up to %d, observations up to %d; want %d and %d", a, o, all, observations)
+		}
+	}
+	dir := t.TempDir()
+	s := open(t, dir, &service)
+	want(s, 0, 0)
+	appendAll(t, s, marked(launch(1), 7), launch(2), marked(host(), 5), marked(launch(3), 6))
+	want(s, 7, 5)
+
+	s.spool.close() // dies
+	s = open(t, dir, &service)
+	want(s, 7, 5)
+	flush(t, s)
+	s.spool.close()
+	for _, st := range s.spool.streams() {
+		for _, seg := range st.segments {
+			must(t, os.Remove(seg.path))
+		}
+	}
+	s = open(t, dir, &service)
+	want(s, 7, 5)
+
+	appendAll(t, s, marked(launch(4), 9))
+	path := eventsFile(t, dir)
+	s.spool.close()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, text[:len(text)-1], 0o600)) // torn: it was never taken
+	s = open(t, dir, &service)
+	want(s, 7, 5)
+}

@@ -21,24 +21,20 @@ type state struct {
 	Delivered uint64 `json:"delivered"`
 	// Events is the last pseq up to which no event needs sending; only when it is above Delivered has it a meaning.
 	Events uint64 `json:"events_delivered,omitempty"`
+	// Journalled and JournalledObservations are the highest JournalSeq of the events and of the observations.
+	Journalled             uint64 `json:"journalled,omitempty"`
+	JournalledObservations uint64 `json:"journalled_observations,omitempty"`
 	// Again are the records, by ranges of pseq, that still have to be given the spool id (see conflict.go).
 	Again [][2]uint64 `json:"again,omitempty"`
 }
 
-// after is the state once a batch has arrived and the numbers up to given are in use.
-func (st state) after(b batch, given uint64) state {
-	st.LastPSeq = given
+// after is the state once a batch has arrived.
+func (st state) after(b batch) state {
 	if b.eventsOnly {
 		st.Events = max(st.Events, b.last)
 	} else {
 		st.Delivered = max(st.Delivered, b.last)
 	}
-	return st
-}
-
-// given is the state once the numbers up to last are in use.
-func (st state) given(last uint64) state {
-	st.LastPSeq = last
 	return st
 }
 

@@ -19,6 +19,8 @@ type line struct {
 	pseq uint64
 	at   time.Time
 	text []byte // with its newline
+	// journal is the record's contract.Record.JournalSeq.
+	journal uint64
 }
 
 func textBytes(lines []line) (n int64) {
@@ -41,11 +43,13 @@ type stream struct {
 	sent uint64
 	// aside is the last pseq that the log service did not take and that was put aside.
 	aside uint64
+	// journalled is the highest JournalSeq of a record that was ever kept here.
+	journalled uint64
 }
 
 // open reads the stream's files, oldest first, and hands those with damage to mend.
-func (st *stream) open(settled uint64, mend func(*segment, damage) error) error {
-	st.settled, st.aside = settled, settled
+func (st *stream) open(settled, journalled uint64, mend func(*segment, damage) error) error {
+	st.settled, st.aside, st.journalled = settled, settled, journalled
 	paths, err := st.paths()
 	if err != nil {
 		return err
@@ -57,7 +61,7 @@ func (st *stream) open(settled uint64, mend func(*segment, damage) error) error 
 			return fmt.Errorf("open segment %s: %w", path, err)
 		}
 		st.segments = append(st.segments, seg)
-		last = max(last, st.lastPSeq())
+		last, st.journalled = max(last, st.lastPSeq()), max(st.journalled, seg.journalled)
 		if !harm.any() {
 			continue
 		}
@@ -107,7 +111,13 @@ func (st *stream) write(lines []line) (broken bool, err error) {
 		st.segments = append(st.segments, seg)
 		st.newFile = true
 	}
-	return st.segments[len(st.segments)-1].write(lines)
+	broken, err = st.segments[len(st.segments)-1].write(lines)
+	if err == nil {
+		for _, l := range lines {
+			st.journalled = max(st.journalled, l.journal)
+		}
+	}
+	return broken, err
 }
 
 // sync puts everything written so far on stable storage.

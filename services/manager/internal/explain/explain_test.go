@@ -163,7 +163,7 @@ func TestAmbiguousNameListsTheIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"aaaa1", "aaaa2"} {
-		if err := j.Intent(journal.Intent{ActionID: id, Subject: contract.Subject{Container: id, Name: "same"}, Action: contract.ActionRemove}); err != nil {
+		if _, err := j.Intent(journal.Intent{ActionID: id, Subject: contract.Subject{Container: id, Name: "same"}, Action: contract.ActionRemove}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -58,13 +58,16 @@ func (g *Governor) limited(t *tick, batch []*flight) []*flight {
 // held says why nothing of the tick's plan is carried out, "" when it is: the first failing gate, else what the policy's mode
 // or the size of the plan keeps back.
 func (g *Governor) held(t *tick) string {
-	gates := gateNames(t.findings)
+	gates, mode := gateNames(t.findings), g.Policy.Mode
+	if t.plan != nil {
+		mode = t.plan.Mode
+	}
 	switch {
 	case len(gates) > 0:
 		return gates[0]
-	case g.Policy.Mode == contract.ModeObserve:
+	case mode == contract.ModeObserve:
 		return contract.HeldObserve
-	case g.Policy.Mode == contract.ModeShadow:
+	case mode == contract.ModeShadow:
 		return contract.HeldShadow
 	case t.plan != nil && t.plan.Surprise:
 		return contract.HeldSurprise
@@ -191,33 +194,57 @@ func lastMinute(times []time.Time, now time.Time) []time.Time {
 	return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
 }
 
-// writeDown makes the intents durable, first in the spool, then in the journal. If either fails nothing is done.
+// writeDown makes the intents durable, first in the journal, then in the spool: whoever dies in between finds at its next
+// start what the spool has not got. If either fails nothing is done.
 func (g *Governor) writeDown(t *tick, batch []*flight) error {
 	records := g.decisionRecords(t)
 	var intents []journal.Intent
 	for _, f := range batch {
-		if f.verb == contract.ActionThrottle {
-			continue // written by the actuator, once it knows what the limit was
-		}
-		records = append(records, g.actionRecord(f, contract.PhaseIntent, actuator.Result{}))
-		if f.verb == contract.ActionRemove {
+		if f.verb == contract.ActionRemove { // that of a throttle is written by the actuator, once it knows what the limit was
 			intents = append(intents, intentOf(f.order, f.verb))
 		}
 	}
-	if err := g.append(records...); err != nil {
+	first, err := g.writeIntents(intents)
+	if err != nil {
+		t.failStorage(GateJournal, err)
+		return err
+	}
+
+	told := g.intentRecords(batch, first)
+	if err := g.append(append(records, told...)...); err != nil {
 		t.failStorage(GateSpool, err)
+		g.offerAgain(told)
+		g.refuseAll(batch, "the intent could not be recorded: "+err.Error())
 		return err
 	}
 	g.decisionsTold(t)
-	if len(intents) == 0 {
-		return nil
-	}
-	if err := g.noteJournal(g.Journal.Intent(intents...)); err != nil {
-		t.failStorage(GateJournal, err)
-		g.refuseAll(batch, "the intent could not be written down: "+err.Error())
-		return err
-	}
 	return nil
+}
+
+// writeIntents returns the number of the first of them in the journal.
+func (g *Governor) writeIntents(intents []journal.Intent) (first uint64, err error) {
+	if len(intents) == 0 {
+		return 0, nil
+	}
+	first, err = g.Journal.Intent(intents...)
+	return first, g.noteJournal(err)
+}
+
+// intentRecords are the records of the intents that stand in the journal from the given number on, and of what only the
+// shadow does.
+func (g *Governor) intentRecords(batch []*flight, seq uint64) (records []contract.Record) {
+	for _, f := range batch {
+		if f.verb == contract.ActionThrottle {
+			continue
+		}
+		r := g.actionRecord(f, contract.PhaseIntent, actuator.Result{})
+		if f.verb == contract.ActionRemove {
+			r.JournalSeq = seq
+			seq++
+		}
+		records = append(records, r)
+	}
+	return records
 }
 
 func intentOf(o actuator.Order, verb string) journal.Intent {
@@ -244,12 +271,11 @@ func (g *Governor) launch(t *tick, f *flight) {
 	g.queue = append(g.queue, f)
 }
 
-// refuseAll records that intents which are in the spool already will not be followed.
+// refuseAll ends intents that will not be followed.
 func (g *Governor) refuseAll(batch []*flight, why string) {
 	for _, f := range batch {
-		if f.verb == contract.ActionThrottle {
-			continue
+		if f.verb != contract.ActionThrottle {
+			g.writeEnd(f, actuator.Result{Outcome: contract.OutcomeRefused, Why: why})
 		}
-		g.keep(g.actionRecord(f, contract.PhaseOutcome, actuator.Result{Outcome: contract.OutcomeRefused, Why: why}))
 	}
 }

@@ -30,7 +30,10 @@ func (g *Governor) decide(t *tick) {
 	entry := journal.Tick{
 		Population: pop, Inventory: inv, Context: t.context, Gates: gateNames(t.findings), DataAgeUS: t.timings.DataAgeUS,
 	}
-	if err := g.noteJournal(g.Journal.Tick(g.Policy, entry, plan)); err != nil && t.clear() {
+	seq, err := g.Journal.Tick(g.Policy, entry, plan)
+	if g.noteJournal(err) == nil {
+		t.journalSeq = seq
+	} else if t.clear() {
 		t.failStorage(GateJournal, err)
 	}
 }

@@ -13,6 +13,8 @@
 //     stable storage first, or that the last look found changed.
 //   - The loop waits for the engine only while it lists and inspects, each under a time-out. What acts on containers runs
 //     beside it; victims in flight are leaving until their fate is known.
+//   - What is done is written into the journal first and recorded then, under the journal's number: a run that follows a
+//     crash records what is missing, and closes what is open before its first tick.
 //   - A late tick is skipped and counted, never doubled.
 //
 // # Concurrency

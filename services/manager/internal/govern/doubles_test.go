@@ -19,12 +19,14 @@ type brokenJournal struct{}
 
 var errFull = errors.New("no space left on device")
 
-func (brokenJournal) Check() error                                            { return nil }
-func (brokenJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error { return errFull }
-func (brokenJournal) NoPlan(journal.NoPlan) error                             { return errFull }
-func (brokenJournal) Intent(...journal.Intent) error                          { return errFull }
-func (brokenJournal) Outcome(...journal.Outcome) error                        { return errFull }
-func (brokenJournal) Size() int64                                             { return 0 }
+func (brokenJournal) Check() error { return nil }
+func (brokenJournal) Tick(contract.Policy, journal.Tick, contract.Plan) (uint64, error) {
+	return 0, errFull
+}
+func (brokenJournal) NoPlan(journal.NoPlan) error                { return errFull }
+func (brokenJournal) Intent(...journal.Intent) (uint64, error)   { return 0, errFull }
+func (brokenJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, errFull }
+func (brokenJournal) Size() int64                                { return 0 }
 
 // fickleJournal is one whose disk is full now and then, or that takes everything but outcomes.
 type fickleJournal struct {
@@ -32,9 +34,9 @@ type fickleJournal struct {
 	full, endless atomic.Bool
 }
 
-func (f *fickleJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error {
+func (f *fickleJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
 	if f.full.Load() {
-		return errFull
+		return 0, errFull
 	}
 	return f.Journal.Tick(p, t, plan)
 }
@@ -46,16 +48,16 @@ func (f *fickleJournal) NoPlan(t journal.NoPlan) error {
 	return f.Journal.NoPlan(t)
 }
 
-func (f *fickleJournal) Intent(intents ...journal.Intent) error {
+func (f *fickleJournal) Intent(intents ...journal.Intent) (uint64, error) {
 	if f.full.Load() {
-		return errFull
+		return 0, errFull
 	}
 	return f.Journal.Intent(intents...)
 }
 
-func (f *fickleJournal) Outcome(outcomes ...journal.Outcome) error {
+func (f *fickleJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
 	if f.full.Load() || f.endless.Load() {
-		return errFull
+		return 0, errFull
 	}
 	return f.Journal.Outcome(outcomes...)
 }
@@ -77,8 +79,8 @@ func (s *slowEyes) Read(ctx context.Context) (eyes.Reading, error) {
 // failedJournal is one whose disk failed.
 type failedJournal struct{ brokenJournal }
 
-func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) error {
-	return journal.ErrFailed
+func (failedJournal) Tick(contract.Policy, journal.Tick, contract.Plan) (uint64, error) {
+	return 0, journal.ErrFailed
 }
 
 // respawned is the id that the engine gives to the n-th container that comes back by itself.

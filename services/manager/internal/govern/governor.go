@@ -67,8 +67,8 @@ type Governor struct {
 	deficits      map[contract.Class]int
 	told          map[string]verdictKey // the last decision record of each container
 	journalErr    error
-	// unwritten are the outcomes that the journal has not taken yet, in order.
-	unwritten []journal.Outcome
+	// unwritten are the endings that the journal has not taken yet, in order.
+	unwritten []ending
 	spoolErr  error
 	// refused are the records of events that the spool has not taken yet, in order.
 	refused []contract.Record
@@ -122,7 +122,10 @@ func (g *Governor) Run(ctx context.Context) error {
 	acting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g.acting = acting
+	g.keep(g.First...)
+	g.catchUp()
 	g.resume()
+	g.takeOver(ctx)
 	g.grid = newGrid(time.Now(), time.Duration(g.Policy.Tick))
 	timer := time.NewTimer(0)
 	defer timer.Stop()

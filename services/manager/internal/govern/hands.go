@@ -80,8 +80,11 @@ func (g *Governor) unthrottle(f *flight) {
 		f.order.ActionID = actionID(g.tickNo, f.order.Victim.ID, nonce())
 		intent := intentOf(f.order, f.verb)
 		intent.Undo = undoOf(*f.order.Before)
-		_ = g.noteJournal(g.Journal.Intent(intent))
-		g.keep(g.actionRecord(f, contract.PhaseIntent, actuator.Result{}))
+		record := g.actionRecord(f, contract.PhaseIntent, actuator.Result{})
+		if seq, err := g.Journal.Intent(intent); g.noteJournal(err) == nil {
+			record.JournalSeq = seq
+		}
+		g.keep(record)
 	}
 	g.flights[f.order.Victim.ID] = f
 	g.queue = append(g.queue, f)
@@ -99,5 +102,6 @@ type throttleLog struct{ journal Journal }
 func (l throttleLog) Throttling(o actuator.Order, before engine.CPULimit) error {
 	intent := intentOf(o, contract.ActionThrottle)
 	intent.Undo = undoOf(before)
-	return l.journal.Intent(intent)
+	_, err := l.journal.Intent(intent)
+	return err
 }

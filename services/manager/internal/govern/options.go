@@ -30,10 +30,10 @@ type Engine interface {
 type Journal interface {
 	// Check is asked before anything is done on a tick; an error closes the gate, for that tick at least.
 	Check() error
-	Tick(p contract.Policy, t journal.Tick, plan contract.Plan) error
+	Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (seq uint64, err error)
 	NoPlan(t journal.NoPlan) error
-	Intent(intents ...journal.Intent) error
-	Outcome(outcomes ...journal.Outcome) error
+	Intent(intents ...journal.Intent) (first uint64, err error)
+	Outcome(outcomes ...journal.Outcome) (first uint64, err error)
 	Size() int64
 }
 
@@ -75,6 +75,10 @@ type Options struct {
 	Spool   Spool
 	// Recovered is what the journal held when it was opened.
 	Recovered journal.Recovery
+	// First are the first records of the run: what the start has to tell.
+	First []contract.Record
+	// Backlog is what the journal held and the spool did not.
+	Backlog Backlog
 	// Boottime reads CLOCK_BOOTTIME in microseconds: the clock of the snapshots.
 	Boottime func() uint64
 	// RecordAll records every container of the host, else only the owned ones and the suite's.

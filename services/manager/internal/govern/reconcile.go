@@ -146,11 +146,11 @@ func (g *Governor) resume() {
 
 // closeUndo closes what is open of a throttle. It counts as done: the undo that follows is right either way.
 func (g *Governor) closeUndo(i journal.Intent) {
-	o := journal.Outcome{ActionID: i.ActionID, Outcome: contract.OutcomeDone, Recovered: true}
+	r := actuator.Result{Outcome: contract.OutcomeDone}
 	if i.Action == contract.ActionUnthrottle {
-		o.Outcome = contract.OutcomeFailed
+		r.Outcome = contract.OutcomeFailed
 	}
-	g.writeOutcome(o)
+	g.writeEnd(g.resumed(i, i.Action), r)
 }
 
 func (g *Governor) resumed(i journal.Intent, verb string) *flight {

@@ -104,6 +104,9 @@ func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
 		}
 		records = append(records, contract.NewRecord(t.at, t.n, g.source, g.decisionBody(v, t)))
 	}
+	if n := len(records); n > 0 {
+		records[n-1].JournalSeq = t.journalSeq // with the last of them all are told
+	}
 	return records
 }
 
@@ -159,7 +162,7 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 		m := &t.pop.Members[i]
 		e := entryOf(t.inv, m.ID)
 		owned := e != nil && contract.Owned(e.Labels, g.Self.Suite)
-		if owned || g.RecordAll || slices.Contains(g.suiteIDs, m.ID) {
+		if owned || g.RecordAll || slices.Contains(t.context.SuiteIDs, m.ID) {
 			body := containerBody(m, e, verdicts[m.ID], rows[m.ID], t.pop.Memory.TotalKB)
 			body.Owned = owned
 			if body.Verdict == contract.VerdictRemove {

@@ -158,36 +158,64 @@ func (g *Governor) finish(f *flight, r actuator.Result, final bool) {
 		r.Outcome = contract.OutcomeUnknown
 	}
 	r.Order, r.Attempts = f.order, max(r.Attempts, f.attempts)
-	if f.verb != contract.ActionShadowRemove {
-		g.writeOutcome(journal.Outcome{
-			ActionID: f.order.ActionID, Outcome: r.Outcome, Rung: r.Rung, Attempts: r.Attempts, LatencyUS: micros(r.Took),
-			Error: r.Trouble(), Recovered: f.replayed,
-		})
-	}
-	g.keep(g.actionRecord(f, contract.PhaseOutcome, r))
+	g.writeEnd(f, r)
 	for _, s := range g.Sinks {
 		s.Acted(Acted{Result: r, Verb: f.verb, At: time.Now(), Final: final})
 	}
 }
 
-// writeOutcome writes an outcome down, behind those that the journal did not take before: a throttle must not seem to be
-// in force because its outcome came after that of its undo.
-func (g *Governor) writeOutcome(o journal.Outcome) {
-	g.unwritten = append(g.unwritten, o)
+// ending is an outcome that the journal has not taken yet, and its record.
+type ending struct {
+	outcome journal.Outcome
+	record  contract.Record
+}
+
+// writeEnd writes down how a flight ended: in the journal, behind those endings that it did not take before (a throttle must
+// not seem to be in force because its outcome came after that of its undo), and then in the spool. What only the shadow did
+// is not in the journal.
+func (g *Governor) writeEnd(f *flight, r actuator.Result) {
+	record := g.actionRecord(f, contract.PhaseOutcome, r)
+	if f.verb == contract.ActionShadowRemove {
+		g.keep(record)
+		return
+	}
+	g.unwritten = append(g.unwritten, ending{record: record, outcome: journal.Outcome{
+		ActionID: f.order.ActionID, Outcome: r.Outcome, Rung: r.Rung, Attempts: r.Attempts, LatencyUS: micros(r.Took),
+		Error: r.Trouble(), AnonymousVolumes: f.volumes, Recovered: f.replayed,
+	}})
 	g.writeOwed()
 }
 
-// writeOwed writes the outcomes down that are still owed to the journal. An intent left open would be carried out by a
-// later run, on a container that nobody chose any more. An unknown outcome leaves its intent open anyway: it is not owed.
+// writeOwed writes down the endings that are still owed. An intent left open would be carried out by a later run, on a
+// container that nobody chose any more; and until the journal has an ending the spool does not get it, since a later run
+// would tell it again. An unknown outcome leaves its intent open anyway: it is not owed.
 func (g *Governor) writeOwed() {
 	if len(g.unwritten) == 0 {
 		return
 	}
-	if g.noteJournal(g.Journal.Outcome(g.unwritten...)) == nil {
-		g.unwritten = nil
+	outcomes := make([]journal.Outcome, len(g.unwritten))
+	for i, e := range g.unwritten {
+		outcomes[i] = e.outcome
+	}
+	seq, err := g.Journal.Outcome(outcomes...)
+	if g.noteJournal(err) != nil {
+		g.unwritten = slices.DeleteFunc(g.unwritten, func(e ending) bool {
+			unknown := e.outcome.Outcome == contract.OutcomeUnknown
+			if unknown {
+				g.keep(e.record)
+			}
+			return unknown
+		})
 		return
 	}
-	g.unwritten = slices.DeleteFunc(g.unwritten, func(o journal.Outcome) bool { return o.Outcome == contract.OutcomeUnknown })
+
+	var records []contract.Record
+	for i, e := range g.unwritten {
+		e.record.JournalSeq = seq + uint64(i) //nolint:gosec // an index
+		records = append(records, e.record)
+	}
+	g.unwritten = nil
+	g.keep(records...)
 }
 
 func nameOf(v contract.Verdict) string {

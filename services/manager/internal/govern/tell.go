@@ -14,8 +14,9 @@ import (
 func (g *Governor) report(t *tick) {
 	g.raise(t)
 	g.tellDeficits(t)
-	records := slices.Concat(t.records, g.decisionRecords(t), []contract.Record{g.hostRecord(t)}, g.containerRecords(t))
-	if g.append(records...) == nil {
+	observations := append([]contract.Record{g.hostRecord(t)}, g.containerRecords(t)...)
+	observations[len(observations)-1].JournalSeq = t.journalSeq
+	if g.append(slices.Concat(t.records, g.decisionRecords(t), observations)...) == nil {
 		g.decisionsTold(t)
 	} else { // figures of a moment are not worth offering again, and decisions are made out anew
 		g.offerAgain(t.records)

@@ -23,7 +23,9 @@ type tick struct {
 	context  contract.Context
 	futile   []string
 	timings  contract.Timings
-	orders   int
+	// journalSeq is the tick's line in the journal, 0 where there is none.
+	journalSeq uint64
+	orders     int
 	// waits are the removals of the plan that are not begun with while the engine is on trial.
 	waits    map[string]bool
 	told     bool                  // the decision records are written

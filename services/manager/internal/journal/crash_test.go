@@ -48,7 +48,7 @@ func TestKilledWriter(t *testing.T) {
 			}
 		}
 		for _, i := range r.Open { // closed, so that the next round begins with none
-			must(t, j.Outcome(Outcome{ActionID: i.ActionID, Outcome: contract.OutcomeDone, Recovered: true}))
+			wrote(t)(j.Outcome(Outcome{ActionID: i.ActionID, Outcome: contract.OutcomeDone, Recovered: true}))
 			ended[i.ActionID] = true
 		}
 		must(t, j.Close())
@@ -94,11 +94,11 @@ func writeUntilKilled(dir string) {
 	j, _, err := Open(dir, Options{SegmentBytes: 10_000, MaxBytes: 1 << 30})
 	for n := 0; err == nil; n++ {
 		id := fmt.Sprintf("%s-%d", os.Getenv("GESTOR_TEST_ROUND"), n)
-		if err = j.Intent(intent(id, "c")); err == nil {
+		if _, err = j.Intent(intent(id, "c")); err == nil {
 			fmt.Println("begun", id)
 		}
 		if err == nil && n%2 == 0 {
-			if err = j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone}); err == nil {
+			if _, err = j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone}); err == nil {
 				fmt.Println("ended", id)
 			}
 		}

@@ -97,6 +97,8 @@ type Outcome struct {
 	Attempts  int           `json:"attempts,omitempty"`
 	LatencyUS uint64        `json:"latency_us,omitempty"`
 	Error     string        `json:"error,omitempty"`
+	// AnonymousVolumes counts the volumes without a name that a removal left behind.
+	AnonymousVolumes int `json:"anonymous_volumes,omitempty"`
 	// Recovered is true when the outcome was found out at a later start.
 	Recovered bool `json:"recovered,omitempty"`
 }

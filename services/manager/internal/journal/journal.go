@@ -29,7 +29,10 @@ type Options struct {
 	SegmentBytes int64 // at which a new segment is begun
 	MaxBytes     int64 // of all segments together, beyond which the oldest are deleted
 	MaxSegments  int
-	Now          func() time.Time
+	// After is a number above which the entries are to be counted: somebody has seen numbers up to it, also where the journal
+	// was lost or is an older copy.
+	After uint64
+	Now   func() time.Time
 	// open opens the active segment, publish writes the copy of a torn tail; tests put failing disks here.
 	open    func(path string) (file, error)
 	publish func(path string, write func(io.Writer) error) error
@@ -125,6 +128,7 @@ func (j *Journal) begin() (Recovery, error) {
 		return r, err
 	}
 	j.state = st
+	j.state.seq = max(st.seq, j.opts.After)
 	if newest == nil || newest.sealed {
 		return r, j.rotate()
 	}
@@ -138,13 +142,13 @@ func (j *Journal) begin() (Recovery, error) {
 }
 
 // Tick writes the inputs and the plan of one tick, and before them the policy when it is not the last one written.
-// It is not synced by itself: it shares the file with the intents that follow, whose sync covers it.
-func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) error {
+// It is not synced by itself: it shares the file with the intents that follow, whose sync covers it. It returns the entry's
+// number.
+func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint64, err error) {
 	t.PolicyHash = plan.PolicyHash
 	t.Inventory = policy.Trim(p, t.Inventory)
-	var err error
 	if t.Plan, err = json.Marshal(plan); err != nil {
-		return wrap("write", err)
+		return 0, wrap("write", err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -152,7 +156,9 @@ func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) error {
 	if j.state.policy == nil || j.state.policy.Hash != t.PolicyHash {
 		entries = append(entries, Entry{Policy: &Policy{Hash: t.PolicyHash, Policy: p}})
 	}
-	return j.write(append(entries, Entry{Tick: &t}))
+	entries = append(entries, Entry{Tick: &t})
+	err = j.write(entries)
+	return entries[len(entries)-1].Seq, err
 }
 
 // NoPlan writes down that a tick had no plan. It is not synced: a crash of this process loses nothing that was written, and
@@ -163,20 +169,22 @@ func (j *Journal) NoPlan(t NoPlan) error {
 	return j.write([]Entry{{NoPlan: &t}})
 }
 
-// Intent writes what is about to be done and returns when it is on stable storage.
-func (j *Journal) Intent(intents ...Intent) error {
+// Intent writes what is about to be done and returns when it is on stable storage, with the number of the first entry; the
+// others follow it.
+func (j *Journal) Intent(intents ...Intent) (first uint64, err error) {
 	entries := make([]Entry, len(intents))
 	for i := range intents {
 		if intents[i].ActionID == "" {
-			return wrap("write", errors.New("an intent needs an action id"))
+			return 0, wrap("write", errors.New("an intent needs an action id"))
 		}
 		entries[i].Intent = &intents[i]
 	}
 	return j.writeSynced(entries)
 }
 
-// Outcome writes how an action ended, and syncs: a lost outcome would be verified again at the next start.
-func (j *Journal) Outcome(outcomes ...Outcome) error {
+// Outcome writes how an action ended, and syncs: a lost outcome would be verified again at the next start. It returns what
+// Intent does.
+func (j *Journal) Outcome(outcomes ...Outcome) (first uint64, err error) {
 	entries := make([]Entry, len(outcomes))
 	for i := range outcomes {
 		entries[i].Outcome = &outcomes[i]
@@ -184,13 +192,13 @@ func (j *Journal) Outcome(outcomes ...Outcome) error {
 	return j.writeSynced(entries)
 }
 
-func (j *Journal) writeSynced(entries []Entry) error {
+func (j *Journal) writeSynced(entries []Entry) (first uint64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.write(entries); err != nil {
-		return err
+	if err := j.write(entries); err != nil || len(entries) == 0 {
+		return 0, err
 	}
-	return j.sync()
+	return entries[0].Seq, j.sync()
 }
 
 // OpenIntents lists the intents without an outcome, oldest first.
@@ -198,6 +206,13 @@ func (j *Journal) OpenIntents() []Intent {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return Recovery{}.fill(j.state, j.opts.Now()).Open
+}
+
+// Seq is the number of the last entry.
+func (j *Journal) Seq() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.state.seq
 }
 
 // Size is the number of bytes all segments take up on disk.

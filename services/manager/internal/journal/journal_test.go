@@ -40,6 +40,15 @@ func reopen(t *testing.T, j *Journal) (*Journal, Recovery) {
 	return open(t, j.dir, j.opts)
 }
 
+// wrote is must for what returns a number too.
+func wrote(t *testing.T) func(uint64, error) {
+	t.Helper()
+	return func(_ uint64, err error) {
+		t.Helper()
+		must(t, err)
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -65,8 +74,8 @@ func TestOpenIntentsAreFoundAgain(t *testing.T) {
 	if diff := cmp.Diff(Recovery{}, r); diff != "" {
 		t.Fatalf("a new journal recovers something: %s", diff)
 	}
-	must(t, j.Intent(intent("a", "c1"), intent("b", "c2"), intent("c", "c3")))
-	must(t, j.Outcome(Outcome{ActionID: "b", Outcome: contract.OutcomeDone}, Outcome{ActionID: "c", Outcome: contract.OutcomeUnknown}))
+	wrote(t)(j.Intent(intent("a", "c1"), intent("b", "c2"), intent("c", "c3")))
+	wrote(t)(j.Outcome(Outcome{ActionID: "b", Outcome: contract.OutcomeDone}, Outcome{ActionID: "c", Outcome: contract.OutcomeUnknown}))
 	_, r = reopen(t, j)
 	if diff := cmp.Diff([]string{"a", "c"}, ids(r.Open)); diff != "" {
 		t.Error(diff)
@@ -97,11 +106,11 @@ func entriesOf(t *testing.T, path string) ([]Entry, Stats) {
 func TestTickIsWrittenWithItsPolicyAndReadBack(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{})
 	p, in, plan := tickOf(7, 1)
-	must(t, j.Tick(p, in, plan))
-	must(t, j.Tick(p, in, plan))
+	wrote(t)(j.Tick(p, in, plan))
+	wrote(t)(j.Tick(p, in, plan))
 	p.Quota.Low++
 	plan = policy.Decide(p, in.Population, in.Inventory, in.Context)
-	must(t, j.Tick(p, in, plan))
+	wrote(t)(j.Tick(p, in, plan))
 	all, _ := entriesOf(t, j.dir)
 	var kinds string
 	for i, e := range all {
@@ -137,9 +146,9 @@ func TestTickIsWrittenWithItsPolicyAndReadBack(t *testing.T) {
 // TestEveryTornTail cuts the file everywhere around the line ends and here and there between: what was whole is found, the rest is put aside, and writing goes on.
 func TestEveryTornTail(t *testing.T) {
 	whole, _ := open(t, t.TempDir(), Options{})
-	must(t, whole.Intent(intent("a", "c1")))
-	must(t, whole.Intent(intent("b", "c2")))
-	must(t, whole.Outcome(Outcome{ActionID: "a", Outcome: contract.OutcomeDone}))
+	wrote(t)(whole.Intent(intent("a", "c1")))
+	wrote(t)(whole.Intent(intent("b", "c2")))
+	wrote(t)(whole.Outcome(Outcome{ActionID: "a", Outcome: contract.OutcomeDone}))
 	text, err := os.ReadFile(whole.path)
 	must(t, err)
 	for cut := range len(text) {
@@ -165,7 +174,7 @@ func TestEveryTornTail(t *testing.T) {
 				t.Fatalf("cut at %d: put aside %q", cut, aside)
 			}
 		}
-		must(t, j.Intent(intent("z", "c9")))
+		wrote(t)(j.Intent(intent("z", "c9")))
 		if _, stats := entriesOf(t, dir); stats.BadLines != 0 || stats.TornBytes != 0 {
 			t.Fatalf("cut at %d: after repair %+v", cut, stats)
 		}
@@ -177,7 +186,7 @@ func TestEveryTornTail(t *testing.T) {
 func TestTornTailOnAFullDisk(t *testing.T) {
 	tear := func() (dir string, whole int64) {
 		j, _ := open(t, t.TempDir(), Options{})
-		must(t, j.Intent(intent("a", "c1")))
+		wrote(t)(j.Intent(intent("a", "c1")))
 		path, size := j.path, j.size
 		must(t, j.Close())
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -195,7 +204,7 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		if r.TornBytes != 13 || r.TornCopy != "" || j.size != whole {
 			t.Errorf("%v: %+v, %d bytes left; want 13 torn, no copy, %d left", cause, r, j.size, whole)
 		}
-		must(t, j.Intent(intent("b", "c2")))
+		wrote(t)(j.Intent(intent("b", "c2")))
 		if _, stats := entriesOf(t, dir); stats.BadLines != 0 || stats.TornBytes != 0 {
 			t.Errorf("%v: after repair %+v", cause, stats)
 		}
@@ -210,9 +219,9 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 // TestEveryDamagedByte: a flipped byte hides its own line only.
 func TestEveryDamagedByte(t *testing.T) {
 	whole, _ := open(t, t.TempDir(), Options{})
-	must(t, whole.Intent(intent("a", "c1")))
-	must(t, whole.Intent(intent("b", "c2")))
-	must(t, whole.Intent(intent("c", "c3")))
+	wrote(t)(whole.Intent(intent("a", "c1")))
+	wrote(t)(whole.Intent(intent("b", "c2")))
+	wrote(t)(whole.Intent(intent("c", "c3")))
 	text, err := os.ReadFile(whole.path)
 	must(t, err)
 	for at := range len(text) - 1 {
@@ -231,13 +240,13 @@ func TestRotationLosesNothingThatIsOpen(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 2000, MaxBytes: 4000})
 	throttle := intent("t", "c-throttled")
 	throttle.Action, throttle.Undo = contract.ActionThrottle, &Undo{CPUQuota: 50_000, CPUPeriod: 100_000}
-	must(t, j.Intent(intent("open", "c-open"), throttle))
-	must(t, j.Outcome(Outcome{ActionID: "t", Outcome: contract.OutcomeDone}))
+	wrote(t)(j.Intent(intent("open", "c-open"), throttle))
+	wrote(t)(j.Outcome(Outcome{ActionID: "t", Outcome: contract.OutcomeDone}))
 	for n := range uint64(15) {
-		must(t, j.Tick(tickOf(n, 3)))
+		wrote(t)(j.Tick(tickOf(n, 3)))
 		id := fmt.Sprint("closed ", n)
-		must(t, j.Intent(intent(id, "c")))
-		must(t, j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone}))
+		wrote(t)(j.Intent(intent(id, "c")))
+		wrote(t)(j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone}))
 	}
 	if size := j.Size(); size > 4000+2*2500 {
 		t.Errorf("the journal holds %d bytes", size)
@@ -252,11 +261,11 @@ func TestRotationLosesNothingThatIsOpen(t *testing.T) {
 	if r.LastTick != 14 || r.PolicyHash != contract.DefaultPolicy().Hash() {
 		t.Errorf("%+v", r)
 	}
-	must(t, again.Outcome(Outcome{ActionID: "open", Outcome: contract.OutcomeAlreadyGone, Recovered: true}))
+	wrote(t)(again.Outcome(Outcome{ActionID: "open", Outcome: contract.OutcomeAlreadyGone, Recovered: true}))
 	unthrottle := intent("u", "c-throttled")
 	unthrottle.Action = contract.ActionUnthrottle
-	must(t, again.Intent(unthrottle))
-	must(t, again.Outcome(Outcome{ActionID: "u", Outcome: contract.OutcomeDone}))
+	wrote(t)(again.Intent(unthrottle))
+	wrote(t)(again.Outcome(Outcome{ActionID: "u", Outcome: contract.OutcomeDone}))
 	if _, r = reopen(t, again); len(r.Open)+len(r.Throttled) != 0 {
 		t.Errorf("still open: %+v", r)
 	}
@@ -265,7 +274,7 @@ func TestRotationLosesNothingThatIsOpen(t *testing.T) {
 func TestEverySegmentCanBeReplayedAlone(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 3000})
 	for n := range uint64(30) {
-		must(t, j.Tick(tickOf(n, 3)))
+		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
 	files, err := segments(j.dir)
 	must(t, err)
@@ -283,10 +292,10 @@ func TestEverySegmentCanBeReplayedAlone(t *testing.T) {
 func TestCapsOfTheMinuteSurviveARotationAndARestart(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 500, Now: func() time.Time { return now }})
-	must(t, j.Intent(intent("old", "c")))
+	wrote(t)(j.Intent(intent("old", "c")))
 	now = now.Add(59 * time.Second)
-	must(t, j.Intent(intent("new", "c")))
-	must(t, j.Tick(tickOf(1, 3))) // rotates
+	wrote(t)(j.Intent(intent("new", "c")))
+	wrote(t)(j.Tick(tickOf(1, 3))) // rotates
 	now = now.Add(time.Second)
 	if _, r := reopen(t, j); len(r.RecentRemovals) != 1 {
 		t.Errorf("%d removals of the last minute, want the one that is younger", len(r.RecentRemovals))
@@ -297,7 +306,7 @@ func TestCapsOfTheMinuteSurviveARotationAndARestart(t *testing.T) {
 func TestAClockSetBackHoldsTheCapsForAMinuteOnly(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	j, _ := open(t, t.TempDir(), Options{Now: func() time.Time { return now }})
-	must(t, j.Intent(intent("a", "c")))
+	wrote(t)(j.Intent(intent("a", "c")))
 	now = now.Add(-time.Hour)
 	_, r := reopen(t, j)
 	if len(r.RecentRemovals) != 1 || r.RecentRemovals[0].After(now) {
@@ -316,7 +325,7 @@ func TestSecondManagerIsRefused(t *testing.T) {
 func TestCrashBetweenTheStepsOfARotation(t *testing.T) {
 	dir := t.TempDir()
 	j, _ := open(t, dir, Options{})
-	must(t, j.Intent(intent("a", "c1")))
+	wrote(t)(j.Intent(intent("a", "c1")))
 	must(t, j.Close())
 	first := j.path
 	must(t, seal(segmentFile{path: first}))                                                  // sealed, and …
@@ -326,7 +335,7 @@ func TestCrashBetweenTheStepsOfARotation(t *testing.T) {
 	if diff := cmp.Diff([]string{"a"}, ids(r.Open)); diff != "" {
 		t.Error(diff)
 	}
-	must(t, j.Intent(intent("b", "c2")))
+	wrote(t)(j.Intent(intent("b", "c2")))
 	left, err := os.ReadDir(dir)
 	must(t, err)
 	for _, f := range left {
@@ -378,10 +387,10 @@ func onDisk(t *testing.T) (*Journal, *disk) {
 
 func TestFullDiskRefusesWholeAndRecovers(t *testing.T) {
 	j, d := onDisk(t)
-	must(t, j.Intent(intent("a", "c1")))
+	wrote(t)(j.Intent(intent("a", "c1")))
 	for _, short := range []int{0, 1, 50} {
 		d.full, d.short = true, short
-		err := j.Intent(intent("b", "c2"))
+		_, err := j.Intent(intent("b", "c2"))
 		var typed *Error
 		if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrFailed) || !errors.As(err, &typed) || typed.Op != "write" {
 			t.Fatalf("%v", err)
@@ -392,7 +401,7 @@ func TestFullDiskRefusesWholeAndRecovers(t *testing.T) {
 		}
 	}
 	must(t, j.Err())
-	must(t, j.Intent(intent("c", "c3")))
+	wrote(t)(j.Intent(intent("c", "c3")))
 	if _, r := reopen(t, j); fmt.Sprint(ids(r.Open)) != "[a c]" {
 		t.Errorf("open: %v", ids(r.Open))
 	}
@@ -401,11 +410,11 @@ func TestFullDiskRefusesWholeAndRecovers(t *testing.T) {
 func TestFailedSyncIsFinal(t *testing.T) {
 	j, d := onDisk(t)
 	d.noSync = true
-	if err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) {
+	if _, err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) {
 		t.Fatalf("%v", err)
 	}
 	d.noSync = false
-	if err := j.Intent(intent("b", "c2")); !errors.Is(err, ErrFailed) || !errors.Is(j.Err(), ErrFailed) {
+	if _, err := j.Intent(intent("b", "c2")); !errors.Is(err, ErrFailed) || !errors.Is(j.Err(), ErrFailed) {
 		t.Fatalf("after a failed sync: %v", err)
 	}
 }
@@ -413,7 +422,7 @@ func TestFailedSyncIsFinal(t *testing.T) {
 func TestLineThatCannotBeTakenBackIsFinal(t *testing.T) {
 	j, d := onDisk(t)
 	d.full, d.short, d.noTruncate = true, 5, true
-	if err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
+	if _, err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("%v", err)
 	}
 }
@@ -422,10 +431,10 @@ func TestClosedJournalTakesNothing(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{})
 	must(t, j.Close())
 	must(t, j.Close())
-	if err := j.Tick(tickOf(1, 1)); !errors.Is(err, ErrClosed) {
+	if _, err := j.Tick(tickOf(1, 1)); !errors.Is(err, ErrClosed) {
 		t.Errorf("%v", err)
 	}
-	if err := j.Intent(Intent{}); err == nil {
+	if _, err := j.Intent(Intent{}); err == nil {
 		t.Error("an intent without an id was taken")
 	}
 }
@@ -437,7 +446,11 @@ func TestConcurrentIntents(t *testing.T) {
 		group.Go(func() {
 			for n := range 8 {
 				id := fmt.Sprint(w, "-", n)
-				if j.Intent(intent(id, id)) != nil || n%2 == 0 && j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone}) != nil {
+				_, err := j.Intent(intent(id, id))
+				if err == nil && n%2 == 0 {
+					_, err = j.Outcome(Outcome{ActionID: id, Outcome: contract.OutcomeDone})
+				}
+				if err != nil {
 					t.Error("not written")
 				}
 			}
@@ -454,9 +467,9 @@ func TestConcurrentIntents(t *testing.T) {
 
 func TestDamagedHeadMakesRecoveryReadEverything(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 600})
-	must(t, j.Intent(intent("kept", "c1")))
+	wrote(t)(j.Intent(intent("kept", "c1")))
 	for n := range uint64(4) {
-		must(t, j.Tick(tickOf(n, 2)))
+		wrote(t)(j.Tick(tickOf(n, 2)))
 	}
 	must(t, j.Close())
 	text, err := os.ReadFile(j.path)
@@ -477,9 +490,9 @@ func TestDamagedHeadMakesRecoveryReadEverything(t *testing.T) {
 // starting.
 func TestDamagedSealedSegments(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 3000})
-	must(t, j.Intent(intent("kept", "c1")))
+	wrote(t)(j.Intent(intent("kept", "c1")))
 	for n := range uint64(12) {
-		must(t, j.Tick(tickOf(n, 3)))
+		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
 	must(t, j.Close())
 	files, err := segments(j.dir)
@@ -510,9 +523,9 @@ func TestDamagedSealedSegments(t *testing.T) {
 // TestEmptyNewestSegment: a file system that lost the newest file's contents does not make an open intent forgotten.
 func TestEmptyNewestSegment(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 3000})
-	must(t, j.Intent(intent("kept", "c1")))
+	wrote(t)(j.Intent(intent("kept", "c1")))
 	for n := range uint64(6) {
-		must(t, j.Tick(tickOf(n, 3)))
+		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
 	must(t, j.Close())
 	must(t, os.Truncate(j.path, 0))
@@ -520,7 +533,7 @@ func TestEmptyNewestSegment(t *testing.T) {
 	if fmt.Sprint(ids(r.Open)) != "[kept]" {
 		t.Errorf("%+v", r)
 	}
-	must(t, again.Intent(intent("next", "c2")))
+	wrote(t)(again.Intent(intent("next", "c2")))
 	if _, r = reopen(t, again); fmt.Sprint(ids(r.Open)) != "[kept next]" {
 		t.Errorf("%+v", r)
 	}
@@ -542,7 +555,7 @@ func FuzzScan(f *testing.F) {
 func TestScanWhereParsesOnlyWhatIsWanted(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 900})
 	for n := range 9 {
-		must(t, j.Intent(intent(fmt.Sprint("a-", n), fmt.Sprint("c", n))))
+		wrote(t)(j.Intent(intent(fmt.Sprint("a-", n), fmt.Sprint("c", n))))
 	}
 	all, full := entriesOf(t, j.dir)
 	var seen []string

@@ -42,9 +42,9 @@ func TestWhatVanishesWhileRunningIsBegunAnewAndToldOnce(t *testing.T) {
 	for name, vanish := range vanishings() {
 		t.Run(name, func(t *testing.T) {
 			j, _ := open(t, filepath.Join(t.TempDir(), "state", "journal"), Options{})
-			must(t, j.Tick(tickOf(7, 2)))
-			must(t, j.Intent(intent("open", "c1"), intent("closed", "c2")))
-			must(t, j.Outcome(Outcome{ActionID: "closed", Outcome: contract.OutcomeDone}))
+			wrote(t)(j.Tick(tickOf(7, 2)))
+			wrote(t)(j.Intent(intent("open", "c1"), intent("closed", "c2")))
+			wrote(t)(j.Outcome(Outcome{ActionID: "closed", Outcome: contract.OutcomeDone}))
 			must(t, j.Check())
 
 			vanish(t, j)
@@ -52,7 +52,7 @@ func TestWhatVanishesWhileRunningIsBegunAnewAndToldOnce(t *testing.T) {
 				t.Fatalf("%v, want that the files were moved", err)
 			}
 			must(t, j.Check())
-			must(t, j.Intent(intent("next", "c3")))
+			wrote(t)(j.Intent(intent("next", "c3")))
 
 			_, r := reopen(t, j)
 			if diff := cmp.Diff([]string{"open", "next"}, ids(r.Open)); diff != "" {
@@ -70,9 +70,9 @@ func TestNothingIsAcknowledgedThatOnlyADeletedFileHolds(t *testing.T) {
 	for name, vanish := range vanishings() {
 		t.Run(name, func(t *testing.T) {
 			j, _ := open(t, filepath.Join(t.TempDir(), "state", "journal"), Options{})
-			must(t, j.Intent(intent("a", "c1")))
+			wrote(t)(j.Intent(intent("a", "c1")))
 			vanish(t, j)
-			must(t, j.Intent(intent("b", "c2")))
+			wrote(t)(j.Intent(intent("b", "c2")))
 			if err := j.Check(); !errors.Is(err, ErrMoved) {
 				t.Errorf("%v, want that the files were moved", err)
 			}
@@ -91,14 +91,14 @@ func TestAFolderThatSomebodyElseTookIsLeft(t *testing.T) {
 	if err := j.Check(); !errors.Is(err, ErrFailed) || !errors.Is(err, ErrLocked) {
 		t.Errorf("%v, want a final error", err)
 	}
-	must(t, other.Intent(intent("b", "c")))
+	wrote(t)(other.Intent(intent("b", "c")))
 }
 
 // A journal that was put there and is ahead of this one has to be read before anything is written behind it.
 func TestAnotherJournalInThePlaceIsReadByTheNextStart(t *testing.T) {
 	ahead, _ := open(t, t.TempDir(), Options{SegmentBytes: 500})
 	for n := range uint64(9) {
-		must(t, ahead.Tick(tickOf(n, 1)))
+		wrote(t)(ahead.Tick(tickOf(n, 1)))
 	}
 	must(t, ahead.Close())
 	j, _ := open(t, t.TempDir(), Options{})
@@ -116,12 +116,12 @@ func TestAJournalWaitsForItsFolder(t *testing.T) {
 	must(t, os.RemoveAll(state))
 	must(t, os.WriteFile(state, nil, 0o600))
 	for range 2 {
-		if err := j.Intent(intent("a", "c")); !errors.Is(err, ErrMoved) || errors.Is(err, ErrFailed) {
+		if _, err := j.Intent(intent("a", "c")); !errors.Is(err, ErrMoved) || errors.Is(err, ErrFailed) {
 			t.Fatalf("%v, want to wait", err)
 		}
 	}
 	must(t, os.Remove(state))
-	must(t, j.Intent(intent("b", "c")))
+	wrote(t)(j.Intent(intent("b", "c")))
 	if _, r := reopen(t, j); fmt.Sprint(ids(r.Open)) != "[b]" {
 		t.Errorf("open: %v", ids(r.Open))
 	}

@@ -209,7 +209,7 @@ func TestExplain(t *testing.T) {
 	plan := contract.Plan{Tick: 9, Sequence: 3, PolicyHash: p.Hash(), Verdicts: []contract.Verdict{
 		{ID: id, Name: "web", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
 	}}
-	if err := j.Tick(p, entry, plan); err != nil {
+	if _, err := j.Tick(p, entry, plan); err != nil {
 		t.Fatal(err)
 	}
 	s := server(t, dir, report())

@@ -30,7 +30,7 @@ func Write(t *testing.T, dir string, ticks int, opts journal.Options) (removals 
 	for n := 1; n <= ticks; n++ {
 		in := Tick(uint64(n))
 		plan := policy.Decide(p, in.Population, in.Inventory, in.Context)
-		if err := j.Tick(p, in, plan); err != nil {
+		if _, err := j.Tick(p, in, plan); err != nil {
 			t.Fatal(err)
 		}
 		removals += act(t, j, plan)
@@ -70,12 +70,12 @@ func act(t *testing.T, j *journal.Journal, plan contract.Plan) (removals int) {
 		}
 		removals++
 		id := fmt.Sprintf("a-%d-%s", plan.Tick, v.Name)
-		err := j.Intent(journal.Intent{
+		_, err := j.Intent(journal.Intent{
 			ActionID: id, Tick: plan.Tick, Sequence: plan.Sequence, Action: contract.ActionRemove, Reason: v.Reason,
 			Subject: contract.Subject{Container: v.ID, Name: v.Name, Image: v.Image, Class: v.Class},
 		})
 		if err == nil {
-			err = j.Outcome(journal.Outcome{ActionID: id, Outcome: contract.OutcomeDone, Rung: contract.RungRemove, Attempts: 1, LatencyUS: 250_000})
+			_, err = j.Outcome(journal.Outcome{ActionID: id, Outcome: contract.OutcomeDone, Rung: contract.RungRemove, Attempts: 1, LatencyUS: 250_000})
 		}
 		if err != nil {
 			t.Fatal(err)

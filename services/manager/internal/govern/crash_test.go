@@ -1,0 +1,276 @@
+package govern_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/ship"
+	"gestor.local/ship/shiptest"
+)
+
+// life is one run of a manager that is killed at a given step: before or after a write to the journal or the spool, or a call
+// of the engine. Nothing that it does after that has an effect.
+type life struct {
+	steps atomic.Int64
+	end   int64 // the step of its death, 0 for none
+	dead  atomic.Bool
+}
+
+var errDead = errors.New("killed")
+
+func (l *life) step() (alive bool) {
+	if l.dead.Load() {
+		return false
+	}
+	if n := l.steps.Add(1); n == l.end {
+		l.dead.Store(true)
+	}
+	return !l.dead.Load()
+}
+
+// do is an effect between two steps: what comes back from it does so only to the living.
+func (l *life) do(effect func() error) error {
+	if !l.step() {
+		return errDead
+	}
+	err := effect()
+	if !l.step() {
+		return errDead
+	}
+	return err
+}
+
+type mortalJournal struct {
+	*journal.Journal
+	life *life
+}
+
+func (m mortalJournal) number(write func() (uint64, error)) (seq uint64, err error) {
+	failure := m.life.do(func() error { seq, err = write(); return err })
+	if errors.Is(failure, errDead) {
+		return 0, journal.ErrFailed // ends the loop
+	}
+	return seq, err
+}
+
+func (m mortalJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
+	return m.number(func() (uint64, error) { return m.Journal.Tick(p, t, plan) })
+}
+
+func (m mortalJournal) Intent(intents ...journal.Intent) (uint64, error) {
+	return m.number(func() (uint64, error) { return m.Journal.Intent(intents...) })
+}
+
+func (m mortalJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
+	return m.number(func() (uint64, error) { return m.Journal.Outcome(outcomes...) })
+}
+
+type mortalSpool struct {
+	*ship.Shipper
+	life *life
+}
+
+func (m mortalSpool) Append(records ...contract.Record) error {
+	return m.life.do(func() error { return m.Shipper.Append(records...) })
+}
+
+type mortalEngine struct {
+	govern.Engine
+	life *life
+}
+
+func (m mortalEngine) Kill(ctx context.Context, id string) error {
+	return m.life.do(func() error { return m.Engine.Kill(ctx, id) })
+}
+
+func (m mortalEngine) Stop(ctx context.Context, id string, grace time.Duration) error {
+	return m.life.do(func() error { return m.Engine.Stop(ctx, id, grace) })
+}
+
+func (m mortalEngine) Remove(ctx context.Context, id string) error {
+	return m.life.do(func() error { return m.Engine.Remove(ctx, id) })
+}
+
+func (m mortalEngine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
+	return m.life.do(func() error { return m.Engine.SetCPU(ctx, id, limit) })
+}
+
+// live runs the world's manager with a journal and a spool on disk until its time or its life is over.
+func (w *world) live(spoolDir string, service *shiptest.Service, d time.Duration, l *life, sends bool) {
+	w.t.Helper()
+	spool, err := ship.Open(ship.Config{
+		Dir: spoolDir, URL: "http://logs.test", Producer: contract.ProducerManager, Host: "h", Boot: "b", Client: service.Client(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	told, observations := spool.Journalled()
+	j, recovered, err := journal.Open(w.dir, journal.Options{After: told})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o := w.options
+	o.Journal, o.Spool, o.Engine, o.Recovered = mortalJournal{j, l}, mortalSpool{spool, l}, mortalEngine{w.engine, l}, recovered
+	if told == 0 {
+		start := contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "start", Level: "info"})
+		start.JournalSeq = j.Seq()
+		if err := spool.Append(start); err != nil {
+			w.t.Fatal(err)
+		}
+	} else {
+		o.Backlog.Observations = observations
+		if o.Backlog.Backlog, err = journal.Behind(w.dir, told); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		if sends {
+			_ = spool.Run(ctx)
+		}
+	}()
+	err = govern.New(o).Run(ctx)
+	if err != nil && !l.dead.Load() {
+		w.t.Error(err)
+	}
+	cancel()
+	<-sent
+	if l.end == 0 {
+		if err := spool.Flush(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	}
+	_ = j.Close()
+	_ = spool.Close()
+}
+
+// Wherever the manager is killed between a decision and its record, the next one records what is missing, once.
+func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
+	for name, change := range map[string]func(*contract.Policy){
+		"kill and remove": func(*contract.Policy) {},
+		"throttle first": func(p *contract.Policy) {
+			p.Act.Ladder, p.Act.ThrottleTicks = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}, 1
+		},
+		"shadow": func(p *contract.Policy) { p.Mode = contract.ModeShadow },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps int64
+			bubble(t, 5, 2, func(w *world) {
+				change(&w.options.Policy)
+				var l life
+				w.live(t.TempDir(), &shiptest.Service{}, 35*time.Second, &l, true)
+				steps = l.steps.Load()
+			})
+			if steps < 20 {
+				t.Fatalf("only %d steps", steps)
+			}
+			for end := int64(1); end <= steps; end++ {
+				bubble(t, 5, 2, func(w *world) {
+					change(&w.options.Policy)
+					var service shiptest.Service
+					dir := memoryDir(t)
+					w.live(dir, &service, 35*time.Second, &life{end: end}, end%4 < 2)
+					time.Sleep(time.Second)
+					w.live(dir, &service, 78*time.Second, &life{}, false)
+					if problem := w.compare(&service); problem != "" {
+						t.Errorf("killed at step %d of %d: %s", end, steps, problem)
+					}
+					if w.options.Policy.Mode == contract.ModeEnforce {
+						w.wantAlive(settled(2)...)
+					}
+				})
+			}
+		})
+	}
+}
+
+// compare holds the journal against what the log service has.
+func (w *world) compare(service *shiptest.Service) (problem string) {
+	want, got := make(map[string]int), make(map[string]int)
+	verbs := make(map[string]string)
+	_, err := journal.Scan(w.dir, func(e journal.Entry) error {
+		switch {
+		case e.Carried:
+		case e.Tick != nil:
+			w.expect(want, e.Tick)
+		case e.Intent != nil:
+			verbs[e.Intent.ActionID] = e.Intent.Action
+			if e.Intent.Action != contract.ActionThrottle {
+				want["intent "+e.Intent.ActionID]++
+			}
+		case e.Outcome != nil:
+			want[fmt.Sprint(e.Outcome.Outcome, " ", verbs[e.Outcome.ActionID], " ", e.Outcome.ActionID)]++
+		}
+		return nil
+	})
+	if err != nil {
+		return err.Error()
+	}
+	for _, r := range service.Records() {
+		switch b := r.Body.(type) {
+		case contract.HostBody:
+			got[fmt.Sprint("host ", r.Tick)]++
+		case contract.ContainerBody: // of what the shadow removed the journal does not speak
+			if what := fmt.Sprint("container ", r.Tick, b.Container); want[what] > 0 || w.options.Policy.Mode == contract.ModeEnforce {
+				got[what]++
+			}
+		case contract.DecisionBody:
+			if b.Verdict == contract.VerdictRemove {
+				got[fmt.Sprint("decision ", r.Tick, b.Container, b.Held)]++
+			}
+		case contract.ActionBody:
+			switch {
+			case b.Action == contract.ActionShadowRemove:
+			case b.Phase == contract.PhaseIntent:
+				got["intent "+b.ActionID]++
+			default:
+				got[fmt.Sprint(b.Outcome, " ", b.Action, " ", b.ActionID)]++
+			}
+		}
+	}
+	for what, n := range want {
+		if got[what] != n {
+			problem += fmt.Sprintf("%s: %d times, want %d; ", what, got[what], n)
+		}
+		delete(got, what)
+	}
+	for what, n := range got {
+		if n > 0 {
+			problem += fmt.Sprintf("%s: %d times, the journal has none; ", what, n)
+		}
+	}
+	return problem
+}
+
+// expect adds the records of a tick.
+func (w *world) expect(want map[string]int, t *journal.Tick) {
+	n := t.Context.Tick
+	want[fmt.Sprint("host ", n)]++
+	for _, m := range t.Population.Members {
+		want[fmt.Sprint("container ", n, m.ID)]++
+	}
+	plan, err := t.Decoded()
+	if err != nil {
+		w.t.Error(err)
+	}
+	held := ""
+	if plan.Mode == contract.ModeShadow {
+		held = contract.HeldShadow
+	}
+	for _, v := range plan.Verdicts {
+		if v.Verdict == contract.VerdictRemove && len(t.Gates) == 0 {
+			want[fmt.Sprint("decision ", n, v.ID, held)]++
+		}
+	}
+}
