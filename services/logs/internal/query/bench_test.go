@@ -75,3 +75,27 @@ func BenchmarkSealed(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkContainers counts the containers of 100,000 records, and the median of their CPU.
+func BenchmarkContainers(b *testing.B) {
+	s := sealed(b)
+	engine := query.New(s)
+	since := time.Unix(1_700_000_000, 0)
+	b.Run("list", func(b *testing.B) {
+		for b.Loop() {
+			if all, err := engine.Containers(b.Context(), contract.Filter{Since: since}, "cpu"); err != nil || len(all) != 50 {
+				b.Fatal(len(all), err)
+			}
+		}
+	})
+	b.Run("median", func(b *testing.B) {
+		for b.Loop() {
+			_, err := engine.Series(b.Context(), query.SeriesQuery{
+				Metric: "cpu_millicores", By: "class", Since: since, Until: since.Add(24 * time.Hour), Step: time.Hour, Quantile: 0.5,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-// opened is a store that holds records given as the rest of their JSON.
+// opened is a store that holds records given as the rest of their JSON, or as HOST|REST.
 func opened(t *testing.T, cfg store.Config, bodies ...string) *store.Store {
 	t.Helper()
 	cfg.Dir, cfg.MinFree = t.TempDir(), 1
@@ -29,7 +30,11 @@ func opened(t *testing.T, cfg store.Config, bodies ...string) *store.Store {
 	t.Cleanup(func() { s.Close() })
 	for i, body := range bodies {
 		records := make([]line.Record, 1)
-		text := fmt.Sprintf(`{"v":1,"host":"h","boot":"b","producer":"p","pseq":%d,%s}`, i+1, body)
+		host := "h"
+		if name, rest, named := strings.Cut(body, "|"); named { // of another host
+			host, body = name, rest
+		}
+		text := fmt.Sprintf(`{"v":1,"host":%q,"boot":"b","producer":"p","pseq":%d,%s}`, host, i+1, body)
 		if _, _, err := line.NewParser().Next([]byte(text), nil, &records[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +134,7 @@ func TestSeriesAnswersWhatIsAsked(t *testing.T) {
 func TestLifeWithAnEventThatMentionsIt(t *testing.T) {
 	s := opened(t, store.Config{},
 		`"ts":"2026-01-01T11:00:00Z","kind":"system","event":"note","container":"abcd1234"`, measured("11:40:00", "abcd1234", 1))
-	life, ok, err := query.New(s).Life(t.Context(), "abcd")
+	life, ok, err := query.New(s).Life(t.Context(), "abcd", "")
 	if err != nil || !ok || life.Container.Container != "abcd1234" {
 		t.Errorf("%+v, %t, %v", life, ok, err)
 	}

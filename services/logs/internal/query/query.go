@@ -24,16 +24,19 @@ const (
 )
 
 // ErrAmbiguous says that a prefix fits more than one container.
-var ErrAmbiguous = errors.New("more than one container begins like this: give more digits")
+var ErrAmbiguous = errors.New("more than one container begins like this: give more digits, or host= when it is on several hosts")
 
 // ErrStop ends a scan early without an error.
 var ErrStop = errors.New("stop")
 
 // Engine answers queries. Its methods may be called from any goroutine.
-type Engine struct{ store *store.Store }
+type Engine struct {
+	store   *store.Store
+	maxRead int // see there
+}
 
 // New returns an engine over a store.
-func New(s *store.Store) *Engine { return &Engine{store: s} }
+func New(s *store.Store) *Engine { return &Engine{store: s, maxRead: maxRead} }
 
 // Query is a filter and where to begin.
 type Query struct {
@@ -62,13 +65,21 @@ func (l Line) Decode() (contract.Record, error) {
 // Scan calls fn for every record that passes the filter. fn may return ErrStop.
 func (e *Engine) Scan(ctx context.Context, f contract.Filter, order Order, fn func(contract.Record) error) error {
 	return e.Lines(ctx, Query{Filter: f, Order: order}, func(l Line) error {
-		r, err := l.Decode()
-		if err != nil { // stored by an earlier version that took more; the others can be read
-			e.store.Unreadable(l.Seq, err)
-			return nil
+		if r, ok := e.decode(l); ok {
+			return fn(r)
 		}
-		return fn(r)
+		return nil
 	})
+}
+
+// decode returns the record of a line. One that an earlier version stored, which took more, is reported; the others can be
+// read.
+func (e *Engine) decode(l Line) (contract.Record, bool) {
+	r, err := l.Decode()
+	if err != nil {
+		e.store.Unreadable(l.Seq, err)
+	}
+	return r, err == nil
 }
 
 // Lines is Scan without decoding.

@@ -50,6 +50,12 @@ const maxPoints = 100_000
 // ErrTooMany says that an answer would be too large.
 var ErrTooMany = errors.New("too many points: ask for a wider step or a shorter range")
 
+// OfRecords says whether the records themselves have to be read: the sums know neither containers nor single values, and
+// no narrower step.
+func (q SeriesQuery) OfRecords() bool {
+	return q.By == ByContainer || q.Quantile > 0 || q.Step%rollup.Steps[0] != 0 || len(q.Filter.Containers) > 0
+}
+
 // Series answers from roll-ups where they hold what is asked, else from the records.
 func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	if q.Step < time.Millisecond || q.Step%time.Millisecond != 0 || !q.Since.Before(q.Until) {
@@ -57,7 +63,7 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	}
 	b := buckets{step: q.Step, points: map[string]map[int64]*bucket{}}
 	var err error
-	if q.By == ByContainer || q.Quantile > 0 || q.Step%time.Minute != 0 || len(q.Filter.Containers) > 0 {
+	if q.OfRecords() {
 		err = e.fromRecords(ctx, q, &b)
 	} else {
 		err = e.fromRollups(ctx, q, &b)
@@ -157,6 +163,10 @@ func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) err
 	f := q.Filter
 	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
 
+	if err := e.affordable(f); err != nil {
+		return err
+	}
+
 	// As the roll-ups have it: what has no class or image is in no series, and a host's is of all its containers.
 	named := q.By != ByContainer
 	governed := (q.By == string(rollup.ByClass) || q.By == string(rollup.ByImage)) && len(f.Containers) == 0
@@ -178,7 +188,8 @@ type buckets struct {
 	step   time.Duration
 	keep   bool // the single values, for a quantile
 	points map[string]map[int64]*bucket
-	n      int
+	n      int // buckets
+	bytes  int // that all of it takes, about
 }
 
 type bucket struct {
@@ -186,11 +197,18 @@ type bucket struct {
 	all []uint64
 }
 
+// Bytes of a bucket with its place in a map, and of a value with the room that its slice has to grow.
+const (
+	bucketBytes = 160
+	valueBytes  = 16
+)
+
 func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 	series := b.points[key]
 	if series == nil {
 		series = map[int64]*bucket{}
 		b.points[key] = series
+		b.bytes += bucketBytes + len(key)
 	}
 	start := floor(at.UnixMilli(), b.step.Milliseconds())
 	p := series[start]
@@ -198,13 +216,14 @@ func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 		p = &bucket{}
 		series[start] = p
 		b.n++
+		b.bytes += bucketBytes
 	}
 	p.Merge(v)
 	if b.keep {
 		p.all = append(p.all, v.Sum)
-		b.n++
+		b.bytes += valueBytes
 	}
-	if b.n > maxPoints*10 || !b.keep && b.n > maxPoints {
+	if b.n > maxPoints || b.bytes > maxHeld {
 		return ErrTooMany
 	}
 	return nil

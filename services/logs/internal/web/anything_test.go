@@ -50,7 +50,7 @@ func TestWhateverWasAcceptedIsAnswered(t *testing.T) {
 		defer s.Close()
 
 		metrics := prometheus.NewRegistry()
-		d := Deps{Store: s, Query: query.New(s), Log: zerolog.Nop(), Metrics: metrics, guard: newGuard(zerolog.Nop(), metrics)}
+		d := Deps{Store: s, Query: query.New(s), Log: zerolog.Nop(), Metrics: metrics, guard: newGuard(zerolog.Nop(), metrics), heavy: make(chan struct{}, maxHeavy)}
 		h := handler(d, append(resources(d), pages(d, a, archive{d.Query, s})...))
 		kinds := rapid.SliceOfNDistinct(rapid.SampledFrom(contract.Kinds()), 1, -1, rapid.ID).Draw(t, "kinds")
 		for n := range rapid.IntRange(1, 4).Draw(t, "requests") {

@@ -18,7 +18,7 @@ type containers struct{ Deps }
 
 func (h containers) register(r gin.IRouter) {
 	r.GET(contract.PathContainers, h.list)
-	r.GET(contract.PathContainers+"/:id", noParams, h.life)
+	r.GET(contract.PathContainers+"/:id", h.life)
 }
 
 // populationRange is what a list without since looks back on from its end.
@@ -28,6 +28,9 @@ const populationRange = 15 * time.Minute
 func (h containers) list(c *gin.Context) {
 	p := newParams(c.Request, h.Query.Now())
 	f := p.filter()
+	if len(f.Kinds) > 0 {
+		p.wrong("kind", "is not chosen here")
+	}
 	by := p.choice("sort", "cpu", "cpu", "ram")
 	limit := p.whole("limit", contract.DefaultPage, 1, contract.MaxPageRecords)
 	if bad := p.done(); bad != nil {
@@ -41,6 +44,11 @@ func (h containers) list(c *gin.Context) {
 		}
 		f.Since = end.Add(-populationRange)
 	}
+	leave := h.queue(c)
+	if leave == nil {
+		return
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
 	all, err := h.Query.Containers(ctx, f, by)
@@ -54,6 +62,12 @@ func (h containers) list(c *gin.Context) {
 
 // life answers the story of one container.
 func (h containers) life(c *gin.Context) {
+	p := newParams(c.Request, h.Query.Now())
+	host := p.one("host")
+	if bad := p.done(); bad != nil {
+		failParams(c, bad)
+		return
+	}
 	id := c.Param("id")
 	if len(id) < 4 {
 		fail(c, http.StatusBadRequest, "give the id or at least its first 4 digits")
@@ -61,7 +75,7 @@ func (h containers) life(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
-	life, ok, err := h.Query.Life(ctx, id)
+	life, ok, err := h.Query.Life(ctx, id, host)
 	switch {
 	case errors.Is(err, query.ErrAmbiguous):
 		fail(c, http.StatusConflict, err.Error())

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/disk"
+	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
 )
 
@@ -46,7 +48,14 @@ func retryLater(c *gin.Context, status, seconds int, detail string) {
 // failStore maps an error of the store or a query to an answer.
 func failStore(c *gin.Context, err error) {
 	var tooLarge *http.MaxBytesError
+	var tooMuch *query.TooMuchError
 	switch {
+	case errors.As(err, &tooMuch):
+		fail(c, http.StatusUnprocessableEntity, tooMuch.Error(), narrower(tooMuch)...)
+	case errors.Is(err, query.ErrTooManyContainers):
+		fail(c, http.StatusUnprocessableEntity, err.Error())
+	case errors.Is(err, query.ErrTooMany):
+		fail(c, http.StatusUnprocessableEntity, err.Error(), contract.FieldError{Field: "step", Reason: "is too narrow for the range"})
 	case errors.Is(err, store.ErrFull), disk.NoRoom(err):
 		retryLater(c, http.StatusInsufficientStorage, 10, err.Error())
 	case errors.Is(err, store.ErrBusy):
@@ -64,4 +73,13 @@ func failStore(c *gin.Context, err error) {
 	default:
 		fail(c, http.StatusInternalServerError, err.Error())
 	}
+}
+
+// narrower says how a question that would read too much is narrowed.
+func narrower(e *query.TooMuchError) []contract.FieldError {
+	out := []contract.FieldError{{Field: "container", Reason: "reads that container's records only, or those of several"}}
+	if !e.Since.IsZero() {
+		out = append(out, contract.FieldError{Field: "since", Reason: e.Since.Format(time.RFC3339) + " fits, and any later time"})
+	}
+	return out
 }

@@ -192,7 +192,7 @@ func links(raw []byte) map[string]string {
 		out["tick"] = contract.PathRecords + "?" + q
 	}
 	if of.Container != "" {
-		out["container"] = contract.PathContainers + "/" + of.Container
+		out["container"] = contract.PathContainers + "/" + url.PathEscape(of.Container) + "?" + urlValues("host", of.Host)
 		out["records"] = contract.PathRecords + "?" + urlValues("container", of.Container)
 	}
 	return out

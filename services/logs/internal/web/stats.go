@@ -50,13 +50,17 @@ func (h stats) get(c *gin.Context) {
 		failParams(c, bad)
 		return
 	}
+	if q.OfRecords() {
+		leave := h.queue(c)
+		if leave == nil {
+			return
+		}
+		defer leave()
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
 	series, err := h.Query.Series(ctx, q)
 	switch {
-	case errors.Is(err, query.ErrTooMany):
-		failParams(c, []contract.FieldError{{Field: "step", Reason: err.Error()}})
-		return
 	case errors.Is(err, query.ErrUnknownMetric):
 		failParams(c, []contract.FieldError{{Field: "metric", Reason: err.Error()}})
 		return

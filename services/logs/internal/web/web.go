@@ -37,11 +37,34 @@ type Deps struct {
 	// Closing is closed when the service shuts down: streams end.
 	Closing <-chan struct{}
 
-	guard *guard // set by New
+	guard *guard        // set by New
+	heavy chan struct{} // of questions that read records one by one, by New too
 }
 
 // queryTimeout bounds a query that is not a stream.
 const queryTimeout = 10 * time.Second
+
+// maxHeavy bounds the questions that read records one by one and gather what they find: each takes a core, and up to
+// 64 MiB.
+const maxHeavy = 2
+
+// heavyWait is how long such a question waits for the others.
+const heavyWait = 2 * time.Second
+
+// queue waits for the turn of a question that reads records one by one; without one it answers, and leave is nil.
+func (d Deps) queue(c *gin.Context) (leave func()) {
+	late := time.NewTimer(heavyWait)
+	defer late.Stop()
+	select {
+	case d.heavy <- struct{}{}:
+		return func() { <-d.heavy }
+	case <-c.Request.Context().Done():
+		c.Abort()
+	case <-late.C:
+		retryLater(c, http.StatusTooManyRequests, 2, "other questions that read many records are being answered: try again")
+	}
+	return nil
+}
 
 // resource is one part of the API.
 type resource interface{ register(r gin.IRouter) }
@@ -49,7 +72,7 @@ type resource interface{ register(r gin.IRouter) }
 // New returns the handler of the whole API.
 func New(d Deps) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	d.guard = newGuard(d.Log, d.Metrics)
+	d.guard, d.heavy = newGuard(d.Log, d.Metrics), make(chan struct{}, maxHeavy)
 	return handler(d, append(resources(d), face(d)...))
 }
 
