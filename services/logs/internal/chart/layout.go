@@ -90,7 +90,7 @@ func (p Pane) Scale() Scale {
 // heading is the pane's title with what the reader must know to read it: that values stand on each other, and the unit.
 func (p Pane) heading() string {
 	if slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" }) {
-		p.Title += ", stacked"
+		p.Title = "Stacked · " + p.Title // first, since a phone cuts what is long
 	}
 	if s := p.Scale().Suffix; s != "" {
 		return p.Title + " (" + s + ")"

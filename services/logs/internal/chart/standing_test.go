@@ -159,7 +159,7 @@ func TestStackedValuesSaySo(t *testing.T) {
 	for _, m := range build(t, hour(records), records) {
 		for _, p := range m.Panes {
 			stacked := slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" })
-			if strings.Contains(p.heading(), "stacked") != stacked {
+			if strings.HasPrefix(p.heading(), "Stacked") != stacked {
 				t.Errorf("%s: %q", m.Name, p.heading())
 			}
 		}

@@ -30,7 +30,8 @@ type present struct {
 	Rows             []rowNow
 	Classes          []classNow
 	Alive            int
-	Others           int // containers of the host that Gestor does not own
+	RAMKB            uint64 // of all governed ones
+	Others           int    // containers of the host that Gestor does not own
 	Recent           []decisionRow
 	Alerts           []alert
 	Verdict          verdict
@@ -140,6 +141,7 @@ func (p *present) readTick(ctx context.Context, from scanner) error {
 		p.Alive += c.Alive
 	}
 	for _, r := range p.Rows {
+		p.RAMKB += r.RAMKB
 		if at := p.ends[r.Container]; at.After(p.At) && (p.Due.IsZero() || at.Before(p.Due)) {
 			p.Due = at
 		}
