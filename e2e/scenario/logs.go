@@ -17,6 +17,8 @@ import (
 // Logs is the log service as a client sees it.
 type Logs struct {
 	URL string // http://127.0.0.1:port
+	// Client is used for the requests; nil is one with a time-out of 10 s.
+	Client *http.Client
 }
 
 var client10s = &http.Client{Timeout: 10 * time.Second}
@@ -30,7 +32,11 @@ func (l Logs) Get(path string, accept string) ([]byte, error) {
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	resp, err := client10s.Do(req)
+	client := l.Client
+	if client == nil {
+		client = client10s
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"gestor.local/contract"
 	"gestor.local/e2e/scenario"
@@ -46,6 +48,79 @@ func TestThePolicyIsMetBesideABusyHost(t *testing.T) {
 	s.filled(t)
 	scenario.Eventually(t, judgedAfter, "the policy is met under the load", func() error { return s.quotaHolds(t.Context()) })
 	scenario.Always(t, 4*batch, "the policy is met under the load", func() error { return s.quotaHolds(t.Context()) })
+}
+
+// Each service is killed in turn while the others go on. What was acknowledged stays, nothing comes twice, and the policy is met
+// again: by the service that came back as by the others, which had to do without it.
+func TestServicesThatAreKilledUnderChurn(t *testing.T) {
+	soak(t)
+	const rounds = 4
+	s := start(t, "GESTOR_SEED=11", "GESTOR_INTERVAL=10s", "GESTOR_BATCH=5")
+	s.filled(t)
+	for round := range rounds {
+		for _, role := range []string{contract.ProducerLogs, contract.ProducerManager, contract.ProducerGenerator} {
+			before := s.logs.MustRecords(t)
+			killed := s.service(t, role)
+			if err := syscall.Kill(killed.PID, syscall.SIGKILL); err != nil {
+				t.Fatalf("round %d: kill %s: %v", round, role, err)
+			}
+			s.recovers(t, time.Now(), before)
+			if again := s.service(t, role); again.PID == killed.PID {
+				t.Fatalf("round %d: %s is still process %d", round, role, again.PID)
+			}
+		}
+	}
+}
+
+// An engine that is stopped ends its containers; one that is killed leaves them to the next, which ends them. Either way the
+// services are back by themselves.
+func TestTheSuiteIsBackAfterEveryEndOfTheEngine(t *testing.T) {
+	soak(t)
+	(&scenario.Compose{Project: "gestor-e2e-build", Root: scenario.Root(t)}).Run(t, 20*time.Minute, "build", "-q")
+	second := scenario.NewPrivateEngine(t, "gestor/logs", "gestor/manager", "gestor/generator", "gestor/high-cpu", "gestor/high-ram",
+		"gestor/low-idle", "gestor/low-pulse", "debian:trixie-slim")
+	t.Setenv("DOCKER_HOST", second.Host)
+	t.Setenv("GESTOR_IMAGES", "built")
+	s := start(t, "GESTOR_SEED=13", "GESTOR_INTERVAL=10s", "GESTOR_BATCH=5", "GESTOR_DOCKER_SOCKET="+second.Socket)
+	s.logs.Client = second.Client()
+
+	s.filled(t)
+	for _, end := range []struct {
+		name string
+		end  func(testing.TB)
+	}{{"stopped", second.Stop}, {"killed", second.Kill}, {"killed again", second.Kill}} {
+		t.Run(end.name, func(t *testing.T) {
+			before := s.logs.MustRecords(t)
+			end.end(t)
+			second.Start(t)
+			s.recovers(t, time.Now(), before)
+		})
+	}
+}
+
+// recovers waits until the suite governs again what was disturbed before a moment, and checks that no record was lost or doubled.
+func (s *running) recovers(t *testing.T, disturbed time.Time, before []contract.Record) {
+	t.Helper()
+	scenario.Eventually(t, 3*time.Minute, "the manager ticks and the generator starts", func() error {
+		records, err := s.logs.Records(contract.KindHost, contract.KindLaunch)
+		if err != nil {
+			return err
+		}
+		seen := map[contract.Kind]bool{}
+		for _, r := range records {
+			if b, launch := r.Body.(contract.LaunchBody); r.Time.After(disturbed) && (!launch || b.Outcome == contract.LaunchStarted) {
+				seen[r.Kind] = true
+			}
+		}
+		if len(seen) < 2 {
+			return fmt.Errorf("since then there are only records of %v", seen)
+		}
+		return nil
+	})
+	s.filled(t)
+	scenario.Eventually(t, judgedAfter+2*tick, "the policy is met", func() error { return s.quotaHolds(t.Context()) })
+	scenario.Always(t, 2*tick, "the policy is met", func() error { return s.quotaHolds(t.Context()) })
+	checkNothingLost(t, before, s.logs.MustRecords(t))
 }
 
 // strain starts a container that the suite does not own and that goes with the test.
