@@ -116,6 +116,26 @@ func (p *PrivateEngine) signal(t testing.TB, signal syscall.Signal) {
 		t.Fatal(err)
 	}
 	_ = p.daemon.Wait() // its error is the signal
+	// The kernel ends the containerd of a daemon that dies, a moment later: a new daemon that still sees it waits for it in vain.
+	Eventually(t, engineReady, "the engine's containerd has ended", func() error {
+		if pid := p.containerd(); pid > 0 && syscall.Kill(pid, 0) == nil {
+			return fmt.Errorf("containerd is still there as process %d", pid)
+		}
+		return nil
+	})
+}
+
+// containerd is the process of the engine's containerd, 0 when none is known.
+func (p *PrivateEngine) containerd() int {
+	text, err := os.ReadFile(filepath.Join(p.dir, "exec", "containerd", "containerd.pid"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // Client reaches what is published by the engine's containers on its own loopback address.
@@ -196,15 +216,37 @@ func (p *PrivateEngine) end(t testing.TB) {
 		_ = p.daemon.Process.Signal(syscall.SIGTERM) // may have ended
 		_ = p.daemon.Wait()
 	}
-	// A daemon that was killed leaves its containerd to the next one, which does not end what it did not start.
-	if text, err := os.ReadFile(filepath.Join(p.dir, "exec", "containerd", "containerd.pid")); err == nil {
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
+	p.killLeft()
 	_ = p.space.Process.Kill()
 	_ = p.space.Wait()
 	if err := os.RemoveAll(p.dir); err != nil {
 		t.Errorf("clean up: %v", err)
+	}
+}
+
+// killLeft kills what a daemon that could not be started again has left: the shims of its containers, which name its folder, and
+// the containers' first processes, which are the shims' children.
+func (p *PrivateEngine) killLeft() {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is right
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(text), p.dir+"/") {
+			continue
+		}
+		proc := filepath.Dir(path)
+		children, _ := filepath.Glob(filepath.Join(proc, "task", "*", "children"))
+		for _, list := range children {
+			ids, _ := os.ReadFile(list) // it may have ended
+			for _, id := range strings.Fields(string(ids)) {
+				kill(id)
+			}
+		}
+		kill(filepath.Base(proc))
+	}
+}
+
+func kill(pid string) {
+	if n, err := strconv.Atoi(pid); err == nil && n > 1 {
+		_ = syscall.Kill(n, syscall.SIGKILL) // it may have ended
 	}
 }

@@ -1,14 +1,19 @@
 package suite
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
 
 	"gestor.local/contract"
 	"gestor.local/e2e/scenario"
@@ -96,6 +101,77 @@ func TestTheSuiteIsBackAfterEveryEndOfTheEngine(t *testing.T) {
 			s.recovers(t, time.Now(), before)
 		})
 	}
+}
+
+// What the page says is what docker ps says, a second after something has happened. A moment in which more happens meanwhile says
+// nothing about the page and is not counted.
+func TestTheHeadlineIsWhatDockerPsSays(t *testing.T) {
+	soak(t)
+	const during, atLeast = 10 * time.Minute, 0.95
+	s := start(t, "GESTOR_SEED=17", "GESTOR_INTERVAL=15s", "GESTOR_BATCH=5")
+	s.filled(t)
+
+	ctx, cancel := context.WithTimeout(t.Context(), during)
+	defer cancel()
+	happened, failed := s.engine.Client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", contract.LabelManaged+"=true"), filters.Arg("event", "start"), filters.Arg("event", "die"),
+	)})
+	samples, equal := 0, 0
+	settled := time.NewTimer(0) // runs out a second after the last event
+	<-settled.C
+	for ctx.Err() == nil {
+		select {
+		case <-happened:
+			settled.Reset(time.Second)
+		case err := <-failed:
+			if ctx.Err() == nil {
+				t.Fatalf("the engine's events ended: %v", err)
+			}
+		case <-ctx.Done():
+		case <-settled.C:
+			page, engine := s.headline(t), s.alive(t)
+			select {
+			case <-happened:
+				settled.Reset(time.Second)
+				continue
+			default:
+			}
+			if samples++; page == engine {
+				equal++
+			} else {
+				t.Logf("%s: the page says %q, the engine %q", time.Now().UTC().Format(time.TimeOnly), page, engine)
+			}
+		}
+	}
+	t.Logf("%d of %d samples are equal", equal, samples)
+	if samples < 20 || float64(equal) < atLeast*float64(samples) {
+		t.Errorf("%d of %d samples are equal, want %.0f %% of at least 20", equal, samples, 100*atLeast)
+	}
+}
+
+var headlinePattern = regexp.MustCompile(`<h1>[^<]*?(\d+ low, \d+ high)</h1>`)
+
+// headline is what the page says about who lives.
+func (s *running) headline(t *testing.T) string {
+	t.Helper()
+	page, err := s.logs.Get("/", "text/html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := headlinePattern.FindSubmatch(page); m != nil {
+		return string(m[1])
+	}
+	return "nothing"
+}
+
+// alive says the same from the engine's list.
+func (s *running) alive(t *testing.T) string {
+	t.Helper()
+	pop, err := s.managed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d low, %d high", len(pop[contract.ClassLow]), len(pop[contract.ClassHigh]))
 }
 
 // recovers waits until the suite governs again what was disturbed before a moment, and checks that no record was lost or doubled.
