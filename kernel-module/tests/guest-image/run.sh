@@ -59,11 +59,20 @@ records_say_module() {
 }
 
 suite_up() {
-	cd /root/gestor && GESTOR_SOURCE=module GESTOR_INTERVAL=60s GESTOR_BATCH=10 \
+	cd /root/gestor && GESTOR_SOURCE=module GESTOR_INTERVAL=60s GESTOR_BATCH=10 GESTOR_OOM_SCORE_ADJ=-500 \
 		docker compose up -d --no-build --wait --wait-timeout 240 && return 0
 	docker inspect -f '{{json .State.Health.Log}}' gestor-manager-1 | tail -c 300
 	docker logs --tail 6 gestor-manager-1 2>&1 | cut -c1-400
 	return 1
+}
+# An engine that may lower scores, cgroup v2, services without root or without capabilities.
+services_are_spared() {
+	local role pid score
+	for role in logs manager generator; do
+		pid=$(docker inspect -f '{{.State.Pid}}' "gestor-$role-1")
+		score=$(cat "/proc/$pid/oom_score_adj")
+		test "$score" = -500 || { echo "$role: $score"; return 1; }
+	done
 }
 suite_down() { cd /root/gestor && docker compose down -t 60 && test -z "$(docker ps -aq --filter label=gestor.run)"; }
 
@@ -78,6 +87,7 @@ if [ -e /root/images.tar ]; then
 	check "guest: images loaded" docker load -q -i /root/images.tar
 	check "guest: the suite starts with source=module" suite_up
 	eventually 60 docker inspect gestor-generator-1 >/dev/null
+	check "guest: the kernel spares the services" services_are_spared
 	check "guest: it converges to 3 low and 2 high" eventually 300 converged
 	check "guest: the records name the module" eventually 60 records_say_module
 	[ -x /root/eyes.test ] && check "guest: both eyes agree on a busy host" /root/eyes.test -test.v -test.run TheTwoEyesAgree
