@@ -224,3 +224,21 @@ three_tokens() {
   "$scripts/prepare-data.sh" "${copies[@]/#/--token=}" "1234:1235=$data" "7:8=$data/.state/manager" "9:8=$data/.state/generator"
   [ "$(stat -c %u "${copies[@]}" | tr '\n' ' ')" = '1234 7 9 ' ]
 }
+
+@test "prepare-data: the rights that compose.yaml gives are enough, in an empty folder and in one of an earlier release" {
+  if [ "$(id -u)" -ne 0 ] || ! command -v setpriv >/dev/null; then skip "needs root and setpriv"; fi
+  rights=$(sed -n 's/^ *cap_add: \[\(.*\)\]$/\1/p' "$scripts/../compose.yaml" | tr 'A-Z' 'a-z' | sed 's/ *, */,+/g')
+  [ -n "$rights" ]
+  three_tokens
+  limited=(setpriv --bounding-set "-all,+$rights" "$scripts/prepare-data.sh" "${copies[@]/#/--token=}" "1234:1235=$data" "7:8=$data/.state/manager" "9:8=$data/.state/generator")
+  "${limited[@]}"
+  first=$(cat "${copies[1]}")
+
+  rm -f "${copies[@]}" # as before there were tokens: the folders belong to the services
+  mkdir -m 0700 "$data/.state/manager/journal"
+  chmod 0755 "$data" "$data/.state/manager"
+  "${limited[@]}"
+  [ "$(stat -c %u:%a "${copies[@]}" | tr '\n' ' ')" = '1234:400 7:400 9:400 ' ]
+  [ "$(cat "${copies[1]}")" != "$first" ]
+  [ "$(stat -c %u "$data/.state/manager/journal")" = 7 ]
+}
