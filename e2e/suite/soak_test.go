@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -172,6 +173,49 @@ func (s *running) alive(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("%d low, %d high", len(pop[contract.ClassLow]), len(pop[contract.ClassHigh]))
+}
+
+// What fills the host stops when nobody governs it, and goes on when somebody does again.
+func TestNothingIsStartedWithoutAManager(t *testing.T) {
+	soak(t)
+	s := start(t, "GESTOR_SEED=19", "GESTOR_INTERVAL=5s", "GESTOR_BATCH=1")
+	last := func(outcome string) (at time.Time, reason string) {
+		for _, r := range s.logs.MustRecords(t, contract.KindLaunch) {
+			if b, ok := r.Body.(contract.LaunchBody); ok && b.Outcome == outcome {
+				at, reason = r.Time, b.Reason
+			}
+		}
+		return at, reason
+	}
+	scenario.Eventually(t, time.Minute, "containers are started", func() error {
+		if at, _ := last(contract.LaunchStarted); at.IsZero() {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+
+	s.compose.Run(t, 2*time.Minute, "stop", "manager")
+	scenario.Eventually(t, 3*time.Minute, "starts are held back", func() error {
+		if _, reason := last(contract.LaunchDropped); reason != "gate_manager" {
+			return fmt.Errorf("the last dropped start has the reason %q", reason)
+		}
+		return nil
+	})
+	closed := time.Now()
+	scenario.Always(t, 30*time.Second, "nothing is started", func() error {
+		if at, _ := last(contract.LaunchStarted); at.After(closed) {
+			return fmt.Errorf("a container was started at %s", at)
+		}
+		return nil
+	})
+
+	s.compose.Run(t, 2*time.Minute, "start", "manager")
+	scenario.Eventually(t, 2*time.Minute, "starts go on", func() error {
+		if at, _ := last(contract.LaunchStarted); at.Before(closed) {
+			return fmt.Errorf("the last start was at %s", at)
+		}
+		return nil
+	})
 }
 
 // recovers waits until the suite governs again what was disturbed before a moment, and checks that no record was lost or doubled.
