@@ -382,6 +382,9 @@ func TestAPageIsOfOneHost(t *testing.T) {
 	if p, err := readPresent(t.Context(), s, ""); err != nil || p.HostID != "node2" || len(p.Hosts) != 2 {
 		t.Errorf("the page is of %q of %v, %v", p.HostID, p.Hosts, err)
 	}
+	if page := get(t, h, "/now").Body.String(); !strings.Contains(page, "node1</a> (no news for 1 min)") {
+		t.Error("a host that says nothing is not seen to say nothing")
+	}
 }
 
 func TestOneHostIsNoChoice(t *testing.T) {

@@ -174,6 +174,8 @@ func (t *ticks) acts() bool {
 type hostNow struct {
 	Name string
 	Last time.Time // its newest tick
+	// Silent is how long ago that is, 0 while it ticks.
+	Silent time.Duration
 }
 
 // rosterWindow is how long before the newest observation a host may have ticked last to be named on the page.
@@ -209,7 +211,11 @@ func readHosts(ctx context.Context, from scanner) ([]hostNow, error) {
 
 	var hosts []hostNow
 	for name, at := range last {
-		hosts = append(hosts, hostNow{name, at})
+		one := hostNow{Name: name, Last: at}
+		if age := from.Now().Sub(at); age > staleAfter(0) {
+			one.Silent = age
+		}
+		hosts = append(hosts, one)
 	}
 	slices.SortFunc(hosts, func(a, b hostNow) int { return strings.Compare(a.Name, b.Name) })
 	return hosts, err
