@@ -131,8 +131,9 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 		return segments[0], fmt.Sprintf("received more than %s ago", keep.Age)
 	}
 	var total int64
+	sums := s.rollups.bySegment()
 	for _, seg := range segments {
-		total += seg.Brief().Bytes + s.rollups.size(segmentID(stream, seg))
+		total += seg.Brief().Bytes + sums[segmentID(stream, seg)].bytes
 	}
 	if total > keep.Bytes {
 		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, keep.Bytes)

@@ -195,28 +195,36 @@ func (r *rollups) keep(s *Store) {
 	r.shrink(s, stored)
 }
 
-// size is what the files of a segment take.
-func (r *rollups) size(id string) (bytes int64) {
+// sumFiles is what there is of a segment.
+type sumFiles struct {
+	steps int
+	bytes int64
+}
+
+// bySegment adds up the files of each segment. There may be thousands: it is asked for once in a look.
+func (r *rollups) bySegment() map[string]sumFiles {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, files := range r.files {
+	all := r.files // the lists never change in place
+	r.mu.Unlock()
+	out := map[string]sumFiles{}
+	for _, files := range all {
 		for _, f := range files {
-			if f.segment == id {
-				bytes += f.bytes
-			}
+			sum := out[f.segment]
+			out[f.segment] = sumFiles{sum.steps + 1, sum.bytes + f.bytes}
 		}
 	}
-	return bytes
+	return out
 }
 
 // complete makes the missing files of sealed segments. What fails for one does not keep the others from it.
 func (r *rollups) complete(s *Store) (failed error) {
+	there := r.bySegment()
 	for _, stream := range Streams() {
 		for _, seg := range s.Segments(stream) {
 			if s.stopping() {
 				return failed
 			}
-			if !seg.Sealed() || r.has(segmentID(stream, seg)) {
+			if !seg.Sealed() || there[segmentID(stream, seg)].steps == len(rollup.Steps) {
 				continue
 			}
 			err := r.rebuild(s, stream, seg)
@@ -229,18 +237,6 @@ func (r *rollups) complete(s *Store) (failed error) {
 		}
 	}
 	return failed
-}
-
-// has says whether every step of a segment has its file.
-func (r *rollups) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, files := range r.files {
-		if !slices.ContainsFunc(files, func(f rollupFile) bool { return f.segment == id }) {
-			return false
-		}
-	}
-	return true
 }
 
 // rebuild sums the records of a sealed segment.

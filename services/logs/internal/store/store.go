@@ -3,8 +3,8 @@
 //
 // What it promises:
 //   - a record is on stable storage before Append answers (FsyncAlways);
-//   - it opens on any files, and says what it could not read;
-//   - a record is stored once however often it is sent, for ever;
+//   - it opens on any files, says what it could not read, and notices what is gone;
+//   - a record is stored once however often it is sent; of which that cannot be told is refused;
 //   - a full disk refuses a group of records before any of them is accepted, and accepts again when there is room;
 //   - after a failed sync nothing more is written: only the disk knows what it holds.
 //

@@ -92,11 +92,8 @@ func (v *verifier) look(stream Stream) error {
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	_, err = v.inspect(stream, files[len(files)-1], func(seq uint64) { v.horizon = max(v.horizon, seq) })
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	_, _ = v.inspect(stream, files[len(files)-1], func(seq uint64) { v.horizon = max(v.horizon, seq) }) // readStream says what it is
+	return nil
 }
 
 // files are the numbers of a stream's files, ascending, each once.
@@ -138,8 +135,8 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err != nil { // the others can be read
+			found = append(found, segment.Finding{File: v.dir(stream) + "/" + segment.Name(n), What: err.Error()})
 		}
 		v.report.Files++
 		v.report.Findings = append(v.report.Findings, found...)
