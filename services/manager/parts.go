@@ -171,10 +171,13 @@ func (p *parts) first(policy contract.Policy) []contract.Record {
 	return records
 }
 
-// tornRecord tells of a journal that an earlier run could not finish writing.
+// tornRecord tells of a journal that an earlier run could not finish writing, or that was damaged.
 func tornRecord(r journal.Recovery) contract.Record {
-	message := "the journal had a torn or damaged end; it was copied aside"
-	if r.TornBytes > 0 && r.TornCopy == "" {
+	message := "the journal had a torn end; it was cut off and copied aside"
+	switch {
+	case r.TornBytes == 0:
+		message = "the journal holds damaged lines; they are left out, the lines after them were read"
+	case r.TornCopy == "":
 		message = "the journal had a torn end; it was cut off without a copy, since the disk is full: make room on the volume of GESTOR_STATE"
 	}
 	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{

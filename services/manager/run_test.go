@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/journal"
 	"gestor.local/ship/shiptest"
 )
 
@@ -200,6 +201,23 @@ func TestOnceDecidesOnceAndShadowLeavesNothingBehind(t *testing.T) {
 		files, err := os.ReadDir(state)
 		if err != nil || (len(files) > 0) != tt.left {
 			t.Errorf("%v left %v (%v)", tt.args, files, err)
+		}
+	}
+}
+
+// The record says what was found: nothing was copied aside of lines that are damaged in the middle.
+func TestWhatWasFoundInTheJournalIsToldAsItIs(t *testing.T) {
+	for _, tt := range []struct {
+		found journal.Recovery
+		says  string
+	}{
+		{journal.Recovery{TornBytes: 9, TornCopy: "x"}, "copied aside"},
+		{journal.Recovery{TornBytes: 9}, "without a copy"},
+		{journal.Recovery{BadLines: 2}, "damaged lines; they are left out"},
+	} {
+		body := tornRecord(tt.found).Body.(contract.SystemBody)
+		if !strings.Contains(body.Message, tt.says) {
+			t.Errorf("%+v: %s", tt.found, body.Message)
 		}
 	}
 }

@@ -201,6 +201,9 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	if errors.As(err, &answer) && answer.content() {
 		return s.narrow(b, answer)
 	}
+	if err != nil && ctx.Err() != nil {
+		return 0, err // whoever asked has stopped: that says nothing about the log service
+	}
 	if err != nil {
 		s.eventsFirst = s.eventsFirst || (answer != nil && answer.status == http.StatusInsufficientStorage)
 		s.stats.Failures++

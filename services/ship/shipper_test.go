@@ -396,3 +396,49 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		t.Errorf("append after close: %v", err)
 	}
 }
+
+// A request that is broken off because its sender stops says nothing about the log service.
+func TestAStopIsNoFailureOfTheLogService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var service shiptest.Service
+		said := 0
+		s := open(t, t.TempDir(), &service, func(c *Config) { c.Log = func(string, error) { said++ } })
+		ctx, cancel := context.WithCancel(t.Context())
+		service.Fail(func(*shiptest.Service, http.ResponseWriter, *http.Request) { cancel(); panic(http.ErrAbortHandler) })
+		appendAll(t, s, launch(1))
+		if err := s.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if st := s.Stats(); st.LastError != "" || st.Failures != 0 || said != 0 {
+			t.Errorf("%d things said, stats %+v", said, st)
+		}
+		flush(t, s)
+		if diff := cmp.Diff([]uint64{1}, positions(&service)); diff != "" {
+			t.Errorf("positions (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Only who finds the lock taken speaks of another process.
+func TestAFolderThatCannotBeUsedIsToldByItsCause(t *testing.T) {
+	for name, tt := range map[string]struct {
+		arrange func(t *testing.T, dir string)
+		another bool
+	}{
+		"taken":                     {func(t *testing.T, dir string) { open(t, dir, new(shiptest.Service)) }, true},
+		"the lock cannot be opened": {func(t *testing.T, dir string) { must(t, os.MkdirAll(filepath.Join(dir, lockFile), 0o700)) }, false},
+		"a file is in its place":    {func(t *testing.T, dir string) { must(t, os.WriteFile(dir, nil, 0o600)) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "spool")
+			tt.arrange(t, dir)
+			_, err := Open(Config{Dir: dir, URL: "http://logs.test", Producer: "p", Host: "h", Boot: "b"})
+			if err == nil {
+				t.Fatal("opened")
+			}
+			if another := strings.Contains(err.Error(), "another process"); another != tt.another || another == strings.Contains(err.Error(), "may this user write") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

@@ -43,9 +43,12 @@ type spool struct {
 	failed       error
 }
 
+// writable is what to look at when the folder cannot be used.
+const writable = " (may this user write there, and is the volume not mounted read-only?)"
+
 func openSpool(cfg Config) (*spool, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make spool folder: %w", err)
+		return nil, fmt.Errorf("make spool folder: %w%s", err, writable)
 	}
 	lock, err := lockDir(cfg.Dir)
 	if err != nil {

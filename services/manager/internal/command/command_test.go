@@ -77,6 +77,16 @@ func TestReplay(t *testing.T) {
 	if code, _, errs := call(Env{}, Replay, "/none"); code != 5 || errs == "" {
 		t.Errorf("%d %s", code, errs)
 	}
+	if code, _, errs := call(Env{}, Replay, t.TempDir()); code != 5 || !strings.Contains(errs, "nothing to replay") {
+		t.Errorf("an empty folder: %d %s", code, errs)
+	}
+	lines := bytes.SplitAfter(text, []byte{'\n'})
+	if err := os.WriteFile(files[0], bytes.Join(append(lines[:4:4], lines[5:]...), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := call(e, Replay); code != 1 || !strings.Contains(out, "1 missing lines") {
+		t.Errorf("a missing line: %d %s", code, out)
+	}
 }
 
 func TestCheckPolicy(t *testing.T) {

@@ -15,6 +15,14 @@ var (
 	ErrClosed = errors.New("the journal is closed")
 )
 
+// VersionError says that a later manager wrote the journal.
+type VersionError struct{ Version int }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the journal holds lines of version %d, this manager knows up to %d (use the release that wrote it, or give this one its own GESTOR_STATE)",
+		e.Version, entryVersion)
+}
+
 // Error is what every method of a Journal returns. Without ErrFailed or ErrClosed in its chain the journal is as it was
 // before the call, and the call may be repeated once its cause (a full disk) is gone.
 type Error struct {

@@ -103,11 +103,11 @@ func Open(dir string, opts Options) (*Journal, Recovery, error) {
 // acquire takes the folder for this process; the kernel frees it when the process ends, however it ends.
 func (j *Journal) acquire() error {
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return wrap("open", fmt.Errorf("%w (is GESTOR_STATE a writable folder?)", err))
+		return wrap("open", fmt.Errorf("%w (may this user write below GESTOR_STATE, and is its volume not mounted read-only?)", err))
 	}
 	f, err := os.OpenFile(filepath.Join(j.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return wrap("open", err)
+		return wrap("open", fmt.Errorf("%w (may this user write below GESTOR_STATE, and is its volume not mounted read-only?)", err))
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()

@@ -26,7 +26,8 @@ type Stats struct {
 }
 
 // Scan reads the entries of a journal, oldest first. path is a journal's folder or one of its files. It may run while a
-// manager writes. An error of visit ends the scan and is returned; [ErrStop] ends it without one.
+// manager writes, needs no lock and leaves the files as they are. An error of visit ends the scan and is returned;
+// [ErrStop] ends it without one. A line that a later version wrote ends it with a [VersionError].
 func Scan(path string, visit func(Entry) error) (Stats, error) {
 	return scan(path, reader{visit: visit})
 }
@@ -62,7 +63,7 @@ func scan(path string, how reader) (Stats, error) {
 	}
 	var all Stats
 	for _, f := range files {
-		one, err := how.file(f)
+		one, err := how.fileOrSealed(f)
 		all.Entries += one.Entries
 		all.BadLines += one.BadLines
 		all.TornBytes += one.TornBytes
@@ -95,6 +96,15 @@ func filesOf(path string) ([]string, error) {
 		files[i] = s.path
 	}
 	return files, err
+}
+
+// fileOrSealed is file for one that may have been sealed since it was listed.
+func (how reader) fileOrSealed(path string) (Stats, error) {
+	stats, err := how.file(path)
+	if plain, ok := strings.CutSuffix(path, plainSuffix); ok && errors.Is(err, os.ErrNotExist) {
+		return how.file(plain + sealedSuffix)
+	}
+	return stats, err
 }
 
 // file reads one file, compressed or not.
@@ -144,6 +154,8 @@ func (how reader) lines(in io.Reader) (Stats, error) {
 			if err != nil {
 				return s, err
 			}
+		case err != nil:
+			return s, err
 		case len(line) > 0:
 			s.TornBytes += int64(len(line))
 			bad++
@@ -157,14 +169,15 @@ func (how reader) lines(in io.Reader) (Stats, error) {
 	}
 }
 
-// line visits the entry that the line holds, if it is wanted. good says that it holds one, err is the visitor's.
+// line visits the entry that the line holds, if it is wanted. good says that it holds one; err is the visitor's, or a
+// VersionError.
 func (how reader) line(line []byte) (good bool, err error) {
 	if how.want != nil && bytes.HasPrefix(line, []byte(`{"v":1,`)) && bytes.HasSuffix(line, []byte("}\n")) && !how.want(line) {
 		return true, nil
 	}
 	e, ok := decode(line)
 	if !ok {
-		return false, nil
+		return false, foreign(line)
 	}
 	return true, how.visit(e)
 }
@@ -187,4 +200,17 @@ func decode(line []byte) (Entry, bool) {
 		return e, false
 	}
 	return e, e.V == entryVersion && e.Seq > 0
+}
+
+// foreign is the error of a line that a later manager wrote. It is whole, and nobody must take it for damage or cut it off.
+func foreign(line []byte) error {
+	var head struct {
+		V   int    `json:"v"`
+		Seq uint64 `json:"seq"`
+	}
+	whole := bytes.HasSuffix(line, []byte{'\n'}) && json.Unmarshal(line, &head) == nil
+	if whole && head.V > entryVersion && head.Seq > 0 {
+		return &VersionError{head.V}
+	}
+	return nil
 }

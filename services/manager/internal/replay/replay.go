@@ -4,6 +4,7 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gestor.local/contract"
@@ -20,7 +21,18 @@ type Report struct {
 	// NoPolicy counts ticks whose policy is no longer in the journal.
 	NoPolicy int `json:"no_policy"`
 	BadLines int `json:"bad_lines"`
+	// Missing counts the numbers that no line bears, from the first line to the last; damaged lines are among them.
+	Missing uint64 `json:"missing"`
+	// Repeated counts the lines whose number is not above that of the line before: they belong to another journal.
+	Repeated uint64 `json:"repeated"`
+	last     uint64 // number of the last line
 }
+
+// Whole says that no line is missing between the first and the last, and none is too many.
+func (r Report) Whole() bool { return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 }
+
+// ErrNothing says that the journal holds no decision that could be made again.
+var ErrNothing = errors.New("there is nothing to replay")
 
 // Difference is a plan that came out otherwise.
 type Difference struct {
@@ -37,6 +49,7 @@ func Run(path string) (Report, error) {
 	report := Report{Different: []Difference{}}
 	policies := map[string]contract.Policy{}
 	stats, err := journal.Scan(path, func(e journal.Entry) error {
+		report.follow(e.Seq)
 		switch {
 		case e.Policy != nil:
 			policies[e.Policy.Hash] = e.Policy.Policy
@@ -51,7 +64,23 @@ func Run(path string) (Report, error) {
 		return nil
 	})
 	report.BadLines = stats.BadLines
+	if err == nil && report.Ticks == 0 {
+		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
+			ErrNothing, path, stats.Entries, report.NoPolicy, stats.BadLines)
+	}
 	return report, err
+}
+
+// follow checks that a line bears the number after that of the line before it.
+func (r *Report) follow(seq uint64) {
+	switch {
+	case r.last > 0 && seq <= r.last:
+		r.Repeated++
+		return
+	case r.last > 0:
+		r.Missing += seq - r.last - 1
+	}
+	r.last = seq
 }
 
 func (r *Report) tick(p contract.Policy, t *journal.Tick) error {
