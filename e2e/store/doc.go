@@ -1,3 +1,3 @@
-// Package store holds tests of the real log service: killed under load, on a full disk, with many connections, and in a
-// virtual machine whose power is cut.
+// Package store holds tests of the real log service: killed under load, on a full disk, with many connections, in
+// little memory, and in a virtual machine whose power is cut.
 package store
