@@ -156,36 +156,42 @@ const (
 	maxLifetimeS = 366 * 24 * 3600
 )
 
-// readEvents gathers the last removals, the images that the selection offers, and the planned ends.
+// readEvents gathers the last removals, and from the starts the images that the selection offers and the planned ends.
 func (p *present) readEvents(ctx context.Context, from scanner) error {
 	seen := 0
-	images := map[string]bool{}
-	f := contract.Filter{Kinds: []contract.Kind{contract.KindDecision, contract.KindLaunch}}
-	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack || len(p.Recent) >= recentDecisions && p.At.Sub(r.Time) > alertWindow {
+	err := from.Scan(ctx, contract.Filter{Kinds: []contract.Kind{contract.KindDecision}}, query.Newest, func(r contract.Record) error {
+		if seen++; seen > lookBack || len(p.Recent) >= recentDecisions {
 			return query.ErrStop
 		}
-		switch b := r.Body.(type) {
-		case contract.DecisionBody:
-			if b.Verdict == contract.VerdictRemove && len(p.Recent) < recentDecisions {
-				p.Recent = append(p.Recent, decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick, HostID: r.Host})
-			}
-		case contract.LaunchBody:
-			if b.Image != "" && len(images) < maxImages {
-				images[chart.ShortImage(b.Image)] = true
-			}
-			if b.Outcome == contract.LaunchStarted && b.LifetimeS > 0 && b.LifetimeS < maxLifetimeS {
-				p.ends[b.Container] = r.Time.Add(time.Duration(b.LifetimeS) * time.Second) //nolint:gosec // bounded
-			}
+		if b, ok := r.Body.(contract.DecisionBody); ok && b.Verdict == contract.VerdictRemove {
+			p.Recent = append(p.Recent, decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick, HostID: r.Host})
 		}
 		return nil
 	})
-	for image := range images {
-		if image != "" {
-			p.Images = append(p.Images, image)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+
+	seen = 0
+	f := contract.Filter{Kinds: []contract.Kind{contract.KindLaunch}, Since: p.At.Add(-alertWindow)}
+	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
+		if seen++; seen > lookBack {
+			return query.ErrStop
+		}
+		if b, ok := r.Body.(contract.LaunchBody); ok {
+			p.noteStart(r, b)
+		}
+		return nil
+	})
+}
+
+func (p *present) noteStart(r contract.Record, b contract.LaunchBody) {
+	if image := chart.ShortImage(b.Image); image != "" && len(p.Images) < maxImages && !slices.Contains(p.Images, image) {
+		p.Images = append(p.Images, image)
+	}
+	if b.Outcome == contract.LaunchStarted && b.LifetimeS > 0 && b.LifetimeS < maxLifetimeS {
+		p.ends[b.Container] = r.Time.Add(time.Duration(b.LifetimeS) * time.Second) //nolint:gosec // bounded
+	}
 }
 
 // finish orders the table (class, then rank, the unranked last), says what awaits each container, and offers its image.
