@@ -9,16 +9,15 @@ import (
 	"os"
 	"time"
 
+	"gestor.local/contract"
+	"gestor.local/logs/internal/listener"
+	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/store"
+	"gestor.local/logs/internal/web"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
-	"golang.org/x/net/netutil"
-
-	"gestor.local/contract"
-	"gestor.local/logs/internal/query"
-	"gestor.local/logs/internal/store"
-	"gestor.local/logs/internal/web"
 )
 
 // The parts and who calls whom:
@@ -37,8 +36,10 @@ const (
 	idleTimeout   = 60 * time.Second
 	stopTimeout   = 10 * time.Second
 	maxHeader     = 16 << 10
-	// maxConnections bounds what idle connections may take: some 16 KiB each. Others wait to be accepted.
+	// maxConnections bounds what connections may take: some 16 KiB each. One client has at most half of them, so that it
+	// takes several to fill all.
 	maxConnections = 1024
+	maxOfOneClient = maxConnections / 2
 )
 
 // errStorage is a failure of the disk: exit code 5.
@@ -54,19 +55,19 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStorage, err)
 	}
-	listener, err := net.Listen("tcp", cfg.Addr)
+	tcp, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		records.Close() // nothing was written
 		return fmt.Errorf("listen: %w (choose another GESTOR_ADDR)", err)
 	}
 	closing := make(chan struct{})
-	listener = netutil.LimitListener(listener, maxConnections)
-	handler, err := newHandler(cfg, log, records, closing)
+	connections := listener.New(tcp, maxConnections, maxOfOneClient)
+	handler, err := newHandler(cfg, log, records, connections, closing)
 	if err != nil {
 		return err
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: writeTimeout,
+		Handler: connections.Handler(handler), ConnContext: connections.Context, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
 	server.RegisterOnShutdown(func() { close(closing) })
@@ -81,11 +82,11 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 			log.Warn().Err(err).Str("setting", name).Msg("nobody holds this token until the file can be read: check its owner and mode")
 		}
 	}
-	log.Info().Str("addr", listener.Addr().String()).Str("data", cfg.Data).Uint64("head", records.Head()).Msg("serving")
+	log.Info().Str("addr", connections.Addr().String()).Str("data", cfg.Data).Uint64("head", records.Head()).Msg("serving")
 	if ready != nil {
-		ready(listener.Addr())
+		ready(connections.Addr())
 	}
-	err = supervise(ctx, server, listener, records)
+	err = supervise(ctx, server, connections, records)
 	if closeErr := records.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("%w: close: %w", errStorage, closeErr)
 	}
@@ -103,10 +104,10 @@ func readable(file string) error {
 }
 
 // supervise runs the server until it, the store or the context ends.
-func supervise(ctx context.Context, server *http.Server, listener net.Listener, records *store.Store) error {
+func supervise(ctx context.Context, server *http.Server, connections net.Listener, records *store.Store) error {
 	var group run.Group
 	group.Add(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(connections); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
@@ -131,13 +132,13 @@ func supervise(ctx context.Context, server *http.Server, listener net.Listener, 
 	return group.Run()
 }
 
-func newHandler(cfg config, log zerolog.Logger, records *store.Store, closing <-chan struct{}) (http.Handler, error) {
+func newHandler(cfg config, log zerolog.Logger, records *store.Store, connections *listener.Listener, closing <-chan struct{}) (http.Handler, error) {
 	spec, err := openAPI()
 	if err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), connections.Metrics())
 	return web.New(web.Deps{
 		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: contract.Version,
 		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, SuiteToken: cfg.SuiteToken, Hosts: cfg.Hosts, Closing: closing,

@@ -1,17 +1,11 @@
 package web
 
 import (
-	"bytes"
-	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/semaphore"
@@ -26,9 +20,10 @@ import (
 type ingest struct {
 	Deps
 	parsers sync.Pool           // of *line.Parser
-	bodies  sync.Pool           // of *bytes.Buffer
+	bodies  sync.Pool           // of *[]byte
 	batches sync.Pool           // of *batch
-	room    *semaphore.Weighted // of bodies
+	room    *room               // of bodies
+	inner   *room               // of those that the suite's own services send
 	work    *semaphore.Weighted // of bodies whose records are in memory too
 	answers *answers
 }
@@ -36,16 +31,18 @@ type ingest struct {
 // Bounds of what is in memory at once, so that many large bodies wait for each other. Parsed, a body takes three times its
 // size more; but only one that has arrived whole is parsed, so that a slow client does not keep others from it.
 const (
-	bodiesInMemory = 4 * contract.MaxBodyBytes
+	bodiesInMemory = 3*contract.MaxBodyBytes + 3
+	bodiesOfOne    = bodiesInMemory / 2 // client
+	bodiesOfSuite  = contract.MaxBodyBytes + 1
 	bodiesParsed   = 2 * contract.MaxBodyBytes
 )
 
 func newIngest(d Deps) *ingest {
 	return &ingest{
 		Deps: d, answers: newAnswers(d.Query.Now),
-		room: semaphore.NewWeighted(bodiesInMemory), work: semaphore.NewWeighted(bodiesParsed),
+		room: newRoom(bodiesInMemory, bodiesOfOne), inner: newRoom(bodiesOfSuite, bodiesOfSuite), work: semaphore.NewWeighted(bodiesParsed),
 		parsers: sync.Pool{New: func() any { return line.NewParser() }},
-		bodies:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		bodies:  sync.Pool{New: func() any { return new([]byte) }},
 		batches: sync.Pool{New: func() any { return new(batch) }},
 	}
 }
@@ -74,45 +71,25 @@ func (in *ingest) post(c *gin.Context) {
 	})
 }
 
-// receive calls do with the whole body when there is room for it, unless its Idempotency-Key was answered before.
+// receive calls do with the whole body, unless its Idempotency-Key was answered before.
 func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
-	size := bodySize(c.Request)
-	if !in.enter(c, size) {
-		return
-	}
-	defer in.room.Release(size)
-	buf := in.bodies.Get().(*bytes.Buffer)
+	a := in.arrive(c)
+	defer a.end()
+	buf := in.bodies.Get().(*[]byte)
 	defer in.reuse(buf)
-	body, ok := in.body(c, buf)
+	body, ok := in.body(c, a, (*buf)[:0])
+	*buf = body
 	if !ok {
 		return
 	}
-	size = int64(len(body))
+
+	size := int64(len(body))
 	if in.work.Acquire(c.Request.Context(), size) != nil {
 		c.Abort()
 		return
 	}
 	defer in.work.Release(size)
 	in.idempotent(c, body, func() { do(body) })
-}
-
-// roomWait is how long a body waits for room. Uploads that trickle hold it for up to the time limit of a body: others are
-// told to come back instead of being held too, and a producer's spool does.
-const roomWait = 2 * time.Second
-
-// enter takes room for a body; false when the request has ended instead.
-func (in *ingest) enter(c *gin.Context, size int64) bool {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), roomWait)
-	defer cancel()
-	switch {
-	case in.room.Acquire(ctx, size) == nil:
-		return true
-	case c.Request.Context().Err() != nil:
-		c.Abort() // the client has gone
-	default:
-		retryLater(c, http.StatusTooManyRequests, 1, "other requests' bodies take all the room: try again")
-	}
-	return false
 }
 
 // store appends a parsed batch and answers.
@@ -186,63 +163,12 @@ func acceptable(c *gin.Context, types ...string) bool {
 	return false
 }
 
-// bodySize is what a body may take in memory.
-func bodySize(r *http.Request) int64 {
-	if r.ContentLength < 0 || r.Header.Get("Content-Encoding") != "" {
-		return contract.MaxBodyBytes
-	}
-	return min(r.ContentLength, contract.MaxBodyBytes)
-}
-
-var errTooLarge = errors.New("too large")
-
 // largestKept bounds the memory that is kept for the next body: a large one is rare.
 const largestKept = 512 << 10
 
 // reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps.
-func (in *ingest) reuse(buf *bytes.Buffer) {
-	if buf.Cap() <= largestKept {
-		buf.Reset()
+func (in *ingest) reuse(buf *[]byte) {
+	if cap(*buf) <= largestKept {
 		in.bodies.Put(buf)
 	}
-}
-
-// body reads the whole body into buf, unzipped, within the limits.
-func (in *ingest) body(c *gin.Context, buf *bytes.Buffer) ([]byte, bool) {
-	var src io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, contract.MaxBodyBytes)
-	switch encoding := c.GetHeader("Content-Encoding"); strings.ToLower(encoding) { // RFC 9110, section 8.4.1
-	case "", "identity":
-	case "gzip":
-		unzipped, err := gzip.NewReader(src)
-		if err != nil {
-			fail(c, http.StatusBadRequest, "the body is not gzip: "+err.Error())
-			return nil, false
-		}
-		src = unzipped
-	default:
-		fail(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken: send gzip or none", encoding))
-		return nil, false
-	}
-	err := readLimited(buf, src, c.Request.ContentLength)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case err == nil:
-		return buf.Bytes(), true
-	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
-		fail(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: send smaller batches", contract.MaxBodyBytes))
-	default:
-		fail(c, http.StatusBadRequest, "the body could not be read: "+err.Error())
-	}
-	return nil, false
-}
-
-func readLimited(buf *bytes.Buffer, src io.Reader, announced int64) error {
-	if announced > 0 && announced <= contract.MaxBodyBytes {
-		buf.Grow(int(announced) + bytes.MinRead)
-	}
-	n, err := buf.ReadFrom(io.LimitReader(src, contract.MaxBodyBytes+1))
-	if err == nil && n > contract.MaxBodyBytes {
-		err = errTooLarge
-	}
-	return err
 }

@@ -6,10 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"testing/synctest"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/semaphore"
 
 	"gestor.local/contract"
 
@@ -59,30 +57,6 @@ func TestTheServicesEndEndsAStreamsContext(t *testing.T) {
 	if !errors.Is(context.Cause(ctx), errClosing) {
 		t.Error(context.Cause(ctx))
 	}
-}
-
-// Uploads that never end hold the room for bodies: others are told to come back, and one that has gone is told nothing.
-func TestABodyWithoutRoomIsToldToComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		in := &ingest{room: semaphore.NewWeighted(1)}
-		if !in.room.TryAcquire(1) {
-			t.Fatal("no room")
-		}
-		c, w := aRequest(t.Context(), http.MethodPost, contract.PathRecords)
-		c.Request.ContentLength = 1
-		in.receive(c, func([]byte) { t.Error("it was let in") })
-		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		c, w = aRequest(gone, http.MethodPost, contract.PathRecords)
-		c.Request.ContentLength = 1
-		in.receive(c, func([]byte) { t.Error("it was let in") })
-		if w.Body.Len() > 0 {
-			t.Errorf("who has gone: %d %s", w.Code, w.Body)
-		}
-	})
 }
 
 func TestGzipIsRefusedInEverySpelling(t *testing.T) {
