@@ -234,7 +234,7 @@ func TestACopyTakenWhileRunningRestoresWithoutLoss(t *testing.T) {
 func restore(t *testing.T, stateFirst bool, sent int) (failure string) {
 	service := &shiptest.Service{}
 	s := open(t, t.TempDir(), service)
-	position, before := uint64(0), uint64(0)
+	var position, before uint64
 	live := func(part int) {
 		for range 3 {
 			position++
