@@ -265,3 +265,21 @@ func (w *world) wantAtMost(op string, most int, window time.Duration) {
 		}
 	}
 }
+
+// What the start has to tell (a torn end that was cut off, for one) waits for room like every other event.
+func TestTheFirstRecordsWaitForRoomInTheSpool(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.options.First = []contract.Record{contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "torn_tail", Level: "warn"})}
+		w.spool.fill(errors.New("spool is full"))
+		err := w.runWith(35*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.spool.fill(nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if events := w.spool.events(); len(events) == 0 || events[0] != "torn_tail" || count(events, "torn_tail") != 1 {
+			t.Errorf("events %v, want the torn tail first and once", events)
+		}
+	})
+}
