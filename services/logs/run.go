@@ -9,15 +9,17 @@ import (
 	"os"
 	"time"
 
-	"gestor.local/contract"
-	"gestor.local/logs/internal/listener"
-	"gestor.local/logs/internal/query"
-	"gestor.local/logs/internal/store"
-	"gestor.local/logs/internal/web"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/listener"
+	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/store"
+	"gestor.local/logs/internal/web"
 )
 
 // The parts and who calls whom:
