@@ -134,6 +134,15 @@ type ContainerBody struct {
 	Cmdline string `json:"cmdline,omitempty"`
 }
 
+// WhyHeld says why nothing of the tick's plan is carried out, "" when it is. Records of before the field Held tell the gates
+// and the mode alone.
+func (b HostBody) WhyHeld() string {
+	if len(b.Gates) > 0 {
+		return b.Gates[0]
+	}
+	return whyHeld(b.Held, b.Mode)
+}
+
 // DecisionBody is the verdict on one container and why.
 type DecisionBody struct {
 	Subject
@@ -154,6 +163,20 @@ type DecisionBody struct {
 	Measures    *Measures  `json:"measures,omitempty"`
 	AgeUS       uint64     `json:"age_us,omitempty"`
 	DataAgeUS   uint64     `json:"data_age_us"`
+}
+
+// WhyHeld says why the verdict is only shown, "" when it is carried out, also of a record of before the field Held.
+func (b DecisionBody) WhyHeld() string { return whyHeld(b.Held, b.Mode) }
+
+func whyHeld(held string, mode Mode) string {
+	switch {
+	case held != "":
+		return held
+	case mode == ModeObserve || mode == ModeShadow:
+		return string(mode)
+	default:
+		return ""
+	}
 }
 
 // Why a plan is not carried out, beside the names of the gates.
@@ -188,6 +211,11 @@ type ActionBody struct {
 func (b ActionBody) Removed() bool {
 	ended := b.Phase == PhaseOutcome && (b.Outcome == OutcomeDone || b.Outcome == OutcomeAlreadyStopped)
 	return ended && (b.Removes || b.Action == ActionRemove)
+}
+
+// Gone says that the container is not on the host any more, by whomever: Gestor removed it, or it was found gone.
+func (b ActionBody) Gone() bool {
+	return b.Removed() || b.Phase == PhaseOutcome && b.Outcome == OutcomeAlreadyGone
 }
 
 // Phases of an action.

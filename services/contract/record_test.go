@@ -108,5 +108,32 @@ func TestRemovedIsTheEndOfAContainerByOurHand(t *testing.T) {
 		if got := tt.body.Removed(); got != tt.want {
 			t.Errorf("%s: %t", tt.name, got)
 		}
+		if got := tt.body.Gone(); got != (tt.want || tt.body.Outcome == OutcomeAlreadyGone) {
+			t.Errorf("%s: gone %t", tt.name, got)
+		}
+	}
+}
+
+func TestAPlanIsHeldByAGateAReasonOrItsMode(t *testing.T) {
+	tests := []struct {
+		host HostBody
+		want string
+	}{
+		{HostBody{Mode: ModeEnforce}, ""},
+		{HostBody{}, ""}, // of a producer that knows no modes
+		{HostBody{Mode: ModeShadow}, HeldShadow},
+		{HostBody{Mode: ModeObserve}, HeldObserve},
+		{HostBody{Mode: ModeEnforce, Held: HeldSurprise}, HeldSurprise},
+		{HostBody{Mode: ModeObserve, Held: "stale", Gates: []string{"stale", "journal"}}, "stale"},
+		{HostBody{Mode: ModeEnforce, Gates: []string{"stale"}}, "stale"}, // of before the field
+	}
+	for _, tt := range tests {
+		if got := tt.host.WhyHeld(); got != tt.want {
+			t.Errorf("%+v: %q", tt.host, got)
+		}
+		decision := DecisionBody{Mode: tt.host.Mode, Held: tt.host.Held}
+		if got := decision.WhyHeld(); got != tt.want && len(tt.host.Gates) == 0 {
+			t.Errorf("%+v: %q", decision, got)
+		}
 	}
 }

@@ -83,7 +83,7 @@ func (p *population) frame(f *frame) {
 // round sums up a tick's plan for the selected classes.
 func (p *population) round(f *frame) round {
 	r := round{roundKey: roundKey{f.key.boot, f.key.tick}}
-	acts := Acts(*f.host)
+	acts := f.host.WhyHeld() == ""
 	for _, c := range f.host.Classes {
 		if c.Class == contract.ClassUnknown || !p.q.wants(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
 			continue

@@ -131,7 +131,7 @@ func (s *story) add(r contract.Record) {
 			s.Decision = &decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick}
 		}
 		text := b.Verdict + ": " + b.Text
-		if why := (decisionRow{DecisionBody: b}).NotDone(); why != "" && b.Verdict == contract.VerdictRemove {
+		if why := b.WhyHeld(); why != "" && b.Verdict == contract.VerdictRemove {
 			text += " (not carried out: " + why + ")"
 		}
 		s.note(r, text)
@@ -143,7 +143,7 @@ func (s *story) add(r contract.Record) {
 			switch {
 			case b.Removed():
 				s.Removed = r.Time
-			case b.Outcome == contract.OutcomeAlreadyGone:
+			case b.Gone():
 				s.Ended = r.Time
 			}
 		}

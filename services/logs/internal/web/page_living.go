@@ -88,7 +88,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 		e, acted := t.ends[b.Container]
 		planned, ending := ends[b.Container]
 		switch {
-		case acted && e.gone():
+		case acted && e.Gone():
 			later(e.at)
 		case ending && planned.After(seen.Time) && !planned.After(now):
 			later(planned)
@@ -101,7 +101,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 		b, _ := r.Body.(contract.LaunchBody)
 		planned, ending := ends[id]
 		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id })
-		if known || r.Time.Before(seen.Time) || t.ends[id].gone() {
+		if known || r.Time.Before(seen.Time) || t.ends[id].Gone() {
 			continue
 		}
 		later(r.Time)
@@ -142,7 +142,7 @@ func (t *ticks) row(b contract.ContainerBody, e end) rowNow {
 		r.standing, r.Error = standsFailed, e.Error
 	case b.Reason == contract.ReasonLeaving:
 		r.standing = standsLeaves
-	case b.Verdict == contract.VerdictRemove && t.acts() && t.decided[b.Container].Held == "" && e.Outcome != contract.OutcomeRefused:
+	case b.Verdict == contract.VerdictRemove && t.acts() && t.decided[b.Container].WhyHeld() == "" && e.Outcome != contract.OutcomeRefused:
 		r.standing = standsLeaves
 	case b.Verdict == contract.VerdictRemove:
 		r.standing = standsShown

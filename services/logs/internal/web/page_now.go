@@ -50,18 +50,6 @@ type decisionRow struct {
 	HostID string
 }
 
-// NotDone says why the removal was only shown, "" when it was carried out.
-func (d decisionRow) NotDone() string {
-	switch {
-	case d.Held != "":
-		return d.Held
-	case d.Mode == contract.ModeObserve || d.Mode == contract.ModeShadow:
-		return string(d.Mode)
-	default:
-		return ""
-	}
-}
-
 // Bounds of what the page reads beside the charts.
 const (
 	recentDecisions = 12

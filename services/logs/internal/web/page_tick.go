@@ -8,7 +8,6 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/chart"
 	"gestor.local/logs/internal/query"
 )
 
@@ -68,11 +67,6 @@ type ticks struct {
 type end struct {
 	contract.ActionBody
 	at time.Time
-}
-
-// gone says whether the container is not on the host any more, by whomever.
-func (e end) gone() bool {
-	return e.Removed() || e.Phase == contract.PhaseOutcome && e.Outcome == contract.OutcomeAlreadyGone
 }
 
 // failed says whether the action was tried and did not do it.
@@ -167,7 +161,7 @@ func (t *ticks) note(r contract.Record) {
 
 // acts says whether the newest tick's removals are carried out.
 func (t *ticks) acts() bool {
-	return t.newest != nil && t.newest.Host != nil && chart.Acts(*t.newest.Host) && !t.shown[t.newest.number]
+	return t.newest != nil && t.newest.Host != nil && t.newest.Host.WhyHeld() == "" && !t.shown[t.newest.number]
 }
 
 // hostNow is a host that records are of.
