@@ -271,6 +271,22 @@ func TestRotationLosesNothingThatIsOpen(t *testing.T) {
 	}
 }
 
+func TestAThrottleEndsWithItsContainer(t *testing.T) {
+	for outcome, over := range map[string]bool{
+		contract.OutcomeDone: true, contract.OutcomeAlreadyStopped: true, contract.OutcomeAlreadyGone: true,
+		contract.OutcomeRefused: false, contract.OutcomeFailed: false, contract.OutcomeUnknown: false,
+	} {
+		j, _ := open(t, t.TempDir(), Options{})
+		throttle := intent("t", "c")
+		throttle.Action, throttle.Undo = contract.ActionThrottle, &Undo{CPUQuota: 50_000, CPUPeriod: 100_000}
+		wrote(t)(j.Intent(throttle, intent("r", "c")))
+		wrote(t)(j.Outcome(Outcome{ActionID: "t", Outcome: contract.OutcomeDone}, Outcome{ActionID: "r", Outcome: outcome}))
+		if _, r := reopen(t, j); (len(r.Throttled) == 0) != over {
+			t.Errorf("removal %s: %+v", outcome, r.Throttled)
+		}
+	}
+}
+
 func TestEverySegmentCanBeReplayedAlone(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 3000})
 	for n := range uint64(30) {

@@ -76,11 +76,13 @@ func (s *state) end(o Outcome) {
 		return
 	}
 	delete(s.open, o.ActionID)
-	ended := o.Outcome == contract.OutcomeDone || o.Outcome == contract.OutcomeAlreadyGone
+
+	done := o.Outcome == contract.OutcomeDone
+	gone := contract.ActionBody{Action: h.intent.Action, Phase: contract.PhaseOutcome, Outcome: o.Outcome}.Gone()
 	switch {
-	case h.intent.Action == contract.ActionThrottle && o.Outcome == contract.OutcomeDone:
+	case h.intent.Action == contract.ActionThrottle && done:
 		s.throttled[h.intent.Container] = h
-	case h.intent.Action == contract.ActionUnthrottle && ended, h.intent.Action == contract.ActionRemove && ended:
+	case h.intent.Action == contract.ActionUnthrottle && done, gone:
 		delete(s.throttled, h.intent.Container)
 	}
 }
