@@ -98,7 +98,8 @@ func FromRecord(r contract.Record) (p Process, ok bool) {
 			Timestamp: Stamp{r.Time},
 		}, true
 	case contract.ActionBody:
-		if b.Phase != contract.PhaseOutcome || b.Outcome != contract.OutcomeDone || b.Action == contract.ActionShadowRemove {
+		done := b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeDone && b.Action != contract.ActionShadowRemove
+		if !done && !b.Removed() {
 			return p, false
 		}
 		return Process{ContainerID: b.Container, Name: b.Name, Action: b.Action, Timestamp: Stamp{r.Time}}, true

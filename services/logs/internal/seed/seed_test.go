@@ -31,6 +31,7 @@ func TestOnlyWhatHappenedIsAnAction(t *testing.T) {
 		want     string // "none": no element
 	}{
 		"done":         {body: action(contract.ActionRemove, contract.OutcomeDone), want: "remove"},
+		"had stopped":  {body: action(contract.ActionRemove, contract.OutcomeAlreadyStopped), want: "remove"},
 		"refused":      {body: action(contract.ActionRemove, contract.OutcomeRefused), want: "none"},
 		"failed":       {body: action(contract.ActionRemove, contract.OutcomeFailed), want: "none"},
 		"unknown":      {body: action(contract.ActionRemove, contract.OutcomeUnknown), want: "none"},
