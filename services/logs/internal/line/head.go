@@ -40,7 +40,7 @@ func ParseHead(b []byte) (h Head, ok bool) {
 	if end < 0 {
 		return h, false
 	}
-	if h.Time, ok = parseStamp(rest[:end]); !ok {
+	if h.Time, ok = ParseTime(rest[:end]); !ok {
 		return h, false
 	}
 	if rest, found = bytes.CutPrefix(rest[end:], []byte(headReceived)); !found {
@@ -56,7 +56,7 @@ func ParseHead(b []byte) (h Head, ok bool) {
 
 // receivedUS is the time of receipt in Unix microseconds, 0 when it is none.
 func (h Head) receivedUS() int64 {
-	t, ok := parseStamp(h.received)
+	t, ok := ParseTime(h.received)
 	if !ok {
 		return 0
 	}

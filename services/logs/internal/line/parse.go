@@ -262,7 +262,7 @@ func (p *Parser) time(t *time.Time) bool {
 		*t = p.stamp.time
 		return true
 	}
-	read, ok := parseStamp(raw[1 : len(raw)-1])
+	read, ok := ParseTime(raw[1 : len(raw)-1])
 	if year := read.UTC().Year(); !ok || read.IsZero() || year < 1 || year > 9999 { // it is stored in UTC
 		return false
 	}

@@ -1,14 +1,73 @@
 package line
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
-// parseStamp reads an RFC 3339 time. What this service writes, in UTC, it reads without the generality that costs most.
-func parseStamp(b []byte) (t time.Time, ok bool) {
+// ParseTime reads an RFC 3339 time, and nothing else: t and z may be in lower case (section 5.6), the point of a fraction is
+// no comma. A leap second, which is at the end of a day of UTC, is the first second of the next: Unix time has none.
+func ParseTime(b []byte) (t time.Time, ok bool) {
 	if t, ok := parseUTC(b); ok {
 		return t, true
 	}
-	err := t.UnmarshalText(b)
-	return t, err == nil
+
+	const date, form = len("2006-01-02"), len("2006-01-02T15:04:05")
+	text := bytes.ToUpper(b)
+	if !isRFC3339(text) {
+		return t, false
+	}
+	leap := string(text[form-2:form]) == "60"
+	if leap {
+		copy(text[form-2:], "59")
+	}
+	if t.UnmarshalText(text) != nil {
+		return t, false
+	}
+	if leap {
+		if utc := t.UTC(); utc.Hour() != 23 || utc.Minute() != 59 {
+			return time.Time{}, false
+		}
+		t = t.Add(time.Second)
+	}
+	return t, true
+}
+
+// isRFC3339 says whether a text has the form of an RFC 3339 time, which package time takes some others for
+// (https://go.dev/issue/54580).
+func isRFC3339(text []byte) bool {
+	rest, ok := cutForm(text, "0000-00-00T00:00:00")
+	if !ok {
+		return false
+	}
+	if len(rest) > 0 && rest[0] == '.' {
+		digits := len(rest[1:]) - len(bytes.TrimLeft(rest[1:], "0123456789"))
+		if digits == 0 {
+			return false
+		}
+		rest = rest[1+digits:]
+	}
+	if string(rest) == "Z" {
+		return true
+	}
+	if len(rest) == 0 || rest[0] != '+' && rest[0] != '-' {
+		return false
+	}
+	end, ok := cutForm(rest[1:], "00:00")
+	return ok && len(end) == 0 && string(rest[1:3]) < "24" && string(rest[4:]) < "60"
+}
+
+// cutForm cuts off what has the given form: 0 stands for a digit.
+func cutForm(text []byte, form string) (rest []byte, ok bool) {
+	if len(text) < len(form) {
+		return nil, false
+	}
+	for i := range len(form) {
+		if c := text[i]; c != form[i] && (form[i] != '0' || c-'0' > 9) {
+			return nil, false
+		}
+	}
+	return text[len(form):], true
 }
 
 // parseUTC reads 2026-11-23T11:40:02Z and 2026-11-23T11:40:02.123456789Z.
@@ -18,10 +77,8 @@ func parseUTC(b []byte) (t time.Time, ok bool) {
 	if n < len(form) || b[n] != 'Z' {
 		return t, false
 	}
-	for i := range len(form) {
-		if c := b[i]; c != form[i] && (form[i] != '0' || c-'0' > 9) {
-			return t, false
-		}
+	if _, ok := cutForm(b, form); !ok {
+		return t, false
 	}
 	nanosecond := 0
 	if n > len(form) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
 )
 
 // Process is one element of the assignment's log. vsz and rss are in KB, the usages in per cent.
@@ -43,8 +45,8 @@ func (s *Stamp) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &text); err != nil || text == "" {
 		return err
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"} {
-		if t, err := time.Parse(layout, text); err == nil {
+	for _, whole := range []string{text, text + "Z", strings.Replace(text, " ", "T", 1) + "Z"} {
+		if t, ok := line.ParseTime([]byte(whole)); ok {
 			s.Time = t.UTC()
 			return nil
 		}

@@ -112,7 +112,7 @@ var (
 )
 
 func parseTime(v string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
+	if t, ok := line.ParseTime([]byte(v)); ok {
 		return t, bounded(t)
 	}
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
