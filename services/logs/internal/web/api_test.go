@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -114,12 +115,29 @@ func (a *api) validate(req *http.Request, w *httptest.ResponseRecorder) {
 	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
 	err = openapi3filter.ValidateResponse(a.t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: w.Code, Header: w.Header(),
-		Body:    io.NopCloser(bytes.NewReader(w.Body.Bytes())),
+		Body:    io.NopCloser(bytes.NewReader(unpacked(a.t, w))),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	})
 	if err != nil {
 		a.t.Errorf("%s %s: the answer is outside the contract: %v\n%s", req.Method, req.URL, err, w.Body)
 	}
+}
+
+// unpacked is an answer's body as the client reads it.
+func unpacked(t testing.TB, w *httptest.ResponseRecorder) []byte {
+	t.Helper()
+	if w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() == 0 {
+		return w.Body.Bytes()
+	}
+	z, err := gzip.NewReader(bytes.NewReader(w.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 func (a *api) get(target string, header ...string) *httptest.ResponseRecorder {

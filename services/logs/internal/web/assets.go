@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -159,38 +158,4 @@ func (a *assets) serve(c *gin.Context) {
 		body = one.packed
 	}
 	c.Data(http.StatusOK, one.media, body)
-}
-
-func acceptsGzip(c *gin.Context) bool {
-	for part := range strings.SplitSeq(c.GetHeader("Accept-Encoding"), ",") {
-		coding, weight, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			return !refused(weight)
-		}
-	}
-	return false
-}
-
-// refused says whether a weight is 0, in any of its spellings: q=0, q=0.0 (RFC 9110, section 12.4.2).
-func refused(weight string) bool {
-	name, value, _ := strings.Cut(weight, "=")
-	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
-}
-
-// answerPacked is answer with compression for those who take it.
-func answerPacked(c *gin.Context, media string, body []byte) {
-	c.Header("Vary", "Accept-Encoding")
-	if !acceptsGzip(c) || len(body) < 1024 {
-		answer(c, media, body)
-		return
-	}
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(body); err != nil || z.Close() != nil {
-		answer(c, media, body)
-		return
-	}
-	c.Header("Content-Encoding", "gzip")
-	answer(c, media, b.Bytes())
 }

@@ -119,7 +119,7 @@ func (h charts) json(c *gin.Context, m chart.Model, r request) {
 		fail(c, http.StatusInternalServerError, fmt.Sprintf("write chart %s: %v", m.Name, err))
 		return
 	}
-	answerPacked(c, contract.MediaJSON, append(body, '\n'))
+	answer(c, contract.MediaJSON, append(body, '\n'))
 }
 
 func (h charts) png(c *gin.Context, m chart.Model, r request) {
@@ -158,7 +158,7 @@ func (h charts) page(c *gin.Context, m chart.Model, r request) {
 		return
 	}
 	c.Header("Content-Security-Policy", policyOfPages)
-	answerPacked(c, mediaHTML, body)
+	answer(c, mediaHTML, body)
 }
 
 const mediaHTML = "text/html; charset=utf-8"

@@ -80,7 +80,7 @@ func (h lifePage) story(c *gin.Context) {
 		return
 	}
 	c.Header("Content-Security-Policy", policyOfPages)
-	answerPacked(c, mediaHTML, b.Bytes())
+	answer(c, mediaHTML, b.Bytes())
 }
 
 func isID(id string) bool {

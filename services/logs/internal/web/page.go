@@ -60,5 +60,5 @@ func (h page) render(c *gin.Context, name string) {
 		return
 	}
 	c.Header("Content-Security-Policy", policyOfPages)
-	answerPacked(c, mediaHTML, b.Bytes())
+	answer(c, mediaHTML, b.Bytes())
 }

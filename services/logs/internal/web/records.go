@@ -3,8 +3,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -131,30 +129,6 @@ func (r records) page(c *gin.Context, q query.Query, asked url.Values, limit int
 	}
 	body.WriteString("}\n")
 	answer(c, contract.MediaJSON, body.Bytes())
-}
-
-// answer writes a body with a strong ETag, or 304 when the client has it already.
-func answer(c *gin.Context, media string, body []byte) {
-	sum := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	c.Header("ETag", tag)
-	for known := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
-		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
-			c.Status(http.StatusNotModified)
-			return
-		}
-	}
-	c.Data(http.StatusOK, media, body)
-}
-
-// answerJSON is answer for a value.
-func answerJSON(c *gin.Context, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		fail(c, http.StatusInternalServerError, err.Error())
-		return
-	}
-	answer(c, contract.MediaJSON, append(body, '\n'))
 }
 
 // one answers a single record with links to what it belongs to.

@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -84,5 +85,45 @@ func TestStreamsEndWithTheService(t *testing.T) {
 		if w := a.get("/v1/records?format=" + format); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: %d %s", format, w.Code, w.Body)
 		}
+	}
+}
+
+// Every form of an answer is packed for those who take it, and is the same then; a problem never is.
+func TestAnswersArePacked(t *testing.T) {
+	a := newAPI(t)
+	var body strings.Builder
+	for i := range 60 {
+		body.WriteString(bodyLine(t, i+1, start, contract.ContainerBody{
+			Subject: contract.Subject{Container: strings.Repeat("ab", 10) + strconv.Itoa(i), Class: contract.ClassLow}, Owned: true, Measured: true,
+		}))
+	}
+	if code, _ := a.post("/v1/records", body.String()); code != 200 {
+		t.Fatal(code)
+	}
+	const day = "since=2026-11-23T00:00:00Z&until=2026-11-24T00:00:00Z"
+	for _, target := range []string{
+		"/v1/records", "/v1/records?format=ndjson", "/v1/records?format=csv", "/v1/containers?" + day,
+		"/v1/stats?metric=ram_kb&by=container&step=1h&" + day,
+	} {
+		plain, packed := a.get(target), a.get(target, "Accept-Encoding", "gzip, br")
+		if packed.Header().Get("Content-Encoding") != "gzip" || packed.Header().Get("Vary") != "Accept-Encoding" || plain.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: %v", target, packed.Header())
+			continue
+		}
+		if got := unpacked(t, packed); string(got) != plain.Body.String() || packed.Body.Len() >= plain.Body.Len() {
+			t.Errorf("%s: %d bytes packed in %d, want %d", target, len(got), packed.Body.Len(), plain.Body.Len())
+		}
+		if tag := packed.Header().Get("ETag"); tag != "" {
+			if again := a.get(target, "Accept-Encoding", "gzip", "If-None-Match", tag); again.Code != 304 || tag == plain.Header().Get("ETag") {
+				t.Errorf("%s: %d for %s, plain %s", target, again.Code, tag, plain.Header().Get("ETag"))
+			}
+		}
+	}
+	if w := a.get("/v1/records?limit=x", "Accept-Encoding", "gzip"); w.Code != 400 || w.Header().Get("Content-Encoding") != "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	close(a.closing)
+	if w := a.get("/v1/records?format=ndjson", "Accept-Encoding", "gzip"); w.Code != 503 || w.Header().Get("Content-Encoding") != "" {
+		t.Errorf("%d %v", w.Code, w.Header())
 	}
 }

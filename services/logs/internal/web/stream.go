@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/gzip"
 
 	"gestor.local/contract"
 
@@ -26,7 +27,8 @@ type outlet struct {
 	c       *gin.Context
 	control *http.ResponseController
 	buf     bytes.Buffer
-	sent    time.Time // when it was last flushed
+	sent    time.Time    // when it was last flushed
+	packer  *gzip.Writer // nil: it goes out as it is
 }
 
 func newOutlet(c *gin.Context, media string) *outlet {
@@ -35,12 +37,47 @@ func newOutlet(c *gin.Context, media string) *outlet {
 	return &outlet{c: c, control: http.NewResponseController(c.Writer)}
 }
 
+// packedOutlet is newOutlet for a client that may take it packed. The header that says so is set with the first bytes: until then
+// the answer may be a problem, which is not packed.
+func packedOutlet(c *gin.Context, media string) *outlet {
+	o := newOutlet(c, media)
+	c.Header("Vary", "Accept-Encoding")
+	if acceptsGzip(c) {
+		o.packer = newPacker(c.Writer)
+	}
+	return o
+}
+
+// end sends what is left. Without it a packed stream is broken off.
+func (o *outlet) end() error {
+	if o.packer == nil {
+		return o.flush()
+	}
+	if err := o.flush(); err != nil {
+		return err
+	}
+	return o.packer.Close()
+}
+
+// write passes on what is buffered, packed so that the client can unpack all of it now.
+func (o *outlet) write() error {
+	if o.packer == nil {
+		_, err := o.c.Writer.Write(o.buf.Bytes())
+		return err
+	}
+	o.c.Header("Content-Encoding", "gzip")
+	if _, err := o.packer.Write(o.buf.Bytes()); err != nil {
+		return err
+	}
+	return o.packer.Flush()
+}
+
 // flush sends what is buffered.
 func (o *outlet) flush() error {
 	if err := o.control.SetWriteDeadline(time.Now().Add(slowest)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if _, err := o.c.Writer.Write(o.buf.Bytes()); err != nil {
+	if err := o.write(); err != nil {
 		return err
 	}
 	o.buf.Reset()
@@ -100,7 +137,7 @@ func (r records) stream(c *gin.Context, q query.Query, format string, limit int,
 	if format == "csv" {
 		media = contract.MediaCSV + "; charset=utf-8; header=present"
 	}
-	out := newOutlet(c, media)
+	out := packedOutlet(c, media)
 	write := out.ndjson(fields)
 	if format == "csv" {
 		write = out.csv(fields)
@@ -112,7 +149,7 @@ func (r records) stream(c *gin.Context, q query.Query, format string, limit int,
 		return out.flushLarge()
 	}))
 	if err == nil {
-		err = out.flush()
+		err = out.end()
 	}
 	switch {
 	case err == nil:

@@ -24,8 +24,8 @@ const (
 	heartbeat = 15 * time.Second
 	// tailPace bounds how often one tail looks: a commit every millisecond must not make 64 tails read 1000 times a second.
 	tailPace = 100 * time.Millisecond
-	// maxBehind is how far a slow reader may fall behind before it is moved ahead and told what it missed.
-	maxBehind = 100_000
+	// tailPart is how many numbers a tail looks at between two looks at what retention has deleted.
+	tailPart = 10_000
 )
 
 func newTail(d Deps) *tail { return &tail{Deps: d, seats: make(chan struct{}, maxTails)} }
@@ -57,7 +57,7 @@ func (t *tail) get(c *gin.Context) {
 	s := &tailStream{outlet: newOutlet(c, media), query: t.Query, filter: filter, sse: format == "sse", after: after}
 	ctx, cancel := t.untilClosing(c.Request.Context())
 	defer cancel()
-	if resumed {
+	if s.began = resumed; resumed {
 		s.gapBefore(t.Store.Oldest())
 	}
 	t.run(ctx, s)
@@ -94,10 +94,7 @@ func (t *tail) run(ctx context.Context, s *tailStream) {
 		return
 	}
 	for {
-		if head := t.Query.Head(); head > maxBehind && s.after > 0 && s.after < head-maxBehind {
-			s.gap(s.after+1, head-maxBehind)
-		}
-		if err := s.send(ctx); err != nil {
+		if err := t.catchUp(ctx, s); err != nil {
 			return // the client has gone or is too slow: it resumes with Last-Event-ID
 		}
 		select {
@@ -118,6 +115,30 @@ func (t *tail) run(ctx context.Context, s *tailStream) {
 	}
 }
 
+// catchUp sends what was stored since the last time, however much that is, part by part: what retention deletes meanwhile
+// is told as a gap.
+func (t *tail) catchUp(ctx context.Context, s *tailStream) error {
+	for {
+		if s.began {
+			s.gapBefore(t.Store.Oldest())
+		}
+		s.began = true
+		head := t.Query.Head()
+		if head <= s.after {
+			return s.flushAny()
+		}
+		if err := s.send(ctx, min(head, s.after+tailPart)); err != nil {
+			return err
+		}
+		s.gapWithin(t.Store.Oldest())
+		if time.Since(s.sent) >= heartbeat { // much was read and nothing of it matches
+			if err := s.ping(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // tailStream is one open tail.
 type tailStream struct {
 	*outlet
@@ -125,16 +146,16 @@ type tailStream struct {
 	filter contract.Filter
 	sse    bool
 	after  uint64 // everything up to here was sent or did not match
+	shown  uint64 // the last number that was sent, or the one before the part that was sent last
+	began  bool   // the client knows of what is before, so that it is told what is missing
 }
 
-// send writes what was stored since the last time.
-func (s *tailStream) send(ctx context.Context) error {
-	head := s.query.Head()
-	if head <= s.after {
-		return nil
-	}
-	q := query.Query{Filter: s.filter, After: s.after, Before: head + 1}
+// send writes the records up to a number.
+func (s *tailStream) send(ctx context.Context, upTo uint64) error {
+	s.shown = s.after
+	q := query.Query{Filter: s.filter, After: s.after, Before: upTo + 1}
 	err := s.query.Lines(ctx, q, func(l query.Line) error {
+		s.shown = l.Seq
 		if s.sse {
 			fmt.Fprintf(&s.buf, "id: %d\ndata: %s\n\n", l.Seq, l.JSON)
 		} else {
@@ -146,7 +167,12 @@ func (s *tailStream) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.after = head
+	s.after = upTo
+	return s.flushAny()
+}
+
+// flushAny sends what is buffered, if anything is.
+func (s *tailStream) flushAny() error {
 	if s.buf.Len() == 0 {
 		return nil
 	}
@@ -167,6 +193,14 @@ func (s *tailStream) ping() error {
 func (s *tailStream) gapBefore(oldest uint64) {
 	if oldest > s.after+1 {
 		s.gap(s.after+1, oldest-1)
+	}
+}
+
+// gapWithin tells that records of the part that was just sent were deleted while a slow client read it.
+func (s *tailStream) gapWithin(oldest uint64) {
+	if after := s.after; oldest > s.shown+1 {
+		s.gap(s.shown+1, min(oldest-1, after))
+		s.after = after
 	}
 }
 
