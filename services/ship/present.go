@@ -43,10 +43,12 @@ func (s *spool) ensure() error {
 	if what == "" {
 		return nil
 	}
-	lost, err := s.rescue()
-	if err != nil {
+	if err := s.rescue(); err != nil {
 		return fmt.Errorf("%w (%s): %w", ErrMoved, what, err)
 	}
+
+	lost := s.unread
+	s.unread = loss{}
 	again, _ := s.waiting()
 	s.moved = fmt.Errorf("%w (%s): %d records that wait were written again, %d are lost", ErrMoved, what, again, lost.records)
 	if err := s.report(lost.movedBody(what, again)); err != nil {
@@ -94,21 +96,23 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// rescue takes the folder anew and writes again what is not in it any more. What could not be read is returned. Where the
-// folder cannot be had (it is mounted and was deleted, another process has taken it) only a restart helps.
-func (s *spool) rescue() (lost loss, err error) {
+// rescue takes the folder anew and writes again what is not in it any more. It may be begun again after an error; what could
+// not be read is added to unread meanwhile. Where the folder cannot be had (it is mounted and was deleted, another process has
+// taken it) only a restart helps.
+func (s *spool) rescue() error {
 	switch err := s.takeFolder(); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errInUse):
-		return lost, s.fail(err)
+		return s.fail(err)
 	case err != nil:
-		return lost, err
+		return err
 	}
+
 	for _, st := range s.streams() {
-		if err := st.rescue(&lost); err != nil {
-			return lost, err
+		if err := st.rescue(&s.unread); err != nil {
+			return err
 		}
 	}
-	return lost, s.keep(s.given(s.state))
+	return s.keep(s.given(s.state))
 }
 
 // takeFolder makes and locks the folder, unless the lock that is held is still the folder's.

@@ -94,6 +94,32 @@ func TestWhatCannotBeReadIsNotSaidToHaveArrived(t *testing.T) {
 	}
 }
 
+// What is lost is said also when the rest can only be written again later.
+func TestWhatIsLostIsSaidWhenTheRestIsSaved(t *testing.T) {
+	var service shiptest.Service
+	s := open(t, t.TempDir(), &service)
+	appendAll(t, s, launch(1), launch(2), host())
+	must(t, os.Truncate(eventFile(s), 10))
+	observations := s.spool.observations.segments[0].path
+	must(t, os.Remove(observations))
+	inTheWay := filepath.Join(observations+".tmp", "in the way")
+	must(t, os.MkdirAll(inTheWay, 0o700))
+	if err := s.Check(); !errors.Is(err, ErrMoved) || errors.Is(err, ErrFailed) {
+		t.Fatalf("%v, want to wait", err)
+	}
+
+	must(t, os.RemoveAll(filepath.Dir(inTheWay)))
+	flush(t, s)
+	if diff := cmp.Diff([]string{EventMoved}, systemEvents(&service)); diff != "" {
+		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+	for _, r := range service.Records() {
+		if body, ok := r.Body.(contract.SystemBody); ok && body.Details["lost"] != 2.0 {
+			t.Errorf("report %+v", body)
+		}
+	}
+}
+
 // A record is taken only when it is in a file that the next start finds.
 func TestNothingIsTakenThatOnlyADeletedFileHolds(t *testing.T) {
 	var service shiptest.Service

@@ -40,6 +40,7 @@ type spool struct {
 	loss         loss // dropped since the last report
 	dropped      uint64
 	moved        error // that files were gone, until Check has told it
+	unread       loss  // what files that were gone held and nobody can read, until it is reported
 	failed       error
 }
 
