@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Gate holds starts back while the host or the engine is not well, or while nobody governs. It may be used from any goroutine. Make one with
-// NewGate.
+// Gate holds starts back while the host or the engine is not well, or while nobody governs. It may be used from any
+// goroutine. Make one with NewGate.
 type Gate struct {
 	// floorKB of available memory, and failures in a row, close it; retry is the time after which a gate closed by
 	// failures lets one start through to see.

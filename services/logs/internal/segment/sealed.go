@@ -160,7 +160,8 @@ func (s *Segment) full() (*Index, error) {
 	return x, nil
 }
 
-// Remove deletes the files of a sealed segment, or of one that is stuck. Readers that have it open go on; who opens it later finds nothing in it.
+// Remove deletes the files of a sealed segment, or of one that is stuck. Readers that have it open go on; who opens it later
+// finds nothing in it.
 func (s *Segment) Remove() error {
 	if err := s.unlink(); err != nil {
 		return fmt.Errorf("remove segment %s: %w", s.name, err)

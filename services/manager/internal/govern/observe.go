@@ -49,7 +49,8 @@ func (g *Governor) unread(err error) finding {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.why = fmt.Sprintf("the reading was cut off after %s: the host is overloaded", g.patience())
-		f.next = "take load off the host, or give the manager more weight on the CPU (docker update --cpu-shares 16384 on its container); the kernel module (make insmod) reads in less time"
+		f.next = "take load off the host, and see that the manager has the CPU weight that compose.yaml gives it (cpu_shares); the kernel " +
+			"module (make insmod) reads in less time"
 		if g.patience() < longestPatience {
 			f.next += ", and a longer tick in the policy allows for more"
 		}
