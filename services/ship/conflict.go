@@ -8,10 +8,10 @@ import (
 	"gestor.local/contract"
 )
 
-// swallowed are the numbers of the records that the log service calls duplicates although they were sent for the first
+// conflicting are the numbers of the records that the log service calls duplicates although they were sent for the first
 // time: somebody else has used their numbers. Of what earlier processes left (up to known) nobody can say whether it was
 // sent, nor of what got no answer.
-func (b batch) swallowed(known uint64, r contract.IngestResult) (numbers []uint64) {
+func (b batch) conflicting(known uint64, r contract.IngestResult) (numbers []uint64) {
 	for _, row := range r.DuplicateRanges {
 		for _, it := range b.items[row[0]-1 : row[1]] {
 			if it.pseq > max(known, it.stream.sent) {

@@ -186,9 +186,9 @@ func TestAnIdentityChangeSurvivesACrash(t *testing.T) {
 				must(t, err)
 				result, err := s.sender.send(t.Context(), b.lines)
 				must(t, err)
-				taken := b.swallowed(s.spool.known, result)
+				taken := b.conflicting(s.spool.known, result)
 				if len(taken) != 4 {
-					t.Fatalf("%d swallowed, want four", len(taken))
+					t.Fatalf("%d conflicting, want four", len(taken))
 				}
 				next := s.spool.state
 				next.Spool, next.Again = newID(), append(ranges(taken), [2]uint64{b.last + 1, s.spool.last})

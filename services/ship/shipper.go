@@ -192,7 +192,7 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	s.spool.busy = 0
 	var taken []uint64
 	if err == nil {
-		taken = b.swallowed(s.spool.known, result)
+		taken = b.conflicting(s.spool.known, result)
 	}
 	if mayHaveArrived(err) {
 		b.markSent()

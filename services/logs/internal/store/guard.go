@@ -72,7 +72,7 @@ func (s *Store) attempt(group []*request, out *[streamCount]pending) (rest []*re
 			s.forget(rest)
 		}
 	}()
-	rest = s.sift(s.welcome(s.admit(group)), out)
+	rest = s.sift(s.admitSenders(s.admit(group)), out)
 	return rest, s.write(out)
 }
 

@@ -81,9 +81,9 @@ func (s *Store) followAbsent() {
 		lookEvery.String())
 }
 
-// leap passes over the numbers that a file at the end of a stream, which cannot be read, may have given: as many as there can
+// skipUnknown passes over the numbers that a file at the end of a stream, which cannot be read, may have given: as many as there can
 // be in a file.
-func (s *Store) leap(files []file) {
+func (s *Store) skipUnknown(files []file) {
 	for _, a := range s.absent {
 		newest := !slices.ContainsFunc(files, func(f file) bool { return f.stream == a.stream && f.first > a.file.first })
 		if newest && a.last == 0 {

@@ -52,7 +52,7 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 			notes = append(notes, s.damage(file.stream, seg))
 		}
 	}
-	s.leap(files)
+	s.skipUnknown(files)
 	notes = append(notes, s.compareList()...)
 
 	if lost := s.seen.settle(); lost > 0 {

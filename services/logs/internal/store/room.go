@@ -87,8 +87,8 @@ func (s *Store) written(records int) {
 	}
 }
 
-// welcome answers the requests of new senders whose names there is no room for and returns the others.
-func (s *Store) welcome(group []*request) []*request {
+// admitSenders answers the requests of new senders whose names there is no room for and returns the others.
+func (s *Store) admitSenders(group []*request) []*request {
 	more, total := make([]int, len(group)), 0
 	for i, r := range group {
 		more[i] = s.newNames(r)

@@ -172,8 +172,8 @@ type hostNow struct {
 	Silent time.Duration
 }
 
-// rosterWindow is how long before the newest observation a host may have ticked last to be named on the page.
-const rosterWindow = 15 * time.Minute
+// hostsWindow is how long before the newest observation a host may have ticked last to be named on the page.
+const hostsWindow = 15 * time.Minute
 
 // readHosts lists the hosts that ticked lately, by name. Where nobody ticks (containers alone, as POST /logs makes them) it
 // is the host of the newest observation.
@@ -189,7 +189,7 @@ func readHosts(ctx context.Context, from scanner) ([]hostNow, error) {
 	}
 
 	last, seen := map[string]time.Time{}, 0
-	f = contract.Filter{Kinds: []contract.Kind{contract.KindHost}, Since: newest.Time.Add(-rosterWindow)}
+	f = contract.Filter{Kinds: []contract.Kind{contract.KindHost}, Since: newest.Time.Add(-hostsWindow)}
 	err = from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
 		if seen++; seen > lookBack {
 			return query.ErrStop
