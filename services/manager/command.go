@@ -123,6 +123,7 @@ func reloadCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fmt.Fprintln(stderr, err)
 		return exitConfig
 	}
+
 	taken, err := askReload(ctx, localURL(cfg.Ops)+ops.PathReload)
 	switch {
 	case err != nil:
@@ -147,6 +148,7 @@ func askReload(ctx context.Context, url string) (taken govern.Taken, err error) 
 	if err != nil {
 		return taken, err
 	}
+
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return taken, err

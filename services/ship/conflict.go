@@ -41,6 +41,7 @@ func (s *spool) conflict(b batch, taken []uint64) error {
 		}
 	}
 	next.Again = append(ranges(taken), [2]uint64{max(b.last, s.events.sent, s.observations.sent) + 1, s.last}) // never sent
+
 	was := s.state.Spool
 	if err := s.keep(next); err != nil {
 		return fmt.Errorf("note an identity conflict: %w", err)
@@ -48,6 +49,7 @@ func (s *spool) conflict(b batch, taken []uint64) error {
 	if err := s.renumber(); err != nil {
 		return err
 	}
+
 	if was == next.Spool {
 		return nil
 	}
@@ -59,6 +61,7 @@ func (s *spool) renumber() error {
 	if len(s.state.Again) == 0 {
 		return nil
 	}
+
 	next := merge(&s.events, &s.observations)
 	for it, ok := next(); ok; it, ok = next() {
 		if !within(s.state.Again, it.pseq) {
@@ -71,6 +74,7 @@ func (s *spool) renumber() error {
 	if err := s.sync(); err != nil {
 		return err
 	}
+
 	st := s.state
 	st.Again = nil
 	return s.keep(st)

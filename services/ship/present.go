@@ -188,10 +188,12 @@ func replaceSegment(path string, lines []line) (*segment, error) {
 	if err := os.Remove(part); err != nil && !missing(err) {
 		return nil, err
 	}
+
 	seg, err := createSegment(part)
 	if err != nil {
 		return nil, err
 	}
+
 	if _, err = seg.write(lines); err == nil {
 		err = seg.sync()
 	}

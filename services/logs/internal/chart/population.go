@@ -88,6 +88,7 @@ func (p *population) round(f *frame) round {
 		if c.Class == contract.ClassUnknown || !p.q.wants(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
 			continue
 		}
+
 		judged := c.Eligible
 		for _, row := range f.rows {
 			if row.Owned && row.Class == c.Class && Waits(row) {
@@ -97,6 +98,7 @@ func (p *population) round(f *frame) round {
 				judged++ // one that cannot be got rid of
 			}
 		}
+
 		if acts {
 			judged -= c.Removals
 		}

@@ -55,6 +55,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		c := &conn{Conn: inner, of: l, client: Client(inner.RemoteAddr().String()), idle: time.Now()}
 		room, closed := l.admit(c)
 		if closed != nil {
@@ -64,6 +65,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if room {
 			return c, nil
 		}
+
 		l.refused.Add(1)
 		refuse(inner)
 	}
@@ -81,6 +83,7 @@ func (l *Listener) admit(c *conn) (room bool, closed *conn) {
 	default:
 		room = true
 	}
+
 	if closed != nil {
 		l.remove(closed)
 		room = true

@@ -45,12 +45,14 @@ func (e *Engine) affordable(f contract.Filter) error {
 			blocks = append(blocks, some...)
 		}
 	}
+
 	for _, b := range blocks {
 		total += b.Records
 	}
 	if total <= e.maxRead {
 		return nil
 	}
+
 	since := begin(blocks, e.maxRead)
 	if !f.Until.IsZero() && !since.Before(f.Until) {
 		since = time.Time{}

@@ -38,6 +38,7 @@ type listed struct {
 func (s *Store) listFiles() list {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	out := list{Head: s.Head(), Files: map[string]map[uint64]listed{}}
 	for _, stream := range Streams() {
 		files := map[uint64]listed{}
@@ -90,6 +91,7 @@ func (s *Store) compareList() (notes []contract.SystemBody) {
 			Event: "damage", Level: levelWarn, Message: fmt.Sprintf("%s cannot be read: %v; it is written anew", listName, err),
 		}}
 	}
+
 	s.next = max(s.next, l.Head+1)
 	for _, stream := range Streams() {
 		files := l.Files[stream.String()]

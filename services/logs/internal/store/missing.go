@@ -105,6 +105,7 @@ func (s *Store) lookForAbsent() {
 		if s.stopping() || s.Err() != nil {
 			return
 		}
+
 		seg, err := s.openAbsent(a)
 		if err != nil {
 			continue
@@ -113,6 +114,7 @@ func (s *Store) lookForAbsent() {
 			_ = seg.Close() // it was only read
 			continue
 		}
+
 		s.wake() // a plain one is to be sealed
 		if seg.Bad() != (segment.Bad{}) {
 			s.note(s.damage(a.stream, seg))
@@ -168,6 +170,7 @@ func (s *Store) watch() {
 		_ = s.fail(err) // what Append and Err answer from now on
 		return
 	}
+
 	for _, stream := range Streams() {
 		for _, seg := range s.Segments(stream) {
 			if s.stopping() {

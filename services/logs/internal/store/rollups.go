@@ -227,6 +227,7 @@ func (r *rollups) complete(s *Store) (failed error) {
 			if !seg.Sealed() || there[segmentID(stream, seg)].steps == len(rollup.Steps) {
 				continue
 			}
+
 			err := r.rebuild(s, stream, seg)
 			if failed == nil {
 				failed = err

@@ -146,6 +146,7 @@ func (in *ingest) body(c *gin.Context, a *arrival, buf []byte) ([]byte, bool) {
 		failBody(c, errTooLarge)
 		return buf, false
 	}
+
 	var src io.Reader = http.MaxBytesReader(c.Writer, io.NopCloser(a.pace), contract.MaxBodyBytes)
 	switch encoding := c.GetHeader("Content-Encoding"); strings.ToLower(encoding) { // RFC 9110, section 8.4.1
 	case "", "identity":
@@ -160,6 +161,7 @@ func (in *ingest) body(c *gin.Context, a *arrival, buf []byte) ([]byte, bool) {
 		fail(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken: send gzip or none", encoding))
 		return buf, false
 	}
+
 	buf, err := a.read(buf, src)
 	if err != nil {
 		failBody(c, err)

@@ -73,6 +73,7 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 		if over.has(r.Host, r.Producer, b) || b.Level == "info" {
 			return nil
 		}
+
 		a := alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer}
 		about := r.Host + " " + a.Producer + " " + a.Name()
 		switch {

@@ -164,6 +164,7 @@ func count(rows []rowNow, h contract.HostBody) []classNow {
 		}
 		return &out[i]
 	}
+
 	for _, c := range h.Classes {
 		if c.Class == contract.ClassUnknown {
 			continue

@@ -79,6 +79,7 @@ func readTicks(ctx context.Context, from scanner, host string) (*ticks, error) {
 	t := &ticks{
 		ends: map[string]end{}, started: map[string]contract.Record{}, decided: map[string]contract.DecisionBody{}, shown: map[uint64]bool{},
 	}
+
 	seen := 0
 	f := contract.Filter{Hosts: []string{host}, Kinds: []contract.Kind{
 		contract.KindHost, contract.KindContainer, contract.KindAction, contract.KindLaunch, contract.KindDecision,
@@ -87,6 +88,7 @@ func readTicks(ctx context.Context, from scanner, host string) (*ticks, error) {
 		if seen++; seen > lookBack {
 			return query.ErrStop
 		}
+
 		if r.Kind == contract.KindHost || r.Kind == contract.KindContainer {
 			t.observe(r)
 		} else {
@@ -97,6 +99,7 @@ func readTicks(ctx context.Context, from scanner, host string) (*ticks, error) {
 		}
 		return nil
 	})
+
 	t.close()
 	return t, err
 }

@@ -30,6 +30,7 @@ func (g *Governor) catchUp() {
 	if len(records) == 0 {
 		return
 	}
+
 	for i := range records {
 		records[i].Source = g.sourceThen()
 	}
