@@ -14,8 +14,9 @@ import (
 // alert is a system event that an operator should see.
 type alert struct {
 	contract.SystemBody
-	Time     time.Time
-	Producer string
+	Time time.Time
+	// Elsewhere is the host when that is not the one that is shown.
+	Elsewhere string
 }
 
 // lasts says whether the alert began something that has an end, so that it holds until the end is recorded.
@@ -33,53 +34,77 @@ func (a alert) Name() string {
 	return a.Event
 }
 
+// source is who tells of conditions: those of one host are not another's, also where both have the same name.
+type source struct{ host, producer string }
+
+// matter is what an event begins or ends: a condition or a gate of a source.
+type matter struct {
+	source
+	what, name string // what is condition or gate
+}
+
+func matterOf(s source, b contract.SystemBody) (m matter, change string) {
+	what, change, _ := strings.Cut(b.Event, "_")
+	name, _ := b.Details[what].(string)
+	return matter{s, what, name}, change
+}
+
 // ended remembers, on the way back in time, which conditions are over: what began before that is no news.
-type ended map[string]bool
+type ended struct {
+	started map[source]bool
+	over    map[matter]bool
+}
+
+func newEnded() ended { return ended{map[source]bool{}, map[matter]bool{}} }
 
 // has takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
 // before.
-func (e ended) has(host, producer string, b contract.SystemBody) bool {
-	what, change, _ := strings.Cut(b.Event, "_")
-	name, _ := b.Details[what].(string)
-	who := host + " " + producer
-	start, condition := who+" start", who+" "+what+" "+name
+func (e ended) has(s source, b contract.SystemBody) bool {
+	m, change := matterOf(s, b)
 	switch {
 	case b.Event == "start":
-		e[start] = true
+		e.started[s] = true
 	case change == "end":
-		e[condition] = true
+		e.over[m] = true
 	case change == "begin" || change == "alarm":
-		return e[condition] || e[start]
+		return e.over[m] || e.started[s]
 	}
 	return false
 }
 
 // readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
-// began: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
+// began and on whichever host: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
 // decisions do not hide what began before them.
 func (p *present) readAlerts(ctx context.Context, from scanner) error {
-	seen := 0
-	over, standing := ended{}, map[string]bool{}
+	seen, shown := 0, map[bool]int{} // of the standing, by whether they are of this host
+	over, standing := newEnded(), map[matter]bool{}
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
 		if seen++; seen > lookBack {
 			return query.ErrStop
 		}
 		b, ok := r.Body.(contract.SystemBody)
-		if !ok || !p.concerns(r) {
+		if !ok {
 			return nil
 		}
-		p.noteEnd(r, b)
-		if over.has(r.Host, r.Producer, b) || b.Level == "info" {
+		here, who := p.concerns(r), source{r.Host, r.Producer}
+		if here {
+			p.noteEnd(r, b)
+		}
+		if over.has(who, b) || b.Level == "info" {
 			return nil
 		}
 
-		a := alert{SystemBody: b, Time: r.Time.UTC(), Producer: r.Producer}
-		about := r.Host + " " + a.Producer + " " + a.Name()
+		a := alert{SystemBody: b, Time: r.Time.UTC()}
+		if !here {
+			a.Elsewhere = r.Host
+		}
+		about, _ := matterOf(who, b)
 		switch {
-		case a.lasts() && !standing[about] && len(standing) < standingAlerts: // the alarm says more than the begin before it
+		case a.lasts() && !standing[about] && shown[here] < standingAlerts: // the alarm says more than the begin before it
 			standing[about] = true
-		case !a.lasts() && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
+			shown[here]++
+		case !a.lasts() && here && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
 		default:
 			return nil
 		}

@@ -162,11 +162,51 @@ func TestAStandingConditionIsNeverSilent(t *testing.T) {
 	}
 }
 
+// A condition of one host is ended by that host alone: not by another's end of the same name, nor by another's start, nor
+// by names that read the same when put together. It is on the page of every host.
+func TestAConditionIsOfItsHost(t *testing.T) {
+	type told struct{ host, producer, event, about string }
+	for name, c := range map[string]struct {
+		events []told // oldest first
+		want   bool   // it still stands
+	}{
+		"nothing more":                    {nil, true},
+		"another host's end":              {[]told{{"node2", "manager", "condition_end", "engine"}}, true},
+		"another host's start":            {[]told{{"node1", "manager", "start", ""}}, true},
+		"another producer's end":          {[]told{{"node3", "generator", "condition_end", "engine"}}, true},
+		"another producer's start":        {[]told{{"node3", "generator", "start", ""}}, true},
+		"another one's end":               {[]told{{"node3", "manager", "condition_end", "journal"}}, true},
+		"a gate of that name":             {[]told{{"node3", "manager", "gate_end", "engine"}}, true},
+		"a name put together another way": {[]told{{"node3 manager", "condition", "condition_end", "engine"}, {"node3 ", "manager", "start", ""}}, true},
+		"its end":                         {[]told{{"node3", "manager", "condition_end", "engine"}}, false},
+		"its producer's start":            {[]told{{"node3", "manager", "start", ""}}, false},
+	} {
+		s := &shelf{now: epoch()}
+		for i, e := range append([]told{{"node3", "manager", "condition_begin", "engine"}}, c.events...) {
+			what, _, _ := strings.Cut(e.event, "_")
+			s.records = append(s.records, contract.Record{
+				Time: s.now.Add(time.Duration(i-100) * time.Minute), Kind: contract.KindSystem, Host: e.host, Producer: e.producer,
+				Body: contract.SystemBody{Event: e.event, Level: "warn", Details: map[string]any{what: e.about}},
+			})
+		}
+		for _, host := range []string{"node1", "node3"} {
+			p, err := readPresent(t.Context(), s, host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stands := slices.ContainsFunc(p.Alerts, func(a alert) bool { return a.Name() == "engine" && (a.Elsewhere == "node3") == (host == "node1") })
+			if stands != c.want {
+				t.Errorf("%s, on the page of %s: stands %t, want %t; %+v", name, host, stands, c.want, p.Alerts)
+			}
+		}
+	}
+}
+
 func TestWhatIsOverIsNoAlert(t *testing.T) {
 	event := func(name, gate string) contract.SystemBody {
 		return contract.SystemBody{Event: name, Details: map[string]any{"gate": gate}}
 	}
-	over := ended{} // told from the newest to the oldest
+	over := newEnded() // told from the newest to the oldest
 	for i, e := range []struct {
 		producer string
 		body     contract.SystemBody
@@ -184,7 +224,7 @@ func TestWhatIsOverIsNoAlert(t *testing.T) {
 		{"manager", event("gate_begin", "journal"), true},
 		{"manager", event("breaker", ""), false},
 	} {
-		if got := over.has("node1", e.producer, e.body); got != e.over {
+		if got := over.has(source{"node1", e.producer}, e.body); got != e.over {
 			t.Errorf("event %d, %s of %s: over %t, want %t", i, e.body.Event, e.producer, got, e.over)
 		}
 	}
