@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cgroup.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "container.h"
@@ -18,9 +19,23 @@ static bool removed(const struct cgroup *cgrp)
 	return !(READ_ONCE(cgrp->self.flags) & CSS_ONLINE);
 }
 
-static void read_v2(struct gestor_container *c, struct cgroup *cgrp)
+/* What the last snapshot said, 0 when it did not have the cgroup. The id of a v2 cgroup is never given again. */
+static u64 cpu_before(const struct gestor_snapshot *snap, struct cgroup *cgrp)
 {
-	c->cpu_ns = cputime_read(cgrp);
+	const struct gestor_slot *slot;
+
+	if (!snap->before)
+		return 0;
+	slot = rows_slot(snap->before, cgroup_id(cgrp));
+	if (!slot->cgroup_id || slot->container < 0)
+		return 0;
+	return snap->before->container[slot->container].cpu_ns;
+}
+
+/* CPU time never goes back: a reading that lacks what is being moved shows what the last one had. */
+static void read_v2(const struct gestor_snapshot *snap, struct gestor_container *c, struct cgroup *cgrp)
+{
+	c->cpu_ns = max(cputime_read(cgrp), cpu_before(snap, cgrp));
 	c->frozen = test_bit(CGRP_FROZEN, &cgrp->flags);
 	c->has |= CONTAINER_HAS_CPU | CONTAINER_HAS_FROZEN;
 }
@@ -50,7 +65,7 @@ s32 container_add(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task
 	c->path = *path;
 	c->cgroup_id = cgroup_id(cgrp);
 	if (on_v2(cgrp))
-		read_v2(c, cgrp);
+		read_v2(snap, c, cgrp);
 	else
 		snap->walk.on_v1++;
 	memory_read(snap, cgrp, task, c);

@@ -68,7 +68,7 @@
  * @ runtime string?          the name's prefix: docker, libpod, crio, cri-containerd; absent when the name has none
  * @ process_count u64        zombies included
  * @ thread_count u64
- * @ cpu_us u64               see cpu_source
+ * @ cpu_us u64               see cpu_source; the cgroup's own counter never goes back, whatever is removed below it
  * @ rss_kb u64               sum over its processes: a shared page counts once for each
  * @ vsz_kb u64
  * @ memory_kb u64?           charged to the cgroup (memory.current); this and the next ones only with the controller

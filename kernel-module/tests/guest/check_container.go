@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -329,6 +333,107 @@ func checkMonotonicCPU(m *machine) error {
 			return fmt.Errorf("cpu_us went from %d to %d", last, row.CPUUS)
 		}
 		last = row.CPUUS
+	}
+	return nil
+}
+
+// checkDeepCPU: work three groups below the container, whose groups are flushed and removed while others read. No
+// reading may be less than the one before, and in the end nothing may be missing.
+func checkDeepCPU(m *machine) error {
+	if !m.v2() {
+		return skipped("v1 has task sums only")
+	}
+	id := containerID("deep")
+	if _, err := m.start(dockerPath(id)+"/init", "sleep"); err != nil {
+		return err
+	}
+	if err := m.group(dockerPath(id) + "/a/b"); err != nil {
+		return err
+	}
+	if err := load("max_age_ms=0"); err != nil {
+		return err
+	}
+
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	rounds, deepErr := 0, error(nil)
+	group.Go(func() {
+		for deepErr == nil {
+			select {
+			case <-done:
+				return
+			default:
+				deepErr = m.workInDeep(dockerPath(id)+"/a/b", rounds)
+				rounds++
+			}
+		}
+	})
+	const reads = 10_000
+	err := readNeverLess(reads)
+	close(done)
+	group.Wait()
+	if err := errors.Join(err, deepErr); err != nil {
+		return fmt.Errorf("%w (groups removed: %d)", err, rounds)
+	}
+	if rounds < 3 {
+		return fmt.Errorf("only %d groups were removed in %d reads: nothing was tested", rounds, reads)
+	}
+
+	// Nothing runs any more, and nothing has been flushed by this check: the module must know of all of it.
+	row, err := only(id)
+	if err != nil {
+		return err
+	}
+	file, err := m.cpuStat(dockerPath(id))
+	if err != nil {
+		return err
+	}
+	return within("cpu_us", row.CPUUS, file, 1000)
+}
+
+// workInDeep burns CPU time in a new group, then removes it. Each second time somebody flushes it before.
+func (m *machine) workInDeep(parent string, round int) error {
+	own := &machine{version: m.version}
+	path := fmt.Sprintf("%s/c%d", parent, round)
+	burnt, err := own.start(path, "burn", "20")
+	if err != nil {
+		return err
+	}
+	if round%2 == 1 {
+		if _, err := own.cpuStat(path); err != nil {
+			return err
+		}
+	}
+	burnt.kill()
+	removeGroup(own.dir(path, ""))
+	return nil
+}
+
+// readNeverLess reads the totals of the one container that often; no cpu_us may be less than the one before. It looks
+// for the field only: parsing would cost ten times as much as reading.
+func readNeverLess(reads int) error {
+	f, err := os.Open(totalsFile)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var last uint64
+	document := make([]byte, 16<<10)
+	for i := range reads {
+		n, err := f.ReadAt(document, 0)
+		if !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%d bytes of totals, %w", n, err)
+		}
+		_, rest, _ := bytes.Cut(document[:n], []byte(`"cpu_us":`))
+		digits, _, _ := bytes.Cut(rest, []byte(","))
+		used, err := strconv.ParseUint(string(digits), 10, 64)
+		if err != nil {
+			return fmt.Errorf("cpu_us in %s: %w", document[:n], err)
+		}
+		if used < last {
+			return fmt.Errorf("cpu_us went from %d to %d at read %d", last, used, i)
+		}
+		last = used
 	}
 	return nil
 }

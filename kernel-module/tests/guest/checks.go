@@ -19,6 +19,7 @@ func (t *tester) checks() {
 	t.check("container: CPU time of exited children is kept", checkExitedCPU)
 	t.check("container: CPU time of a removed sub-cgroup is kept", checkRemovedCPU)
 	t.check("container: CPU time never goes back while others flush", checkMonotonicCPU)
+	t.check("container: CPU time never goes back when deep sub-cgroups are removed", checkDeepCPU)
 	t.check("container: frozen", checkFrozen)
 	t.check("read: every size gives the same document", checkReadSizes)
 	t.check("read: one system call for a whole document", checkSystemCalls)
