@@ -129,16 +129,22 @@ func (s *Store) run() {
 		case turn := <-s.turns:
 			turn()
 		case <-tick.C:
-			s.syncLate()
+			_ = s.guarded("sync late", s.syncLate) // a failure is kept in s.failed
 		case <-maintain.C:
-			s.lookAtCurrent()
-			s.lookAtRoom()
-			s.rotate()
+			_ = s.guarded("maintain", s.maintain) // a condition says it; the next turn tries again
 		case <-s.stop:
 			s.drain()
 			return
 		}
 	}
+}
+
+// maintain is what the committer does from time to time, whether anybody writes or not.
+func (s *Store) maintain() error {
+	s.lookAtCurrent()
+	s.lookAtRoom()
+	s.rotate()
+	return nil
 }
 
 // drain commits what was accepted into the queue before the stop and refuses the rest.
@@ -148,7 +154,7 @@ func (s *Store) drain() {
 		case r := <-s.queue:
 			s.commit(s.gather(r))
 		default:
-			s.syncLate()
+			_ = s.guarded("sync late", s.syncLate)
 			return
 		}
 	}
@@ -411,10 +417,11 @@ func (s *Store) between(fn func() error) error {
 }
 
 // syncLate syncs what FsyncInterval left to later.
-func (s *Store) syncLate() {
+func (s *Store) syncLate() error {
 	if s.cfg.Fsync == FsyncInterval || s.stopping() {
-		_ = s.syncAll() // a failure is kept in s.failed
+		return s.syncAll()
 	}
+	return nil
 }
 
 // syncAll syncs what was left to later.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gestor.local/contract"
 
@@ -77,6 +79,45 @@ func TestAPanicFailsItsGroupAlone(t *testing.T) {
 	if s.counters.Panics.Load() != 1 || s.Conditions()[conditionInternal] == "" || !bytes.Contains(stack, []byte("brittleFile")) {
 		t.Errorf("%d panics, conditions %v, stack %s", s.counters.Panics.Load(), s.Conditions(), stack)
 	}
+}
+
+// freePanics is a disk that panics when it is asked for its room, while it is told so.
+type freePanics struct {
+	disk.FS
+	breaks *atomic.Bool
+}
+
+func (d freePanics) Free(dir string) (uint64, error) {
+	if d.breaks.Load() {
+		panic("freePanics")
+	}
+	return d.FS.Free(dir)
+}
+
+// A panic of what the committer does beside the commits ends nothing.
+func TestAPanicBesideTheCommitsEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		breaks := new(atomic.Bool)
+		s, err := Open(Config{Dir: "data", FS: freePanics{disktest.NewMem(), breaks}, MinFree: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		breaks.Store(true)
+		time.Sleep(lookEvery + time.Second)
+		breaks.Store(false)
+
+		records, err := s.own(contract.SystemBody{Event: "note", Level: levelInfo})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), records); err != nil || s.Err() != nil {
+			t.Errorf("%v, %v", err, s.Err())
+		}
+		if s.counters.Panics.Load() != 1 || s.Conditions()[conditionInternal] == "" {
+			t.Errorf("%d panics, conditions %v", s.counters.Panics.Load(), s.Conditions())
+		}
+	})
 }
 
 // A record that cannot be summed is stored all the same.
