@@ -86,7 +86,7 @@ type Entry struct {
 	Name   string            `json:"name"`
 	Image  string            `json:"image"`
 	Labels map[string]string `json:"labels,omitempty"`
-	// State is the engine's word: created, running, paused, restarting, removing, exited, dead.
+	// State is the engine's word, one of the State constants.
 	State string `json:"state"`
 	// StartedAt is the engine's RFC 3339 time of the last start, "" when it was not asked for.
 	StartedAt string `json:"started_at,omitempty"`

@@ -39,7 +39,7 @@ type Container struct {
 
 // Alive says whether the container takes up anything but disk.
 func (c Container) Alive() bool {
-	return c.State == "running" || c.State == "paused" || c.State == "restarting"
+	return contract.Lives(c.State)
 }
 
 // Census runs the script.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/generator/internal/census"
 )
 
@@ -115,7 +116,7 @@ func (l *Lives) Resync(found []census.Container, asked time.Time) {
 		if c.Alive() && l.alive[c.ID] == nil && !l.dead[c.ID] {
 			l.alive[c.ID] = &life{began: asked}
 		}
-		if one := l.alive[c.ID]; one != nil && !c.Alive() && c.State != "created" && one.began.Before(asked) {
+		if one := l.alive[c.ID]; one != nil && !c.Alive() && c.State != contract.StateCreated && one.began.Before(asked) {
 			l.end(c.ID, l.unseen(), 0)
 		}
 	}

@@ -136,7 +136,7 @@ func latest(a, b time.Time) time.Time {
 func (t *ticks) row(b contract.ContainerBody, e end) rowNow {
 	r := rowNow{ContainerBody: b, standing: standsElse}
 	switch {
-	case b.State == "exited" || b.State == "dead" || b.State == "created":
+	case contract.Ended(b.State) || b.State == contract.StateCreated:
 		r.standing = standsEnded
 	case e.failed():
 		r.standing, r.Error = standsFailed, e.Error

@@ -32,7 +32,7 @@ type View struct {
 }
 
 // Removing says that the engine has begun to remove it.
-func (v View) Removing() bool { return v.State == "removing" }
+func (v View) Removing() bool { return v.State == contract.StateRemoving }
 
 // Look inspects one container.
 func (c *Client) Look(ctx context.Context, id string) (View, error) {

@@ -26,9 +26,6 @@ type identity struct {
 	restarts  restarts
 }
 
-// stateRestarting is the engine's word for a container that has ended and will be started again by its restart policy.
-const stateRestarting = "restarting"
-
 // startTolerance is how far the two readers may differ about the start of one process: procfs counts it in clock ticks
 // (proc_pid_stat(5), field 22) of 10 ms. No container starts again within that time.
 const startTolerance = 20 * time.Millisecond
@@ -98,7 +95,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 		known[e.ID] = who
 		owned := contract.Owned(e.Labels, g.Self.Suite)
 		fresh := owned && startUS > 0 && who.startedAt == ""
-		between := owned && t.pop != nil && e.State == stateRestarting && restarting < mostRestarting
+		between := owned && t.pop != nil && e.State == contract.StateRestarting && restarting < mostRestarting
 		if between {
 			restarting++ // a loop costs one inspection a tick, many cost no more than this
 		}

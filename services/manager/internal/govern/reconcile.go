@@ -80,8 +80,8 @@ func (g *Governor) verify(f *flight, e *contract.Entry) {
 		g.unthrottle(f)
 	case gone:
 		g.closed(f, actuator.Result{Outcome: contract.OutcomeDone})
-	case e.State == "removing":
-	case e.State == "running" || e.State == "paused" || e.State == "restarting":
+	case e.State == contract.StateRemoving:
+	case contract.Lives(e.State):
 		if time.Since(f.since) >= killTakes {
 			g.survived(f)
 		}
@@ -169,7 +169,7 @@ func (g *Governor) resumed(i journal.Intent, verb string) *flight {
 func (g *Governor) countPaused(t *tick) {
 	now := make(map[string]int)
 	for _, e := range t.inv.Entries {
-		if e.State == "paused" && contract.Owned(e.Labels, g.Self.Suite) {
+		if e.State == contract.StatePaused && contract.Owned(e.Labels, g.Self.Suite) {
 			now[e.ID] = g.paused[e.ID] + 1
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 )
 
@@ -33,7 +34,7 @@ type restartCount struct {
 
 // note takes in an inspection.
 func (r restarts) note(now time.Time, v engine.View) restarts {
-	if v.State == stateRestarting {
+	if v.State == contract.StateRestarting {
 		r.exit, r.ended = v.ExitCode, true
 	}
 	last := len(r.counts) - 1

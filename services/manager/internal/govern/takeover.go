@@ -61,14 +61,7 @@ func (g *Governor) verifyLeft(ctx context.Context) (more bool) {
 	return false
 }
 
+// runs says whether the container may still come to another end by itself.
 func runs(e *contract.Entry) bool {
-	if e == nil {
-		return false
-	}
-	switch e.State {
-	case "running", "paused", "restarting", "removing":
-		return true
-	default:
-		return false
-	}
+	return e != nil && (contract.Lives(e.State) || e.State == contract.StateRemoving)
 }

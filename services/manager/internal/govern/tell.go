@@ -114,7 +114,7 @@ func (g *Governor) ended(t *tick) (ids []string) {
 	for _, e := range t.inv.Entries {
 		_, stuck := g.stuck[e.ID]
 		acted := stuck || g.flights[e.ID] != nil
-		if (e.State == "exited" || e.State == "dead") && !acted && contract.Owned(e.Labels, g.Self.Suite) {
+		if contract.Ended(e.State) && !acted && contract.Owned(e.Labels, g.Self.Suite) {
 			ids = append(ids, e.ID)
 		}
 	}

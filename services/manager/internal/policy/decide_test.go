@@ -40,7 +40,7 @@ func scene(boxes ...box) (contract.Population, contract.Inventory) {
 			labels[contract.LabelClass] = string(b.class)
 		}
 		inv.Entries = append(inv.Entries, contract.Entry{
-			ID: id(b.name), Name: b.name, Image: "gestor/x", Labels: labels, State: stateRunning, StartedAt: "2026-01-02T03:04:05Z",
+			ID: id(b.name), Name: b.name, Image: "gestor/x", Labels: labels, State: contract.StateRunning, StartedAt: "2026-01-02T03:04:05Z",
 		})
 	}
 	return pop, inv

@@ -206,7 +206,7 @@ func TestEdgeImpossibleDeltaIsUnmeasured(t *testing.T) {
 
 func TestEdgePausedIsAStateOfItsOwn(t *testing.T) {
 	pop, inv := scene(lows(6)...)
-	inv.Entries[0].State = statePaused
+	inv.Entries[0].State = contract.StatePaused
 	pop.Members[5].Frozen = true
 	plan := decideDefault(pop, inv)
 	spared(t, plan, "l0", contract.ReasonPaused)

@@ -93,7 +93,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) input {
 		case "gestor-logs":
 			e.Labels[contract.LabelRole], e.Labels[contract.LabelConfigHash] = "logs", "1"
 		case "paused":
-			e.State = statePaused
+			e.State = contract.StatePaused
 		case "exited":
 			e.State = "exited"
 		case "odd":

@@ -169,12 +169,12 @@ func (w *world) snapshot() *contract.Snapshot {
 func (w *world) inventory() contract.Inventory {
 	var inv contract.Inventory
 	for _, l := range w.lives {
-		e := contract.Entry{ID: l.id, Name: l.name, Labels: map[string]string{contract.LabelClass: string(l.class)}, State: stateRunning}
+		e := contract.Entry{ID: l.id, Name: l.name, Labels: map[string]string{contract.LabelClass: string(l.class)}, State: contract.StateRunning}
 		if l.owned {
 			e.Labels[contract.LabelManaged] = "true"
 		}
 		if l.paused {
-			e.State = statePaused
+			e.State = contract.StatePaused
 		}
 		inv.Entries = append(inv.Entries, e)
 	}

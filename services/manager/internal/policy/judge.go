@@ -7,13 +7,6 @@ import (
 	"gestor.local/contract"
 )
 
-// States of the engine in which a container may hold a place or lose it.
-const (
-	stateRunning    = "running"
-	statePaused     = "paused"
-	stateRestarting = "restarting"
-)
-
 // judge gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
 func judge(p contract.Policy, ctx contract.Context, subjects []*subject) {
 	m := memory{
@@ -74,12 +67,7 @@ func (s *subject) wears(label string) bool {
 }
 
 // lives says whether the engine runs it: what ended is no part of the population.
-func (s *subject) lives() bool { return lives(s.entry.State) }
-
-// lives says whether what is in that state runs, or goes on by itself or when it is told to.
-func lives(state string) bool {
-	return state == stateRunning || state == statePaused || state == stateRestarting
-}
+func (s *subject) lives() bool { return contract.Lives(s.entry.State) }
 
 // stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
 func (m memory) stateOf(p contract.Policy, s *subject) string {
@@ -90,9 +78,9 @@ func (m memory) stateOf(p contract.Policy, s *subject) string {
 		return contract.ReasonStuck
 	case m.futile[s.entry.Name]:
 		return contract.ReasonFutile
-	case s.entry.State == statePaused || s.member != nil && s.member.Frozen:
+	case s.entry.State == contract.StatePaused || s.member != nil && s.member.Frozen:
 		return contract.ReasonPaused
-	case s.entry.State != stateRunning:
+	case s.entry.State != contract.StateRunning:
 		return contract.ReasonNotRunning
 	case s.class == contract.ClassUnknown && p.Classify != contract.ClassifyRank:
 		return contract.ReasonUnknown

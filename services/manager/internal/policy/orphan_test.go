@@ -12,7 +12,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 	dead, living := strings.Repeat("d", 64), strings.Repeat("e", 64)
 	entry := func(name, owner string, more ...string) contract.Entry {
 		e := contract.Entry{
-			ID: name + strings.Repeat("0", 64-len(name)), Name: name, State: stateRunning,
+			ID: name + strings.Repeat("0", 64-len(name)), Name: name, State: contract.StateRunning,
 			Labels: map[string]string{contract.LabelManaged: "true", contract.LabelSuite: "s", contract.LabelClass: "low", contract.LabelOwner: owner},
 		}
 		for i := 0; i+1 < len(more); i += 2 {
@@ -24,7 +24,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 	p := contract.DefaultPolicy()
 	p.Protect.Names = []string{"dear"}
 	inv := contract.Inventory{Entries: []contract.Entry{
-		{ID: living, Name: "generator", State: stateRunning, Labels: map[string]string{contract.LabelRole: "generator"}},
+		{ID: living, Name: "generator", State: contract.StateRunning, Labels: map[string]string{contract.LabelRole: "generator"}},
 		{ID: dead, Name: "old-generator", State: "exited", Labels: map[string]string{contract.LabelRole: "generator"}},
 		entry("a1", "container:"+dead),
 		in(entry("a2", "container:"+dead), "exited"),
@@ -41,7 +41,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 		entry("b6", "container:"+dead, contract.LabelSuite, "another"),
 		entry("b7", "container:"+dead, contract.LabelManaged, "false"),
 		entry("b8", "container:"+dead, contract.LabelRole, "logs", contract.LabelConfigHash, "1", contract.LabelProject, "s"),
-		in(entry("b9", "container:"+dead), statePaused),
+		in(entry("b9", "container:"+dead), contract.StatePaused),
 		entry("dear", "container:"+dead),
 		entry("leaving", "container:"+dead),
 	}}
@@ -60,11 +60,11 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 func TestAnOwnerThatDoesNotRunJustNowIsNoDeadOwner(t *testing.T) {
 	owner := strings.Repeat("e", 64)
 	for state, gone := range map[string]bool{
-		stateRunning: false, statePaused: false, stateRestarting: false, "exited": true, "dead": true, "created": true, "removing": true,
+		contract.StateRunning: false, contract.StatePaused: false, contract.StateRestarting: false, "exited": true, "dead": true, "created": true, "removing": true,
 	} {
 		inv := contract.Inventory{Entries: []contract.Entry{
 			{ID: owner, Name: "generator", State: state, Labels: map[string]string{contract.LabelRole: "generator"}},
-			{ID: strings.Repeat("a", 64), Name: "a", State: stateRunning, Labels: map[string]string{
+			{ID: strings.Repeat("a", 64), Name: "a", State: contract.StateRunning, Labels: map[string]string{
 				contract.LabelManaged: "true", contract.LabelClass: "low", contract.LabelOwner: ownerContainer + owner,
 			}},
 		}}

@@ -60,7 +60,7 @@ func changed(view engine.View, o Order) string {
 			contract.LabelRole, view.Labels[contract.LabelRole])
 	case view.Labels[contract.LabelClass] != o.ClassLabel:
 		return fmt.Sprintf("its class label changed from %q to %q", o.ClassLabel, view.Labels[contract.LabelClass])
-	case view.State == "paused":
+	case view.State == contract.StatePaused:
 		return "it was paused"
 	default:
 		return ""
