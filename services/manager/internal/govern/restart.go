@@ -37,6 +37,7 @@ func (r restarts) note(now time.Time, v engine.View) restarts {
 	if v.State == contract.StateRestarting {
 		r.exit, r.ended = v.ExitCode, true
 	}
+
 	last := len(r.counts) - 1
 	switch {
 	case last >= 0 && r.counts[last].n == v.RestartCount:
@@ -44,16 +45,23 @@ func (r restarts) note(now time.Time, v engine.View) restarts {
 	case last >= 0 && r.counts[last].n > v.RestartCount: // somebody started it by hand
 		r.counts = nil
 	}
-	r.counts = append(slices.Clip(r.counts), restartCount{now, v.RestartCount})
+	r.counts = append(slices.Clip(r.recent(now)), restartCount{now, v.RestartCount})
 	return r
+}
+
+// recent are the counts less those that are too old.
+func (r *restarts) recent(now time.Time) []restartCount {
+	counts := r.counts
+	for len(counts) > 1 && now.Sub(counts[1].at) > loopSpan {
+		counts = counts[1:]
+	}
+	return counts
 }
 
 // loops says whether it was brought back too often of late.
 func (r *restarts) loops(now time.Time) bool {
-	for len(r.counts) > 1 && now.Sub(r.counts[1].at) > loopSpan {
-		r.counts = r.counts[1:]
-	}
-	return len(r.counts) > 1 && r.total()-r.counts[0].n >= loopRestarts
+	counts := r.recent(now)
+	return len(counts) > 1 && r.total()-counts[0].n >= loopRestarts
 }
 
 func (r *restarts) total() int { return r.counts[len(r.counts)-1].n }

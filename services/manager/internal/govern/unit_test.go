@@ -11,9 +11,22 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/ship"
 )
+
+func TestWhatIsRememberedOfALoopIsBounded(t *testing.T) {
+	var r restarts
+	now := time.Now()
+	for n := range 10_000 { // a week of it
+		now = now.Add(time.Minute)
+		r = r.note(now, engine.View{State: contract.StateRestarting, RestartCount: n})
+	}
+	if most := int(loopSpan/time.Minute) + 2; len(r.counts) > most || !r.loops(now) {
+		t.Errorf("%d counts, loops %t", len(r.counts), r.loops(now))
+	}
+}
 
 func TestGridNeverDrifts(t *testing.T) {
 	start := time.Now()
