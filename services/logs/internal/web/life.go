@@ -63,6 +63,10 @@ func (h lifePage) story(c *gin.Context) {
 		fail(c, http.StatusBadRequest, "a container is named by its id: 4 to 64 hexadecimal digits")
 		return
 	}
+	if _, ok := pageParams(c); !ok {
+		return
+	}
+
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
 	s, err := h.read(ctx, id)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
+
+	"gestor.local/contract"
 
 	"gestor.local/logs/internal/chart"
 )
@@ -43,9 +46,14 @@ func (h page) now(c *gin.Context) {
 }
 
 func (h page) render(c *gin.Context, name string) {
+	values, ok := pageParams(c)
+	if !ok {
+		return
+	}
+
 	ctx, cancel := context.WithTimeout(c.Request.Context(), queryTimeout)
 	defer cancel()
-	p, err := readPresent(ctx, h.from, c.Query("host"))
+	p, err := readPresent(ctx, h.from, values.Get("host"))
 	if err != nil {
 		failStore(c, err)
 		return
@@ -61,4 +69,15 @@ func (h page) render(c *gin.Context, name string) {
 	}
 	c.Header("Content-Security-Policy", policyOfPages)
 	answer(c, mediaHTML, b.Bytes())
+}
+
+// pageParams reads the parameters of a page and answers 400 where one is wrong. All but host are for the page's script, which
+// asks for the charts with them; they are checked there.
+func pageParams(c *gin.Context) (values url.Values, ok bool) {
+	values, bad := contract.ParseQueryOf(c.Request.URL.RawQuery,
+		"host", "range", "since", "until", "class", "image", "zoom", "theme")
+	if bad != nil {
+		failParams(c, bad)
+	}
+	return values, bad == nil
 }
