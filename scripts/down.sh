@@ -19,10 +19,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
 
-# leftovers prints the ids of the managed containers of this suite.
-leftovers() {
-  docker ps -aq --filter label=gestor.managed=true --filter "label=gestor.suite=$(setting COMPOSE_PROJECT_NAME gestor)"
-}
+# leftovers SUITE prints the ids of its managed containers.
+leftovers() { docker ps -aq --filter label=gestor.managed=true --filter "label=gestor.suite=$1"; }
 
 sweep=no
 case ${1:-} in
@@ -32,8 +30,9 @@ case ${1:-} in
   *) usage >&2 && exit 2 ;;
 esac
 cd "$root"
+project=$(setting COMPOSE_PROJECT_NAME gestor)
 step "stopping the suite" docker compose down --remove-orphans || die "docker compose down failed: see above"
-mapfile -t left < <(leftovers)
+mapfile -t left < <(leftovers "$project")
 if [ ${#left[@]} -gt 0 ] && [ "$sweep" = yes ]; then
   step "removing ${#left[@]} managed containers" docker rm -f "${left[@]}"
 elif [ ${#left[@]} -gt 0 ]; then

@@ -28,7 +28,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # remember_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
 # Desktop) leaves the default of compose.yaml.
 remember_owners() {
-  local owner socket=${GESTOR_DOCKER_SOCKET:-/var/run/docker.sock}
+  local owner socket
+  socket=$(setting GESTOR_DOCKER_SOCKET /var/run/docker.sock)
   owner=$(stat -c %u:%g "$root")
   if [ "${owner%%:*}" = 0 ]; then owner=65532:65532; fi
   remember GESTOR_USER "$owner"
@@ -67,11 +68,12 @@ esac
 cd "$root"
 started=$SECONDS
 scripts/ensure.sh docker compose
-scripts/base-images.sh
 remember_owners
+scripts/base-images.sh
 remember_score
 step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"
-take_away_unhealthy "$(setting COMPOSE_PROJECT_NAME gestor)"
+project=$(setting COMPOSE_PROJECT_NAME gestor)
+take_away_unhealthy "$project"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
 
 port=$(setting GESTOR_PORT 8080)

@@ -1,18 +1,42 @@
 # shellcheck shell=bash
-# Settings in the .env file beside compose.yaml. Needs lib/log.sh; root is set by the caller.
+# Settings as compose sees them: the environment, then the .env file beside compose.yaml. Needs lib/log.sh and docker compose;
+# root is set by the caller.
+
+# What compose prints of a name that nobody sets.
+not_set='(not set)'
+
+# ask NAME prints what the suite gets of a setting, $not_set when neither the environment nor .env has it. Compose itself is
+# asked: its grammar of .env (quotes, escapes, export, comments, other variables, carriage returns) differs between its
+# versions, and a second reader would differ from all of them. An image name is the one value that it prints as it is, without
+# quoting. The project's name is here what it is in compose.yaml.
+ask() {
+  local value
+  # shellcheck disable=SC2016 # compose expands it
+  value=$(printf 'name: gestor\nservices: {setting: {image: "=${%s-%s}"}}\n' "$1" "$not_set" |
+    docker compose --project-directory "${root:?}" -f - config --images) ||
+    die "docker compose does not read the settings of $root/.env: see above"
+  printf '%s\n' "${value#=}"
+}
+
+# setting NAME DEFAULT prints a setting, and the default where it is empty or not set, like compose.yaml's ${NAME:-DEFAULT}.
+setting() {
+  local value
+  value=$(ask "$1") || return 1
+  [ "$value" != "$not_set" ] || value=''
+  printf '%s\n' "${value:-$2}"
+}
 
 # remember NAME VALUE writes a setting to .env unless the file or the environment has it.
 remember() {
-  [ -z "${!1:-}" ] || return 0
-  if ! grep -qs "^$1=" "${root:?}/.env"; then
-    printf '%s=%s\n' "$1" "$2" >>"$root/.env"
-    say "$1=$2 written to .env"
-  fi
+  local value
+  value=$(ask "$1") || return 1
+  [ "$value" = "$not_set" ] || return 0
+  end_last_line "${root:?}/.env"
+  printf '%s=%s\n' "$1" "$2" >>"$root/.env"
+  say "$1=$2 written to .env"
 }
 
-# setting NAME DEFAULT prints a setting as compose sees it: the environment before .env.
-setting() {
-  local value=${!1:-}
-  if [ -z "$value" ] && [ -f "${root:?}/.env" ]; then value=$(sed -n "s/^$1=//p" "$root/.env" | tail -n 1); fi
-  printf '%s\n' "${value:-$2}"
+# end_last_line FILE ends a last line that an editor left without its end: what is written next would become a part of it.
+end_last_line() {
+  if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then printf '\n' >>"$1"; fi
 }

@@ -133,10 +133,17 @@ fake() {
   [ "$status" -eq 1 ]
 }
 
-@test "dotenv: a setting is written once, and never over the user's" {
-  root=$BATS_TEST_TMPDIR
+# use_dotenv takes the reader and writer of .env into the test, with a folder of its own whose name has a space.
+use_dotenv() {
+  docker compose version >/dev/null 2>&1 || skip "docker compose, which reads .env, is not on this host"
+  root="$BATS_TEST_TMPDIR/a folder"
+  mkdir -p "$root"
   # shellcheck source=scripts/lib/dotenv.sh
   . "$scripts/lib/dotenv.sh"
+}
+
+@test "dotenv: a setting is written once, and never over the user's" {
+  use_dotenv
   echo 'GESTOR_USER=1:2' >"$root/.env"
   remember GESTOR_USER 3:4
   remember GESTOR_ENGINE_USER 5:6
@@ -146,6 +153,68 @@ fake() {
   [ "$(setting GESTOR_USER 0)" = 1:2 ]
   [ "$(GESTOR_USER=9:9 setting GESTOR_USER 0)" = 9:9 ]
   [ "$(setting GESTOR_PORT 8080)" = 8080 ]
+  [ "$(setting COMPOSE_PROJECT_NAME gestor)" = gestor ]
+}
+
+# A row: what .env holds, as printf writes it, | the value of A.
+dotenv_lines='A=1|1
+A=1\n|1
+A=1\r\nB=2\r\n|1
+A=1\nA=2\n|2
+export A=1\n|1
+ A = 1 \n|1
+A: 1\n|1
+A="x y" # why\n|x y
+A=x # why\n|x
+A=x#y\n|x#y
+# A=1\n|0
+A=\n|0
+A=""\n|0
+A='"'"'$B'"'"'\n|$B
+B=7\nA=a$B\n|a7
+B=7\nA="${B}:${C:-8}"\n|7:8
+A=p$$q\n|p$q
+A="q\\"r"\n|q"r
+A=http://x/?y=z&w\n|http://x/?y=z&w
+A={a: [b, "c"]}\n|{a: [b, "c"]}
+AA=1\nGESTOR_A=2\n|0'
+
+@test "dotenv: a setting is what the services get of it, however it is written" {
+  use_dotenv
+  printf 'services: {s: {image: x, environment: {A: "${A:-0}"}}}\n' >"$root/compose.yaml"
+  while IFS='|' read -r lines want; do
+    # shellcheck disable=SC2059
+    printf "$lines" >"$root/.env"
+    got=$(setting A 0)
+    given=$(cd "$root" && docker compose config --format json | jq -r .services.s.environment.A)
+    [ "$got" = "$want" ] && [ "${given//\$\$/$}" = "$want" ] || { echo "$lines: $got, the services $given, not $want" && return 1; }
+  done <<<"$dotenv_lines"
+}
+
+@test "dotenv: what is written is a line of its own and is read again, and what was there stays as it was" {
+  use_dotenv
+  while IFS='|' read -r lines want; do
+    # shellcheck disable=SC2059
+    printf "$lines" >"$root/.env"
+    cp "$root/.env" "$root/before"
+    remember GESTOR_USER 3:4
+    [ "$(setting GESTOR_USER 0)" = 3:4 ]
+    [ "$(setting A 0)" = "$want" ] || { echo "$lines: $(setting A 0), not $want" && return 1; }
+    cmp -n "$(stat -c %s "$root/before")" "$root/before" "$root/.env"
+    [ "$(grep -c . "$root/.env")" -eq $(($(grep -c . "$root/before") + 1)) ]
+  done <<<"$dotenv_lines"
+}
+
+@test "dotenv: a file that compose refuses ends the script, with compose's words and the file's name" {
+  use_dotenv
+  printf 'A="1\n' >"$root/.env"
+  for function in setting remember; do
+    run --separate-stderr "$function" B 1
+    [ "$status" -eq 1 ] && [ -z "$output" ]
+    # shellcheck disable=SC2154 # bats sets it
+    [[ $stderr == *unterminated*"$root/.env"* ]]
+  done
+  [ "$(cat "$root/.env")" = 'A="1' ]
 }
 
 @test "compose: services that are unhealthy are begun anew, and nothing else is touched" {
