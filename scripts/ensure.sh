@@ -62,6 +62,7 @@ ensure_qemu() {
 doctor() {
   local gaps=0
   report docker "$(engine_version)" || gaps=1
+  if find_engine && [ "$engine_source" != default ]; then report engine "$engine_address ($engine_source)"; fi
   report compose "$(compose_version)" || gaps=1
   report go "$(use_go && go version | cut -d' ' -f3)" || true
   report shellcheck "$(command -v shellcheck)" || true

@@ -11,6 +11,7 @@ the page answers. Every step may be repeated: what is there stays.
 
 It writes to .env, once, what fits this host:
   GESTOR_USER           owner of ./data: the user who owns this folder (65532 when that is root)
+  GESTOR_DOCKER_SOCKET  the socket of DOCKER_HOST or of the docker context, where that is not the usual one
   GESTOR_ENGINE_USER    manager and generator: user 65532 with the group of the Docker socket
   GESTOR_OOM_SCORE_ADJ  -500 where the engine may lower the score: the kernel then spares the services when memory is short
 A line that is there already is never changed. The other settings are listed in compose.yaml and in the README.
@@ -22,14 +23,29 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/log.sh"
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
+# shellcheck source=scripts/lib/engine.sh
+. "$root/scripts/lib/engine.sh"
 # shellcheck source=scripts/lib/compose.sh
 . "$root/scripts/lib/compose.sh"
+
+# remember_socket gives the services the socket of the engine that they are started on, which DOCKER_HOST or a docker context may
+# have chosen.
+remember_socket() {
+  local socket mounted
+  find_engine || return 0 # it answers all the same: nobody chose another than the host's own
+  socket=$(engine_socket)
+  same_socket "$socket" "$default_socket" || remember GESTOR_DOCKER_SOCKET "$socket"
+
+  mounted=$(setting GESTOR_DOCKER_SOCKET "$default_socket")
+  same_socket "$socket" "$mounted" ||
+    warn "the services run on the engine at $engine_address ($engine_source) and govern the one at $mounted (GESTOR_DOCKER_SOCKET): unless both are the same engine, take that line out of .env"
+}
 
 # remember_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
 # Desktop) leaves the default of compose.yaml.
 remember_owners() {
   local owner socket
-  socket=$(setting GESTOR_DOCKER_SOCKET /var/run/docker.sock)
+  socket=$(setting GESTOR_DOCKER_SOCKET "$default_socket")
   owner=$(stat -c %u:%g "$root")
   if [ "${owner%%:*}" = 0 ]; then owner=65532:65532; fi
   remember GESTOR_USER "$owner"
@@ -68,6 +84,7 @@ esac
 cd "$root"
 started=$SECONDS
 scripts/ensure.sh docker compose
+remember_socket
 remember_owners
 scripts/base-images.sh
 remember_score

@@ -28,12 +28,13 @@ setting() {
 
 # remember NAME VALUE writes a setting to .env unless the file or the environment has it.
 remember() {
-  local value
+  local value line=$1=$2
   value=$(ask "$1") || return 1
   [ "$value" = "$not_set" ] || return 0
+  [[ $2 =~ ^[[:alnum:]_.:/@%+-]*$ ]] || line="$1='$2'"
   end_last_line "${root:?}/.env"
-  printf '%s=%s\n' "$1" "$2" >>"$root/.env"
-  say "$1=$2 written to .env"
+  printf '%s\n' "$line" >>"$root/.env"
+  say "$line written to .env"
 }
 
 # end_last_line FILE ends a last line that an editor left without its end: what is written next would become a part of it.

@@ -13,17 +13,60 @@ engine_version() {
   [ -z "$api" ] || printf 'engine %s, API %s\n' "$version" "$api"
 }
 
-# ensure_engine installs and starts the engine by need.
+# The socket of an engine that a host's own package starts; what compose.yaml mounts unless GESTOR_DOCKER_SOCKET says otherwise.
+default_socket=/var/run/docker.sock
+
+# find_engine sets engine_address to where the docker command looks for an engine and engine_source to what says so, in
+# docker's own order: DOCKER_HOST, then the context. Status 1 when docker does not know it either, after its words.
+find_engine() {
+  local answer
+  engine_address=unix://$default_socket
+  engine_source=default
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    engine_address=$DOCKER_HOST
+    engine_source=DOCKER_HOST
+  elif have docker; then
+    answer=$(timeout 20 docker context inspect --format '{{.Name}} {{.Endpoints.docker.Host}}') || return 1
+    engine_address=${answer#* }
+    [ "${answer%% *}" = default ] || engine_source="context ${answer%% *}"
+  fi
+}
+
+# engine_socket prints the path of the socket that find_engine found; status 1 when the address is none.
+engine_socket() {
+  local socket=${engine_address#unix://}
+  [ "$socket" != "$engine_address" ] && printf '%s\n' "${socket:-$default_socket}"
+}
+
+# same_socket PATH PATH tells whether both are one, whether it is there or not.
+same_socket() { [ "$(readlink -m "$1")" = "$(readlink -m "$2")" ]; }
+
+# ensure_engine installs and starts the engine by need. Whoever names another engine than the host's own means that one: nothing is
+# installed or started in its place.
 ensure_engine() {
+  local where socket other="unset DOCKER_HOST"
+  if ! find_engine; then
+    have docker && engine_answers && return 0
+    die "docker does not say which engine it means, see above: 'docker context ls' lists them, 'docker context use default' takes this host's own"
+  fi
+  where="$engine_address ($engine_source)"
+  [ "$engine_source" = DOCKER_HOST ] || other="run 'docker context use default' (and unset DOCKER_CONTEXT)"
+
+  socket=$(engine_socket) ||
+    die "$where is not a socket on this host: the services mount the engine's socket and read the host's own /proc, so that they govern this host alone. For its own engine $other and run again"
   have docker && engine_answers && return 0
   if have docker && [[ "$(docker version 2>&1)" == *'permission denied'* ]]; then
-    die "this user may not use the Docker socket. Run this as root: usermod -aG docker $(id -un), then log in again"
+    same_socket "$socket" "$default_socket" || die "this user may not use the engine's socket $where"
+    die "this user may not use the engine's socket $where. Run this as root: usermod -aG docker $(id -un), then log in again"
   fi
+  same_socket "$socket" "$default_socket" ||
+    die "no engine answers at $where: start that one, or $other for this host's own, and run again"
+
   if ! have docker || ! have dockerd; then
     install_engine
   fi
   engine_answers || start_engine
-  engine_answers || die "the Docker Engine does not answer after its start: see 'journalctl -u docker' or /var/log/docker.log"
+  engine_answers || die "the Docker Engine does not answer after its start at $where: see 'journalctl -u docker' or /var/log/docker.log"
 }
 
 # install_engine takes Debian's or Ubuntu's own package; Debian 13 has the command in a package of its own.

@@ -113,6 +113,129 @@ fake() {
   grep -qxE 'docker +engine 1.2, API 1.2' <<<"$output"
 }
 
+# docker_means CONTEXT puts a docker command first on the PATH that knows three contexts, uses the one given and DOCKER_HOST like
+# docker does, and reaches an engine at the addresses in $answering alone. It notes what else is done with it.
+docker_means() {
+  export context=$1
+  fake docker 'case "${DOCKER_HOST:+host} $context" in
+    host*) name=default address=$DOCKER_HOST ;;
+    *" default") name=default address=unix:///var/run/docker.sock ;;
+    *" other") name=other address=unix:///run/user/1000/docker.sock ;;
+    *" far") name=far address=tcp://10.9.9.9:2376 ;;
+    *) echo "context \"$context\": context not found" >&2 && exit 1 ;;
+  esac
+  case "$1 ${2-}" in
+    "context inspect") echo "$name $address" ;;
+    version*) [[ " ${answering-} " == *" $address "* ]] && echo 28.0 1.50 ;;
+    *) echo "$*" >>"'"$BATS_TEST_TMPDIR"'/done" && exit 1 ;;
+  esac'
+}
+
+# use_engine takes what looks for an engine into the test, with the start of one replaced by a note.
+use_engine() {
+  # shellcheck source=scripts/lib/engine.sh
+  . "$scripts/lib/engine.sh"
+  fake dockerd ''
+  start_engine() { echo start >>"$BATS_TEST_TMPDIR/done"; }
+  install_engine() { echo install >>"$BATS_TEST_TMPDIR/done"; }
+  unset DOCKER_HOST
+}
+
+# A row: the context, DOCKER_HOST, what the refusal says.
+other_engines='default|tcp://127.0.0.1:9|tcp://127.0.0.1:9 (DOCKER_HOST)
+far||tcp://10.9.9.9:2376 (context far)
+default|ssh://me@there|ssh://me@there (DOCKER_HOST)
+far|unix:///tmp/x.sock|unix:///tmp/x.sock (DOCKER_HOST)
+other||unix:///run/user/1000/docker.sock (context other)
+gone||context "gone"'
+
+@test "engine: one that somebody chose and that does not answer is named with who says so, and no other is started" {
+  use_engine
+  while IFS='|' read -r context host words; do
+    docker_means "$context"
+    run env DOCKER_HOST="$host" answering="unix:///var/run/docker.sock" "$scripts/ensure.sh" docker
+    [ "$status" -eq 1 ] && [[ $output == *"$words"* ]] || { echo "$context $host: $output" && return 1; }
+    DOCKER_HOST=$host answering='' run ensure_engine
+    [ "$status" -eq 1 ] && [[ $output == *"$words"* ]] || { echo "$context $host: $output" && return 1; }
+    [ ! -e "$BATS_TEST_TMPDIR/done" ]
+  done <<<"$other_engines"
+}
+
+@test "engine: one that is not on this host is refused although it answers" {
+  use_engine
+  docker_means far
+  export answering='tcp://10.9.9.9:2376'
+  run ensure_engine
+  [ "$status" -eq 1 ]
+  [[ $output == *'context far) is not a socket on this host'* && $output == *'docker context use default'* ]]
+}
+
+@test "engine: the host's own is started, also when DOCKER_HOST names it" {
+  use_engine
+  docker_means default
+  for host in '' unix:///var/run/docker.sock; do
+    rm -f "$BATS_TEST_TMPDIR/done"
+    DOCKER_HOST=$host run ensure_engine
+    [ "$status" -eq 1 ]
+    [ "$(cat "$BATS_TEST_TMPDIR/done")" = start ]
+    [[ $output == *unix:///var/run/docker.sock* ]]
+  done
+}
+
+# use_up takes the functions of up.sh into the test, over a clone of its own.
+use_up() {
+  use_engine
+  use_dotenv
+  mkdir -p "$root/scripts"
+  ln -sfn "$(realpath "$scripts/lib")" "$root/scripts/lib"
+  sed '/^case ${1:-} in/,$d' "$scripts/up.sh" >"$root/scripts/up.sh"
+  # shellcheck source=scripts/up.sh
+  . "$root/scripts/up.sh"
+}
+
+@test "up: the services get the socket of the engine that they are started on" {
+  use_up
+  find_engine() { engine_address=$address engine_source='context other'; }
+  address=unix:///var/run/docker.sock remember_socket
+  [ ! -e "$root/.env" ]
+  address='unix:///run/a user/docker.sock' remember_socket
+  [ "$(setting GESTOR_DOCKER_SOCKET none)" = '/run/a user/docker.sock' ]
+
+  address='unix:///run/a user/docker.sock' run remember_socket
+  [ "$status" -eq 0 ] && [ -z "$output" ]
+  address=unix:///var/run/docker.sock run remember_socket
+  [ "$status" -eq 0 ]
+  [[ $output == *'at unix:///var/run/docker.sock (context other)'*'/run/a user/docker.sock (GESTOR_DOCKER_SOCKET)'* ]]
+  [ "$(grep -c . "$root/.env")" -eq 1 ]
+}
+
+@test "clean: beside a suite or what a suite started nothing is removed" {
+  clone=$BATS_TEST_TMPDIR/clone
+  mkdir -p "$clone/scripts" "$clone/bin"
+  ln -s "$(realpath "$scripts/lib")" "$clone/scripts/lib"
+  cp "$scripts/clean.sh" "$clone/scripts/"
+  export calls=$BATS_TEST_TMPDIR/calls services managed
+  fake docker 'case "$*" in
+    version) ;;
+    ps*gestor.role*) printf "%s" "$services" ;;
+    ps*gestor.managed*) printf "%s" "$managed" ;;
+    *) echo "$*" >>"$calls" ;;
+  esac'
+  services='  mine-manager-1: Up 2 minutes, project mine, started from /srv/gestor
+' managed='' run "$clone/scripts/clean.sh" --base
+  [ "$status" -eq 1 ]
+  [[ $output == *'mine-manager-1: Up 2 minutes'*'/srv/gestor'*'make down'* ]]
+  services='' managed=$'1\n2\n' run "$clone/scripts/clean.sh"
+  [ "$status" -eq 1 ]
+  [[ $output == *'2 managed containers'*'down.sh --sweep'* ]]
+  [ ! -e "$calls" ] && [ -d "$clone/bin" ]
+
+  services='' managed='' run "$clone/scripts/clean.sh"
+  [ "$status" -eq 0 ]
+  grep -qx 'image rm gestor/high-cpu' "$calls"
+  [ ! -d "$clone/bin" ]
+}
+
 @test "insmod: Secure Boot is blamed only when it is on" {
   mkdir "$BATS_TEST_TMPDIR/scripts"
   ln -s "$scripts/lib" "$BATS_TEST_TMPDIR/scripts/lib"
