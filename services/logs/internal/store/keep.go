@@ -158,14 +158,19 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Append(context.Background(), records); err != nil && !s.Full() {
-		return err
-	} else if err != nil { // on a full disk deleting comes first: it makes the room that the record needs
+	_, err = s.Append(context.Background(), records)
+	switch {
+	case err == nil:
+	case s.Full(), errors.Is(err, ErrBusy): // deleting comes first: it makes the room that the record needs
 		s.tellLater(records)
+	default:
+		return err
 	}
+
 	s.mu.Lock()
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	s.mu.Unlock()
+	s.weighUnsealed()          // one that could not be sealed counts no more
 	s.writeList(s.listFiles()) // what is deleted on purpose is not missed
 	s.counters.Removed.Add(uint64(brief.Records))
 	return seg.Remove()
