@@ -47,7 +47,8 @@ static void read_v2(const struct gestor_snapshot *snap, struct gestor_container 
  * @task: a process in it, which leads to its memory cgroup where that is in another hierarchy
  * @path: id and runtime
  *
- * Return: index of the row, or ROW_NONE when the cgroup has been removed or max_procs containers are known.
+ * Return: index of the row, ROW_NONE when the cgroup has been removed, or ROW_LEFT_OUT when max_procs containers are
+ * known.
  */
 s32 container_add(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_struct *task,
 		  const struct cgpath *path)
@@ -59,7 +60,7 @@ s32 container_add(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task
 		return ROW_NONE;
 	if (rows->containers >= snap->limits.max_procs) {
 		snap->walk.truncated = true;
-		return ROW_NONE;
+		return ROW_LEFT_OUT;
 	}
 	memset(c, 0, sizeof(*c));
 	c->path = *path;

@@ -28,7 +28,7 @@ static const struct gestor_slot *remembered(const struct gestor_snapshot *snap, 
 	if (!snap->before || cgrp->root != &cgrp_dfl_root)
 		return NULL;
 	slot = rows_slot(snap->before, cgroup_id(cgrp));
-	return slot->cgroup_id ? slot : NULL;
+	return slot->cgroup_id && slot->container != ROW_LEFT_OUT ? slot : NULL;
 }
 
 /* Formatting and parsing a path costs as much as all the rest of a container, so it is done once for each cgroup. */
@@ -57,7 +57,7 @@ struct cgroup *identity_cgroup(struct gestor_snapshot *snap, struct cgroup *cgrp
 	return identify(snap, cgrp, path) ? cgroup_ancestor(cgrp, path->level) : NULL;
 }
 
-/* Container of @cgrp as an index, ROW_NONE when there is none. The map has room (rows_reserve). */
+/* Container of @cgrp as an index, ROW_NONE or ROW_LEFT_OUT. The map has room (rows_reserve). */
 static s32 lookup(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_struct *task)
 {
 	struct gestor_rows *rows = &snap->rows;
@@ -122,7 +122,7 @@ static struct cgroup *v1_cgroup(struct task_struct *task)
  *
  * The v2 hierarchy is asked first, also where controllers are on v1 (hybrid layouts put containers into both).
  *
- * Return: index of the container, or ROW_NONE.
+ * Return: index of the container, ROW_NONE or ROW_LEFT_OUT.
  */
 s32 identity_of(struct gestor_snapshot *snap, struct task_struct *task)
 {

@@ -6,60 +6,39 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/namei.h>
+#include <linux/path.h>
 #include <linux/proc_fs.h>
-#include <linux/string.h>
 #include <linux/uidgid.h>
 
-#include "main.h"
+#include "pure/procname.h"
 #include "report.h"
+#include "snapshot.h"
 #include "uapi/sysinfo_gestor.h"
-
-/* Longest proc_name, so that the second name fits the buffer too. */
-#define NAME_MAX_LEN 64
 
 static char *proc_name = GESTOR_PROC_NAME;
 module_param(proc_name, charp, 0444);
-MODULE_PARM_DESC(proc_name, "name of the file in /proc (default " GESTOR_PROC_NAME ")");
+MODULE_PARM_DESC(proc_name, "name of the file in /proc, beginning with " PROCNAME_PREFIX " (default " GESTOR_PROC_NAME ")");
 
 static unsigned int gid;
 module_param(gid, uint, 0444);
 MODULE_PARM_DESC(gid, "group that may read the files (default 0)");
 
-static unsigned int cmdline_max;
-module_param(cmdline_max, uint, 0644);
-MODULE_PARM_DESC(cmdline_max, "bytes of each command line to show, at most 4096 (default 0: none)");
+static char totals_name[PROCNAME_MAX + sizeof(GESTOR_TOTALS_SUFFIX)];
 
-static unsigned int max_procs = 65536;
-module_param(max_procs, uint, 0644);
-MODULE_PARM_DESC(max_procs, "most process rows, and most containers, in one document (default 65536)");
-
-static unsigned int max_age_ms = 100;
-module_param(max_age_ms, uint, 0644);
-MODULE_PARM_DESC(max_age_ms, "readers within this time share one walk (default 100)");
-
-static unsigned int batch = 256;
-module_param(batch, uint, 0644);
-MODULE_PARM_DESC(batch, "threads looked at in one RCU read section, 16 to 4096 (default 256)");
-
-static char totals_name[NAME_MAX_LEN + sizeof(GESTOR_TOTALS_SUFFIX)];
-
-/* What the administrator has set now, within what the code can bear. */
-void gestor_limits_now(struct gestor_limits *limits)
+/* Asked before, since proc_create() answers a name that exists with a warning. No /proc here: nothing is known. */
+static bool exists(const char *name)
 {
-	limits->batch = clamp(READ_ONCE(batch), 16U, 4096U);
-	limits->max_procs = clamp(READ_ONCE(max_procs), 1U, 4U << 20);
-	limits->max_age_ms = min(READ_ONCE(max_age_ms), 60000U);
-	limits->cmdline_max = min(READ_ONCE(cmdline_max), 4096U);
-}
+	char path[sizeof("/proc/") + sizeof(totals_name)];
+	struct path found;
 
-static bool name_ok(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > 0 && len <= NAME_MAX_LEN && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
+	scnprintf(path, sizeof(path), "/proc/%s", name);
+	if (kern_path(path, 0, &found))
+		return false;
+	path_put(&found);
+	return true;
 }
 
 static int add_file(const char *name, const struct proc_ops *ops)
@@ -71,10 +50,14 @@ static int add_file(const char *name, const struct proc_ops *ops)
 		pr_err("gid=%u is no group; give the number of the group that may read /proc/%s\n", gid, name);
 		return -EINVAL;
 	}
+	if (exists(name)) {
+		pr_err("/proc/%s exists; give another proc_name\n", name);
+		return -EBUSY;
+	}
 	entry = proc_create(name, 0440, NULL, ops);
 	if (!entry) {
-		pr_err("cannot create /proc/%s; give another proc_name if it exists\n", name);
-		return -EEXIST;
+		pr_err("cannot create /proc/%s\n", name);
+		return -ENOMEM;
 	}
 	proc_set_user(entry, GLOBAL_ROOT_UID, group);
 	return 0;
@@ -82,10 +65,11 @@ static int add_file(const char *name, const struct proc_ops *ops)
 
 static int __init gestor_init(void)
 {
+	const char *fault = procname_fault(proc_name);
 	int err;
 
-	if (!name_ok(proc_name)) {
-		pr_err("proc_name must be a file name of 1 to %d characters\n", NAME_MAX_LEN);
+	if (fault) {
+		pr_err("proc_name must %s\n", fault);
 		return -EINVAL;
 	}
 	scnprintf(totals_name, sizeof(totals_name), "%s%s", proc_name, GESTOR_TOTALS_SUFFIX);

@@ -19,6 +19,7 @@
 /* One open file. */
 struct reader {
 	struct gestor_snapshot *snap; /* NULL until the first read */
+	bool anew; /* a read from position 0 has begun, and no snapshot was taken for it yet */
 	bool totals; /* containers without their processes */
 };
 
@@ -283,7 +284,7 @@ static int report_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-/* A document begins where the position is 0, also after lseek: opening and stat cost nothing. */
+/* Called with the sequence's lock held, as all of its operations are. */
 static int begin(struct reader *r)
 {
 	struct gestor_snapshot *snap = snapshot_get();
@@ -292,15 +293,20 @@ static int begin(struct reader *r)
 		return PTR_ERR(snap);
 	snapshot_put(r->snap);
 	r->snap = snap;
+	WRITE_ONCE(r->anew, false);
 	return 0;
 }
 
+/*
+ * A document begins with a read from position 0: opening and stat cost nothing. To get to any other position the
+ * sequence is started at 0 too, and again when a record needs a larger buffer: those go on with the same snapshot.
+ */
 static void *report_start(struct seq_file *m, loff_t *pos)
 {
 	struct reader *r = m->private;
 	int err;
 
-	if (!*pos || !r->snap) {
+	if (!r->snap || READ_ONCE(r->anew)) {
 		err = begin(r);
 		if (err)
 			return ERR_PTR(err);
@@ -358,8 +364,12 @@ static int report_open_totals(struct inode *inode, struct file *file)
  */
 static ssize_t report_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
+	struct seq_file *m = iocb->ki_filp->private_data;
+	struct reader *r = m->private;
 	ssize_t total = 0, got;
 
+	if (!iocb->ki_pos)
+		WRITE_ONCE(r->anew, true);
 	while (iov_iter_count(to)) {
 		got = seq_read_iter(iocb, to);
 		if (got <= 0)

@@ -8,9 +8,6 @@
 
 #include "rows.h"
 
-/* Charged to the reader: whoever asks for a large document pays for it in its own memory limit. */
-#define ROWS_GFP (GFP_KERNEL_ACCOUNT)
-
 /* Makes *@array hold at least @need elements of @size bytes; keeps the first @used. May sleep. */
 static int grow(void **array, size_t *cap, size_t used, size_t need, size_t size)
 {

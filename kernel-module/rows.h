@@ -6,6 +6,7 @@
 #define GESTOR_ROWS_H
 
 #include <linux/bits.h>
+#include <linux/gfp.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 
@@ -18,7 +19,16 @@
 #define CONTAINER_HAS_FROZEN BIT(3)
 #define CONTAINER_HAS_CPU BIT(4) /* the cgroup's own counter, not the sum over its tasks */
 
+/*
+ * Not charged to the reader's memory cgroup: the last snapshot is kept for the next reader, and would stay charged to
+ * this one, and keep its cgroup from being freed, long after it has closed the file.
+ */
+#define ROWS_GFP GFP_KERNEL
+
+/* Instead of the index of a container: the cgroup is in no container. */
 #define ROW_NONE (-1)
+/* It is in one, which this document has no row for. The next walk asks again. */
+#define ROW_LEFT_OUT (-2)
 
 struct gestor_container {
 	struct cgpath path; /* id and runtime */

@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
-#include "main.h"
 #include "snapshot.h"
 #include "walk.h"
 
@@ -33,29 +32,20 @@ void snapshot_put(struct gestor_snapshot *snap)
 		kref_put(&snap->ref, snapshot_release);
 }
 
-/*
- * What the last walk found, for the next to build on. A document cut short says of some cgroups that they are no
- * containers only because there was no room.
- */
-static const struct gestor_rows *rows_before(void)
-{
-	return shared && !shared->walk.truncated ? &shared->rows : NULL;
-}
-
 /* Called with snapshot_lock held, so that the last snapshot stays. */
 static struct gestor_snapshot *snapshot_take(void)
 {
-	struct gestor_snapshot *snap = kvzalloc(sizeof(*snap), GFP_KERNEL_ACCOUNT);
+	struct gestor_snapshot *snap = kvzalloc(sizeof(*snap), ROWS_GFP);
 	int err;
 
 	if (!snap)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&snap->ref);
-	gestor_limits_now(&snap->limits);
+	limits_now(&snap->limits);
 	snap->boottime_ns = ktime_get_boottime_ns();
 	snap->realtime_ns = ktime_get_real_ns();
 	host_read(&snap->host);
-	snap->before = rows_before();
+	snap->before = shared ? &shared->rows : NULL;
 	err = walk_tasks(snap);
 	snap->before = NULL;
 	if (!err)
@@ -69,30 +59,37 @@ static struct gestor_snapshot *snapshot_take(void)
 	return snap;
 }
 
-static bool shared_is_young(void)
+/*
+ * Is the kept snapshot good for a reader that asked at @asked_ns? What it shows is as old as the begin of its walk. A
+ * walk that began while the reader waited for it is good for any reader: so those that come during a walk share the
+ * next one, however long walks take.
+ */
+static bool shared_is_young(u64 asked_ns)
 {
 	struct gestor_limits now;
 
 	if (!shared)
 		return false;
-	gestor_limits_now(&now);
-	return ktime_get_boottime_ns() - shared->boottime_ns < (u64)now.max_age_ms * NSEC_PER_MSEC;
+	limits_now(&now);
+	return (s64)(asked_ns - shared->boottime_ns) < (s64)now.max_age_ms * NSEC_PER_MSEC;
 }
 
 /**
  * snapshot_get - the snapshot for a reader that begins a document
  *
- * One walk at a time; a reader that finds a snapshot younger than max_age_ms shares it. May sleep, can be killed.
+ * One walk at a time; a reader shares a snapshot whose walk began less than max_age_ms before it asked. May sleep, can
+ * be killed.
  *
  * Return: a snapshot to be given back with snapshot_put(), or ERR_PTR: -EINTR, -ENOMEM.
  */
 struct gestor_snapshot *snapshot_get(void)
 {
+	const u64 asked_ns = ktime_get_boottime_ns();
 	struct gestor_snapshot *snap;
 
 	if (mutex_lock_killable(&snapshot_lock))
 		return ERR_PTR(-EINTR);
-	if (!shared_is_young()) {
+	if (!shared_is_young(asked_ns)) {
 		snap = snapshot_take();
 		if (IS_ERR(snap))
 			goto unlock;

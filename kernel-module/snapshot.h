@@ -9,15 +9,8 @@
 #include <linux/types.h>
 
 #include "host.h"
+#include "limits.h"
 #include "rows.h"
-
-/* What the administrator set, taken once per walk so that a change in between cannot tear it. */
-struct gestor_limits {
-	u32 batch;
-	u32 max_procs;
-	u32 max_age_ms;
-	u32 cmdline_max;
-};
 
 /* What the walk did and cost. */
 struct gestor_walk {

@@ -32,7 +32,7 @@ static void see(struct gestor_snapshot *snap, struct task_struct *task, pid_t pi
 
 	snap->walk.tasks_seen++;
 	container = identity_of(snap, task);
-	if (container == ROW_NONE)
+	if (container < 0)
 		return;
 	/* The place past the last row is there (rows_reserve): past max_procs it is used for the sums, not kept. */
 	row = &rows->process[rows->processes];
@@ -146,7 +146,7 @@ int walk_tasks(struct gestor_snapshot *snap)
 	int err;
 
 	if (snap->limits.cmdline_max) {
-		wanted.task = kvmalloc_array(snap->limits.batch, sizeof(*wanted.task), GFP_KERNEL_ACCOUNT);
+		wanted.task = kvmalloc_array(snap->limits.batch, sizeof(*wanted.task), ROWS_GFP);
 		if (!wanted.task)
 			return -ENOMEM;
 	}

@@ -10,8 +10,9 @@
  * backslash are escaped; each byte that belongs to no valid sequence is U+FFFD.
  *
  * A process row is of one instant, and so are a container's own counters; the document spans self.walk_us. A read from
- * position 0 begins a document; any read size gives the same text. Readers within max_age_ms share one walk. When the
- * module is unloaded, an open file says EIO and a new open ENOENT: open again.
+ * position 0 begins a document; any other read of that open file, of any size and in any order (pread, lseek), is of the
+ * same one. Readers that ask within max_age_ms of the begin of a walk, or before it began, share it. When the module is
+ * unloaded, an open file says EIO and a new open ENOENT: open again.
  *
  * In the lists below a line "@ NAME TYPE" is a field: u64, bool, string, or {WHAT}, described under its heading. A
  * question mark after the type marks a field that may be absent. Tests hold this list against the program that reads
@@ -103,7 +104,7 @@
 
 #define GESTOR_DOCUMENT_VERSION 1
 
-/* Default of the parameter proc_name. */
+/* Default of the parameter proc_name; every name begins with sysinfo_. */
 #define GESTOR_PROC_NAME "sysinfo_gestor"
 
 /* What is added to proc_name for the view without process rows. */

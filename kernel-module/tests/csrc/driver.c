@@ -2,7 +2,8 @@
 /*
  * Runs the module's pure code in user space, compiled with sanitizers.
  *
- * Input, repeated: one letter (e: escape, w: whole, n: number, p: path), cap and length as 32-bit little-endian numbers, the bytes.
+ * Input, repeated: one letter (e: escape, w: whole, n: number, p: path, f: file name), cap and length as 32-bit
+ * little-endian numbers, the bytes.
  * Output, for each: length as a 32-bit number, the bytes. Every buffer has exactly the size that was promised, so that
  * one byte too many is an error of the address sanitizer.
  */
@@ -13,6 +14,7 @@
 
 #include "../../pure/cgpath.h"
 #include "../../pure/json.h"
+#include "../../pure/procname.h"
 #include "../../pure/text.h"
 
 static void reply(const char *text, size_t len)
@@ -65,6 +67,19 @@ static void path(const char *in, size_t len)
 				     found.runtime));
 }
 
+/* What is wrong with the name of a file. It gets a NUL at its end, as a parameter has. */
+static void file_name(const char *in, size_t len)
+{
+	char *name = malloc(len + 1);
+	const char *fault;
+
+	memcpy(name, in, len);
+	name[len] = '\0';
+	fault = procname_fault(name);
+	reply(fault ? fault : "", fault ? strlen(fault) : 0);
+	free(name);
+}
+
 /* The number in eight bytes, into room for @cap bytes; "overflow" when it does not fit. */
 static void number(const char *in, size_t cap)
 {
@@ -99,6 +114,8 @@ int main(void)
 			number(in, head[0]);
 		else if (kind == 'w')
 			whole(in, head[1]);
+		else if (kind == 'f')
+			file_name(in, head[1]);
 		else
 			path(in, head[1]);
 		free(in);

@@ -3,7 +3,8 @@ package main
 // checks is the whole list for one boot, in an order that puts the plain before the violent.
 func (t *tester) checks() {
 	t.check("load: file, mode and an empty document", checkLoad)
-	t.check("parameters: names and groups that cannot be are refused", checkParameters)
+	t.check("parameters: what cannot be is refused with one reason", checkParameters)
+	t.check("parameters: a name that exists is busy", checkNameTaken)
 	t.check("parameters: another proc_name", checkProcName)
 	t.check("identity: runtimes and drivers", checkRuntimes)
 	t.check("identity: process ids, parents, namespaces", checkPIDs)
@@ -24,9 +25,13 @@ func (t *tester) checks() {
 	t.check("read: every size gives the same document", checkReadSizes)
 	t.check("read: one system call for a whole document", checkSystemCalls)
 	t.check("read: lseek begins anew", checkSeek)
+	t.check("read: one document to its end, in any order of pread and lseek", checkSession)
 	t.check("read: readers share one walk", checkShared)
+	t.check("read: who comes during a walk shares the next", checkCrowd)
 	t.check("read: totals", checkTotals)
 	t.check("read: past max_procs", checkTruncated)
+	t.check("read: past max_procs what is known of a cgroup is kept", checkTruncatedCost)
+	t.check("read: nothing stays charged to the reader", checkCharge)
 	t.check("access: another PID namespace's /proc is refused", checkNamespace)
 	t.check("access: another user is refused, the group is let in", checkUser)
 	t.check("fuzz: names and command lines of random bytes", checkFuzz)

@@ -19,8 +19,10 @@ const (
 )
 
 // load puts the module into the kernel with parameters as insmod takes them.
-func load(parameters string) error {
-	f, err := os.Open(moduleFile)
+func load(parameters string) error { return loadFile(moduleFile, parameters) }
+
+func loadFile(path, parameters string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}

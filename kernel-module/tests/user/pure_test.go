@@ -1,4 +1,5 @@
-// Package user tests the module's code that needs no kernel: the JSON escape and the cgroup path parser, compiled with
+// Package user tests the module's code that needs no kernel: the JSON escape, the cgroup path parser and
+// the check of file names, compiled with
 // the address and undefined-behaviour sanitizers.
 package user
 
@@ -34,7 +35,8 @@ func start(t *testing.T) *driver {
 	program := filepath.Join(t.TempDir(), "driver")
 	build := exec.Command("gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-sign-conversion",
 		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program,
-		"../csrc/driver.c", "../../pure/json.c", "../../pure/text.c", "../../pure/cgpath.c")
+		"../csrc/driver.c", "../../pure/json.c", "../../pure/text.c", "../../pure/cgpath.c",
+		"../../pure/procname.c")
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, text)
 	}
