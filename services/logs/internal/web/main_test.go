@@ -8,7 +8,7 @@ import (
 
 // Cases of a property: by default some seconds of them, in a soak thousands.
 const (
-	casesDefault = "40"
+	casesDefault = "25"
 	casesSoak    = "10000"
 )
 

@@ -1,15 +1,21 @@
-package web_test
+package web
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/disk/disktest"
+	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
-	"gestor.local/logs/internal/web"
 )
 
 // Who sends in the name of the suite's own services needs the suite's token; nobody else does, and it opens everything.
@@ -46,30 +52,52 @@ func TestOnlyTheSuiteSendsInItsName(t *testing.T) {
 		{"a reader as the manager", suite, "", read, "manager", "reader", 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := newAPI(t, func(d *web.Deps, _ *store.Config) { d.SuiteToken, d.WriteToken, d.ReadToken = c.suite, c.write, c.read })
-			var header []string
-			if c.token != "" {
-				header = []string{"Authorization", "Bearer " + c.token}
-			}
+			h, s := guardedBy(t, c.suite, c.write, c.read)
 			// One record in the suite's name is enough to refuse them all.
-			body := systemLine(1, "") + strings.Replace(systemLine(2, ""), `"producer":"p"`, `"producer":"`+c.producer+`"`, 1)
-			code, got := a.post("/v1/records", body, header...)
-			if code != c.want || code == 200 && got.Accepted != 2 {
-				t.Errorf("%d %+v, want %d", code, got, c.want)
+			w := asked(h, http.MethodPost, contract.PathRecords, c.token, note(1, "p")+"\n"+strings.Replace(note(2, "p"), `"producer":"p"`, `"producer":"`+c.producer+`"`, 1))
+			if w.Code != c.want || c.want != 200 && s.Head() != 0 || c.want == 200 && s.Head() != 2 {
+				t.Errorf("%d %s with %d stored, want %d", w.Code, w.Body, s.Head(), c.want)
 			}
-			if c.want != 200 && a.store.Head() != 0 {
-				t.Errorf("something was stored: head %d", a.store.Head())
+			if challenged := w.Header().Get("WWW-Authenticate") != ""; challenged != (c.want == 401) {
+				t.Errorf("%d challenges: %t", w.Code, challenged)
 			}
 		})
 	}
 
-	a := newAPI(t, func(d *web.Deps, _ *store.Config) { d.SuiteToken, d.WriteToken, d.ReadToken = suite, write, read })
-	for _, c := range []struct {
-		method, target string
-		want           int
-	}{{"GET", contract.PathRecords, 200}, {"POST", contract.PathCharts, 200}, {"GET", contract.PathMetrics, 200}} {
-		if w := a.do(c.method, c.target, nil, "Authorization", "Bearer inner"); w.Code != c.want {
-			t.Errorf("%s %s with the suite's token: %d, want %d", c.method, c.target, w.Code, c.want)
+	h, _ := guardedBy(t, suite, write, read)
+	for _, c := range []struct{ method, target, body string }{
+		{http.MethodGet, contract.PathRecords, ""}, {http.MethodPost, contract.PathRecords, note(1, "me")}, {http.MethodGet, contract.PathMetrics, ""},
+	} {
+		if w := asked(h, c.method, c.target, "inner", c.body); w.Code != 200 {
+			t.Errorf("%s %s with the suite's token: %d %s", c.method, c.target, w.Code, w.Body)
 		}
 	}
+}
+
+// guardedBy is the API without the pages over an empty store.
+func guardedBy(t *testing.T, suite, write, read string) (http.Handler, *store.Store) {
+	t.Helper()
+	s, err := store.Open(store.Config{Dir: "data", FS: disktest.NewMem(), MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	metrics := prometheus.NewRegistry()
+	d := Deps{
+		Store: s, Query: query.New(s), Log: zerolog.Nop(), Metrics: metrics, guard: newGuard(zerolog.Nop(), metrics),
+		SuiteToken: suite, WriteToken: write, ReadToken: read,
+	}
+	return handler(d, resources(d)), s
+}
+
+func asked(h http.Handler, method, target, token, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "localhost"
+	r.Header.Set("Content-Type", contract.MediaNDJSON)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }

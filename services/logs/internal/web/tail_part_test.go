@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,9 +26,9 @@ func TestATailResumesOverWhateverIsStored(t *testing.T) {
 		}
 		defer s.Close()
 		const all = 105_000
-		records := make([]line.Record, all)
+		records := slices.Repeat([]line.Record{aNote(t, 1)}, all)
 		for i := range records {
-			records[i] = aNote(t, i+1)
+			records[i].PSeq = uint64(i) + 1
 		}
 		for from := 0; from < all; from += 5000 {
 			if _, err := s.Append(t.Context(), records[from:from+5000]); err != nil {
