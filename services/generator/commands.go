@@ -22,6 +22,7 @@ import (
 	"gestor.local/generator/internal/plan"
 	"gestor.local/generator/internal/profile"
 	"gestor.local/generator/internal/report"
+	"gestor.local/ship"
 )
 
 // Time-outs of one question to the engine, and of removing one group of containers.
@@ -206,6 +207,9 @@ func healthCommand(ctx context.Context, arguments []string, _ io.Writer) error {
 	return err
 }
 
+// opsTimeout is shorter than the time-out of the suite's health checks.
+const opsTimeout = 3 * time.Second
+
 // ask gets a path of the generator that runs on this machine.
 func (c config) ask(ctx context.Context, path string) ([]byte, error) {
 	host, port, err := net.SplitHostPort(c.Listen)
@@ -215,13 +219,13 @@ func (c config) ask(ctx context.Context, path string) ([]byte, error) {
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask generator: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := ship.NewClient(opsTimeout)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("ask generator: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -21,5 +22,11 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 	c, err := loadConfig(map[string]string{"GESTOR_LOG_LEVEL": ""}) // what is empty is not set
 	if err != nil || c.Fsync != "always" || c.Host == "" {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestTheServiceIsNotAskedThroughAProxy(t *testing.T) {
+	if direct().Transport.(*http.Transport).Proxy != nil {
+		t.Error("the health check and export would ask the proxy that compose hands to every container")
 	}
 }

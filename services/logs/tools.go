@@ -95,7 +95,7 @@ func export(ctx context.Context, cfg config, args []string, out io.Writer) error
 		return fmt.Errorf("export: %w", err)
 	}
 	authorise(req, cfg)
-	res, err := http.DefaultClient.Do(req)
+	res, err := direct().Do(req)
 	if err != nil {
 		return fmt.Errorf("export: %w (is the log service running at %s?)", err, cfg.Addr)
 	}
@@ -138,6 +138,12 @@ func writeSeed(out io.Writer, in io.Reader) error {
 	return w.Flush()
 }
 
+// direct makes a client for one request to the service. It never asks a proxy: compose hands the one in ~/.docker/config.json to
+// every container.
+func direct() *http.Client {
+	return &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+}
+
 // healthcheck asks /healthz of the configured address.
 func healthcheck(ctx context.Context, cfg config, out io.Writer) error {
 	base, err := baseURL(cfg.Addr)
@@ -150,7 +156,7 @@ func healthcheck(ctx context.Context, cfg config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := direct().Do(req)
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w (is the log service running at %s?)", err, cfg.Addr)
 	}

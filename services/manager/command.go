@@ -18,6 +18,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/ops"
+	"gestor.local/ship"
 )
 
 // parseFlags parses the flags of a subcommand; done is true when the code is all that is left to return.
@@ -142,14 +143,14 @@ func reloadCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 
 // askReload sends the request of the subcommand reload.
 func askReload(ctx context.Context, url string) (taken govern.Taken, err error) {
-	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
 		return taken, err
 	}
 
-	resp, err := http.DefaultClient.Do(req)
+	client := ship.NewClient(reloadTimeout)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		return taken, err
 	}
@@ -178,13 +179,13 @@ func localURL(addr string) string {
 
 // ask is nil when a GET is answered with 2xx in time.
 func ask(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := ship.NewClient(healthTimeout)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -201,10 +200,8 @@ func (p *parts) farewell(reason error) {
 const chartsTimeout = 15 * time.Second
 
 func (p *parts) charts() error {
-	ctx, cancel := context.WithTimeout(context.Background(), chartsTimeout)
-	defer cancel()
 	url := strings.TrimSuffix(p.cfg.LogsURL, "/") + contract.PathCharts
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(nil))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -215,7 +212,9 @@ func (p *parts) charts() error {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := ship.NewClient(chartsTimeout)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("charts: %w", err)
 	}

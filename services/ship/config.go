@@ -22,6 +22,8 @@ const (
 	batchBytes   = 1 << 20
 	// requestTimeout is of one request, with the log service's own sync in it.
 	requestTimeout = 15 * time.Second
+	// idleTimeout is longer than the time between two requests of a producer that has something to send at every tick.
+	idleTimeout = 90 * time.Second
 	// Waits after an error: doubled from first to longest, with jitter. retryAfterMax bounds what a server may ask for.
 	backoffFirst   = 500 * time.Millisecond
 	backoffLongest = 30 * time.Second
@@ -42,7 +44,7 @@ type Config struct {
 	MaxBytes int64
 	// Token is asked before each request for the bearer token, so that a new one needs no restart; nil and "" send none.
 	Token func() (string, error)
-	// Client is used for the requests; nil is a client with a time-out of 15 s.
+	// Client is used for the requests; nil is NewClient with a time-out of 15 s.
 	Client *http.Client
 	// Log hears what an operator should know, at most once a change of state; nil is silence.
 	Log func(message string, err error)
@@ -53,7 +55,7 @@ func (c Config) withDefaults() Config {
 		c.MaxBytes = DefaultMaxBytes
 	}
 	if c.Client == nil {
-		c.Client = &http.Client{Timeout: requestTimeout}
+		c.Client = NewClient(requestTimeout)
 	}
 	if c.Token == nil {
 		c.Token = func() (string, error) { return "", nil }

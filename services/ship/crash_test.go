@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, produce())
 		os.Exit(1)
 	}
+	os.Setenv("NO_PROXY", "")
+	os.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // nobody listens there; read once, by the first request of the process
 	os.Exit(m.Run())
 }
 

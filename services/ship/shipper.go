@@ -156,6 +156,7 @@ func (s *Shipper) Close() error {
 		s.cfg.Log("the number of dropped observations could not be recorded", err)
 		err = nil
 	}
+	s.cfg.Client.CloseIdleConnections()
 	s.spool.close()
 	s.spool.failed = fmt.Errorf("%w: closed", ErrFailed)
 	return err

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"gestor.local/ship"
 )
 
 const (
@@ -36,9 +38,7 @@ type Governor struct {
 
 // NewGovernor makes one that asks at url, the manager's /readyz. Time counts from now.
 func NewGovernor(url string, now time.Time) *Governor {
-	// The manager is on the same inner network: a proxy that is meant for the outer world does not know it.
-	client := &http.Client{Timeout: governorTimeout, Transport: &http.Transport{Proxy: nil}}
-	return &Governor{url: url, client: client, ticked: now}
+	return &Governor{url: url, client: ship.NewClient(governorTimeout), ticked: now}
 }
 
 // Watch asks until ctx ends.
