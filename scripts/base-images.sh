@@ -154,6 +154,7 @@ for argument in "$@"; do
 done
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <(base_names)
 
+umask 022 # an image made under another one has files, and a root, that its users may not read
 work=$(mktemp -d "${TMPDIR:-/tmp}/gestor-base.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 for name in "${names[@]}"; do provide "$name"; done

@@ -31,8 +31,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/engine.sh"
 # shellcheck source=scripts/lib/compose.sh
 . "$root/scripts/lib/compose.sh"
+# shellcheck source=scripts/lib/dotenv.sh
+. "$root/scripts/lib/dotenv.sh"
+# shellcheck source=scripts/lib/policy.sh
+. "$root/scripts/lib/policy.sh"
 # shellcheck source=scripts/lib/tools.sh
 . "$root/scripts/lib/tools.sh"
+umask 022 # what is installed is for everybody on this host
 
 ensure_go() {
   use_go && return 0
@@ -60,10 +65,14 @@ ensure_qemu() {
 
 # doctor prints a line per thing, and returns 1 when something that `make up` needs is missing.
 doctor() {
-  local gaps=0
+  local gaps=0 problem
   report docker "$(engine_version)" || gaps=1
   if find_engine && [ "$engine_source" != default ]; then report engine "$engine_address ($engine_source)"; fi
   report compose "$(compose_version)" || gaps=1
+  if compose_serves && { ! problem=$(policy_problem) || [ -n "$problem" ]; }; then
+    report policy "${problem:-its settings cannot be read, see above}"
+    gaps=1
+  fi
   report go "$(use_go && go version | cut -d' ' -f3)" || true
   report shellcheck "$(command -v shellcheck)" || true
   report bats "$(command -v bats)" || true
@@ -89,7 +98,7 @@ for thing in "$@"; do
     lint-tools) ensure_go && ensure_test_tools && build_tools all ;;
     chromium) ensure_chromium ;;
     qemu) ensure_qemu ;;
-    doctor) doctor || die "run 'make up': it installs what it needs" ;;
+    doctor) doctor || die "something that 'make up' needs is not there: it installs what it can, and ends with the command for the rest" ;;
     -h | --help) usage ;;
     *) usage >&2 && die "unknown thing $thing" ;;
   esac

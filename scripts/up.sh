@@ -25,6 +25,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/dotenv.sh"
 # shellcheck source=scripts/lib/engine.sh
 . "$root/scripts/lib/engine.sh"
+# shellcheck source=scripts/lib/policy.sh
+. "$root/scripts/lib/policy.sh"
 # shellcheck source=scripts/lib/compose.sh
 . "$root/scripts/lib/compose.sh"
 
@@ -86,6 +88,8 @@ started=$SECONDS
 scripts/ensure.sh docker compose
 remember_socket
 remember_owners
+problem=$(policy_problem)
+[ -z "$problem" ] || die "$problem"
 scripts/base-images.sh
 remember_score
 step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"

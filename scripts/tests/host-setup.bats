@@ -209,6 +209,38 @@ use_up() {
   [ "$(grep -c . "$root/.env")" -eq 1 ]
 }
 
+# A row: the modes of the folder and of policy.yaml, GESTOR_ENGINE_USER ("own" is the owner's number, "group" the owner's group),
+# what may not be read, nothing when all may.
+policy_modes='755|644|65532:7|
+700|600|65532:7|policy
+755|600|65532:7|policy/policy.yaml
+711|644|65532:7|policy
+700|600|own:7|
+055|044|own:7|policy
+750|640|65532:group|
+707|604|65532:group|policy
+600|600|not a number|'
+
+@test "policy: one that the manager may not read is named with the command that mends it" {
+  use_up
+  mkdir "$root/policy"
+  touch "$root/policy/policy.yaml"
+  while IFS='|' read -r folder file user want; do
+    chmod "$file" "$root/policy/policy.yaml"
+    chmod "$folder" "$root/policy"
+    user=${user/own/$(id -u)} user=${user/group/$(id -g)}
+    problem=$(GESTOR_ENGINE_USER=$user policy_problem)
+    case $want in
+      '') [ -z "$problem" ] ;;
+      *) [[ $problem == "$root/$want is not readable"*"(user $user)"*"chmod -R go+rX $(printf %q "$root")/policy" ]] ;;
+    esac || { echo "$folder $file $user: $problem" && return 1; }
+    [ -z "$want" ] || (eval "${problem##*: }" && [ -z "$(GESTOR_ENGINE_USER=65532:7 policy_problem)" ]) || [ "$folder" = 055 ]
+  done <<<"$policy_modes"
+
+  rm -r "$root/policy"
+  [ -z "$(policy_problem)" ]
+}
+
 @test "clean: beside a suite or what a suite started nothing is removed" {
   clone=$BATS_TEST_TMPDIR/clone
   mkdir -p "$clone/scripts" "$clone/bin"
