@@ -44,7 +44,7 @@ type config struct {
 	Manager   string `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
 	State     string `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
 	Scripts   string `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
-	Listen    string `env:"GESTOR_OPS" envDefault:":8082" help:"address of /healthz, /readyz, /metrics and /report"`
+	Listen    string `env:"GESTOR_OPS" envDefault:"127.0.0.1:8082" help:"address of /healthz, /readyz, /metrics and /report"`
 	Suite     string `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
 	Host      string `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
 	LogLevel  string `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`

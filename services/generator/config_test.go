@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -71,6 +72,17 @@ func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
 	_, err := loadConfig("run", nil)
 	if err == nil || !strings.Contains(err.Error(), "GESTOR_INTERVAL:") || !strings.Contains(err.Error(), "GESTOR_BATCH:") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
+	clean(t)
+	c, err := loadConfig("run", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := netip.ParseAddrPort(c.Listen); err != nil || !a.Addr().IsLoopback() {
+		t.Errorf("listens on %s (%v)", c.Listen, err)
 	}
 }
 

@@ -34,10 +34,10 @@ type config struct {
 	Policy     string        `env:"POLICY" help:"policy.yaml; empty = the default policy"`
 	Tick       time.Duration `env:"TICK" help:"overrides the policy's tick"`
 	DryRun     bool          `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow"`
-	Suite      string        `env:"SUITE" help:"owns only containers with this gestor.suite label"`
+	Suite      string        `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one, without it every managed container is judged"`
 	Host       string        `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
 	Record     string        `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
-	Ops        string        `env:"OPS" envDefault:":8081" help:"address of the ops port"`
+	Ops        string        `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
 	Drain      time.Duration `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
 	Flush      time.Duration `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
 	SpoolBytes int64         `env:"SPOOL_BYTES" envDefault:"67108864" help:"largest spool of records"`
@@ -128,8 +128,16 @@ func (c config) policy() (contract.Policy, error) {
 	if err := p.Validate().Err(); err != nil {
 		return p, fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
 	}
+	if p.Mode == contract.ModeEnforce && c.Suite == "" {
+		return p, errNoSuite
+	}
 	return p, nil
 }
+
+// errNoSuite keeps a manager that was started by hand from removing what other suites on this engine started.
+var errNoSuite = errors.New("GESTOR_SUITE is empty, and in mode enforce every managed container of this host would be this manager's to " +
+	"remove; set it to the gestor.suite label of those that are (docker compose sets its project's name, launch-container.sh " +
+	"without --suite gestor), or look only, with GESTOR_DRY_RUN=true")
 
 // token is the write token of the log service, "" when none is set.
 func (c config) token() (string, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +108,44 @@ func TestSubcommands(t *testing.T) {
 	}
 }
 
+func TestNobodyEnforcesWithoutASuite(t *testing.T) {
+	clearEnv(t)
+	for _, tt := range []struct {
+		name, mode, suite string
+		dryRun            bool
+		refused           bool
+	}{
+		{name: "enforce", mode: "enforce", refused: true},
+		{name: "enforce for a suite", mode: "enforce", suite: "s"},
+		{name: "enforce that is only shown", mode: "enforce", dryRun: true},
+		{name: "shadow", mode: "shadow"},
+		{name: "observe", mode: "observe"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "policy.yaml")
+			writePolicy(t, path, "version: 1\nmode: "+tt.mode+"\n")
+			_, err := config{Policy: path, Suite: tt.suite, DryRun: tt.dryRun}.policy()
+			if refused := err != nil; refused != tt.refused {
+				t.Errorf("refused %t (%v), want %t", refused, err, tt.refused)
+			}
+			if err != nil && !(strings.Contains(err.Error(), "GESTOR_SUITE") && strings.Contains(err.Error(), "GESTOR_DRY_RUN")) {
+				t.Errorf("%v does not say what to do", err)
+			}
+		})
+	}
+}
+
+func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
+	clearEnv(t)
+	c, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := netip.ParseAddrPort(c.Ops); err != nil || !a.Addr().IsLoopback() {
+		t.Errorf("listens on %s (%v)", c.Ops, err)
+	}
+}
+
 func TestExitCodesTellTheCause(t *testing.T) {
 	clearEnv(t)
 	closed := filepath.Join(t.TempDir(), "file")
@@ -120,6 +159,7 @@ func TestExitCodesTellTheCause(t *testing.T) {
 	}{
 		{"a wrong setting", map[string]string{"GESTOR_RECORD": "x"}, exitConfig},
 		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
+		{"nobody's containers to enforce on", map[string]string{"GESTOR_SUITE": ""}, exitConfig},
 		{"no address", map[string]string{"GESTOR_ENGINE": "nonsense"}, exitConfig},
 		{"no engine", map[string]string{"GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s"}, exitEngine},
 		{"a version that the engine does not speak", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "1.99"}, exitEngine},
@@ -130,6 +170,7 @@ func TestExitCodesTellTheCause(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("DOCKER_API_VERSION", "")
+			t.Setenv("GESTOR_SUITE", "s")
 			for name, value := range tt.settings {
 				t.Setenv(name, value)
 			}

@@ -56,6 +56,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, err
 	if err != nil {
 		return explain.Page{}, because(exitConfig, err)
 	}
+	cfg.DryRun = cfg.DryRun || shadow
 	policy, err := cfg.policy()
 	if err != nil {
 		return explain.Page{}, because(exitConfig, err)

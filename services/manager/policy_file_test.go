@@ -26,7 +26,7 @@ func writePolicy(t *testing.T, path, text string) {
 func TestThePolicyFileIsReadAgainWhenItIsAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	writePolicy(t, path, "version: 1\n")
-	file := newPolicyFile(config{Policy: path})
+	file := newPolicyFile(config{Policy: path, Suite: "s"})
 	steps := []struct {
 		name    string
 		change  func()
@@ -66,7 +66,7 @@ func touch(t *testing.T, path string) {
 
 // Without a file there is nothing to look at, and a policy that the environment spoils is refused like a bad file.
 func TestTheDefaultPolicyStays(t *testing.T) {
-	file := newPolicyFile(config{})
+	file := newPolicyFile(config{Suite: "s"})
 	if _, changed := file.Look(false); changed {
 		t.Error("changed")
 	}
@@ -81,7 +81,7 @@ func TestReloadSaysWhetherThePolicyWasTaken(t *testing.T) {
 	writePolicy(t, path, "version: 1\n")
 	for name, value := range map[string]string{
 		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": "http://127.0.0.1:1", "GESTOR_LOGS_WAIT": "0s", "GESTOR_FLUSH": "1ms",
-		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": freeAddress(t), "GESTOR_SOURCE": "procfs", "GESTOR_POLICY": path, "GESTOR_TICK": "1h",
+		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": freeAddress(t), "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_POLICY": path, "GESTOR_TICK": "1h",
 	} {
 		t.Setenv(name, value)
 	}

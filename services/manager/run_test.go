@@ -85,7 +85,7 @@ func TestRunFromStartToTheLastRequest(t *testing.T) {
 	ops := freeAddress(t)
 	for name, value := range map[string]string{
 		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": server.URL, "GESTOR_STATE": t.TempDir(), "GESTOR_OPS": ops,
-		"GESTOR_SOURCE": "procfs", "GESTOR_TICK": "1s",
+		"GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s",
 	} {
 		t.Setenv(name, value)
 	}
@@ -141,7 +141,7 @@ func TestABusyPortStopsTheStart(t *testing.T) {
 	defer taken.Close()
 	for name, value := range map[string]string{
 		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": "http://127.0.0.1:1", "GESTOR_LOGS_WAIT": "0s", "GESTOR_FLUSH": "1ms",
-		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": taken.Addr().String(), "GESTOR_SOURCE": "procfs",
+		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": taken.Addr().String(), "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s",
 	} {
 		t.Setenv(name, value)
 	}
@@ -175,7 +175,7 @@ func TestOnceDecidesOnceAndShadowLeavesNothingBehind(t *testing.T) {
 	clearEnv(t)
 	state := t.TempDir()
 	for name, value := range map[string]string{
-		"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": state, "GESTOR_SOURCE": "procfs", "GESTOR_TICK": "1s",
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": state, "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s",
 	} {
 		t.Setenv(name, value)
 	}

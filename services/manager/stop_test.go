@@ -81,7 +81,7 @@ func TestASignalToReloadDoesNotEndTheStart(t *testing.T) {
 	out := &output{}
 	child := startManager(t, out, map[string]string{
 		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": logs.URL, "GESTOR_LOGS_WAIT": "1m", "GESTOR_FLUSH": "1ms",
-		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": freeAddress(t), "GESTOR_SOURCE": "procfs",
+		"GESTOR_STATE": t.TempDir(), "GESTOR_OPS": freeAddress(t), "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s",
 	})
 	select {
 	case <-asked:
