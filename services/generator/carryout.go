@@ -32,7 +32,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	}
 	part(r.spool.Run)
 	part(func(ctx context.Context) error {
-		return ops.Server{Report: r.report, Spool: r.spool.Stats}.Serve(ctx, r.listener)
+		return ops.Server{Report: r.report, Spool: r.spool.Stats, Hosts: r.Hosts}.Serve(ctx, r.listener)
 	})
 	part(func(ctx context.Context) error {
 		return churn.Watch(ctx, r.census(), r.id, r.lives, resyncEvery, r.warn)

@@ -39,15 +39,16 @@ type config struct {
 	MaxFailures int           `env:"GESTOR_MAX_FAILURES" envDefault:"5" help:"failed starts in a row after which starts are held back"`
 	Lease       time.Duration `env:"GESTOR_LEASE" envDefault:"1h" help:"time after which others may sweep a container whose owner they cannot see"`
 
-	LogsURL   string `env:"GESTOR_LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"address of the log service"`
-	TokenFile string `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service, read before each request"`
-	Manager   string `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
-	State     string `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
-	Scripts   string `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
-	Listen    string `env:"GESTOR_OPS" envDefault:"127.0.0.1:8082" help:"address of /healthz, /readyz, /metrics and /report"`
-	Suite     string `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
-	Host      string `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
-	LogLevel  string `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogsURL   string   `env:"GESTOR_LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"address of the log service"`
+	TokenFile string   `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service, read before each request"`
+	Manager   string   `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
+	State     string   `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
+	Scripts   string   `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
+	Listen    string   `env:"GESTOR_OPS" envDefault:"127.0.0.1:8082" help:"address of /healthz, /readyz, /metrics and /report"`
+	Hosts     []string `env:"GESTOR_HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
+	Suite     string   `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
+	Host      string   `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
+	LogLevel  string   `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
 // errConfig is wrapped by every error of a setting.

@@ -38,6 +38,7 @@ type config struct {
 	Host       string        `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
 	Record     string        `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
 	Ops        string        `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
+	Hosts      []string      `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
 	Drain      time.Duration `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
 	Flush      time.Duration `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
 	SpoolBytes int64         `env:"SPOOL_BYTES" envDefault:"67108864" help:"largest spool of records"`

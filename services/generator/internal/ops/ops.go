@@ -22,6 +22,8 @@ import (
 type Server struct {
 	Report func() report.Report
 	Spool  func() ship.Stats
+	// Hosts are further names that the port is asked under (contract.HostAllowed).
+	Hosts []string
 }
 
 // Handler serves /healthz (the process answers), /readyz (starts are not held back), /version,
@@ -37,22 +39,36 @@ func (s Server) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Report()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return strict(mux)
+	return s.named(strict(mux))
 }
 
 // strict refuses any parameter: nothing here takes one, and the answer would look like one to what was asked.
 func strict(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, bad := contract.ParseQueryOf(r.URL.RawQuery); len(bad) > 0 {
-			w.Header().Set("Content-Type", contract.MediaProblem)
-			w.WriteHeader(http.StatusBadRequest)
-			_ = json.NewEncoder(w).Encode(contract.ErrorBody{ // the client may be gone
-				Type: "about:blank", Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
-				Detail: "the query string is wrong", Errors: bad,
-			})
+			problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
 			return
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// named refuses a request under a name that a site of somebody else may have given this machine's address.
+func (s Server) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !contract.HostAllowed(r.Host, s.Hosts) {
+			problem(w, http.StatusMisdirectedRequest, contract.HostRefused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func problem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
+	w.Header().Set("Content-Type", contract.MediaProblem)
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(contract.ErrorBody{ // the client may be gone
+		Type: "about:blank", Title: http.StatusText(code), Status: code, Detail: detail, Errors: fields,
 	})
 }
 

@@ -21,7 +21,9 @@ func server(r report.Report, spool ship.Stats) Server {
 func get(t *testing.T, s Server, path string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = "127.0.0.1:8082"
+	s.Handler().ServeHTTP(w, r)
 	body, err := io.ReadAll(w.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +59,21 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%d %s", status, body)
 			}
 		})
+	}
+}
+
+func TestOnlyItsOwnNamesAreAnswered(t *testing.T) {
+	s := server(report.Report{}, ship.Stats{})
+	s.Hosts = []string{"gestor.example"}
+	for host, status := range map[string]int{"evil.example": 421, "generator:8082": 200, "gestor.example": 200} {
+		for _, path := range []string{"/healthz", "/readyz", "/metrics", "/report", "/version"} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+			r.Host = host
+			s.Handler().ServeHTTP(w, r)
+			if w.Code != status {
+				t.Errorf("%s%s: %d %s", host, path, w.Code, w.Body)
+			}
+		}
 	}
 }
 

@@ -72,6 +72,21 @@ func get(t *testing.T, url string) (int, string, http.Header) {
 	return resp.StatusCode, string(text), resp.Header
 }
 
+func TestOnlyItsOwnNamesAreAnswered(t *testing.T) {
+	h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Journal: t.TempDir(), Hosts: []string{"gestor.example"}}
+	for host, refused := range map[string]bool{"evil.example": true, "127.0.0.1.evil.example:8081": true, "manager:8081": false, "gestor.example": false} {
+		for _, request := range []string{"GET /healthz", "GET /readyz", "GET /conditions", "GET /explain", "GET /metrics", "GET /version", "POST /reload"} {
+			method, path, _ := strings.Cut(request, " ")
+			w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, nil)
+			r.Host = host
+			h.Mux().ServeHTTP(w, r)
+			if got := w.Code == http.StatusMisdirectedRequest; got != refused {
+				t.Errorf("%s under %s: %d %s", request, host, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 func TestConflictsAreCountedOnce(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	metrics := ops.NewMetrics(registry, "test")
@@ -180,7 +195,7 @@ func TestALoopThatStandsStillIsNotAlive(t *testing.T) {
 		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
 		ask := func(path string) int {
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+path, http.NoBody))
 			return w.Code
 		}
 		time.Sleep(39 * time.Second)
@@ -271,7 +286,7 @@ func TestALongerTickIsNoStandstill(t *testing.T) {
 		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
 		ask := func() int {
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, contract.PathHealth, http.NoBody))
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+contract.PathHealth, http.NoBody))
 			return w.Code
 		}
 		time.Sleep(5 * time.Second)
@@ -295,7 +310,7 @@ func TestReadinessSaysHowLongAgoTheLoopTicked(t *testing.T) {
 		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
 		age := func() *float64 {
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, contract.PathReady, http.NoBody))
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+contract.PathReady, http.NoBody))
 			var got struct {
 				LastTickAgeS *float64 `json:"last_tick_age_s"`
 			}
@@ -340,7 +355,7 @@ func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
 				asked = true
 				return govern.Taken{Policy: "abc", Refused: tt.refused}, nil
 			}}
-			r := httptest.NewRequest(http.MethodPost, ops.PathReload, http.NoBody)
+			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8081"+ops.PathReload, http.NoBody)
 			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
 			r.RemoteAddr = tt.from
 			if tt.header[0] != "" {

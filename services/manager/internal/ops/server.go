@@ -43,6 +43,8 @@ type Handler struct {
 	// Journal is the folder that explanations are read from.
 	Journal string
 	Version string
+	// Hosts are further names that the port is asked under (contract.HostAllowed).
+	Hosts []string
 	// Reload makes the loop look at the policy now.
 	Reload func(ctx context.Context) (govern.Taken, error)
 }
@@ -65,7 +67,18 @@ func (h Handler) Mux() http.Handler {
 	mux.HandleFunc("POST "+PathReload, h.reload)
 	mux.HandleFunc("GET "+contract.PathVersion, h.version)
 	mux.Handle("GET "+contract.PathMetrics, promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
-	return strict(mux)
+	return h.named(strict(mux))
+}
+
+// named refuses a request under a name that a site of somebody else may have given this machine's address.
+func (h Handler) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !contract.HostAllowed(r.Host, h.Hosts) {
+			problem(w, http.StatusMisdirectedRequest, contract.HostRefused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // parameters are those of each path that takes any.
