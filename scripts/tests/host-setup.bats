@@ -241,6 +241,16 @@ policy_modes='755|644|65532:7|
   [ -z "$(policy_problem)" ]
 }
 
+@test "images: a script gets its mode in the image, since the one in a clone depends on the umask" {
+  copied=0
+  for dockerfile in "$scripts"/../{services,stress-images/*}/Dockerfile; do
+    grep -q '^COPY [^-].*\.sh ' "$dockerfile" || continue
+    copied=$((copied + 1))
+    grep -A 2 '^COPY [^-].*\.sh ' "$dockerfile" | grep -q '^RUN chmod 0755 .*\.sh$' || { echo "$dockerfile" && return 1; }
+  done
+  [ "$copied" -eq 3 ]
+}
+
 @test "clean: beside a suite or what a suite started nothing is removed" {
   clone=$BATS_TEST_TMPDIR/clone
   mkdir -p "$clone/scripts" "$clone/bin"
