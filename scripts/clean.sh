@@ -27,7 +27,7 @@ refuse_beside_a_suite() {
 
   if [ -n "$services" ]; then
     printf '%s\n' "$services" >&2
-    die "these services of a suite and $managed managed containers need the images: run 'make down' in the folder they are started from, then this again"
+    die "these services of a suite and $managed managed containers need the images: run 'make down' in the folder they are started from ('docker compose -p PROJECT down' for a project named by hand), then this again"
   fi
   [ "$managed" -eq 0 ] ||
     die "$managed managed containers need the images: run 'scripts/down.sh --sweep' with their COMPOSE_PROJECT_NAME (docker ps -a --filter label=gestor.managed=true), then this again"
