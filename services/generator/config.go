@@ -16,6 +16,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"gestor.local/contract"
 	"gestor.local/generator/internal/cadence"
 	"gestor.local/generator/internal/profile"
 )
@@ -35,7 +36,7 @@ type config struct {
 	Parallel    int           `env:"GESTOR_PARALLEL" envDefault:"4" help:"starts under way at the same time"`
 	MaxLate     time.Duration `env:"GESTOR_MAX_LATE" envDefault:"20s" help:"a start that cannot begin within this time of its plan is dropped"`
 	Timeout     time.Duration `env:"GESTOR_START_TIMEOUT" envDefault:"30s" help:"time that one start may take"`
-	MinFreeMiB  uint64        `env:"GESTOR_MIN_FREE_MIB" envDefault:"256" help:"available memory of the host under which starts are held back"`
+	MinFree     mebibytes     `env:"GESTOR_MIN_FREE_MIB" envDefault:"256" help:"available memory of the host under which starts are held back, in MiB or with a unit (1GiB)"`
 	MaxFailures int           `env:"GESTOR_MAX_FAILURES" envDefault:"5" help:"failed starts in a row after which starts are held back"`
 	Lease       time.Duration `env:"GESTOR_LEASE" envDefault:"1h" help:"time after which others may sweep a container whose owner they cannot see"`
 
@@ -49,6 +50,17 @@ type config struct {
 	Suite     string   `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
 	Host      string   `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
 	LogLevel  string   `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+}
+
+// mebibytes is a size whose unit is the MiB where none is written.
+type mebibytes contract.Size
+
+// UnmarshalText reads a size.
+func (m *mebibytes) UnmarshalText(text []byte) error {
+	if last := strings.TrimSpace(string(text)); last != "" && last[len(last)-1] >= '0' && last[len(last)-1] <= '9' {
+		text = []byte(last + "MiB")
+	}
+	return (*contract.Size)(m).UnmarshalText(text)
 }
 
 // errConfig is wrapped by every error of a setting.

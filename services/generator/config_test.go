@@ -86,6 +86,20 @@ func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
 	}
 }
 
+func TestTheFreeMemoryTakesUnits(t *testing.T) {
+	for text, want := range map[string]mebibytes{"": 256 << 20, "0": 0, "64": 64 << 20, "1GiB": 1 << 30, "512 MiB": 512 << 20} {
+		clean(t)
+		t.Setenv("GESTOR_MIN_FREE_MIB", text)
+		if c, err := loadConfig("run", nil); err != nil || c.MinFree != want {
+			t.Errorf("%q: %d, %v, want %d", text, c.MinFree, err, want)
+		}
+	}
+	t.Setenv("GESTOR_MIN_FREE_MIB", "much")
+	if _, err := loadConfig("run", nil); err == nil || !strings.Contains(err.Error(), `GESTOR_MIN_FREE_MIB: "much" is no size`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestIntervalFitsBatchesOnly(t *testing.T) {
 	clean(t)
 	c, err := loadConfig("run", []string{"--profile", "poisson", "--interval", "9s"}, "profile", "interval")

@@ -155,10 +155,10 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 func (r *run) gate() *churn.Gate {
 	free := func() (uint64, error) { return churn.AvailableKB(procDir) }
 	if r.Manager == "" {
-		return churn.NewGate(r.MinFreeMiB<<10, r.MaxFailures, gateRetry, free, nil)
+		return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, free, nil)
 	}
 	r.governor = churn.NewGovernor(r.Manager, time.Now())
-	return churn.NewGate(r.MinFreeMiB<<10, r.MaxFailures, gateRetry, free, r.governor.Away)
+	return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, free, r.governor.Away)
 }
 
 // engine waits for the engine and returns the host's name.

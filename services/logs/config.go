@@ -10,10 +10,11 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"gestor.local/contract"
 	"gestor.local/logs/internal/store"
 )
 
-// config is every setting of the log service. Sizes are in bytes.
+// config is every setting of the log service.
 type config struct {
 	Data string `env:"DATA" envDefault:"data" help:"folder that holds everything the service keeps"`
 	Addr string `env:"ADDR" envDefault:"127.0.0.1:8080" help:"address to listen on"`
@@ -22,14 +23,14 @@ type config struct {
 	Fsync      string        `env:"FSYNC" envDefault:"always" help:"when records reach the disk: always (before the answer), interval or never"`
 	FsyncEvery time.Duration `env:"FSYNC_INTERVAL" envDefault:"1s" help:"time between syncs with GESTOR_FSYNC=interval"`
 
-	SegmentBytes int64         `env:"SEGMENT_BYTES" envDefault:"67108864" help:"size at which a file of records is closed and compressed"`
+	SegmentBytes contract.Size `env:"SEGMENT_BYTES" envDefault:"64MiB" help:"size at which a file of records is closed and compressed"`
 	SegmentAge   time.Duration `env:"SEGMENT_AGE" envDefault:"1h" help:"age at which a file of observations is closed (events: 24 times this)"`
 
 	ObservationsAge   time.Duration `env:"OBSERVATIONS_AGE" envDefault:"168h" help:"how long observations are kept, from their receipt on"`
-	ObservationsBytes int64         `env:"OBSERVATIONS_BYTES" envDefault:"1073741824" help:"how much observations may take on disk, with their sums"`
+	ObservationsBytes contract.Size `env:"OBSERVATIONS_BYTES" envDefault:"1GiB" help:"how much observations may take on disk, with their sums"`
 	EventsAge         time.Duration `env:"EVENTS_AGE" envDefault:"8760h" help:"how long events are kept, from their receipt on"`
-	EventsBytes       int64         `env:"EVENTS_BYTES" envDefault:"268435456" help:"how much events may take on disk, with their sums"`
-	MinFree           uint64        `env:"MIN_FREE" envDefault:"67108864" help:"space left free on the disk: below it observations are refused with 507, below a quarter of it everything"`
+	EventsBytes       contract.Size `env:"EVENTS_BYTES" envDefault:"256MiB" help:"how much events may take on disk, with their sums"`
+	MinFree           contract.Size `env:"MIN_FREE" envDefault:"64MiB" help:"space left free on the disk: below it observations are refused with 507, below a quarter of it everything"`
 
 	WriteToken string `env:"WRITE_TOKEN_FILE" help:"file with the bearer token that storing asks for (empty: none)"`
 	ReadToken  string `env:"READ_TOKEN_FILE" help:"file with the bearer token that reading asks for (empty: none)"`
@@ -95,10 +96,10 @@ func named(err error) error {
 func (c config) store() store.Config {
 	return store.Config{
 		Dir: c.Data, Host: c.Host, Fsync: store.Fsync(c.Fsync), FsyncEvery: c.FsyncEvery,
-		SegmentBytes: c.SegmentBytes, SegmentAge: c.SegmentAge, MinFree: max(c.MinFree, 1),
+		SegmentBytes: int64(c.SegmentBytes), SegmentAge: c.SegmentAge, MinFree: uint64(max(c.MinFree, 1)),
 		Keep: store.Keep{
-			store.Observations: {Age: c.ObservationsAge, Bytes: c.ObservationsBytes},
-			store.Events:       {Age: c.EventsAge, Bytes: c.EventsBytes},
+			store.Observations: {Age: c.ObservationsAge, Bytes: int64(c.ObservationsBytes)},
+			store.Events:       {Age: c.EventsAge, Bytes: int64(c.EventsBytes)},
 		},
 	}
 }

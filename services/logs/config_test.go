@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gestor.local/logs/internal/store"
 )
 
 func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
@@ -11,10 +13,20 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`GESTOR_MIN_FREE: `, `"lots"`, `GESTOR_SEGMENT_AGE: `, `GESTOR_FSYNC is "perhaps"`} {
+	for _, want := range []string{`GESTOR_MIN_FREE: "lots" is no size`, `GESTOR_SEGMENT_AGE: `, `GESTOR_FSYNC is "perhaps"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in:\n%v", want, err)
 		}
+	}
+}
+
+func TestSizesTakeUnits(t *testing.T) {
+	c, err := loadConfig(map[string]string{
+		"GESTOR_MIN_FREE": "1MiB", "GESTOR_SEGMENT_BYTES": "2 MiB", "GESTOR_OBSERVATIONS_BYTES": "3GB", "GESTOR_EVENTS_BYTES": "4096",
+	})
+	s := c.store()
+	if err != nil || s.MinFree != 1<<20 || s.SegmentBytes != 2<<20 || s.Keep[store.Observations].Bytes != 3e9 || s.Keep[store.Events].Bytes != 4096 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 

@@ -145,7 +145,7 @@ func TestCommandLine(t *testing.T) {
 		"unknown":        {args: []string{"nonsense"}, code: exitConfig, want: "no command"},
 		"bad settings": {
 			env: map[string]string{"GESTOR_FSYNC": "sometimes", "GESTOR_SEGMENT_BYTES": "-1"}, code: exitConfig,
-			want: "GESTOR_SEGMENT_BYTES must be more than 0",
+			want: "GESTOR_SEGMENT_BYTES: \"-1\" is no size",
 		},
 		"-help after a command":     {args: []string{"verify", "-help"}, want: "Exit code 0"},
 		"help after a flag":         {args: []string{"export", "-since", "1h", "--help"}, want: "assignment's JSON array"},

@@ -24,7 +24,7 @@ type config struct {
 	Proc       string        `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
 	Cgroup     string        `env:"CGROUP" envDefault:"/sys/fs/cgroup" help:"the host's /sys/fs/cgroup as seen from here"`
 	ProcName   string        `env:"PROC_NAME" envDefault:"sysinfo_gestor" help:"the module's file below PROC"`
-	CmdlineMax int           `env:"CMDLINE_MAX" envDefault:"256" help:"bytes of each command line, secrets taken out; 0 = none"`
+	CmdlineMax contract.Size `env:"CMDLINE_MAX" envDefault:"256" help:"size of each command line, secrets taken out; 0 = none"`
 	Engine     string        `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
 	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
 	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
@@ -41,7 +41,7 @@ type config struct {
 	Hosts      []string      `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
 	Drain      time.Duration `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
 	Flush      time.Duration `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
-	SpoolBytes int64         `env:"SPOOL_BYTES" envDefault:"67108864" help:"largest spool of records"`
+	SpoolBytes contract.Size `env:"SPOOL_BYTES" envDefault:"64MiB" help:"largest spool of records"`
 	Console    string        `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }

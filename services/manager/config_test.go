@@ -28,7 +28,7 @@ func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
 	clearEnv(t)
 	wrong := map[string]string{
 		"GESTOR_SOURCE": "eyes", "GESTOR_TICK": "soon", "GESTOR_LOGS_URL": "logs", "GESTOR_RECORD": "some",
-		"GESTOR_LOG_LEVEL": "loud", "GESTOR_STATE": "here", "GESTOR_DRAIN": "-1s", "GESTOR_CONSOLE": "paper",
+		"GESTOR_LOG_LEVEL": "loud", "GESTOR_STATE": "here", "GESTOR_DRAIN": "-1s", "GESTOR_SPOOL_BYTES": "big", "GESTOR_CONSOLE": "paper",
 	}
 	for name, value := range wrong {
 		t.Setenv(name, value)
@@ -41,6 +41,15 @@ func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not reported in:\n%v", name, err)
 		}
+	}
+}
+
+func TestSizesTakeUnits(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("GESTOR_SPOOL_BYTES", "1MiB")
+	t.Setenv("GESTOR_CMDLINE_MAX", "1KiB")
+	if c, err := loadConfig(); err != nil || c.SpoolBytes != 1<<20 || c.CmdlineMax != 1024 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

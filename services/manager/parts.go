@@ -80,7 +80,7 @@ func (p *parts) openEyes(context.Context) error {
 	p.eyes, err = eyes.Open(eyes.Options{
 		Choice: p.cfg.Source,
 		Module: procfile.Options{Proc: p.cfg.Proc, Name: p.cfg.ProcName},
-		Procfs: hostproc.Options{Proc: p.cfg.Proc, Cgroup: p.cfg.Cgroup, CmdlineMax: p.cfg.CmdlineMax},
+		Procfs: hostproc.Options{Proc: p.cfg.Proc, Cgroup: p.cfg.Cgroup, CmdlineMax: int(p.cfg.CmdlineMax)},
 	}, p.log)
 	return because(exitEyes, err)
 }
@@ -108,7 +108,7 @@ func (p *parts) openSpool(context.Context) error {
 	}
 	p.spool, err = ship.Open(ship.Config{
 		Dir: spoolDir(p.cfg), URL: p.cfg.LogsURL, Producer: contract.ProducerManager, Host: p.host, Boot: boot,
-		MaxBytes: p.cfg.SpoolBytes, Token: p.cfg.token,
+		MaxBytes: int64(p.cfg.SpoolBytes), Token: p.cfg.token,
 		Log: func(message string, err error) { p.log.Warn().Err(err).Msg(message) },
 	})
 	if err != nil {
