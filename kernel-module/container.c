@@ -5,6 +5,7 @@
 
 #include "container.h"
 #include "cputime.h"
+#include "identity.h"
 #include "memory.h"
 
 /* Is the cgroup part of the v2 hierarchy? */
@@ -26,7 +27,7 @@ static u64 cpu_before(const struct gestor_snapshot *snap, struct cgroup *cgrp)
 
 	if (!snap->before)
 		return 0;
-	slot = rows_slot(snap->before, cgroup_id(cgrp));
+	slot = rows_slot(snap->before, identity_key(cgrp));
 	if (!slot->cgroup_id || slot->container < 0)
 		return 0;
 	return snap->before->container[slot->container].cpu_ns;
@@ -64,7 +65,7 @@ s32 container_add(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task
 	}
 	memset(c, 0, sizeof(*c));
 	c->path = *path;
-	c->cgroup_id = cgroup_id(cgrp);
+	c->key = identity_key(cgrp);
 	if (on_v2(cgrp))
 		read_v2(snap, c, cgrp);
 	else

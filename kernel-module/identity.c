@@ -27,7 +27,7 @@ static const struct gestor_slot *remembered(const struct gestor_snapshot *snap, 
 
 	if (!snap->before || cgrp->root != &cgrp_dfl_root)
 		return NULL;
-	slot = rows_slot(snap->before, cgroup_id(cgrp));
+	slot = rows_slot(snap->before, identity_key(cgrp));
 	return slot->cgroup_id && slot->container != ROW_LEFT_OUT ? slot : NULL;
 }
 
@@ -61,8 +61,8 @@ struct cgroup *identity_cgroup(struct gestor_snapshot *snap, struct cgroup *cgrp
 static s32 lookup(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_struct *task)
 {
 	struct gestor_rows *rows = &snap->rows;
-	u64 id = cgroup_id(cgrp);
-	struct gestor_slot *slot = rows_slot(rows, id);
+	struct gestor_key key = identity_key(cgrp);
+	struct gestor_slot *slot = rows_slot(rows, key);
 	struct cgroup *own;
 	struct cgpath path;
 	s32 container = ROW_NONE;
@@ -74,8 +74,9 @@ static s32 lookup(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task
 		container = lookup(snap, own, task);
 	else if (own)
 		container = container_add(snap, own, task, &path);
-	slot = rows_slot(rows, id);
-	slot->cgroup_id = id;
+	slot = rows_slot(rows, key);
+	slot->cgroup_id = key.cgroup_id;
+	slot->hierarchy = key.hierarchy;
 	slot->container = container;
 	rows->slots_used++;
 	return container;

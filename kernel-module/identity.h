@@ -6,6 +6,12 @@
 
 #include "snapshot.h"
 
+/* By what rows know @cgrp. Ids are unique in their hierarchy only. */
+static inline struct gestor_key identity_key(struct cgroup *cgrp)
+{
+	return (struct gestor_key){ .cgroup_id = cgroup_id(cgrp), .hierarchy = cgrp->root->hierarchy_id };
+}
+
 s32 identity_of(struct gestor_snapshot *snap, struct task_struct *task);
 struct cgroup *identity_cgroup(struct gestor_snapshot *snap, struct cgroup *cgrp, struct cgpath *path);
 

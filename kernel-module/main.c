@@ -20,7 +20,7 @@
 
 static char *proc_name = GESTOR_PROC_NAME;
 module_param(proc_name, charp, 0444);
-MODULE_PARM_DESC(proc_name, "name of the file in /proc, beginning with " PROCNAME_PREFIX " (default " GESTOR_PROC_NAME ")");
+MODULE_PARM_DESC(proc_name, "file in /proc, beginning with " PROCNAME_PREFIX " (default " GESTOR_PROC_NAME ")");
 
 static unsigned int gid;
 module_param(gid, uint, 0444);

@@ -5,6 +5,7 @@
 #include <linux/nodemask.h>
 #include <linux/page_counter.h>
 #include <linux/rcupdate.h>
+#include <linux/string.h>
 
 #include "identity.h"
 #include "memory.h"
@@ -97,10 +98,10 @@ static void read_counters(struct mem_cgroup *memcg, struct gestor_container *c)
 
 /*
  * The memory controller's state for the container. In its own hierarchy (v1) the container's cgroup there is found
- * by the path of the task's.
+ * by the path of the task's, and has to be of the same container.
  */
 static struct cgroup_subsys_state *memory_css(struct gestor_snapshot *snap, struct cgroup *cgrp,
-					      struct task_struct *task)
+					      struct task_struct *task, const struct gestor_container *c)
 {
 	struct cgpath path;
 	struct cgroup *own;
@@ -108,6 +109,8 @@ static struct cgroup_subsys_state *memory_css(struct gestor_snapshot *snap, stru
 	if (cgroup_subsys_on_dfl(memory_cgrp_subsys))
 		return cgrp->root == &cgrp_dfl_root ? rcu_dereference(cgrp->subsys[memory_cgrp_id]) : NULL;
 	own = identity_cgroup(snap, task_css(task, memory_cgrp_id)->cgroup, &path);
+	if (own && memcmp(path.id, c->path.id, sizeof(path.id)))
+		return NULL;
 	return own ? rcu_dereference(own->subsys[memory_cgrp_id]) : NULL;
 }
 
@@ -116,7 +119,7 @@ static struct cgroup_subsys_state *memory_css(struct gestor_snapshot *snap, stru
  * @snap: lends its path buffer
  * @cgrp: the container's own cgroup; the caller holds rcu_read_lock
  * @task: a process in it
- * @c: written; without a memory controller nothing is, and the fields stay absent
+ * @c: path is set; the figures are written; without a memory controller nothing is, and the fields stay absent
  *
  * Every figure is a plain atomic read. Does not sleep.
  */
@@ -127,7 +130,7 @@ void memory_read(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_
 
 	if (mem_cgroup_disabled())
 		return;
-	css = memory_css(snap, cgrp, task);
+	css = memory_css(snap, cgrp, task, c);
 	if (css)
 		read_counters(mem_cgroup_from_css(css), c);
 }

@@ -138,7 +138,7 @@ static void show_container(struct text *t, const struct gestor_container *c)
 {
 	text_literal(t, "\n{\"id\":\"");
 	text_bytes(t, c->path.id, sizeof(c->path.id));
-	text_field(t, "\",\"cgroup_id\":", c->cgroup_id);
+	text_field(t, "\",\"cgroup_id\":", c->key.cgroup_id);
 	if (c->path.runtime[0]) {
 		text_literal(t, ",\"runtime\":\"");
 		text_bytes(t, c->path.runtime, strlen(c->path.runtime));

@@ -27,13 +27,18 @@ static int grow(void **array, size_t *cap, size_t used, size_t need, size_t size
 	return 0;
 }
 
-/* The slot of @cgroup_id, or the free one where it belongs (its cgroup_id is 0). */
-struct gestor_slot *rows_slot(const struct gestor_rows *rows, u64 cgroup_id)
+static bool is_slot_of(const struct gestor_slot *slot, struct gestor_key key)
+{
+	return slot->cgroup_id == key.cgroup_id && slot->hierarchy == key.hierarchy;
+}
+
+/* The slot of @key, or the free one where it belongs (its cgroup_id is 0). */
+struct gestor_slot *rows_slot(const struct gestor_rows *rows, struct gestor_key key)
 {
 	size_t mask = rows->slot_cap - 1;
-	size_t at = hash_64(cgroup_id, 32) & mask;
+	size_t at = hash_64(key.cgroup_id + ((u64)key.hierarchy << 56), 32) & mask;
 
-	while (rows->slot[at].cgroup_id && rows->slot[at].cgroup_id != cgroup_id)
+	while (rows->slot[at].cgroup_id && !is_slot_of(&rows->slot[at], key))
 		at = (at + 1) & mask;
 	return &rows->slot[at];
 }
@@ -54,8 +59,10 @@ static int grow_slots(struct gestor_rows *rows, size_t more)
 	}
 	rows->slot_cap = want;
 	for (i = 0; i < old_cap; i++) {
-		if (old[i].cgroup_id)
-			*rows_slot(rows, old[i].cgroup_id) = old[i];
+		const struct gestor_key key = { old[i].cgroup_id, old[i].hierarchy };
+
+		if (key.cgroup_id)
+			*rows_slot(rows, key) = old[i];
 	}
 	kvfree(old);
 	return 0;

@@ -30,9 +30,15 @@
 /* It is in one, which this document has no row for. The next walk asks again. */
 #define ROW_LEFT_OUT (-2)
 
+/* Names a cgroup: each hierarchy counts its ids by itself. */
+struct gestor_key {
+	u64 cgroup_id;
+	s32 hierarchy; /* 0 is cgroup v2 */
+};
+
 struct gestor_container {
 	struct cgpath path; /* id and runtime */
-	u64 cgroup_id;
+	struct gestor_key key;
 	u64 cpu_ns;
 	u64 rss_kb;
 	u64 vsz_kb;
@@ -49,6 +55,7 @@ struct gestor_container {
 	u32 row_count;
 	u32 has;
 	bool frozen;
+	bool refused; /* another row of this id is the container (doubles_refuse) */
 };
 
 struct gestor_process {
@@ -70,9 +77,10 @@ struct gestor_process {
 	u64 write_bytes;
 };
 
-/* One entry of the open-addressing map; key 0 is no cgroup's id. */
+/* One entry of the open-addressing map; cgroup_id 0 is no cgroup's. */
 struct gestor_slot {
 	u64 cgroup_id;
+	s32 hierarchy;
 	s32 container;
 };
 
@@ -91,7 +99,7 @@ struct gestor_rows {
 int rows_expect(struct gestor_rows *rows, const struct gestor_rows *like, size_t more);
 int rows_reserve(struct gestor_rows *rows, size_t more);
 int rows_reserve_text(struct gestor_rows *rows, size_t more);
-struct gestor_slot *rows_slot(const struct gestor_rows *rows, u64 cgroup_id);
+struct gestor_slot *rows_slot(const struct gestor_rows *rows, struct gestor_key key);
 int rows_group(struct gestor_rows *rows);
 void rows_free(struct gestor_rows *rows);
 

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
+#include "doubles.h"
 #include "snapshot.h"
 #include "walk.h"
 
@@ -48,6 +49,8 @@ static struct gestor_snapshot *snapshot_take(void)
 	snap->before = shared ? &shared->rows : NULL;
 	err = walk_tasks(snap);
 	snap->before = NULL;
+	if (!err)
+		err = doubles_refuse(snap);
 	if (!err)
 		err = rows_group(&snap->rows);
 	if (err) {

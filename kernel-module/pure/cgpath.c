@@ -110,6 +110,31 @@ static struct text naming_parent(struct text parent)
 	return parent;
 }
 
+/*
+ * Below a service or a scope of systemd its owner makes the groups, with any names: user@1000.service is a user's own,
+ * and so is a service with Delegate= and User=.
+ */
+static int is_delegated(struct text name)
+{
+	return ends_with(name, ".service", 8) || ends_with(name, ".scope", 6);
+}
+
+static int is_slice(struct text name)
+{
+	return ends_with(name, ".slice", 6);
+}
+
+static int equals(struct text name, const char *word, size_t len)
+{
+	return name.len == len && ends_with(name, word, len);
+}
+
+/* Folders below the root that engines make for their containers. */
+static int is_engines(struct text name)
+{
+	return equals(name, "docker", 6) || equals(name, "kubepods", 8) || equals(name, "libpod_parent", 13);
+}
+
 /**
  * cgpath_parse - find the container in a cgroup path
  * @path: path from the root of its hierarchy, beginning with a slash; need not end with NUL
@@ -117,15 +142,16 @@ static struct text naming_parent(struct text parent)
  * @out: written when a container was found
  *
  * The outermost component that carries an id wins: that is the container which the host's engine can stop,
- * also when an engine inside it runs containers of its own.
+ * also when an engine inside it runs containers of its own. An id below a service or a scope is no container: whoever
+ * was given that group can use any name.
  *
  * Return: 1 when the path lies in a container, else 0.
  */
 int cgpath_parse(const char *path, size_t len, struct cgpath *out)
 {
 	struct text parent = { path, 0 };
+	int level = 0, slices = 1, engines = 0;
 	size_t at = 0;
-	int level = 0;
 
 	while (at < len) {
 		struct text name = { path + at, 0 };
@@ -140,8 +166,13 @@ int cgpath_parse(const char *path, size_t len, struct cgpath *out)
 		level++;
 		if (parse_component(name, naming_parent(parent), out)) {
 			out->level = level;
+			out->place = slices || engines ? CGPATH_ENGINE : CGPATH_OTHER;
 			return 1;
 		}
+		if (is_delegated(name))
+			return 0;
+		slices = slices && is_slice(name);
+		engines = engines || (level == 1 && is_engines(name));
 		parent = name;
 	}
 	return 0;

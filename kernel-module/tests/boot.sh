@@ -12,15 +12,15 @@ work=$CACHE/boot
 
 usage() {
 	cat <<-'END'
-		usage: boot.sh [--only WORD] [--cgroup 1|2] [--rounds N] NAME...     NAME: 5.10, 6.1, 6.12, newest
+		usage: boot.sh [--only WORD] [--cgroup 1|2|hybrid] [--rounds N] NAME...     NAME: 5.10, 6.1, 6.12, newest
 
-		Builds the module for each kernel, boots it under qemu once with cgroup v2 and once with v1 (or as said), and
+		Builds the module for each kernel, boots it under qemu with cgroup v2, with v1 and with both (or as said), and
 		prints a line for each check: ok, FAIL or skip. --only runs those with the word in their names; --rounds says how
 		often the module is unloaded under readers (1000). Consoles and reports stay in .cache/kernel/boot.
 	END
 }
 
-cgroups="2 1" only='' rounds=1000
+cgroups="2 1 hybrid" only='' rounds=1000
 while [[ ${1:-} == --* ]]; do
 	case $1 in
 	--only) only=$2 && shift 2 ;;

@@ -12,7 +12,7 @@ usage() {
 		usage: static.sh NAME...     NAME: 5.10, 6.1, 6.12, newest, or 6.1-arm64 and the like (cross-compiled)
 
 		Builds for each kernel with W=1, and with sparse where it is installed; a warning fails. checkpatch --strict runs
-		once over the sources.
+		once over the sources. Kbuild must refuse a 32-bit kernel.
 	END
 }
 
@@ -50,7 +50,20 @@ checkpatch() {
 	fi
 }
 
+# kbuild CONFIGURATION…: what Kbuild says when it is read with these answers of a kernel's configuration.
+kbuild() { make -n -C "$module" -f Kbuild src=. srctree=. CONFIG_MODULES=y "$@" 2>&1 || true; }
+
+# A 32-bit kernel is refused with a sentence, before anything is compiled.
+refuses_32bit() {
+	if kbuild | grep -q 'needs a 64-bit kernel' && ! kbuild CONFIG_64BIT=y | grep -q 'needs a 64-bit kernel'; then
+		echo "ok static 32-bit kernels are refused"
+	else
+		echo "FAIL static 32-bit kernels are refused: Kbuild says $(kbuild | tail -n 1)"
+	fi
+}
+
 if [ $# -eq 0 ] || [ "$1" = --help ]; then usage && exit 0; fi
+refuses_32bit
 for name in "$@"; do
 	if [[ $name == *-arm64 && $name != newest* ]] && ! command -v aarch64-linux-gnu-gcc-12 >/dev/null; then
 		echo "skip static $name: gcc-12-aarch64-linux-gnu is not installed" && continue

@@ -10,9 +10,9 @@
  * backslash are escaped; each byte that belongs to no valid sequence is U+FFFD.
  *
  * A process row is of one instant, and so are a container's own counters; the document spans self.walk_us. A read from
- * position 0 begins a document; any other read of that open file, of any size and in any order (pread, lseek), is of the
- * same one. Readers that ask within max_age_ms of the begin of a walk, or before it began, share it. When the module is
- * unloaded, an open file says EIO and a new open ENOENT: open again.
+ * position 0 begins a document; any other read of that open file, of any size and in any order (pread, lseek), is of
+ * the same one. Readers that ask within max_age_ms of the begin of a walk, or before it began, share it. When the
+ * module is unloaded, an open file says EIO and a new open ENOENT: open again.
  *
  * In the lists below a line "@ NAME TYPE" is a field: u64, bool, string, or {WHAT}, described under its heading. A
  * question mark after the type marks a field that may be absent. Tests hold this list against the program that reads
@@ -63,9 +63,11 @@
  * @ shared_kb u64
  * @ cached_kb u64?           page cache and buffers; absent before Linux 5.12
  *
- * container: the outermost cgroup whose name carries an id, with everything below it
- * @ id string                64 lower-case hex digits
- * @ cgroup_id u64            inode of the cgroup's directory; never used twice
+ * container: the outermost cgroup whose name carries an id, with everything below it. Below a service or a scope of
+ * systemd names are their owner's and say nothing. Of several cgroups with one id there is one row: that of the place
+ * where only engines make groups, then the higher, then the older.
+ * @ id string                64 lower-case hex digits; no two rows have the same
+ * @ cgroup_id u64            inode of the cgroup's directory; never used twice in its hierarchy
  * @ runtime string?          the name's prefix: docker, libpod, crio, cri-containerd; absent when the name has none
  * @ process_count u64        zombies included
  * @ thread_count u64

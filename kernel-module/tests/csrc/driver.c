@@ -63,8 +63,8 @@ static void path(const char *in, size_t len)
 		reply("", 0);
 		return;
 	}
-	reply(text, (size_t)snprintf(text, sizeof(text), "%.*s %d %s", CGPATH_ID_LEN, found.id, found.level,
-				     found.runtime));
+	reply(text, (size_t)snprintf(text, sizeof(text), "%.*s %d %s %s", CGPATH_ID_LEN, found.id, found.level,
+				     found.place == CGPATH_ENGINE ? "engine" : "other", found.runtime));
 }
 
 /* What is wrong with the name of a file. It gets a NUL at its end, as a parameter has. */

@@ -2,11 +2,17 @@ package main
 
 // checks is the whole list for one boot, in an order that puts the plain before the violent.
 func (t *tester) checks() {
+	if t.host.version == "hybrid" {
+		t.check("hybrid: a v1 container whose number a v2 group has too", checkSameNumbers)
+		t.check("hybrid: a container in both trees is one", checkBothTrees)
+		return
+	}
 	t.check("load: file, mode and an empty document", checkLoad)
 	t.check("parameters: what cannot be is refused with one reason", checkParameters)
 	t.check("parameters: a name that exists is busy", checkNameTaken)
 	t.check("parameters: another proc_name", checkProcName)
 	t.check("identity: runtimes and drivers", checkRuntimes)
+	t.check("identity: a directory named like a container changes nothing", checkForged)
 	t.check("identity: process ids, parents, namespaces", checkPIDs)
 	t.check("process: figures equal /proc and smaps_rollup", checkProcess)
 	t.check("process: leader gone, threads alive", checkDeadLeader)

@@ -19,7 +19,7 @@ import (
 
 // machine is the guest: its cgroup layout, and what a check has made and must be removed after it.
 type machine struct {
-	version string // of cgroup: "1" or "2"
+	version string // of cgroup: "1", "2", or "hybrid": v1 controllers beside a v2 tree
 	groups  []string
 	tasks   []*task
 }
@@ -57,6 +57,22 @@ func (m *machine) mountCgroups() error {
 			fmt.Printf("guest: no v1 controller %s: %v\n", controller, err)
 			_ = os.Remove(target)
 		}
+	}
+	if m.version == "hybrid" {
+		return mountUnified()
+	}
+	return nil
+}
+
+// unified is the v2 tree of a hybrid machine, where systemd has it.
+const unified = "/sys/fs/cgroup/unified"
+
+func mountUnified() error {
+	if err := os.MkdirAll(unified, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("cgroup2", unified, "cgroup2", 0, ""); err != nil {
+		return fmt.Errorf("mount cgroup2 beside v1: %w", err)
 	}
 	return nil
 }

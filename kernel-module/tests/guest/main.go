@@ -2,7 +2,7 @@
 // needs, runs the checks that the kernel's command line names, and writes their results to a serial port of its own, so
 // that nothing the kernel prints can pass for a result.
 //
-// Parameters on the kernel's command line: gestor.cgroup=1|2, gestor.suite=checks|storm|cost|fault|race,
+// Parameters on the kernel's command line: gestor.cgroup=1|2|hybrid, gestor.suite=checks|storm|cost|fault|race,
 // gestor.seconds=N (storm, race), gestor.rounds=N (unloads), gestor.only=SUBSTRING.
 package main
 
