@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/errno.h>
 #include <linux/jhash.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
