@@ -177,7 +177,10 @@ func localURL(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// ask is nil when a GET is answered with 2xx in time.
+// errAnswered says that somebody answered, and not with 2xx.
+var errAnswered = errors.New("answered")
+
+// ask is nil when a GET is answered with 2xx in time; any other answer wraps errAnswered.
 func ask(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -195,7 +198,7 @@ func ask(ctx context.Context, url string) error {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("GET %s: %s: %s", url, resp.Status, text)
+		return fmt.Errorf("GET %s: %w: %s: %s", url, errAnswered, resp.Status, text)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type config struct {
 	Engine     string        `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
 	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
 	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
-	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"60s" help:"how long the start waits for the log service"`
+	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
 	TokenFile  string        `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
 	State      string        `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
 	Policy     string        `env:"POLICY" help:"policy.yaml; empty = the default policy"`

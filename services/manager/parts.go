@@ -141,13 +141,18 @@ func (p *parts) timed(what string, step func() error) {
 	line.Dur("took_ms", time.Since(began)).Msg(what)
 }
 
-// awaitLogs waits for the log service to be ready, within GESTOR_LOGS_WAIT. Without it the manager governs all the same:
-// its records wait on disk.
+// awaitLogs waits until the log service answers, within GESTOR_LOGS_WAIT. Without it the manager governs all the same: its
+// records wait on disk. One that answers that it takes none is not waited for: its disk may be full for days, and a full host
+// is the one that has to be governed.
 func (p *parts) awaitLogs(ctx context.Context) {
 	until := time.Now().Add(p.cfg.LogsWait)
 	for ctx.Err() == nil {
 		err := ask(ctx, strings.TrimSuffix(p.cfg.LogsURL, "/")+contract.PathReady)
 		if err == nil {
+			return
+		}
+		if errors.Is(err, errAnswered) {
+			p.log.Warn().Err(err).Msg("the log service answers that it is not well; governing begins, and what it does not take waits on disk")
 			return
 		}
 		if time.Now().After(until) {

@@ -73,8 +73,11 @@ func TestASignalToReloadDoesNotEndTheStart(t *testing.T) {
 	}
 	clearEnv(t)
 	asked := make(chan struct{}, 100)
-	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked <- struct{}{}
+	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == contract.PathReady {
+			asked <- struct{}{}
+			<-r.Context().Done() // one that answers is not waited for
+		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	defer logs.Close()
@@ -96,6 +99,27 @@ func TestASignalToReloadDoesNotEndTheStart(t *testing.T) {
 	}
 	if err := child.Wait(); err != nil {
 		t.Errorf("the manager ended with %v: %s", err, out.String())
+	}
+}
+
+// The full host is the one that has to be governed: what its log service lacks is no reason to wait, and the health check
+// would end the start before.
+func TestALogServiceThatAnswersIsNotWaitedFor(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := 0
+	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked > 1 {
+			cancel()
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer logs.Close()
+
+	p := parts{cfg: config{LogsURL: logs.URL, LogsWait: time.Hour}, log: zerolog.Nop()}
+	p.awaitLogs(ctx)
+	if asked != 1 {
+		t.Errorf("it asked %d times", asked)
 	}
 }
 
