@@ -34,7 +34,7 @@ type config struct {
 
 	WriteToken string `env:"WRITE_TOKEN_FILE" help:"file with the bearer token that storing asks for (empty: none)"`
 	ReadToken  string `env:"READ_TOKEN_FILE" help:"file with the bearer token that reading asks for (empty: none)"`
-	SuiteToken string `env:"SUITE_TOKEN_FILE" help:"file with the bearer token without which no record of the producers manager and generator is taken (empty: none); it stores and reads too"`
+	SuiteToken string `env:"SUITE_TOKEN_FILE" help:"file with the bearer token without which no record of the producers manager, generator and logs is taken (empty: none); it stores and reads too"`
 	// Hosts keeps a site from giving its own name this service's address.
 	Hosts    []string `env:"HOSTS" help:"further names that the service is asked under, with commas; addresses, localhost and single words need none, * is any; of no effect with a read token"`
 	LogLevel string   `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`

@@ -13,10 +13,12 @@ const maxName = 64
 
 // Plain makes hostile text fit to be drawn: no control or bidirectional characters (they reorder what a reader sees),
 // valid UTF-8, bounded. Markup stays as it is; the renderers treat it as text.
-func Plain(s string) string { return Clean(s, maxName) }
+func Plain(s string) string { return clean(s, maxName) }
 
-// Clean is Plain for a text of at most n characters.
-func Clean(s string, n int) string {
+// Prose is Plain for sentences of at most n characters: a line's end between them is a blank.
+func Prose(s string, n int) string { return clean(strings.Join(strings.Fields(s), " "), n) }
+
+func clean(s string, n int) string {
 	if isPlain(s, n) {
 		return s
 	}

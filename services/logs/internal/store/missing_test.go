@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/disk"
@@ -179,6 +181,58 @@ func TestWhatCannotBeReadIsLeftOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Sums whose files can be neither read nor written are of all records all the same, each counted once, also when the store
+// starts again, and when the files can be written.
+func TestSumsThatCannotBeWrittenAnswerFromMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := disktest.NewMem()
+		cfg := smallConfig(mem)
+		cfg.SegmentBytes = 1
+		s := opened(t, cfg)
+		for pseq := range uint64(3) {
+			if _, err := s.Append(t.Context(), []line.Record{measured(t, pseq+1)}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(aMoment)
+		}
+		want := sums(t, s)
+		if n := countOf(want); n != 3 {
+			t.Fatalf("the sums hold %d records", n)
+		}
+
+		var disk faults
+		mem.Reading = disk.reading
+		for _, broken := range []string{"rollup", "rollup/1m", "rollup/10m", "rollup/1h"} {
+			disk.set(on("list open append", broken, syscall.EACCES))
+			closed(t, s)
+			s = opened(t, cfg)
+			time.Sleep(aMoment)
+			if diff := cmp.Diff(want, sums(t, s)); diff != "" || s.Conditions()["rollup"] == "" {
+				t.Errorf("%s: %s, conditions %v", broken, diff, s.Conditions())
+			}
+
+			disk.set(nil)
+			time.Sleep(2 * time.Minute)
+			if diff := cmp.Diff(want, sums(t, s)); diff != "" || len(s.Conditions()) > 0 {
+				t.Errorf("%s, mended: %s, conditions %v", broken, diff, s.Conditions())
+			}
+		}
+		closed(t, s)
+	})
+}
+
+// measured is a record that sums hold.
+func measured(t *testing.T, pseq uint64) line.Record {
+	t.Helper()
+	rec := record(t, contract.KindContainer, pseq)
+	text := `{"v":1,"ts":"` + rec.Time.Format(time.RFC3339) + `",` + string(rec.Body) +
+		`,"owned":true,"measured":true,"cpu_millicores":7,"class":"low","image":"i"}`
+	if _, _, err := line.NewParser().Next([]byte(text), nil, &rec); err != nil {
+		t.Fatal(err)
+	}
+	return rec
 }
 
 // A file that may only be read is served, takes no records, and is sealed.

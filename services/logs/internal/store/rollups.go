@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +18,8 @@ import (
 	"gestor.local/logs/internal/segment"
 )
 
-// rollups are the sums over all records: in memory for the segments that still take records or wait to be sealed, in
-// one file for each step and sealed segment.
+// rollups are the sums over all records: in memory for the segments that still take records, wait to be sealed, or whose
+// files cannot be written; in one file for each step and sealed segment otherwise.
 type rollups struct {
 	mu    sync.Mutex // guards the following fields
 	live  map[*segment.Segment]*rollup.Table
@@ -39,6 +40,10 @@ type rollupFile struct {
 
 // cachedRollups bounds the bytes of the tables in memory: a day of hourly files of a usual host at each step takes 10 MiB.
 const cachedRollups = 32 << 20
+
+// unwrittenRollups bounds the bytes of the tables of sealed segments whose files cannot be written: half a day of hourly
+// files of a usual host. What is beyond them has no sums until they can.
+const unwrittenRollups = 32 << 20
 
 // orphanRollups bounds the bytes of the files whose records are deleted. A usual host makes some 7 MiB a million records.
 const orphanRollups = 256 << 20
@@ -218,9 +223,10 @@ func (r *rollups) bySegment() map[string]sumFiles {
 
 // complete makes the missing files of sealed segments. What fails for one does not keep the others from it.
 func (r *rollups) complete(s *Store) (failed error) {
+	r.release(s)
 	there := r.bySegment()
 	for _, stream := range Streams() {
-		for _, seg := range s.Segments(stream) {
+		for _, seg := range slices.Backward(s.Segments(stream)) { // where there is no room for all, the newest have it
 			if s.stopping() {
 				return failed
 			}
@@ -232,7 +238,7 @@ func (r *rollups) complete(s *Store) (failed error) {
 			if failed == nil {
 				failed = err
 			}
-			if errors.Is(err, errSums) {
+			if errors.Is(err, errNoRoom) {
 				return failed // all others would read their records in vain
 			}
 		}
@@ -240,13 +246,64 @@ func (r *rollups) complete(s *Store) (failed error) {
 	return failed
 }
 
-// rebuild sums the records of a sealed segment.
+// rebuild sums the records of a sealed segment. Sums that cannot be written answer from memory, while there is room.
 func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
-	table := rollup.NewTable(rollup.Steps[0])
-	if err := seg.Each(func(rec *line.Record) { s.addTo(table, rec) }); err != nil {
-		return fmt.Errorf("make roll-up again: %w", err)
+	table := r.unwritten(seg)
+	if table == nil {
+		table = rollup.NewTable(rollup.Steps[0])
+		if err := seg.Each(func(rec *line.Record) { s.addTo(table, rec) }); err != nil {
+			return fmt.Errorf("make roll-up again: %w", err)
+		}
 	}
-	return r.write(s, segmentID(stream, seg), table, func() {})
+	err := r.write(s, segmentID(stream, seg), table, func() { delete(r.live, seg) })
+	if errors.Is(err, errSums) && !r.hold(segmentID(stream, seg), seg, table) {
+		err = fmt.Errorf("%w, %w", err, errNoRoom)
+	}
+	return err
+}
+
+// errNoRoom says that sums which cannot be written are not in memory either.
+var errNoRoom = errors.New("and there is no more room in memory for sums: older records have none")
+
+// unwritten is the table of a sealed segment whose files could not be written, nil when there is none.
+func (r *rollups) unwritten(seg *segment.Segment) *rollup.Table {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live[seg]
+}
+
+// hold keeps a table that could not be written; false when there is no room for it. What files there are of the segment are
+// not shown beside it: its records would be counted twice.
+func (r *rollups) hold(id string, seg *segment.Segment, table *rollup.Table) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := table.Bytes()
+	for other, t := range r.live {
+		if other != seg && other.Sealed() {
+			held += t.Bytes()
+		}
+	}
+	if held > unwrittenRollups {
+		return false
+	}
+	r.live[seg] = table
+	for i := range r.files {
+		r.files[i] = slices.DeleteFunc(slices.Clone(r.files[i]), func(f rollupFile) bool { return f.segment == id })
+	}
+	return true
+}
+
+// release lets go of the tables of sealed segments that are not there any more.
+func (r *rollups) release(s *Store) {
+	there := map[*segment.Segment]bool{}
+	for _, stream := range Streams() {
+		for _, seg := range s.Segments(stream) {
+			there[seg] = true
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.live, func(seg *segment.Segment, _ *rollup.Table) bool { return seg.Sealed() && !there[seg] })
 }
 
 // expire deletes files of a step.

@@ -115,7 +115,7 @@ func (a *assets) funcs() template.FuncMap {
 		"reason": chart.ReasonText,
 		"source": sourceText,
 		"plain":  chart.Plain,
-		"prose":  func(s string) string { return chart.Clean(s, 400) },
+		"prose":  func(s string) string { return chart.Prose(s, 400) },
 		"image":  chart.ShortImage,
 		"info":   func(name, title, about string) chart.Info { return chart.Info{Name: name, Title: title, About: about} },
 	}

@@ -58,6 +58,9 @@ func (h page) render(c *gin.Context, name string) {
 		failStore(c, err)
 		return
 	}
+	if h.Store != nil {
+		p.tellOwn(h.Store.Conditions())
+	}
 	view := pageView{
 		present: p, Charts: chart.Catalogue(), Ranges: ranges(), Range: defaultRange,
 		Classes: []string{"low", "high"}, Version: h.Version,

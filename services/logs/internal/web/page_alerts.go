@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +64,8 @@ func newEnded() ended { return ended{map[source]bool{}, map[matter]bool{}} }
 func (e ended) has(s source, b contract.SystemBody) bool {
 	m, change := matterOf(s, b)
 	switch {
+	case b.Event == "policy_rejected":
+		return true // the condition policy_refused tells it, for as long as it is so
 	case b.Event == "start":
 		e.started[s] = true
 	case change == "end":
@@ -113,6 +117,20 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 	})
 }
 
+// tellOwn puts what is not as it should be with the log service itself before the alerts, in place of the events that say the same.
+func (p *present) tellOwn(conditions map[string]string) {
+	said := slices.Collect(maps.Values(conditions))
+	p.Alerts = slices.DeleteFunc(p.Alerts, func(a alert) bool {
+		return slices.ContainsFunc(said, func(text string) bool { return a.Message != "" && strings.HasPrefix(text, a.Message) })
+	})
+
+	own := make([]alert, 0, len(conditions))
+	for _, name := range slices.Sorted(maps.Keys(conditions)) {
+		own = append(own, alert{SystemBody: contract.SystemBody{Event: name, Level: "warn", Message: conditions[name]}})
+	}
+	p.Alerts = append(own, p.Alerts...)
+}
+
 // concerns says whether an event is of the host that is shown, or of the log service that all hosts share.
 func (p *present) concerns(r contract.Record) bool {
 	return r.Host == p.HostID || r.Producer == contract.ProducerLogs || p.HostID == ""
@@ -127,7 +145,7 @@ func (p *present) noteEnd(r contract.Record, b contract.SystemBody) {
 	if b.Event == "stop" && !r.Time.Before(p.Last) {
 		p.Stopped = r.Time
 		if b.Level != "info" {
-			p.StopReason = chart.Clean(b.Message, 200)
+			p.StopReason = chart.Prose(b.Message, 200)
 		}
 	}
 }

@@ -83,8 +83,15 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 	}
 	asOf = seen.Time
 	later := func(at time.Time) { asOf = latest(asOf, at) }
+	began := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
+		r, ok := t.started[b.Container]
+		return ok && b.State == "created" && !r.Time.Before(seen.Time)
+	}
 
 	for _, b := range seen.Rows {
+		if began(b) {
+			continue
+		}
 		e, acted := t.ends[b.Container]
 		planned, ending := ends[b.Container]
 		switch {
@@ -100,7 +107,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 	for id, r := range t.started {
 		b, _ := r.Body.(contract.LaunchBody)
 		planned, ending := ends[id]
-		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id })
+		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id && !began(one) })
 		if known || r.Time.Before(seen.Time) || t.ends[id].Gone() {
 			continue
 		}

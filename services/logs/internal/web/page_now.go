@@ -224,7 +224,7 @@ func fate(r rowNow, p *present) (text, class string) {
 	case standsEnded:
 		return "ended", "kept"
 	case standsFailed:
-		return "could not be removed" + colon(chart.Clean(r.Error, 120)), "failed"
+		return "could not be removed" + colon(chart.Prose(r.Error, 120)), "failed"
 	case standsLeaves:
 		if !known {
 			return "was to leave", "leaving"

@@ -234,6 +234,24 @@ func TestTheHeadlineIsWhoLives(t *testing.T) {
 	}
 }
 
+// A tick that falls between a container's making and its start saw it made only.
+func TestWhoStartedAfterTheTickThatSawItMadeLives(t *testing.T) {
+	s := newScene()
+	made := row("n1", low, contract.ReasonNotRunning, 0)
+	made.State = "created"
+	s.see(full(made)...)
+	s.pass(time.Second)
+	s.launch("n1", low, 0)
+	if p := look(t, s); p.Verdict.Headline != "Settling: 4 low, 2 high" {
+		t.Errorf("after the start: %s", p.Verdict.Headline)
+	}
+	s.pass(time.Second)
+	s.act("n1", contract.ActionRemove, contract.PhaseOutcome, contract.OutcomeDone)
+	if p := look(t, s); p.Verdict.Headline != "Settled: 3 low, 2 high" {
+		t.Errorf("after its removal: %s", p.Verdict.Headline)
+	}
+}
+
 func isHost(r contract.Record) bool { return r.Kind == contract.KindHost }
 
 func TestAPlannedEndIsAnEnd(t *testing.T) {
@@ -412,6 +430,42 @@ func TestAConditionEndsOnItsOwnHost(t *testing.T) {
 	}
 	if want := []string{"disk_full", "engine"}; !slices.Equal(names, want) {
 		t.Errorf("alerts %q, want %q", names, want)
+	}
+}
+
+// A policy that was refused is told by the condition, which ends when the file is right again.
+func TestARefusedPolicyIsToldWhileItIsRefused(t *testing.T) {
+	s := newScene()
+	s.see(full()...)
+	refused := map[string]any{"condition": "policy_refused"}
+	s.event("manager", "policy_rejected", "error", "refused:\nline 2")
+	s.emit("manager", contract.SystemBody{Event: "condition_begin", Level: "warn", Message: "refused:\nline 2", Details: refused})
+	if p := look(t, s); len(p.Alerts) != 1 || p.Alerts[0].Name() != "policy_refused" {
+		t.Errorf("refused: %v", p.Alerts)
+	}
+	h, _ := serve(t, &s.shelf)
+	if page := get(t, h, "/").Body.String(); !strings.Contains(page, "refused: line 2") {
+		t.Error("the end of a line is no blank")
+	}
+	s.emit("manager", contract.SystemBody{Event: "condition_end", Level: "info", Details: refused})
+	if p := look(t, s); len(p.Alerts) != 0 {
+		t.Errorf("put right: %v", p.Alerts)
+	}
+}
+
+// What is not as it should be with the log service is seen for as long as it is so, and once.
+func TestThePageTellsWhatTheLogServiceLacks(t *testing.T) {
+	p := present{Alerts: []alert{
+		{SystemBody: contract.SystemBody{Event: "segment_missing", Message: "file 7 is gone"}},
+		{SystemBody: contract.SystemBody{Event: "torn_tail", Message: "another"}},
+	}}
+	p.tellOwn(map[string]string{"rollup": "no sums", "missing": "file 7 is gone; bring it back"})
+	var names []string
+	for _, a := range p.Alerts {
+		names = append(names, a.Name())
+	}
+	if want := []string{"missing", "rollup", "torn_tail"}; !slices.Equal(names, want) {
+		t.Errorf("%v, want %v", names, want)
 	}
 }
 

@@ -228,7 +228,7 @@ func failures(rows []rowNow) string {
 		}
 		names = append(names, chart.Plain(r.Name))
 		if said == "" && r.Error != "" {
-			said = ": " + chart.Clean(r.Error, 200)
+			said = ": " + chart.Prose(r.Error, 200)
 		}
 	}
 	if more := len(names) - maxFailures; more > 0 {

@@ -47,7 +47,7 @@ func unauthorised(c *gin.Context, detail string) {
 }
 
 // suiteRefusal is what a stranger is told who sends records in the name of the suite's own services.
-const suiteRefusal = "records of the producers " + contract.ProducerManager + " and " + contract.ProducerGenerator +
+const suiteRefusal = "records of the producers " + contract.ProducerManager + ", " + contract.ProducerGenerator + " and " + contract.ProducerLogs +
 	" are taken with the suite's own token only (GESTOR_SUITE_TOKEN_FILE here, GESTOR_TOKEN_FILE at the sender); nothing was stored"
 
 // maySend says whether the request may store these records, and answers it when it may not. Who can write under the
@@ -69,9 +69,15 @@ func (r roles) maySend(c *gin.Context, records []line.Record) bool {
 	return false
 }
 
-// ofTheSuite says whether a record claims to come from one of the services that get the suite's token.
+// ofTheSuite says whether a record claims to come from one of the suite's services. The log service sends none to itself: who
+// writes in its name could put conditions on every page, and take the numbers of what it has to tell.
 func ofTheSuite(rec line.Record) bool {
-	return rec.Identity.Producer == contract.ProducerManager || rec.Identity.Producer == contract.ProducerGenerator
+	switch rec.Identity.Producer {
+	case contract.ProducerManager, contract.ProducerGenerator, contract.ProducerLogs:
+		return true
+	default:
+		return false
+	}
 }
 
 // bearer is the token of an Authorization header, "" without one. The scheme is in any case (RFC 9110, section 11.1).

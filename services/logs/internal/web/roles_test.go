@@ -38,6 +38,7 @@ func TestOnlyTheSuiteSendsInItsName(t *testing.T) {
 		{"no tokens at all", "", "", "", "manager", "", 200},
 		{"a stranger as the manager", suite, "", "", "manager", "", 401},
 		{"a stranger as the generator", suite, "", "", "generator", "", 401},
+		{"a stranger as the log service", suite, "", "", "logs", "", 401},
 		{"with a wrong token", suite, "", "", "manager", "guess", 403},
 		{"the manager", suite, "", "", "manager", "inner", 200},
 		{"a stranger as himself", suite, "", "", "me", "", 200},

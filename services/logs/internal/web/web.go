@@ -29,8 +29,8 @@ type Deps struct {
 	// WriteToken and ReadToken name files that hold a bearer token; "" asks for none. They are read on every request, so
 	// that a token is changed by writing the file.
 	WriteToken, ReadToken string
-	// SuiteToken names the file with the token of the suite's own services: with one, records of the producers manager and
-	// generator are taken with it only. It does for writing and reading too.
+	// SuiteToken names the file with the token of the suite's own services: with one, records of the producers manager,
+	// generator and logs are taken with it only. It does for writing and reading too.
 	SuiteToken string
 	// Hosts are further names that the service is asked under; "*" is any.
 	Hosts []string
