@@ -127,7 +127,10 @@ running() {
 }
 
 engine() {
-  local out code=0
+  local out code=0 needed=1.25 # docker run --cpus (launch-container.sh)
+  if [ -n "${DOCKER_API_VERSION:-}" ] && ! printf '%s\n' "$needed" "$DOCKER_API_VERSION" | sort --check=quiet --version-sort; then
+    fail 6 "containers cannot be started with DOCKER_API_VERSION=${DOCKER_API_VERSION:0:20}, which is below $needed: unset it"
+  fi
   out=$(docker info --format $'{{.Name}}\t{{.ServerVersion}}' 2>&1) || code=$?
   # Without an engine that it can speak to docker fills the template with nothing and may exit with 0.
   if [ "$code" -eq 0 ] && [[ $out =~ [^$'\t\n']+$'\t'[^$'\t\n']+ ]]; then

@@ -112,6 +112,18 @@ called() { grep -qxF -- "$1" "$CALLS"; }
   [ ! -s "$CALLS" ]
 }
 
+@test "engine: a version in which nothing can be started is a mistake, however well the engine speaks it" {
+  for version in 1.24 1.9 0; do
+    DOCKER_API_VERSION=$version FAKE_INFO=$'host\t20.10.24' run --separate-stderr "$script" engine
+    [ "$status" -eq 6 ]
+    [[ $stderr == *DOCKER_API_VERSION=$version*1.25* ]]
+  done
+  for version in 1.25 1.41; do
+    DOCKER_API_VERSION=$version FAKE_INFO=$'host\t20.10.24' run --separate-stderr "$script" engine
+    [ "$status" -eq 0 ]
+  done
+}
+
 @test "engine: a version that it does not speak is a mistake, not an engine that is away" {
   for words in 'client version 1.99 is too new. Maximum supported API version is 1.41' 'page not found'; do
     DOCKER_API_VERSION=1.99 FAKE_INFO=$'\t\nError response from daemon: '$words run --separate-stderr "$script" engine
