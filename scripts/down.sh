@@ -38,4 +38,4 @@ if [ ${#left[@]} -gt 0 ] && [ "$sweep" = yes ]; then
 elif [ ${#left[@]} -gt 0 ]; then
   die "${#left[@]} managed containers are left. Remove them with: scripts/down.sh --sweep"
 fi
-say "nothing of the suite is left on the engine; records and charts are in ./data"
+say "nothing of the suite is left on the engine; records and charts are in $(setting GESTOR_DATA_DIR ./data)"

@@ -121,7 +121,8 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 func (p *present) tellOwn(conditions map[string]string) {
 	said := slices.Collect(maps.Values(conditions))
 	p.Alerts = slices.DeleteFunc(p.Alerts, func(a alert) bool {
-		return slices.ContainsFunc(said, func(text string) bool { return a.Message != "" && strings.HasPrefix(text, a.Message) })
+		_, named := conditions[a.Event]
+		return named || slices.ContainsFunc(said, func(text string) bool { return a.Message != "" && strings.HasPrefix(text, a.Message) })
 	})
 
 	own := make([]alert, 0, len(conditions))

@@ -458,13 +458,14 @@ func TestThePageTellsWhatTheLogServiceLacks(t *testing.T) {
 	p := present{Alerts: []alert{
 		{SystemBody: contract.SystemBody{Event: "segment_missing", Message: "file 7 is gone"}},
 		{SystemBody: contract.SystemBody{Event: "torn_tail", Message: "another"}},
+		{SystemBody: contract.SystemBody{Event: "disk_full", Message: "2 KiB free"}},
 	}}
-	p.tellOwn(map[string]string{"rollup": "no sums", "missing": "file 7 is gone; bring it back"})
+	p.tellOwn(map[string]string{"rollup": "no sums", "disk_full": "1 KiB free", "missing": "file 7 is gone; bring it back"})
 	var names []string
 	for _, a := range p.Alerts {
 		names = append(names, a.Name())
 	}
-	if want := []string{"missing", "rollup", "torn_tail"}; !slices.Equal(names, want) {
+	if want := []string{"disk_full", "missing", "rollup", "torn_tail"}; !slices.Equal(names, want) {
 		t.Errorf("%v, want %v", names, want)
 	}
 }

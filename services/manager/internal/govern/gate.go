@@ -80,7 +80,7 @@ func wordingOf(name string) wording {
 		ConditionPaused:   {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
 		ConditionEnded:    {"Containers of ours have ended by themselves", "docker inspect NAME says why (.State.ExitCode, .State.OOMKilled); docker rm removes them: they hold no place and are not removed"},
 		ConditionLoop:     {"Containers of ours end and are started again, over and over", "docker logs NAME says why; docker rm -f NAME ends it: no life of it is long enough to be judged"},
-		ConditionWaits:    {"Records wait on disk: the log service does not take them", "start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
+		ConditionWaits:    {"Records wait on disk: the log service does not take them", "see to what it answers; if it does not answer start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
 		ConditionConflict: {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
 	}
 	return words[name]
