@@ -167,8 +167,11 @@ func serving(logs *exec.Cmd) error {
 // record is what is read of a stored one.
 type record struct {
 	Seq, PSeq uint64
-	Producer  string
+	identity
 }
+
+// identity is the sender within which a record's own number is given once.
+type identity struct{ Host, Boot, Producer string }
 
 // tellStored reads every record and tells the ranges of each producer's.
 func tellStored(report *port) error {
@@ -177,7 +180,7 @@ func tellStored(report *port) error {
 		return err
 	}
 	defer res.Body.Close()
-	stored := map[string]map[uint64]bool{}
+	stored := map[identity]map[uint64]bool{}
 	last := uint64(0)
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
@@ -189,19 +192,19 @@ func tellStored(report *port) error {
 			return fmt.Errorf("number %d after %d", r.Seq, last)
 		}
 		last = r.Seq
-		if stored[r.Producer] == nil {
-			stored[r.Producer] = map[uint64]bool{}
+		if stored[r.identity] == nil {
+			stored[r.identity] = map[uint64]bool{}
 		}
-		if stored[r.Producer][r.PSeq] {
-			return fmt.Errorf("record %d of %s is there twice", r.PSeq, r.Producer)
+		if stored[r.identity][r.PSeq] {
+			return fmt.Errorf("record %d of %v is there twice", r.PSeq, r.identity)
 		}
-		stored[r.Producer][r.PSeq] = true
+		stored[r.identity][r.PSeq] = true
 	}
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	for producer, numbers := range stored {
-		number, ok := strings.CutPrefix(producer, "power-")
+	for sender, numbers := range stored {
+		number, ok := strings.CutPrefix(sender.Producer, "power-")
 		for from := range numbers {
 			if !ok || numbers[from-1] {
 				continue
