@@ -15,6 +15,7 @@ nothing. Without root it ends with the command that root has to run.
   test-tools   what the test suite needs besides Go: a C compiler, make, jq, shellcheck, bats, debootstrap
   lint-tools   the pinned linters and checkers of tools/, built into ./bin
   chromium     the browser of the page's end-to-end tests
+  podman       podman 4.3 or later and runc, for the tests against it; its service is not started
   qemu         what the kernel module's boot tests need: qemu, busybox, kernel package tools
   doctor       installs nothing; tells what is there and what is missing
 TEXT
@@ -59,6 +60,28 @@ ensure_chromium() {
   apt_install chromium fonts-dejavu-core
 }
 
+# podman_version prints the number alone; nothing when there is no podman. Asking for more than that would have podman make its
+# storage.
+podman_version() { have podman && podman --version | sed -nE 's/^podman version ([0-9.]+).*/\1/p'; }
+
+# podman_words prints what doctor says of podman. It prefers crun where that is installed, which starts nothing on cgroup v1.
+podman_words() {
+  local version
+  version=$(podman_version) || return 0
+  if have crun && [ ! -e "${cgroup_root:-/sys/fs/cgroup}/cgroup.controllers" ]; then
+    version+=", but crun starts no containers on cgroup v1: set runtime = \"runc\" under [engine] in /etc/containers/containers.conf"
+  fi
+  printf '%s\n' "$version"
+}
+
+ensure_podman() {
+  local version
+  apt_install podman runc
+  version=$(podman_version)
+  [[ $version =~ ^([5-9]|[1-9][0-9])\. || $version =~ ^4\.([3-9]|[1-9][0-9]) ]] ||
+    die "podman ${version:-of an unknown version} is older than 4.3: install podman 4.3 or later (Debian 12, Ubuntu 24.04) and run again"
+}
+
 ensure_qemu() {
   apt_install qemu-system-x86 busybox-static cpio kmod xz-utils zstd gcc make libelf-dev bc flex bison e2fsprogs
 }
@@ -77,6 +100,7 @@ doctor() {
   report shellcheck "$(command -v shellcheck)" || true
   report bats "$(command -v bats)" || true
   report chromium "$(command -v chromium || command -v chromium-browser || command -v google-chrome)" || true
+  report podman "$(podman_words)" || true
   report qemu "$(command -v qemu-system-x86_64)" || true
   report lint-tools "$(find "$root/bin" -type f -printf '%f ' 2>/dev/null)" || true
   report kernel-module "$(cd /proc && ls -d sysinfo_* 2>/dev/null)" || true
@@ -97,6 +121,7 @@ for thing in "$@"; do
     test-tools) ensure_test_tools ;;
     lint-tools) ensure_go && ensure_test_tools && build_tools all ;;
     chromium) ensure_chromium ;;
+    podman) ensure_podman ;;
     qemu) ensure_qemu ;;
     doctor) doctor || die "something that 'make up' needs is not there: it installs what it can, and ends with the command for the rest" ;;
     -h | --help) usage ;;

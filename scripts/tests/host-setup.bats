@@ -113,6 +113,31 @@ fake() {
   grep -qxE 'docker +engine 1.2, API 1.2' <<<"$output"
 }
 
+@test "podman: one that is older than 4.3 is refused, and crun on cgroup v1 is named" {
+  fake dpkg-query 'printf installed'
+  while IFS='|' read -r words want; do
+    fake podman "echo '$words'"
+    run "$scripts/ensure.sh" podman
+    [ "$status" -eq "$want" ] || { echo "$words: $status, $output" && return 1; }
+  done <<'VERSIONS'
+podman version 3.4.4|1
+podman version 4.0.0-rc1|1
+podman version 4.3.1|0
+podman version 4.10.0|0
+podman version 5.0.0-dev|0
+nonsense|1
+VERSIONS
+
+  fake podman 'echo podman version 4.3.1'
+  fake crun ''
+  fake docker 'exit 1'
+  touch "$BATS_TEST_TMPDIR/cgroup.controllers"
+  cgroup_root=$BATS_TEST_TMPDIR run "$scripts/ensure.sh" doctor
+  grep -qxE 'podman +4.3.1' <<<"$output"
+  cgroup_root=/nonexistent run "$scripts/ensure.sh" doctor
+  grep -qE '^podman +4.3.1, but crun .*runtime = "runc"' <<<"$output"
+}
+
 # docker_means CONTEXT puts a docker command first on the PATH that knows three contexts, uses the one given and DOCKER_HOST like
 # docker does, and reaches an engine at the addresses in $answering alone. It notes what else is done with it.
 docker_means() {
