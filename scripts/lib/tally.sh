@@ -83,14 +83,15 @@ tally_many() {
   for ((i = 1; i <= $2; i++)); do tally "$1" "$3 ($i)" "${4:-}"; done
 }
 
-# tally_report prints the failures, the skips with their reasons, and the total; returns 1 when anything failed or
-# nothing ran.
+# tally_report [STAGE…] prints the failures, the skips with their reasons, the stages that were left out, and the total; returns 1
+# when anything failed or nothing ran.
 tally_report() {
   local passed failed skipped
   passed=$(tally_count passed) failed=$(tally_count failed) skipped=$(tally_count skipped)
   printf '\n'
   awk -F '\t' '$1 == "failed" { printf "FAILED  %s%s\n", $2, $3 == "" ? "" : ": " $3 }' "$tally_file"
   awk -F '\t' '$1 == "skipped" { printf "skipped %s: %s\n", $2, $3 == "" ? "no reason given" : $3 }' "$tally_file"
+  [ $# -eq 0 ] || printf 'not run %s: by name (scripts/test.sh %s), or everything with CI=true\n' "$*" "$1"
   printf '\ntook %d s' "$SECONDS"
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

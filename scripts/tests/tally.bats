@@ -80,6 +80,24 @@ event() { printf '{"Action":"%s","Package":"%s","Test":"%s","Output":"%s"}\n' "$
   [ "${lines[-1]}" = "1 passed, 1 failed, 0 skipped" ]
 }
 
+@test "report: stages that were left out are named, and how they are run" {
+  tally passed a
+  run tally_report lint boot
+  [ "$status" -eq 0 ]
+  [[ $output == *"not run lint boot: by name (scripts/test.sh lint), or everything with CI=true"* ]]
+  [ "${lines[-1]}" = "1 passed, 0 failed, 0 skipped" ]
+  run tally_report
+  [[ $output != *"not run"* ]]
+}
+
+@test "the stages that a plain run leaves out are those that --help calls so" {
+  local help script
+  help=$("$BATS_TEST_DIRNAME/../test.sh" --help | sed -n 's/^  \([a-z]*\) .*only when named.*/\1/p' | tr '\n' ' ')
+  script=$(sed -n 's/^  left_out=(\(.*\))$/\1 /p' "$BATS_TEST_DIRNAME/../test.sh")
+  [ -n "$script" ]
+  [ "$help" = "$script" ]
+}
+
 @test "report: nothing ran is a failure" {
   run tally_report
   [ "$status" -eq 1 ]
