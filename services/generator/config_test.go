@@ -110,16 +110,3 @@ func TestIntervalFitsBatchesOnly(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// The documentation's table is the one that --help prints.
-func TestTheDocumentedSettingsAreTheRealOnes(t *testing.T) {
-	text, err := os.ReadFile("../../docs/generator.md")
-	if err != nil {
-		t.Skipf("the documentation is not beside this module: %v", err)
-	}
-	var table strings.Builder
-	writeSettings(&table)
-	if !strings.Contains(string(text), table.String()) {
-		t.Errorf("docs/generator.md does not hold the settings as --help prints them:\n%s", table.String())
-	}
-}
