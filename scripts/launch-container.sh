@@ -41,8 +41,8 @@ network, no capabilities, no new privileges and a read-only root, and carries th
   --images            print the table of images: name, class, memory, CPUs, PIDs, other name; tab-separated
   -h, --help          print this
 
-Exit: 0 started · 2 wrong usage · 3 the image is not there · 4 the engine cannot be reached · 5 the engine refused
-      7 the name is taken
+Exit: 0 started · 2 wrong usage, a name that is none of the four included · 3 the image is not there
+      4 the engine cannot be reached · 5 the engine refused · 7 the name is taken
 TEXT
 }
 
@@ -106,7 +106,7 @@ resolve() {
     : "${memory:=$m}" "${cpus:=$u}" "${pids:=$p}"
     return
   done <<<"$images"
-  fail 2 'no such image (see --images)' "$short"
+  fail 2 'there is no image of that name (--images lists them)' "$short"
 }
 
 check() {

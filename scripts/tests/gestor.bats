@@ -106,7 +106,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   f=$(realpath f) copy=$(realpath copy)
   for line in "explain --journal copy|--journal $copy" "explain -journal=copy 310|-journal=$copy 310" "replay copy|$copy" \
     "replay --json f|--json $f" "simulate --policy f|--policy $f" "simulate --policy=f --json|--policy=$f --json" \
-    "plan --replay f --run r1|--replay $f --run r1" "plan --profile ./f|--profile $f" "check-policy f|$f"; do
+    "verify -all copy|-all $copy" "plan --replay f --run r1|--replay $f --run r1" "plan --profile ./f|--profile $f" "check-policy f|$f"; do
     : >"$CALLS"
     read -ra arguments <<<"${line%|*}"
     FAKE_COMPOSE=id1 "$gestor" "${arguments[@]}"

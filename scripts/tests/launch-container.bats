@@ -129,6 +129,11 @@ refused() {
   [ "${*: -1}" = gestor/low-pulse ]
 }
 
+@test "a name that is none of the four is wrong usage, not an image that is missing" {
+  refused nosuch
+  [[ $stderr == *'no image of that name'*--images*nosuch ]]
+}
+
 @test "the exit code tells the cause" {
   export FAKE_RUN_CODE=125
   while IFS='|' read -r code words; do

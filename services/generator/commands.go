@@ -35,11 +35,37 @@ const defaultPlanLength = time.Hour
 
 func helpCommand(_ context.Context, _ []string, out io.Writer) error {
 	fmt.Fprintf(out, usage, strings.Join(profile.Names(), ", "))
-	writeSettings(out)
+	return writeSettings(out)
+}
+
+// writeSettings writes every setting with its default.
+func writeSettings(out io.Writer) error { return contract.WriteSettings(out, "", config{}) }
+
+// settingsCommand lists every setting with its default.
+func settingsCommand(_ context.Context, arguments []string, out io.Writer) error {
+	if err := noArguments("settings", arguments); err != nil {
+		return err
+	}
+	return writeSettings(out)
+}
+
+// noArguments refuses whatever follows a command that takes nothing.
+func noArguments(command string, arguments []string) error {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(arguments); err != nil {
+		return configError(err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%w: unknown argument %q (see --help)", errConfig, flags.Arg(0))
+	}
 	return nil
 }
 
-func versionCommand(_ context.Context, _ []string, out io.Writer) error {
+func versionCommand(_ context.Context, arguments []string, out io.Writer) error {
+	if err := noArguments("version", arguments); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintln(out, "gestor-generator", contract.Version)
 	return err
 }

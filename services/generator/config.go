@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -204,17 +203,4 @@ func (c config) token() (string, error) {
 		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
-}
-
-// writeSettings writes the table of settings for --help.
-func writeSettings(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for field := range reflect.TypeFor[config]().Fields() {
-		value := field.Tag.Get("envDefault")
-		if value != "" {
-			value = " (" + value + ")"
-		}
-		fmt.Fprintf(t, "  %s\t%s%s\n", field.Tag.Get("env"), field.Tag.Get("help"), value)
-	}
-	_ = t.Flush()
 }

@@ -31,7 +31,7 @@ const usage = `usage: gestor-generator [run] [--profile P] [--interval D] [--bat
        gestor-generator plan --replay RECORDS [--run ID]
        gestor-generator report [--json]
        gestor-generator down [--run ID]
-       gestor-generator healthcheck | version
+       gestor-generator healthcheck | settings | version
 
   run          starts containers by a plan until it is done or SIGTERM comes; removes what it started; reports
   plan         prints a plan (NDJSON); the same seed gives the same bytes everywhere; one hour unless --for says more;
@@ -39,6 +39,8 @@ const usage = `usage: gestor-generator [run] [--profile P] [--interval D] [--bat
   report       prints planned against realised of the run that goes on, else of the last one
   down         removes the containers of a run, or without --run what runs that are no more have left
   healthcheck  asks the running generator whether it is well
+  settings     lists the settings, which come from the environment
+  version      prints the version
 
 Shipped profiles: %s
 
@@ -63,7 +65,7 @@ func command(ctx context.Context, arguments []string, stdout, stderr io.Writer) 
 	}
 	commands := map[string]func(context.Context, []string, io.Writer) error{
 		"run": runCommand, "plan": planCommand, "report": reportCommand, "down": downCommand,
-		"healthcheck": healthCommand, "version": versionCommand, "help": helpCommand,
+		"healthcheck": healthCommand, "settings": settingsCommand, "version": versionCommand, "help": helpCommand,
 	}
 	do, ok := commands[name]
 	if !ok {

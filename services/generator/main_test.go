@@ -168,6 +168,8 @@ func TestRunSaysWhyItCannotBegin(t *testing.T) {
 		want int
 	}{
 		"unknown command":   {nil, []string{"dance"}, exitConfig},
+		"too much":          {nil, []string{"settings", "all"}, exitConfig},
+		"too much again":    {nil, []string{"version", "-v"}, exitConfig},
 		"unknown flag":      {nil, []string{"run", "--fast"}, exitConfig},
 		"unknown profile":   {nil, []string{"run", "--profile", "nosuch"}, exitConfig},
 		"a damaged plan":    {nil, []string{"run", "--plan", file}, exitConfig},
@@ -211,6 +213,9 @@ func TestHelpAndVersion(t *testing.T) {
 		if code, out, _ := call(t, arguments...); code != exitDone || !strings.HasPrefix(out, "usage:") || !strings.Contains(out, "GESTOR_SEED") {
 			t.Errorf("%v: exit %d: %s", arguments, code, out)
 		}
+	}
+	if code, out, _ := call(t, "settings"); code != exitDone || !strings.HasPrefix(out, "  GESTOR_PROFILE ") {
+		t.Errorf("settings: code %d, said %q", code, out)
 	}
 	for _, argument := range []string{"version", "--version"} {
 		if code, out, _ := call(t, argument); code != exitDone || out != "gestor-generator "+contract.Version+"\n" {

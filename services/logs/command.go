@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"reflect"
 	"strings"
 	"time"
 
@@ -30,19 +30,18 @@ const (
 
 // subcommand is one word after the program's name.
 type subcommand struct {
-	name, summary, help string
-	run                 func(ctx context.Context, cfg config, args []string, out io.Writer) error
+	name, arguments, summary, help string
+
+	run func(ctx context.Context, cfg config, args []string, out io.Writer) error
 }
 
 func subcommands() []subcommand {
 	return []subcommand{
-		{"healthcheck", "ask the running service whether it is well", "Exit code 0 when GESTOR_ADDR answers /healthz with 200.", withoutFlags(healthcheck)},
-		{"verify", "check every stored file", verifyHelp, verify},
-		{"export", "write the assignment's JSON array", exportHelp, export},
-		{"version", "print the version", "", withoutFlags(func(_ context.Context, _ config, out io.Writer) error {
-			_, err := fmt.Fprintln(out, "gestor-logs", contract.Version)
-			return err
-		})},
+		{"verify", "[-all] [FOLDER]", "check every stored file", verifyHelp, verify},
+		{"export", "[-since T] [-until T]", "write the assignment's JSON array", exportHelp, export},
+		{"healthcheck", "", "ask the running service whether it is well", "Exit code 0 when GESTOR_ADDR answers /healthz with 200.", withoutFlags(healthcheck)},
+		{"settings", "", "list the settings, which come from the environment", "", withoutFlags(settings)},
+		{"version", "", "print the version", "", withoutFlags(version)},
 	}
 }
 
@@ -55,8 +54,8 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 		return exitDone
 	case len(args) == 1 && args[0] == "--version":
 		return command(ctx, []string{"version"}, out, errs)
-	case cfgErr != nil:
-		fmt.Fprintf(errs, "logs: %v\nSee logs --help for every setting.\n", cfgErr)
+	case cfgErr != nil && !(len(args) > 0 && args[0] == "settings"):
+		fmt.Fprintf(errs, "gestor-logs: %v\nSee gestor-logs settings for all of them.\n", cfgErr)
 		return exitConfig
 	case len(args) == 0:
 		return report(errs, serve(ctx, cfg, newLogger(cfg, out), nil))
@@ -67,12 +66,12 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 		err := sub.run(ctx, cfg, args[1:], out)
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintf(out, "logs %s: %s\n%s\n", sub.name, sub.summary, sub.help)
+			fmt.Fprintf(out, "usage: %s\n\n%s\n", strings.TrimSpace("gestor-logs "+sub.name+" "+sub.arguments), cmp.Or(sub.help, sub.summary))
 			return exitDone
 		}
 		return report(errs, err)
 	}
-	fmt.Fprintf(errs, "logs: there is no command %q; see logs --help\n", args[0])
+	fmt.Fprintf(errs, "gestor-logs: there is no command %q; see gestor-logs --help\n", args[0])
 	return exitConfig
 }
 
@@ -81,13 +80,13 @@ func report(errs io.Writer, err error) int {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errStorage):
-		fmt.Fprintf(errs, "logs: %v\n", err)
+		fmt.Fprintf(errs, "gestor-logs: %v\n", err)
 		return exitStorage
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(errs, "logs: %v; see --help\n", err)
+		fmt.Fprintf(errs, "gestor-logs: %v; see --help\n", err)
 		return exitConfig
 	default:
-		fmt.Fprintf(errs, "logs: %v\n", err)
+		fmt.Fprintf(errs, "gestor-logs: %v\n", err)
 		return 1
 	}
 }
@@ -95,14 +94,14 @@ func report(errs io.Writer, err error) int {
 // errUsage is a command line that no command takes: exit code 2.
 var errUsage = errors.New("wrong arguments")
 
-// parseFlags reads the flags of a command, which takes nothing else. What is wrong with them is an errUsage, a request for
-// help flag.ErrHelp.
-func parseFlags(flags *flag.FlagSet, args []string) error {
+// parseFlags reads the flags of a command and at most so many arguments behind them. What is wrong with them is an errUsage, a
+// request for help flag.ErrHelp.
+func parseFlags(flags *flag.FlagSet, args []string, most int) error {
 	flags.SetOutput(io.Discard) // command prints what there is to say
 	flags.Usage = func() {}
 	err := flags.Parse(args)
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("nothing is known about %q", flags.Arg(0))
+	if err == nil && flags.NArg() > most {
+		err = fmt.Errorf("nothing is known about %q", flags.Arg(most))
 	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		err = fmt.Errorf("%s: %w: %w", flags.Name(), errUsage, err)
@@ -113,7 +112,7 @@ func parseFlags(flags *flag.FlagSet, args []string) error {
 // withoutFlags is the run of a command that takes no flags.
 func withoutFlags(run func(context.Context, config, io.Writer) error) func(context.Context, config, []string, io.Writer) error {
 	return func(ctx context.Context, cfg config, args []string, out io.Writer) error {
-		if err := parseFlags(flag.NewFlagSet("logs", flag.ContinueOnError), args); err != nil {
+		if err := parseFlags(flag.NewFlagSet("gestor-logs", flag.ContinueOnError), args, 0); err != nil {
 			return err
 		}
 		return run(ctx, cfg, out)
@@ -121,19 +120,23 @@ func withoutFlags(run func(context.Context, config, io.Writer) error) func(conte
 }
 
 func usage(out io.Writer) {
-	fmt.Fprint(out, "logs: Gestor's log service. Without a command it serves until SIGTERM.\n\nCommands (each takes --help):\n")
+	fmt.Fprint(out, "usage: gestor-logs [COMMAND] [ARGUMENT…]\n\nGestor's log service. Without a command it serves until SIGTERM.\n\nCommands (each takes --help):\n")
 	for _, sub := range subcommands() {
-		fmt.Fprintf(out, "  %-12s %s\n", sub.name, sub.summary)
+		fmt.Fprintf(out, "  %-29s %s\n", sub.name+" "+sub.arguments, sub.summary)
 	}
+	fmt.Fprint(out, "\nExit codes: 0 done, 1 anything else (verify: damaged; healthcheck, export: no good answer), 2 configuration or\nwrong usage, 5 storage.\n")
 	fmt.Fprint(out, "\nSettings, from the environment:\n")
-	for field := range reflect.TypeFor[config]().Fields() {
-		text := field.Tag.Get("help")
-		if fallback := field.Tag.Get("envDefault"); fallback != "" {
-			text += " [" + fallback + "]"
-		}
-		fmt.Fprintf(out, "  %-26s %s\n", envPrefix+field.Tag.Get("env"), text)
-	}
-	fmt.Fprint(out, "\nExit codes: 0 done, 1 failed, 2 configuration, 5 storage.\n")
+	_ = contract.WriteSettings(out, envPrefix, config{}) // there is nowhere else to say it
+}
+
+// settings lists every setting with its default.
+func settings(_ context.Context, _ config, out io.Writer) error {
+	return contract.WriteSettings(out, envPrefix, config{})
+}
+
+func version(_ context.Context, _ config, out io.Writer) error {
+	_, err := fmt.Fprintln(out, "gestor-logs", contract.Version)
+	return err
 }
 
 // newLogger writes JSON lines, or text when a person watches.

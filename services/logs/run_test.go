@@ -129,6 +129,18 @@ func TestVerifyTellsWhatWasLost(t *testing.T) {
 	}
 }
 
+func TestVerifyReadsTheFolderThatIsNamed(t *testing.T) {
+	t.Setenv("GESTOR_DATA", "/nowhere")
+	copied := t.TempDir()
+	if err := os.Mkdir(filepath.Join(copied, "records"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := command(t.Context(), []string{"verify", copied}, &out, &out); code != exitDone || out.String() != "0 files, 0 records\nsound\n" {
+		t.Errorf("code %d: %s", code, &out)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -136,7 +148,7 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want string
 	}{
-		"help":           {args: []string{"--help"}, want: "GESTOR_SEGMENT_BYTES"},
+		"help":           {args: []string{"--help"}, want: "usage: gestor-logs [COMMAND]"},
 		"help of verify": {args: []string{"verify", "--help"}, want: "Exit code 0"},
 		"help of export": {args: []string{"export", "--help"}, want: "assignment's JSON array"},
 		"help of health": {args: []string{"healthcheck", "--help"}, want: "Exit code 0"},
@@ -152,10 +164,17 @@ func TestCommandLine(t *testing.T) {
 		"wrong flag":                {args: []string{"verify", "-every"}, code: exitConfig, want: "-every"},
 		"wrong flag of export":      {args: []string{"export", "-from", "1h"}, code: exitConfig, want: "-from"},
 		"wrong flag of healthcheck": {args: []string{"healthcheck", "-v"}, code: exitConfig, want: "-v"},
-		"something else":            {args: []string{"verify", "data"}, code: exitConfig, want: `"data"`},
-		"verify of nothing":         {args: []string{"verify"}, env: map[string]string{"GESTOR_DATA": "/nowhere"}, code: 1, want: "GESTOR_DATA"},
-		"unknown level":             {env: map[string]string{"GESTOR_LOG_LEVEL": "loud"}, code: exitConfig, want: "want debug, info, warn or error"},
-		"no folder":                 {env: map[string]string{"GESTOR_DATA": "/dev/null/x"}, code: exitStorage, want: "open store"},
+		"something else":            {args: []string{"export", "data"}, code: exitConfig, want: `"data"`},
+		"two folders":               {args: []string{"verify", "a", "b"}, code: exitConfig, want: `"b"`},
+		"verify of no copy":         {args: []string{"verify", "/nowhere"}, code: 1, want: "/nowhere/records"},
+		"settings":                  {args: []string{"settings"}, want: "  GESTOR_DATA                folder"},
+		"settings beside wrong ones": {
+			args: []string{"settings"}, env: map[string]string{"GESTOR_FSYNC": "sometimes"}, want: "  GESTOR_DATA                folder",
+		},
+		"its own name":      {args: []string{"verify", "--help"}, want: "usage: gestor-logs verify [-all] [FOLDER]\n"},
+		"verify of nothing": {args: []string{"verify"}, env: map[string]string{"GESTOR_DATA": "/nowhere"}, code: 1, want: "GESTOR_DATA"},
+		"unknown level":     {env: map[string]string{"GESTOR_LOG_LEVEL": "loud"}, code: exitConfig, want: "want debug, info, warn or error"},
+		"no folder":         {env: map[string]string{"GESTOR_DATA": "/dev/null/x"}, code: exitStorage, want: "open store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k, v := range c.env {

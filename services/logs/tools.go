@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,11 +22,12 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-const verifyHelp = `Reads every file below GESTOR_DATA/records without changing anything, checks each line or block against its checksum,
-each index against its file, and that no sequence number is missing or there twice. Prints the first damage and what
-was lost. It may run beside the service. Exit code 0: sound, 1: damaged or not there.
+const verifyHelp = `Reads every file in the folder records below GESTOR_DATA, or below FOLDER, a copy of it, without changing anything, checks
+each line or block against its checksum, each index against its file, and that no sequence number is missing or there
+twice. Prints the first damage and what was lost. It may run beside the service.
+Exit code 0: sound, 1: damaged or not there.
 
-  logs verify [-all]     -all prints every damage, not only the first`
+  -all    print every damage, not only the first`
 
 var errDamaged = errors.New("damaged")
 
@@ -35,14 +37,14 @@ const gapsShown = 10
 func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	all := flags.Bool("all", false, "print every damage")
-	if err := parseFlags(flags, args); err != nil {
+	if err := parseFlags(flags, args, 1); err != nil {
 		return err
 	}
-	records := filepath.Join(cfg.Data, "records")
-	if _, err := os.Stat(records); err != nil { // an empty answer would be taken for a sound one
-		return fmt.Errorf("verify: %w: set GESTOR_DATA to the folder of the service", err)
+	data := cmp.Or(flags.Arg(0), cfg.Data)
+	if _, err := os.Stat(filepath.Join(data, "records")); err != nil { // an empty answer would be taken for a sound one
+		return fmt.Errorf("verify: %w: name the folder of the service or a copy of it, or set GESTOR_DATA to it", err)
 	}
-	report, err := store.Verify(disk.OS{}, cfg.Data)
+	report, err := store.Verify(disk.OS{}, data)
 	if err != nil {
 		return err
 	}
@@ -53,31 +55,31 @@ func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
 	}
 	for i, f := range report.Findings {
 		if i > 0 && !*all {
-			fmt.Fprintf(out, "… and %d more (logs verify -all)\n", len(report.Findings)-1)
+			fmt.Fprintf(out, "… and %d more (verify -all)\n", len(report.Findings)-1)
 			break
 		}
 		fmt.Fprintln(out, f)
 	}
 	for i, gap := range report.Missing {
 		if i == gapsShown && !*all { // a damaged block of a sealed file holds scattered numbers
-			fmt.Fprintf(out, "… and %d more ranges (logs verify -all)\n", len(report.Missing)-i)
+			fmt.Fprintf(out, "… and %d more ranges (verify -all)\n", len(report.Missing)-i)
 			break
 		}
 		fmt.Fprintf(out, "lost: records %d to %d (%d)\n", gap[0], gap[1], gap[1]-gap[0]+1)
 	}
-	return fmt.Errorf("verify: %w: the other records stay readable; keep a copy of %s/quarantine", errDamaged, cfg.Data)
+	return fmt.Errorf("verify: %w: the other records stay readable; keep a copy of %s/quarantine", errDamaged, data)
 }
 
 const exportHelp = `Writes the assignment's JSON array of {pid, container_id, name, vsz, rss, memory_usage, cpu_usage, action, timestamp}
 to standard output, oldest first. It asks the running service at GESTOR_ADDR.
 
-  logs export [-since 24h] [-until 1h]     RFC 3339 times, Unix seconds or durations before now`
+  -since T, -until T    RFC 3339 times, Unix seconds or durations before now, such as 24h`
 
 // export asks the running service, which alone has the lock, and converts as it reads.
 func export(ctx context.Context, cfg config, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	since, until := flags.String("since", "", "from"), flags.String("until", "", "to")
-	if err := parseFlags(flags, args); err != nil {
+	if err := parseFlags(flags, args, 0); err != nil {
 		return err
 	}
 	query := url.Values{"order": {"asc"}, "format": {"ndjson"}, "kind": {"container,action"}}

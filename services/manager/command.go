@@ -16,33 +16,49 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/command"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/ops"
 	"gestor.local/ship"
 )
 
-// parseFlags parses the flags of a subcommand; done is true when the code is all that is left to return.
+// parseFlags parses the flags of a subcommand that takes nothing else; done is true when the code is all that is left to return.
 func parseFlags(f *flag.FlagSet, args []string, stdout, stderr io.Writer, about string) (code int, done bool) {
-	f.SetOutput(stderr)
-	f.Usage = func() {
-		fmt.Fprintf(f.Output(), "usage: manager %s [FLAG…]\n\n%s\n\n", f.Name(), about)
-		f.PrintDefaults()
+	usage := "[FLAG…]"
+	if !hasFlags(f) {
+		usage = ""
 	}
-	for _, a := range args {
-		if a == "-h" || a == "-help" || a == "--help" {
-			f.SetOutput(stdout)
-		}
+	e := command.Env{Stdout: stdout, Stderr: stderr}
+	e.Describe(f, usage, about)
+	return e.Parse(f, args, 0)
+}
+
+func hasFlags(f *flag.FlagSet) (has bool) {
+	f.VisitAll(func(*flag.Flag) { has = true })
+	return has
+}
+
+// versionCommand prints the version.
+func versionCommand(args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("version", flag.ContinueOnError)
+	if code, done := parseFlags(f, args, stdout, stderr, "Prints the version."); done {
+		return code
 	}
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return exitDone, true
-	case err != nil:
-		return exitConfig, true
-	case f.NArg() > 0:
-		fmt.Fprintf(stderr, "manager %s: unexpected argument %q\n", f.Name(), f.Arg(0))
-		return exitConfig, true
+	fmt.Fprintln(stdout, "gestor-manager", contract.Version)
+	return exitDone
+}
+
+// settingsCommand lists every setting with its default.
+func settingsCommand(args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("settings", flag.ContinueOnError)
+	if code, done := parseFlags(f, args, stdout, stderr, "Lists the settings, which come from the environment, with their defaults."); done {
+		return code
 	}
-	return exitDone, false
+	if err := contract.WriteSettings(stdout, envPrefix, config{}); err != nil {
+		fmt.Fprintf(stderr, "settings: %v\n", err)
+		return 1
+	}
+	return exitDone
 }
 
 // runCommand governs until ctx ends.
@@ -53,7 +69,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	}
 	cfg, err := loadConfig()
 	if err != nil {
-		fmt.Fprintf(stderr, "manager: these settings are wrong; put them right and start again:\n%v\n", err)
+		fmt.Fprintf(stderr, "gestor-manager: these settings are wrong; put them right and start again:\n%v\n", err)
 		return exitConfig
 	}
 	log := newLogger(cfg, stdout)

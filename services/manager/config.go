@@ -18,7 +18,7 @@ import (
 	"gestor.local/manager/internal/policyfile"
 )
 
-// config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `manager settings` says of it.
+// config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` says of it.
 type config struct {
 	Source     eyes.Choice   `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
 	Proc       string        `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
@@ -46,6 +46,8 @@ type config struct {
 	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
+const envPrefix = "GESTOR_"
+
 // Values of GESTOR_CONSOLE.
 const (
 	consoleAuto  = "auto"
@@ -60,7 +62,7 @@ func (c config) forPeople(w io.Writer) bool {
 
 // loadConfig reads the environment; the error lists every wrong setting.
 func loadConfig() (config, error) {
-	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: "GESTOR_"})
+	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: envPrefix})
 	var problems contract.Problems
 	if err != nil {
 		var all env.AggregateError
@@ -80,7 +82,7 @@ func variable(err error) (name, problem string) {
 	var parse env.ParseError
 	if errors.As(err, &parse) {
 		if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-			return "GESTOR_" + f.Tag.Get("env"), parse.Err.Error()
+			return envPrefix + f.Tag.Get("env"), parse.Err.Error()
 		}
 	}
 	return "environment", err.Error()

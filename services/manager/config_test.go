@@ -93,18 +93,21 @@ func TestSubcommands(t *testing.T) {
 	}{
 		{[]string{"version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
-		{[]string{"--help"}, exitDone, "check-policy FILE", ""},
-		{[]string{"settings"}, exitDone, "| `GESTOR_SOURCE` | auto | auto, module or procfs |", ""},
-		{[]string{"run", "--help"}, exitDone, "SIGHUP", ""},
-		{[]string{"once", "--help"}, exitDone, "-shadow", ""},
+		{[]string{"--help"}, exitDone, "usage: gestor-manager [COMMAND]", ""},
+		{[]string{"settings"}, exitDone, "  GESTOR_SOURCE       auto, module or procfs (auto)\n", ""},
+		{[]string{"settings", "--help"}, exitDone, "usage: gestor-manager settings\n", ""},
+		{[]string{"settings", "x"}, exitConfig, "", "one argument too many"},
+		{[]string{"version", "--help"}, exitDone, "usage: gestor-manager version\n", ""},
+		{[]string{"run", "--help"}, exitDone, "usage: gestor-manager run\n", ""},
+		{[]string{"once", "--help"}, exitDone, "usage: gestor-manager once [FLAG…]\n", ""},
 		{[]string{"healthcheck", "--help"}, exitDone, "-ready", ""},
 		{[]string{"check-policy", "--help"}, exitDone, "usage", ""},
 		{[]string{"healthcheck"}, 1, "", "healthcheck: "},
 		{[]string{"reload", "--help"}, exitDone, "2 when it was refused", ""},
 		{[]string{"reload"}, 1, "", "GESTOR_OPS=127.0.0.1:1"},
 		{[]string{"check-policy", "/nonexistent"}, exitConfig, "", "nonexistent"},
-		{[]string{"run", "now"}, exitConfig, "", "unexpected argument"},
-		{[]string{"govern"}, exitConfig, "", "unknown command"},
+		{[]string{"run", "now"}, exitConfig, "", "one argument too many"},
+		{[]string{"govern"}, exitConfig, "", "gestor-manager: unknown command"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

@@ -10,15 +10,14 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"gestor.local/contract"
 	"gestor.local/manager/internal/command"
 )
 
-const usage = `usage: manager [COMMAND] [ARGUMENT…]
+const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
-  check-policy FILE      validate a policy and print the effective one
+  check-policy [FILE]    validate a policy and print the effective one
   explain [TICK|NAME]    why each container was kept or removed
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
@@ -28,7 +27,8 @@ const usage = `usage: manager [COMMAND] [ARGUMENT…]
   version                print the version
 
 Every command has --help.
-Exit codes: 0 done, 2 configuration, 3 no source of figures, 4 engine unreachable, 5 storage.
+Exit codes: 0 done, 1 anything else (replay: a decision differs or a line is missing; healthcheck, reload: no good answer),
+2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage.
 `
 
 func main() {
@@ -49,11 +49,9 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	case "version", "--version":
-		fmt.Fprintln(stdout, "gestor-manager", contract.Version)
-		return exitDone
+		return versionCommand(rest, stdout, stderr)
 	case "settings":
-		printSettings(stdout)
-		return exitDone
+		return settingsCommand(rest, stdout, stderr)
 	case "run":
 		return runCommand(ctx, rest, stdout, stderr)
 	case "once":
@@ -66,7 +64,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	if cmd, ok := offline()[name]; ok {
 		return cmd(rest, offlineEnv(stdout, stderr))
 	}
-	fmt.Fprintf(stderr, "manager: unknown command %q\n\n%s", name, usage)
+	fmt.Fprintf(stderr, "gestor-manager: unknown command %q\n\n%s", name, usage)
 	return exitConfig
 }
 

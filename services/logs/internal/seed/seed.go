@@ -1,5 +1,5 @@
 // Package seed speaks the assignment's own format: an array of processes with their action, and one memory reading. It is
-// taken at POST /logs and POST /memory and written by `logs export`.
+// taken at POST /logs and POST /memory and written by `gestor-logs export`.
 package seed
 
 import (

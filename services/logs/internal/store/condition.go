@@ -119,7 +119,7 @@ func (s *Store) Unreadable(seq uint64, err error) {
 // Damaged notes that a reader met a block it could not read.
 func (s *Store) Damaged(b segment.Block) {
 	s.counters.BadBlocks.Add(1)
-	s.condition.set(conditionDamaged, fmt.Sprintf("%d of the records %d to %d cannot be read: see logs verify", b.Records, b.First, b.Last))
+	s.condition.set(conditionDamaged, fmt.Sprintf("%d of the records %d to %d cannot be read: see scripts/gestor verify", b.Records, b.First, b.Last))
 }
 
 // Unopened notes that a reader could not open a file. What has become of one that is gone the keeper tells.

@@ -235,7 +235,7 @@ func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody 
 		s.condition.set(conditionSeal, text) // until it is sealed
 	}
 	if event == "damage" {
-		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see logs verify", stream, seg.Name(), text))
+		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see scripts/gestor verify", stream, seg.Name(), text))
 	}
 	return contract.SystemBody{
 		Event: event, Level: levelWarn, Message: fmt.Sprintf("%s %s: %s", stream, seg.Name(), text),

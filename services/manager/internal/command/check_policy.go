@@ -16,7 +16,7 @@ func CheckPolicy(args []string, env Env) int {
 		"Checks a policy and prints it as the manager understands it, defaults filled in, with its hash.\n"+
 			"Every problem is reported at once. The exit code is 0 when there is none, 2 otherwise.")
 	quiet := f.Bool("quiet", false, "print nothing when the policy is good")
-	if code, done := env.parse(f, args, 1); done {
+	if code, done := env.Parse(f, args, 1); done {
 		return code
 	}
 	path := cmp.Or(f.Arg(0), env.Policy)

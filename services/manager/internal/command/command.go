@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Exit codes.
@@ -27,17 +28,22 @@ type Env struct {
 // flags makes a flag set that prints help on stdout when it is asked for and says what it is for.
 func (e Env) flags(name, usage, about string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.SetOutput(e.Stderr)
-	f.Usage = func() {
-		fmt.Fprintf(f.Output(), "usage: manager %s %s\n\n%s\n\n", name, usage, about)
-		f.PrintDefaults()
-	}
+	e.Describe(f, usage, about)
 	return f
 }
 
-// parse reads the arguments; done is true when there is nothing left to do but to return the code. most is the number
+// Describe gives a flag set the help of a subcommand: its arguments as the usage line names them, and what it is for.
+func (e Env) Describe(f *flag.FlagSet, usage, about string) {
+	f.SetOutput(e.Stderr)
+	f.Usage = func() {
+		fmt.Fprintf(f.Output(), "usage: %s\n\n%s\n\n", strings.TrimSpace("gestor-manager "+f.Name()+" "+usage), about)
+		f.PrintDefaults()
+	}
+}
+
+// Parse reads the arguments; done is true when there is nothing left to do but to return the code. most is the number
 // of arguments that may follow the flags.
-func (e Env) parse(f *flag.FlagSet, args []string, most int) (code int, done bool) {
+func (e Env) Parse(f *flag.FlagSet, args []string, most int) (code int, done bool) {
 	for _, a := range args {
 		if a == "-h" || a == "-help" || a == "--help" {
 			f.SetOutput(e.Stdout)

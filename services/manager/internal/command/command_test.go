@@ -42,9 +42,9 @@ func TestExplain(t *testing.T) {
 		{[]string{"99"}, 2, "not in the journal"},
 		{[]string{"nobody"}, 2, "not in the journal"},
 		{[]string{"a", "b"}, 2, "one argument too many"},
-		{[]string{"--wrong"}, 2, "usage: manager explain"},
+		{[]string{"--wrong"}, 2, "usage: gestor-manager explain"},
 		{[]string{"--journal", "/none"}, 5, "no such file"},
-		{[]string{"--help"}, 0, "usage: manager explain"},
+		{[]string{"--help"}, 0, "usage: gestor-manager explain"},
 	} {
 		code, out, errs := call(e, Explain, c.args...)
 		if code != c.code || !strings.Contains(out+errs, c.says) || (c.code == 0) != (errs == "") {

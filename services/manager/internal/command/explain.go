@@ -14,7 +14,7 @@ func Explain(args []string, env Env) int {
 			"(its name, or at least 4 digits of its id) over all ticks that the journal holds.")
 	asJSON := f.Bool("json", false, "print JSON instead of a table")
 	path := f.String("journal", env.Journal, "the journal's folder, or one of its files")
-	if code, done := env.parse(f, args, 1); done {
+	if code, done := env.Parse(f, args, 1); done {
 		return code
 	}
 	if err := explainOne(env, *path, f.Arg(0), *asJSON); err != nil {

@@ -16,7 +16,7 @@ func Replay(args []string, env Env) int {
 			"The exit code is 0 when all are the same and no line is missing, 1 when a decision differs or a line is missing,\n"+
 			"5 when there is nothing to replay or it cannot be read.")
 	asJSON := f.Bool("json", false, "print the report as JSON, with both plans of each difference")
-	if code, done := env.parse(f, args, 1); done {
+	if code, done := env.Parse(f, args, 1); done {
 		return code
 	}
 	report, err := replay.Run(cmp.Or(f.Arg(0), env.Journal))

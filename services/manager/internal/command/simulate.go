@@ -18,7 +18,7 @@ func Simulate(args []string, env Env) int {
 			"The same options give the same figures on any machine.")
 	o := simulate.DefaultOptions()
 	policyPath, compare, asJSON := simulateFlags(f, &o)
-	if code, done := env.parse(f, args, 0); done {
+	if code, done := env.Parse(f, args, 0); done {
 		return code
 	}
 	if *policyPath != "" {

@@ -74,7 +74,7 @@ func wordingOf(name string) wording {
 		GateSpool:         {"The spool of records cannot be used", "check that the volume of GESTOR_STATE is writable"},
 		GateSpoolFull:     {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
 		GateBreaker:       {"The engine failed too often in a row", "it is tried again by itself; look at the engine's own log (journalctl -u docker)"},
-		ConditionPolicy:   {"The changed policy was refused; the one before is in force", "put the file right (manager check-policy FILE): it is taken up by itself, or at once by manager reload; a restart with this file fails"},
+		ConditionPolicy:   {"The changed policy was refused; the one before is in force", "put the file right (scripts/gestor check-policy FILE): it is taken up by itself, or at once by scripts/gestor reload; a restart with this file fails"},
 		ConditionStuck:    {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
 		ConditionFutile:   {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
 		ConditionPaused:   {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},

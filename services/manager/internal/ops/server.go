@@ -191,7 +191,7 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 // reload answers 200 when the policy that is there is in force, 422 when it was refused.
 func (h Handler) reload(w http.ResponseWriter, r *http.Request) {
 	if !fromHere(r) {
-		problem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: docker compose exec manager /gestor-manager reload")
+		problem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: scripts/gestor reload")
 		return
 	}
 	taken, err := h.Reload(r.Context())
