@@ -116,7 +116,7 @@ const (
 	OutcomeDone           = "done"
 	OutcomeAlreadyGone    = "already_gone"
 	OutcomeAlreadyStopped = "already_stopped"
-	OutcomeRefused        = "refused" // the last look said no
+	OutcomeRefused        = "refused" // the last look said no, or the engine has no such call
 	OutcomeUnknown        = "unknown" // to be verified before anything else is tried
 	OutcomeFailed         = "failed"
 )

@@ -1,6 +1,6 @@
 package contract
 
-// States of a container, in the engine's words.
+// States of a container, in Docker's words.
 const (
 	StateCreated    = "created" // never started
 	StateRunning    = "running"
@@ -10,6 +10,21 @@ const (
 	StateExited     = "exited"
 	StateDead       = "dead" // it has ended, and could not be removed as a whole
 )
+
+// State is a container's state in Docker's words. Podman has more of them: one that is told to stop and has not stopped yet,
+// one that has ended and is not cleaned up yet, and two before the start.
+func State(word string) string {
+	switch word {
+	case "stopping":
+		return StateRunning
+	case "stopped":
+		return StateExited
+	case "configured", "initialized":
+		return StateCreated
+	default:
+		return word
+	}
+}
 
 // Lives says whether a container in this state runs, or goes on by itself or when it is told to.
 func Lives(state string) bool {

@@ -26,6 +26,7 @@ func TestListReadsTheTableAndPassesOverTheRest(t *testing.T) {
 	c := fake(t, `[ "$*" = 'list --run r1' ] || exit 9
 printf '%s\tgestor\tr1\t7\thigh\thigh-cpu\t1700000000\towner\trunning\tname\n' `+id+`
 printf '%s\tgestor\tr1\tx\thigh\thigh-cpu\t\t\texited\tother\n' `+id+`
+printf '%s\tgestor\tr1\t8\tlow\tlow-idle\t\t\tstopping\tlast\n' `+id+`
 printf 'forged\tline\nshort\n%s\ttoo\tfew\n' `+id)
 	got, err := c.List(t.Context(), "r1")
 	if err != nil {
@@ -34,6 +35,7 @@ printf 'forged\tline\nshort\n%s\ttoo\tfew\n' `+id)
 	want := []Container{
 		{ID: id, Suite: "gestor", Run: "r1", Seq: 7, Class: "high", Image: "high-cpu", Expires: time.Unix(1700000000, 0), Owner: "owner", State: "running", Name: "name"},
 		{ID: id, Suite: "gestor", Run: "r1", Class: "high", Image: "high-cpu", State: "exited", Name: "other"},
+		{ID: id, Suite: "gestor", Run: "r1", Seq: 8, Class: "low", Image: "low-idle", State: "running", Name: "last"}, // podman's word
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("containers (-want +got):\n%s", diff)

@@ -7,11 +7,25 @@ import (
 )
 
 // CPULimit is a container's CPU bandwidth limit as the engine keeps it: either NanoCPUs (--cpus) or a quota per period
-// (--cpu-quota). The zero value is no limit. The engine refuses to change one form into the other.
+// (--cpu-quota). The zero value is no limit. Docker refuses to change one form into the other.
 type CPULimit struct {
 	NanoCPUs int64 `json:"nano_cpus,omitempty"` // 1e9 = one core
 	QuotaUS  int64 `json:"quota_us,omitempty"`
 	PeriodUS int64 `json:"period_us,omitempty"`
+}
+
+// cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells NanoCPUs
+// made of it beside it, and does not read NanoCPUs when a limit is changed: of both the quota is the limit.
+func cpuLimitOf(r container.Resources) CPULimit {
+	return CPULimit{NanoCPUs: r.NanoCPUs, QuotaUS: r.CPUQuota, PeriodUS: r.CPUPeriod}.oneForm()
+}
+
+// oneForm leaves NanoCPUs out where there is a quota.
+func (l CPULimit) oneForm() CPULimit {
+	if l.QuotaUS > 0 {
+		l.NanoCPUs = 0
+	}
+	return l
 }
 
 // The kernel's default bandwidth period and the least quota it takes
@@ -27,6 +41,7 @@ const unlimitedQuota = -1
 // Throttled returns the limit of the same form that holds the container to the given share of a core
 // (1000 millicores = one core). It never raises an existing limit.
 func (l CPULimit) Throttled(millicores uint64) CPULimit {
+	l = l.oneForm()
 	want := int64(min(millicores, 1_000_000)) //nolint:gosec // bounded on the same line
 	if l.NanoCPUs > 0 {
 		return CPULimit{NanoCPUs: min(l.NanoCPUs, max(want*1_000_000, 10_000_000))}
@@ -44,6 +59,7 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 
 // SetCPU gives the container the limit; the zero value lifts a quota set by Throttled.
 func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
+	limit = limit.oneForm() // a journal of an earlier release may hold both
 	r := container.Resources{NanoCPUs: limit.NanoCPUs, CPUQuota: limit.QuotaUS, CPUPeriod: limit.PeriodUS}
 	if limit.NanoCPUs == 0 && limit.QuotaUS == 0 {
 		r.CPUQuota = unlimitedQuota

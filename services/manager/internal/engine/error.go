@@ -27,10 +27,12 @@ const (
 	KindUnreachable      // the engine could not be reached at all
 	KindOther            // the engine understood and said no
 	KindVersion          // it does not speak the API version of the call
+	KindUnsupported      // 404 of an unknown route, 405, 501: the engine has no such call
+	KindVanished         // 5xx: the container went away during the call, which may have been what removed it
 )
 
 func (k Kind) String() string {
-	names := [...]string{"none", "gone", "not_running", "removing", "timeout", "server", "unreachable", "other", "version"}
+	names := [...]string{"none", "gone", "not_running", "removing", "timeout", "server", "unreachable", "other", "version", "unsupported", "vanished"}
 	if k < 0 || int(k) >= len(names) {
 		return "other"
 	}
@@ -38,7 +40,7 @@ func (k Kind) String() string {
 }
 
 // Doubtful says that the call may or may not have taken effect: the state must be read before anything is tried again.
-func (k Kind) Doubtful() bool { return k == KindTimeout || k == KindServer }
+func (k Kind) Doubtful() bool { return k == KindTimeout || k == KindServer || k == KindVanished }
 
 // EngineFault says that the engine, rather than the container, is in trouble. Such errors count for the breaker.
 func (k Kind) EngineFault() bool {
@@ -78,30 +80,63 @@ func wrap(op, id string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: op, ID: id, Kind: classify(err), Err: err}
+	return &Error{Op: op, ID: id, Kind: classify(op, err), Err: err}
 }
 
-// classify reads the status the engine answered with; the two conflicts that matter differ by text only
-// (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in progress").
-func classify(err error) Kind {
-	text := err.Error()
+// classify reads the status the engine answered with. Where one status has several causes they differ by text only: Docker's two
+// conflicts that matter (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in progress"), and
+// with podman all but a wrong route, since a container's state is a 500 or a 409 to it (libpod/define/errors.go).
+func classify(op string, err error) Kind {
+	text := strings.ToLower(err.Error())
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
 		return KindTimeout
 	case refusesVersion(err):
 		return KindVersion
-	case errdefs.IsNotFound(err):
+	case errdefs.IsNotFound(err) && strings.Contains(text, noSuchContainer):
 		return KindGone
+	case lacksCall(err, text):
+		return KindUnsupported
 	case strings.Contains(text, "already in progress"), strings.Contains(text, "marked for removal"):
 		return KindRemoving
 	case errdefs.IsConflict(err) && strings.Contains(text, "not running"):
 		return KindNotRunning
 	case client.IsErrConnectionFailed(err):
 		return connectionKind(err)
+	case strings.Contains(text, stateImproper):
+		return improperKind(op, text)
+	case strings.Contains(text, noSuchContainer), strings.Contains(text, "container has already been removed"):
+		return KindVanished
 	case errdefs.IsInternal(err), errdefs.IsUnavailable(err), errdefs.IsUnknown(err):
 		return KindServer
 	default:
 		return transportKind(err)
+	}
+}
+
+// noSuchContainer is in what both engines say of a container that is not there: Docker "No such container: …", podman
+// "no container with name or ID … found: no such container". A 404 without it is about the route.
+const noSuchContainer = "no such container"
+
+// stateImproper is in what podman says of a container whose state does not allow the call.
+const stateImproper = "container state improper"
+
+// lacksCall says that the engine does not have the call at all: it does not know the route (podman before 5.1 has no update: "Not
+// Found"), the method on it, or answers that it does not do that.
+func lacksCall(err error, text string) bool {
+	return errdefs.IsNotFound(err) || errdefs.IsNotImplemented(err) || strings.Contains(text, "method not allowed")
+}
+
+// improperKind tells podman's refusals for a container's state apart. Of a kill and of a stop it means that there is nothing to
+// signal, or, rarely, that it is paused: whoever asks looks at the container again.
+func improperKind(op, text string) Kind {
+	switch {
+	case strings.Contains(text, "being removed"):
+		return KindRemoving
+	case op == "kill", op == "stop":
+		return KindNotRunning
+	default:
+		return KindOther
 	}
 }
 
@@ -132,6 +167,8 @@ func Advice(err error) string {
 		return "the engine answers too slowly: take load off the host, and look at the engine's own log (journalctl -u docker)"
 	case kind == KindVersion:
 		return "unset " + client.EnvOverrideAPIVersion + " where it is set, so that manager and engine agree on a version; else one of the two is too old for the other"
+	case kind == KindUnsupported:
+		return "use Docker 20.10 or later, or podman 4.3 or later, and see that nothing between the manager and GESTOR_ENGINE filters its calls"
 	case kind == KindServer:
 		return "look at the engine's own log (journalctl -u docker)"
 	default:
@@ -159,7 +196,7 @@ func connectionKind(err error) Kind {
 // nobody knows whether the request was carried out.
 func transportKind(err error) Kind {
 	if errdefs.IsInvalidArgument(err) || errdefs.IsPermissionDenied(err) || errdefs.IsConflict(err) ||
-		errdefs.IsUnauthorized(err) || errdefs.IsNotModified(err) || errdefs.IsNotImplemented(err) {
+		errdefs.IsUnauthorized(err) || errdefs.IsNotModified(err) {
 		return KindOther
 	}
 	return KindServer

@@ -45,7 +45,8 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 		view.Image, view.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
 	}
 	if raw.State != nil {
-		view.State, view.Running, view.StartedAt = raw.State.Status, raw.State.Running, raw.State.StartedAt
+		view.State, view.StartedAt = contract.State(raw.State.Status), raw.State.StartedAt
+		view.Running = raw.State.Running || contract.Lives(view.State) // of one that is being stopped podman says false
 		view.ExitCode = raw.State.ExitCode
 	}
 	for i := range raw.Mounts {
@@ -56,7 +57,7 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 	if raw.HostConfig != nil {
 		view.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
 		view.AutoRemove = raw.HostConfig.AutoRemove
-		view.CPU = CPULimit{NanoCPUs: raw.HostConfig.NanoCPUs, QuotaUS: raw.HostConfig.CPUQuota, PeriodUS: raw.HostConfig.CPUPeriod}
+		view.CPU = cpuLimitOf(raw.HostConfig.Resources)
 	}
 	return view, nil
 }

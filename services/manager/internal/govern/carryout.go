@@ -87,13 +87,7 @@ func (g *Governor) heldBack(t *tick, id string) string {
 // ordered makes a flight of every removal of the plan.
 func (g *Governor) ordered(t *tick) []*flight {
 	var batch []*flight
-	verb := contract.ActionRemove
-	switch {
-	case g.Policy.Mode == contract.ModeShadow || t.plan.Surprise:
-		verb = contract.ActionShadowRemove
-	case g.Policy.Act.Ladder[0] == contract.RungThrottle:
-		verb = contract.ActionThrottle
-	}
+	verb, trial := g.firstVerb(t)
 	for _, v := range t.plan.Verdicts {
 		if v.Verdict != contract.VerdictRemove || g.flights[v.ID] != nil {
 			continue
@@ -102,10 +96,28 @@ func (g *Governor) ordered(t *tick) []*flight {
 		if before, owed := g.owed[v.ID]; owed && verb == contract.ActionThrottle {
 			f.verb, f.order.Before = contract.ActionRemove, &before
 		}
+		if trial && f.verb == contract.ActionThrottle {
+			verb = contract.ActionRemove // for the rest
+		}
 		batch = append(batch, f)
 	}
 	slices.Reverse(batch) // the farthest from the cut first
 	return batch
+}
+
+// throttleAgain is how many ticks lie between two attempts to throttle on an engine that could not.
+const throttleAgain = 30
+
+// firstVerb is what is done first to a victim. On a trial that is for one of them only.
+func (g *Governor) firstVerb(t *tick) (verb string, trial bool) {
+	switch lacks := g.noThrottle.why != ""; {
+	case g.Policy.Mode == contract.ModeShadow || t.plan.Surprise:
+		return contract.ActionShadowRemove, false
+	case g.Policy.Act.Ladder[0] != contract.RungThrottle, lacks && t.n-g.noThrottle.tick < throttleAgain:
+		return contract.ActionRemove, false
+	default:
+		return contract.ActionThrottle, lacks
+	}
 }
 
 // order is what an actuator has to know of a victim.
@@ -140,7 +152,7 @@ func withoutThrottle(ladder []contract.Rung) (rungs []contract.Rung) {
 func (g *Governor) freeUnwanted(t *tick) {
 	for _, f := range g.flights.in(stageHeld) {
 		if g.Policy.Mode != contract.ModeEnforce || !wants(t.plan, f.order.Victim.ID) {
-			g.unthrottle(f)
+			g.release(f)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (g *Governor) await(over <-chan time.Time) {
 // freeHeld gives every throttled victim its limit back.
 func (g *Governor) freeHeld() {
 	for _, f := range g.flights.in(stageHeld) {
-		g.unthrottle(f)
+		g.release(f)
 	}
 }
 

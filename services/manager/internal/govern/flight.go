@@ -15,7 +15,7 @@ type stage int
 const (
 	stageQueued   stage = iota // waits for a free hand
 	stageActing                // an actuator is at it
-	stageHeld                  // throttled, waits for its next rung
+	stageHeld                  // throttled, or could not be: waits for its next rung
 	stageDoubtful              // what became of it will be seen in the next inventory
 )
 

@@ -54,7 +54,8 @@ type Governor struct {
 	stuck map[string]string
 	// owed holds the CPU limits that could not be given back. To throttle such a container again would take the lowered
 	// limit for its own.
-	owed map[string]engine.CPULimit
+	owed       map[string]engine.CPULimit
+	noThrottle noThrottle
 	// settledUS is the boot time at which the last action ended.
 	settledUS uint64
 
@@ -77,6 +78,13 @@ type Governor struct {
 
 // verdictKey is what makes a decision record worth writing when it changes.
 type verdictKey struct{ verdict, reason string }
+
+// noThrottle is an engine that cannot change the CPU limit of a container: what it said, "" while it can as far as is known, and
+// the tick of the last attempt.
+type noThrottle struct {
+	why  string
+	tick uint64
+}
 
 // done is an action that ended.
 type done struct {

@@ -26,7 +26,7 @@ func (g *Governor) reconcile(t *tick) {
 	}
 	for _, f := range g.flights.in(stageHeld) {
 		if entryOf(t.inv, f.order.Victim.ID) == nil {
-			g.unthrottle(f) // closes the throttle in the journal: there is nothing left to give back to
+			g.release(f) // closes the throttle in the journal: there is nothing left to give back to
 		}
 	}
 	g.payBack(t)

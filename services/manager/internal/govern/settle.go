@@ -121,13 +121,17 @@ func (g *Governor) settleShadow(f *flight, r actuator.Result) {
 }
 
 // settleThrottle holds the victim for the policy's ticks. One whose limit may have been changed without an answer is
-// given its old limit back.
+// given its old limit back; where the engine cannot throttle the victim takes its next rung with nothing to be given back.
 func (g *Governor) settleThrottle(f *flight, r actuator.Result) {
 	g.finish(f, r, true)
-	switch r.Outcome {
-	case contract.OutcomeDone:
+	switch {
+	case r.Unsupported: // on the next tick, since the intent of a removal has to be written first
+		g.noThrottle = noThrottle{why: r.Why, tick: g.tickNo}
+		f.stage, f.due = stageHeld, g.tickNo
+	case r.Outcome == contract.OutcomeDone:
+		g.noThrottle = noThrottle{}
 		f.stage, f.due = stageHeld, g.tickNo+uint64(g.Policy.Act.ThrottleTicks) //nolint:gosec // validated
-	case contract.OutcomeFailed:
+	case r.Outcome == contract.OutcomeFailed:
 		g.fail(f)
 		g.release(f)
 	default:

@@ -82,6 +82,9 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 		out = append(out, condition(ConditionConflict, fmt.Sprintf("%d records were sent again under a new identity, the last at %s",
 			s.Conflicts, s.LastConflict.UTC().Format(time.RFC3339)), false))
 	}
+	if g.noThrottle.why != "" && g.Policy.Act.Ladder[0] == contract.RungThrottle {
+		out = append(out, condition(ConditionNoThrottle, g.noThrottle.why, false))
+	}
 	if len(g.stuck) > 0 {
 		out = append(out, condition(ConditionStuck, g.named(t, slices.Sorted(maps.Keys(g.stuck))), false))
 	}

@@ -185,6 +185,29 @@ func TestOutcomes(t *testing.T) {
 			name: "stop with grace", ladder: []contract.Rung{contract.RungStop, contract.RungKill, contract.RungRemove},
 			outcome: contract.OutcomeDone, calls: []string{"stop", "kill", "remove"}, gone: true,
 		},
+		{
+			name: "an engine without stop", ladder: []contract.Rung{contract.RungStop, contract.RungKill, contract.RungRemove},
+			arrange: func(e *enginetest.Engine) { e.Inject(enginetest.Fault{Op: "stop", Kind: engine.KindUnsupported}) },
+			outcome: contract.OutcomeDone, calls: []string{"stop", "kill", "remove"}, gone: true,
+		},
+		{
+			name:    "an engine without kill",
+			arrange: func(e *enginetest.Engine) { e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindUnsupported}) },
+			outcome: contract.OutcomeDone, calls: []string{"kill", "remove"}, gone: true,
+		},
+		{
+			name:    "an engine without remove",
+			arrange: func(e *enginetest.Engine) { e.Inject(enginetest.Fault{Op: "remove", Kind: engine.KindUnsupported}) },
+			outcome: contract.OutcomeFailed, calls: []string{"kill", "remove"},
+		},
+		{
+			name: "it vanished during the kill, by --rm",
+			arrange: func(e *enginetest.Engine) {
+				e.Change(victim, func(c *enginetest.Container) { c.AutoRemove = true })
+				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindVanished, Effect: true})
+			},
+			outcome: contract.OutcomeDone, calls: []string{"kill"}, gone: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -287,6 +310,16 @@ func TestThrottleIsWrittenDownFirstAndUndone(t *testing.T) {
 		if c, _ := e.Get(victim); c.CPU != before {
 			t.Errorf("limit is %+v after the undo, was %+v", c.CPU, before)
 		}
+	}
+}
+
+// Nothing was changed, so that nothing is to be given back, and it is neither a failure of the container nor one of the engine.
+func TestNoThrottleOnAnEngineThatCannot(t *testing.T) {
+	e := population()
+	e.Inject(enginetest.Fault{Op: "update", Kind: engine.KindUnsupported})
+	got := actuator.NewEnforcer(e, e, &journal{}).Throttle(context.Background(), order())
+	if !got.Unsupported || got.Outcome != contract.OutcomeRefused || got.Why == "" || got.EngineFault || got.Order.Before != nil {
+		t.Errorf("%+v", got)
 	}
 }
 

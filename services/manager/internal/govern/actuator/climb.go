@@ -63,6 +63,9 @@ func (c *climb) take(ctx context.Context, rung contract.Rung) string {
 		}
 		c.lastErr = err
 		kind := engine.KindOf(err)
+		if kind == engine.KindUnsupported && rung != contract.RungRemove {
+			return "" // the next rung does without it
+		}
 		outcome, again := c.judge(ctx, kind)
 		if !again {
 			return outcome
@@ -96,7 +99,7 @@ func (c *climb) judge(ctx context.Context, kind engine.Kind) (outcome string, ag
 		return c.awaitGone(ctx), false
 	case engine.KindNotRunning:
 		return c.notRunning(ctx)
-	case engine.KindTimeout, engine.KindServer, engine.KindUnreachable:
+	case engine.KindTimeout, engine.KindServer, engine.KindVanished, engine.KindUnreachable:
 		return c.verify(ctx)
 	default:
 		return contract.OutcomeFailed, false

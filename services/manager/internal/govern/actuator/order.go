@@ -54,6 +54,8 @@ type Result struct {
 	Ended bool
 	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last look.
 	AnonymousVolumes int
+	// Unsupported says that the engine has no such call: the next rung is to be taken.
+	Unsupported bool
 	// EngineFault says that the engine itself was in trouble at some point, even when the order succeeded in the end.
 	EngineFault bool
 }

@@ -20,6 +20,9 @@ func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
 		o.Before = &view.CPU
 		r = e.throttle(ctx, o)
 	}
+	if r.Unsupported {
+		o.Before = nil
+	}
 	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
 	return r
 }
@@ -28,7 +31,11 @@ func (e *Enforcer) throttle(ctx context.Context, o Order) Result {
 	if err := e.undo.Throttling(o, *o.Before); err != nil {
 		return Result{Outcome: contract.OutcomeFailed, Err: fmt.Errorf("throttle %.12s: %w", o.Victim.ID, err)}
 	}
-	return e.limit(ctx, o, o.Before.Throttled(o.Act.ThrottleMillicores))
+	r := e.limit(ctx, o, o.Before.Throttled(o.Act.ThrottleMillicores))
+	if engine.KindOf(r.Err) == engine.KindUnsupported { // nothing was changed, so that nothing is to be given back
+		return Result{Outcome: contract.OutcomeRefused, Attempts: 1, Unsupported: true, Why: r.Err.Error()}
+	}
+	return r
 }
 
 // Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit.
@@ -46,7 +53,7 @@ func (e *Enforcer) limit(ctx context.Context, o Order, limit engine.CPULimit) Re
 	switch kind := engine.KindOf(err); kind {
 	case engine.KindNone:
 		return Result{Outcome: contract.OutcomeDone, Attempts: 1}
-	case engine.KindGone, engine.KindRemoving:
+	case engine.KindGone, engine.KindRemoving, engine.KindVanished:
 		return Result{Outcome: contract.OutcomeAlreadyGone, Attempts: 1}
 	default: // the limit may have been set: who asked has to count with both
 		return Result{Outcome: contract.OutcomeFailed, Attempts: 1, Err: err, EngineFault: kind.EngineFault()}
