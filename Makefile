@@ -45,8 +45,8 @@ vuln: ## known vulnerabilities in what is linked
 
 ## Building
 
-images: base-images ## build every image
-	@docker compose build
+images: ## build every image
+	@scripts/images.sh
 base-images: ## pull the base images, or make them here where no registry answers
 	@scripts/base-images.sh
 

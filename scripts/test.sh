@@ -35,6 +35,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/go.sh"
 # shellcheck source=scripts/lib/tools.sh
 . "$root/scripts/lib/tools.sh"
+# shellcheck source=scripts/lib/compose.sh
+. "$root/scripts/lib/compose.sh"
 # shellcheck source=scripts/lib/tally.sh
 . "$root/scripts/lib/tally.sh"
 
@@ -67,7 +69,7 @@ modules() { go list -m -f '{{.Path}}/...' | grep -v '/tools/'; }
 stage_images() {
   docker version >/dev/null 2>&1 || { tally skipped images "no Docker Engine answers" && return 0; }
   tally_run 'base images' "$root/scripts/base-images.sh"
-  tally_run 'compose build' docker compose build
+  tally_run 'compose build' build_images
 }
 
 stage_vet() {

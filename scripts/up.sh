@@ -92,7 +92,7 @@ problem=$(policy_problem)
 [ -z "$problem" ] || die "$problem"
 scripts/base-images.sh
 remember_score
-step "building the images (some minutes the first time)" docker compose build || die "an image did not build: see above"
+step "building the images (some minutes the first time)" build_images || die "an image did not build: see above"
 project=$(setting COMPOSE_PROJECT_NAME gestor)
 take_away_unhealthy "$project"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure

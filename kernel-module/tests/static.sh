@@ -35,6 +35,18 @@ build_check() {
 	fi
 }
 
+# version_check NAME: what the module that was just built tells of itself, beside the file that the suite's version is compared with.
+version_check() {
+	local told wanted
+	told=$(/sbin/modinfo -F version "$CACHE/build/$1/sysinfo_gestor.ko" || true)
+	wanted=$(cat "$module/VERSION")
+	if [ "$told" = "$wanted" ]; then
+		echo "ok static $1 modinfo tells version $wanted"
+	else
+		echo "FAIL static $1 modinfo tells version ${told:-nothing}, want $wanted"
+	fi
+}
+
 # checkpatch: the script comes with the kernel's sources only, which --debug fetches (140 MB).
 checkpatch() {
 	local script=$CACHE/source-6.12/scripts/checkpatch.pl files
@@ -72,6 +84,7 @@ for name in "$@"; do
 		echo "skip static $name: its headers could not be fetched: $(tail -n 1 "$CACHE/fetch.log")" && continue
 	fi
 	build_check "$name" "W=1" W=1
+	version_check "$name"
 	if [[ $name == newest* ]]; then
 		echo "skip static $name sparse: Debian's (0.6.4) does not know the __typeof_unqual__ of this kernel's headers"
 	elif ! command -v sparse >/dev/null; then

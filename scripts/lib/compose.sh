@@ -16,6 +16,14 @@ compose_serves() {
   [[ $major =~ ^[0-9]+$ ]] && [ "$major" -ge 2 ]
 }
 
+# revision prints the commit that the tree is at, with -dirty when something was changed; nothing outside of a clone.
+revision() {
+  git -c safe.directory="${root:?}" -C "$root" describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || true
+}
+
+# build_images builds every image of compose.yaml, labelled with the commit that it is made of.
+build_images() { docker compose build --build-arg "REVISION=$(revision)"; }
+
 # plugin_directory prints where the docker command looks for plugins: for everybody as root, else for this user.
 plugin_directory() {
   if [ "$(id -u)" -eq 0 ]; then
