@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"gestor.local/contract"
 )
 
 // entry is where one undelivered record lies in its segment.
@@ -71,18 +73,25 @@ func openSegment(path string, after uint64) (*segment, damage, error) {
 		return nil, harm, err
 	}
 	s := &segment{path: path, file: f, size: int64(whole), dirty: true}
-	harm.bad = s.index(text, after)
+	if harm.bad, err = s.index(text, after); err != nil {
+		_ = f.Close()
+		return nil, harm, err
+	}
 	return s, harm, nil
 }
 
-// index fills the entries from the file's text and returns the lines that are not records.
-func (s *segment) index(text []byte, after uint64) (bad []badLine) {
+// index fills the entries from the file's text and returns the lines that are not records. One of a later version is neither
+// damage nor a record that could be sent: the log service of this release would refuse it for good.
+func (s *segment) index(text []byte, after uint64) (bad []badLine, err error) {
 	var off int64
 	for line := range bytes.Lines(text) {
 		var head struct {
 			PSeq    uint64    `json:"pseq"`
 			Time    time.Time `json:"ts"`
 			Journal uint64    `json:"journal_seq"`
+		}
+		if later(line, contract.RecordVersion) {
+			return nil, ErrVersion
 		}
 		switch err := json.Unmarshal(line, &head); {
 		case len(bytes.Trim(line, " \n")) == 0: // mended by an earlier run
@@ -94,7 +103,7 @@ func (s *segment) index(text []byte, after uint64) (bad []badLine) {
 		}
 		off += int64(len(line))
 	}
-	return bad
+	return bad, nil
 }
 
 // mend cuts the torn line off and writes spaces over the bad ones, so that they are not found again. It comes after they

@@ -12,6 +12,12 @@ import (
 	"syscall"
 )
 
+// ErrVersion is wrapped by the error of a spool that a later release wrote.
+var ErrVersion = errors.New("a later release wrote the spool (start that release, or move the spool's folder aside: what was not sent stays in it)")
+
+// stateVersion is the version of the state that this package reads and writes; a state without one is of the first.
+const stateVersion = 1
+
 // state is what the record files cannot say once they are deleted.
 type state struct {
 	// Spool is drawn when the spool is made (see the package comment, Identity).
@@ -58,6 +64,9 @@ var errInUse = errors.New("another process uses it (give each its own folder)")
 // a new spool id: the records that lie there keep the identity they carry.
 func loadState(dir string) (st state, fresh bool, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if later(text, stateVersion) {
+		return st, false, fmt.Errorf("read spool state: %w", ErrVersion)
+	}
 	if err == nil && json.Unmarshal(text, &st) == nil && st.Spool != "" {
 		return st, false, nil
 	}
@@ -66,6 +75,14 @@ func loadState(dir string) (st state, fresh bool, err error) {
 	}
 	st = state{Spool: newID()}
 	return st, true, st.save(dir)
+}
+
+// later says whether a JSON object names a version above the known one, whatever else it holds.
+func later(text []byte, known int) bool {
+	var head struct {
+		V int `json:"v"`
+	}
+	return json.Unmarshal(text, &head) == nil && head.V > known
 }
 
 // newID draws a spool id.
