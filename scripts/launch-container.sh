@@ -3,7 +3,7 @@
 set -euo pipefail
 export LC_ALL=C # the patterns below mean bytes
 
-# The images: name, class, memory, CPUs, PIDs, the seed's name. The one place where limits are written down.
+# The images: name, class, memory, CPUs, PIDs, the course's name. The one place where limits are written down.
 # Less than a quarter of a CPU would save nothing and slow the start: the runtime's own 30 ms of work count too.
 images='high-cpu high 96m 0.25 16 alto_1
 high-ram high 288m 0.25 16 alto_2

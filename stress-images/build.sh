@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the four stress images under their own and the seed's names.
+# Builds the four stress images under their own and the course's names.
 set -euo pipefail
 
 usage() {
@@ -12,16 +12,16 @@ TEXT
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-declare -A seed_name=([high-cpu]=alto_1 [high-ram]=alto_2 [low-idle]=bajo_1 [low-pulse]=bajo_2)
+declare -A course_name=([high-cpu]=alto_1 [high-ram]=alto_2 [low-idle]=bajo_1 [low-pulse]=bajo_2)
 
 case ${1-} in -h | --help) usage; exit 0 ;; esac
 [ $# -gt 0 ] || set -- high-cpu high-ram low-idle low-pulse
 for name in "$@"; do
-  if [ -z "${seed_name[$name]-}" ]; then
+  if [ -z "${course_name[$name]-}" ]; then
     printf 'build.sh: no such image: %q (see --help)\n' "$name" >&2
     exit 2
   fi
 done
 for name in "$@"; do
-  docker build -q -t "gestor/$name" -t "${seed_name[$name]}" "$here/$name"
+  docker build -q -t "gestor/$name" -t "${course_name[$name]}" "$here/$name"
 done

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The time to start one container: the seed's plain loop of docker run, the wrapper in the same loop, and the wrapper as
+// The time to start one container: the original code's plain loop of docker run, the wrapper in the same loop, and the wrapper as
 // the generator runs it, four at a time. go test -run '^$' -bench . -benchtime 100x ./generator
 func BenchmarkStart(b *testing.B) {
 	if exec.Command("docker", "version").Run() != nil {

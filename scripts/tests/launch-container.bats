@@ -52,7 +52,7 @@ refused() {
   [ "$(grep -xE 'low-idle-[0-9a-f]{16}' "$CALLS" | sort -u | wc -l)" -eq 3 ]
 }
 
-@test "the seed's names mean the same images" {
+@test "the course's names mean the same images" {
   for pair in alto_1:high-cpu alto_2:high-ram bajo_1:low-idle bajo_2:low-pulse; do
     "$wrapper" "${pair%%:*}"
     called "gestor/${pair##*:}"

@@ -21,7 +21,7 @@ type Classify string
 // Ways to classify.
 const (
 	ClassifyDeclared Classify = "declared" // label gestor.class, else the image map
-	ClassifyRank     Classify = "rank"     // the seed's code: one list, first N low and last M high stay
+	ClassifyRank     Classify = "rank"     // the original code: one list, first N low and last M high stay
 )
 
 // Key is one of the four measures that rank containers.
@@ -47,7 +47,7 @@ type Policy struct {
 	// Rank is the order of the measures; each of cpu, ram, vsz, rss exactly once.
 	Rank    []Key   `json:"rank" yaml:"rank"`
 	Buckets Buckets `json:"buckets" yaml:"buckets"`
-	// Warmup is the number of full ticks a container must have been seen before it counts (0: the seed's behaviour).
+	// Warmup is the number of full ticks a container must have been seen before it counts (0: as the original code did).
 	Warmup int `json:"warmup" yaml:"warmup"`
 	// Images maps an image's repository (with or without tag) to a class, for containers without a class label.
 	Images  map[string]Class `json:"images,omitempty" yaml:"images"`
@@ -133,7 +133,7 @@ type Act struct {
 	FutileAfter  int `json:"futile_after" yaml:"futile_after"`
 }
 
-// DefaultPolicy is the seed's rule with its defects removed: every 10 s keep the 3 lightest low and the 2 heaviest
+// DefaultPolicy is the original code's rule with its defects removed: every 10 s keep the 3 lightest low and the 2 heaviest
 // high containers.
 func DefaultPolicy() Policy {
 	return Policy{

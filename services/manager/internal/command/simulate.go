@@ -71,7 +71,7 @@ func keepFlags(f *flag.FlagSet, o simulate.Options, p contract.Policy) contract.
 func simulateFlags(f *flag.FlagSet, o *simulate.Options) (policyPath *string, compare, asJSON *bool) {
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "of everything random")
 	f.Float64Var(&o.Hours, "hours", o.Hours, "of simulated time")
-	f.StringVar(&o.CPU, "cpu", o.CPU, "figure to rank by: interval, or lifetime as the seed")
+	f.StringVar(&o.CPU, "cpu", o.CPU, "figure to rank by: interval, or lifetime as the original code did")
 	f.StringVar(&o.Workload, "workload", o.Workload, "what the images consume: gestor, seed, or fading (gestor that goes idle)")
 	f.IntVar(&o.CPUs, "cpus", o.CPUs, "of the host")
 	f.IntVar(&o.Batch, "batch", o.Batch, "containers started at a time")
@@ -85,7 +85,7 @@ func simulateFlags(f *flag.FlagSet, o *simulate.Options) (policyPath *string, co
 		return nil
 	})
 	policyPath = f.String("policy", "", "policy file (default: the built-in policy)")
-	compare = f.Bool("compare", false, "also run what each switch back to the seed's behaviour does")
+	compare = f.Bool("compare", false, "also run what each switch back to the original behaviour does")
 	asJSON = f.Bool("json", false, "print JSON instead of a table")
 	return policyPath, compare, asJSON
 }

@@ -58,7 +58,7 @@ func (c contest) rank(p contract.Policy, order func(a, b *subject) int) contest 
 }
 
 // classify calls the lower half of a rank-mode list low and the upper half high, moved just so far that every place is
-// of its own class. It is how the seed split its list.
+// of its own class. It is how the original code split its list.
 func (c contest) classify() {
 	n := len(c.list)
 	low := min(max(n/2, c.head), n)

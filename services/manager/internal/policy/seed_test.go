@@ -11,13 +11,13 @@ import (
 	"gestor.local/contract"
 )
 
-// process is a row as the seed's program knew it.
+// process is a row as the original program knew it.
 type process struct {
 	name               string
 	cpu, ram, vsz, rss uint64
 }
 
-// seedKills is what the seed's program did, step by step: sort ascending by the four figures, split in half, move one
+// seedKills is what the original program did, step by step: sort ascending by the four figures, split in half, move one
 // from the high half to the low half if that has fewer than three, keep the first three of the low half and the last
 // two of the high half, kill the others.
 func seedKills(all []process) []string {
@@ -50,7 +50,7 @@ func TestRankModeIsTheSeedsAlgorithm(t *testing.T) {
 		var boxes []box
 		var rows []process
 		for n := range rapid.IntRange(0, 79).Draw(t, "containers") {
-			// The seed leaves the order of equals to chance, so there are none: n makes every RAM figure another.
+			// The original program leaves the order of equals to chance, so there are none: n makes every RAM figure another.
 			b := box{
 				name: "c" + string(rune('0'+n/10)) + string(rune('0'+n%10)), cpu: rapid.Uint64Range(0, 9).Draw(t, "cpu"),
 				ram: rapid.Uint64Range(0, 9).Draw(t, "ram")*100 + uint64(n),

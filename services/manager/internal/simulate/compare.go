@@ -2,7 +2,7 @@ package simulate
 
 import "gestor.local/contract"
 
-// Compare runs the same arrivals under each switch that brings the seed's behaviour back: classes by rank, CPU since
+// Compare runs the same arrivals under each switch that brings the original code's behaviour back: classes by rank, CPU since
 // birth, no warm-up.
 func Compare(o Options) ([]Result, error) {
 	var results []Result

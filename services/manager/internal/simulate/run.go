@@ -20,7 +20,7 @@ import (
 // CPU figures that a simulated manager may rank by.
 const (
 	CPUInterval = "interval" // over the last interval, as the manager does
-	CPULifetime = "lifetime" // all CPU time since the container began, as the seed's module reports it
+	CPULifetime = "lifetime" // all CPU time since the container began, as the original module reports it
 )
 
 // Options of a run.
@@ -193,7 +193,7 @@ func (s *sim) act(plan contract.Plan) {
 	}
 }
 
-// lifetimeCPU replaces the rate by the milliseconds of CPU time since the container began, which is the seed's figure
+// lifetimeCPU replaces the rate by the milliseconds of CPU time since the container began, which is the original module's figure
 // but for a constant factor, and which can be had at first sight.
 func lifetimeCPU(pop *contract.Population, living []*container) {
 	byID := make(map[string]*container, len(living))

@@ -52,7 +52,7 @@ func TestWarmupCostsOneTickOfOvershoot(t *testing.T) {
 	}
 }
 
-// The seed's own behaviour: rank, CPU since birth, no warm-up. A batch that starts just before a tick is judged by what
+// The original code's behaviour: rank, CPU since birth, no warm-up. A batch that starts just before a tick is judged by what
 // it took to start.
 func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 	seed := func(o *Options) {
@@ -60,7 +60,7 @@ func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 		o.Policy.Classify, o.CPU, o.Policy.Warmup = contract.ClassifyRank, CPULifetime, 0
 	}
 	if r := run(t, seed); r.MetPercent > 95 {
-		t.Errorf("the seed's behaviour met its rule on %.1f %% of the ticks", r.MetPercent)
+		t.Errorf("the original behaviour met its rule on %.1f %% of the ticks", r.MetPercent)
 	}
 	mended := func(o *Options) {
 		seed(o)

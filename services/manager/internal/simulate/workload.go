@@ -20,7 +20,7 @@ type kind struct {
 }
 
 // Workloads by name. gestor is what the stress images promise and the limits they are started with; seed is the
-// seed's Python programs, which have no limits and need longer to start. The seed's RAM and VSZ are from its published
+// original code's Python programs, which have no limits and need longer to start. Their RAM and VSZ are from its published
 // figures. fading is gestor with computing containers that go idle after two to six minutes: what they were is not what
 // they are.
 func workloads(name string) ([]kind, error) {
