@@ -39,7 +39,7 @@ func TestDuckDBReadsTheFiles(t *testing.T) {
 	})
 	want := len(s.stored())
 	s.stop()
-	for _, query := range blocks(t, "sql") {
+	for _, query := range queriesOfTheDocs(t) {
 		if rows := duck(dir, query); len(rows) == 0 {
 			t.Errorf("no rows from\n%s", query)
 		}
@@ -48,6 +48,24 @@ func TestDuckDBReadsTheFiles(t *testing.T) {
 	if got := rows[0]["n"]; want == 0 || got != float64(want) {
 		t.Errorf("DuckDB counts %v records, the API %d", got, want)
 	}
+}
+
+// queriesOfTheDocs returns the sql blocks of docs/records.md. Those in sh are run by e2e/docs.
+func queriesOfTheDocs(t *testing.T) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/records.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range strings.Split(string(text), "```") {
+		if block, ok := strings.CutPrefix(part, "sql\n"); ok && i%2 == 1 {
+			found = append(found, block)
+		}
+	}
+	if len(found) < 2 {
+		t.Errorf("only %d examples in sql were found", len(found))
+	}
+	return found
 }
 
 // suiteRecords is n records from a number on as the manager sends them, every tenth a decision.
