@@ -23,14 +23,14 @@ func BenchmarkTick(b *testing.B) {
 		b.Run(fmt.Sprintf("containers=%d", n), func(b *testing.B) {
 			h := enter(b)
 			h.populate(n)
-			p := h.govern("mode: observe\n")
-			p.logged(3)
+			p := h.Govern("mode: observe\n")
+			logged(b, p, 3)
 			const ticks = 10
-			manager, engine := scenario.CPUTime(b, p.cmd.Process.Pid), engineTime(b)
-			p.logged(3 + ticks)
-			manager, engine = scenario.CPUTime(b, p.cmd.Process.Pid)-manager, engineTime(b)-engine
-			memory := peakMiB(b, p.cmd.Process.Pid)
-			p.stop()
+			manager, engine := scenario.CPUTime(b, p.PID()), engineTime(b)
+			logged(b, p, 3+ticks)
+			manager, engine = scenario.CPUTime(b, p.PID())-manager, engineTime(b)-engine
+			memory := peakMiB(b, p.PID())
+			p.Stop()
 			stats := statsTime(b)
 			perTick := (manager + engine) / ticks
 			b.ReportMetric(milli(manager)/ticks, "manager-ms/tick")
@@ -44,24 +44,24 @@ func BenchmarkTick(b *testing.B) {
 }
 
 // populate starts n small containers, some at a time.
-func (h *house) populate(n int) {
+func (h suite) populate(n int) {
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, 4)
 	for i := range n {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			h.spawn("low-"+strconv.Itoa(i), h.owned(contract.ClassLow), 1)
+			h.Spawn("low-"+strconv.Itoa(i), h.Owned(contract.ClassLow), 1)
 		})
 	}
 	wait.Wait()
 }
 
 // logged waits until the manager has told of n ticks. It is not asked, which would cost it time.
-func (p *process) logged(n int) {
-	p.h.Helper()
-	scenario.Eventually(p.h.TB, time.Minute, fmt.Sprintf("%d ticks are over", n), func() error {
-		if got := strings.Count(p.out.String(), `"message":"tick"`); got < n {
+func logged(b *testing.B, p *scenario.Manager, n int) {
+	b.Helper()
+	scenario.Eventually(b, time.Minute, fmt.Sprintf("%d ticks are over", n), func() error {
+		if got := strings.Count(p.Said(), `"message":"tick"`); got < n {
 			return fmt.Errorf("%d ticks", got)
 		}
 		return nil

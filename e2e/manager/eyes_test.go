@@ -23,13 +23,13 @@ func TestSourceThatDisappears(t *testing.T) {
 		t.Skip("watches the manager for half a minute: left out by -short")
 	}
 	h := enter(t)
-	ids := h.crowd(5)
+	ids := h.Crowd(5)
 	m := newModule(h, ids[:3])
-	p := h.govern("gates:\n  degraded_after: 3\n  alarm_after: 6\n", "GESTOR_SOURCE=module", "GESTOR_PROC="+m.proc)
-	p.ticks(3) // three low ones are in the document: nothing to do
+	p := h.Govern("gates:\n  degraded_after: 3\n  alarm_after: 6\n", "GESTOR_SOURCE=module", "GESTOR_PROC="+m.proc)
+	p.Ticks(3) // three low ones are in the document: nothing to do
 	m.stop()
-	scenario.Eventually(t, soon, "the missing source is a named gate and readiness says so", func() error {
-		r, err := p.ready()
+	scenario.Eventually(t, scenario.Soon, "the missing source is a named gate and readiness says so", func() error {
+		r, err := p.Ready()
 		if err != nil {
 			return err
 		}
@@ -38,23 +38,23 @@ func TestSourceThatDisappears(t *testing.T) {
 		}
 		return nil
 	})
-	before := scenario.CPUTime(t, p.cmd.Process.Pid)
+	before := scenario.CPUTime(t, p.PID())
 	const watch = 30 * time.Second
 	scenario.Always(t, watch, "nothing is removed without a source", func() error {
-		if n := len(h.present()); n != 5 {
+		if n := len(h.Present()); n != 5 {
 			return fmt.Errorf("%d of 5 are left", n)
 		}
 		return nil
 	})
-	used := scenario.CPUTime(t, p.cmd.Process.Pid) - before
+	used := scenario.CPUTime(t, p.PID()) - before
 	t.Logf("the manager used %s of CPU in %s", used, watch)
 	if used > watch*10/100 { // one look every two seconds; a loop without a pause takes all it gets
 		t.Errorf("%s of CPU in %s are more than 10 %% of a core: a busy loop", used, watch)
 	}
-	if len(p.actions()) != 0 {
-		t.Errorf("actions %v", p.actions())
+	if len(p.Actions()) != 0 {
+		t.Errorf("actions %v", p.Actions())
 	}
-	p.stop()
+	p.Stop()
 }
 
 // module writes the module's document once a second, as the kernel would give it out.
@@ -64,7 +64,7 @@ type module struct {
 	gone chan struct{}
 }
 
-func newModule(h *house, ids []string) *module {
+func newModule(h suite, ids []string) *module {
 	h.Helper()
 	m := &module{proc: h.TempDir(), quit: make(chan struct{}), gone: make(chan struct{})}
 	boot := filepath.Join(m.proc, "sys/kernel/random")

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,18 +24,25 @@ type Compose struct {
 // Root returns the repository's root: the folder that holds compose.yaml.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	dir, err := findRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
 	for dir != "/" {
 		if _, err := os.Stat(filepath.Join(dir, "compose.yaml")); err == nil {
-			return dir
+			return dir, nil
 		}
 		dir = filepath.Dir(dir)
 	}
-	t.Fatal("no compose.yaml above this folder")
-	return ""
+	return "", errors.New("no compose.yaml above this folder")
 }
 
 // Run runs docker compose with the project's settings and fails the test when it fails.

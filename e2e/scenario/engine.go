@@ -27,7 +27,17 @@ type Seen struct {
 // NewEngine connects to the engine, or skips the test where none answers.
 func NewEngine(t testing.TB) *Engine {
 	t.Helper()
-	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	return connect(t, "")
+}
+
+// connect asks the engine at an address, "" for the environment's.
+func connect(t testing.TB, host string) *Engine {
+	t.Helper()
+	options := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
+	if host != "" {
+		options = append(options, client.WithHost(host))
+	}
+	c, err := client.NewClientWithOpts(options...)
 	if err != nil {
 		t.Fatal(err)
 	}

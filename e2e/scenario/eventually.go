@@ -3,6 +3,7 @@
 package scenario
 
 import (
+	"context"
 	"testing"
 	"time"
 )
@@ -14,7 +15,7 @@ const pollEvery = 250 * time.Millisecond
 func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	start := time.Now()
-	last := poll(t, within, check, func(err error) bool { return err == nil })
+	last := poll(t.Context(), within, check, func(err error) bool { return err == nil })
 	if last != nil {
 		t.Fatalf("%s: not so within %s: %v", what, within, last)
 	}
@@ -24,14 +25,18 @@ func Eventually(t testing.TB, within time.Duration, what string, check func() er
 // Always looks for the whole time and fails the test at the first error.
 func Always(t testing.TB, during time.Duration, what string, check func() error) {
 	t.Helper()
-	if err := poll(t, during, check, func(err error) bool { return err != nil }); err != nil {
+	if err := poll(t.Context(), during, check, func(err error) bool { return err != nil }); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
 
+// settled is Eventually for the end of a test, when its context is over: it returns the last error.
+func settled(within time.Duration, check func() error) error {
+	return poll(context.Background(), within, check, func(err error) bool { return err == nil })
+}
+
 // poll looks until done says so or the time is over and returns the last answer of check.
-func poll(t testing.TB, span time.Duration, check func() error, done func(error) bool) error {
-	t.Helper()
+func poll(ctx context.Context, span time.Duration, check func() error, done func(error) bool) error {
 	end := time.NewTimer(span)
 	defer end.Stop()
 	beat := time.NewTicker(pollEvery)
@@ -44,8 +49,8 @@ func poll(t testing.TB, span time.Duration, check func() error, done func(error)
 		select {
 		case <-end.C:
 			return err
-		case <-t.Context().Done():
-			return t.Context().Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-beat.C:
 		}
 	}

@@ -20,35 +20,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PrivateEngine is a second Docker engine beside the host's, in a network and a mount namespace of its own, so that a test may
-// restart and kill it. Its published ports are reached with Client.
+// PrivateEngine is an engine beside the host's, in a network and a mount namespace of its own, so that a test may restart and
+// kill it. Its published ports are reached with Client.
 type PrivateEngine struct {
+	Kind Kind
 	// Host is what DOCKER_HOST has to be for its clients, Socket the path of its socket.
 	Host, Socket string
 
 	dir    string
 	driver string
+	groups []string  // parents of engines' cgroups that were there before
 	space  *exec.Cmd // holds the namespaces
-	daemon *exec.Cmd
+	daemon *exec.Cmd // nil: it does not run
+	closed bool
 }
 
 // engineReady is how long an engine may take to answer after its start, with containers of an earlier life to end.
 const engineReady = 2 * time.Minute
 
-// NewPrivateEngine starts one that has the given images of the host's engine. It skips the test where that cannot be done.
+// NewPrivateEngine starts another daemon of the installed Docker that has the given images of the host's. It skips the test where
+// that cannot be done.
 func NewPrivateEngine(t testing.TB, images ...string) *PrivateEngine {
 	t.Helper()
-	for _, name := range []string{"dockerd", "unshare", "nsenter"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("a second engine needs %s", name)
+	p := StartEngine(t, InstalledDocker)
+	p.load(t, images)
+	return p
+}
+
+// StartEngine starts an engine of a kind, without any image. It skips the test where that cannot be done.
+func StartEngine(t testing.TB, kind Kind) *PrivateEngine {
+	t.Helper()
+	for _, name := range kind.tools() {
+		if kind.find(name) == "" {
+			t.Skipf("the engine %s needs the command %s", kind.Name, name)
 		}
 	}
 	if os.Getuid() != 0 {
-		t.Skip("a second engine needs root")
-	}
-	driver, err := exec.Command("docker", "info", "--format", "{{.Driver}}").Output()
-	if err != nil {
-		t.Skipf("no Docker engine answers here: %v", err)
+		t.Skip("an engine of its own needs root")
 	}
 
 	// Not t.TempDir: a socket's path has at most 107 bytes.
@@ -56,55 +64,95 @@ func NewPrivateEngine(t testing.TB, images ...string) *PrivateEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &PrivateEngine{dir: dir, Socket: filepath.Join(dir, "docker.sock"), driver: strings.TrimSpace(string(driver))}
+	p := &PrivateEngine{Kind: kind, dir: dir, Socket: filepath.Join(dir, "engine.sock"), driver: hostDriver(kind)}
 	p.Host = "unix://" + p.Socket
-	if err := os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600); err != nil {
+	t.Cleanup(func() {
+		p.Close(t)
+		if err := os.RemoveAll(p.dir); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	if err := kind.configure(dir); err != nil {
 		t.Fatal(err)
 	}
-	p.space = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", "ip link set lo up && echo ready && exec sleep infinity")
+	p.groups = parents()
+	p.enter(t)
+	p.Start(t)
+	return p
+}
+
+// hostDriver is the storage driver that the host's engine was given; another daemon of it needs the same, any other kind chooses
+// its own.
+func hostDriver(kind Kind) string {
+	if kind.Podman || kind.Programs != "" {
+		return ""
+	}
+	driver, err := exec.Command("docker", "info", "--format", "{{.Driver}}").Output()
+	if err != nil {
+		return "" // no engine answers: the daemon chooses
+	}
+	return strings.TrimSpace(string(driver))
+}
+
+// enter makes the namespaces. /run and /dev/shm are of its own: engines keep sockets, network namespaces and locks there, whatever
+// folders they are given. The folder is a mount, so that every mount namespace made from this one tells whose it is.
+func (p *PrivateEngine) enter(t testing.TB) {
+	t.Helper()
+	const script = `ip link set lo up && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/lock &&
+		mount -t tmpfs -o mode=1777 tmpfs /dev/shm && mount --bind "$1" "$1" && echo ready && exec sleep infinity`
+	p.space = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", p.dir)
 	out, err := p.space.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.opened()
 	if err := p.space.Start(); err != nil {
 		t.Skipf("namespaces cannot be made here: %v", err)
 	}
-	t.Cleanup(func() { p.end(t) })
 	if n, err := out.Read(make([]byte, 16)); n == 0 {
 		t.Skipf("namespaces cannot be made here: %v", err)
 	}
-	p.Start(t)
-	p.load(t, images)
-	return p
 }
 
 // Start starts the daemon and waits until it answers.
 func (p *PrivateEngine) Start(t testing.TB) {
 	t.Helper()
-	said, err := os.OpenFile(filepath.Join(p.dir, "dockerd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	said, err := os.OpenFile(filepath.Join(p.dir, "engine.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer said.Close()
-	os.Remove(filepath.Join(p.dir, "dockerd.pid")) // a killed one leaves its own
-	p.daemon = exec.Command("nsenter", "--target", strconv.Itoa(p.space.Process.Pid), "--net", "--mount", "dockerd",
-		"--config-file", filepath.Join(p.dir, "daemon.json"), "--host", p.Host, "--storage-driver", p.driver,
-		"--data-root", filepath.Join(p.dir, "root"), "--exec-root", filepath.Join(p.dir, "exec"), "--pidfile", filepath.Join(p.dir, "dockerd.pid"))
+	for _, name := range []string{"engine.pid", "engine.sock"} { // a killed one leaves its own
+		_ = os.Remove(filepath.Join(p.dir, name))
+	}
+	p.daemon = p.within([]string{"--net", "--mount"}, p.Kind.daemon(p.dir, p.driver))
+	p.daemon.Env = append(p.daemon.Env, "CONTAINERS_CONF="+filepath.Join(p.dir, "containers.conf"))
 	p.daemon.Stdout, p.daemon.Stderr = said, said
-	p.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the test, which then ends it in order
+	p.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for the test, which then ends it
 	if err := p.daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	Eventually(t, engineReady, "the second engine answers", func() error {
-		out, err := p.docker("version", "--format", "{{.Server.Version}}").CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	})
+	Eventually(t, engineReady, "the engine answers", p.answers)
 }
 
-// Stop ends the daemon as a service manager does, and with it its containers.
+// answers asks without a docker command, which may be too old for the engine.
+func (p *PrivateEngine) answers() error {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", p.Socket)
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	resp, err := client.Get("http://engine/_ping")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+// Stop ends the daemon as a service manager does, and with it the containers of one that does not let them live.
 func (p *PrivateEngine) Stop(t testing.TB) { p.signal(t, syscall.SIGTERM) }
 
 // Kill ends the daemon alone and at once; its containers go on.
@@ -116,6 +164,7 @@ func (p *PrivateEngine) signal(t testing.TB, signal syscall.Signal) {
 		t.Fatal(err)
 	}
 	_ = p.daemon.Wait() // its error is the signal
+	p.daemon = nil
 	// The kernel ends the containerd of a daemon that dies, a moment later: a new daemon that still sees it waits for it in vain.
 	Eventually(t, engineReady, "the engine's containerd has ended", func() error {
 		if pid := p.containerd(); pid > 0 && syscall.Kill(pid, 0) == nil {
@@ -136,6 +185,34 @@ func (p *PrivateEngine) containerd() int {
 		return 0
 	}
 	return pid
+}
+
+// Command is a program in the engine's network, with the engine's docker command and address in its environment.
+func (p *PrivateEngine) Command(name string, arguments ...string) *exec.Cmd {
+	return p.within([]string{"--net"}, append([]string{name}, arguments...))
+}
+
+// Derived is a program in a mount namespace made from the engine's, as a container's first process is in.
+func (p *PrivateEngine) Derived(name string, arguments ...string) *exec.Cmd {
+	line := append([]string{"unshare", "--mount", "--propagation", "private", "--", name}, arguments...)
+	return p.within([]string{"--mount"}, line)
+}
+
+// within runs a command line in some of the engine's namespaces. nsenter becomes the command.
+func (p *PrivateEngine) within(spaces, line []string) *exec.Cmd {
+	arguments := append([]string{"--target", strconv.Itoa(p.space.Process.Pid)}, spaces...)
+	cmd := exec.Command("nsenter", append(append(arguments, "--"), line...)...)
+	cmd.Env = p.Environment()
+	return cmd
+}
+
+// Environment leads a docker command, and whatever asks DOCKER_HOST, to the engine.
+func (p *PrivateEngine) Environment() []string { return p.Kind.environment("DOCKER_HOST=" + p.Host) }
+
+// Engine is a client of it.
+func (p *PrivateEngine) Engine(t testing.TB) *Engine {
+	t.Helper()
+	return connect(t, p.Host)
 }
 
 // Client reaches what is published by the engine's containers on its own loopback address.
@@ -174,24 +251,21 @@ func dialWithin(ctx context.Context, pid int, network, address string) (net.Conn
 	return r.conn, r.err
 }
 
-func (p *PrivateEngine) docker(arguments ...string) *exec.Cmd {
-	return exec.Command("docker", append([]string{"--host", p.Host}, arguments...)...)
-}
-
 // load copies images from the host's engine.
 func (p *PrivateEngine) load(t testing.TB, images []string) {
 	t.Helper()
 	if len(images) == 0 {
 		return
 	}
-	save, load := exec.Command("docker", append([]string{"save"}, images...)...), p.docker("load", "--quiet")
+	save, load := exec.Command("docker", append([]string{"save"}, images...)...), exec.Command("docker", "load", "--quiet")
+	load.Env = p.Environment()
 	out, err := save.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	load.Stdin = out
 	if err := save.Start(); err != nil {
-		t.Fatal(err)
+		t.Skipf("the host's engine cannot be asked for images: %v", err)
 	}
 	said, loadErr := load.CombinedOutput()
 	if err := errors.Join(loadErr, save.Wait()); err != nil {
@@ -199,54 +273,37 @@ func (p *PrivateEngine) load(t testing.TB, images []string) {
 	}
 }
 
-// end removes everything: the containers first, then the daemon with its containerd, then the namespaces with their mounts.
-func (p *PrivateEngine) end(t testing.TB) {
-	if t.Failed() {
-		if said, err := os.Open(filepath.Join(p.dir, "dockerd.log")); err == nil {
-			_, _ = said.Seek(-4096, io.SeekEnd)
-			text, _ := io.ReadAll(said)
-			said.Close()
-			t.Logf("the second engine said at last:\n%s", text)
-		}
+// Close ends the engine with all that it has started, by force: nothing of it is needed any more. Its folder stays until the test's
+// end.
+func (p *PrivateEngine) Close(t testing.TB) {
+	t.Helper()
+	if p.closed || p.space == nil || p.space.Process == nil {
+		return
 	}
+	p.closed = true
+	if t.Failed() {
+		p.lastWords(t)
+	}
+	if err := p.clear(); err != nil {
+		t.Error(err)
+		return
+	}
+	_ = p.space.Wait() // was killed with the others
 	if p.daemon != nil {
-		if ids, err := p.docker("ps", "--all", "--quiet").Output(); err == nil && len(ids) > 0 {
-			_ = p.docker(append([]string{"rm", "--force", "--volumes"}, strings.Fields(string(ids))...)...).Run()
-		}
-		_ = p.daemon.Process.Signal(syscall.SIGTERM) // may have ended
 		_ = p.daemon.Wait()
 	}
-	p.killLeft()
-	_ = p.space.Process.Kill()
-	_ = p.space.Wait()
-	if err := os.RemoveAll(p.dir); err != nil {
-		t.Errorf("clean up: %v", err)
-	}
+	open.Lock()
+	defer open.Unlock()
+	delete(open.engines, p)
 }
 
-// killLeft kills what a daemon that could not be started again has left: the shims of its containers, which name its folder, and
-// the containers' first processes, which are the shims' children.
-func (p *PrivateEngine) killLeft() {
-	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is right
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(text), p.dir+"/") {
-			continue
-		}
-		proc := filepath.Dir(path)
-		children, _ := filepath.Glob(filepath.Join(proc, "task", "*", "children"))
-		for _, list := range children {
-			ids, _ := os.ReadFile(list) // it may have ended
-			for _, id := range strings.Fields(string(ids)) {
-				kill(id)
-			}
-		}
-		kill(filepath.Base(proc))
+func (p *PrivateEngine) lastWords(t testing.TB) {
+	said, err := os.Open(filepath.Join(p.dir, "engine.log"))
+	if err != nil {
+		return
 	}
-}
-
-func kill(pid string) {
-	if n, err := strconv.Atoi(pid); err == nil && n > 1 {
-		_ = syscall.Kill(n, syscall.SIGKILL) // it may have ended
-	}
+	defer said.Close()
+	_, _ = said.Seek(-4096, io.SeekEnd) // a short one is read from its begin
+	text, _ := io.ReadAll(said)
+	t.Logf("the engine said at last:\n%s", text)
 }

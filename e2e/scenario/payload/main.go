@@ -1,4 +1,5 @@
-// Command payload is what the containers of these tests run: it holds the given number of MiB and waits.
+// Command payload is what the containers of these tests run: it holds the given number of MiB and waits, or, with a second word,
+// uses all the CPU it gets.
 package main
 
 import (
@@ -12,6 +13,13 @@ func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	held := hold(os.Args[1:])
+	if len(os.Args) > 2 {
+		go func() {
+			for {
+				held[0] = 1
+			}
+		}()
+	}
 	<-stop
 	if len(held) > 0 && held[0] != 1 { // keeps the memory alive until here
 		os.Exit(1)
@@ -25,7 +33,7 @@ func hold(args []string) []byte {
 		return nil
 	}
 	mib, err := strconv.Atoi(args[0])
-	if err != nil || mib < 0 || mib > 1024 {
+	if err != nil || mib < 0 || mib > 1024 || mib == 0 && len(args) > 1 {
 		os.Exit(2)
 	}
 	held := make([]byte, mib<<20)

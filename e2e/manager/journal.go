@@ -7,7 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"gestor.local/e2e/scenario"
 )
+
+// suite is one test's suite with what these tests read of its journal.
+type suite struct{ *scenario.Suite }
 
 // entry is as much of a journal line as these tests look at: the file is read as any user of jq would.
 type entry struct {
@@ -24,11 +29,11 @@ type entry struct {
 }
 
 // entries reads the journal's only segment: these tests write little.
-func (h *house) entries() (out []entry) {
+func (h suite) entries() (out []entry) {
 	h.Helper()
-	files, err := filepath.Glob(filepath.Join(h.state, "journal", "*.ndjson"))
+	files, err := filepath.Glob(filepath.Join(h.State, "journal", "*.ndjson"))
 	if err != nil || len(files) == 0 {
-		h.Fatalf("no journal in %s: %v", h.state, err)
+		h.Fatalf("no journal in %s: %v", h.State, err)
 	}
 	for _, path := range files {
 		f, err := os.Open(path)
@@ -53,7 +58,7 @@ func (h *house) entries() (out []entry) {
 }
 
 // openIntents are the actions that have no outcome but "unknown".
-func (h *house) openIntents() []string {
+func (h suite) openIntents() []string {
 	h.Helper()
 	open := make(map[string]bool)
 	for _, e := range h.entries() {
@@ -68,7 +73,7 @@ func (h *house) openIntents() []string {
 }
 
 // removalsPerTick counts the intents to remove of each tick that had any.
-func (h *house) removalsPerTick() []int {
+func (h suite) removalsPerTick() []int {
 	h.Helper()
 	ticks := make(map[uint64]int)
 	for _, e := range h.entries() {

@@ -1,4 +1,4 @@
-package manager
+package scenario
 
 import (
 	"bytes"
@@ -13,16 +13,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"gestor.local/e2e/scenario"
 )
 
-// process is the manager's binary at work.
-type process struct {
-	h    *house
+// Manager is the manager's binary at work.
+type Manager struct {
+	h    *Suite
 	cmd  *exec.Cmd
 	out  *lines
 	ops  string
+	http *http.Client
 	done chan error
 }
 
@@ -45,7 +44,7 @@ func (l *lines) String() string {
 }
 
 // policy writes a policy file that ranks by memory first, and more, and returns the setting that names it.
-func (h *house) policy(text string) string {
+func (h *Suite) policy(text string) string {
 	h.Helper()
 	path := filepath.Join(h.TempDir(), "policy.yaml")
 	if err := os.WriteFile(path, []byte("version: 1\ntick: 2s\nrank: [ram, cpu, vsz, rss]\n"+text), 0o600); err != nil {
@@ -54,17 +53,20 @@ func (h *house) policy(text string) string {
 	return "GESTOR_POLICY=" + path
 }
 
-// govern starts the manager with a tick of 2 s and no log service: its records stay in its spool. policy is the rest of
+// Govern starts the manager with a tick of 2 s and no log service: its records stay in its spool. policy is the rest of
 // its policy file.
-func (h *house) govern(policy string, settings ...string) *process {
+func (h *Suite) Govern(policy string, settings ...string) *Manager {
 	h.Helper()
-	port := scenario.FreePort(h.TB)
-	p := &process{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, done: make(chan error, 1)}
-	p.cmd = exec.Command(have.binary, "run")
+	port := FreePort(h.TB)
+	p := &Manager{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, http: client10s, done: make(chan error, 1)}
+	p.cmd = exec.Command(h.Programs.Manager, "run")
+	if h.Within != nil {
+		p.cmd, p.http = h.Within.Command(h.Programs.Manager, "run"), h.Within.Client()
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	p.cmd.Env = append(os.Environ(), h.policy(policy), "GESTOR_SUITE="+h.suite, "GESTOR_STATE="+h.state,
+	p.cmd.Env = append(os.Environ(), h.policy(policy), "GESTOR_SUITE="+h.Name, "GESTOR_STATE="+h.State,
 		"GESTOR_OPS=127.0.0.1:"+port, "GESTOR_LOGS_URL=http://127.0.0.1:9", "GESTOR_LOGS_WAIT=0s", "GESTOR_FLUSH=100ms",
-		"GESTOR_SOURCE=procfs")
+		"GESTOR_SOURCE=procfs", "GESTOR_ENGINE="+h.Engine.Client.DaemonHost())
 	p.cmd.Env = append(p.cmd.Env, settings...)
 	if err := p.cmd.Start(); err != nil {
 		h.Fatal(err)
@@ -79,8 +81,14 @@ func (h *house) govern(policy string, settings ...string) *process {
 	return p
 }
 
-// stop ends the manager as docker stop does and fails the test unless it ends cleanly.
-func (p *process) stop() {
+// PID is its process.
+func (p *Manager) PID() int { return p.cmd.Process.Pid }
+
+// Said is what it has printed so far.
+func (p *Manager) Said() string { return p.out.String() }
+
+// Stop ends the manager as docker stop does and fails the test unless it ends cleanly.
+func (p *Manager) Stop() {
 	p.h.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.h.Fatal(err)
@@ -95,8 +103,8 @@ func (p *process) stop() {
 	}
 }
 
-// kill ends the manager without a chance to do anything.
-func (p *process) kill() {
+// Kill ends the manager without a chance to do anything.
+func (p *Manager) Kill() {
 	p.h.Helper()
 	if err := p.cmd.Process.Kill(); err != nil {
 		p.h.Fatal(err)
@@ -104,27 +112,27 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// action is one line about an action that ended.
-type action struct {
+// Action is one line about an action that ended.
+type Action struct {
 	Message, Action, Outcome, Name, Container, Why string
 	Event                                          string
 }
 
-// actions are the ends of actions so far, in order.
-func (p *process) actions() (out []action) {
+// Actions are the ends of actions so far, in order.
+func (p *Manager) Actions() (out []Action) {
 	for _, line := range strings.Split(p.out.String(), "\n") {
-		var a action
+		var a Action
 		if json.Unmarshal([]byte(line), &a) == nil && a.Message == "action" {
-			a.Name = strings.TrimPrefix(a.Name, p.h.suite+"-")
+			a.Name = strings.TrimPrefix(a.Name, p.h.Name+"-")
 			out = append(out, a)
 		}
 	}
 	return out
 }
 
-// outcome is the last outcome for the container with that short name, "" when there is none.
-func (p *process) outcome(name string) (last string) {
-	for _, a := range p.actions() {
+// Outcome is the last outcome for the container with that short name, "" when there is none.
+func (p *Manager) Outcome(name string) (last string) {
+	for _, a := range p.Actions() {
 		if a.Name == name {
 			last = a.Outcome
 		}
@@ -132,16 +140,17 @@ func (p *process) outcome(name string) (last string) {
 	return last
 }
 
-// ready is the answer of /readyz.
-type ready struct {
+// Ready is the answer of /readyz.
+type Ready struct {
 	Status string
 	Tick   uint64
 	Gates  []string
 }
 
-func (p *process) ready() (ready, error) {
-	var r ready
-	resp, err := http.Get(p.ops + "/readyz")
+// Ready asks for it.
+func (p *Manager) Ready() (Ready, error) {
+	var r Ready
+	resp, err := p.http.Get(p.ops + "/readyz")
 	if err != nil {
 		return r, err
 	}
@@ -153,12 +162,12 @@ func (p *process) ready() (ready, error) {
 	return r, json.Unmarshal(text, &r)
 }
 
-// ticks waits for n more ticks.
-func (p *process) ticks(n uint64) {
+// Ticks waits for n more ticks.
+func (p *Manager) Ticks(n uint64) {
 	p.h.Helper()
 	var from uint64
-	scenario.Eventually(p.h.TB, 30*time.Second, fmt.Sprintf("%d ticks go by", n), func() error {
-		r, err := p.ready()
+	Eventually(p.h.TB, 30*time.Second, fmt.Sprintf("%d ticks go by", n), func() error {
+		r, err := p.Ready()
 		if err != nil {
 			return err
 		}
@@ -172,11 +181,11 @@ func (p *process) ticks(n uint64) {
 	})
 }
 
-// tool runs another subcommand of the manager on the test's state and returns what it printed.
-func (h *house) tool(args ...string) string {
+// Tool runs another subcommand of the manager on the test's state and returns what it printed.
+func (h *Suite) Tool(args ...string) string {
 	h.Helper()
-	cmd := exec.Command(have.binary, args...)
-	cmd.Env = append(os.Environ(), "GESTOR_STATE="+h.state, "GESTOR_SUITE="+h.suite)
+	cmd := exec.Command(h.Programs.Manager, args...)
+	cmd.Env = append(os.Environ(), "GESTOR_STATE="+h.State, "GESTOR_SUITE="+h.Name)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		h.Fatalf("manager %s: %v\n%s", strings.Join(args, " "), err, out)

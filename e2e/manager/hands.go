@@ -1,0 +1,166 @@
+package manager
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"gestor.local/contract"
+	"gestor.local/e2e/scenario"
+)
+
+// RestartPolicyAlwaysAndAutoRemove has the manager remove one that the engine restarts and one that it removes when it ends.
+func RestartPolicyAlwaysAndAutoRemove(h *scenario.Suite) {
+	h.Helper()
+	h.Crowd(3)
+	h.Spawn("always", h.Owned(contract.ClassLow), 40, func(c *container.HostConfig) { c.RestartPolicy.Name = "always" })
+	h.Spawn("auto", h.Owned(contract.ClassLow), 50, func(c *container.HostConfig) { c.AutoRemove = true })
+	stranger := h.Spawn("stranger", map[string]string{"gestor.test": h.Name}, 60)
+	p := h.Govern("")
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	scenario.Eventually(h.TB, scenario.Soon, "both outcomes are known", func() error {
+		for _, name := range []string{"always", "auto"} {
+			if got := p.Outcome(name); got != contract.OutcomeDone {
+				return fmt.Errorf("%s: %q", name, got)
+			}
+		}
+		return nil
+	})
+	p.Ticks(3) // nothing comes back
+	h.Becomes(time.Second, "low-0", "low-1", "low-2")
+	if seen, err := h.Engine.Inspect(h.Context(), stranger); err != nil || seen.State != "running" {
+		h.Errorf("the unlabelled stranger: %+v, %v", seen, err)
+	}
+	p.Stop()
+	if report := h.Tool("replay"); !strings.Contains(report, " 0 different") {
+		h.Errorf("replay: %s", report)
+	}
+	if story := h.Tool("explain", h.Name+"-always"); !strings.Contains(story, "over_quota") || !strings.Contains(story, "remove done") {
+		h.Errorf("explain: %s", story)
+	}
+}
+
+// PausedIsLeftAloneUntilItRunsAgain has one over the number that is paused.
+func PausedIsLeftAloneUntilItRunsAgain(h *scenario.Suite) {
+	h.Helper()
+	h.Crowd(4)
+	if err := h.Engine.Client.ContainerPause(h.Context(), h.Name+"-low-3"); err != nil {
+		h.Skipf("this engine cannot pause: %v", err)
+	}
+	p := h.Govern("")
+	p.Ticks(5)
+	h.Becomes(time.Second, "low-0", "low-1", "low-2", "low-3")
+	if err := h.Engine.Client.ContainerUnpause(h.Context(), h.Name+"-low-3"); err != nil {
+		h.Fatal(err)
+	}
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p.Stop()
+}
+
+// RemovedBySomebodyElseBetweenPlanAndAct has a container that is gone when the manager comes to it.
+func RemovedBySomebodyElseBetweenPlanAndAct(h *scenario.Suite) {
+	h.Helper()
+	ids := h.Crowd(11)
+	g := h.Hold(ids[3])
+	p := h.Govern("", g.Setting)
+	g.Reached()
+	h.Drop(ids[3])
+	g.Release()
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	scenario.Eventually(h.TB, scenario.Soon, "it was found gone, and nobody was removed instead", func() error {
+		if got := p.Outcome("low-3"); got != contract.OutcomeAlreadyGone {
+			return fmt.Errorf("low-3: %q", got)
+		}
+		return nil
+	})
+	p.Ticks(2)
+	h.Becomes(time.Second, "low-0", "low-1", "low-2")
+	p.Stop()
+}
+
+// ThrottleIsUndone has the manager limit a container's CPU and the next run give the limit back.
+func ThrottleIsUndone(h *scenario.Suite) {
+	h.Helper()
+	h.Crowd(4)
+	p := h.Govern("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 60\n")
+	limit := func() (int64, error) {
+		c, err := h.Engine.Client.ContainerInspect(h.Context(), h.Name+"-low-3")
+		if err != nil {
+			return 0, err
+		}
+		return c.HostConfig.NanoCPUs, nil
+	}
+	is := func(what string, want int64) {
+		scenario.Eventually(h.TB, scenario.Soon, what, func() error {
+			if got, err := limit(); err != nil || got != want {
+				return fmt.Errorf("limit %d, %w", got, err)
+			}
+			return nil
+		})
+	}
+	is("the victim is throttled", 50_000_000)
+	p.Kill() // no chance to undo
+	again := h.Govern("mode: observe\n")
+	is("the next run gives the limit back", 500_000_000)
+	again.Stop()
+}
+
+// EndedBySomebodyElseBetweenPlanAndAct has a container that has ended when the manager comes to kill it.
+func EndedBySomebodyElseBetweenPlanAndAct(h *scenario.Suite) {
+	h.Helper()
+	ids := h.Crowd(4)
+	g := h.Hold(ids[3])
+	p := h.Govern("act:\n  ladder: [kill, remove]\n", g.Setting)
+	g.Reached()
+	if err := h.Engine.Client.ContainerKill(h.Context(), ids[3], "KILL"); err != nil {
+		h.Fatal(err)
+	}
+	scenario.Eventually(h.TB, scenario.Soon, "the container has ended", func() error {
+		if c, err := h.Engine.Inspect(h.Context(), ids[3]); err != nil || c.State == "running" {
+			return fmt.Errorf("state %q, %w", c.State, err)
+		}
+		return nil
+	})
+	g.Release()
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	scenario.Eventually(h.TB, scenario.Soon, "its end is known", func() error {
+		if got := p.Outcome("low-3"); got != contract.OutcomeDone && got != contract.OutcomeAlreadyStopped {
+			return fmt.Errorf("low-3: %q", got)
+		}
+		return nil
+	})
+	for _, a := range p.Actions() {
+		if a.Outcome == contract.OutcomeFailed || a.Outcome == contract.OutcomeUnknown {
+			h.Errorf("%s of %s ended %s: %s", a.Action, a.Name, a.Outcome, a.Why)
+		}
+	}
+	p.Stop()
+}
+
+// RemovedBySomebodyElseAtTheSameMoment has two that remove the same containers: one of them is refused or finds them gone.
+func RemovedBySomebodyElseAtTheSameMoment(h *scenario.Suite) {
+	h.Helper()
+	ids := h.Crowd(7)
+	g := h.Hold(ids[3:]...)
+	p := h.Govern("act:\n  parallel: 4\n", g.Setting)
+	g.Reached()
+	var others sync.WaitGroup
+	for _, id := range ids[3:] {
+		others.Go(func() { h.Drop(id) })
+	}
+	g.Release()
+	others.Wait()
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	scenario.Eventually(h.TB, scenario.Soon, "the manager knows that they are gone", func() error {
+		for _, name := range []string{"low-3", "low-4", "low-5", "low-6"} {
+			if got := p.Outcome(name); got != contract.OutcomeDone && got != contract.OutcomeAlreadyGone {
+				return fmt.Errorf("%s: %q", name, got)
+			}
+		}
+		return nil
+	})
+	p.Stop()
+}

@@ -1,0 +1,71 @@
+package scenario
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Hold stands between the manager and the engine and holds what would change some containers, so that a test can do
+// something in the middle of acting however fast the engine is.
+type Hold struct {
+	Setting string // leads the manager through it
+
+	h       *Suite
+	waits   chan struct{} // gets a value when a call waits
+	release chan struct{} // closed: nothing waits any more
+}
+
+// Hold makes one for the containers with these ids.
+func (h *Suite) Hold(ids ...string) *Hold {
+	h.Helper()
+	engine := h.Engine.Client.Dialer()
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
+	pass.FlushInterval = -1 // events
+	pass.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return engine(ctx)
+	}}
+	g := &Hold{h: h, waits: make(chan struct{}, 1), release: make(chan struct{})}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		about := func(id string) bool { return strings.Contains(r.URL.Path, id) }
+		if r.Method == http.MethodGet || !slices.ContainsFunc(ids, about) || g.hold(r.Context()) {
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	h.Cleanup(server.Close)
+	g.Setting = "GESTOR_ENGINE=" + strings.Replace(server.URL, "http", "tcp", 1)
+	return g
+}
+
+// Release lets everything pass from now on.
+func (g *Hold) Release() { close(g.release) }
+
+// hold is false when the caller went away meanwhile.
+func (g *Hold) hold(ctx context.Context) bool {
+	select {
+	case g.waits <- struct{}{}:
+	default:
+	}
+	select {
+	case <-g.release:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Reached waits until the manager is about to change one of them.
+func (g *Hold) Reached() {
+	g.h.Helper()
+	select {
+	case <-g.waits:
+	case <-time.After(Soon):
+		g.h.Fatalf("the manager did not come to it within %s", Soon)
+	}
+}

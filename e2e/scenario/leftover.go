@@ -1,0 +1,176 @@
+package scenario
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// clearing is how long the kernel may take to end what was killed.
+const clearing = time.Minute
+
+// open are the engines that have not been ended yet: an interrupt ends the process without any clean-up of a test.
+var open = struct {
+	sync.Mutex
+	sync.Once
+	engines map[*PrivateEngine]bool
+}{engines: map[*PrivateEngine]bool{}}
+
+// opened takes an engine to those that an interrupt ends.
+func (p *PrivateEngine) opened() {
+	open.Lock()
+	defer open.Unlock()
+	open.engines[p] = true
+	open.Do(func() {
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+		go func() {
+			<-interrupts
+			open.Lock() // for ever: nothing is opened any more
+			for engine := range open.engines {
+				if err := errors.Join(engine.clear(), os.RemoveAll(engine.dir)); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+				}
+			}
+			os.Exit(1)
+		}()
+	})
+}
+
+// clear ends whatever came from the engine: the daemon, shims and monitors, containers, the first processes of containers that were
+// never started (`runc init`), storage helpers, and the cgroups of its containers. Its mounts and its network end with the last
+// process in its namespaces.
+func (p *PrivateEngine) clear() error {
+	ids := p.known()
+	if err := settled(clearing, func() error {
+		left := p.processes(ids)
+		for _, pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("end the engine: its processes %v live on", left)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+
+	// The kernel gives a cgroup up a moment after its last process.
+	if err := settled(clearing, func() error {
+		left := cgroups(ids)
+		for _, path := range left {
+			_ = os.Remove(path) // what is busy is tried again
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("end the engine: its cgroups %v stay", left)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, path := range parents() {
+		if !slices.Contains(p.groups, path) {
+			_ = os.Remove(filepath.Join(path, "conmon"))
+			_ = os.Remove(path) // another engine may use it by now
+		}
+	}
+	return nil
+}
+
+// parents are the groups below which engines make those of containers.
+func parents() (paths []string) {
+	for _, pattern := range []string{"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s"} { // version 2, version 1
+		for _, name := range []string{"docker", "libpod_parent"} {
+			found, _ := filepath.Glob(fmt.Sprintf(pattern, name)) // the pattern is right
+			paths = append(paths, found...)
+		}
+	}
+	return paths
+}
+
+// Left is what there still is of an engine: processes, cgroups of its containers, mounts that the host sees.
+func (p *PrivateEngine) Left() (found []string) {
+	ids := p.known()
+	for _, pid := range p.processes(ids) {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+		found = append(found, fmt.Sprintf("process %d: %s", pid, bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
+	}
+	for _, path := range cgroups(ids) {
+		found = append(found, "cgroup "+path)
+	}
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || p.named(mounts) {
+		found = append(found, fmt.Sprintf("mounts below %s (%v)", p.dir, err))
+	}
+	return found
+}
+
+// known are the ids of all containers that the engine keeps in its folder, running or not.
+func (p *PrivateEngine) known() (ids []string) {
+	for _, pattern := range []string{"containers/*", "*-containers/*"} { // Docker's, podman's
+		paths, _ := filepath.Glob(filepath.Join(p.dir, "root", pattern)) // the pattern is right
+		for _, path := range paths {
+			if id := filepath.Base(path); len(id) == 64 {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// processes are those that came from the engine: their command line or their mounts name its folder, which is a mount in its
+// namespace and in every one that was made from it, or their cgroup is that of one of its containers.
+func (p *PrivateEngine) processes(ids []string) (pids []int) {
+	paths, _ := filepath.Glob("/proc/[0-9]*") // the pattern is right
+	for _, path := range paths {
+		pid, err := strconv.Atoi(filepath.Base(path))
+		if err != nil || pid <= 1 || pid == os.Getpid() {
+			continue
+		}
+		if p.owns(path, ids) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func (p *PrivateEngine) owns(proc string, ids []string) bool {
+	read := func(name string) []byte {
+		text, _ := os.ReadFile(filepath.Join(proc, name)) // it may have ended
+		return text
+	}
+	if p.named(read("mountinfo")) || p.named(read("cmdline")) {
+		return true
+	}
+	groups := string(read("cgroup"))
+	return slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(groups, id) })
+}
+
+// named says whether a text has the engine's folder or something in it.
+func (p *PrivateEngine) named(text []byte) bool {
+	return bytes.Contains(text, []byte(p.dir+"/")) || bytes.Contains(text, []byte(p.dir+" "))
+}
+
+// cgroups are the groups of the containers with these ids in every hierarchy, the innermost first.
+func cgroups(ids []string) (paths []string) {
+	if len(ids) == 0 {
+		return nil
+	}
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(path, id) }) {
+			paths = append(paths, path)
+		}
+		return nil // groups come and go meanwhile
+	})
+	slices.Reverse(paths)
+	return paths
+}
