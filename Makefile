@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up down logs ps test test-unit test-bash e2e soak bench lint fmt vuln images base-images \
+.PHONY: help up down logs ps test test-unit test-bash e2e soak test-engines bench lint fmt vuln images base-images \
 	insmod rmmod dkms module module-test doctor ensure clean
 
 help: ## list the targets
@@ -34,6 +34,8 @@ e2e: ## the suite on the real engine
 	@scripts/test.sh images e2e
 soak: ## the long tests (GESTOR_SOAK=1): hours of ticks, kill loops, fuzzing
 	@scripts/soak.sh
+test-engines: ## what Gestor asks of an engine, tried on several: docs/engines.md (root; builds one)
+	@scripts/test-engines.sh
 bench: ## benchmarks of every module, five runs each, summed up
 	@scripts/bench.sh
 lint: ## linters, format, import rules, known vulnerabilities

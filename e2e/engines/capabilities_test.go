@@ -1,0 +1,181 @@
+package engines
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
+
+	"gestor.local/contract"
+	"gestor.local/e2e/scenario"
+)
+
+// agreesOnAVersion has the manager's client agree on a version, and one that is fixed to the oldest of today's be served or told
+// that it is too old.
+func agreesOnAVersion(t *testing.T, c *candidate) {
+	says, err := c.client.Client.ServerVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed := c.client.Client.ClientVersion()
+	if versions.LessThan(agreed, says.MinAPIVersion) || versions.GreaterThan(agreed, says.APIVersion) {
+		t.Errorf("agreed on %s, the engine speaks %s to %s", agreed, says.MinAPIVersion, says.APIVersion)
+	}
+	if c.name == strict && says.MinAPIVersion != strictVersion {
+		t.Errorf("the oldest version is %s, want %s", says.MinAPIVersion, strictVersion)
+	}
+
+	const oldest = "1.41"
+	old, err := client.NewClientWithOpts(client.WithHost(c.engine.Host), client.WithVersion(oldest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	_, err = old.ContainerList(t.Context(), container.ListOptions{})
+	if refused := versions.LessThan(oldest, says.MinAPIVersion); refused != (err != nil) || refused && !strings.Contains(err.Error(), "too old") {
+		t.Errorf("a client of version %s: %v, and the oldest that is served is %s", oldest, err, says.MinAPIVersion)
+	}
+}
+
+// governs is the whole way: the log service as a container, the manager beside it, two classes over their numbers.
+func governs(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	logs, url := c.withLogs(t, h)
+	service, err := h.Engine.Inspect(t.Context(), h.Full("logs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := h.Spawn("stranger", map[string]string{scenario.LabelTest: h.Name}, 60)
+	h.Crowd(5)
+	for i := range 3 {
+		busy(h, "high-"+strconv.Itoa(i), 16*(i+1))
+	}
+
+	p := h.Govern("", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
+	kept := []string{"logs", "low-0", "low-1", "low-2", "high-1", "high-2"}
+	h.Becomes(2*scenario.Soon, kept...)
+	p.Ticks(3)
+	h.Becomes(time.Second, kept...)
+	if now, err := h.Engine.Inspect(t.Context(), service.ID); err != nil || now.PID != service.PID || now.State != "running" {
+		t.Errorf("the log service was process %d and is %+v, %v", service.PID, now, err)
+	}
+	if seen, err := h.Engine.Inspect(t.Context(), stranger); err != nil || seen.State != "running" {
+		t.Errorf("the unlabelled stranger: %+v, %v", seen, err)
+	}
+
+	scenario.Eventually(t, scenario.Soon, "the log service has each removal with its reason", func() error {
+		records, err := logs.Records(contract.KindDecision, contract.KindAction)
+		if err != nil {
+			return err
+		}
+		return removalsAreTold(records, h.Full("low-3"), h.Full("low-4"), h.Full("high-0"))
+	})
+	p.Stop()
+}
+
+// removalsAreTold says whether exactly the named were removed, each with a decision that gives the reason.
+func removalsAreTold(records []contract.Record, names ...string) error {
+	why, done := map[string]string{}, map[string]bool{}
+	for _, r := range records {
+		switch b := r.Body.(type) {
+		case contract.DecisionBody:
+			if b.Verdict == contract.VerdictRemove {
+				why[b.Name] = b.Reason
+			}
+		case contract.ActionBody:
+			if b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeDone {
+				done[b.Name] = true
+			}
+		}
+	}
+	for _, name := range names {
+		if why[name] != contract.ReasonOverQuota || !done[name] {
+			return fmt.Errorf("%s: reason %q, done %t", name, why[name], done[name])
+		}
+	}
+	if len(done) != len(names) {
+		return fmt.Errorf("removed are %v, want %v", done, names)
+	}
+	return nil
+}
+
+// measures compares what is recorded of a container with what the engine and the kernel say of its process.
+func measures(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	logs, url := c.withLogs(t, h)
+	const mib = 24
+	id := busy(h, "high-0", mib)
+	seen, err := h.Engine.Inspect(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	p := h.Govern("mode: observe\n", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
+	scenario.Eventually(t, scenario.Soon, "its records have its figures", func() error {
+		records, err := logs.Records(contract.KindContainer)
+		if err != nil {
+			return err
+		}
+		err = errors.New("no record of it yet")
+		for _, r := range records {
+			if b, ok := r.Body.(contract.ContainerBody); ok && b.Container == id {
+				if err = figuresAre(b, seen.PID, mib<<10); err == nil {
+					return nil
+				}
+			}
+		}
+		return err
+	})
+	p.Stop()
+}
+
+// figuresAre says whether a record is that of a busy process that holds so much memory, and of nothing else.
+func figuresAre(b contract.ContainerBody, pid int, atLeastKB uint64) error {
+	const muchKB = 64 << 10 // besides what it was told to hold: a shim or monitor counted in would be less, a wrong group more
+	switch {
+	case !b.Measured || !b.Owned || b.State != "running":
+		return fmt.Errorf("measured %t (%s), owned %t, state %q", b.Measured, b.Why, b.Owned, b.State)
+	case b.PID != pid || b.Processes != 1 || b.Command != "payload":
+		return fmt.Errorf("process %d %q of %d, the engine says %d", b.PID, b.Command, b.Processes, pid)
+	case b.CPUMillicores == 0 || b.CPUMillicores > 400: // its limit is 100
+		return fmt.Errorf("%d thousandths of a core", b.CPUMillicores)
+	case b.MemoryKB == nil || *b.MemoryKB < atLeastKB || b.MemoryMaxKB == nil || *b.MemoryMaxKB != 128<<10:
+		return fmt.Errorf("memory of its cgroup %v, limit %v", b.MemoryKB, b.MemoryMaxKB)
+	case b.RSSKB < atLeastKB || b.RSSKB > atLeastKB+muchKB || b.RAMKB < atLeastKB || b.VSZKB < b.RSSKB:
+		return fmt.Errorf("RAM %d, RSS %d, VSZ %d kB", b.RAMKB, b.RSSKB, b.VSZKB)
+	}
+	return nil
+}
+
+// refusesWithoutForce has the engine refuse to remove what runs: the answer is neither taken for success nor for gone.
+func refusesWithoutForce(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	id := h.Spawn("runs", h.Owned(contract.ClassLow), 1)
+	err := h.Engine.Client.ContainerRemove(t.Context(), id, container.RemoveOptions{})
+	if err == nil || errdefs.IsNotFound(err) {
+		t.Errorf("removal of a running container: %v", err)
+	}
+	t.Logf("the engine's words: %v", err)
+	if seen, err := h.Engine.Inspect(t.Context(), id); err != nil || seen.State != "running" {
+		t.Errorf("it is %+v, %v", seen, err)
+	}
+}
+
+// lacksUpdate has the engine refuse a limit, and the manager go on to the next step of its ladder.
+func lacksUpdate(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	ids := h.Crowd(4)
+	if _, err := h.Engine.Client.ContainerUpdate(t.Context(), ids[0], container.UpdateConfig{Resources: container.Resources{NanoCPUs: 50_000_000}}); err == nil {
+		t.Fatal("the engine has an update now: strike it from what it is known to lack")
+	}
+	p := h.Govern("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 1\n")
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p.Stop()
+}
