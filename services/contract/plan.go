@@ -22,11 +22,14 @@ type Plan struct {
 type ClassCount struct {
 	Class      Class `json:"class"`
 	Owned      int   `json:"owned"`      // all owned ones that live, young, unmeasured and paused included
-	Eligible   int   `json:"eligible"`   // those that may hold a place
+	Eligible   int   `json:"eligible"`   // those that compete for the places
 	Quota      int   `json:"quota"`      // places
 	Deficit    int   `json:"deficit"`    // places nobody holds
 	Removals   int   `json:"removals"`   // verdicts to remove
 	OverCapped int   `json:"overcapped"` // over quota, kept by a cap
+	// ManagedElsewhere are the living ones of an orchestrator. They take the places that the eligible leave, and are over the
+	// quota beyond that: only their orchestrator can end them.
+	ManagedElsewhere int `json:"managed_elsewhere,omitempty"`
 }
 
 // Verdict words.
@@ -41,6 +44,8 @@ const (
 	ReasonNotOwned    = "not_owned"    // keep: no gestor.managed label
 	ReasonSuite       = "suite"        // keep: part of Gestor itself
 	ReasonProtected   = "protected"    // keep: named by the policy
+	// keep: an orchestrator keeps it, and would start another
+	ReasonElsewhere   = "managed_elsewhere"
 	ReasonUnknown     = "unknown_class"
 	ReasonYoung       = "young"      // keep: not seen for a full tick yet
 	ReasonUnmeasured  = "unmeasured" // keep: no figure this time

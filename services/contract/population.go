@@ -115,10 +115,18 @@ const (
 	LabelConfigHash = "com.docker.compose.config-hash"
 )
 
-// OfSuite says whether containers with these labels are services of the given suite, which is the compose project that made
-// them; an empty suite takes any. A role alone is no pass: whoever starts a container may write it.
+// LabelStack is what `docker stack deploy` sets to the stack's name.
+const LabelStack = "com.docker.stack.namespace"
+
+// OfSuite says whether containers with these labels are services of the given suite, which is the compose project or the
+// stack that made them; an empty suite takes any. A role alone is no pass: whoever starts a container may write it. Nor is a
+// project without the hash, which the tasks of an image that compose built carry in every stack.
 func OfSuite(labels map[string]string, suite string) bool {
-	return labels[LabelRole] != "" && labels[LabelConfigHash] != "" && (suite == "" || labels[LabelProject] == suite)
+	if labels[LabelRole] == "" {
+		return false
+	}
+	project, stack := labels[LabelProject], labels[LabelStack]
+	return labels[LabelConfigHash] != "" && (suite == "" || project == suite) || stack != "" && (suite == "" || stack == suite)
 }
 
 // Owned says whether containers with these labels may be judged by the given suite. An empty suite owns every managed

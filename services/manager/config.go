@@ -15,6 +15,8 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/hostproc"
 	"gestor.local/manager/internal/policyfile"
 )
 
@@ -28,6 +30,7 @@ type config struct {
 	Engine     string        `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
 	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
 	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
+	Elsewhere  bool          `env:"LOGS_ELSEWHERE" help:"true: the log service of LOGS_URL runs on another host, and the manager need not find its container on this engine"`
 	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
 	TokenFile  string        `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
 	State      string        `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
@@ -73,8 +76,29 @@ func loadConfig() (config, error) {
 			problems.Add(variable(one))
 		}
 	}
+	if c.Elsewhere && os.Getenv("GESTOR_LOGS_URL") == "" {
+		problems.Add("GESTOR_LOGS_ELSEWHERE", "it is true, and GESTOR_LOGS_URL does not say where: set that to the address of the log service")
+	}
 	c.check(&problems)
 	return c, problems.Err()
+}
+
+// self is how the manager tells itself and its suite.
+func (c config) self() govern.Self {
+	s := govern.Self{ID: hostproc.OwnContainer(), Suite: c.Suite}
+	if c.Elsewhere {
+		s.LogsElsewhere = c.logs()
+	}
+	return s
+}
+
+// logs is the address of the log service as it may be shown: without a password.
+func (c config) logs() string {
+	u, err := url.Parse(c.LogsURL)
+	if err != nil {
+		return ""
+	}
+	return u.Redacted()
 }
 
 // variable is the name of the environment variable that an error is about, and what is wrong with it.

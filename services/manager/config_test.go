@@ -44,6 +44,41 @@ func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestALogServiceElsewhereHasAnAddress(t *testing.T) {
+	for name, tt := range map[string]struct {
+		elsewhere, url string
+		wrong, logs    string
+	}{
+		"here":                      {"", "", "", ""},
+		"here, said":                {"false", "http://logs:8080", "", ""},
+		"elsewhere":                 {"true", "https://logs.example:8443", "", "https://logs.example:8443"},
+		"through a tunnel":          {"true", "http://127.0.0.1:9080", "", "http://127.0.0.1:9080"},
+		"with a password":           {"true", "https://me:secret@logs.example", "", "https://me:xxxxx@logs.example"},
+		"elsewhere, but not where":  {"true", "", "GESTOR_LOGS_URL does not say where", ""},
+		"elsewhere, at no address":  {"true", "logs", "is not an address", ""},
+		"neither true nor false":    {"yes please", "", "GESTOR_LOGS_ELSEWHERE", ""},
+		"nothing, as compose would": {"", "http://logs:8080", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clearEnv(t)
+			t.Setenv("GESTOR_LOGS_ELSEWHERE", tt.elsewhere)
+			t.Setenv("GESTOR_LOGS_URL", tt.url)
+			c, err := loadConfig()
+			if (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
+				t.Fatalf("%v", err)
+			}
+			if err != nil {
+				return
+			}
+			start := startRecord(c, contract.DefaultPolicy()).Body.(contract.SystemBody)
+			said, _ := start.Details["logs_elsewhere"].(string)
+			if got := c.self().LogsElsewhere; got != tt.logs || said != tt.logs || strings.Contains(start.Message, "elsewhere") != (tt.logs != "") {
+				t.Errorf("%q, the record says %q: %s", got, said, start.Message)
+			}
+		})
+	}
+}
+
 func TestSizesTakeUnits(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("GESTOR_SPOOL_BYTES", "1MiB")
@@ -94,7 +129,7 @@ func TestSubcommands(t *testing.T) {
 		{[]string{"version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--help"}, exitDone, "usage: gestor-manager [COMMAND]", ""},
-		{[]string{"settings"}, exitDone, "  GESTOR_SOURCE       auto, module or procfs (auto)\n", ""},
+		{[]string{"settings"}, exitDone, "  GESTOR_SOURCE          auto, module or procfs (auto)\n", ""},
 		{[]string{"settings", "--help"}, exitDone, "usage: gestor-manager settings\n", ""},
 		{[]string{"settings", "x"}, exitConfig, "", "one argument too many"},
 		{[]string{"version", "--help"}, exitDone, "usage: gestor-manager version\n", ""},

@@ -15,7 +15,6 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
-	"gestor.local/manager/internal/hostproc"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/ship"
 )
@@ -83,7 +82,7 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 	defer cancel()
 	seen := &onlooker{stop: cancel}
 	o := govern.Options{
-		Policy: policy, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: p.cfg.Suite}, Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
+		Policy: policy, Self: p.cfg.self(), Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
 		Boottime: boottime, RecordAll: p.cfg.Record == "all", Drain: p.cfg.Drain, Sinks: []govern.Sink{seen}, Log: p.log,
 	}
 	memory := &memory{}

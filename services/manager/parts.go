@@ -156,7 +156,11 @@ func (p *parts) awaitLogs(ctx context.Context) {
 			return
 		}
 		if time.Now().After(until) {
-			p.log.Warn().Err(err).Msg("the log service is not ready; governing goes on and records wait on disk; start it with docker compose up -d logs")
+			next := "start it with docker compose up -d logs"
+			if p.cfg.Elsewhere {
+				next = "see that GESTOR_LOGS_URL (" + p.cfg.logs() + ") answers from here"
+			}
+			p.log.Warn().Err(err).Msg("the log service is not ready; governing goes on and records wait on disk; " + next)
 			return
 		}
 		pause(ctx, time.Second)
@@ -165,7 +169,7 @@ func (p *parts) awaitLogs(ctx context.Context) {
 
 // first are the first records of the run.
 func (p *parts) first(policy contract.Policy) []contract.Record {
-	records := []contract.Record{startRecord(policy)}
+	records := []contract.Record{startRecord(p.cfg, policy)}
 	if told, _ := p.spool.Journalled(); told == 0 {
 		records[0].JournalSeq = p.journal.Seq() // what the journal holds by now is not this spool's to tell
 	}

@@ -20,7 +20,6 @@ import (
 	"gestor.local/manager/internal/console"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern"
-	"gestor.local/manager/internal/hostproc"
 	"gestor.local/manager/internal/ops"
 )
 
@@ -52,6 +51,9 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 		return err
 	}
 	defer parts.close()
+	if cfg.Elsewhere {
+		log.Info().Str("logs", cfg.logs()).Msg("the log service runs elsewhere (GESTOR_LOGS_ELSEWHERE): it is not looked for on this engine")
+	}
 	parts.awaitLogs(ctx)
 
 	registry := prometheus.NewRegistry()
@@ -59,7 +61,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy, Policies: file, Self: govern.Self{ID: hostproc.OwnContainer(), Suite: cfg.Suite}, Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
+		Policy: policy, Policies: file, Self: cfg.self(), Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
 		Spool: parts.spool, Recovered: parts.recovered, First: parts.first(policy), Backlog: parts.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		SweepAtEnd: true,
 		Sinks:      sinks, Log: log,
@@ -161,9 +163,14 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // startRecord is the first record of a run.
-func startRecord(p contract.Policy) contract.Record {
-	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
+func startRecord(cfg config, p contract.Policy) contract.Record {
+	body := contract.SystemBody{
 		Event: "start", Level: "info", Message: "the manager starts",
 		Details: map[string]any{"version": contract.Version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
-	})
+	}
+	if cfg.Elsewhere {
+		body.Message += "; its log service runs elsewhere, at " + cfg.logs()
+		body.Details["logs_elsewhere"] = cfg.logs()
+	}
+	return contract.NewRecord(time.Now(), 0, "", body)
 }

@@ -163,6 +163,8 @@ func ReasonText(reason string) string {
 		return "part of Gestor"
 	case contract.ReasonProtected:
 		return "protected by the policy"
+	case contract.ReasonElsewhere:
+		return "an orchestrator's, which would start another"
 	case contract.ReasonUnknown:
 		return "class unknown"
 	case contract.ReasonPaused:

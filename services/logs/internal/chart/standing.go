@@ -10,10 +10,16 @@ func Waits(b contract.ContainerBody) bool {
 // Judged says whether the container counts against the places of its class: it was compared with the others, or is one of
 // those that cannot be got rid of.
 func Judged(b contract.ContainerBody) bool {
+	return b.Reason == contract.ReasonWithinQuota || b.Reason == contract.ReasonCapped || b.Verdict == contract.VerdictRemove || Fixed(b)
+}
+
+// Fixed says whether the container counts against the places of its class and no plan removes it: others leave for the places
+// that they compete for, never for its own.
+func Fixed(b contract.ContainerBody) bool {
 	switch b.Reason {
-	case contract.ReasonWithinQuota, contract.ReasonCapped, contract.ReasonStuck, contract.ReasonFutile:
+	case contract.ReasonStuck, contract.ReasonFutile, contract.ReasonElsewhere:
 		return true
 	default:
-		return b.Verdict == contract.VerdictRemove
+		return false
 	}
 }

@@ -51,6 +51,8 @@ type classNow struct {
 	Alive   int // all that live: what `docker ps` shows
 	Judged  int // that count against the places after what is under way
 	Kept    int // of these, those that hold a place
+	Fixed   int // of these, those that no round removes
+	Tasks   int // of these, those of an orchestrator
 	New     int // wait for their judgement
 	Unseen  int // of these, started since the newest tick: judged a round later
 	Leaving int
@@ -71,8 +73,9 @@ func (c classNow) over(n int) int {
 	return max(0, n-c.Quota)
 }
 
-// next is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged there.
-func (c classNow) next() int { return c.over(c.Judged + c.New - c.Unseen) }
+// next is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged there, with those
+// that can leave.
+func (c classNow) next() int { return c.over(c.Judged - c.Fixed + c.New - c.Unseen) }
 
 // live makes the rows of this moment: those of the newest tick that saw the containers, less who was removed since or
 // has come to its planned end, with who was started since. As of is the time of the newest of these.
@@ -191,6 +194,12 @@ func (c *classNow) add(r rowNow) {
 	c.Alive++
 	if r.judged() {
 		c.Judged++
+		if chart.Fixed(r.ContainerBody) {
+			c.Fixed++
+		}
+		if r.Reason == contract.ReasonElsewhere {
+			c.Tasks++
+		}
 	}
 	switch r.standing {
 	case standsKept:

@@ -74,6 +74,36 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 			"over", "Over: 3 low, 3 high", "1 high above the places. The engine did not remove high-c0: device busy.",
 		},
 		{"stuck", func(s *scene) { s.see(full(row("c", high, contract.ReasonStuck, 0))...) }, "over", "Over: 3 low, 3 high", "The engine did not remove high-c."},
+		{
+			"an orchestrator keeps too many", func(s *scene) { s.see(full(rows("c", 2, low, contract.ReasonElsewhere)...)...) },
+			"over", "Over: 5 low, 2 high", "2 low above the places. 2 are an orchestrator's and stay: only it can end them, as the warning managed_elsewhere says.",
+		},
+		{
+			"an orchestrator's in places that are left", func(s *scene) {
+				s.see(slices.Concat(rows("a", 1, low, stays), rows("b", 2, high, stays), rows("c", 2, low, contract.ReasonElsewhere))...)
+			},
+			"settled", "Settled: 3 low, 2 high", "Nobody leaves in the next round. 5 are kept in 5 places.",
+		},
+		{
+			"an orchestrator's task has ended", func(s *scene) {
+				ended := row("c", low, contract.ReasonElsewhere, 0)
+				ended.State = contract.StateExited
+				s.see(full(ended)...)
+			},
+			"settled", "Settled: 3 low, 2 high", "Nobody leaves",
+		},
+		{
+			"a newcomer beside an orchestrator's", func(s *scene) {
+				s.see(slices.Concat(rows("a", 2, low, stays), rows("b", 2, high, stays), rows("c", 1, low, contract.ReasonElsewhere), rows("d", 1, low, young))...)
+			},
+			"settling", "Settling: 4 low, 2 high", "Nobody leaves in the next round. 5 are kept in 5 places. 1 newcomer is judged in the next round.",
+		},
+		{
+			"a newcomer beside one that comes back each time", func(s *scene) {
+				s.see(slices.Concat(rows("a", 2, low, stays), rows("b", 2, high, stays), rows("c", 1, low, contract.ReasonFutile), rows("d", 1, low, young))...)
+			},
+			"settling", "Settling: 4 low, 2 high", "Nobody leaves in the next round.",
+		},
 		{"spared by a cap", func(s *scene) { s.see(full(row("c", low, contract.ReasonCapped, 4))...) }, "over", "Over: 4 low, 2 high", "1 are spared by a cap"},
 		{
 			"the next try is under way", func(s *scene) {
@@ -314,6 +344,7 @@ func TestWhatAwaitsAContainer(t *testing.T) {
 			s.blind("no_source")
 		}, "not judged"},
 		"last in line": {func(s *scene) { s.see(row("c", low, stays, 3), row("d", low, young, 0)) }, "kept, last in line: next to go if a better one matures"},
+		"elsewhere":    {func(s *scene) { s.see(row("c", low, contract.ReasonElsewhere, 0)) }, "kept: an orchestrator's, which would start another"},
 		"flood":        {func(s *scene) { s.see(row("c", low, contract.ReasonFutile, 0)) }, "kept: comes back each time"},
 	} {
 		s := newScene()

@@ -195,16 +195,20 @@ func held(classes []classNow) string {
 // aboveThePlaces says who stands above the places though the tick has acted, and what keeps them there.
 func aboveThePlaces(p present) string {
 	var who []string
-	capped, shown := 0, 0
+	capped, shown, tasks := 0, 0, 0
 	for _, c := range p.Classes {
 		if n := c.Above(); n > 0 {
 			who = append(who, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
+			tasks += min(n, c.Tasks)
 		}
 		capped, shown = capped+c.Capped, shown+c.Shown
 	}
 	text := strings.Join(who, " and ") + " above the places."
 	if failed := failures(p.Rows); failed != "" {
 		text += " The engine did not remove " + failed + "."
+	}
+	if tasks > 0 {
+		text += fmt.Sprintf(" %d %s an orchestrator's and stay: only it can end them, as the warning managed_elsewhere says.", tasks, be(tasks))
 	}
 	if capped > 0 {
 		text += fmt.Sprintf(" %d are spared by a cap and leave in the coming rounds.", capped)

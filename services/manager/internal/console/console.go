@@ -43,6 +43,9 @@ func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
 	if r.Source != "" {
 		fmt.Fprintf(b, " · read through %s in %s", r.Source, ms(r.Timings.ReadUS+r.Timings.ParseUS))
 	}
+	if r.LogsElsewhere != "" {
+		fmt.Fprintf(b, " · log service elsewhere, at %s", clean(r.LogsElsewhere))
+	}
 	if p := r.Population; p != nil {
 		m := p.Memory
 		fmt.Fprintf(b, "\n  memory  total %s  used %s  free %s  available %s · %d containers on %d CPUs",
@@ -55,6 +58,9 @@ func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
 func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class) {
 	count := countOf(r.Plan, class)
 	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
+	if count.ManagedElsewhere > 0 {
+		fmt.Fprintf(b, ", %d managed elsewhere", count.ManagedElsewhere)
+	}
 	if count.Deficit > 0 {
 		fmt.Fprintf(b, ", %d empty", count.Deficit)
 	}
@@ -74,9 +80,10 @@ func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
 	if r.Held != "" {
 		word = "WOULD REMOVE"
 	}
+	texts := policy.NewTexts(*r.Plan, r.Inventory)
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
-			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(policy.Text(v, *r.Plan, r.Inventory)))
+			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(texts.Of(v)))
 		}
 	}
 }

@@ -56,6 +56,9 @@ func TestTable(t *testing.T) {
 	gated.Gates, gated.Held, gated.Conditions = []string{govern.GateInventory}, govern.GateInventory, nil
 	c.Ticked(gated)
 	c.Ticked(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
+	remote := report()
+	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil
+	c.Ticked(remote)
 	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}
 	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
 	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})

@@ -53,8 +53,9 @@ func New(at time.Time, t journal.Tick, plan contract.Plan, deeds []Deed) Page {
 		IntervalUS: t.Population.IntervalUS, Gates: append([]string{}, t.Gates...), Surprise: plan.Surprise,
 		Counts: plan.Counts, Containers: make([]Row, len(plan.Verdicts)),
 	}
+	texts := policy.NewTexts(plan, &t.Inventory)
 	for i, v := range plan.Verdicts {
-		page.Containers[i] = Row{Verdict: v, State: states[v.ID], Text: policy.Text(v, plan, &t.Inventory), Actions: done[v.ID]}
+		page.Containers[i] = Row{Verdict: v, State: states[v.ID], Text: texts.Of(v), Actions: done[v.ID]}
 	}
 	return page
 }

@@ -50,8 +50,12 @@ func (p Page) head() string {
 	}
 	for _, c := range p.Counts {
 		if c.Owned > 0 || c.Quota > 0 {
-			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d removed, %d spared by a cap\n",
+			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d removed, %d spared by a cap",
 				c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, c.OverCapped)
+			if c.ManagedElsewhere > 0 {
+				fmt.Fprintf(&b, ", %d managed elsewhere", c.ManagedElsewhere)
+			}
+			b.WriteByte('\n')
 		}
 	}
 	b.WriteByte('\n')

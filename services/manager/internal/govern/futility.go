@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 // a machine, and once it has stopped for that long the container is judged again.
 const futileMemory = 10 * time.Minute
 
-// futility counts containers that come back: the same name, or the same compose service, under a new id.
+// futility counts containers that come back under a new id: the same name, or the same service, as key tells.
 type futility struct {
 	removed map[string]trace // by key
 	seen    map[string]bool  // the ids of the last inventory: a replica that was there all the time did not return
@@ -26,12 +27,22 @@ type trace struct {
 
 func newFutility() *futility { return &futility{removed: make(map[string]trace)} }
 
-// key is what stays when a container is made again.
+// key is what stays when a container is made again: whoever starts it knows it by the service, and often calls each by another
+// name. Without the hash the labels of a compose service may be the image's.
 func key(name string, labels map[string]string) string {
-	if service := labels[contract.LabelService]; service != "" && labels[contract.LabelConfigHash] != "" {
+	service := labels[contract.LabelService]
+	switch w, _ := contract.WorkloadOf(labels); {
+	case service != "" && labels[contract.LabelConfigHash] != "":
 		return "service " + labels[contract.LabelProject] + "/" + service
+	case labels[contract.LabelPodmanService] != "":
+		return "podman service " + labels[contract.LabelPodmanProject] + "/" + labels[contract.LabelPodmanService]
+	case service != "" && labels[contract.LabelPodmanConfigHash] != "": // podman-compose before 1.5
+		return "podman service " + labels[contract.LabelPodmanProject] + "/" + service
+	case w.Name != "" || w.Alloc != "":
+		return fmt.Sprintf("%s %s/%s/%s/%s", w.By, w.Namespace, w.Name, w.Group, w.Alloc)
+	default:
+		return "name " + name
 	}
-	return "name " + name
 }
 
 // gone notes that a container of this key was removed.

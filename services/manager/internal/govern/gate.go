@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/ship"
 )
@@ -37,6 +38,8 @@ const (
 	ConditionEnded  = "ended"
 	ConditionLoop   = "crash_loop"
 	ConditionWaits  = "records_wait"
+	// ConditionManaged has the name of the reason: what an orchestrator keeps is over the quota, and only it can mend that.
+	ConditionManaged = contract.ReasonElsewhere
 	// ConditionConflict lasts conflictShown after the last one: it heals by itself, but its cause does not.
 	ConditionConflict = "identity_conflict"
 	// ConditionNoThrottle lasts until a throttle works, or the policy has none.
@@ -55,7 +58,7 @@ func GateNames() []string {
 func ConditionNames() []string {
 	return []string{
 		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionLoop, ConditionWaits, ConditionConflict,
-		ConditionNoThrottle,
+		ConditionNoThrottle, ConditionManaged,
 	}
 }
 
@@ -87,6 +90,7 @@ func wordingOf(name string) wording {
 		ConditionLoop:       {"Containers of ours end and are started again, over and over", "docker logs NAME says why; docker rm -f NAME ends it: no life of it is long enough to be judged"},
 		ConditionWaits:      {"Records wait on disk: the log service does not take them", "see to what it answers; if it does not answer start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
 		ConditionConflict:   {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
+		ConditionManaged:    {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
 		ConditionNoThrottle: {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return words[name]

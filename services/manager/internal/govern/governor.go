@@ -76,8 +76,9 @@ type Governor struct {
 	fatal   error // ends Run
 }
 
-// verdictKey is what makes a decision record worth writing when it changes.
-type verdictKey struct{ verdict, reason string }
+// verdictKey is what makes a decision record worth writing when it changes. words are those of a verdict whose numbers change
+// without it.
+type verdictKey struct{ verdict, reason, words string }
 
 // noThrottle is an engine that cannot change the CPU limit of a container: what it said, "" while it can as far as is known, and
 // the tick of the last attempt.

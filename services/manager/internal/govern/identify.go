@@ -49,10 +49,10 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	inv.Host = g.Host
 	g.know(ctx, t, inv)
 	t.inv = &inv
-	ids, why := g.Self.resolve(inv)
+	ids, trouble := g.Self.resolve(inv)
 	g.suiteIDs = ids
-	if why != "" {
-		t.fail(GateSuite, why)
+	if trouble != nil {
+		t.findings = append(t.findings, *trouble)
 	}
 	var fresh []string
 	if t.futile, fresh = g.futility.look(t.at, inv, g.Policy.Act.FutileAfter); len(fresh) > 0 {
@@ -75,7 +75,7 @@ func (g *Governor) noteRefusal(err error) {
 	}
 }
 
-// know gives every entry the image that its container was created with, and every owned one that was seen the time of its
+// know gives every entry the image that its container was created with, and every governed one that was seen the time of its
 // start. The engine is asked only about what is new, was started again or is about to be, or is listed by the id of its image
 // since the tag moved on. Without a reading nobody is asked: nothing is decided then, and whoever was known stays known.
 func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
@@ -93,9 +93,9 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 			who.startedAt, who.startUS = "", startUS
 		}
 		known[e.ID] = who
-		owned := contract.Owned(e.Labels, g.Self.Suite)
-		fresh := owned && startUS > 0 && who.startedAt == ""
-		between := owned && t.pop != nil && e.State == contract.StateRestarting && restarting < mostRestarting
+		governed := contract.Governed(e.Labels, g.Self.Suite)
+		fresh := governed && startUS > 0 && who.startedAt == ""
+		between := governed && t.pop != nil && e.State == contract.StateRestarting && restarting < mostRestarting
 		if between {
 			restarting++ // a loop costs one inspection a tick, many cost no more than this
 		}
@@ -120,7 +120,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 		e := &inv.Entries[i]
 		who := known[e.ID]
 		e.Image = cmp.Or(who.image, e.Image)
-		if contract.Owned(e.Labels, g.Self.Suite) {
+		if contract.Governed(e.Labels, g.Self.Suite) {
 			e.StartedAt = who.startedAt
 		}
 	}

@@ -169,7 +169,7 @@ func (g *Governor) resumed(i journal.Intent, verb string) *flight {
 func (g *Governor) countPaused(t *tick) {
 	now := make(map[string]int)
 	for _, e := range t.inv.Entries {
-		if e.State == contract.StatePaused && contract.Owned(e.Labels, g.Self.Suite) {
+		if e.State == contract.StatePaused && contract.Governed(e.Labels, g.Self.Suite) {
 			now[e.ID] = g.paused[e.ID] + 1
 		}
 	}

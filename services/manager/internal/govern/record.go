@@ -6,7 +6,6 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
-	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/scrub"
 )
 
@@ -97,7 +96,10 @@ func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
 	}
 	t.verdicts = make(map[string]verdictKey, len(t.plan.Verdicts))
 	for _, v := range t.plan.Verdicts {
-		now := verdictKey{v.Verdict, v.Reason}
+		now := verdictKey{verdict: v.Verdict, reason: v.Reason}
+		if v.Reason == contract.ReasonElsewhere { // the numbers are all that a reader can act on
+			now.words = t.texts().Of(v)
+		}
 		t.verdicts[v.ID] = now
 		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
 			continue
@@ -120,7 +122,7 @@ func (g *Governor) decisionsTold(t *tick) {
 func (g *Governor) decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
 	return contract.DecisionBody{
 		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, Held: g.heldBack(t, v.ID), PolicyHash: t.plan.PolicyHash,
-		Verdict: v.Verdict, Reason: v.Reason, Text: policy.Text(v, *t.plan, t.inv), Rank: v.Rank, Cut: v.Cut,
+		Verdict: v.Verdict, Reason: v.Reason, Text: t.texts().Of(v), Rank: v.Rank, Cut: v.Cut,
 		DecidingKey: v.DecidingKey, Neighbour: v.Neighbour, Measures: v.Measures, AgeUS: v.AgeUS, DataAgeUS: t.timings.DataAgeUS,
 	}
 }

@@ -33,6 +33,8 @@ type Report struct {
 	Breaker  string
 	Spool    ship.Stats
 	Journal  int64 // bytes
+	// LogsElsewhere is the address of a log service on another host, see Self.
+	LogsElsewhere string
 }
 
 // Acted is the end of one action.

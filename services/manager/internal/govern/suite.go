@@ -2,6 +2,7 @@ package govern
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 
 	"gestor.local/contract"
@@ -15,33 +16,71 @@ type Self struct {
 	// Suite is the compose project of the suite's services, and the value of contract.LabelSuite that what it starts carries;
 	// "" for any.
 	Suite string
+	// LogsElsewhere is the address of a log service that runs on another host, "" when it runs on the engine of this one: then
+	// the manager need not find it. Everything else holds as before.
+	LogsElsewhere string
 }
 
-// roleLogs is the value of contract.LabelRole that the log service's container carries.
+// roleLogs is the value of contract.LabelRole that the log service's container carries, and its name in compose.yaml.
 const roleLogs = "logs"
 
-// resolve returns the full ids of every container that is part of the suite, sorted, and why the suite is not resolved
-// ("" when it is). Services of other suites carry no label of ownership.
-func (s Self) resolve(inv contract.Inventory) (ids []string, why string) {
-	found, logs := false, false
-	for _, e := range inv.Entries {
-		own := s.ID != "" && e.ID == s.ID
+// resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite or
+// contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.
+func (s Self) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
+	var self *contract.Entry
+	logs := false
+	for i := range inv.Entries {
+		e := &inv.Entries[i]
 		part := contract.OfSuite(e.Labels, s.Suite)
-		if part || own {
+		if s.ID != "" && e.ID == s.ID {
+			self = e
+		}
+		if part || self == e {
 			ids = append(ids, e.ID)
 		}
-		found = found || own
 		logs = logs || part && e.Labels[contract.LabelRole] == roleLogs
 	}
 	slices.Sort(ids)
+
 	switch {
 	case s.ID == "":
-		return ids, ""
-	case !found:
-		return ids, fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ID)
-	case !logs:
-		return ids, fmt.Sprintf("no container that compose made for the project %q carries %s=%s", s.Suite, contract.LabelRole, roleLogs)
+		return ids, nil
+	case self == nil:
+		return ids, &finding{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ID)}
+	case s.LogsElsewhere == "" && !logs:
+		return ids, &finding{
+			gate: GateSuite,
+			why:  fmt.Sprintf("no container that docker compose or a stack made for %q carries %s=%s", s.Suite, contract.LabelRole, roleLogs),
+			next: "start it (docker compose up -d logs); where it runs on another host, set GESTOR_LOGS_ELSEWHERE=true and GESTOR_LOGS_URL to its address",
+		}
+	case s.ofThisProject(self):
+		return ids, &finding{
+			gate: GateSuite,
+			why:  "GESTOR_LOGS_ELSEWHERE is true, and GESTOR_LOGS_URL is the log service of this compose project (" + s.LogsElsewhere + ")",
+			next: "set GESTOR_LOGS_URL to the address of the log service on the other host, or take GESTOR_LOGS_ELSEWHERE away",
+		}
 	default:
-		return ids, ""
+		return ids, nil
 	}
+}
+
+// advice is what to do about a condition of a log service that runs elsewhere, "" where the condition's own advice fits.
+func (s Self) advice(name string) string {
+	switch {
+	case s.LogsElsewhere == "":
+		return ""
+	case name == GateSpoolFull:
+		return "see that " + s.LogsElsewhere + " answers from here and takes records, or make room on the volume of GESTOR_STATE"
+	case name == ConditionWaits:
+		return "see that " + s.LogsElsewhere + " answers from here, that its service is well (/readyz), and that GESTOR_TOKEN_FILE holds a token that it takes"
+	default:
+		return ""
+	}
+}
+
+// ofThisProject says that the address of the log service elsewhere is the one that compose.yaml has for its own. In a stack
+// the same name is right: its network reaches over the hosts.
+func (s Self) ofThisProject(self *contract.Entry) bool {
+	u, err := url.Parse(s.LogsElsewhere)
+	return err == nil && u.Hostname() == roleLogs && self.Labels[contract.LabelConfigHash] != ""
 }

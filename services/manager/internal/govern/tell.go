@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,6 +27,7 @@ func (g *Governor) report(t *tick) {
 		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Held: g.held(t), Conditions: g.board.list(), Timings: t.timings,
 		Skipped: t.skipped, Orders: t.orders, InFlight: len(g.flights), Stuck: len(g.stuck),
 		Breaker: g.breaker.state(t.at), Spool: g.Spool.Stats(), Journal: g.Journal.Size(),
+		LogsElsewhere: g.Self.LogsElsewhere,
 	}
 	for _, s := range g.Sinks {
 		s.Ticked(r)
@@ -42,6 +44,7 @@ func (g *Governor) raise(t *tick) {
 		}
 	}
 	for _, f := range t.findings {
+		f.next = cmp.Or(f.next, g.Self.advice(f.gate))
 		hold(gateCondition(f), limits.DegradedAfter, limits.AlarmAfter)
 	}
 	for _, c := range g.troubles(t) {
@@ -60,9 +63,13 @@ func condition(name, why string, gate bool) Condition {
 
 // gateCondition words a gate that failed.
 func gateCondition(f finding) Condition {
-	c := condition(f.gate, f.why, true)
-	if f.next != "" {
-		c.Text = f.why + "; next: " + f.next
+	return advised(condition(f.gate, f.why, true), f.why, f.next)
+}
+
+// advised words the condition with another next step, if there is one.
+func advised(c Condition, why, next string) Condition {
+	if next != "" {
+		c.Text = why + "; next: " + next
 	}
 	return c
 }
@@ -76,7 +83,8 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 		out = append(out, condition(ConditionPolicy, g.policyProblem, false))
 	}
 	if s := g.Spool.Stats(); s.LastError != "" && s.OldestAge > time.Duration(g.Policy.Tick) {
-		out = append(out, condition(ConditionWaits, fmt.Sprintf("%d of them, the oldest for %s: %s", s.Records, s.OldestAge.Round(time.Second), s.LastError), false))
+		why := fmt.Sprintf("%d of them, the oldest for %s: %s", s.Records, s.OldestAge.Round(time.Second), s.LastError)
+		out = append(out, advised(condition(ConditionWaits, why, false), why, g.Self.advice(ConditionWaits)))
 	}
 	if s := g.Spool.Stats(); !s.LastConflict.IsZero() && t.at.Sub(s.LastConflict) < conflictShown {
 		out = append(out, condition(ConditionConflict, fmt.Sprintf("%d records were sent again under a new identity, the last at %s",
@@ -103,13 +111,17 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	if slices.Sort(paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, g.named(t, paused), false))
 	}
+	if over := t.overElsewhere(); len(over) > 0 {
+		out = append(out, condition(ConditionManaged, shortened(over), false))
+	}
 	if ended := g.ended(t); len(ended) > 0 {
 		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(ended), g.named(t, ended)), false))
 	}
 	return out
 }
 
-// ended lists the owned containers that stopped without the manager's doing.
+// ended lists the governed containers that stopped without the manager's doing. Orchestrators keep what ended for a while,
+// and remove it themselves.
 func (g *Governor) ended(t *tick) (ids []string) {
 	if t.inv == nil {
 		return nil
@@ -117,11 +129,21 @@ func (g *Governor) ended(t *tick) (ids []string) {
 	for _, e := range t.inv.Entries {
 		_, stuck := g.stuck[e.ID]
 		acted := stuck || g.flights[e.ID] != nil
-		if contract.Ended(e.State) && !acted && contract.Owned(e.Labels, g.Self.Suite) {
+		if contract.Ended(e.State) && !acted && contract.Governed(e.Labels, g.Self.Suite) {
 			ids = append(ids, e.ID)
 		}
 	}
 	return slices.Sorted(slices.Values(ids))
+}
+
+// overElsewhere are the words on each workload of an orchestrator that has more containers than places, the largest first.
+func (t *tick) overElsewhere() (words []string) {
+	for _, s := range slices.Backward(t.texts().Shares) {
+		if s.Over() {
+			words = append(words, s.String())
+		}
+	}
+	return words
 }
 
 // named names the first of the containers and says how many more there are.
@@ -161,12 +183,13 @@ func (g *Governor) tellDeficits(t *tick) {
 	for _, c := range t.plan.Counts {
 		was := g.deficits[c.Class]
 		g.deficits[c.Class] = c.Deficit
-		details := map[string]any{"class": string(c.Class), "have": c.Eligible, "want": c.Quota}
+		have := c.Eligible + c.ManagedElsewhere
+		details := map[string]any{"class": string(c.Class), "have": have, "want": c.Quota}
 		switch {
 		case was == 0 && c.Deficit > 0:
-			g.tickEvent(t, "deficit_begin", levelInfo, fmt.Sprintf("%d of %d %s containers: nothing is removed there", c.Eligible, c.Quota, c.Class), details)
+			g.tickEvent(t, "deficit_begin", levelInfo, fmt.Sprintf("%d of %d %s containers: nothing is removed there", have, c.Quota, c.Class), details)
 		case was > 0 && c.Deficit == 0:
-			g.tickEvent(t, "deficit_end", levelInfo, fmt.Sprintf("%d %s containers again", c.Eligible, c.Class), details)
+			g.tickEvent(t, "deficit_end", levelInfo, fmt.Sprintf("%d %s containers again", have, c.Class), details)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/policy"
 )
 
 // tick is everything one tick comes to know.
@@ -28,6 +29,7 @@ type tick struct {
 	orders     int
 	// waits are the removals of the plan that are not begun with while the engine is on trial.
 	waits    map[string]bool
+	words    *policy.Texts         // of the plan, see texts
 	told     bool                  // the decision records are written
 	verdicts map[string]verdictKey // what they tell
 	records  []contract.Record
@@ -38,6 +40,17 @@ func (t *tick) fail(gate, why string) { t.findings = append(t.findings, finding{
 // failStorage is fail for a journal or a spool that cannot be used.
 func (t *tick) failStorage(gate string, err error) {
 	t.findings = append(t.findings, storage(gate, err))
+}
+
+// texts words the verdicts of the plan; without a plan there are none.
+func (t *tick) texts() *policy.Texts {
+	switch {
+	case t.plan == nil:
+		return &policy.Texts{}
+	case t.words == nil:
+		t.words = policy.NewTexts(*t.plan, t.inv)
+	}
+	return t.words
 }
 
 // clear says that nothing speaks against acting.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -122,25 +123,90 @@ func TestSuiteIsProtectedAndFound(t *testing.T) {
 		role("1", "logs", "a"), role("2", "manager", "a"), role("3", "logs", "b"), role("4", "generator", "b"),
 		{ID: "5"},
 		{ID: "6", State: "running", Labels: map[string]string{contract.LabelRole: "logs", contract.LabelProject: "c"}}, // a stranger's word
+		{ID: "7", State: "running", Labels: map[string]string{contract.LabelRole: "manager", contract.LabelStack: "d", contract.LabelSwarmService: "d_manager"}},
+		role("8", "manager", "e"),
+		{ID: "9", Labels: map[string]string{contract.LabelRole: "generator", contract.LabelProject: "e", contract.LabelConfigHash: "1"}},
 	}}
+	const far, near = "https://logs.example:8443", "http://logs:8080"
 	tests := []struct {
-		name string
-		self Self
-		ids  string
-		why  string
+		name      string
+		self      Self
+		ids       string
+		why, next string
 	}{
-		{"outside of containers", Self{Suite: "a"}, "1 2", ""},
-		{"of any suite", Self{}, "1 2 3 4", ""},
-		{"in its container", Self{ID: "2", Suite: "a"}, "1 2", ""},
-		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 5", ""},
-		{"on another engine", Self{ID: "9", Suite: "a"}, "1 2", "is not among"},
-		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "2", "gestor.role=logs"},
+		{"outside of containers", Self{Suite: "a"}, "1 2", "", ""},
+		{"of any suite", Self{}, "1 2 3 4 7 8 9", "", ""},
+		{"in its container", Self{ID: "2", Suite: "a"}, "1 2", "", ""},
+		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 5", "", ""},
+		{"on another engine", Self{ID: "0", Suite: "a"}, "1 2", "is not among", "docker compose"},
+		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "2", "gestor.role=logs", "GESTOR_LOGS_ELSEWHERE=true"},
+		{"the log service elsewhere", Self{ID: "8", Suite: "e", LogsElsewhere: far}, "8 9", "", ""},
+		{"elsewhere, and on another engine", Self{ID: "0", Suite: "e", LogsElsewhere: far}, "8 9", "is not among", "docker compose"},
+		{"elsewhere, outside of containers", Self{Suite: "e", LogsElsewhere: near}, "8 9", "", ""},
+		{"elsewhere, at the project's own address", Self{ID: "8", Suite: "e", LogsElsewhere: near}, "8 9", near, "set GESTOR_LOGS_URL"},
+		{"elsewhere in a stack, whose name it is", Self{ID: "7", Suite: "d", LogsElsewhere: near}, "7", "", ""},
 	}
 	for _, tt := range tests {
-		ids, why := tt.self.resolve(inv)
-		if strings.Join(ids, " ") != tt.ids || !strings.Contains(why, tt.why) || (tt.why == "") != (why == "") {
-			t.Errorf("%s: %v, %q", tt.name, ids, why)
+		ids, trouble := tt.self.resolve(inv)
+		if strings.Join(ids, " ") != tt.ids || (tt.why == "") != (trouble == nil) {
+			t.Errorf("%s: %v, %+v", tt.name, ids, trouble)
 		}
+		if trouble != nil {
+			c := gateCondition(*trouble)
+			if c.Name != GateSuite || !strings.Contains(trouble.why, tt.why) || !strings.Contains(c.Text, "; next: ") || !strings.Contains(c.Text, tt.next) {
+				t.Errorf("%s: %+v", tt.name, c)
+			}
+		}
+	}
+}
+
+func TestWhatMadeAContainerIsKnownByItsLabels(t *testing.T) {
+	type labels = map[string]string
+	compose := labels{contract.LabelProject: "p", contract.LabelService: "web", contract.LabelConfigHash: "1"}
+	podman := func(more labels) labels {
+		out := labels{
+			contract.LabelPodmanProject: "p", contract.LabelProject: "p", contract.LabelService: "web", contract.LabelPodmanConfigHash: "1",
+			contract.LabelSystemdUnit: "podman-compose@p.service",
+		}
+		maps.Copy(out, more)
+		return out
+	}
+	pod := func(name string) labels {
+		return labels{contract.LabelPod: name, contract.LabelPodNamespace: "shop", contract.LabelPodContainer: "app"}
+	}
+	for name, tt := range map[string]struct {
+		one, other labels
+		same       bool
+	}{
+		"nothing but the name":            {nil, nil, false},
+		"a compose service":               {compose, compose, true},
+		"labels of an image":              {labels{contract.LabelService: "web"}, labels{contract.LabelService: "web"}, false},
+		"a swarm service":                 {labels{contract.LabelSwarmService: "web"}, labels{contract.LabelSwarmService: "web", contract.LabelSwarmTask: "2"}, true},
+		"of an image that compose built":  {labels{contract.LabelSwarmService: "web", contract.LabelService: "x"}, labels{contract.LabelSwarmService: "api", contract.LabelService: "x"}, false},
+		"two swarm services":              {labels{contract.LabelSwarmService: "web"}, labels{contract.LabelSwarmService: "api"}, false},
+		"tasks of services without names": {labels{contract.LabelSwarmTask: "1"}, labels{contract.LabelSwarmTask: "2"}, false},
+		"a service of podman-compose":     {podman(labels{contract.LabelPodmanService: "web"}), podman(labels{contract.LabelPodmanService: "web"}), true},
+		"of podman-compose before 1.5":    {podman(nil), podman(nil), true},
+		"two services of podman-compose":  {podman(labels{contract.LabelPodmanService: "web"}), podman(labels{contract.LabelPodmanService: "api"}), false},
+		"two projects of podman-compose":  {podman(labels{contract.LabelPodmanService: "web"}), podman(labels{contract.LabelPodmanService: "web", contract.LabelPodmanProject: "q"}), false},
+		"podman's and docker's compose":   {podman(labels{contract.LabelPodmanService: "web"}), compose, false},
+		"a unit of systemd":               {labels{contract.LabelSystemdUnit: "web.service"}, labels{contract.LabelSystemdUnit: "web.service"}, true},
+		"two instances of a unit":         {labels{contract.LabelSystemdUnit: "web@1.service"}, labels{contract.LabelSystemdUnit: "web@2.service"}, false},
+		"pods of one kind":                {pod("web-5d9"), pod("web-7f1"), true},
+		"an allocation":                   {labels{contract.LabelNomadAlloc: "a"}, labels{contract.LabelNomadAlloc: "a"}, true},
+		"two allocations":                 {labels{contract.LabelNomadAlloc: "a"}, labels{contract.LabelNomadAlloc: "b"}, false},
+		"two allocations of a job":        {labels{contract.LabelNomadAlloc: "a", contract.LabelNomadJob: "j"}, labels{contract.LabelNomadAlloc: "b", contract.LabelNomadJob: "j"}, true},
+		"two groups of a job": {
+			labels{contract.LabelNomadAlloc: "a", contract.LabelNomadJob: "j", contract.LabelNomadGroup: "g"},
+			labels{contract.LabelNomadAlloc: "b", contract.LabelNomadJob: "j", contract.LabelNomadGroup: "h"},
+			false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if one, other := key("one", tt.one), key("other", tt.other); (one == other) != tt.same {
+				t.Errorf("%q and %q, want the same: %t", one, other, tt.same)
+			}
+		})
 	}
 }
 

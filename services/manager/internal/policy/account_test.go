@@ -74,8 +74,9 @@ func TestCountsAddUp(t *testing.T) {
 				want[i].Eligible += count01(v.Rank > 0)
 				want[i].Removals += count01(v.Verdict == contract.VerdictRemove)
 				want[i].OverCapped += count01(v.Reason == contract.ReasonCapped)
+				want[i].ManagedElsewhere += count01(v.Reason == contract.ReasonElsewhere && lives[v.ID])
 			}
-			want[i].Deficit = max(0, want[i].Quota-want[i].Eligible)
+			want[i].Deficit = max(0, want[i].Quota-want[i].Eligible-want[i].ManagedElsewhere)
 		}
 		if !slices.Equal(want, plan.Counts) {
 			t.Fatalf("counts %+v, verdicts say %+v", plan.Counts, want)

@@ -27,14 +27,15 @@ func Decide(p contract.Policy, pop contract.Population, inv contract.Inventory, 
 }
 
 // surprise says whether the plan must run in shadow this once: it is the first one under another policy, or it wants
-// more than the policy expects. A size that was announced one tick ago is no surprise.
+// more than the policy expects. A size that was announced one tick ago is no surprise. Whom no plan can remove does not make
+// a plan look smaller.
 func surprise(p contract.Policy, ctx contract.Context, wanted int, counts []contract.ClassCount) bool {
 	if ctx.PolicyChanged {
 		return true
 	}
 	owned := 0
 	for _, c := range counts {
-		owned += c.Owned
+		owned += c.Owned - c.ManagedElsewhere
 	}
 	return !ctx.SurpriseSeen && wanted > p.Caps.PerTick && wanted*100 > p.Caps.MaxPlanPercent*owned
 }
@@ -51,6 +52,9 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 		if s.owned && s.lives() {
 			c.Owned++
 		}
+		if s.reason == contract.ReasonElsewhere && s.lives() {
+			c.ManagedElsewhere++
+		}
 		if s.rank > 0 {
 			c.Eligible++
 		}
@@ -62,7 +66,7 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 		}
 	}
 	for i := range counts {
-		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible)
+		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible-counts[i].ManagedElsewhere)
 	}
 	return counts
 }

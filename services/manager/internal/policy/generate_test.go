@@ -124,6 +124,8 @@ func drawEntry(t *rapid.T, name string) contract.Entry {
 	set(70, contract.LabelSuite, "mine", "mine", "mine", "other")
 	set(4, "keep", "", "no")
 	set(10, "team", "db", "web")
+	set(5, contract.LabelSwarmService, "web", "api", "")
+	set(3, contract.LabelSystemdUnit, "web.service")
 	return contract.Entry{
 		ID: id(name), Name: name, Labels: labels, StartedAt: time.Unix(int64(len(name)), 0).UTC().Format(time.RFC3339),
 		Image: rapid.SampledFrom([]string{"alto_1", "gestor/low-idle:latest", "r:5000/x", "gestor/high-cpu@sha256:00"}).Draw(t, "image"),

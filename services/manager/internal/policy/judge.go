@@ -39,6 +39,7 @@ func (m memory) place(p contract.Policy, s *subject) {
 	if s.entry != nil {
 		s.class = m.classOf(p, s.entry)
 		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
+		_, s.elsewhere = contract.WorkloadOf(s.entry.Labels)
 	}
 	switch {
 	case m.isSuite(s):
@@ -49,6 +50,8 @@ func (m memory) place(p contract.Policy, s *subject) {
 		s.reason = contract.ReasonNotOwned
 	case m.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.wears):
 		s.reason = contract.ReasonProtected
+	case s.elsewhere:
+		s.reason = contract.ReasonElsewhere
 	default:
 		s.reason = m.stateOf(p, s)
 	}

@@ -68,6 +68,8 @@ func untouchable(in input, v contract.Verdict) string {
 	}
 	e, m := entries[0], members[0]
 	_, kept := e.Labels["keep"]
+	_, task := e.Labels["com.docker.swarm.service.name"]
+	_, unit := e.Labels["PODMAN_SYSTEMD_UNIT"]
 	role := e.Labels["gestor.role"] != "" && e.Labels["com.docker.compose.config-hash"] != "" &&
 		(in.ctx.Suite == "" || e.Labels["com.docker.compose.project"] == in.ctx.Suite)
 	young := m.SeenTicks < 1+in.p.Warmup || m.AgeUS < uint64(in.p.Warmup)*10*second
@@ -79,6 +81,8 @@ func untouchable(in input, v contract.Verdict) string {
 		return "part of the suite"
 	case e.Name == "c3" || kept || e.Labels["team"] == "db":
 		return "protected"
+	case task, unit:
+		return "an orchestrator's"
 	case e.State != "running" || m.Frozen:
 		return "not running"
 	case slices.Contains(in.ctx.Leaving, e.ID), slices.Contains(in.ctx.Stuck, e.ID), slices.Contains(in.ctx.FutileNames, e.Name):

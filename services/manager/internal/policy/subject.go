@@ -15,11 +15,12 @@ type subject struct {
 	entry  *contract.Entry
 	member *contract.Member
 
-	owned  bool
-	young  bool
-	class  contract.Class
-	reason string
-	remove bool
+	owned     bool
+	elsewhere bool // an orchestrator keeps it
+	young     bool
+	class     contract.Class
+	reason    string
+	remove    bool
 
 	// Set for those that compete for a place: the measures in ranking order, place in the list, and the cut.
 	key       [measures]uint64

@@ -4,18 +4,38 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"gestor.local/contract"
 )
 
 // Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inventory
-// what the container's labels say; it may be nil.
+// what the container's labels say; it may be nil. For all verdicts of a plan Texts is faster.
 func Text(v contract.Verdict, p contract.Plan, inv *contract.Inventory) string {
+	return NewTexts(p, inv).Of(v)
+}
+
+// Texts words the verdicts of one plan. What an orchestrator's containers have in common is summed up once.
+type Texts struct {
+	plan contract.Plan
+	inv  *contract.Inventory
+	// Shares are those of the orchestrators' workloads, the smallest first.
+	Shares []Share
+}
+
+// NewTexts makes the words of a plan; inv may be nil.
+func NewTexts(p contract.Plan, inv *contract.Inventory) *Texts {
+	return &Texts{plan: p, inv: inv, Shares: shares(p, inv)}
+}
+
+// Of says the reason of a verdict of the plan, see Text.
+func (t *Texts) Of(v contract.Verdict) string {
+	p := t.plan
 	switch v.Reason {
 	case contract.ReasonUnknown:
-		return unknownText(v.ID, inv)
+		return unknownText(v.ID, t.inv)
+	case contract.ReasonElsewhere:
+		return t.elsewhere(v)
 	case contract.ReasonWithinQuota:
 		return place(v, p) + "; " + against(v, "ahead of")
 	case contract.ReasonOverQuota:
@@ -39,6 +59,7 @@ func fixedText(reason string) string {
 		contract.ReasonNotOwned:    "its labels (" + contract.LabelManaged + ", " + contract.LabelSuite + ") do not say that it is this suite's: it is never touched",
 		contract.ReasonSuite:       "part of Gestor itself",
 		contract.ReasonProtected:   "protected by the policy",
+		contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is never removed",
 		contract.ReasonUnmeasured:  "not measured this time: it stays and holds no place",
 		contract.ReasonPaused:      "it stays and holds no place",
 		contract.ReasonLeaving:     "an earlier removal of it is still in flight",
@@ -54,12 +75,25 @@ func fixedText(reason string) string {
 	return reason
 }
 
+// elsewhere is the word on the workload that the container belongs to.
+func (t *Texts) elsewhere(v contract.Verdict) string {
+	if t.inv != nil {
+		if e := entryOf(t.inv, v.ID); e != nil {
+			w, _ := contract.WorkloadOf(e.Labels)
+			i := slices.IndexFunc(t.Shares, func(s Share) bool { return s.Workload == w && s.Class == v.Class })
+			if i >= 0 {
+				return t.Shares[i].elsewhereText()
+			}
+		}
+	}
+	return fixedText(v.Reason)
+}
+
 // unknownText tells a label that says something else from one that is not there.
 func unknownText(id string, inv *contract.Inventory) string {
 	if inv != nil {
-		i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
-		if ok {
-			if label, set := inv.Entries[i].Labels[contract.LabelClass]; set {
+		if e := entryOf(inv, id); e != nil {
+			if label, set := e.Labels[contract.LabelClass]; set {
 				return fmt.Sprintf("its class is unknown: its label %s says %q, allowed are %s and %s, written so", contract.LabelClass, label,
 					contract.ClassLow, contract.ClassHigh)
 			}

@@ -1,23 +1,32 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"gestor.local/contract"
 )
 
-// Trim returns the inventory with only those labels that Decide reads under the policy: decisions are the same, and a
-// journal neither grows by nor gives away what strangers wrote on their containers.
+// Trim returns the inventory with only those labels that Decide and Text read under the policy: decisions are the same, and
+// a journal neither grows by nor gives away what strangers wrote on their containers.
 func Trim(p contract.Policy, inv contract.Inventory) contract.Inventory {
-	read := []string{contract.LabelManaged, contract.LabelClass, contract.LabelRole, contract.LabelSuite, contract.LabelProject, contract.LabelConfigHash}
+	ofAll := []string{
+		contract.LabelManaged, contract.LabelClass, contract.LabelRole, contract.LabelSuite, contract.LabelProject, contract.LabelConfigHash,
+		contract.LabelStack,
+	}
 	for _, label := range p.Protect.Labels {
 		key, _, _ := strings.Cut(label, "=")
-		read = append(read, key)
+		ofAll = append(ofAll, key)
 	}
+	ofManaged := slices.Concat(ofAll, contract.WorkloadLabels())
 	out := contract.Inventory{Host: inv.Host, Entries: make([]contract.Entry, len(inv.Entries))}
 	for i, e := range inv.Entries {
 		labels := e.Labels
 		e.Labels = nil
+		read := ofAll
+		if _, managed := labels[contract.LabelManaged]; managed {
+			read = ofManaged
+		}
 		for _, key := range read {
 			value, ok := labels[key]
 			if !ok {

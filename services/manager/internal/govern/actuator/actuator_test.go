@@ -270,6 +270,7 @@ func TestLastLookRefuses(t *testing.T) {
 		}), "owned"},
 		{"of another suite", func(_ *enginetest.Engine, o *actuator.Order) { o.Suite = "other" }, "owned"},
 		{"another class", change(func(c *enginetest.Container) { c.Labels[contract.LabelClass] = "high" }), "class label"},
+		{"an orchestrator's", change(func(c *enginetest.Container) { c.Labels[contract.LabelSwarmTask] = "t" }), "swarm keeps it"},
 		{"paused", change(func(c *enginetest.Container) { c.State = "paused" }), "paused"},
 		{"its keeper died", func(e *enginetest.Engine, _ *actuator.Order) { e.Drop(keeper) }, "only 0 of the 1"},
 		{"its keeper stopped", func(e *enginetest.Engine, _ *actuator.Order) {

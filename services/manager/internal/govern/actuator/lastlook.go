@@ -47,6 +47,7 @@ func lastLook(ctx context.Context, eyes Eyes, o Order) (engine.View, Result) {
 
 // changed says why the container is no longer the one the plan was about, "" when it is.
 func changed(view engine.View, o Order) string {
+	w, elsewhere := contract.WorkloadOf(view.Labels)
 	switch {
 	case view.ID != o.Victim.ID:
 		return fmt.Sprintf("the engine answered for another id (%.12s)", view.ID)
@@ -58,6 +59,8 @@ func changed(view engine.View, o Order) string {
 		return fmt.Sprintf("its labels do not say that it is owned (%s=%q, %s=%q, %s=%q)", contract.LabelManaged,
 			view.Labels[contract.LabelManaged], contract.LabelSuite, view.Labels[contract.LabelSuite],
 			contract.LabelRole, view.Labels[contract.LabelRole])
+	case elsewhere:
+		return fmt.Sprintf("its labels say that %s keeps it", w.By)
 	case view.Labels[contract.LabelClass] != o.ClassLabel:
 		return fmt.Sprintf("its class label changed from %q to %q", o.ClassLabel, view.Labels[contract.LabelClass])
 	case view.State == contract.StatePaused:

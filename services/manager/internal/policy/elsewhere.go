@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"gestor.local/contract"
+)
+
+// Share is the part of one workload in the places of its class. Those that compete come first: what an orchestrator starts
+// takes the places that they leave, and never costs one of them its own.
+type Share struct {
+	contract.Workload
+	Class contract.Class
+	// Replicas are those of its containers that live on this host, Places how many of them have one.
+	Replicas, Places int
+	// Placed says that the policy has places for the class.
+	Placed bool
+	// Pod is one of its pods, "" elsewhere than in Kubernetes.
+	Pod string
+}
+
+// shareKey: in Kubernetes and Nomad containers of one workload may be of different classes.
+type shareKey struct {
+	contract.Workload
+	class contract.Class
+}
+
+// shares sums up the containers of orchestrators among the plan's, the workload with fewest replicas first: where there are
+// not enough places for all, the one that has most gives first.
+func shares(p contract.Plan, inv *contract.Inventory) []Share {
+	if inv == nil {
+		return nil
+	}
+	at := make(map[shareKey]int)
+	var out []Share
+	for _, v := range p.Verdicts {
+		if v.Reason != contract.ReasonElsewhere {
+			continue
+		}
+		e := entryOf(inv, v.ID)
+		if e == nil {
+			continue
+		}
+		w, _ := contract.WorkloadOf(e.Labels)
+		key := shareKey{w, v.Class}
+		i, known := at[key]
+		if !known {
+			i = len(out)
+			at[key], out = i, append(out, Share{Workload: w, Class: v.Class, Pod: e.Labels[contract.LabelPod]})
+		}
+		if contract.Lives(e.State) {
+			out[i].Replicas++
+		}
+	}
+	slices.SortFunc(out, func(a, b Share) int {
+		return cmp.Or(cmp.Compare(a.Replicas, b.Replicas), cmp.Compare(a.By, b.By), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Alloc, b.Alloc), cmp.Compare(a.Class, b.Class))
+	})
+	for _, class := range []contract.Class{contract.ClassLow, contract.ClassHigh, contract.ClassUnknown} {
+		give(p, class, out)
+	}
+	return out
+}
+
+// give divides the places of a class that nobody competes for among its workloads, as evenly as their numbers allow.
+func give(p contract.Plan, class contract.Class, all []Share) {
+	left, waiting := left(p, class), 0
+	for _, s := range all {
+		if s.Class == class {
+			waiting++
+		}
+	}
+	for i := range all {
+		s := &all[i]
+		if s.Class != class {
+			continue
+		}
+		s.Placed = class != contract.ClassUnknown || p.Classify == contract.ClassifyRank
+		s.Places = min(s.Replicas, (left+waiting-1)/waiting)
+		left, waiting = left-s.Places, waiting-1
+	}
+}
+
+// left is the number of places of a class that nobody competes for. In rank mode there is one list, and whoever is not in it
+// is of unknown class.
+func left(p contract.Plan, class contract.Class) int {
+	quota, eligible := 0, 0
+	for _, c := range p.Counts {
+		if c.Class == class || p.Classify == contract.ClassifyRank {
+			quota, eligible = quota+c.Quota, eligible+c.Eligible
+		}
+	}
+	return max(0, quota-eligible)
+}
+
+// Over says that the workload has more replicas than places.
+func (s Share) Over() bool { return s.Placed && s.Replicas > s.Places }
+
+// String says how many replicas there are for how many places, and the command that makes it fewer.
+func (s Share) String() string {
+	who, noun := s.who()
+	have := who + " has " + several(s.Replicas, noun)
+	switch {
+	case s.Replicas == 0:
+		return who + " has no living " + noun
+	case !s.Placed:
+		return have + " of unknown class"
+	case !s.Over():
+		return have + " and " + several(s.Places, "place")
+	default:
+		return have + " for " + several(s.Places, "place") + ": " + s.command()
+	}
+}
+
+func several(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// who is the workload as its orchestrator calls it, and what it calls a container of it.
+func (s Share) who() (who, noun string) {
+	name := cmp.Or(clean(s.Name), "a service")
+	switch s.By {
+	case contract.Kubernetes:
+		return cmp.Or(clean(s.Namespace), "default") + "/" + cmp.Or(clean(s.Name), "a pod"), "pod"
+	case contract.Nomad:
+		if s.Name == "" {
+			return strings.TrimSuffix("Nomad's allocation "+clean(s.Alloc), " "), "container"
+		}
+		return strings.TrimSuffix(name+"/"+clean(s.Group), "/"), "allocation"
+	case contract.Systemd:
+		return cmp.Or(clean(s.Name), "a unit"), "container"
+	default:
+		return name, "replica"
+	}
+}
+
+// command is what makes the workload as large as it has places on this host. One that runs on several hosts has as many
+// replicas more as the others are to keep.
+func (s Share) command() string {
+	const others = ", and as many more as other nodes run"
+	switch s.By {
+	case contract.Kubernetes:
+		namespace := "kubectl --namespace " + word(s.Namespace, "NAMESPACE")
+		return fmt.Sprintf("%s scale --replicas=%d OWNER%s (%s describe pod %s names the owner)",
+			namespace, s.Places, others, namespace, word(s.Pod, "POD"))
+	case contract.Nomad:
+		scale := "nomad job scale "
+		if s.Namespace != "" {
+			scale += "-namespace=" + word(s.Namespace, "NAMESPACE") + " "
+		}
+		if s.Name == "" {
+			return fmt.Sprintf("%sJOB, by one less (nomad alloc status %s names the job)", scale, word(s.Alloc, "ALLOCATION"))
+		}
+		return fmt.Sprintf("%s%s %s %d%s", scale, word(s.Name, "JOB"), word(s.Group, "GROUP"), s.Places, others)
+	case contract.Systemd:
+		return "systemctl stop " + word(s.Name, "UNIT")
+	default:
+		return fmt.Sprintf("docker service scale %s=%d%s", word(s.Name, "SERVICE"), s.Places, others)
+	}
+}
+
+// longestName is more than orchestrators allow; a label may be longer.
+const longestName = 128
+
+// clean is a name that somebody else chose as far as it can be shown within a sentence.
+func clean(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
+	if runes := []rune(name); len(runes) > longestName {
+		return string(runes[:longestName]) + "…"
+	}
+	return name
+}
+
+// word is a name as a shell takes it. Whoever starts a container writes its labels: what no orchestrator would call anything
+// is left for the reader to fill in.
+func word(name, blank string) string {
+	plain := func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`-_.@:/\`, r))
+	}
+	if name == "" || len(name) > longestName || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return blank
+	}
+	if strings.Contains(name, `\`) { // systemd writes bytes of a name as \x2d
+		return "'" + name + "'"
+	}
+	return name
+}
+
+// elsewhereText says whose the container is and what can be done about it.
+func (s Share) elsewhereText() string {
+	keeper := map[contract.Orchestrator]string{
+		contract.Swarm: "swarm", contract.Kubernetes: "Kubernetes", contract.Nomad: "Nomad", contract.Systemd: "systemd",
+	}[s.By]
+	return s.String() + "; never removed, " + keeper + " would start another"
+}
+
+func entryOf(inv *contract.Inventory, id string) *contract.Entry {
+	i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &inv.Entries[i]
+}
