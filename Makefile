@@ -24,7 +24,7 @@ doctor: ## tell what is on this host and what is missing
 
 ## Checking
 
-test: ## all that needs no virtual machine and no linter; ends with what was skipped and left out
+test: ## all but the linters and the kernels booted in qemu; ends with what was skipped and left out
 	@scripts/test.sh
 test-unit: ## the Go tests alone, with the race detector, without the end-to-end ones
 	@scripts/test.sh unit

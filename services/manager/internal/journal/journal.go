@@ -16,8 +16,8 @@ import (
 	"gestor.local/manager/internal/policy"
 )
 
-// Defaults of Options. A tick of 30 containers takes 38 KB plain and 5 KB sealed (measured): 4 MiB are a quarter of an hour,
-// 64 MiB a day and a half.
+// Defaults of Options. With the generator's default churn 4 MiB are half an hour and 64 MiB, compressed, some days: docs/journal.md
+// has the figures.
 const (
 	defaultSegmentBytes = 4 << 20
 	defaultMaxBytes     = 64 << 20
