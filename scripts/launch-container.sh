@@ -14,6 +14,10 @@ low-pulse low 32m 0.25 16 bajo_2'
 # have (compose.yaml). On a busy host load that nobody asked for yields to the rest, and to whoever is to remove it.
 cpu_shares=128
 
+# What a container's log may take: Docker's own small format, and the file that podman has in its place.
+log_options=(--log-driver local --log-opt max-size=64k --log-opt max-file=1 --log-opt compress=false)
+podman_log_options=(--log-driver k8s-file --log-opt max-size=64k)
+
 usage() {
   cat <<'TEXT'
 usage: launch-container.sh [OPTION…] IMAGE
@@ -133,7 +137,7 @@ compose_command() {
     --label "gestor.suite=$suite" --label "gestor.run=$run" --label "gestor.seq=$seq" --label "gestor.expires=$(($(date +%s) + lease))"
     --memory "$memory" --memory-swap "$memory" --cpus "$cpus" --cpu-shares "$cpu_shares" --pids-limit "$pids" --shm-size 1m
     --network none --cap-drop ALL --security-opt no-new-privileges --read-only --restart no
-    --log-driver local --log-opt max-size=64k --log-opt max-file=1 --log-opt compress=false
+    "${log_options[@]}"
   )
   [ -z "$owner" ] || command+=(--label "gestor.owner=$owner")
   [ -z "$remove" ] || command+=(--rm)
@@ -141,27 +145,41 @@ compose_command() {
   [ "$lifetime" -eq 0 ] || command+=("$lifetime")
 }
 
-# start runs the command. The engine's client has one exit code for everything, so its words tell the causes apart.
-start() {
-  local code=0 words
+# try runs the command; its words are set, and its output stays the output.
+try() {
+  code=0
   { words=$("${command[@]}" 2>&1 >&3) || code=$?; } 3>&1
+}
+
+# start runs the command. The engine's client has one exit code for everything, so its words tell the causes apart: Docker's, then
+# podman's, whichever client asks it.
+start() {
+  local code words
+  try
+  # Asking an engine which drivers it has takes longer than trying.
+  if [ "$code" -ne 0 ] && [[ $words == *'invalid log driver'* ]]; then
+    log_options=("${podman_log_options[@]}")
+    compose_command
+    try
+  fi
   [ -z "$words" ] || printf '%s\n' "$words" >&2
   [ "$code" -ne 0 ] || return 0
+
   case $words in
     *'Cannot connect to the Docker daemon'* | *'permission denied while trying to connect'* | *'error during connect'*)
       fail 4 'the engine cannot be reached (is it running, and may you use its socket?)' ;;
-    *'No such image'* | *'Unable to find image'*) fail 3 'the image is not there (build it: stress-images/build.sh)' "$image" ;;
-    *'is already in use by container'*) fail 7 'the name is taken' "$name" ;;
+    *'No such image'* | *'Unable to find image'* | *'image not known'*) fail 3 'the image is not there (build it: stress-images/build.sh)' "$image" ;;
+    *'is already in use by '*) fail 7 'the name is taken' "$name" ;;
   esac
   remove_leftover
   fail 5 'the engine refused to start the container' "$name"
 }
 
 # remove_leftover removes what docker run leaves when a container was made and could not be started. Only one that
-# carries this run's labels and was never started is touched.
+# carries this run's labels and was never started is touched. Docker's names begin with a slash, podman's do not.
 remove_leftover() {
   local id
-  id=$(docker ps --all --quiet --no-trunc --filter "name=^/$name\$" --filter status=created \
+  id=$(docker ps --all --quiet --no-trunc --filter "name=^/?$name\$" --filter status=created \
     --filter label=gestor.managed=true --filter "label=gestor.run=$run") || return 0
   [ -z "$id" ] || docker rm "$id" >/dev/null || true
 }

@@ -112,8 +112,10 @@ watch() {
   [ $# -eq 2 ] || fail 2 'watch takes --run ID (see --help)'
   [ "$1" = --run ] || fail 2 'unknown option (see --help)' "$1"
   only_run "$2"
+  # Podman says died and remove where Docker says die and destroy.
   exec docker events --filter type=container --filter label=gestor.managed=true "${filter[@]}" \
     --filter event=start --filter event=die --filter event=oom --filter event=kill --filter event=destroy \
+    --filter event=died --filter event=remove \
     --format $'{{.TimeNano}}\t{{.Action}}\t{{.Actor.ID}}\t{{index .Actor.Attributes "exitCode"}}'
 }
 

@@ -144,7 +144,28 @@ refused() {
 4|docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?
 5|docker: Error response from daemon: Minimum memory limit allowed is 6MB
 7|docker: Error response from daemon: Conflict. The container name "/x" is already in use by container "y".
+3|docker: Error response from daemon: no such image: docker.io/gestor/low-idle: image not known
+3|Error: gestor/low-idle: image not known
+5|docker: Error response from daemon: runc: runc create failed: unable to start container process: OCI runtime error
+7|docker: Error response from daemon: container create: creating container storage: the container name "x" is already in use by y. You have to remove that container to be able to reuse that name: that name is already in use
+7|Error: creating container storage: the container name "x" is already in use by y. You have to remove that container to be able to reuse that name: that name is already in use
 CAUSES
+}
+
+@test "an engine without Docker's log driver gets podman's, and every other limit" {
+  words='docker: Error response from daemon: container create: running container create option: invalid log driver: invalid argument'
+  FAKE_REFUSE=local FAKE_REFUSE_WORDS=$words run --separate-stderr "$wrapper" --name n1 high-cpu
+  [ "$status" -eq 0 ]
+  [ "$output" = "$(printf '%064d' 7)" ] && [ -z "$stderr" ]
+  # Both calls are the same but for the log.
+  awk -v RS= 'NR == 1' "$CALLS" | sed '/^--log-/,+1d; /^gestor.expires=/d' >"$BATS_TEST_TMPDIR/first"
+  awk -v RS= 'NR == 2' "$CALLS" | sed '/^--log-/,+1d; /^gestor.expires=/d' >"$BATS_TEST_TMPDIR/second"
+  cmp "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
+  [ "$(grep -cx k8s-file "$CALLS")" -eq 1 ] && [ "$(grep -cx run "$CALLS")" -eq 2 ]
+
+  : >"$CALLS"
+  FAKE_RUN_CODE=125 FAKE_RUN_WORDS=$words run "$wrapper" high-cpu # an engine that has neither is asked twice, not for ever
+  [ "$status" -eq 5 ] && [ "$(grep -cx run "$CALLS")" -eq 2 ]
 }
 
 @test "a container that was made but could not be started is removed, by its labels" {
@@ -153,6 +174,7 @@ CAUSES
   called label=gestor.managed=true
   called label=gestor.run=r9
   called status=created
+  called "$(printf %q 'name=^/?n9$')"
   called cafe
 }
 

@@ -23,6 +23,7 @@ called() { grep -qxF -- "$1" "$CALLS"; }
   "$script" remove --run r1
   "$script" watch --run r1
   [ "$(grep -cxE 'ps|events' "$CALLS")" -eq 4 ]
+  for event in start die oom kill destroy died remove; do grep -qx "event=$event" "$CALLS"; done # podman's words too
   [ "$(grep -cxF label=gestor.managed=true "$CALLS")" -eq 4 ]
 }
 

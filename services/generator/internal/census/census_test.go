@@ -84,6 +84,18 @@ func TestAWrongVersionIsNoEngineThatIsAway(t *testing.T) {
 	}
 }
 
+func TestEventsOfPodmanAreInDockersWords(t *testing.T) {
+	// As podman 4.3.1 tells them, by its service and by its own command.
+	c := fake(t, `for action in start kill die died remove; do printf '1795983449389703275\t%s\t`+id+`\t137\n' $action; done`)
+	var got []string
+	if err := c.Watch(t.Context(), "r1", func(e Event) { got = append(got, e.Action) }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{EventStart, EventKill, EventDie, EventDie, EventDestroy}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
 func TestWatchReadsEvents(t *testing.T) {
 	c := fake(t, `printf '1500000000\tdie\t%s\t137\nnonsense\nx\tdie\t%s\t\n1\tstart\t%s\t\n' `+id+" "+id+" "+id)
 	var got []Event

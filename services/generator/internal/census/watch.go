@@ -11,7 +11,7 @@ import (
 	"gestor.local/generator/internal/script"
 )
 
-// Events of a container, in the engine's words.
+// Events of a container, in Docker's words.
 const (
 	EventStart   = "start"
 	EventOOM     = "oom"
@@ -42,6 +42,18 @@ func (c Census) Watch(ctx context.Context, run string, each func(Event)) error {
 	return nil
 }
 
+// action is what an engine says of an event in Docker's words: podman has its own for two of them.
+func action(word string) string {
+	switch word {
+	case "died":
+		return EventDie
+	case "remove":
+		return EventDestroy
+	default:
+		return word
+	}
+}
+
 func parseEvent(line string) (e Event, ok bool) {
 	f := strings.Split(line, "\t")
 	if len(f) != 4 || len(f[2]) != 64 {
@@ -51,7 +63,7 @@ func parseEvent(line string) (e Event, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	e = Event{At: time.Unix(0, ns), Action: f[1], ID: f[2]}
+	e = Event{At: time.Unix(0, ns), Action: action(f[1]), ID: f[2]}
 	e.ExitCode, _ = strconv.Atoi(f[3]) // empty but for die
 	return e, true
 }
