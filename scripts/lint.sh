@@ -56,7 +56,9 @@ shell_clean() { list_bash | xargs shellcheck; }
 
 compose_valid() {
   docker compose version >/dev/null 2>&1 || { printf 'no docker compose: compose.yaml is not checked\n' && return 0; }
-  docker compose config --quiet && docker compose -f compose.yaml -f compose.tokens.yaml config --quiet
+  docker compose config --quiet &&
+    docker compose -f compose.yaml -f compose.tokens.yaml config --quiet &&
+    docker compose -f compose.yaml -f compose.podman.yaml config --quiet
 }
 
 check() {
