@@ -18,6 +18,23 @@ type Plan struct {
 	Verdicts []Verdict `json:"verdicts"`
 }
 
+// Held says why nothing of the plan is carried out, "" when it is: the first failing gate, else what its mode or its size
+// keeps back.
+func (p Plan) Held(gates []string) string {
+	switch {
+	case len(gates) > 0:
+		return gates[0]
+	case p.Mode == ModeObserve:
+		return HeldObserve
+	case p.Mode == ModeShadow:
+		return HeldShadow
+	case p.Surprise:
+		return HeldSurprise
+	default:
+		return ""
+	}
+}
+
 // ClassCount is the population of one class on one tick.
 type ClassCount struct {
 	Class      Class `json:"class"`
@@ -56,10 +73,12 @@ const (
 	ReasonCapped      = "capped"  // keep: over quota, but the caps are reached
 	ReasonNotRunning  = "not_running"
 	ReasonNotInEngine = "not_in_engine" // keep: in the snapshot, unknown to this engine
-	ReasonOverQuota   = "over_quota"    // remove
-	ReasonYoungFlood  = "young_flood"   // remove: too many young ones, newest first
-	ReasonMemoryFloor = "memory_floor"  // remove: host memory under its floor, newest young ones first
-	ReasonOrphaned    = "orphaned"      // remove: the suite ends and its generator is gone
+	// ReasonShadowRemoved stands in no plan: mode shadow makes them without those that an earlier one would have removed.
+	ReasonShadowRemoved = "shadow_removed" // keep: removed in shadow only, it runs on
+	ReasonOverQuota     = "over_quota"     // remove
+	ReasonYoungFlood    = "young_flood"    // remove: too many young ones, newest first
+	ReasonMemoryFloor   = "memory_floor"   // remove: host memory under its floor, newest young ones first
+	ReasonOrphaned      = "orphaned"       // remove: the suite ends and its generator is gone
 )
 
 // Verdict is the decision on one container, with everything that is needed to explain it.

@@ -1,5 +1,10 @@
 package contract
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Class says how much a container is expected to consume.
 type Class string
 
@@ -133,4 +138,47 @@ func OfSuite(labels map[string]string, suite string) bool {
 // container, whoever started it.
 func Owned(labels map[string]string, suite string) bool {
 	return labels[LabelManaged] == "true" && !OfSuite(labels, suite) && (suite == "" || labels[LabelSuite] == suite)
+}
+
+// WhyNotOwned says in words which labels were found and which were wanted, for labels that Owned says no to.
+func WhyNotOwned(labels map[string]string, suite string) string {
+	if OfSuite(labels, suite) {
+		return "it is part of Gestor itself: it carries " + carried(labels, LabelRole)
+	}
+
+	found, wanted := carried(labels, LabelManaged), LabelManaged+"=true"
+	if suite != "" {
+		found += " and " + carried(labels, LabelSuite)
+		wanted += " and " + LabelSuite + "=" + plainOrQuoted(suite)
+	}
+	return "it carries " + found + ", this manager governs what carries " + wanted
+}
+
+func carried(labels map[string]string, key string) string {
+	value, set := labels[key]
+	if !set {
+		return "no " + key
+	}
+	return key + "=" + plainOrQuoted(value)
+}
+
+// plainOrQuoted quotes what could be taken for a part of the sentence around it: anybody may choose a label's value.
+func plainOrQuoted(s string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	if s == "" || len(s) > maxQuoted || strings.Trim(s, plain) != "" {
+		return QuoteLabel(s)
+	}
+	return s
+}
+
+// maxQuoted is how many bytes of a label a text shows: a suite is called after a folder, a label may be a megabyte long, and a
+// record has to fit.
+const maxQuoted = 100
+
+// QuoteLabel quotes a label's value for a text, as far as it fits.
+func QuoteLabel(s string) string {
+	if len(s) <= maxQuoted {
+		return strconv.Quote(s)
+	}
+	return strconv.Quote(strings.ToValidUTF8(s[:maxQuoted], "")) + "…"
 }

@@ -31,6 +31,7 @@ type config struct {
 	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
 	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
 	Elsewhere  bool          `env:"LOGS_ELSEWHERE" help:"true: the log service of LOGS_URL runs on another host, and the manager need not find its container on this engine"`
+	LogsLink   string        `env:"LOGS_LINK" help:"address of the log service for people on this host, which explain points to; empty, or with LOGS_ELSEWHERE: LOGS_URL"`
 	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
 	TokenFile  string        `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
 	State      string        `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
@@ -92,9 +93,12 @@ func (c config) self() govern.Self {
 	return s
 }
 
-// logs is the address of the log service as it may be shown: without a password.
-func (c config) logs() string {
-	u, err := url.Parse(c.LogsURL)
+// logs is the address of the log service as it may be shown.
+func (c config) logs() string { return shown(c.LogsURL) }
+
+// shown is an address without its password.
+func shown(address string) string {
+	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
@@ -115,6 +119,9 @@ func variable(err error) (name, problem string) {
 func (c config) check(p *contract.Problems) {
 	if u, err := url.Parse(c.LogsURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		p.Add("GESTOR_LOGS_URL", fmt.Sprintf("%q is not an address (want http://logs:8080)", c.LogsURL))
+	}
+	if u, err := url.Parse(c.LogsLink); c.LogsLink != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+		p.Add("GESTOR_LOGS_LINK", fmt.Sprintf("%q is not an address (want http://127.0.0.1:8080)", c.LogsLink))
 	}
 	if c.Record != "all" && c.Record != "owned" {
 		p.Add("GESTOR_RECORD", fmt.Sprintf("%q: want all or owned", c.Record))

@@ -27,7 +27,7 @@ func clearEnv(t *testing.T) {
 func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
 	clearEnv(t)
 	wrong := map[string]string{
-		"GESTOR_SOURCE": "eyes", "GESTOR_TICK": "soon", "GESTOR_LOGS_URL": "logs", "GESTOR_RECORD": "some",
+		"GESTOR_SOURCE": "eyes", "GESTOR_TICK": "soon", "GESTOR_LOGS_URL": "logs", "GESTOR_LOGS_LINK": "127.0.0.1:8080", "GESTOR_RECORD": "some",
 		"GESTOR_LOG_LEVEL": "loud", "GESTOR_STATE": "here", "GESTOR_DRAIN": "-1s", "GESTOR_SPOOL_BYTES": "big", "GESTOR_CONSOLE": "paper",
 	}
 	for name, value := range wrong {
@@ -190,6 +190,23 @@ func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
 	}
 	if a, err := netip.ParseAddrPort(c.Ops); err != nil || !a.Addr().IsLoopback() {
 		t.Errorf("listens on %s (%v)", c.Ops, err)
+	}
+}
+
+// What explain points to is an address that people reach: inside of compose that is another one than the manager's own.
+func TestExplainPointsToTheAddressOfPeople(t *testing.T) {
+	for name, want := range map[string]struct {
+		c    config
+		logs string
+	}{
+		"one for both": {config{LogsURL: "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"},
+		"a password":   {config{LogsURL: "http://me:secret@logs:8080"}, "http://me:xxxxx@logs:8080"},
+		"elsewhere":    {config{LogsURL: "https://logs.example", LogsLink: "http://127.0.0.1:8080", Elsewhere: true}, "https://logs.example"},
+		"two":          {config{LogsURL: "http://logs:8080", LogsLink: "http://127.0.0.1:9080"}, "http://127.0.0.1:9080"},
+	} {
+		if got := explained(want.c).Logs; got != want.logs {
+			t.Errorf("%s: %q, want %q", name, got, want.logs)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"gestor.local/manager/internal/command"
+	"gestor.local/manager/internal/explain"
 )
 
 const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
@@ -18,7 +20,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
   check-policy [FILE]    validate a policy and print the effective one
-  explain [TICK|NAME]    why each container was kept or removed
+  explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
   reload                 make the running manager look at its policy now
@@ -79,9 +81,18 @@ func offline() map[string]func([]string, command.Env) int {
 func offlineEnv(stdout, stderr io.Writer) command.Env {
 	e := command.Env{Stdout: stdout, Stderr: stderr}
 	if cfg, err := loadConfig(); err == nil {
-		e.Journal, e.Policy = journalDir(cfg), cfg.Policy
+		e.Journal, e.Policy, e.Logs = journalDir(cfg), cfg.Policy, explained(cfg).Logs
 	}
 	return e
+}
+
+// explained is what explanations are read from.
+func explained(c config) explain.Journal {
+	link := cmp.Or(c.LogsLink, c.LogsURL)
+	if c.Elsewhere { // what compose says is of its own log service
+		link = c.LogsURL
+	}
+	return explain.Journal{Path: journalDir(c), Logs: shown(link)}
 }
 
 func journalDir(c config) string { return filepath.Join(c.State, "journal") }

@@ -97,9 +97,9 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 	case seen.gates != nil:
 		return explain.Page{}, because(exitEyes, fmt.Errorf("no decision: %w", seen.gates))
 	case shadow:
-		return explain.New(time.Now(), memory.tick, memory.plan, nil), nil
+		return explain.New(time.Now(), memory.tick, memory.plan, &policy, nil), nil
 	default:
-		return explain.Last(journalDir(p.cfg))
+		return explained(p.cfg).Last()
 	}
 }
 

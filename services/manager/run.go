@@ -66,7 +66,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 		SweepAtEnd: true,
 		Sinks:      sinks, Log: log,
 	})
-	server := ops.Handler{Health: health, Metrics: registry, Journal: journalDir(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
+	server := ops.Handler{Health: health, Metrics: registry, Journal: explained(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
 
 	err = together(ctx, cfg, log, parts, governor, server, hup)
 	parts.farewell(err)

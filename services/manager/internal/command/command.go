@@ -23,6 +23,8 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Journal is the folder that explain and replay read when none is named, Policy the file that check-policy reads.
 	Journal, Policy string
+	// Logs is the address under which people reach the log service.
+	Logs string
 }
 
 // flags makes a flag set that prints help on stdout when it is asked for and says what it is for.

@@ -23,7 +23,7 @@ func call(env Env, command func([]string, Env) int, args ...string) (code int, o
 func env(t *testing.T) Env {
 	dir := t.TempDir()
 	journaltest.Write(t, dir, 5, journal.Options{})
-	return Env{Journal: dir}
+	return Env{Journal: dir, Logs: "http://logs.example:9080/"}
 }
 
 func TestExplain(t *testing.T) {
@@ -39,11 +39,17 @@ func TestExplain(t *testing.T) {
 		{[]string{"4000000"}, 0, "l4, 4000"}, // digits only, but no tick
 		{[]string{"--json", "l4"}, 0, `"chapters"`},
 		{[]string{"--json"}, 0, `"containers"`},
-		{[]string{"99"}, 2, "not in the journal"},
-		{[]string{"nobody"}, 2, "not in the journal"},
+		{[]string{"4"}, 0, "tick 4, snapshot 104"},
+		{[]string{"0"}, 2, "tick 0: not in the journal"}, // no part of the name l0
+		{[]string{"99"}, 2, "explain: tick 99: not in the journal, which reaches from tick 1 (2026-01-02T03:04:00Z) to tick 5 (2026-01-02T03:04:40Z); next: ask the log service"},
+		{[]string{"nobody"}, 2, "curl -s 'http://logs.example:9080/v1/records?kind=launch,decision,action&q=nobody'"},
+		{[]string{"l"}, 2, "more than one container answers to that: l0 (000000000000, last on tick 5), l1 ("},
+		{[]string{"l4"}, 0, "removed by Gestor at 2026-01-02T03:04:40Z"},
+		{[]string{"l4"}, 0, "Its whole life: http://logs.example:9080/containers/4000"},
+		{[]string{"--json", "nobody"}, 2, "next: ask the log service"},
 		{[]string{"a", "b"}, 2, "one argument too many"},
 		{[]string{"--wrong"}, 2, "usage: gestor-manager explain"},
-		{[]string{"--journal", "/none"}, 5, "no such file"},
+		{[]string{"--journal", "/none"}, 5, "no such file or directory; next: name the folder"},
 		{[]string{"--help"}, 0, "usage: gestor-manager explain"},
 	} {
 		code, out, errs := call(e, Explain, c.args...)

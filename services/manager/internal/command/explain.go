@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"io"
 	"strconv"
 
 	"gestor.local/manager/internal/explain"
@@ -11,13 +12,14 @@ import (
 func Explain(args []string, env Env) int {
 	f := env.flags("explain", "[--json] [--journal PATH] [TICK | CONTAINER]",
 		"Says why each container was kept or removed: on the last tick, on the tick with that number, or for one container\n"+
-			"(its name, or at least 4 digits of its id) over all ticks that the journal holds.")
+			"(its name, at least 4 digits of its id, or a part of its name) over all ticks that the journal holds.\n"+
+			"The exit code is 2 when the journal does not hold what was asked for, or several containers answer to that.")
 	asJSON := f.Bool("json", false, "print JSON instead of a table")
 	path := f.String("journal", env.Journal, "the journal's folder, or one of its files")
 	if code, done := env.Parse(f, args, 1); done {
 		return code
 	}
-	if err := explainOne(env, *path, f.Arg(0), *asJSON); err != nil {
+	if err := explainOne(env, explain.Journal{Path: *path, Logs: env.Logs}, f.Arg(0), *asJSON); err != nil {
 		code := exitStorage
 		if errors.Is(err, explain.ErrNotFound) || errors.Is(err, explain.ErrAmbiguous) {
 			code = exitUsage
@@ -27,36 +29,34 @@ func Explain(args []string, env Env) int {
 	return exitDone
 }
 
-func explainOne(env Env, path, what string, asJSON bool) error {
+func explainOne(env Env, j explain.Journal, what string, asJSON bool) error {
 	number, err := strconv.ParseUint(what, 10, 64)
 	if err != nil && what != "" {
-		return explainContainer(env, path, what, asJSON)
+		story, err := j.Container(what)
+		return show(env, story, explain.StoryTable, asJSON, err)
 	}
-	page, err := explain.Last(path)
-	if what != "" {
-		page, err = explain.Tick(path, number)
-		if errors.Is(err, explain.ErrNotFound) && explainContainer(env, path, what, asJSON) == nil {
-			return nil // an id may consist of decimal digits only
+	if what == "" {
+		page, err := j.Last()
+		return show(env, page, explain.Table, asJSON, err)
+	}
+
+	page, err := j.Tick(number)
+	if errors.Is(err, explain.ErrNotFound) { // an id may consist of decimal digits only, and so may a name
+		if story, other := j.Container(what); other == nil && !story.ByPart {
+			return show(env, story, explain.StoryTable, asJSON, nil)
 		}
 	}
-	switch {
-	case err != nil:
-		return err
-	case asJSON:
-		return explain.JSON(env.Stdout, page)
-	default:
-		return explain.Table(env.Stdout, page)
-	}
+	return show(env, page, explain.Table, asJSON, err)
 }
 
-func explainContainer(env Env, path, who string, asJSON bool) error {
-	story, err := explain.Container(path, who)
+// show prints what was found, as JSON or as a table.
+func show[T any](env Env, found T, table func(io.Writer, T) error, asJSON bool, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
-		return explain.JSON(env.Stdout, story)
+		return explain.JSON(env.Stdout, found)
 	default:
-		return explain.StoryTable(env.Stdout, story)
+		return table(env.Stdout, found)
 	}
 }

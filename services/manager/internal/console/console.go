@@ -57,6 +57,7 @@ func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
 // class prints the owned containers of one class in the order of their rank.
 func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class) {
 	count := countOf(r.Plan, class)
+	verdicts, runOn := ownedOf(r, class)
 	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
 	if count.ManagedElsewhere > 0 {
 		fmt.Fprintf(b, ", %d managed elsewhere", count.ManagedElsewhere)
@@ -64,14 +65,35 @@ func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class)
 	if count.Deficit > 0 {
 		fmt.Fprintf(b, ", %d empty", count.Deficit)
 	}
+	if runOn > 0 {
+		fmt.Fprintf(b, "; %d more run on, removed in shadow only", runOn)
+	}
 	b.WriteByte('\n')
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, v := range r.Plan.Verdicts {
-		if v.Owned && v.Class == class {
-			fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), clean(v.Name), clean(v.Image), figures(v.Measures), verdict(v))
-		}
+	for _, v := range verdicts {
+		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), clean(v.Name), clean(v.Image), figures(v.Measures), verdict(v, r.Held))
 	}
 	_ = t.Flush() // into memory: cannot fail
+}
+
+// ownedOf are the owned containers of one class: those of the plan, then those that it was made without. runOn counts the
+// living of the latter.
+func ownedOf(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, runOn int) {
+	for _, v := range r.Plan.Verdicts {
+		if v.Owned && v.Class == class {
+			verdicts = append(verdicts, v)
+		}
+	}
+	for _, s := range r.Shadow {
+		if s.Class != class {
+			continue
+		}
+		verdicts = append(verdicts, s.Verdict())
+		if contract.Lives(s.Entry.State) {
+			runOn++
+		}
+	}
+	return verdicts, runOn
 }
 
 // removals lists the removals of the plan with their reasons.
@@ -80,7 +102,7 @@ func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
 	if r.Held != "" {
 		word = "WOULD REMOVE"
 	}
-	texts := policy.NewTexts(*r.Plan, r.Inventory)
+	texts := policy.NewTexts(*r.Plan, policy.Inputs{Policy: &r.Policy, Inventory: r.Inventory})
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
 			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(texts.Of(v)))
@@ -116,11 +138,15 @@ func rank(v contract.Verdict) string {
 	return fmt.Sprintf("%d.", v.Rank)
 }
 
-func verdict(v contract.Verdict) string {
-	if v.Verdict == contract.VerdictRemove {
+func verdict(v contract.Verdict, held string) string {
+	switch {
+	case v.Verdict != contract.VerdictRemove:
+		return v.Reason
+	case held != "":
+		return "would remove (" + held + "): " + v.Reason
+	default:
 		return "remove: " + v.Reason
 	}
-	return v.Reason
 }
 
 func figures(m *contract.Measures) string {

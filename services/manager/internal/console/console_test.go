@@ -17,6 +17,7 @@ import (
 	"gestor.local/manager/internal/console"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -48,6 +49,21 @@ func report() *govern.Report {
 	}
 }
 
+// shadow is a tick of mode shadow: one container would be removed, one would have been and runs on, one of these has ended.
+func shadow() *govern.Report {
+	r := report()
+	r.Mode, r.Held, r.Conditions = contract.ModeShadow, contract.HeldShadow, nil
+	before := func(id, name, state string) journal.Shadowed {
+		return journal.Shadowed{
+			Tick: 9, Reason: contract.ReasonOverQuota, Class: contract.ClassLow,
+			Entry:  contract.Entry{ID: strings.Repeat(id, 64), Name: name, Image: "gestor/low-idle", State: state},
+			Member: &contract.Member{Measured: true, Measures: contract.Measures{CPUMillicores: 70, RAMKB: 900}},
+		}
+	}
+	r.Shadow = []journal.Shadowed{before("e", "low-5", contract.StateRunning), before("f", "low-6", contract.StateExited)}
+	return r
+}
+
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out)
@@ -55,6 +71,7 @@ func TestTable(t *testing.T) {
 	gated := report()
 	gated.Gates, gated.Held, gated.Conditions = []string{govern.GateInventory}, govern.GateInventory, nil
 	c.Ticked(gated)
+	c.Ticked(shadow())
 	c.Ticked(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
 	remote := report()
 	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil

@@ -24,16 +24,23 @@ type Deed struct {
 	LatencyUS uint64        `json:"latency_us,omitempty"`
 	Error     string        `json:"error,omitempty"`
 	Recovered bool          `json:"recovered,omitempty"` // the outcome was found out at a later start
+	EndedAt   time.Time     `json:"ended_at,omitzero"`
 }
 
-// NewDeed makes the deed of an intent; o may be nil.
-func NewDeed(at time.Time, i journal.Intent, o *journal.Outcome) Deed {
-	d := Deed{ActionID: i.ActionID, Container: i.Container, At: at, Tick: i.Tick, Action: i.Action}
-	if o != nil {
-		d.Outcome, d.Rung, d.Attempts = o.Outcome, o.Rung, o.Attempts
+// newDeed makes the deed of the intent of one line and the outcome of another, which may be empty.
+func newDeed(intent, outcome journal.Entry) Deed {
+	i := intent.Intent
+	d := Deed{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Action: i.Action}
+	if o := outcome.Outcome; o != nil {
+		d.EndedAt, d.Outcome, d.Rung, d.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
 		d.LatencyUS, d.Error, d.Recovered = o.LatencyUS, o.Error, o.Recovered
 	}
 	return d
+}
+
+// removed says that the deed was the container's end.
+func (d Deed) removed() bool {
+	return contract.ActionBody{Action: d.Action, Phase: contract.PhaseOutcome, Outcome: d.Outcome}.Removed()
 }
 
 func (d Deed) String() string {
@@ -75,7 +82,7 @@ func (d *deeds) those(want func(journal.Intent) bool) []Deed {
 	out := []Deed{}
 	for _, e := range d.intents {
 		if want(*e.Intent) {
-			out = append(out, NewDeed(e.At, *e.Intent, d.outcomes[e.Intent.ActionID].Outcome))
+			out = append(out, newDeed(e, d.outcomes[e.Intent.ActionID]))
 		}
 	}
 	return out

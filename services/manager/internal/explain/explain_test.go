@@ -3,6 +3,9 @@ package explain
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/manager/internal/policy"
 )
 
 func filled(t *testing.T) string {
@@ -18,6 +22,9 @@ func filled(t *testing.T) string {
 	journaltest.Write(t, dir, 12, journal.Options{SegmentBytes: 20_000})
 	return dir
 }
+
+// at is the journal in a folder, of a host whose log service is where compose puts it.
+func at(dir string) Journal { return Journal{Path: dir, Logs: "http://127.0.0.1:8080"} }
 
 func time10(ticks uint64) time.Duration { return time.Duration(ticks) * 10 * time.Second }
 
@@ -40,7 +47,7 @@ func table(t *testing.T, p Page) string {
 func TestPageAccountsForEveryContainer(t *testing.T) {
 	dir := filled(t)
 	for _, number := range []uint64{1, 6, 12} {
-		page, err := Tick(dir, number)
+		page, err := at(dir).Tick(number)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,14 +67,14 @@ func TestPageAccountsForEveryContainer(t *testing.T) {
 			t.Errorf("tick %d: %+v", number, d)
 		}
 	}
-	last, err := Last(dir)
+	last, err := at(dir).Last()
 	if err != nil || last.Tick != 12 {
 		t.Errorf("the last tick is %d: %v", last.Tick, err)
 	}
 }
 
 func TestTableSaysRankCutNeighbourAndOutcome(t *testing.T) {
-	page, err := Last(filled(t))
+	page, err := at(filled(t)).Last()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +94,7 @@ func TestPageOfAGatedTickSaysSo(t *testing.T) {
 	in := journaltest.Tick(3)
 	in.Gates = []string{"stale", "engine"}
 	plan := contract.Plan{Tick: 3, Surprise: true, Verdicts: []contract.Verdict{{ID: "ab", Name: "e\x1b[31m\nvil", Class: contract.ClassLow, Verdict: "keep", Reason: contract.ReasonYoung}}}
-	page := New(journaltest.Start, in, plan, nil)
+	page := New(journaltest.Start, in, plan, nil, nil)
 	text := table(t, page)
 	if !strings.Contains(text, "nothing was done: stale, engine") {
 		t.Error(text)
@@ -112,7 +119,7 @@ func TestPageOfAGatedTickSaysSo(t *testing.T) {
 func TestStoryOfAContainer(t *testing.T) {
 	dir := filled(t)
 	for _, who := range []string{"l4", journaltest.ID(4), journaltest.ID(4)[:12]} {
-		s, err := Container(dir, who)
+		s, err := at(dir).Container(who)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +131,7 @@ func TestStoryOfAContainer(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	s, _ := Container(dir, "l4")
+	s, _ := at(dir).Container("l4")
 	if err := StoryTable(&b, s); err != nil {
 		t.Fatal(err)
 	}
@@ -135,46 +142,286 @@ func TestStoryOfAContainer(t *testing.T) {
 	}
 }
 
+// Whoever asks for what is not there is told how far the journal reaches and how the log service is asked.
 func TestWhatIsNotThereIsNotExplained(t *testing.T) {
-	dir := filled(t)
-	if _, err := Tick(dir, 13); !errors.Is(err, ErrNotFound) {
-		t.Error(err)
+	const reach = "not in the journal, which reaches from tick 1 (2026-01-02T03:04:00Z) to tick 12 (2026-01-02T03:05:50Z)"
+	dir, empty := filled(t), t.TempDir()
+	id := strings.Repeat("ab", 32)
+	tests := []struct {
+		name string
+		ask  func(Journal) error
+		in   Journal
+		want string
+	}{
+		{"a tick", askTick(13), at(dir), "tick 13: " + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?limit=1000&q=%22tick%22%3A13,'"},
+		{"a name", askContainer("nobody"), at(dir), `container "nobody": ` + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?kind=launch,decision,action&q=nobody'"},
+		{"an id", askContainer(id), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/" + id + "'"},
+		{"a short id", askContainer(id[:12]), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/abababababab'"},
+		{"what is no name", askContainer("a'; b&"), at(dir), `/v1/records?kind=launch,decision,action&q=a%27%3B+b%5Cu0026'`},
+		{"no log service is known", askContainer("nobody"), Journal{Path: dir}, `container "nobody": ` + reach},
+		{"fewer digits than an id has", askContainer("000"), at(dir), reach},
+		{"an empty journal", askTick(1), Journal{Path: empty}, "tick 1: not in the journal, which holds no decision yet; next: wait"},
+		{"an empty journal, and a log service", askContainer("web"), at(empty), "holds no decision yet; next: ask the log service"},
+		{"no last tick", func(j Journal) error { _, err := j.Last(); return err }, at(empty), "the last tick: not in the journal, which holds no decision yet; next: wait"},
 	}
-	if _, err := Container(dir, "nobody"); !errors.Is(err, ErrNotFound) {
-		t.Error(err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := tt.ask(tt.in); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
 	}
-	if _, err := Container(dir, "0"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("one digit is taken for an id: %v", err)
+}
+
+func askTick(number uint64) func(Journal) error {
+	return func(j Journal) error { _, err := j.Tick(number); return err }
+}
+
+func askContainer(who string) func(Journal) error {
+	return func(j Journal) error { _, err := j.Container(who); return err }
+}
+
+// shelf is a journal that a test fills tick by tick.
+type shelf struct {
+	t   *testing.T
+	dir string
+	*journal.Journal
+	now time.Time
+}
+
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	s := &shelf{t: t, dir: t.TempDir(), now: journaltest.Start}
+	var err error
+	if s.Journal, _, err = journal.Open(s.dir, journal.Options{Now: func() time.Time { return s.now }}); err != nil {
+		t.Fatal(err)
 	}
-	empty := t.TempDir()
-	if _, err := Last(empty); !errors.Is(err, ErrNotFound) {
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// tick decides on the input under the policy, ten seconds after the one before.
+func (s *shelf) tick(p contract.Policy, in journal.Tick) contract.Plan {
+	s.t.Helper()
+	s.now = s.now.Add(10 * time.Second)
+	plan := policy.Decide(p, in.Population, in.Inventory, in.Context)
+	if _, err := s.Tick(p, in, plan); err != nil {
+		s.t.Fatal(err)
+	}
+	return plan
+}
+
+// see writes a tick on which containers of these names are there, each under its id.
+func (s *shelf) see(n uint64, names map[string]string) {
+	s.t.Helper()
+	in := journaltest.Tick(n)
+	in.Population.Members, in.Inventory.Entries = nil, nil
+	for _, id := range slices.Sorted(maps.Keys(names)) {
+		in.Inventory.Entries = append(in.Inventory.Entries, contract.Entry{ID: id, Name: names[id], State: "running", Labels: map[string]string{contract.LabelManaged: "true"}})
+	}
+	s.tick(contract.DefaultPolicy(), in)
+}
+
+func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
+	id := func(digits string) string { return digits + strings.Repeat("0", 64-len(digits)) }
+	s := newShelf(t)
+	s.see(1, map[string]string{id("abcd1"): "twice", id("1111"): "web-1"})
+	s.see(2, map[string]string{id("abcd2"): "twice", id("1111"): "web-1", id("2222"): "web-10", id("3333"): "proxy-abcd3", id("4444"): "cafe", id("cafe"): "other"})
+	tests := []struct {
+		who, name string // "" when nobody is told of
+		err       error
+		says      string
+	}{
+		{"web-1", "web-1", nil, ""}, // whole, though another begins with it
+		{"web-10", "web-10", nil, ""},
+		{"b-10", "web-10", nil, ""},
+		{"prox", "proxy-abcd3", nil, ""},
+		{"2222", "web-10", nil, ""},
+		{"cafe", "cafe", nil, ""}, // a whole name comes before the beginning of an id
+		{"cafe0", "other", nil, ""},
+		{"abcd", "", ErrAmbiguous, "twice (abcd20000000, last on tick 2), twice (abcd10000000, last on tick 1); next: give more digits of the id"}, // digits before a part
+		{"abcd1", "twice", nil, ""},
+		{"twice", "", ErrAmbiguous, "twice (abcd20000000, last on tick 2), twice (abcd10000000, last on tick 1); next: give more digits of the id"},
+		{"web", "", ErrAmbiguous, "web-1 (111100000000, last on tick 2), web-10 (222200000000, last on tick 2); next: give the whole name, or the id"},
+		{"WEB", "", ErrNotFound, "next: ask the log service"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.who, func(t *testing.T) {
+			story, err := at(s.dir).Container(tt.who)
+			if !errors.Is(err, tt.err) || story.Name != tt.name || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q: %v", story.Name, err)
+			}
+			if err == nil && len(story.Chapters) == 0 {
+				t.Error("nothing is told")
+			}
+		})
+	}
+}
+
+func TestManyWhoAnswerAreNotAllListed(t *testing.T) {
+	s, names := newShelf(t), map[string]string{}
+	for i := range 25 {
+		names[fmt.Sprintf("%064x", i)] = fmt.Sprintf("web-%02d", i)
+	}
+	s.see(1, names)
+	_, err := at(s.dir).Container("web")
+	if !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), "web-09 (") || strings.Contains(err.Error(), "web-10 (") || !strings.Contains(err.Error(), " and 15 more; next:") {
 		t.Error(err)
 	}
 }
 
-func TestAmbiguousNameListsTheIDs(t *testing.T) {
-	teller := teller{who: "same", stories: map[string]*Story{}}
-	if !teller.answers(strings.Repeat("a", 64), "same") || teller.answers("same", "other") != true {
-		t.Error("a name and the beginning of an id both answer")
+// Who is not there any more: removed by Gestor, or by whomever, and where its whole life is.
+func TestAStorySaysHowItEnded(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	s := newShelf(t)
+	s.see(1, map[string]string{id: "web", journaltest.ID(1): "other"})
+	tell := func() string {
+		t.Helper()
+		story, err := at(s.dir).Container("web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := StoryTable(&b, story); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
 	}
-	dir := t.TempDir()
-	j, _, err := journal.Open(dir, journal.Options{})
+	const life = "\nThe journal reaches back to tick 1 (2026-01-02T03:04:10Z).\nIts whole life: http://127.0.0.1:8080/containers/"
+	steps := []struct {
+		name, want string
+		before     func()
+	}{
+		{"there", "\nthere on the newest tick, tick 1 (2026-01-02T03:04:10Z)\n", func() {}},
+		{"gone", "\nnot there any more on the newest tick, tick 2 (2026-01-02T03:04:20Z): no removal by Gestor is in the journal\n", func() {
+			s.see(2, map[string]string{journaltest.ID(1): "other"})
+		}},
+		{"removed", "\nremoved by Gestor at 2026-01-02T03:04:20Z\n", func() {
+			intent := journal.Intent{ActionID: "1", Subject: contract.Subject{Container: id, Name: "web"}, Action: contract.ActionRemove}
+			if _, err := s.Intent(intent); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Outcome(journal.Outcome{ActionID: "1", Outcome: contract.OutcomeDone}); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+	for _, step := range steps {
+		step.before()
+		if text := tell(); !strings.Contains(text, step.want) || !strings.Contains(text, life+id+", as JSON: curl -s 'http://127.0.0.1:8080/v1/containers/"+id+"'") {
+			t.Errorf("%s: %s", step.name, text)
+		}
+	}
+}
+
+// A tick that had nothing to decide on is in the journal, without a plan.
+func TestATickWithoutAPlanSaysWhy(t *testing.T) {
+	s := newShelf(t)
+	s.see(1, nil)
+	if err := s.NoPlan(journal.NoPlan{Tick: 2, Gates: []string{"no_source"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := at(s.dir).Tick(2); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nothing to decide on (no_source)") {
+		t.Error(err)
+	}
+}
+
+// The policy that a tick was decided under is in the journal: what tied is told by its order and its buckets.
+func TestTiesAreToldByThePolicyOfTheTick(t *testing.T) {
+	s := newShelf(t)
+	p := contract.DefaultPolicy()
+	p.Quota.Low = 1
+	in := journaltest.Tick(1)
+	for i := range in.Population.Members {
+		m := &in.Population.Members[i]
+		m.CPUMillicores, m.RSSKB = 10, uint64(700+i)
+	}
+	s.tick(p, in)
+	p.Rank = []contract.Key{contract.KeyRSS, contract.KeyCPU, contract.KeyRAM, contract.KeyVSZ}
+	in.Context.Tick = 2
+	s.tick(p, in)
+
+	for number, want := range map[uint64]string{1: "by rss: 701 KB against 700 KB, since cpu, ram and vsz tie", 2: "by rss: 701 KB against 700 KB  "} {
+		page, err := at(s.dir).Tick(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := table(t, page); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	story, err := at(s.dir).Container("l1")
+	if err != nil || !strings.HasSuffix(story.Chapters[0].Last.Text, "by rss: 701 KB against 700 KB") {
+		t.Errorf("%+v: %v", story.Chapters, err)
+	}
+}
+
+// Under shadow everybody who is there is shown: what would be removed, and what would have been before and runs on.
+func TestShadowHidesNobody(t *testing.T) {
+	s := newShelf(t)
+	p := contract.DefaultPolicy()
+	p.Mode, p.Quota.Low = contract.ModeShadow, 4
+	s.tick(p, journaltest.Tick(1)) // l4 would be removed
+
+	in := journaltest.Tick(2)
+	gone := journal.Shadowed{Tick: 1, Reason: contract.ReasonOverQuota, Class: contract.ClassLow, Entry: in.Inventory.Entries[4], Member: &in.Population.Members[4]}
+	in.Population.Members, in.Inventory.Entries = in.Population.Members[:4], in.Inventory.Entries[:4]
+	in.Shadow = []journal.Shadowed{gone}
+	s.tick(p, in)
+
+	first, err := at(s.dir).Tick(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"aaaa1", "aaaa2"} {
-		if _, err := j.Intent(journal.Intent{ActionID: id, Subject: contract.Subject{Container: id, Name: "same"}, Action: contract.ActionRemove}); err != nil {
-			t.Fatal(err)
+	if r := first.Containers[4]; r.Held != contract.HeldShadow || first.Held != contract.HeldShadow || r.State != "running" {
+		t.Errorf("%+v", r)
+	}
+	for _, want := range []string{
+		"nothing was done: mode shadow only shows what it would remove", "1 would be removed", "WOULD REMOVE  low", "; not carried out (shadow): it runs on",
+	} {
+		if text := table(t, first); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if err := j.Close(); err != nil {
+
+	second, err := at(s.dir).Last()
+	if err != nil || len(second.Containers) != 5 {
+		t.Fatalf("%+v: %v", second.Containers, err)
+	}
+	if r := second.Containers[4]; r.Name != "l4" || r.Verdict.Verdict != contract.VerdictKeep || r.Reason != contract.ReasonShadowRemoved || r.State != "running" || r.Measures.CPUMillicores != 40 {
+		t.Errorf("%+v", r)
+	}
+	for _, want := range []string{"; 1 more run on, removed in shadow only", "mode shadow would have removed it on tick 1 (over_quota): it runs on", "40m"} {
+		if text := table(t, second); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+
+	story, err := at(s.dir).Container("l4")
+	if err != nil || len(story.Chapters) != 2 || story.Chapters[1].Last.Reason != contract.ReasonShadowRemoved || story.fate()[:5] != "there" {
+		t.Errorf("%+v: %v", story, err)
+	}
+	in.Shadow[0].Entry.State = contract.StateExited
+	in.Context.Tick = 3
+	s.tick(p, in)
+	if third, _ := at(s.dir).Last(); strings.Contains(table(t, third), "runs on") || strings.Contains(table(t, third), "run on") {
+		t.Errorf("it has ended:\n%s", table(t, third))
+	}
+}
+
+// An action is told of, also where the ticks around it are gone.
+func TestAnActionAloneIsAStory(t *testing.T) {
+	s := newShelf(t)
+	id := strings.Repeat("ab", 32)
+	if _, err := s.Intent(journal.Intent{ActionID: "1", Subject: contract.Subject{Container: id, Name: "web"}, Action: contract.ActionRemove}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Container(dir, "same"); !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), "aaaa1, aaaa2") {
-		t.Error(err)
+	story, err := at(s.dir).Container("web")
+	if err != nil || len(story.Actions) != 1 || story.Actions[0].String() != "remove begun, no outcome yet" || story.fate() != "no decision on it is in the journal" {
+		t.Errorf("%v %+v", err, story)
 	}
-	s, err := Container(dir, "aaaa1")
-	if err != nil || len(s.Actions) != 1 || s.Actions[0].String() != "remove begun, no outcome yet" {
-		t.Errorf("%v %+v", err, s)
+	var b strings.Builder
+	if err := StoryTable(&b, story); err != nil || strings.Contains(b.String(), "reaches back") {
+		t.Error(b.String(), err)
 	}
 }

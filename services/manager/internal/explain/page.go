@@ -1,8 +1,12 @@
 // Package explain shows decisions to people and to machines: why was this container removed, why was that one kept.
-// Everything it says stands in the journal; it adds words and order, no judgement.
+// Everything it says stands in the journal; it adds words and order, no judgement. What the journal no longer holds the log
+// service may: an error says how to ask it.
 package explain
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -13,18 +17,20 @@ import (
 
 // Page is one tick: every container of the snapshot and of the inventory, kept or removed.
 type Page struct {
-	Tick       uint64                `json:"tick"`
-	Sequence   uint64                `json:"sequence"`
-	At         time.Time             `json:"at,omitzero"` // when it was written down
-	Mode       contract.Mode         `json:"mode"`
-	Classify   contract.Classify     `json:"classify"`
-	PolicyHash string                `json:"policy_hash"`
-	Source     string                `json:"source"`
-	DataAgeUS  uint64                `json:"data_age_us"`
-	IntervalUS uint64                `json:"interval_us"`
-	Gates      []string              `json:"gates"` // what kept the manager from acting; empty: it could
-	Surprise   bool                  `json:"surprise"`
-	Counts     []contract.ClassCount `json:"counts"`
+	Tick       uint64            `json:"tick"`
+	Sequence   uint64            `json:"sequence"`
+	At         time.Time         `json:"at,omitzero"` // when it was written down
+	Mode       contract.Mode     `json:"mode"`
+	Classify   contract.Classify `json:"classify"`
+	PolicyHash string            `json:"policy_hash"`
+	Source     string            `json:"source"`
+	DataAgeUS  uint64            `json:"data_age_us"`
+	IntervalUS uint64            `json:"interval_us"`
+	Gates      []string          `json:"gates"` // what kept the manager from acting; empty: it could
+	Surprise   bool              `json:"surprise"`
+	// Held says why nothing of the plan was carried out (contract.DecisionBody), "" when it was.
+	Held       string                `json:"held,omitempty"`
+	Counts     []contract.ClassCount `json:"counts"` // of the plan, without those that shadow mode has removed
 	Containers []Row                 `json:"containers"`
 }
 
@@ -33,29 +39,59 @@ type Row struct {
 	contract.Verdict
 	State string `json:"state,omitempty"` // the engine's word, "" when it does not know the container
 	Text  string `json:"text"`
+	// Held says why a removal is only shown, "" for what is kept.
+	Held string `json:"held,omitempty"`
 	// Actions is what was done to it because of this tick, oldest first.
 	Actions []Deed `json:"actions,omitempty"`
 }
 
-// New makes the page of a tick. t supplies what the plan was made from; deeds may be nil.
-func New(at time.Time, t journal.Tick, plan contract.Plan, deeds []Deed) Page {
-	states := make(map[string]string, len(t.Inventory.Entries))
-	for _, e := range t.Inventory.Entries {
-		states[e.ID] = e.State
-	}
+// New makes the page of a tick. t supplies what the plan was made from; p is nil where its policy is not known any more, and
+// deeds may be.
+func New(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, deeds []Deed) Page {
 	done := make(map[string][]Deed, len(deeds))
 	for _, d := range deeds {
 		done[d.Container] = append(done[d.Container], d)
 	}
-	page := Page{
+	rows := rowsOf(t, plan, p)
+	for i := range rows {
+		rows[i].Actions = done[rows[i].ID]
+	}
+	return Page{
 		Tick: plan.Tick, Sequence: plan.Sequence, At: at, Mode: plan.Mode, Classify: plan.Classify,
 		PolicyHash: plan.PolicyHash, Source: t.Population.Source, DataAgeUS: t.DataAgeUS,
 		IntervalUS: t.Population.IntervalUS, Gates: append([]string{}, t.Gates...), Surprise: plan.Surprise,
-		Counts: plan.Counts, Containers: make([]Row, len(plan.Verdicts)),
+		Held: plan.Held(t.Gates), Counts: plan.Counts, Containers: rows,
 	}
-	texts := policy.NewTexts(plan, &t.Inventory)
-	for i, v := range plan.Verdicts {
-		page.Containers[i] = Row{Verdict: v, State: states[v.ID], Text: texts.Of(v), Actions: done[v.ID]}
+}
+
+// rowsOf are the containers of a tick in the order of the plan; those that it was made without stand behind their class.
+func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy) []Row {
+	states := make(map[string]string, len(t.Inventory.Entries))
+	for _, e := range t.Inventory.Entries {
+		states[e.ID] = e.State
 	}
-	return page
+	texts := policy.NewTexts(plan, policy.Inputs{Policy: p, Inventory: &t.Inventory, Suite: t.Context.Suite})
+
+	rows := make([]Row, 0, len(plan.Verdicts)+len(t.Shadow))
+	for _, v := range plan.Verdicts {
+		r := Row{Verdict: v, State: states[v.ID], Text: texts.Of(v)}
+		if v.Verdict == contract.VerdictRemove {
+			r.Held = plan.Held(t.Gates)
+		}
+		rows = append(rows, r)
+	}
+	for _, s := range t.Shadow {
+		rows = append(rows, Row{Verdict: s.Verdict(), State: s.Entry.State, Text: shadowText(s)})
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(policy.ClassOrder(a.Class), policy.ClassOrder(b.Class)) })
+	return rows
+}
+
+// shadowText says what became of a container that was to be removed on an earlier tick.
+func shadowText(s journal.Shadowed) string {
+	fate := "it runs on"
+	if !contract.Lives(s.Entry.State) {
+		fate = "it is there"
+	}
+	return fmt.Sprintf("mode shadow would have removed it on tick %d (%s): %s, and the plan is made without it", s.Tick, s.Reason, fate)
 }

@@ -17,6 +17,7 @@ import (
 func JSON(w io.Writer, page any) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false) // addresses are copied from it
 	return out.Encode(page)
 }
 
@@ -29,7 +30,7 @@ func Table(w io.Writer, p Page) error {
 	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
 	for _, r := range p.Containers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.mark(), r.Class, r.place(), printable(r.Name), short(r.ID),
-			dash(r.State), age(r.AgeUS), figures(r.Measures), r.Reason+": "+printable(r.Text), r.deeds())
+			dash(r.State), age(r.AgeUS), figures(r.Measures), r.why(), r.deeds())
 	}
 	return t.Flush()
 }
@@ -47,13 +48,23 @@ func (p Page) head() string {
 		fmt.Fprintf(&b, "nothing was done: %s\n", strings.Join(p.Gates, ", "))
 	case p.Surprise:
 		b.WriteString("nothing was done: a surprise (much more than usual, or the first plan of another policy) is only shown once\n")
+	case p.Held != "":
+		fmt.Fprintf(&b, "nothing was done: mode %s only shows what it would remove\n", p.Held)
 	}
+	removed := "removed"
+	if p.Held != "" {
+		removed = "would be removed"
+	}
+	runOn := p.runOn()
 	for _, c := range p.Counts {
 		if c.Owned > 0 || c.Quota > 0 {
-			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d removed, %d spared by a cap",
-				c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, c.OverCapped)
+			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d %s, %d spared by a cap",
+				c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, removed, c.OverCapped)
 			if c.ManagedElsewhere > 0 {
 				fmt.Fprintf(&b, ", %d managed elsewhere", c.ManagedElsewhere)
+			}
+			if n := runOn[c.Class]; n > 0 {
+				fmt.Fprintf(&b, "; %d more run on, removed in shadow only", n)
 			}
 			b.WriteByte('\n')
 		}
@@ -62,11 +73,39 @@ func (p Page) head() string {
 	return b.String()
 }
 
+// runOn counts those that live though mode shadow has removed them.
+func (p Page) runOn() map[contract.Class]int {
+	out := map[contract.Class]int{}
+	for _, r := range p.Containers {
+		if r.Reason == contract.ReasonShadowRemoved && contract.Lives(r.State) {
+			out[r.Class]++
+		}
+	}
+	return out
+}
+
 func (r Row) mark() string {
-	if r.Verdict.Verdict == contract.VerdictRemove {
+	switch {
+	case r.Verdict.Verdict != contract.VerdictRemove:
+		return r.Verdict.Verdict
+	case r.Held != "":
+		return "WOULD REMOVE"
+	default:
 		return "REMOVE"
 	}
-	return r.Verdict.Verdict
+}
+
+// why is the reason in words, and what became of a removal that is only shown.
+func (r Row) why() string {
+	text := r.Reason + ": " + printable(r.Text)
+	switch {
+	case r.Held == "":
+		return text
+	case contract.Lives(r.State):
+		return text + "; not carried out (" + r.Held + "): it runs on"
+	default:
+		return text + "; not carried out (" + r.Held + "): it stays"
+	}
 }
 
 // place is the rank and the cut: 4/3 is the fourth where three stay.

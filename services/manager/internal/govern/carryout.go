@@ -55,25 +55,13 @@ func (g *Governor) limited(t *tick, batch []*flight) []*flight {
 	return batch[:1]
 }
 
-// held says why nothing of the tick's plan is carried out, "" when it is: the first failing gate, else what the policy's mode
-// or the size of the plan keeps back.
+// held says why nothing of the tick is carried out, "" when it is.
 func (g *Governor) held(t *tick) string {
-	gates, mode := gateNames(t.findings), g.Policy.Mode
+	plan := contract.Plan{Mode: g.Policy.Mode}
 	if t.plan != nil {
-		mode = t.plan.Mode
+		plan = *t.plan
 	}
-	switch {
-	case len(gates) > 0:
-		return gates[0]
-	case mode == contract.ModeObserve:
-		return contract.HeldObserve
-	case mode == contract.ModeShadow:
-		return contract.HeldShadow
-	case t.plan != nil && t.plan.Surprise:
-		return contract.HeldSurprise
-	default:
-		return ""
-	}
+	return plan.Held(gateNames(t.findings))
 }
 
 // heldBack is held for one container.

@@ -2,6 +2,8 @@ package govern
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
@@ -113,11 +115,23 @@ func tickOf(e journal.Entry) (*tick, bool) {
 	}
 	t := &tick{
 		n: e.Tick.Context.Tick, at: e.At, pop: &e.Tick.Population, inv: &e.Tick.Inventory, plan: &plan, context: e.Tick.Context,
-		reading: eyes.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq,
+		shadow: e.Tick.Shadow, reading: eyes.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq,
 	}
+	t.addShadow()
 	t.timings.DataAgeUS = e.Tick.DataAgeUS
 	for _, name := range e.Tick.Gates {
 		t.findings = append(t.findings, finding{gate: name})
 	}
 	return t, true
+}
+
+// addShadow makes population and inventory those of the host, which the plan was not made from.
+func (t *tick) addShadow() {
+	for _, s := range t.shadow {
+		t.inv.Entries = append(t.inv.Entries, s.Entry)
+		if s.Member != nil {
+			t.pop.Members = append(t.pop.Members, *s.Member)
+		}
+	}
+	slices.SortFunc(t.inv.Entries, func(a, b contract.Entry) int { return strings.Compare(a.ID, b.ID) })
 }

@@ -221,10 +221,8 @@ func (w *world) compare(service *shiptest.Service) (problem string) {
 		switch b := r.Body.(type) {
 		case contract.HostBody:
 			got[fmt.Sprint("host ", r.Tick)]++
-		case contract.ContainerBody: // of what the shadow removed the journal does not speak
-			if what := fmt.Sprint("container ", r.Tick, b.Container); want[what] > 0 || w.options.Policy.Mode == contract.ModeEnforce {
-				got[what]++
-			}
+		case contract.ContainerBody:
+			got[fmt.Sprint("container ", r.Tick, b.Container)]++
 		case contract.DecisionBody:
 			if b.Verdict == contract.VerdictRemove {
 				got[fmt.Sprint("decision ", r.Tick, b.Container, b.Held)]++
@@ -259,6 +257,9 @@ func (w *world) expect(want map[string]int, t *journal.Tick) {
 	want[fmt.Sprint("host ", n)]++
 	for _, m := range t.Population.Members {
 		want[fmt.Sprint("container ", n, m.ID)]++
+	}
+	for _, s := range t.Shadow {
+		want[fmt.Sprint("container ", n, s.Entry.ID)]++
 	}
 	plan, err := t.Decoded()
 	if err != nil {

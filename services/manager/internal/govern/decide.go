@@ -19,7 +19,8 @@ func (g *Governor) decide(t *tick) {
 		return
 	}
 	began := time.Now()
-	pop, inv := g.shadowed(*t.pop, *t.inv)
+	pop, inv, shadow := g.shadowed(*t.pop, *t.inv)
+	t.shadow = shadow
 	t.context = g.context(t)
 	plan := policy.Decide(g.Policy, pop, inv, t.context)
 	t.plan = &plan
@@ -28,7 +29,7 @@ func (g *Governor) decide(t *tick) {
 		t.timings.DataAgeUS = now - pop.MonotonicUS
 	}
 	entry := journal.Tick{
-		Population: pop, Inventory: inv, Context: t.context, Gates: gateNames(t.findings), DataAgeUS: t.timings.DataAgeUS,
+		Population: pop, Inventory: inv, Context: t.context, Shadow: shadow, Gates: gateNames(t.findings), DataAgeUS: t.timings.DataAgeUS,
 	}
 	seq, err := g.Journal.Tick(g.Policy, entry, plan)
 	if g.noteJournal(err) == nil {
@@ -48,19 +49,37 @@ func (g *Governor) context(t *tick) contract.Context {
 	}
 }
 
-// shadowed is the population without those that shadow mode has "removed". Elsewhere it is the population itself.
-func (g *Governor) shadowed(pop contract.Population, inv contract.Inventory) (contract.Population, contract.Inventory) {
+// shadowed is the population without those that shadow mode has "removed", and these by themselves, as they are now. Elsewhere
+// it is the population itself.
+func (g *Governor) shadowed(pop contract.Population, inv contract.Inventory) (contract.Population, contract.Inventory, []journal.Shadowed) {
 	for id := range g.shadowGone {
 		if entryOf(&inv, id) == nil {
 			delete(g.shadowGone, id)
 		}
 	}
 	if g.Policy.Mode != contract.ModeShadow || len(g.shadowGone) == 0 {
-		return pop, inv
+		return pop, inv, nil
 	}
-	pop.Members = slices.DeleteFunc(slices.Clone(pop.Members), func(m contract.Member) bool { return g.shadowGone[m.ID] })
-	inv.Entries = slices.DeleteFunc(slices.Clone(inv.Entries), func(e contract.Entry) bool { return g.shadowGone[e.ID] })
-	return pop, inv
+
+	gone := make(map[string]*journal.Shadowed, len(g.shadowGone))
+	for id, s := range g.shadowGone {
+		s.Entry = *entryOf(&inv, id)
+		gone[id] = &s
+	}
+	pop.Members = slices.DeleteFunc(slices.Clone(pop.Members), func(m contract.Member) bool {
+		s := gone[m.ID]
+		if s != nil {
+			s.Member = &m
+		}
+		return s != nil
+	})
+	inv.Entries = slices.DeleteFunc(slices.Clone(inv.Entries), func(e contract.Entry) bool { return gone[e.ID] != nil })
+
+	var shadow []journal.Shadowed
+	for _, id := range slices.Sorted(maps.Keys(gone)) {
+		shadow = append(shadow, *gone[id])
+	}
+	return pop, inv, shadow
 }
 
 // gateNames lists the gates that failed in the order of GateNames, each once.

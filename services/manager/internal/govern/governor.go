@@ -63,8 +63,8 @@ type Governor struct {
 	policyChanged bool   // the next plan is the first under another policy
 	policyProblem string // why the last reload was refused
 	surpriseSeen  bool
-	shadowGone    map[string]bool // removed from the shadow population
-	paused        map[string]int  // ticks in a row
+	shadowGone    map[string]journal.Shadowed // removed from the shadow population, without what changes from tick to tick
+	paused        map[string]int              // ticks in a row
 	deficits      map[contract.Class]int
 	told          map[string]verdictKey // the last decision record of each container
 	journalErr    error
@@ -101,7 +101,7 @@ func New(o Options) *Governor {
 		identities: make(map[string]identity), flights: make(flights), removals: o.Recovered.RecentRemovals,
 		kills:    slices.Clone(o.Recovered.RecentRemovals),
 		failures: make(map[string]int), stuck: make(map[string]string), owed: make(map[string]engine.CPULimit), policyHash: o.Policy.Hash(),
-		shadowGone: make(map[string]bool), paused: make(map[string]int), deficits: make(map[contract.Class]int),
+		shadowGone: make(map[string]journal.Shadowed), paused: make(map[string]int), deficits: make(map[contract.Class]int),
 		told: make(map[string]verdictKey),
 	}
 	g.enforcer = actuator.NewEnforcer(o.Engine, o.Engine, throttleLog{o.Journal})

@@ -15,6 +15,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/procfile"
@@ -263,6 +264,50 @@ func TestShadowModeCallsNothingAndForgetsTheRemoved(t *testing.T) {
 		}
 		w.spool.wantOutcomes(t, contract.ActionShadowRemove, map[string]int{contract.OutcomeDone: 5})
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{})
+	})
+}
+
+// The plan forgets what shadow mode removed; journal, records and reports do not: it runs on.
+func TestShadowModeHidesNobody(t *testing.T) {
+	bubble(t, 6, 4, func(w *world) {
+		w.options.Policy.Mode = contract.ModeShadow
+		if err := w.run(55 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		last := w.reports.ticks[len(w.reports.ticks)-1]
+		if len(last.Plan.Verdicts) != 5 || len(last.Shadow) != 5 {
+			t.Fatalf("the plan has %d verdicts, %d are named beside it", len(last.Plan.Verdicts), len(last.Shadow))
+		}
+
+		first := last.Shadow[0] // by id: the low ones come first
+		if first.Entry.Name != "low-3" || first.Class != contract.ClassLow || first.Reason != contract.ReasonOverQuota || first.Tick == 0 ||
+			first.Tick >= last.Tick || !contract.Lives(first.Entry.State) || first.Member == nil || first.Member.CPUMillicores == 0 {
+			t.Errorf("%+v", first)
+		}
+
+		page, err := explain.Journal{Path: w.dir}.Last()
+		if err != nil || len(page.Containers) != 10 {
+			t.Errorf("%d containers are explained: %v", len(page.Containers), err)
+		}
+		story, err := explain.Journal{Path: w.dir}.Container("low-5")
+		if err != nil || story.Chapters[len(story.Chapters)-1].ToTick != last.Tick {
+			t.Errorf("%+v: %v", story.Chapters, err)
+		}
+
+		host := bodies[contract.HostBody](w.spool)
+		if c := host[len(host)-1].Classes; c[0].Owned != 6 || c[1].Owned != 4 {
+			t.Errorf("the host's record counts %+v", c)
+		}
+		told := map[string]int{}
+		for _, r := range w.spool.records {
+			b, ok := r.Body.(contract.ContainerBody)
+			if ok && r.Tick == last.Tick && b.Reason == contract.ReasonShadowRemoved && b.Verdict == contract.VerdictKeep {
+				told[string(b.Class)]++
+			}
+		}
+		if told["low"] != 3 || told["high"] != 2 {
+			t.Errorf("the containers' records: %v", told)
+		}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/scrub"
 )
 
@@ -98,7 +100,7 @@ func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
 	for _, v := range t.plan.Verdicts {
 		now := verdictKey{verdict: v.Verdict, reason: v.Reason}
 		if v.Reason == contract.ReasonElsewhere { // the numbers are all that a reader can act on
-			now.words = t.texts().Of(v)
+			now.words = g.texts(t).Of(v)
 		}
 		t.verdicts[v.ID] = now
 		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
@@ -122,9 +124,25 @@ func (g *Governor) decisionsTold(t *tick) {
 func (g *Governor) decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
 	return contract.DecisionBody{
 		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, Held: g.heldBack(t, v.ID), PolicyHash: t.plan.PolicyHash,
-		Verdict: v.Verdict, Reason: v.Reason, Text: t.texts().Of(v), Rank: v.Rank, Cut: v.Cut,
+		Verdict: v.Verdict, Reason: v.Reason, Text: g.texts(t).Of(v), Rank: v.Rank, Cut: v.Cut,
 		DecidingKey: v.DecidingKey, Neighbour: v.Neighbour, Measures: v.Measures, AgeUS: v.AgeUS, DataAgeUS: t.timings.DataAgeUS,
 	}
+}
+
+// texts words the verdicts of the tick's plan; without a plan there are none. That of an earlier run may have been made under
+// another policy.
+func (g *Governor) texts(t *tick) *policy.Texts {
+	switch {
+	case t.plan == nil:
+		return &policy.Texts{}
+	case t.words == nil:
+		in := policy.Inputs{Inventory: t.inv, Suite: t.context.Suite}
+		if t.plan.PolicyHash == g.policyHash {
+			in.Policy = &g.Policy
+		}
+		t.words = policy.NewTexts(*t.plan, in)
+	}
+	return t.words
 }
 
 // hostRecord sums up the tick.
@@ -135,7 +153,7 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Held: g.held(t), Timings: t.timings, SpoolRecords: spool.Records, SkippedTicks: t.skipped,
 	}
 	if t.plan != nil {
-		body.Classes = t.plan.Counts
+		body.Classes = withShadow(t.plan.Counts, t.shadow)
 	}
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
@@ -148,6 +166,18 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 	return contract.NewRecord(t.at, t.n, g.source, body)
 }
 
+// withShadow counts those that run on among the owned: the plan was made without them.
+func withShadow(counts []contract.ClassCount, shadow []journal.Shadowed) []contract.ClassCount {
+	out := slices.Clone(counts)
+	for _, s := range shadow {
+		i := slices.IndexFunc(out, func(c contract.ClassCount) bool { return c.Class == s.Class })
+		if i >= 0 && contract.Lives(s.Entry.State) {
+			out[i].Owned++
+		}
+	}
+	return out
+}
+
 // containerRecords are one for each container that was seen and that is to be recorded.
 func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 	if t.pop == nil || t.inv == nil {
@@ -158,6 +188,10 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 		for i := range t.plan.Verdicts {
 			verdicts[t.plan.Verdicts[i].ID] = &t.plan.Verdicts[i]
 		}
+	}
+	for _, s := range t.shadow {
+		v := s.Verdict()
+		verdicts[v.ID] = &v
 	}
 	rows := rowsOf(t)
 	for i := range t.pop.Members {

@@ -5,6 +5,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
+	"gestor.local/manager/internal/journal"
 	"gestor.local/ship"
 )
 
@@ -19,6 +20,8 @@ type Report struct {
 	Population *contract.Population
 	Inventory  *contract.Inventory
 	Plan       *contract.Plan
+	// Shadow is what the plan was made without (journal.Tick).
+	Shadow []journal.Shadowed
 	// Gates names what kept the manager from acting, in the order of GateNames.
 	Gates []string
 	// Held says why nothing of the plan is carried out, see contract.DecisionBody; "" when it is.

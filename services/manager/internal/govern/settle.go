@@ -114,7 +114,7 @@ func (g *Governor) release(f *flight) {
 func (g *Governor) settleShadow(f *flight, r actuator.Result) {
 	id := f.order.Victim.ID
 	if r.Outcome == contract.OutcomeDone && g.Policy.Mode == contract.ModeShadow {
-		g.shadowGone[id] = true
+		g.shadowGone[id] = journal.Shadowed{Tick: f.order.Tick, Reason: f.order.Victim.Reason, Class: f.order.Victim.Class}
 	}
 	g.finish(f, r, true)
 	delete(g.flights, id)

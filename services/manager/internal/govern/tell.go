@@ -24,7 +24,7 @@ func (g *Governor) report(t *tick) {
 	}
 	r := &Report{
 		Tick: t.n, At: t.at, Mode: g.Policy.Mode, Policy: g.Policy, Source: t.reading.Source, Population: t.pop,
-		Inventory: t.inv, Plan: t.plan, Gates: gateNames(t.findings), Held: g.held(t), Conditions: g.board.list(), Timings: t.timings,
+		Inventory: t.inv, Plan: t.plan, Shadow: t.shadow, Gates: gateNames(t.findings), Held: g.held(t), Conditions: g.board.list(), Timings: t.timings,
 		Skipped: t.skipped, Orders: t.orders, InFlight: len(g.flights), Stuck: len(g.stuck),
 		Breaker: g.breaker.state(t.at), Spool: g.Spool.Stats(), Journal: g.Journal.Size(),
 		LogsElsewhere: g.Self.LogsElsewhere,
@@ -111,7 +111,7 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	if slices.Sort(paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, g.named(t, paused), false))
 	}
-	if over := t.overElsewhere(); len(over) > 0 {
+	if over := g.overElsewhere(t); len(over) > 0 {
 		out = append(out, condition(ConditionManaged, shortened(over), false))
 	}
 	if ended := g.ended(t); len(ended) > 0 {
@@ -137,8 +137,8 @@ func (g *Governor) ended(t *tick) (ids []string) {
 }
 
 // overElsewhere are the words on each workload of an orchestrator that has more containers than places, the largest first.
-func (t *tick) overElsewhere() (words []string) {
-	for _, s := range slices.Backward(t.texts().Shares) {
+func (g *Governor) overElsewhere(t *tick) (words []string) {
+	for _, s := range slices.Backward(g.texts(t).Shares) {
 		if s.Over() {
 			words = append(words, s.String())
 		}

@@ -7,6 +7,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/eyes"
+	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/policy"
 )
 
@@ -21,6 +22,7 @@ type tick struct {
 	pop      *contract.Population
 	inv      *contract.Inventory
 	plan     *contract.Plan
+	shadow   []journal.Shadowed // what the plan was made without
 	context  contract.Context
 	futile   []string
 	timings  contract.Timings
@@ -40,17 +42,6 @@ func (t *tick) fail(gate, why string) { t.findings = append(t.findings, finding{
 // failStorage is fail for a journal or a spool that cannot be used.
 func (t *tick) failStorage(gate string, err error) {
 	t.findings = append(t.findings, storage(gate, err))
-}
-
-// texts words the verdicts of the plan; without a plan there are none.
-func (t *tick) texts() *policy.Texts {
-	switch {
-	case t.plan == nil:
-		return &policy.Texts{}
-	case t.words == nil:
-		t.words = policy.NewTexts(*t.plan, t.inv)
-	}
-	return t.words
 }
 
 // clear says that nothing speaks against acting.

@@ -45,11 +45,38 @@ type Tick struct {
 	// Inventory carries only the labels that the policy reads.
 	Inventory contract.Inventory `json:"inventory"`
 	Context   contract.Context   `json:"context"`
+	// Shadow is what mode shadow removed on earlier ticks and what is there all the same: it stands neither in Population nor
+	// in Inventory, since the plan is made without it. Sorted by id.
+	Shadow []Shadowed `json:"shadow,omitempty"`
 	// Gates names what kept the manager from acting on the plan; DataAgeUS is how old the snapshot was when it was made.
 	Gates     []string `json:"gates,omitempty"`
 	DataAgeUS uint64   `json:"data_age_us"`
 	// Plan is kept as it was written: a replay compares bytes.
 	Plan json.RawMessage `json:"plan"`
+}
+
+// Shadowed is a container that mode shadow has removed, as it is on this tick.
+type Shadowed struct {
+	Tick   uint64           `json:"tick"` // on which it was to be removed
+	Reason string           `json:"reason"`
+	Class  contract.Class   `json:"class"` // on that tick
+	Entry  contract.Entry   `json:"entry"`
+	Member *contract.Member `json:"member,omitempty"` // nil when the snapshot did not have it
+}
+
+// Verdict is what becomes of it.
+func (s Shadowed) Verdict() contract.Verdict {
+	v := contract.Verdict{
+		ID: s.Entry.ID, Name: s.Entry.Name, Image: s.Entry.Image, Class: s.Class, Owned: true,
+		Verdict: contract.VerdictKeep, Reason: contract.ReasonShadowRemoved, StartedAt: s.Entry.StartedAt,
+	}
+	if m := s.Member; m != nil {
+		v.AgeUS, v.StartUS = m.AgeUS, m.StartUS
+		if m.Measured {
+			v.Measures = &m.Measures
+		}
+	}
+	return v
 }
 
 // NoPlan is a tick on which there was nothing to decide on. It keeps the number from being given twice: records of that

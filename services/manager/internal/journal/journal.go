@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -146,7 +147,7 @@ func (j *Journal) begin() (Recovery, error) {
 // number.
 func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint64, err error) {
 	t.PolicyHash = plan.PolicyHash
-	t.Inventory = policy.Trim(p, t.Inventory)
+	t.Inventory, t.Shadow = policy.Trim(p, t.Inventory), trimmed(p, t.Shadow)
 	if t.Plan, err = json.Marshal(plan); err != nil {
 		return 0, wrap("write", err)
 	}
@@ -159,6 +160,19 @@ func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint6
 	entries = append(entries, Entry{Tick: &t})
 	err = j.write(entries)
 	return entries[len(entries)-1].Seq, err
+}
+
+// trimmed is policy.Trim for what the plan was made without.
+func trimmed(p contract.Policy, all []Shadowed) []Shadowed {
+	var entries []contract.Entry
+	for _, s := range all {
+		entries = append(entries, s.Entry)
+	}
+	out := slices.Clone(all)
+	for i, e := range policy.Trim(p, contract.Inventory{Entries: entries}).Entries {
+		out[i].Entry = e
+	}
+	return out
 }
 
 // NoPlan writes down that a tick had no plan. It is not synced: a crash of this process loses nothing that was written, and

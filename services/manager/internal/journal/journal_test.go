@@ -634,3 +634,22 @@ func TestAFileThatWasSealedMeanwhileIsRead(t *testing.T) {
 		t.Errorf("%+v %v, want the head and the intent", stats, err)
 	}
 }
+
+// What strangers wrote on a container is left out also where the plan was made without it, and the caller's list stays as it was.
+func TestLabelsOfTheShadowAreTrimmed(t *testing.T) {
+	j, _ := open(t, t.TempDir(), Options{})
+	p, in, plan := tickOf(1, 1)
+	labels := map[string]string{contract.LabelManaged: "true", "note": "secret"}
+	in.Shadow = []Shadowed{{Tick: 1, Class: contract.ClassLow, Entry: contract.Entry{ID: "a", Labels: labels}}}
+	_, err := j.Tick(p, in, plan)
+	must(t, err)
+
+	all, _ := entriesOf(t, j.dir)
+	got := all[len(all)-1].Tick.Shadow
+	if len(got) != 1 || len(got[0].Entry.Labels) != 1 || got[0].Entry.Labels[contract.LabelManaged] != "true" {
+		t.Errorf("%+v", got)
+	}
+	if len(in.Shadow[0].Entry.Labels) != 2 {
+		t.Error("the caller's labels are gone")
+	}
+}

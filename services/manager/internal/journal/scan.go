@@ -55,7 +55,10 @@ var ErrStop = errors.New("stop the scan")
 
 func scan(path string, how reader) (Stats, error) {
 	files, err := filesOf(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return Stats{}, fmt.Errorf("read journal: %w; next: name the folder of a journal or one of its files, which a manager keeps in journal/ of its GESTOR_STATE", err)
+	case err != nil:
 		return Stats{}, fmt.Errorf("read journal: %w", err)
 	}
 	if how.backwards {

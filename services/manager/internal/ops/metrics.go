@@ -173,6 +173,9 @@ func (m *Metrics) planned(r *govern.Report) {
 			m.population.WithLabelValues(string(v.Class), v.Reason).Inc()
 		}
 	}
+	for _, s := range r.Shadow {
+		m.population.WithLabelValues(string(s.Class), contract.ReasonShadowRemoved).Inc()
+	}
 	for _, c := range r.Plan.Counts {
 		m.deficit.WithLabelValues(string(c.Class)).Set(float64(c.Deficit))
 		m.plan.WithLabelValues(string(c.Class)).Set(float64(c.Removals))

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
@@ -53,7 +54,7 @@ func server(t *testing.T, journalDir string, reports ...*govern.Report) *httptes
 		metrics.Ticked(r)
 	}
 	metrics.Acted(govern.Acted{Result: actuator.Result{Outcome: contract.OutcomeDone, Took: time.Second}, Verb: contract.ActionRemove})
-	s := httptest.NewServer(ops.Handler{Health: health, Metrics: registry, Journal: journalDir, Version: "test"}.Mux())
+	s := httptest.NewServer(ops.Handler{Health: health, Metrics: registry, Journal: explain.Journal{Path: journalDir, Logs: "http://127.0.0.1:8080"}, Version: "test"}.Mux())
 	t.Cleanup(s.Close)
 	return s
 }
@@ -73,7 +74,7 @@ func get(t *testing.T, url string) (int, string, http.Header) {
 }
 
 func TestOnlyItsOwnNamesAreAnswered(t *testing.T) {
-	h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Journal: t.TempDir(), Hosts: []string{"gestor.example"}}
+	h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Journal: explain.Journal{Path: t.TempDir()}, Hosts: []string{"gestor.example"}}
 	for host, refused := range map[string]bool{"evil.example": true, "127.0.0.1.evil.example:8081": true, "manager:8081": false, "gestor.example": false} {
 		for _, request := range []string{"GET /healthz", "GET /readyz", "GET /conditions", "GET /explain", "GET /metrics", "GET /version", "POST /reload"} {
 			method, path, _ := strings.Cut(request, " ")
@@ -118,6 +119,7 @@ func TestMetricNamesAreWellFormed(t *testing.T) {
 
 func TestMetricsSayWhatTheTickSaid(t *testing.T) {
 	before, now := report(govern.GateNoSource), report()
+	now.Shadow = []journal.Shadowed{{Class: contract.ClassLow}}
 	before.Conditions = append(before.Conditions, govern.Condition{Name: govern.ConditionEnded})
 	now.Conditions = append(now.Conditions, govern.Condition{Name: govern.ConditionPaused})
 	s := server(t, t.TempDir(), before, now)
@@ -125,6 +127,7 @@ func TestMetricsSayWhatTheTickSaid(t *testing.T) {
 	for _, line := range []string{
 		`gestor_population_containers{class="low",state="over_quota"} 1`,
 		`gestor_population_containers{class="low",state="within_quota"} 1`,
+		`gestor_population_containers{class="low",state="shadow_removed"} 1`,
 		`gestor_deficit_containers{class="high"} 2`,
 		`gestor_plan_containers{class="low"} 1`,
 		`gestor_action_outcomes_total{action="remove",outcome="done"} 1`,
@@ -223,6 +226,8 @@ func TestExplain(t *testing.T) {
 	entry := journal.Tick{Context: contract.Context{Tick: 9}}
 	plan := contract.Plan{Tick: 9, Sequence: 3, PolicyHash: p.Hash(), Verdicts: []contract.Verdict{
 		{ID: id, Name: "web", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
+		{ID: strings.Repeat("cd", 32), Name: "twice", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
+		{ID: strings.Repeat("ef", 32), Name: "twig", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
 	}}
 	if _, err := j.Tick(p, entry, plan); err != nil {
 		t.Fatal(err)
@@ -239,7 +244,9 @@ func TestExplain(t *testing.T) {
 		{"?container=web&format=text", "text/plain; charset=utf-8", http.StatusOK, "young"},
 		{"?tick=10", contract.MediaProblem, http.StatusNotFound, "not in the journal"},
 		{"?tick=soon", contract.MediaProblem, http.StatusBadRequest, "number"},
-		{"?container=nobody", contract.MediaProblem, http.StatusNotFound, "nobody"},
+		{"?container=eb", contract.MediaJSON, http.StatusOK, id},
+		{"?container=nobody", contract.MediaProblem, http.StatusNotFound, "next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?kind=launch,decision,action&q=nobody'"},
+		{"?container=twi", contract.MediaProblem, http.StatusConflict, "twice (cdcdcdcdcdcd, last on tick 9), twig (efefefefefef, last on tick 9)"},
 		{"?container=web;format=text", contract.MediaProblem, http.StatusBadRequest, `"field":"container"`},
 		{"?tick=%", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},
 		{"?tick=", contract.MediaProblem, http.StatusBadRequest, `"field":"tick"`},

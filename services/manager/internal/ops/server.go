@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,8 +41,8 @@ const (
 type Handler struct {
 	Health  *Health
 	Metrics prometheus.Gatherer
-	// Journal is the folder that explanations are read from.
-	Journal string
+	// Journal is what explanations are read from.
+	Journal explain.Journal
 	Version string
 	// Hosts are further names that the port is asked under (contract.HostAllowed).
 	Hosts []string
@@ -177,13 +178,13 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case q.container != "":
-		story, err := explain.Container(h.Journal, q.container)
+		story, err := h.Journal.Container(q.container)
 		write(story, func() error { return explain.StoryTable(w, story) }, err)
 	case q.tick != 0:
-		page, err := explain.Tick(h.Journal, q.tick)
+		page, err := h.Journal.Tick(q.tick)
 		write(page, func() error { return explain.Table(w, page) }, err)
 	default:
-		page, err := explain.Last(h.Journal)
+		page, err := h.Journal.Last()
 		write(page, func() error { return explain.Table(w, page) }, err)
 	}
 }
@@ -225,13 +226,20 @@ func fromHere(r *http.Request) bool {
 func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", contract.MediaJSON)
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody is left to be told
+	encode(w, body)
 }
 
 func problem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
 	w.Header().Set("Content-Type", contract.MediaProblem)
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(contract.ErrorBody{
+	encode(w, contract.ErrorBody{
 		Type: "about:blank", Title: http.StatusText(code), Status: code, Detail: detail, Errors: fields,
 	})
+}
+
+// encode writes JSON as it is read by people, too: the next step of an error may be an address.
+func encode(w io.Writer, body any) {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	_ = out.Encode(body) // the client went away: nobody is left to be told
 }

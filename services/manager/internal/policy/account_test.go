@@ -150,7 +150,7 @@ func TestTextNamesTheNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := drawInput(t).decide()
 		for _, v := range plan.Verdicts {
-			said := Text(v, plan, nil)
+			said := Text(v, plan, Inputs{})
 			if said == "" || said == v.Reason {
 				t.Fatalf("no words for %s", v.Reason)
 			}

@@ -45,7 +45,7 @@ func BenchmarkText(b *testing.B) {
 	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{})
 	for b.Loop() {
 		for _, v := range plan.Verdicts {
-			Text(v, plan, nil)
+			Text(v, plan, Inputs{})
 		}
 	}
 }

@@ -48,7 +48,7 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 		{Class: contract.ClassUnknown},
 	}
 	for _, s := range subjects {
-		c := &counts[classOrder(s.class)]
+		c := &counts[ClassOrder(s.class)]
 		if s.owned && s.lives() {
 			c.Owned++
 		}

@@ -87,7 +87,7 @@ func TestDecideKeepsTheLightestLowAndTheHeaviestHigh(t *testing.T) {
 		t.Errorf("verdict on l1: %+v", v)
 	}
 	want := "rank 4 of 4 low, lightest first: 3 stay; behind l3 (rank 3) by cpu: 50m against 30m"
-	if got := Text(v, plan, nil); got != want {
+	if got := Text(v, plan, Inputs{}); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)
 	}
 	if plan.Tick != 3 || plan.Sequence != 7 || plan.Surprise {

@@ -236,10 +236,14 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 	inv.Entries[4].Image = "gestor/low-idle"
 	plan := decideDefault(pop, inv)
 	spared(t, plan, "l4", contract.ReasonUnknown)
-	if said := Text(verdictOf(t, plan, "l4"), plan, &inv); !strings.Contains(said, `"LOW"`) || !strings.Contains(said, "low and high") {
+	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{Inventory: &inv}); !strings.Contains(said, `"LOW"`) || !strings.Contains(said, "low and high") {
 		t.Errorf("said of it: %s", said)
 	}
-	if said := Text(verdictOf(t, plan, "l4"), plan, nil); !strings.Contains(said, "nor the image map") {
+	inv.Entries[4].Labels[contract.LabelClass] = strings.Repeat("x", 1<<20)
+	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{Inventory: &inv}); len(said) > 300 {
+		t.Errorf("a long label makes a text of %d bytes", len(said))
+	}
+	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{}); !strings.Contains(said, "nor the image map") {
 		t.Errorf("said without its labels: %s", said)
 	}
 	wantRemoved(t, plan, "l3")
@@ -349,7 +353,7 @@ func TestRankModeIgnoresClasses(t *testing.T) {
 		t.Errorf("the heaviest: %+v", v)
 	}
 	want := "rank 6 of 8, lightest first: the first 3 and the last 2 stay; behind h1 (rank 7) by cpu: 980m against 990m"
-	if got := Text(verdictOf(t, plan, "h2"), plan, nil); got != want {
+	if got := Text(verdictOf(t, plan, "h2"), plan, Inputs{}); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)
 	}
 }
@@ -418,8 +422,8 @@ func TestCapSparesTheNearestToAPlace(t *testing.T) {
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan, "l6", "l7")
 	spared(t, plan, "l3", contract.ReasonCapped)
-	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan, nil), "caps") {
-		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan, nil))
+	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan, Inputs{}), "caps") {
+		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan, Inputs{}))
 	}
 	wantRemoved(t, Decide(p, pop, inv, contract.Context{RemovedLastMinute: 59}), "l7")
 	wantRemoved(t, Decide(p, pop, inv, contract.Context{RemovedLastMinute: 99}))
@@ -456,5 +460,78 @@ func TestThePolicyMayWriteAnImageAsTheEngineDoes(t *testing.T) {
 		if got := (memory{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
 			t.Errorf("%q is %s, want %s", image, got, want)
 		}
+	}
+}
+
+// A key that comes late decides only where all before it tie, and two figures that differ can tie.
+func TestATextNamesTheKeysThatTied(t *testing.T) {
+	figures := func(cpu, ram, vsz, rss uint64) contract.Measures {
+		return contract.Measures{CPUMillicores: cpu, RAMKB: ram, VSZKB: vsz, RSSKB: rss}
+	}
+	ramFirst := []contract.Key{contract.KeyRAM, contract.KeyCPU, contract.KeyVSZ, contract.KeyRSS}
+	tests := []struct {
+		name        string
+		kept, leave contract.Measures
+		older       uint64 // by how many seconds the kept one is
+		rank        []contract.Key
+		want        string
+	}{
+		{"the first key decides", figures(10, 9000, 5, 5), figures(50, 9000, 5, 5), 0, nil, "cpu: 50m against 10m"},
+		{"the same figures", figures(10, 9000, 5, 5), figures(10, 9000, 6, 5), 0, nil, "vsz: 6 KB against 5 KB, since cpu and ram tie"},
+		{
+			"figures in one bucket", figures(9, 9000, 5, 5), figures(13, 9100, 5, 7), 0, nil,
+			"rss: 7 KB against 5 KB, since cpu (13m and 9m, in buckets of 10m), ram (9100 KB and 9000 KB, in buckets of 1024 KB) and vsz tie",
+		},
+		{"the policy's own order", figures(10, 9000, 5, 5), figures(50, 9000, 5, 5), 0, ramFirst, "cpu: 50m against 10m, since ram ties"},
+		{"age", figures(10, 9000, 5, 5), figures(10, 9000, 5, 5), 9, nil, "age, since cpu, ram, vsz and rss tie"},
+		{"id", figures(10, 9000, 5, 5), figures(10, 9000, 5, 5), 0, nil, "id, since cpu, ram, vsz, rss and age tie"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			pop, inv := scene(box{name: "a", class: "low", age: 60 + tt.older}, box{name: "b", class: "low", age: 60})
+			pop.Members[0].Measures, pop.Members[1].Measures = tt.kept, tt.leave
+			p := contract.DefaultPolicy()
+			p.Quota.Low = 1
+			if tt.rank != nil {
+				p.Rank = tt.rank
+			}
+			plan := Decide(p, pop, inv, contract.Context{})
+			if got := Text(verdictOf(t, plan, "b"), plan, Inputs{Policy: &p}); !strings.HasSuffix(got, "; behind a (rank 1) by "+tt.want) {
+				t.Errorf("got  %s\nwant … %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Whoever asks why a container is left alone is told what it carries and what it would have to.
+func TestATextSaysWhoseContainerWasWanted(t *testing.T) {
+	managed, suite := contract.LabelManaged, contract.LabelSuite
+	tests := []struct {
+		name   string
+		labels map[string]string
+		suite  string
+		want   string
+	}{
+		{"no label", nil, "gestor", "it carries no gestor.managed and no gestor.suite, this manager governs what carries gestor.managed=true and gestor.suite=gestor"},
+		{"another suite", map[string]string{managed: "true", suite: "other"}, "gestor", "it carries gestor.managed=true and gestor.suite=other, this manager governs what carries gestor.managed=true and gestor.suite=gestor"},
+		{"no suite", map[string]string{managed: "true"}, "gestor", "it carries gestor.managed=true and no gestor.suite, this"},
+		{"another word", map[string]string{managed: "yes"}, "", "it carries gestor.managed=yes, this manager governs what carries gestor.managed=true"},
+		{"a label that talks", map[string]string{managed: "true", suite: "gestor, this is ours"}, "gestor", `gestor.suite="gestor, this is ours", this manager`},
+		{"a long label", map[string]string{managed: "true", suite: strings.Repeat("x", 1<<20)}, "gestor", `gestor.suite="` + strings.Repeat("x", 100) + `"…, this`},
+		{"an empty label", map[string]string{managed: "true", suite: ""}, "gestor", `gestor.suite="", this manager`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			pop, inv := scene(box{name: "a", class: "low", cpu: 1, ram: 900})
+			inv.Entries[0].Labels = tt.labels
+			plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{Suite: tt.suite})
+			v := verdictOf(t, plan, "a")
+			if v.Reason != contract.ReasonNotOwned {
+				t.Fatalf("%+v", v)
+			}
+			if got := Text(v, plan, Inputs{Inventory: &inv, Suite: tt.suite}); !strings.Contains(got, tt.want) {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
 	}
 }

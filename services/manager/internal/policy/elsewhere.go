@@ -207,6 +207,9 @@ func (s Share) elsewhereText() string {
 }
 
 func entryOf(inv *contract.Inventory, id string) *contract.Entry {
+	if inv == nil {
+		return nil
+	}
 	i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
 	if !ok {
 		return nil

@@ -195,10 +195,10 @@ func TestWordsOnWorkloads(t *testing.T) {
 			trimmed := Trim(contract.DefaultPolicy(), inv)
 			plan := decideDefault(pop, inv)
 			v := verdictOf(t, plan, fmt.Sprintf("t%d", tt.who))
-			if got := Text(v, plan, &trimmed); got != tt.want {
+			if got := Text(v, plan, Inputs{Inventory: &trimmed}); got != tt.want {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
-			if got := Text(v, plan, nil); got != fixedText(contract.ReasonElsewhere) {
+			if got := Text(v, plan, Inputs{}); got != fixedText(contract.ReasonElsewhere) {
 				t.Errorf("without the labels: %s", got)
 			}
 		})
@@ -215,7 +215,7 @@ func TestWordsWithoutPlaces(t *testing.T) {
 	for name, want := range map[string]string{
 		"odd": "web has 1 replica of unknown class; never removed, swarm would start another", "done": "job has no living replica; never removed, swarm would start another",
 	} {
-		if got := Text(verdictOf(t, plan, name), plan, &inv); got != want {
+		if got := Text(verdictOf(t, plan, name), plan, Inputs{Inventory: &inv}); got != want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -232,7 +232,7 @@ func TestTasksInRankMode(t *testing.T) {
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan)
 	want := "web has 2 replicas for 1 place: docker service scale web=1"
-	if got := Text(verdictOf(t, plan, "t0"), plan, &inv); !strings.HasPrefix(got, want) {
+	if got := Text(verdictOf(t, plan, "t0"), plan, Inputs{Inventory: &inv}); !strings.HasPrefix(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -297,7 +297,7 @@ func TestSharesAddUp(t *testing.T) {
 		plan := in.decide()
 		type tally struct{ replicas, places, over int }
 		sums := map[contract.Class]*tally{"low": {}, "high": {}, "unknown": {}}
-		for _, s := range NewTexts(plan, &in.inv).Shares {
+		for _, s := range NewTexts(plan, Inputs{Inventory: &in.inv}).Shares {
 			sum := sums[s.Class]
 			sum.replicas, sum.places, sum.over = sum.replicas+s.Replicas, sum.places+s.Places, sum.over+max(0, s.Replicas-s.Places)
 			if s.Places > s.Replicas {

@@ -32,7 +32,7 @@ func TestGoldenPlans(t *testing.T) {
 				if who == "" {
 					who = v.ID
 				}
-				out.Texts[who] = Text(v, plan, nil)
+				out.Texts[who] = Text(v, plan, Inputs{})
 			}
 			got, err := json.MarshalIndent(out, "", " ")
 			if err != nil {

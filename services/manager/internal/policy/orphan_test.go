@@ -48,8 +48,8 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 	plan := Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}})
 	wantRemoved(t, plan, "a1", "a2", "a3", "a4", "a6", "a5")
 	for _, v := range plan.Verdicts {
-		if v.Verdict == contract.VerdictRemove && (v.Reason != contract.ReasonOrphaned || Text(v, plan, nil) == v.Reason) {
-			t.Errorf("%s: reason %q, text %q", v.Name, v.Reason, Text(v, plan, nil))
+		if v.Verdict == contract.VerdictRemove && (v.Reason != contract.ReasonOrphaned || Text(v, plan, Inputs{}) == v.Reason) {
+			t.Errorf("%s: reason %q, text %q", v.Name, v.Reason, Text(v, plan, Inputs{}))
 		}
 	}
 	slices.Reverse(inv.Entries)

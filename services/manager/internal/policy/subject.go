@@ -96,7 +96,7 @@ func only[T any](list []named[T], id string) (one *T, rest []named[T]) {
 
 // byClassRankID is the order of a plan's verdicts.
 func byClassRankID(a, b *subject) int {
-	if c := cmp.Compare(classOrder(a.class), classOrder(b.class)); c != 0 {
+	if c := cmp.Compare(ClassOrder(a.class), ClassOrder(b.class)); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(unrankedLast(a.rank), unrankedLast(b.rank)); c != 0 {
@@ -107,8 +107,8 @@ func byClassRankID(a, b *subject) int {
 
 func unrankedLast(rank int) uint { return uint(rank) - 1 } // 0 wraps to the largest
 
-// classOrder is the order in which a plan lists the classes.
-func classOrder(c contract.Class) int {
+// ClassOrder is the order in which a plan lists the classes.
+func ClassOrder(c contract.Class) int {
 	switch c {
 	case contract.ClassLow:
 		return 0

@@ -4,44 +4,54 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
 )
 
-// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inventory
-// what the container's labels say; it may be nil. For all verdicts of a plan Texts is faster.
-func Text(v contract.Verdict, p contract.Plan, inv *contract.Inventory) string {
-	return NewTexts(p, inv).Of(v)
+// Inputs are what a plan was made from, as far as it is known: no field has to be set.
+type Inputs struct {
+	Policy    *contract.Policy    // how was compared: without it ties are not told
+	Inventory *contract.Inventory // what the labels say
+	Suite     string              // whose containers are judged (contract.Context)
+}
+
+// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inputs the
+// rest. For all verdicts of a plan Texts is faster.
+func Text(v contract.Verdict, p contract.Plan, in Inputs) string {
+	return NewTexts(p, in).Of(v)
 }
 
 // Texts words the verdicts of one plan. What an orchestrator's containers have in common is summed up once.
 type Texts struct {
 	plan contract.Plan
-	inv  *contract.Inventory
+	in   Inputs
 	// Shares are those of the orchestrators' workloads, the smallest first.
 	Shares []Share
 }
 
-// NewTexts makes the words of a plan; inv may be nil.
-func NewTexts(p contract.Plan, inv *contract.Inventory) *Texts {
-	return &Texts{plan: p, inv: inv, Shares: shares(p, inv)}
+// NewTexts makes the words of a plan.
+func NewTexts(p contract.Plan, in Inputs) *Texts {
+	return &Texts{plan: p, in: in, Shares: shares(p, in.Inventory)}
 }
 
 // Of says the reason of a verdict of the plan, see Text.
 func (t *Texts) Of(v contract.Verdict) string {
-	p := t.plan
+	p, in := t.plan, t.in
 	switch v.Reason {
+	case contract.ReasonNotOwned:
+		return notOwnedText(v.ID, in)
 	case contract.ReasonUnknown:
-		return unknownText(v.ID, t.inv)
+		return unknownText(v.ID, in.Inventory)
 	case contract.ReasonElsewhere:
 		return t.elsewhere(v)
 	case contract.ReasonWithinQuota:
-		return place(v, p) + "; " + against(v, "ahead of")
+		return place(v, p) + "; " + against(v, "ahead of", in.Policy)
 	case contract.ReasonOverQuota:
-		return place(v, p) + "; " + against(v, "behind")
+		return place(v, p) + "; " + against(v, "behind", in.Policy)
 	case contract.ReasonCapped:
-		return place(v, p) + ", but the plan has reached its caps; " + against(v, "behind")
+		return place(v, p) + ", but the plan has reached its caps; " + against(v, "behind", in.Policy)
 	case contract.ReasonYoung:
 		return fmt.Sprintf("%s old: not judged before it was seen for the whole warm-up", seconds(v.AgeUS))
 	case contract.ReasonYoungFlood:
@@ -56,18 +66,18 @@ func (t *Texts) Of(v contract.Verdict) string {
 // fixedText words the reasons that carry no number.
 func fixedText(reason string) string {
 	texts := map[string]string{
-		contract.ReasonNotOwned:    "its labels (" + contract.LabelManaged + ", " + contract.LabelSuite + ") do not say that it is this suite's: it is never touched",
-		contract.ReasonSuite:       "part of Gestor itself",
-		contract.ReasonProtected:   "protected by the policy",
-		contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is never removed",
-		contract.ReasonUnmeasured:  "not measured this time: it stays and holds no place",
-		contract.ReasonPaused:      "it stays and holds no place",
-		contract.ReasonLeaving:     "an earlier removal of it is still in flight",
-		contract.ReasonStuck:       "removing it failed too often: it is left alone until it changes",
-		contract.ReasonFutile:      "it came back under the same name each time it was removed: its removal pauses",
-		contract.ReasonNotRunning:  "the engine does not call it running",
-		contract.ReasonNotInEngine: "measured, but this engine does not know it",
-		contract.ReasonOrphaned:    "the generator that started it is gone and the suite ends: nobody else would remove it",
+		contract.ReasonSuite:         "part of Gestor itself",
+		contract.ReasonProtected:     "protected by the policy",
+		contract.ReasonElsewhere:     "an orchestrator keeps it and would start another: it is never removed",
+		contract.ReasonUnmeasured:    "not measured this time: it stays and holds no place",
+		contract.ReasonPaused:        "it stays and holds no place",
+		contract.ReasonLeaving:       "an earlier removal of it is still in flight",
+		contract.ReasonStuck:         "removing it failed too often: it is left alone until it changes",
+		contract.ReasonFutile:        "it came back under the same name each time it was removed: its removal pauses",
+		contract.ReasonNotRunning:    "the engine does not call it running",
+		contract.ReasonNotInEngine:   "measured, but this engine does not know it",
+		contract.ReasonShadowRemoved: "removed in shadow only: later plans are made without it",
+		contract.ReasonOrphaned:      "the generator that started it is gone and the suite ends: nobody else would remove it",
 	}
 	if text, ok := texts[reason]; ok {
 		return text
@@ -77,26 +87,31 @@ func fixedText(reason string) string {
 
 // elsewhere is the word on the workload that the container belongs to.
 func (t *Texts) elsewhere(v contract.Verdict) string {
-	if t.inv != nil {
-		if e := entryOf(t.inv, v.ID); e != nil {
-			w, _ := contract.WorkloadOf(e.Labels)
-			i := slices.IndexFunc(t.Shares, func(s Share) bool { return s.Workload == w && s.Class == v.Class })
-			if i >= 0 {
-				return t.Shares[i].elsewhereText()
-			}
+	if e := entryOf(t.in.Inventory, v.ID); e != nil {
+		w, _ := contract.WorkloadOf(e.Labels)
+		i := slices.IndexFunc(t.Shares, func(s Share) bool { return s.Workload == w && s.Class == v.Class })
+		if i >= 0 {
+			return t.Shares[i].elsewhereText()
 		}
 	}
 	return fixedText(v.Reason)
 }
 
+// notOwnedText says which labels were found and whose were wanted.
+func notOwnedText(id string, in Inputs) string {
+	e := entryOf(in.Inventory, id)
+	if e == nil || contract.Owned(e.Labels, in.Suite) { // the engine named it twice, and is not believed
+		return "its labels (" + contract.LabelManaged + ", " + contract.LabelSuite + ") do not say that it is this suite's: it is never touched"
+	}
+	return "it is never touched: " + contract.WhyNotOwned(e.Labels, in.Suite)
+}
+
 // unknownText tells a label that says something else from one that is not there.
 func unknownText(id string, inv *contract.Inventory) string {
-	if inv != nil {
-		if e := entryOf(inv, id); e != nil {
-			if label, set := e.Labels[contract.LabelClass]; set {
-				return fmt.Sprintf("its class is unknown: its label %s says %q, allowed are %s and %s, written so", contract.LabelClass, label,
-					contract.ClassLow, contract.ClassHigh)
-			}
+	if e := entryOf(inv, id); e != nil {
+		if label, set := e.Labels[contract.LabelClass]; set {
+			return fmt.Sprintf("its class is unknown: its label %s says %s, allowed are %s and %s, written so", contract.LabelClass,
+				contract.QuoteLabel(label), contract.ClassLow, contract.ClassHigh)
 		}
 	}
 	return "its class is unknown: neither the label " + contract.LabelClass + " nor the image map says low or high"
@@ -132,8 +147,8 @@ func classCount(p contract.Plan, class contract.Class) contract.ClassCount {
 	return contract.ClassCount{}
 }
 
-// against says "cpu 40m against 30m: behind web-3 (rank 3)".
-func against(v contract.Verdict, how string) string {
+// against says "behind web-3 (rank 3) by rss: 900 KB against 700 KB, since cpu and ram tie".
+func against(v contract.Verdict, how string, p *contract.Policy) string {
 	n := v.Neighbour
 	if n == nil || v.Measures == nil {
 		return "nobody stands on the other side of the cut"
@@ -142,7 +157,7 @@ func against(v contract.Verdict, how string) string {
 	if name == "" {
 		name = n.ID[:min(12, len(n.ID))]
 	}
-	return fmt.Sprintf("%s %s (rank %d) by %s", how, name, n.Rank, difference(v, *n))
+	return fmt.Sprintf("%s %s (rank %d) by %s%s", how, name, n.Rank, difference(v, *n), ties(v, *n, p))
 }
 
 func difference(v contract.Verdict, n contract.Neighbour) string {
@@ -156,9 +171,61 @@ func difference(v contract.Verdict, n contract.Neighbour) string {
 	case contract.KeyRSS:
 		return fmt.Sprintf("rss: %d KB against %d KB", v.Measures.RSSKB, n.RSSKB)
 	case contract.KeyAge:
-		return "age: equal in all four measures"
+		return "age" // the older comes first
 	default:
-		return "id: equal in all four measures and in age"
+		return "id" // the smaller
+	}
+}
+
+// ties names the keys that come before the deciding one: the two are alike in them, though their figures may differ within
+// a bucket.
+func ties(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
+	if p == nil {
+		return allTie(v.DecidingKey)
+	}
+	tied := p.Rank
+	if i := slices.Index(p.Rank, v.DecidingKey); i >= 0 {
+		tied = p.Rank[:i]
+	}
+	var words []string
+	for _, k := range tied {
+		words = append(words, string(k)+sameBucket(k, *v.Measures, n.Measures, p.Buckets))
+	}
+	if v.DecidingKey == contract.KeyID {
+		words = append(words, string(contract.KeyAge))
+	}
+
+	switch last := len(words) - 1; last {
+	case -1:
+		return ""
+	case 0:
+		return ", since " + words[0] + " ties"
+	default:
+		return ", since " + strings.Join(words[:last], ", ") + " and " + words[last] + " tie"
+	}
+}
+
+// allTie is ties where nobody knows what comes before a measure.
+func allTie(deciding contract.Key) string {
+	switch deciding {
+	case contract.KeyAge:
+		return ": equal in all four measures"
+	case contract.KeyID:
+		return ": equal in all four measures and in age"
+	default:
+		return ""
+	}
+}
+
+// sameBucket says for two different figures that tie what they were rounded by, "" for two that are the same.
+func sameBucket(k contract.Key, a, b contract.Measures, width contract.Buckets) string {
+	switch {
+	case k == contract.KeyCPU && a.CPUMillicores != b.CPUMillicores:
+		return fmt.Sprintf(" (%dm and %dm, in buckets of %dm)", a.CPUMillicores, b.CPUMillicores, width.CPUMillicores)
+	case k == contract.KeyRAM && a.RAMKB != b.RAMKB:
+		return fmt.Sprintf(" (%d KB and %d KB, in buckets of %d KB)", a.RAMKB, b.RAMKB, width.RAMKB)
+	default:
+		return ""
 	}
 }
 

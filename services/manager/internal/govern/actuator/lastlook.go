@@ -56,13 +56,11 @@ func changed(view engine.View, o Order) string {
 	case view.StartedAt != o.Victim.StartedAt:
 		return fmt.Sprintf("it was started again at %s", view.StartedAt)
 	case !contract.Owned(view.Labels, o.Suite):
-		return fmt.Sprintf("its labels do not say that it is owned (%s=%q, %s=%q, %s=%q)", contract.LabelManaged,
-			view.Labels[contract.LabelManaged], contract.LabelSuite, view.Labels[contract.LabelSuite],
-			contract.LabelRole, view.Labels[contract.LabelRole])
+		return "it is not owned any more: " + contract.WhyNotOwned(view.Labels, o.Suite)
 	case elsewhere:
 		return fmt.Sprintf("its labels say that %s keeps it", w.By)
 	case view.Labels[contract.LabelClass] != o.ClassLabel:
-		return fmt.Sprintf("its class label changed from %q to %q", o.ClassLabel, view.Labels[contract.LabelClass])
+		return fmt.Sprintf("its class label changed from %s to %s", contract.QuoteLabel(o.ClassLabel), contract.QuoteLabel(view.Labels[contract.LabelClass]))
 	case view.State == contract.StatePaused:
 		return "it was paused"
 	default:
