@@ -181,6 +181,8 @@ func ReasonText(reason string) string {
 		return "not running"
 	case contract.ReasonNotInEngine:
 		return "unknown to this engine"
+	case contract.ReasonShadowRemoved:
+		return "removed in shadow only: it runs on"
 	case contract.ReasonOrphaned:
 		return "its generator was gone at the end"
 	default:

@@ -8,7 +8,7 @@ func Waits(b contract.ContainerBody) bool {
 }
 
 // Judged says whether the container counts against the places of its class: it was compared with the others, or is one of
-// those that cannot be got rid of.
+// those that cannot be got rid of, or that mode shadow only seems to have got rid of.
 func Judged(b contract.ContainerBody) bool {
 	return b.Reason == contract.ReasonWithinQuota || b.Reason == contract.ReasonCapped || b.Verdict == contract.VerdictRemove || Fixed(b)
 }
@@ -17,7 +17,7 @@ func Judged(b contract.ContainerBody) bool {
 // that they compete for, never for its own.
 func Fixed(b contract.ContainerBody) bool {
 	switch b.Reason {
-	case contract.ReasonStuck, contract.ReasonFutile, contract.ReasonElsewhere:
+	case contract.ReasonStuck, contract.ReasonFutile, contract.ReasonElsewhere, contract.ReasonShadowRemoved:
 		return true
 	default:
 		return false

@@ -60,7 +60,7 @@ const maxEvents = 200
 func (h lifePage) story(c *gin.Context) {
 	id := c.Param("id")
 	if !isID(id) {
-		fail(c, http.StatusBadRequest, "a container is named by its id: 4 to 64 hexadecimal digits")
+		fail(c, http.StatusBadRequest, "a container is named by its id: 4 to 64 hexadecimal digits; next: find it by its name with /v1/decisions?q=NAME")
 		return
 	}
 	if _, ok := pageParams(c); !ok {

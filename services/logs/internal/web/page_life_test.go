@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +69,18 @@ func TestTheMostIsThatOfTheChart(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+}
+
+// The page of a container names the command that tells its whole story, and a name in the address where names are found.
+func TestTheLifePointsToWhatTellsMore(t *testing.T) {
+	s := newScene()
+	s.see(row("c0de", low, stays, 1))
+	h, _ := serve(t, &s.shelf)
+	if page := get(t, h, "/containers/c0de").Body.String(); !strings.Contains(page, "scripts/gestor explain c0de") {
+		t.Error("the page does not name explain")
+	}
+	if w := ask(t, h, http.MethodGet, "/containers/low-c0de"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "/v1/decisions?q=NAME") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

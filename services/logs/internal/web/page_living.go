@@ -154,7 +154,7 @@ func (t *ticks) row(b contract.ContainerBody, e end) rowNow {
 		r.standing = standsLeaves
 	case b.Verdict == contract.VerdictRemove && t.acts() && t.decided[b.Container].WhyHeld() == "" && e.Outcome != contract.OutcomeRefused:
 		r.standing = standsLeaves
-	case b.Verdict == contract.VerdictRemove:
+	case b.Verdict == contract.VerdictRemove, b.Reason == contract.ReasonShadowRemoved:
 		r.standing = standsShown
 	case chart.Waits(b):
 		r.standing = standsNew

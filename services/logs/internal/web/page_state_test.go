@@ -325,6 +325,10 @@ func TestWhatAwaitsAContainer(t *testing.T) {
 			s.mode = contract.ModeShadow
 			s.see(row("c", low, over, 4))
 		}, "not acted on: over the quota of its class"},
+		"shadow, on later rounds": {func(s *scene) {
+			s.mode = contract.ModeShadow
+			s.see(row("c", low, contract.ReasonShadowRemoved, 0))
+		}, "not acted on: removed in shadow only: it runs on"},
 		"failed": {func(s *scene) {
 			s.see(row("c", low, over, 4))
 			s.act("c", contract.ActionRemove, contract.PhaseOutcome, contract.OutcomeFailed)
@@ -352,6 +356,24 @@ func TestWhatAwaitsAContainer(t *testing.T) {
 		if got := look(t, s).Rows[0].Fate; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// What only the shadow removed runs on, and is counted as long as it does.
+func TestShadowHidesNobody(t *testing.T) {
+	s := newScene()
+	s.mode = contract.ModeShadow
+	kept := rows("a", 3, low, stays)
+	s.see(append(kept, row("b", low, over, 4), row("c", low, over, 5))...)
+	s.pass(10 * time.Second)
+	s.see(append(kept, row("b", low, contract.ReasonShadowRemoved, 0), row("c", low, contract.ReasonShadowRemoved, 0))...)
+
+	p := look(t, s)
+	if p.Verdict.State != stateOver || !strings.HasPrefix(p.Verdict.Headline, "Over: 5 low") || !strings.HasSuffix(p.Verdict.Detail, " Mode shadow: no container is touched.") {
+		t.Errorf("%s: %s %s", p.Verdict.State, p.Verdict.Headline, p.Verdict.Detail)
+	}
+	if c := p.Classes[0]; c.Alive != 5 || c.Kept != 3 || c.Shown != 2 || c.Above() != 2 {
+		t.Errorf("%+v", c)
 	}
 }
 
