@@ -298,6 +298,20 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// A page that the README does not name is found by nobody.
+func TestTheReadmeNamesEveryPage(t *testing.T) {
+	named := map[string]bool{}
+	for _, m := range links.FindAllStringSubmatch(read(t, "README.md"), -1) {
+		file, _, _ := strings.Cut(m[1], "#")
+		named[file] = true
+	}
+	for path := range pages(t) {
+		if filepath.Dir(path) == "docs" && !named[path] {
+			t.Errorf("README.md links to no %s: its table \"Where things are\" lists the pages", path)
+		}
+	}
+}
+
 // A decision says when it was made and whether it still holds, and its number is in the list of numbers.
 func TestDecisionsHaveADateAndAStatus(t *testing.T) {
 	const folder = "docs/adr/"
