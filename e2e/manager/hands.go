@@ -12,15 +12,18 @@ import (
 	"gestor.local/e2e/scenario"
 )
 
-// RestartPolicyAlwaysAndAutoRemove has the manager remove one that the engine restarts and one that it removes when it ends.
+// RestartPolicyAlwaysAndAutoRemove has the manager remove one that the engine restarts and one that it removes when it ends,
+// and leave alone what orchestrators keep.
 func RestartPolicyAlwaysAndAutoRemove(h *scenario.Suite) {
 	h.Helper()
 	h.Crowd(3)
 	h.Spawn("always", h.Owned(contract.ClassLow), 40, func(c *container.HostConfig) { c.RestartPolicy.Name = "always" })
 	h.Spawn("auto", h.Owned(contract.ClassLow), 50, func(c *container.HostConfig) { c.AutoRemove = true })
 	stranger := h.Spawn("stranger", map[string]string{"gestor.test": h.Name}, 60)
+	h.Spawn("task", kept(h, contract.LabelSwarmService, "web"), 70)
+	h.Spawn("unit", kept(h, contract.LabelSystemdUnit, "db.service"), 80)
 	p := h.Govern("")
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2", "task", "unit")
 	scenario.Eventually(h.TB, scenario.Soon, "both outcomes are known", func() error {
 		for _, name := range []string{"always", "auto"} {
 			if got := p.Outcome(name); got != contract.OutcomeDone {
@@ -30,7 +33,12 @@ func RestartPolicyAlwaysAndAutoRemove(h *scenario.Suite) {
 		return nil
 	})
 	p.Ticks(3) // nothing comes back
-	h.Becomes(time.Second, "low-0", "low-1", "low-2")
+	h.Becomes(time.Second, "low-0", "low-1", "low-2", "task", "unit")
+	for _, name := range []string{"task", "unit"} {
+		if got := p.Outcome(name); got != "" {
+			h.Errorf("%s, which an orchestrator keeps: an action ended %s", name, got)
+		}
+	}
 	if seen, err := h.Engine.Inspect(h.Context(), stranger); err != nil || seen.State != "running" {
 		h.Errorf("the unlabelled stranger: %+v, %v", seen, err)
 	}
@@ -41,6 +49,18 @@ func RestartPolicyAlwaysAndAutoRemove(h *scenario.Suite) {
 	if story := h.Tool("explain", h.Name+"-always"); !strings.Contains(story, "over_quota") || !strings.Contains(story, "remove done") {
 		h.Errorf("explain: %s", story)
 	}
+	for name, command := range map[string]string{"task": "docker service scale web=0", "unit": "systemctl stop db.service"} {
+		if story := h.Tool("explain", h.Full(name)); !strings.Contains(story, "managed_elsewhere") || !strings.Contains(story, command) {
+			h.Errorf("explain: %s", story)
+		}
+	}
+}
+
+// kept are the labels of an owned low container with one of an orchestrator.
+func kept(h *scenario.Suite, label, value string) map[string]string {
+	labels := h.Owned(contract.ClassLow)
+	labels[label] = value
+	return labels
 }
 
 // PausedIsLeftAloneUntilItRunsAgain has one over the number that is paused.
