@@ -72,12 +72,20 @@ func newModule(h suite, ids []string) *module {
 		h.Fatal(err)
 	}
 	file := filepath.Join(m.proc, "sysinfo_gestor")
+	var rows []scenario.Seen
+	for _, id := range ids {
+		one, err := h.engine.Inspect(h.Context(), id)
+		if err != nil {
+			h.Fatal(err)
+		}
+		rows = append(rows, one)
+	}
 	go func() {
 		defer close(m.gone)
 		beat := time.NewTicker(500 * time.Millisecond)
 		defer beat.Stop()
 		for sequence := uint64(1); ; sequence++ {
-			if err := publish(file, document(sequence, ids)); err != nil {
+			if err := publish(file, document(sequence, rows)); err != nil {
 				h.Errorf("write the document: %v", err)
 			}
 			select {
@@ -111,7 +119,7 @@ func publish(path string, s contract.Snapshot) error {
 	return os.Rename(path+".new", path)
 }
 
-func document(sequence uint64, ids []string) contract.Snapshot {
+func document(sequence uint64, rows []scenario.Seen) contract.Snapshot {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) // every Linux has it
 	s := contract.Snapshot{
@@ -119,12 +127,12 @@ func document(sequence uint64, ids []string) contract.Snapshot {
 		MonotonicUS: uint64(now.Nano() / 1000), RealtimeUS: uint64(time.Now().UnixMicro()), CPUs: 2, PageSize: 4096,
 		Capabilities: contract.Capabilities{Cgroup: 1, CPUSource: contract.CPUSourceCgroup},
 		Memory:       contract.Memory{TotalKB: 1 << 20, FreeKB: 1 << 19, AvailableKB: 1 << 19, UsedKB: 1 << 19},
-		End:          true, ContainerTotal: len(ids), ProcessTotal: len(ids), Containers: []contract.Container{},
+		End:          true, ContainerTotal: len(rows), ProcessTotal: len(rows), Containers: []contract.Container{},
 	}
-	for i, id := range ids {
+	for i, row := range rows {
 		s.Containers = append(s.Containers, contract.Container{
-			ID: id, CgroupID: uint64(i + 1), ProcessCount: 1, ThreadCount: 1, CPUUS: sequence * 1000, RSSKB: 500, VSZKB: 1000, StartUS: 1000,
-			Processes: []contract.Process{{PID: i + 2, PPID: 1, Name: "payload", State: "S", Threads: 1, StartUS: 1000, CPUUS: sequence * 1000, VSZKB: 1000, RSSKB: 500}},
+			ID: row.ID, CgroupID: uint64(i + 1), ProcessCount: 1, ThreadCount: 1, CPUUS: sequence * 1000, RSSKB: 500, VSZKB: 1000, StartUS: 1000,
+			Processes: []contract.Process{{PID: row.PID, PPID: 1, Name: "payload", State: "S", Threads: 1, StartUS: 1000, CPUUS: sequence * 1000, VSZKB: 1000, RSSKB: 500}},
 		})
 	}
 	return s

@@ -76,6 +76,7 @@ const (
 	UnmeasuredReset      = "counter_reset"    // a counter went back
 	UnmeasuredImpossible = "impossible_delta" // more CPU time than the host could give
 	UnmeasuredBadRow     = "bad_row"          // its row was not valid
+	UnmeasuredUnlocated  = "unlocated"        // the row of its id is not known to be its own
 )
 
 // Inventory is the engine's list of containers, taken right after the snapshot. Entries are sorted by ID.

@@ -195,14 +195,14 @@ func TestListIsSortedAndNamesAreOwn(t *testing.T) {
 func TestLook(t *testing.T) {
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web",
-			"State":{"Status":"paused","Running":true,"Paused":true,"StartedAt":"2026-01-01T00:00:00Z","ExitCode":3},"RestartCount":7,
+			"State":{"Status":"paused","Running":true,"Paused":true,"StartedAt":"2026-01-01T00:00:00Z","ExitCode":3,"Pid":4711},"RestartCount":7,
 			"Mounts":[{"Type":"volume","Name":"` + id + `"},{"Type":"volume","Name":"data"},{"Type":"bind","Source":"/x"}],
 			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true},
 			"Image":"sha256:0011","Config":{"Image":"team/i:latest","Labels":{"a":"b"}}}`),
 	})
 	got, err := c.Look(context.Background(), id)
 	want := engine.View{
-		ID: id, Name: "web", Image: "team/i", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true,
+		ID: id, Name: "web", Image: "team/i", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true, PID: 4711,
 		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000},
 		AnonymousVolumes: 1, RestartCount: 7, ExitCode: 3,
 	}

@@ -16,6 +16,7 @@ type View struct {
 	StartedAt string // RFC 3339; changes with every start
 	Image     string // what it was created with; a tag that moves does not change it
 	Labels    map[string]string
+	PID       int // of its first process, in the engine's PID namespace; 0 while it does not run
 	// State is created, running, paused, restarting, removing, exited or dead. Running is also true while paused or
 	// restarting.
 	State         string
@@ -47,7 +48,7 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 	if raw.State != nil {
 		view.State, view.StartedAt = contract.State(raw.State.Status), raw.State.StartedAt
 		view.Running = raw.State.Running || contract.Lives(view.State) // of one that is being stopped podman says false
-		view.ExitCode = raw.State.ExitCode
+		view.ExitCode, view.PID = raw.State.ExitCode, raw.State.Pid
 	}
 	for i := range raw.Mounts {
 		if raw.Mounts[i].Type == mount.TypeVolume && contract.IsContainerID(raw.Mounts[i].Name) {

@@ -44,6 +44,8 @@ const (
 	ConditionConflict = "identity_conflict"
 	// ConditionNoThrottle lasts until a throttle works, or the policy has none.
 	ConditionNoThrottle = "no_throttle"
+	// ConditionNoRow holds while the reading has no row of a container that runs, or another cgroup's row under its id.
+	ConditionNoRow = "unlocated"
 )
 
 // GateNames lists every gate.
@@ -58,7 +60,7 @@ func GateNames() []string {
 func ConditionNames() []string {
 	return []string{
 		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionLoop, ConditionWaits, ConditionConflict,
-		ConditionNoThrottle, ConditionManaged,
+		ConditionNoThrottle, ConditionManaged, ConditionNoRow,
 	}
 }
 
@@ -91,6 +93,7 @@ func wordingOf(name string) wording {
 		ConditionWaits:      {"Records wait on disk: the log service does not take them", "see to what it answers; if it does not answer start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
 		ConditionConflict:   {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
 		ConditionManaged:    {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
+		ConditionNoRow:      {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
 		ConditionNoThrottle: {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return words[name]

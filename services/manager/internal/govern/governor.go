@@ -35,6 +35,7 @@ type Governor struct {
 	breaker    *breaker
 	futility   *futility
 	identities map[string]identity
+	unlocated  map[string]int // ticks in a row
 	suiteIDs   []string
 	// refusals counts the ticks in a row on which no connection to the engine was made.
 	refusals int

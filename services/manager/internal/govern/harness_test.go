@@ -235,7 +235,7 @@ func (h *hostEyes) row(id string) contract.Container {
 	usedUS := uint64(time.Since(born).Microseconds()) * h.millicores[id] / 1000
 	return contract.Container{
 		ID: id, CgroupID: 7, ProcessCount: 1, ThreadCount: 1, CPUUS: usedUS, RSSKB: 1000, VSZKB: 2000, StartUS: startUS,
-		Processes: []contract.Process{{PID: 100, NSPID: 1, Name: "p", State: "S", Threads: 1, StartUS: startUS, Cmdline: "p --token=abc"}},
+		Processes: []contract.Process{{PID: enginetest.FirstPID, NSPID: 1, Name: "p", State: "S", Threads: 1, StartUS: startUS, Cmdline: "p --token=abc"}},
 	}
 }
 

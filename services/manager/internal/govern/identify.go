@@ -23,7 +23,9 @@ type identity struct {
 	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process then.
 	startedAt string
 	startUS   uint64
-	restarts  restarts
+	// pid is the first process of that start, 0 when the engine has none running.
+	pid      int
+	restarts restarts
 }
 
 // startTolerance is how far the two readers may differ about the start of one process: procfs counts it in clock ticks
@@ -49,6 +51,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	inv.Host = g.Host
 	g.know(ctx, t, inv)
 	t.inv = &inv
+	g.join(t)
 	ids, trouble := g.Self.resolve(inv)
 	g.suiteIDs = ids
 	if trouble != nil {
@@ -90,7 +93,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 			who.image = e.Image
 		}
 		if startUS > 0 && !who.startedWith(startUS) {
-			who.startedAt, who.startUS = "", startUS
+			who.startedAt, who.startUS, who.pid = "", startUS, 0
 		}
 		known[e.ID] = who
 		governed := contract.Governed(e.Labels, g.Self.Suite)
@@ -111,7 +114,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 		who := known[ask[i].ID]
 		who.image, who.restarts = cmp.Or(view.Image, who.image), who.restarts.note(t.at, view)
 		if who.startUS > 0 { // its oldest process was seen: of this start
-			who.startedAt = view.StartedAt
+			who.startedAt, who.pid = view.StartedAt, view.PID
 		}
 		known[ask[i].ID] = who
 	}

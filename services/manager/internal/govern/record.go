@@ -199,7 +199,11 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 		e := entryOf(t.inv, m.ID)
 		owned := e != nil && contract.Owned(e.Labels, g.Self.Suite)
 		if owned || g.RecordAll || slices.Contains(t.context.SuiteIDs, m.ID) {
-			body := containerBody(m, e, verdicts[m.ID], rows[m.ID], t.pop.Memory.TotalKB)
+			row := rows[m.ID]
+			if m.Why == contract.UnmeasuredUnlocated {
+				row = nil
+			}
+			body := containerBody(m, e, verdicts[m.ID], row, t.pop.Memory.TotalKB)
 			body.Owned = owned
 			if body.Verdict == contract.VerdictRemove {
 				body.Held = g.heldBack(t, m.ID)

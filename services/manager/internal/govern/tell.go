@@ -102,22 +102,30 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	if len(t.futile) > 0 {
 		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
 	}
-	var paused []string
-	for id, ticks := range g.paused {
-		if ticks >= g.Policy.Gates.DegradedAfter {
-			paused = append(paused, id)
-		}
-	}
-	if slices.Sort(paused); len(paused) > 0 {
+	if paused := g.lasting(g.paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, g.named(t, paused), false))
 	}
 	if over := g.overElsewhere(t); len(over) > 0 {
 		out = append(out, condition(ConditionManaged, shortened(over), false))
 	}
+	if unlocated := g.lasting(g.unlocated); len(unlocated) > 0 {
+		out = append(out, condition(ConditionNoRow, fmt.Sprintf("%d: %s", len(unlocated), g.named(t, unlocated)), false))
+	}
 	if ended := g.ended(t); len(ended) > 0 {
 		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(ended), g.named(t, ended)), false))
 	}
 	return out
+}
+
+// lasting lists the containers that have been counted on so many ticks in a row that it is worth telling.
+func (g *Governor) lasting(ticks map[string]int) (ids []string) {
+	for id, n := range ticks {
+		if n >= g.Policy.Gates.DegradedAfter {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // ended lists the governed containers that stopped without the manager's doing. Orchestrators keep what ended for a while,

@@ -93,7 +93,7 @@ func drawMember(t *rapid.T, name string) contract.Member {
 		m.Measured = false
 		m.Why = rapid.SampledFrom([]string{
 			contract.UnmeasuredBaseline, contract.UnmeasuredReset, contract.UnmeasuredImpossible,
-			contract.UnmeasuredBadRow,
+			contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated,
 		}).Draw(t, "why")
 	}
 	return m

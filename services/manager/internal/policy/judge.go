@@ -92,11 +92,14 @@ func (m memory) stateOf(p contract.Policy, s *subject) string {
 	}
 }
 
+// unbelieved are the reasons for which nothing is known of a container, its age included.
+var unbelieved = []string{contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated, contract.UnmeasuredImpossible}
+
 // measureOf says whether the subject has been seen and measured well enough to be compared.
 func (s *subject) measureOf(p contract.Policy) string {
 	m := s.member
 	switch {
-	case m == nil || !m.Measured && (m.Why == contract.UnmeasuredBadRow || m.Why == contract.UnmeasuredImpossible):
+	case m == nil || !m.Measured && slices.Contains(unbelieved, m.Why):
 		return contract.ReasonUnmeasured
 	case m.SeenTicks <= p.Warmup || m.AgeUS < warmupUS(p):
 		s.young = true

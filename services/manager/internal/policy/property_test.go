@@ -93,7 +93,7 @@ func untouchable(in input, v contract.Verdict) string {
 		return "not young, but under the rule for the young"
 	case !m.Measured && !young && (in.p.Warmup > 0 || m.Why != contract.UnmeasuredBaseline):
 		return "unmeasured"
-	case m.Why == contract.UnmeasuredBadRow || m.Why == contract.UnmeasuredImpossible:
+	case m.Why == contract.UnmeasuredBadRow || m.Why == contract.UnmeasuredUnlocated || m.Why == contract.UnmeasuredImpossible:
 		return "unmeasured"
 	case in.p.Classify == contract.ClassifyDeclared && !knownByEye(e):
 		return "of unknown class"

@@ -26,6 +26,7 @@ type Container struct {
 	Labels        map[string]string
 	State         string
 	StartedAt     string
+	PID           int // of its first process while it runs, by default FirstPID
 	RestartPolicy string
 	AutoRemove    bool
 	CPU           engine.CPULimit
@@ -34,6 +35,9 @@ type Container struct {
 	// Respawn makes a container with the same name and a new id appear as soon as this one is removed.
 	Respawn bool
 }
+
+// FirstPID is the first process of a container that was added without one.
+const FirstPID = 100
 
 // Call is one mutating call the engine received.
 type Call struct {
@@ -79,6 +83,7 @@ func (e *Engine) Add(c Container) {
 	if c.StartedAt == "" {
 		c.StartedAt = "2026-01-01T00:00:00Z"
 	}
+	c.PID = cmp.Or(c.PID, FirstPID)
 	c.Labels = maps.Clone(c.Labels)
 	e.containers[c.ID] = &c
 }
@@ -188,6 +193,9 @@ func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
 			Running:       c.State == "running" || c.State == "paused" || c.State == "restarting",
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
 			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
+		}
+		if v.Running && c.State != "restarting" {
+			v.PID = c.PID
 		}
 		return nil
 	})

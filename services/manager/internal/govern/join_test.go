@@ -1,0 +1,121 @@
+package govern_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+)
+
+// forge gives the container a row that is another cgroup's: it uses nothing, and has none of the container's processes.
+func forge(victim string) func(*contract.Snapshot) {
+	return func(s *contract.Snapshot) {
+		row := contract.Container{
+			ID: victim, CgroupID: 666, ProcessCount: 1, ThreadCount: 1, RSSKB: 1, VSZKB: 1, StartUS: 100_000_000,
+			Processes: []contract.Process{{PID: 4711, NSPID: 4711, Name: "forged", State: "S", Threads: 1, StartUS: 100_000_000}},
+		}
+		s.Containers = append(slices.DeleteFunc(s.Containers, func(c contract.Container) bool { return c.ID == victim }), row)
+		s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
+	}
+}
+
+// without takes the container's row away.
+func without(victim string) func(*contract.Snapshot) {
+	return func(s *contract.Snapshot) {
+		s.Containers = slices.DeleteFunc(s.Containers, func(c contract.Container) bool { return c.ID == victim })
+		s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
+	}
+}
+
+// lastOf is the last record of a container.
+func (w *world) lastOf(one string) (last contract.ContainerBody) {
+	for _, b := range bodies[contract.ContainerBody](w.spool) {
+		if b.Container == one {
+			last = b
+		}
+	}
+	return last
+}
+
+func (w *world) wantUnlocated(want bool) {
+	w.t.Helper()
+	c, ok := w.reports.condition(govern.ConditionNoRow)
+	if ok != want || ok && !strings.Contains(c.Text, "low-0") {
+		w.t.Errorf("condition %+v, %t; want %t", c, ok, want)
+	}
+}
+
+// low-0 uses least of four low ones and low-3 most; without forgery low-3 goes.
+func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
+	victim := id("low", 0)
+	bubble(t, 4, 2, func(w *world) {
+		w.eyes.change(forge(victim))
+		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
+		// The forged row uses less than any other: it would keep its place, and low-3 would go for it.
+		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
+		last := w.lastOf(victim)
+		if last.Measured || last.Why != contract.UnmeasuredUnlocated || last.Reason != contract.ReasonUnmeasured || last.Processes != 0 || last.PID != 0 {
+			t.Errorf("recorded as %+v", last)
+		}
+		if n := w.engine.Looks()[victim]; n != 1 {
+			t.Errorf("inspected %d times, want once: the row is the same all the time", n)
+		}
+	})
+}
+
+func TestARowOfAnotherCgroupDoesNotRemoveTheContainer(t *testing.T) {
+	victim := id("low", 0)
+	bubble(t, 4, 2, func(w *world) {
+		busy := forge(victim)
+		w.eyes.change(func(s *contract.Snapshot) {
+			busy(s)
+			s.Containers[len(s.Containers)-1].CPUUS = s.MonotonicUS // a whole core
+			s.Containers[len(s.Containers)-1].RSSKB = 1 << 20
+		})
+		w.atTicks(pass, pass, pass)
+		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
+	})
+}
+
+func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
+	victim := id("low", 0)
+	bubble(t, 3, 2, func(w *world) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.State = "exited" })
+		w.eyes.change(forge(victim))
+		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
+		if last := w.lastOf(victim); last.Why != contract.UnmeasuredUnlocated {
+			t.Errorf("recorded as %+v", last)
+		}
+	})
+}
+
+func TestTheOwnRowIsJudgedAgain(t *testing.T) {
+	victim := id("low", 0)
+	bubble(t, 4, 2, func(w *world) {
+		w.eyes.change(forge(victim))
+		w.atTicks(pass, pass, pass, func() { w.eyes.change(nil) }, pass, pass, func() { w.wantUnlocated(false) })
+		w.wantAlive(settled(2)...)
+	})
+}
+
+func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
+	bubble(t, 3, 2, func(w *world) {
+		w.eyes.change(without(id("low", 0)))
+		w.atTicks(pass, func() { w.wantUnlocated(false) }, pass, func() { w.wantUnlocated(true) },
+			func() { w.eyes.change(nil) }, func() { w.wantUnlocated(false) })
+	})
+}
+
+// A container that the engine does not tell about is neither judged nor told to be somewhere else.
+func TestWhoIsNotToldOfKeepsItsPlace(t *testing.T) {
+	victim := id("low", 0)
+	bubble(t, 4, 2, func(w *world) {
+		w.engine.Inject(enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer})
+		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(false) })
+		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
+	})
+}
