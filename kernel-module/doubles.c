@@ -9,16 +9,15 @@
 #include "doubles.h"
 
 /*
- * Which of two cgroups with the same id is the container. A place that only engines make groups in comes before any
- * other, the higher before the deeper, v2 before v1, and the older before the younger: an id is drawn by the engine, so
- * nobody else can make a cgroup of that name before it has.
+ * Which of two cgroups with the same id is the container: where the paths do not tell, v2 before v1, and the older
+ * before the younger. An id is drawn by the engine, so nobody else can make a cgroup of that name before it has.
  */
 static bool is_before(const struct gestor_container *a, const struct gestor_container *b)
 {
-	if (a->path.place != b->path.place)
-		return a->path.place == CGPATH_ENGINE;
-	if (a->path.level != b->path.level)
-		return a->path.level < b->path.level;
+	int order = cgpath_order(&a->path, &b->path);
+
+	if (order)
+		return order < 0;
 	if (a->key.hierarchy != b->key.hierarchy)
 		return a->key.hierarchy < b->key.hierarchy;
 	return a->key.cgroup_id < b->key.cgroup_id;

@@ -135,6 +135,16 @@ static int is_engines(struct text name)
 	return equals(name, "docker", 6) || equals(name, "kubepods", 8) || equals(name, "libpod_parent", 13);
 }
 
+/*
+ * In podman's own folder a bare id is a pod, with its containers' groups in it: their own names begin with libpod-.
+ */
+static int is_pod(struct text name, struct text parent, int level)
+{
+	struct cgpath unused;
+
+	return level == 2 && equals(parent, "libpod_parent", 13) && take_id(&name, &unused) && name.len == 0;
+}
+
 /**
  * cgpath_parse - find the container in a cgroup path
  * @path: path from the root of its hierarchy, beginning with a slash; need not end with NUL
@@ -164,7 +174,7 @@ int cgpath_parse(const char *path, size_t len, struct cgpath *out)
 		if (name.len == 0)
 			continue;
 		level++;
-		if (parse_component(name, naming_parent(parent), out)) {
+		if (!is_pod(name, parent, level) && parse_component(name, naming_parent(parent), out)) {
 			out->level = level;
 			out->place = slices || engines ? CGPATH_ENGINE : CGPATH_OTHER;
 			return 1;
@@ -176,4 +186,20 @@ int cgpath_parse(const char *path, size_t len, struct cgpath *out)
 		parent = name;
 	}
 	return 0;
+}
+
+/**
+ * cgpath_order - which of two cgroups with the same id is the container, as far as their paths tell
+ * @a: found by cgpath_parse()
+ * @b: too
+ *
+ * A place that only engines make groups in comes before any other, the higher before the deeper.
+ *
+ * Return: less than 0 for @a, more than 0 for @b, 0 when the paths do not tell.
+ */
+int cgpath_order(const struct cgpath *a, const struct cgpath *b)
+{
+	if (a->place != b->place)
+		return a->place == CGPATH_ENGINE ? -1 : 1;
+	return a->level - b->level;
 }

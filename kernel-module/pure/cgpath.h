@@ -35,5 +35,6 @@ struct cgpath {
 };
 
 int cgpath_parse(const char *path, size_t len, struct cgpath *out);
+int cgpath_order(const struct cgpath *a, const struct cgpath *b);
 
 #endif

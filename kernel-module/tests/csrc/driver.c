@@ -2,7 +2,8 @@
 /*
  * Runs the module's pure code in user space, compiled with sanitizers.
  *
- * Input, repeated: one letter (e: escape, w: whole, n: number, p: path, f: file name), cap and length as 32-bit
+ * Input, repeated: one letter (e: escape, w: whole, n: number, p: path, o: order of two
+ * paths with a line feed between them, f: file name), cap and length as 32-bit
  * little-endian numbers, the bytes.
  * Output, for each: length as a 32-bit number, the bytes. Every buffer has exactly the size that was promised, so that
  * one byte too many is an error of the address sanitizer.
@@ -67,6 +68,23 @@ static void path(const char *in, size_t len)
 				     found.place == CGPATH_ENGINE ? "engine" : "other", found.runtime));
 }
 
+/* Which of two paths comes first, "first" or "second"; "equal" where they do not tell, "none" where one has no container. */
+static void order(const char *in, size_t len)
+{
+	const char *line = memchr(in, '\n', len), *answer = "equal";
+	struct cgpath a, b;
+	int by_path;
+
+	if (!line || !cgpath_parse(in, (size_t)(line - in), &a) || !cgpath_parse(line + 1, len - 1 - (size_t)(line - in), &b)) {
+		reply("none", 4);
+		return;
+	}
+	by_path = cgpath_order(&a, &b);
+	if (by_path)
+		answer = by_path < 0 ? "first" : "second";
+	reply(answer, strlen(answer));
+}
+
 /* What is wrong with the name of a file. It gets a NUL at its end, as a parameter has. */
 static void file_name(const char *in, size_t len)
 {
@@ -114,6 +132,8 @@ int main(void)
 			number(in, head[0]);
 		else if (kind == 'w')
 			whole(in, head[1]);
+		else if (kind == 'o')
+			order(in, head[1]);
 		else if (kind == 'f')
 			file_name(in, head[1]);
 		else

@@ -3,6 +3,8 @@ package user
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,56 +13,52 @@ import (
 const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func TestPath(t *testing.T) {
-	other := strings.Repeat("ab", 32)
-	pod := "/kubepods.slice/kubepods-pod0_1.slice"
-	cases := []struct{ path, want string }{
-		{"/", ""},
-		{"", ""},
-		{"/system.slice/docker.service", ""},
-		{"/docker/" + id, id + " 2 engine docker"},
-		{"/system.slice/docker-" + id + ".scope", id + " 2 engine docker"},
-		{"/system.slice/docker-" + id + ".scope/init", id + " 2 engine docker"},
-		{"/system.slice/docker-" + id + ".scope/docker/" + other, id + " 2 engine docker"},
-		{"/" + id, id + " 1 engine "},
-		{"/machine.slice/libpod-" + id + ".scope/container", id + " 2 engine libpod"},
-		{"/machine.slice/libpod-conmon-" + id + ".scope", ""},
-		{"/machine.slice/crio-conmon-" + id + ".scope", ""},
-		{pod + "/cri-containerd-" + id + ".scope", id + " 3 engine cri-containerd"},
-		{pod + "/crio-" + id, id + " 3 engine crio"},
-		{"/kubepods/besteffort/pod0-1/" + id, id + " 4 engine "},
-		{"/kubepods.slice:cri-containerd:" + id, id + " 1 engine cri-containerd"},
-		{"/docker:" + id, id + " 1 engine docker"},
-		{"//docker//" + id + "/", id + " 2 engine docker"},
-		{"/mine/" + id, id + " 2 other "},
-		{"/mine/docker/" + id, id + " 3 other docker"},
-		{"/mine/docker-" + id + ".scope", id + " 2 other docker"},
-		{"/docker/mine/" + id, id + " 3 engine "},
-		{"/libpod_parent/libpod-" + id, id + " 2 engine libpod"},
-		{"/a.slice/a-b.slice/docker-" + id + ".scope", id + " 3 engine docker"},
-		{"/a.slice/mine/docker-" + id + ".scope", id + " 3 other docker"},
-		{"/user.slice/user-1.slice/user@1.service/docker-" + id + ".scope", ""},
-		{"/user.slice/user-1.slice/session-2.scope/docker/" + id, ""},
-		{"/system.slice/mine.service/docker/" + id, ""},
-		{"/init.scope/" + id, ""},
-		{"/docker-" + strings.ToUpper(id) + ".scope", ""},
-		{"/docker-" + id[:63] + ".scope", ""},
-		{"/docker-" + id + "0.scope", ""},
-		{"/-" + id, ""},
-		{"/docker_" + id, ""},
-		{"/docker-" + id + ".service", ""},
-		{"/a\"b-" + id, id + " 1 engine "},
-		{"/" + strings.Repeat("x", 24) + "-" + id, id + " 1 engine "},
-		{"/" + strings.Repeat("x", 23) + "-" + id, id + " 1 engine " + strings.Repeat("x", 23)},
-	}
-	questions := make([]string, len(cases))
-	for i, c := range cases {
-		questions[i] = c.path
+	var questions, want []string
+	for _, c := range read(t, "paths") {
+		questions, want = append(questions, c[0]), append(want, strings.Join(c[1:], " "))
 	}
 	for i, got := range start(t).ask('p', 0, questions) {
-		if got != cases[i].want {
-			t.Errorf("%s: %q, want %q", cases[i].path, got, cases[i].want)
+		if strings.TrimSpace(got) != want[i] {
+			t.Errorf("%s: %q, want %q", questions[i], got, want[i])
 		}
 	}
+}
+
+func TestOrder(t *testing.T) {
+	var questions, want []string
+	for _, c := range read(t, "doubles") {
+		questions = append(questions, c[1]+"\n"+c[2], c[2]+"\n"+c[1])
+		switch c[0] {
+		case "path":
+			want = append(want, "first", "second")
+		default:
+			want = append(want, "equal", "equal")
+		}
+	}
+	for i, got := range start(t).ask('o', 0, questions) {
+		if got != want[i] {
+			t.Errorf("%q: %s, want %s", questions[i], got, want[i])
+		}
+	}
+}
+
+// read gives the fields of each line of a table that the manager's second reader is tested with too.
+func read(t *testing.T, name string) (cases [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "cgroup-"+name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.NewReplacer("{id}", id, "{pod}", strings.Repeat("ab", 32)).Replace(strings.TrimSpace(line))
+		if line != "" && !strings.HasPrefix(line, "#") {
+			cases = append(cases, strings.Fields(line))
+		}
+	}
+	if len(cases) == 0 {
+		t.Fatalf("no cases of %s", name)
+	}
+	return cases
 }
 
 var component = regexp.MustCompile(`^(?:()|(.+)-|(?:.*:)?([^:]*):)([0-9a-f]{64})(?:\.scope)?$`)
@@ -83,7 +81,8 @@ func wantPath(path string) string {
 			return ""
 		}
 		m := component.FindStringSubmatch(name)
-		if m == nil || strings.HasSuffix(m[2], "conmon") {
+		pod := len(above) == 1 && parent == "libpod_parent" && len(name) == 64
+		if m == nil || pod || strings.HasSuffix(m[2], "conmon") {
 			above = append(above, name)
 			continue
 		}
@@ -105,7 +104,7 @@ func wantPath(path string) string {
 
 // TestPathRandom puts paths together from parts that are nearly right.
 func TestPathRandom(t *testing.T) {
-	parts := []string{"/", "/", "docker", "-", ":", id, id[:63], id + "0", ".scope", "conmon", "libpod", "a\xff", "X", "cri-containerd", "\x00", ".service", ".slice", "kubepods"}
+	parts := []string{"/", "/", "docker", "-", ":", id, id[:63], id + "0", ".scope", "conmon", "libpod", "a\xff", "X", "cri-containerd", "\x00", ".service", ".slice", "kubepods", "libpod_parent"}
 	random := rand.New(rand.NewPCG(5, 6))
 	questions := make([]string, 50_000)
 	for i := range questions {

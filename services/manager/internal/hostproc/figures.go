@@ -1,6 +1,7 @@
 package hostproc
 
 import (
+	"os"
 	"path/filepath"
 
 	"gestor.local/contract"
@@ -8,33 +9,19 @@ import (
 
 // figures fills what a container's own cgroup says. It is false when the cgroup is gone or was not found: then there is
 // no row to make.
-func (r *Reader) figures(i identity, c *contract.Container) bool {
-	c.Runtime = i.runtime
+func (r *Reader) figures(c *container) bool {
+	c.row.Runtime = c.runtime
 	if r.cgroups.version == 2 {
-		return r.figuresV2(i, c)
+		return r.figuresV2(c.dirs[v2], &c.row)
 	}
-	return r.figuresV1(i, c)
-}
-
-// locate finds the container's directory in one hierarchy. It tells the runtime where the process's path did not.
-func (r *Reader) locate(controller string, i identity, c *contract.Container) (string, bool) {
-	tree := r.cgroups.trees[controller]
-	dir, ok := tree.find(i, r.sequence)
-	if ok && c.Runtime == "" {
-		c.Runtime = tree.runtime(dir)
-	}
-	return dir, ok
+	return r.figuresV1(c.dirs, &c.row)
 }
 
 // figuresV2 reads the files of kernel.org/doc/html/latest/admin-guide/cgroup-v2.html. A controller that is not enabled
 // for the container has no files: its figures are absent. cpu.stat is always there.
-func (r *Reader) figuresV2(i identity, c *contract.Container) bool {
-	dir, ok := r.locate(v2, i, c)
-	if !ok {
-		return false
-	}
+func (r *Reader) figuresV2(dir string, c *contract.Container) bool {
 	stat, err := r.files.Read(filepath.Join(dir, "cpu.stat"))
-	if err != nil {
+	if err != nil || dir == "" {
 		return false
 	}
 	var user, system uint64
@@ -93,7 +80,7 @@ func (r *Reader) memoryV2(dir string, c *contract.Container) {
 
 // limitV2 is the smallest limit on the way up: an orchestrator may limit the slice and not the container.
 func (r *Reader) limitV2(dir string) (least *uint64) {
-	for root := r.cgroups.trees[v2].root; len(dir) > len(root); dir = filepath.Dir(dir) {
+	for root := r.cgroups.roots[v2]; len(dir) > len(root); dir = filepath.Dir(dir) {
 		if limit := r.optionalKB(filepath.Join(dir, "memory.max")); limit != nil && (least == nil || *limit < *least) {
 			least = limit
 		}
@@ -102,12 +89,13 @@ func (r *Reader) limitV2(dir string) (least *uint64) {
 }
 
 // figuresV1 reads the files of kernel.org/doc/html/latest/admin-guide/cgroup-v1/{cpuacct,memory,freezer-subsystem}.html.
-func (r *Reader) figuresV1(i identity, c *contract.Container) bool {
-	if r.cgroups.trees[v1CPU] != nil {
-		dir, ok := r.locate(v1CPU, i, c)
-		if !ok {
+func (r *Reader) figuresV1(dirs map[string]string, c *contract.Container) bool {
+	for _, tree := range []string{v1CPU, v1Memory} {
+		if r.cgroups.has(tree) && !isDir(dirs[tree]) {
 			return false
 		}
+	}
+	if dir := dirs[v1CPU]; dir != "" {
 		ns, ok := r.files.number(filepath.Join(dir, "cpuacct.usage"))
 		if !ok {
 			return false
@@ -115,24 +103,21 @@ func (r *Reader) figuresV1(i identity, c *contract.Container) bool {
 		c.CPUUS = ns / 1000
 		c.CPUUserUS = r.optional(filepath.Join(dir, "cpuacct.usage_user"), 1000)
 		c.CPUSystemUS = r.optional(filepath.Join(dir, "cpuacct.usage_sys"), 1000)
-		if r.cgroups.trees[v1Memory] == nil {
-			c.CgroupID = inode(dir)
-		}
+		c.CgroupID = inode(dir)
 	}
-	if r.cgroups.trees[v1Memory] != nil {
-		dir, ok := r.locate(v1Memory, i, c)
-		if !ok {
-			return false
-		}
+	if dir := dirs[v1Memory]; dir != "" {
 		c.CgroupID = inode(dir) // the one the module names
 		r.memoryV1(dir, c)
 	}
-	if r.cgroups.trees[v1Freezer] != nil {
-		if dir, ok := r.locate(v1Freezer, i, c); ok {
-			r.freezerV1(dir, c)
-		}
+	if dir := dirs[v1Freezer]; dir != "" {
+		r.freezerV1(dir, c)
 	}
 	return true
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (r *Reader) memoryV1(dir string, c *contract.Container) {

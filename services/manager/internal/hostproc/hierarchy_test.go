@@ -1,15 +1,15 @@
 package hostproc
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/prometheus/procfs"
 )
 
-// grow makes a tree of cgroups.
-func grow(t *testing.T, dirs ...string) *tree {
+// grow makes a host with cgroup v2 and these groups in it.
+func grow(t *testing.T, dirs ...string) hierarchies {
 	t.Helper()
 	root := t.TempDir()
 	for _, dir := range dirs {
@@ -17,63 +17,74 @@ func grow(t *testing.T, dirs ...string) *tree {
 			t.Fatal(err)
 		}
 	}
-	return newTree(root)
+	return hierarchies{version: 2, roots: map[string]string{v2: root}}
 }
 
-func digits(c string) string { return strings.Repeat(c, idDigits) }
-
-func TestFindTriesWhatItKnowsBeforeItSearches(t *testing.T) {
-	a, b, c := digits("a"), digits("b"), digits("c")
-	tr := grow(t, "system.slice/docker-"+a+".scope", "system.slice/docker-"+b+".scope/init", "deep/in/the/tree/"+c+"/docker/"+a)
-	for _, test := range []struct {
-		what   string
-		path   string
-		want   string
-		walked uint64 // the reading of the last search
+// The name of a container may be found in many places: those that a user may have made are not the container's.
+func TestSearchGoesByRankNotByName(t *testing.T) {
+	a := digits("a")
+	h := grow(t, "alice/"+a, "alice/deep/docker-"+a+".scope", "user.slice/user@1.service/docker/"+a, "docker/"+a, "docker/"+a+"/docker/"+a)
+	for name, test := range map[string]struct {
+		will func(identity) bool
+		want string
 	}{
-		{"the path as it is", "/system.slice/docker-" + a + ".scope", "system.slice/docker-" + a + ".scope", 0},
-		{"below a parent that is known", "/../docker-" + b + ".scope", "system.slice/docker-" + b + ".scope", 0},
-		{"somewhere", "/../../" + c, "deep/in/the/tree/" + c, 2},
+		"an engine's own place": {func(i identity) bool { return i.id == a }, "/docker/" + a},
+		"as deep as it is":      {func(i identity) bool { return i.id == a && i.level == 3 }, "/alice/deep/docker-" + a + ".scope"},
+		"nothing":               {func(i identity) bool { return i.id == digits("b") }, ""},
 	} {
-		i, ok := identify(test.path)
-		if !ok {
-			t.Fatalf("%s: no id", test.path)
-		}
-		dir, ok := tr.find(i, 2)
-		if want := filepath.Join(tr.root, test.want); !ok || dir != want || tr.walked != test.walked {
-			t.Errorf("%s: found %q (%v), searched at %d; want %q, %d", test.what, dir, ok, tr.walked, want, test.walked)
+		if i, ok := h.search(test.will); i.path != test.want || ok != (test.want != "") {
+			t.Errorf("%s: %q, want %q", name, i.path, test.want)
 		}
 	}
 }
 
-func TestFindSearchesOncePerReading(t *testing.T) {
-	tr := grow(t, "x")
-	late := digits("d")
-	i, _ := identify("/../" + late)
-	if _, ok := tr.find(i, 7); ok || tr.walked != 7 {
-		t.Fatalf("found what is not there, or did not search: %d", tr.walked)
-	}
-	if err := os.MkdirAll(filepath.Join(tr.root, "y", late), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := tr.find(i, 7); ok {
-		t.Error("the tree was searched twice in one reading")
-	}
-	if _, ok := tr.find(i, 8); !ok {
-		t.Error("not found in the next reading")
+func TestPathsOfAnotherNamespaceAreMadeWhole(t *testing.T) {
+	own := []string{"system.slice", "docker-x.scope"}
+	for name, test := range map[string]struct {
+		self    self
+		path    string
+		want    string
+		unknown int
+	}{
+		"no namespace":                   {self{}, "/docker/1", "/docker/1", 0},
+		"from the root":                  {self{depth: map[int]int{0: 2}}, "/../../docker/1", "/docker/1", 0},
+		"one's neighbour":                {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/../docker-y.scope", "/system.slice/docker-y.scope", 0},
+		"one's own":                      {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/", "/system.slice/docker-x.scope/", 0},
+		"below one's own":                {self{depth: map[int]int{0: 3}, above: own, inside: true}, "/init", "/system.slice/docker-x.scope", 0},
+		"the root itself":                {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/../..", "", 0},
+		"where one's own is not known":   {self{depth: map[int]int{0: 2}}, "/../docker-y.scope", "/docker-y.scope", 1},
+		"where only its parent is known": {self{depth: map[int]int{0: 3}, above: own[:1]}, "/../docker-y.scope", "/docker-y.scope", 2},
+		"a name that begins with dots":   {self{depth: map[int]int{0: 1}}, "/../..x/1", "/..x/1", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, unknown := test.self.whole(procfs.Cgroup{Path: test.path})
+			if path != test.want || unknown != test.unknown {
+				t.Errorf("%q, %d unknown; want %q, %d", path, unknown, test.want, test.unknown)
+			}
+		})
 	}
 }
 
-func TestForgetKeepsTheLiving(t *testing.T) {
-	tr := newTree("/cg")
-	for i := range 200 {
-		tr.learn(fmt.Sprint(i), fmt.Sprintf("/cg/slice%d/%d", i, i))
+// What a search finds for one path holds for every other: the trees are looked through once.
+func TestOneSearchIsEnough(t *testing.T) {
+	a, b, late := digits("a"), digits("b"), digits("c")
+	h := grow(t, "alice/"+a, "ci/"+b, "ci/"+a)
+	w := walk{reader: &Reader{cgroups: h, self: self{depth: map[int]int{0: 2}}}, unlocated: map[string]bool{}}
+	line := func(id string) procfs.Cgroup { return procfs.Cgroup{Path: "/../" + id} }
+
+	if _, ok := w.locate(line(late)); ok || !w.searched || !w.unlocated[late] {
+		t.Fatal("found what is not there, or did not search")
 	}
-	tr.forget(map[string]*container{"7": {}})
-	if len(tr.dirs) != 1 || tr.dirs["7"] == "" {
-		t.Errorf("%d places are remembered, want 1", len(tr.dirs))
+	if _, ok := w.locate(line(b)); ok {
+		t.Error("the trees were searched twice in one reading")
 	}
-	if len(tr.parents) != 64 || tr.parents[63] != "/cg/slice199" {
-		t.Errorf("%d parents, the last is %s", len(tr.parents), tr.parents[len(tr.parents)-1])
+	w.searched = false
+	for _, id := range []string{b, a} {
+		if i, ok := w.locate(line(id)); !ok || i.path != "/ci/"+id {
+			t.Errorf("%.1s is at %q, want in /ci", id, i.path)
+		}
+	}
+	if w.searched {
+		t.Error("searched for what is known")
 	}
 }

@@ -1,83 +1,155 @@
 package hostproc
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/procfs"
+	"pgregory.net/rapid"
 )
 
+func digits(c string) string { return strings.Repeat(c, idDigits) }
+
+// answer says what the path tells in the words of the module's tests: id, level, place, runtime.
+func answer(path string) string {
+	i, ok := identify(path)
+	if !ok {
+		return ""
+	}
+	place := "other"
+	if i.engines {
+		place = "engine"
+	}
+	return i.id + " " + strconv.Itoa(i.level) + " " + place + " " + i.runtime
+}
+
+// moduleTable gives the fields of each line of a table that the module is tested with too.
+func moduleTable(t *testing.T, name string) (cases [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleTests, "user", "testdata", "cgroup-"+name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.NewReplacer("{id}", digits("1"), "{pod}", digits("2")).Replace(strings.TrimSpace(line))
+		if line != "" && !strings.HasPrefix(line, "#") {
+			cases = append(cases, strings.Fields(line))
+		}
+	}
+	if len(cases) == 0 {
+		t.Fatalf("no cases of %s", name)
+	}
+	return cases
+}
+
 func TestIdentify(t *testing.T) {
-	id, other := strings.Repeat("0123456789abcdef", 4), strings.Repeat("f", 64)
-	for name, test := range map[string]struct {
-		path string
-		want identity
-		none bool
-	}{
-		"docker cgroupfs":          {path: "/docker/" + id, want: identity{id, "docker", "/docker/" + id}},
-		"docker systemd":           {path: "/system.slice/docker-" + id + ".scope", want: identity{id, "docker", "/system.slice/docker-" + id + ".scope"}},
-		"docker in docker":         {path: "/docker/" + id + "/docker/" + other, want: identity{id, "docker", "/docker/" + id}},
-		"systemd in a container":   {path: "/docker/" + id + "/init.scope", want: identity{id, "docker", "/docker/" + id}},
-		"podman":                   {path: "/machine.slice/libpod-" + id + ".scope/container", want: identity{id, "libpod", "/machine.slice/libpod-" + id + ".scope"}},
-		"podman cgroupfs":          {path: "/libpod_parent/" + id, want: identity{id, "", "/libpod_parent/" + id}},
-		"podman's monitor":         {path: "/machine.slice/libpod-conmon-" + id + ".scope", none: true},
-		"cri-o":                    {path: "/kubepods.slice/kubepods-pod1.slice/crio-" + id + ".scope", want: identity{id, "crio", "/kubepods.slice/kubepods-pod1.slice/crio-" + id + ".scope"}},
-		"cri-o's monitor":          {path: "/kubepods.slice/crio-conmon-" + id + ".scope", none: true},
-		"containerd systemd":       {path: "/kubepods.slice/cri-containerd-" + id + ".scope", want: identity{id, "cri-containerd", "/kubepods.slice/cri-containerd-" + id + ".scope"}},
-		"containerd cgroupfs":      {path: "/kubepods/besteffort/pod-1/" + id, want: identity{id, "", "/kubepods/besteffort/pod-1/" + id}},
-		"containerd with colons":   {path: "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" + id, want: identity{id, "cri-containerd", "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" + id}},
-		"other namespace":          {path: "/../" + id, want: identity{id, "", "/../" + id}},
-		"other namespace, systemd": {path: "/../../system.slice/docker-" + id + ".scope", want: identity{id, "docker", "/../../system.slice/docker-" + id + ".scope"}},
-		"removed":                  {path: "/docker/" + id + " (deleted)", want: identity{id, "docker", "/docker/" + id}},
-		"host service":             {path: "/system.slice/ssh.service", none: true},
-		"root":                     {path: "/", none: true},
-		"empty":                    {path: "", none: true},
-		"upper case":               {path: "/docker/" + strings.ToUpper(id), none: true},
-		"one digit too few":        {path: "/docker/" + id[1:], none: true},
-		"one digit too many":       {path: "/docker/0" + id, none: true},
-		"nothing before the dash":  {path: "/x/-" + id, none: true},
-		"nothing before the colon": {path: "/x/:" + id, want: identity{id, "", "/x/:" + id}},
-		"runtime that is no name":  {path: "/x/A b-" + id, want: identity{id, "", "/x/A b-" + id}},
-		"runtime of any length":    {path: "/x/" + other + "-" + id, want: identity{id, "", "/x/" + other + "-" + id}},
-		"glued to a word":          {path: "/docker/x" + id, none: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, ok := identify(test.path)
-			if ok == test.none || got != test.want {
-				t.Errorf("identify(%q) = %+v, %v; want %+v", test.path, got, ok, test.want)
-			}
-		})
+	for _, c := range moduleTable(t, "paths") {
+		if got, want := strings.TrimSpace(answer(c[0])), strings.Join(c[1:], " "); got != want {
+			t.Errorf("%s: %q, want %q", c[0], got, want)
+		}
+		if got, want := answer(c[0]+" (deleted)"), answer(c[0]); got != want {
+			t.Errorf("%s, removed: %q, want %q", c[0], got, want)
+		}
 	}
 }
 
-func TestIdentifyProcessPrefersTheHierarchyOfTheModule(t *testing.T) {
-	v2, memory, cpuset := strings.Repeat("2", 64), strings.Repeat("a", 64), strings.Repeat("c", 64)
-	named := procfs.Cgroup{HierarchyID: 9, Controllers: []string{"name=systemd"}, Path: "/docker/" + strings.Repeat("9", 64)}
-	inCpuset := procfs.Cgroup{HierarchyID: 3, Controllers: []string{"cpuset"}, Path: "/docker/" + cpuset}
-	inMemory := procfs.Cgroup{HierarchyID: 4, Controllers: []string{"memory"}, Path: "/docker/" + memory}
-	unified := procfs.Cgroup{Path: "/docker/" + v2}
-	nowhere := procfs.Cgroup{Path: "/"}
+func TestThePathEndsWithTheContainersOwnName(t *testing.T) {
+	id := digits("a")
+	for path, want := range map[string]string{
+		"/docker/" + id + "/init.scope":                    "/docker/" + id,
+		"/machine.slice/libpod-" + id + ".scope/container": "/machine.slice/libpod-" + id + ".scope",
+		"/docker/" + id + " (deleted)":                     "/docker/" + id,
+	} {
+		if i, _ := identify(path); i.path != want {
+			t.Errorf("%s: %q, want %q", path, i.path, want)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	for _, c := range moduleTable(t, "doubles") {
+		a, inA := identify(c[1])
+		b, inB := identify(c[2])
+		if !inA || !inB {
+			t.Fatalf("%v: no containers", c)
+		}
+		byPath := a.order(b) < 0 && b.order(a) > 0
+		byAge := a.order(b) == 0 && b.order(a) == 0
+		if c[0] == "path" && !byPath || c[0] == "age" && !byAge {
+			t.Errorf("%v: %d and %d", c, a.order(b), b.order(a))
+		}
+	}
+}
+
+// somePath puts a path together from parts that are nearly right.
+func somePath(t *rapid.T, label string) string {
+	parts := []string{
+		"/", "/", "/", "docker", "-", ":", digits("1"), digits("2"), digits("1")[1:], digits("1") + "0", ".scope", "conmon", "libpod",
+		"a\xff", "X", "cri-containerd", ".service", ".slice", "kubepods", "libpod_parent", "/docker/", "/a.slice/", "/libpod_parent/",
+	}
+	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 12).Draw(t, label), "")
+}
+
+// The C code of the module is the other implementation.
+func TestBothReadersAgree(t *testing.T) {
+	module := startModule(t)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := somePath(t, "a"), somePath(t, "b")
+		if got, want := answer(a), module.ask('p', a); got != want {
+			t.Fatalf("%q: %q, the module says %q", a, got, want)
+		}
+		i, inA := identify(a)
+		j, inB := identify(b)
+		want := "none"
+		if inA && inB {
+			want = [...]string{"first", "equal", "second"}[1+sign(i.order(j))]
+		}
+		if got := module.ask('o', a+"\n"+b); got != want {
+			t.Fatalf("%q, %q: %s, the module says %s", a, b, want, got)
+		}
+	})
+}
+
+func sign(n int) int { return min(max(n, -1), 1) }
+
+func TestTheHierarchyOfTheModuleDecides(t *testing.T) {
+	line := func(hierarchy int, controllers, id string) procfs.Cgroup {
+		c := procfs.Cgroup{HierarchyID: hierarchy, Controllers: strings.Split(controllers, ","), Path: "/docker/" + id}
+		if id == "" {
+			c.Path = "/"
+		}
+		return c
+	}
+	two, memory, cpuset := digits("2"), digits("a"), digits("c")
 	for name, test := range map[string]struct {
 		cgroups []procfs.Cgroup
 		want    string
+		tree    string
 	}{
-		"v2 first":                     {[]procfs.Cgroup{named, inCpuset, inMemory, unified}, v2},
-		"memory before cpuset":         {[]procfs.Cgroup{named, inCpuset, inMemory, nowhere}, memory},
-		"controllers before names":     {[]procfs.Cgroup{named, inCpuset, nowhere}, cpuset},
-		"a named hierarchy will do":    {[]procfs.Cgroup{nowhere, named}, named.Path[len("/docker/"):]},
-		"a process of the host itself": {[]procfs.Cgroup{nowhere}, ""},
+		"v2 first":                         {[]procfs.Cgroup{line(3, "cpuset", cpuset), line(4, "memory", memory), line(0, "", two)}, two, v2},
+		"memory before cpuset":             {[]procfs.Cgroup{line(3, "cpuset", cpuset), line(4, "memory", memory), line(0, "", "")}, memory, v1Memory},
+		"mounted together":                 {[]procfs.Cgroup{line(3, "cpuset", cpuset), line(4, "net_cls,memory", memory)}, memory, v1Memory},
+		"only the first controller":        {[]procfs.Cgroup{line(3, "cpuset", cpuset), line(4, "memory", ""), line(0, "", "")}, "", ""},
+		"a kernel without the others":      {[]procfs.Cgroup{line(3, "cpuset", cpuset), line(0, "", "")}, cpuset, "cpuset"},
+		"a hierarchy without a controller": {[]procfs.Cgroup{line(0, "", ""), line(9, "name=systemd", two)}, "", ""},
+		"a process of the host itself":     {[]procfs.Cgroup{line(4, "memory", ""), line(0, "", "")}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, _ := identifyProcess(test.cgroups); got.id != test.want {
-				t.Errorf("got %q, want %q", got.id, test.want)
+			w := walk{reader: &Reader{}}
+			i, tree, ok := w.identify(test.cgroups)
+			if i.id != test.want || tree != test.tree || ok != (test.want != "") {
+				t.Errorf("got %q in %q, want %q in %q", i.id, tree, test.want, test.tree)
 			}
 		})
 	}
 }
 
 func FuzzIdentify(f *testing.F) {
-	f.Add("/docker/" + strings.Repeat("0", 64))
-	f.Add("/../../system.slice/docker-" + strings.Repeat("a", 64) + ".scope/x (deleted)")
+	f.Add("/docker/" + digits("0"))
+	f.Add("/system.slice/docker-" + digits("a") + ".scope/x (deleted)")
 	f.Fuzz(func(t *testing.T, path string) {
 		got, ok := identify(path)
 		if ok && (len(got.id) != idDigits || !strings.Contains(got.path, got.id) || !strings.HasPrefix(path, got.path)) {

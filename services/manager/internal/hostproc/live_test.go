@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,19 +21,17 @@ import (
 // read. It needs root and a writable cgroup file system, as containers do.
 func pretend(tb testing.TB, n int) (ids []string, pids []int) {
 	tb.Helper()
-	parents := hierarchies(tb)
+	parents := hierarchies(tb, "gestor-test")
 	for i := range n {
 		id := fmt.Sprintf("%032x%032x", os.Getpid(), i)
-		sleeper := exec.Command("sleep", "1000")
-		if err := sleeper.Start(); err != nil {
-			tb.Skipf("no sleep: %v", err)
-		}
-		awaitSleep(tb, sleeper.Process.Pid)
 		for _, parent := range parents {
-			join(tb, filepath.Join(parent, id), sleeper.Process.Pid)
+			group(tb, filepath.Join(parent, id))
 		}
-		tb.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }) // runs before its cgroups are removed
-		ids, pids = append(ids, id), append(pids, sleeper.Process.Pid)
+		pid := sleeper(tb) // ends before its cgroups are removed
+		for _, parent := range parents {
+			enter(tb, filepath.Join(parent, id), pid)
+		}
+		ids, pids = append(ids, id), append(pids, pid)
 	}
 	return ids, pids
 }
@@ -56,15 +53,15 @@ func awaitSleep(tb testing.TB, pid int) {
 	tb.Fatalf("it does not sleep: %s", stat)
 }
 
-// hierarchies makes one parent cgroup in each hierarchy.
-func hierarchies(tb testing.TB) (parents []string) {
+// hierarchies makes one parent cgroup of that name in each hierarchy.
+func hierarchies(tb testing.TB, name string) (parents []string) {
 	tb.Helper()
 	roots := []string{"/sys/fs/cgroup"}
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
 		roots = []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/freezer"}
 	}
 	for _, root := range roots {
-		parent := filepath.Join(root, "gestor-test-"+strconv.Itoa(os.Getpid()))
+		parent := filepath.Join(root, name+"-"+strconv.Itoa(os.Getpid()))
 		if err := os.Mkdir(parent, 0o755); err != nil {
 			tb.Skipf("cgroups cannot be made here: %v", err)
 		}
@@ -74,12 +71,27 @@ func hierarchies(tb testing.TB) (parents []string) {
 	return parents
 }
 
-func join(tb testing.TB, dir string, pid int) {
+// group makes a cgroup, with what is above it.
+func group(tb testing.TB, dir string) {
 	tb.Helper()
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if _, err := os.Stat(dir); err == nil {
+		return
+	}
+	if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrNotExist) {
+		group(tb, filepath.Dir(dir))
+		err = os.Mkdir(dir, 0o755)
+		if err != nil {
+			tb.Fatal(err)
+		}
+	} else if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { remove(tb, dir) })
+}
+
+// enter puts a process into a cgroup.
+func enter(tb testing.TB, dir string, pid int) {
+	tb.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
 		tb.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func New(o Options) (*Reader, error) {
 	if r.cgroups, err = findHierarchies(o.Cgroup); err != nil {
 		return nil, err
 	}
-	if r.self, err = findSelf(fs, o.Mounts); err != nil {
+	if r.self, err = findSelf(fs, o.Mounts, r.cgroups); err != nil {
 		return nil, fmt.Errorf("look at process 1: %w (mount the host's /proc, without hidepid)", err)
 	}
 	return r, nil
@@ -119,7 +119,7 @@ func (r *Reader) read(ctx context.Context) (*contract.Snapshot, error) {
 		Capabilities: contract.Capabilities{Cgroup: r.cgroups.version, CPUSource: r.cgroups.cpuSource()},
 		Memory:       memory, End: true,
 	}
-	w := walk{reader: r, snap: snap, found: map[string]*container{}}
+	w := walk{reader: r, snap: snap, found: map[place]*container{}, unlocated: map[string]bool{}}
 	if err := w.processes(ctx); err != nil {
 		return nil, err
 	}

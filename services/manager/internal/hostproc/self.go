@@ -7,17 +7,22 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// self is the container this process runs in, where its cgroup paths do not tell: in a cgroup namespace of one's own the
-// paths of others begin with dots, and one's own is the root.
+// self is what this process knows of its own container, and of how the paths in /proc begin: in a cgroup namespace of one's
+// own those of others begin with dots, and one's own is the root.
 type self struct {
-	id      string
-	private map[int]bool // hierarchies whose paths are relative to this process's cgroup
+	id string
+	// depth is how far this process's cgroup namespace lies below the root of each hierarchy; 0 where paths are whole.
+	depth map[int]int
+	// above are the first components of the path to it, as far as they are known; inside says that they reach this process's
+	// own container. They are the same in every hierarchy.
+	above  []string
+	inside bool
 }
 
 // findSelf compares with process 1 of the host, which is in no container: where its path goes upwards, paths are relative.
 // Where process 1 cannot be seen, neither can most others, and a snapshot would be empty and look whole.
-func findSelf(fs procfs.FS, mounts func() ([]*procfs.MountInfo, error)) (self, error) {
-	s := self{private: map[int]bool{}}
+func findSelf(fs procfs.FS, mounts func() ([]*procfs.MountInfo, error), h hierarchies) (self, error) {
+	s := self{depth: map[int]int{}}
 	first, err := fs.Proc(1)
 	if err != nil {
 		return s, err
@@ -26,13 +31,46 @@ func findSelf(fs procfs.FS, mounts func() ([]*procfs.MountInfo, error)) (self, e
 	if err != nil {
 		return s, err
 	}
+	deepest := 0
 	for _, c := range cgroups {
-		s.private[c.HierarchyID] = strings.HasPrefix(c.Path, "/..")
+		up, _ := upwards(c.Path)
+		s.depth[c.HierarchyID] = up
+		deepest = max(deepest, up)
 	}
-	if all, err := mounts(); err == nil { // without it only one's own container is missed
+	if all, err := mounts(); err == nil { // without it one's own container is missed
 		s.id = idOfMounts(all)
 	}
+	if deepest > 0 && s.id != "" {
+		if own, ok := h.search(func(i identity) bool { return i.id == s.id && i.level <= deepest }); ok {
+			s.above, s.inside = strings.Split(own.path, "/")[1:], true
+		}
+	}
 	return s, nil
+}
+
+// upwards splits a path into how often it goes up from the root of the cgroup namespace, and the rest.
+func upwards(path string) (up int, rest string) {
+	for strings.HasPrefix(path, "/..") && (len(path) == 3 || path[3] == '/') {
+		up, path = up+1, path[3:]
+	}
+	return up, path
+}
+
+// whole is the path from the root of the hierarchy. known is how many of its first components are not: they are replaced
+// by nothing.
+func (s self) whole(c procfs.Cgroup) (path string, unknown int) {
+	up, rest := upwards(c.Path)
+	from := s.depth[c.HierarchyID] - up
+	switch {
+	case from <= 0:
+		return rest, 0
+	case from <= len(s.above):
+		return "/" + strings.Join(s.above[:from], "/") + rest, 0
+	case s.inside: // below one's own container, whose path says all
+		return "/" + strings.Join(s.above, "/"), 0
+	default:
+		return rest, from
+	}
 }
 
 // OwnContainer is the full id of the container that this process runs in, "" outside of one. The cgroup file does not tell
@@ -60,6 +98,13 @@ func idOfMounts(mounts []*procfs.MountInfo) string {
 	return ""
 }
 
+// learn takes a path that was found by the end of it: what stands before that end is above this process too.
+func (s *self) learn(path, end string) {
+	if above := strings.Split(strings.TrimSuffix(path, end), "/")[1:]; len(above) > len(s.above) {
+		s.above = above
+	}
+}
+
 // innermost is the last id in a path, "" without one.
 func innermost(path string) string {
 	components := strings.Split(path, "/")
@@ -69,28 +114,4 @@ func innermost(path string) string {
 		}
 	}
 	return ""
-}
-
-// identify finds the container of a process, this process's own included.
-func (s self) identify(cgroups []procfs.Cgroup) (identity, bool) {
-	if i, ok := identifyProcess(cgroups); ok {
-		return i, true
-	}
-	if s.id == "" || !s.owns(cgroups) {
-		return identity{}, false
-	}
-	return identity{id: s.id, path: "/" + s.id}, true
-}
-
-func (s self) owns(cgroups []procfs.Cgroup) (inside bool) {
-	for _, c := range cgroups {
-		if !s.private[c.HierarchyID] {
-			continue
-		}
-		if strings.HasPrefix(c.Path, "/..") {
-			return false
-		}
-		inside = true
-	}
-	return inside
 }
