@@ -74,7 +74,7 @@ func newModule(h suite, ids []string) *module {
 	file := filepath.Join(m.proc, "sysinfo_gestor")
 	var rows []scenario.Seen
 	for _, id := range ids {
-		one, err := h.engine.Inspect(h.Context(), id)
+		one, err := h.Engine.Inspect(h.Context(), id)
 		if err != nil {
 			h.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package stressimages
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,6 +52,28 @@ func (g group) cpuTime(t *testing.T) time.Duration {
 		return time.Duration(field(t, filepath.Join(g.cpu, "cpu.stat"), "usage_usec")) * time.Microsecond
 	}
 	return time.Duration(number(t, filepath.Join(g.cpu, "cpuacct.usage")))
+}
+
+// ready is how long each thread of the container has run or was ready to: the first two numbers of schedstat
+// (docs.kernel.org/scheduler/sched-stats.html). A thread that its group's limit stops counts as ready.
+func (g group) ready(t *testing.T) map[string]time.Duration {
+	t.Helper()
+	times := make(map[string]time.Duration)
+	for pid := range strings.FieldsSeq(read(t, filepath.Join(g.memory, "cgroup.procs"))) {
+		threads, _ := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "schedstat")) // the pattern is good
+		for _, path := range threads {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				continue // it has ended meanwhile
+			}
+			var ran, waited time.Duration
+			if _, err := fmt.Sscan(string(text), &ran, &waited); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			times[path] = ran + waited
+		}
+	}
+	return times
 }
 
 // anonymous memory is what the container's processes hold and no file stands behind.

@@ -40,13 +40,10 @@ func identify(path string) (identity, bool) {
 	path = strings.TrimSuffix(path, " (deleted)")
 	i := identity{}
 	parent, slices := "", true
-	for start, end := 0, 0; start < len(path); start = end + 1 {
-		if end = strings.IndexByte(path[start:], '/'); end < 0 {
-			end = len(path)
-		} else {
-			end += start
-		}
-		name := path[start:end]
+	next := 0
+	for name := range strings.SplitSeq(path, "/") {
+		end := next + len(name)
+		next = end + 1
 		if name == "" {
 			continue
 		}
