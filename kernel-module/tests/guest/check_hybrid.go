@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -42,8 +43,57 @@ func (m *machine) startIn(dir string) (*task, error) {
 	return t, os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(t.pid)), 0)
 }
 
-// checkSameNumbers looks for v2 groups that have the number of a container's v1 group, and starts a process in each:
-// before the container's for one pair, after it for the next.
+// sameNumbers makes v1 groups of containers and v2 groups, the next always in the hierarchy whose numbers are behind, and hands
+// on each pair of one number until want are found. A hierarchy's numbers go up by one for each file of a new group. Where
+// both steps have a common divisor the two may never meet: then the v2 groups get the files of one more controller.
+func (m *machine) sameNumbers(v1 string, want int, found func(id, container, group string) error) error {
+	const most, patience = 2000, 60
+	text, err := os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	controllers := strings.Fields(string(text))
+
+	var id, container, group string
+	var inV1, inV2 uint64
+	pairs, since := 0, 0
+	for i := 0; i < most && pairs < want; i++ {
+		if since++; since > patience && len(controllers) > 0 {
+			last := len(controllers) - 1
+			if err := os.WriteFile(filepath.Join(unified, "cgroup.subtree_control"), []byte("+"+controllers[last]), 0); err != nil {
+				return err
+			}
+			controllers, since = controllers[:last], 0
+		}
+
+		if inV1 <= inV2 {
+			id = containerID(fmt.Sprint("hybrid ", i))
+			container = filepath.Join(v1, "docker", id)
+			inV1, err = m.makeNumbered(container)
+		} else {
+			group = filepath.Join(unified, fmt.Sprint("session", i))
+			inV2, err = m.makeNumbered(group)
+		}
+		if err != nil {
+			return err
+		}
+
+		if inV1 == inV2 {
+			pairs++
+			since = 0
+			if err := found(id, container, group); err != nil {
+				return err
+			}
+		}
+	}
+	if pairs < want {
+		return fmt.Errorf("only %d groups with the number of a container's: nothing was tested", pairs)
+	}
+	return nil
+}
+
+// checkSameNumbers starts a process in a container's v1 group and one in a v2 group of the same number: before the
+// container's for one pair, after it for the next.
 func checkSameNumbers(m *machine) error {
 	v1 := firstV1()
 	if v1 == "" {
@@ -52,29 +102,10 @@ func checkSameNumbers(m *machine) error {
 	if err := os.Mkdir(filepath.Join(v1, "docker"), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	const most = 150
-	containers := map[uint64]string{}
-	for i := range most {
-		id := containerID(fmt.Sprint("hybrid ", i))
-		number, err := m.makeNumbered(filepath.Join(v1, "docker", id))
-		if err != nil {
-			return err
-		}
-		containers[number] = id
-	}
 
 	pids := map[string]int{}
-	for i := 0; i < 4*most && len(pids) < 4; i++ {
-		group := filepath.Join(unified, fmt.Sprint("session", i))
-		number, err := m.makeNumbered(group)
-		if err != nil {
-			return err
-		}
-		id, same := containers[number]
-		if !same {
-			continue
-		}
-		dirs := []string{group, filepath.Join(v1, "docker", id)}
+	err := m.sameNumbers(v1, 4, func(id, container, group string) error {
+		dirs := []string{group, container}
 		if len(pids)%2 == 1 {
 			dirs[0], dirs[1] = dirs[1], dirs[0]
 		}
@@ -83,14 +114,16 @@ func checkSameNumbers(m *machine) error {
 			if err != nil {
 				return err
 			}
-			if dir != group {
+			if dir == container {
 				pids[id] = t.pid
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	if len(pids) < 2 {
-		return fmt.Errorf("only %d groups with the number of a container's: nothing was tested", len(pids))
-	}
+
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
