@@ -7,7 +7,7 @@ usage() {
 usage: scripts/module-test.sh [--quick] [--boot NAMES] [--storm] [--debug] [--cost] [--guest] [--all]
 
   --quick        user-space tests of the code that needs no kernel (sanitizers, random input), and the static checks:
-                 builds with W=1, sparse and checkpatch where headers can be had
+                 builds for 5.10 and 6.1 with W=1, sparse and checkpatch where headers can be had
   --boot NAMES   builds for and boots these kernels, cgroup v2 and v1: 5.10, 6.1, 6.12, newest; separated by commas
   --debug        builds (once, about 5 minutes) and boots a kernel with KASAN, lockdep, PROVE_RCU and kmemleak: every
                  check, a storm, and injected faults that it must catch; then the same with a kernel that looks for data
@@ -19,7 +19,7 @@ usage: scripts/module-test.sh [--quick] [--boot NAMES] [--storm] [--debug] [--co
   (nothing)      --quick and --boot 6.1,newest
 
 Prints a line for each check (ok, FAIL, skip with the reason) and the totals. Kernels, consoles and builds are kept in
-.cache/kernel. What the checks need is installed when root runs them.
+.cache/kernel (GESTOR_KERNEL_CACHE names another folder). What the checks need is installed when root runs them.
 TEXT
 }
 
@@ -57,7 +57,8 @@ quick() {
     record echo "skip user-space tests: gcc and go are needed"
   fi
   need sparse sparse || true # static.sh says that it is missing
-  record "$tests/static.sh" 6.1
+  need gcc-12 gcc-12 || true # what 5.10 is built with
+  record "$tests/static.sh" 5.10 6.1
 }
 
 # in_machine WHAT COMMAND…: runs what needs a virtual machine, or says what is missing for it.

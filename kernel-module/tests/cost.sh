@@ -3,7 +3,8 @@
 set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$tests/../.." && pwd)/.cache/kernel}
+# shellcheck source=lib/cache.sh
+. "$tests/lib/cache.sh"
 work=$CACHE/boot
 # shellcheck source=lib/initramfs.sh
 . "$tests/lib/initramfs.sh"

@@ -4,7 +4,8 @@ set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 module=$(cd "$tests/.." && pwd)
-CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$module/.." && pwd)/.cache/kernel}
+# shellcheck source=lib/cache.sh
+. "$tests/lib/cache.sh"
 mkdir -p "$CACHE"
 
 usage() {
@@ -79,6 +80,9 @@ refuses_32bit
 for name in "$@"; do
 	if [[ $name == *-arm64 && $name != newest* ]] && ! command -v aarch64-linux-gnu-gcc-12 >/dev/null; then
 		echo "skip static $name: gcc-12-aarch64-linux-gnu is not installed" && continue
+	fi
+	if [[ $name == 5.10 ]] && ! command -v gcc-12 >/dev/null; then
+		echo "skip static $name: gcc-12 is not installed" && continue
 	fi
 	if ! "$tests/lib/kernels.sh" "$name" >/dev/null 2>"$CACHE/fetch.log"; then
 		echo "skip static $name: its headers could not be fetched: $(tail -n 1 "$CACHE/fetch.log")" && continue

@@ -4,7 +4,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_dir=$(cd "$here/../.." && pwd)
-CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$source_dir/.." && pwd)/.cache/kernel}
+# shellcheck source=cache.sh
+. "$here/cache.sh"
 
 usage() {
 	cat <<-'END'
@@ -21,7 +22,7 @@ stage() {
 	local out=$CACHE/build/$1
 	rm -rf "$out"
 	mkdir -p "$out"
-	(cd "$source_dir" && cp -r Kbuild Makefile VERSION ./*.c ./*.h pure compat uapi "$out/")
+	make -s -C "$source_dir" copy TO="$out"
 	if [ -n "${GESTOR_PATCH:-}" ]; then patch -s -d "$out" -p1 <"$GESTOR_PATCH"; fi
 	echo "$out"
 }

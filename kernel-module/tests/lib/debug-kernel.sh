@@ -3,7 +3,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-CACHE=${GESTOR_KERNEL_CACHE:-$(cd "$here/../../.." && pwd)/.cache/kernel}
+# shellcheck source=cache.sh
+. "$here/cache.sh"
 # shellcheck source=debian.sh
 . "$here/debian.sh"
 series=6.12
