@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help up down logs ps test test-unit test-bash e2e soak test-engines bench lint fmt vuln images base-images \
-	insmod rmmod dkms module module-test doctor ensure clean
+	insmod rmmod dkms dkms-remove module module-test doctor ensure clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,16 +52,18 @@ images: ## build every image
 base-images: ## pull the base images, or make them here where no registry answers
 	@scripts/base-images.sh
 
-## Kernel module: its file may be read by root and by the group of the Docker socket, which is the manager's
+## Kernel module: its file may be read by root and by the manager's group
 
 module: ## build the kernel module for the running kernel
 	@$(MAKE) -C kernel-module
-insmod: ## build and load the kernel module; PARAMETERS="cmdline_max=256 …" are handed on
-	@scripts/insmod.sh gid=$$(stat -Lc %g /var/run/docker.sock 2>/dev/null || echo 0) $(PARAMETERS)
+insmod: ## build and load the kernel module until the next boot; PARAMETERS="cmdline_max=256 …" are handed on
+	@scripts/insmod.sh $(PARAMETERS)
 rmmod: ## unload the kernel module
 	@scripts/rmmod.sh
-dkms: ## install the kernel module so that kernel updates rebuild it
-	@$(MAKE) -C kernel-module dkms
+dkms: ## install the kernel module for good: loaded at boot, rebuilt for new kernels; PARAMETERS as for insmod
+	@scripts/dkms.sh $(PARAMETERS)
+dkms-remove: ## take that away again
+	@scripts/dkms.sh --remove
 module-test: ## test the kernel module: quick checks, then boots of real kernels in qemu
 	@scripts/module-test.sh
 

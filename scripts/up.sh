@@ -29,6 +29,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/policy.sh"
 # shellcheck source=scripts/lib/compose.sh
 . "$root/scripts/lib/compose.sh"
+# shellcheck source=scripts/lib/module.sh
+. "$root/scripts/lib/module.sh"
 
 # remember_socket gives the services the socket of the engine that they are started on, which DOCKER_HOST or a docker context may
 # have chosen.
@@ -52,8 +54,17 @@ remember_owners() {
   if [ "${owner%%:*}" = 0 ]; then owner=65532:65532; fi
   remember GESTOR_USER "$owner"
   if [ -S "$socket" ] && [ "$(stat -Lc %U:%a "$socket")" = root:660 ]; then
-    remember GESTOR_ENGINE_USER "65532:$(stat -Lc %g "$socket")"
+    remember GESTOR_ENGINE_USER "65532:$(manager_group)"
   fi
+}
+
+# check_module says so when the module's file, if it is loaded, is not for the manager's group: the manager then reads /proc.
+check_module() {
+  local loaded wanted
+  loaded=$(cat "$host/sys/module/$module/parameters/gid" 2>/dev/null) || return 0
+  wanted=$(module_gid)
+  [ "$loaded" = "$wanted" ] ||
+    warn "the kernel module that is loaded lets the group $loaded read, the manager's is $wanted: 'make insmod' loads it for that group (after make dkms: make dkms again). Until then the manager reads /proc"
 }
 
 # remember_score asks the engine for what it may refuse: only one with CAP_SYS_RESOURCE may lower a score.
@@ -88,6 +99,7 @@ started=$SECONDS
 scripts/ensure.sh docker compose
 remember_socket
 remember_owners
+check_module
 problem=$(policy_problem)
 [ -z "$problem" ] || die "$problem"
 scripts/base-images.sh

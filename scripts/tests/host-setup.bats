@@ -303,26 +303,6 @@ policy_modes='755|644|65532:7|
   [ ! -d "$clone/bin" ]
 }
 
-@test "insmod: Secure Boot is blamed only when it is on" {
-  mkdir "$BATS_TEST_TMPDIR/scripts"
-  ln -s "$scripts/lib" "$BATS_TEST_TMPDIR/scripts/lib"
-  sed '/^case ${1:-} in --help/,$d' "$scripts/insmod.sh" >"$BATS_TEST_TMPDIR/scripts/functions.sh" # all but the work
-  try() { bash -c '. "$1"; name=nosuch; secure_boot() { '"$1"'; }; load module.ko' bash "$BATS_TEST_TMPDIR/scripts/functions.sh"; }
-  fake insmod 'echo "insmod: ERROR: could not insert module: Operation not permitted" >&2; exit 1'
-  run try false
-  [ "$status" -eq 3 ]
-  [[ $output == *CAP_SYS_MODULE* && $output != *"Secure Boot"* ]]
-  run try true
-  [ "$status" -eq 4 ]
-  [[ $output == *"Secure Boot"* ]]
-  fake insmod 'echo "insmod: ERROR: could not insert module: Key was rejected by service" >&2; exit 1'
-  run try false
-  [ "$status" -eq 4 ]
-  fake insmod 'echo "insmod: ERROR: could not insert module: Invalid parameters" >&2; exit 1'
-  run try false
-  [ "$status" -eq 1 ]
-}
-
 # use_dotenv takes the reader and writer of .env into the test, with a folder of its own whose name has a space.
 use_dotenv() {
   docker compose version >/dev/null 2>&1 || skip "docker compose, which reads .env, is not on this host"
