@@ -4,7 +4,8 @@ set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$tests/../.." && pwd)
-CACHE=${GESTOR_KERNEL_CACHE:-$root/.cache/kernel}
+# shellcheck source=lib/cache.sh
+. "$tests/lib/cache.sh"
 work=$CACHE/boot
 mirror=${GESTOR_DEBIAN_MIRROR:-http://deb.debian.org}
 # shellcheck source=lib/boot.sh
@@ -16,12 +17,14 @@ usage() {
 
 		Makes a Debian 13 image (once; about three minutes), puts this repository and, when the host's engine has them, the
 		suite's images into it, and boots it under qemu: make insmod, a container, docker compose up with source=module,
-		convergence, make rmmod. Needs root, mmdebstrap, mkfs.ext4 and qemu.
+		convergence, make rmmod, make dkms from a folder with a space in its name. Boots it again: the module is loaded, with
+		its group; make dkms-remove. Boots it with lockdown=integrity: what the kernel refuses insmod.sh refuses before, and
+		says why. Needs root, mmdebstrap, mkfs.ext4 and qemu. --no-suite leaves docker compose out.
 	END
 }
 
 packages=systemd-sysv,dbus,udev,kmod,linux-image-cloud-amd64,linux-headers-cloud-amd64,initramfs-tools,make,gcc-14,gcc,libc6-dev
-packages+=,docker.io,docker-cli,docker-compose,apparmor,iptables,jq,curl,ca-certificates,busybox-static,procps
+packages+=,docker.io,docker-cli,docker-compose,apparmor,iptables,jq,curl,ca-certificates,busybox-static,procps,dkms
 
 # base: the system without our own files.
 base() {
@@ -72,6 +75,15 @@ mkfs.ext4 -q -d "$CACHE/guest-root" "$work/guest.ext4" 6G
 rm -rf "$CACHE/guest-root"
 vmlinuz=$(find "$system/boot" "$system/usr/lib/modules" -maxdepth 2 -name 'vmlinuz*' | sort -V | tail -1)
 initrd=$(find "$system/boot" -name 'initrd.img-*' | sort -V | tail -1)
-GESTOR_BOOT_SECONDS=${GESTOR_BOOT_SECONDS:-1500} GESTOR_BOOT_MEMORY=3072 qemu_run guest "$vmlinuz" "$initrd" "root=/dev/vda rw rdinit=/init panic_on_warn=0 systemd.show_status=0" \
-	-drive "file=$work/guest.ext4,format=raw,if=virtio,cache=unsafe" || true
-collect guest
+
+# boot NAME PHASE [WORDS]: boots the system for a phase of run.sh, with more words for the kernel.
+boot() {
+	GESTOR_BOOT_SECONDS=${GESTOR_BOOT_SECONDS:-1500} GESTOR_BOOT_MEMORY=3072 qemu_run "$1" "$vmlinuz" "$initrd" \
+		"root=/dev/vda rw rdinit=/init panic_on_warn=0 systemd.show_status=0 gestor.phase=$2 ${3:-}" \
+		-drive "file=$work/guest.ext4,format=raw,if=virtio,cache=unsafe" || true
+	collect "$1"
+}
+
+boot guest use
+boot guest-rebooted rebooted
+boot guest-locked locked lockdown=integrity

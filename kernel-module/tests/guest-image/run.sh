@@ -76,27 +76,99 @@ services_are_spared() {
 }
 suite_down() { cd /root/gestor && docker compose down -t 60 && test -z "$(docker ps -aq --filter label=gestor.run)"; }
 
-echo "guest: $(uname -r), $(docker --version)"
-check "guest: docker answers" eventually 180 docker version
-check "guest: make insmod" make -C /root/gestor insmod
-check "guest: a container as Docker describes it" one_container
-check "guest: refused inside a container, readable through the host's /proc" refused_inside
-if [ -x /root/eyes.test ]; then check "guest: both eyes agree" /root/eyes.test -test.v -test.run TheTwoEyesAgree; fi
-docker rm -f one >/dev/null 2>&1
-if [ -e /root/images.tar ]; then
-	check "guest: images loaded" docker load -q -i /root/images.tar
-	check "guest: the suite starts with source=module" suite_up
-	eventually 60 docker inspect gestor-generator-1 >/dev/null
-	check "guest: the kernel spares the services" services_are_spared
-	check "guest: it converges to 3 low and 2 high" eventually 300 converged
-	check "guest: the records name the module" eventually 60 records_say_module
-	[ -x /root/eyes.test ] && check "guest: both eyes agree on a busy host" /root/eyes.test -test.v -test.run TheTwoEyesAgree
-	check "guest: the suite leaves nothing behind" suite_down
-else
-	echo "skip guest: the suite: its images are not built on this host (make images)" >&3
-fi
-check "guest: make rmmod" make -C /root/gestor rmmod
-if test -e /proc/sysinfo_gestor; then fail "guest: the file is gone" "it is there"; else ok "guest: the file is gone"; fi
+gone() { test ! -e /proc/sysinfo_gestor || { echo "it is there" && return 1; }; }
+
+# What make dkms promises: the file belongs to the group of the socket, and the parameters given are in force.
+loaded_for_manager() {
+	local group want
+	group=$(stat -c %g:%a /proc/sysinfo_gestor) || return 1
+	want=$(stat -Lc %g /var/run/docker.sock):440
+	test "$group" = "$want" || { echo "group $group, not $want"; return 1; }
+	test "$(cat /sys/module/sysinfo_gestor/parameters/cmdline_max)" = 256 || { echo "cmdline_max is not 256"; return 1; }
+}
+
+loaded_by_systemd() {
+	systemctl is-active systemd-modules-load.service && ! systemctl show -p ExecMainStatus systemd-modules-load.service | grep -v '=0$'
+}
+
+nothing_left() {
+	local left
+	left=$(find /etc /usr/src /var/lib/dkms /lib/modules -name '*sysinfo_gestor*')
+	test -z "$left" || { echo "$left"; return 1; }
+}
+
+# refuses STATUS WORDS COMMAND…: it ends with that status and says that.
+refuses() {
+	local want=$1 words=$2 output status=0
+	shift 2
+	output=$("$@" 2>&1) || status=$?
+	echo "status $status: $output"
+	test "$status" = "$want" && [[ $output == *$words* ]]
+}
+
+# The kernel itself: nothing but its own words.
+kernel_refuses() {
+	local output
+	! output=$(insmod /root/built.ko 2>&1) || { echo "it was loaded"; return 1; }
+	echo "$output; $(dmesg | tail -n 2)"
+	gone
+}
+
+# use: the module and the suite as people use them.
+use() {
+	echo "guest: $(uname -r), $(docker --version)"
+	check "guest: docker answers" eventually 180 docker version
+	check "guest: make insmod" make -C /root/gestor insmod
+	check "guest: a container as Docker describes it" one_container
+	check "guest: refused inside a container, readable through the host's /proc" refused_inside
+	if [ -x /root/eyes.test ]; then check "guest: both eyes agree" /root/eyes.test -test.v -test.run TheTwoEyesAgree; fi
+	docker rm -f one >/dev/null 2>&1
+	if [ -e /root/images.tar ]; then
+		check "guest: images loaded" docker load -q -i /root/images.tar
+		check "guest: the suite starts with source=module" suite_up
+		eventually 60 docker inspect gestor-generator-1 >/dev/null
+		check "guest: the kernel spares the services" services_are_spared
+		check "guest: it converges to 3 low and 2 high" eventually 300 converged
+		check "guest: the records name the module" eventually 60 records_say_module
+		[ -x /root/eyes.test ] && check "guest: both eyes agree on a busy host" /root/eyes.test -test.v -test.run TheTwoEyesAgree
+		check "guest: the suite leaves nothing behind" suite_down
+	else
+		echo "skip guest: the suite: its images are not built on this host (make images)" >&3
+	fi
+	check "guest: make rmmod" make -C /root/gestor rmmod
+	check "guest: the file is gone" gone
+	cp /root/gestor/kernel-module/sysinfo_gestor.ko /root/built.ko # for the boot with lockdown
+	cp -r /root/gestor "/root/a b" && make -s -C "/root/a b/kernel-module" clean
+	check "guest: make dkms from a folder with a space" make -C "/root/a b" dkms PARAMETERS=cmdline_max=256
+	check "guest: it is loaded, for the manager's group" loaded_for_manager
+}
+
+# rebooted: what make dkms left is at work after a boot.
+rebooted() {
+	check "guest: loaded at boot, for the manager's group" loaded_for_manager
+	check "guest: by systemd-modules-load" loaded_by_systemd
+	check "guest: make dkms-remove" make -C "/root/a b" dkms-remove
+	check "guest: nothing of it is left" nothing_left
+	check "guest: make rmmod" make -C "/root/a b" rmmod
+	check "guest: make insmod from a folder with a space" make -C "/root/a b" insmod
+	check "guest: make rmmod again" make -C "/root/a b" rmmod
+}
+
+# locked: a kernel that takes signed modules alone, as with Secure Boot.
+locked() {
+	rm -rf "/lib/modules/$(uname -r)/build" # who builds or installs anything before asking would fail in another way
+	check "guest: not loaded at boot after make dkms-remove" gone
+	check "guest: the kernel refuses the module" kernel_refuses
+	check "guest: insmod.sh says so before it builds" refuses 4 'locked down although Secure Boot is off' /root/gestor/scripts/insmod.sh
+	check "guest: without CAP_SYS_MODULE" refuses 3 'bounding set' setpriv --bounding-set -sys_module /root/gestor/scripts/insmod.sh
+	check "guest: in a container" refuses 3 'this is a container' unshare --pid --fork --mount-proc /root/gestor/scripts/insmod.sh
+	sysctl -q kernel.modules_disabled=1
+	check "guest: modules_disabled" refuses 3 'modules_disabled=1' /root/gestor/scripts/insmod.sh
+}
+
+phase=$(sed -n 's/.*gestor.phase=\([a-z]*\).*/\1/p' /proc/cmdline)
+"$phase"
 echo "done 0 failed" >&3
+sync
 sleep 1
 systemctl reboot --force --force
