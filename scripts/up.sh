@@ -14,7 +14,7 @@ It writes to .env, once, what fits this host:
   GESTOR_DOCKER_SOCKET  the socket of DOCKER_HOST or of the docker context, where that is not the usual one
   GESTOR_ENGINE_USER    manager and generator: user 65532 with the group of the Docker socket
   GESTOR_OOM_SCORE_ADJ  -500 where the engine may lower the score: the kernel then spares the services when memory is short
-A line that is there already is never changed. The other settings are listed in compose.yaml and in the README.
+A line that is there already is never changed. docs/settings.md lists the other settings.
 TEXT
 }
 
