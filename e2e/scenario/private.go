@@ -10,14 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // PrivateEngine is an engine beside the host's, in a network and a mount namespace of its own, so that a test may restart and
@@ -220,35 +217,11 @@ func (p *PrivateEngine) Client() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialWithin(ctx, p.space.Process.Pid, network, address)
+			return inNetwork(p.space.Process.Pid, func() (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, address) // an address, not a name: no other goroutine takes part
+			})
 		},
 	}}
-}
-
-// dialWithin connects in the network namespace of a process. The thread that went there does not come back: it ends with the
-// goroutine that keeps it.
-func dialWithin(ctx context.Context, pid int, network, address string) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread()
-		space, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
-		if err == nil {
-			defer space.Close()
-			err = unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
-		}
-		if err != nil {
-			done <- result{err: fmt.Errorf("enter the engine's network: %w", err)}
-			return
-		}
-		conn, err := new(net.Dialer).DialContext(ctx, network, address) // an address, not a name: no other goroutine takes part
-		done <- result{conn, err}
-	}()
-	r := <-done
-	return r.conn, r.err
 }
 
 // load copies images from the host's engine.
