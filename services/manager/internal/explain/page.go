@@ -52,7 +52,7 @@ func New(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, d
 	for _, d := range deeds {
 		done[d.Container] = append(done[d.Container], d)
 	}
-	rows := rowsOf(t, plan, p)
+	rows := rowsOf(t, plan, p, func(contract.Verdict) bool { return true })
 	for i := range rows {
 		rows[i].Actions = done[rows[i].ID]
 	}
@@ -64,16 +64,19 @@ func New(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, d
 	}
 }
 
-// rowsOf are the containers of a tick in the order of the plan; those that it was made without stand behind their class.
-func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy) []Row {
+// rowsOf are the wanted containers of a tick in the order of the plan; those that it was made without stand behind their class.
+func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy, want func(contract.Verdict) bool) []Row {
 	states := make(map[string]string, len(t.Inventory.Entries))
 	for _, e := range t.Inventory.Entries {
 		states[e.ID] = e.State
 	}
 	texts := policy.NewTexts(plan, policy.Inputs{Policy: p, Inventory: &t.Inventory, Suite: t.Context.Suite})
 
-	rows := make([]Row, 0, len(plan.Verdicts)+len(t.Shadow))
+	rows := []Row{}
 	for _, v := range plan.Verdicts {
+		if !want(v) {
+			continue
+		}
 		r := Row{Verdict: v, State: states[v.ID], Text: texts.Of(v)}
 		if v.Verdict == contract.VerdictRemove {
 			r.Held = plan.Held(t.Gates)
@@ -81,7 +84,9 @@ func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy) []Row {
 		rows = append(rows, r)
 	}
 	for _, s := range t.Shadow {
-		rows = append(rows, Row{Verdict: s.Verdict(), State: s.Entry.State, Text: shadowText(s)})
+		if v := s.Verdict(); want(v) {
+			rows = append(rows, Row{Verdict: v, State: s.Entry.State, Text: shadowText(s)})
+		}
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(policy.ClassOrder(a.Class), policy.ClassOrder(b.Class)) })
 	return rows

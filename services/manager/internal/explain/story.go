@@ -161,7 +161,8 @@ func (t *teller) tick(e journal.Entry) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range rowsOf(*e.Tick, plan, t.policies.of(plan)) {
+	meant := func(v contract.Verdict) bool { return t.answers(v.ID, v.Name) >= max(t.best, byPart) }
+	for _, r := range rowsOf(*e.Tick, plan, t.policies.of(plan), meant) {
 		s := t.story(r.ID, r.Name)
 		if s == nil {
 			continue
