@@ -1,6 +1,7 @@
 package engines
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -177,5 +178,97 @@ func lacksUpdate(t *testing.T, c *candidate) {
 	}
 	p := h.Govern("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 1\n")
 	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	scenario.Eventually(t, scenario.Soon, "the condition no_throttle is told", func() error {
+		if said := p.Said(); !strings.Contains(said, `"condition":"no_throttle"`) && !strings.Contains(said, "The engine cannot throttle containers") {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	for _, a := range p.Actions() {
+		want := contract.OutcomeDone
+		if a.Action == contract.ActionThrottle {
+			want = contract.OutcomeRefused
+		}
+		if a.Outcome != want {
+			t.Errorf("%s of %s ended %s, want %s: %s", a.Action, a.Name, a.Outcome, want, a.Why)
+		}
+	}
 	p.Stop()
+}
+
+// countsNoFault has four victims end before they are killed, where one fault of the engine would make acting pause.
+func countsNoFault(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	ids := h.Crowd(7)
+	g := h.Hold(ids[3:]...)
+	p := h.Govern("act:\n  ladder: [kill, remove]\n  parallel: 4\n  breaker_after: 1\n", g.Setting)
+	g.Reached()
+	for _, id := range ids[3:] {
+		if err := h.Engine.Client.ContainerKill(t.Context(), id, "KILL"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scenario.Eventually(t, scenario.Soon, "all four have ended", func() error {
+		for _, id := range ids[3:] {
+			if seen, err := h.Engine.Inspect(t.Context(), id); err != nil || seen.State == "running" {
+				return fmt.Errorf("state %q, %w", seen.State, err)
+			}
+		}
+		return nil
+	})
+	g.Release()
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p.Ticks(2)
+	if said := p.Said(); strings.Contains(said, `"event":"breaker"`) {
+		t.Error("acting paused as if the engine had failed")
+	}
+	p.Stop()
+}
+
+// classByImage has containers without the label of a class, and a policy that names their image as it was named to the engine.
+func classByImage(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	labels := h.Owned(contract.ClassLow)
+	delete(labels, contract.LabelClass)
+	for i := range 4 {
+		h.Spawn("low-"+strconv.Itoa(i), labels, 8*i)
+	}
+	p := h.Govern("images:\n  " + strings.TrimSuffix(payloadImage, ":latest") + ": low\n")
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p.Stop()
+}
+
+// runsUntilItHasStopped has one of those that stay be told to stop, which it does not heed: until it is killed it holds its place, so
+// that there is one too many.
+func runsUntilItHasStopped(t *testing.T, c *candidate) {
+	h := c.suite(t)
+	slow := h.Run("low-0", &container.Config{Image: payloadImage, Cmd: []string{"1"}, Labels: h.Owned(contract.ClassLow), StopSignal: "SIGWINCH"},
+		&container.HostConfig{NetworkMode: "none"})
+	for i := 1; i < 4; i++ {
+		h.Spawn("low-"+strconv.Itoa(i), h.Owned(contract.ClassLow), 8*i)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	stopped := make(chan error, 1)
+	go func() {
+		seconds := 300
+		stopped <- h.Engine.Client.ContainerStop(ctx, slow, container.StopOptions{Timeout: &seconds})
+	}()
+
+	p := h.Govern("")
+	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	seen, err := h.Engine.Inspect(t.Context(), slow)
+	t.Logf("the engine's word: %s", seen.State)
+	if err != nil || seen.PID == 0 {
+		t.Errorf("it does not run any more: %+v, %v", seen, err)
+	}
+	select {
+	case err := <-stopped:
+		t.Errorf("the stop has ended: %v", err)
+	default:
+	}
+	p.Stop()
+	h.Drop(slow)
+	giveUp() // podman waits for its time to be over although the container is gone
+	<-stopped
 }
