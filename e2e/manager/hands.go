@@ -104,12 +104,17 @@ func RemovedBySomebodyElseBetweenPlanAndAct(h *scenario.Suite) {
 // ThrottleIsUndone has the manager limit a container's CPU and the next run give the limit back.
 func ThrottleIsUndone(h *scenario.Suite) {
 	h.Helper()
-	h.Crowd(4)
+	h.Crowd(3)
+	retries := container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 4}
+	h.Spawn("low-3", h.Owned(contract.ClassLow), 24, func(host *container.HostConfig) { host.RestartPolicy = retries })
 	p := h.Govern("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 60\n")
 	limit := func() (int64, error) {
 		c, err := h.Engine.Client.ContainerInspect(h.Context(), h.Name+"-low-3")
 		if err != nil {
 			return 0, err
+		}
+		if got := c.HostConfig.RestartPolicy; got != retries {
+			h.Errorf("its restart policy is %+v, was %+v", got, retries)
 		}
 		return c.HostConfig.NanoCPUs, nil
 	}

@@ -15,14 +15,14 @@ type CPULimit struct {
 }
 
 // cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells NanoCPUs
-// made of it beside it, and does not read NanoCPUs when a limit is changed: of both the quota is the limit.
+// made of it beside it (-10000 for no limit), and does not read NanoCPUs when a limit is changed: of both the quota is the limit.
 func cpuLimitOf(r container.Resources) CPULimit {
 	return CPULimit{NanoCPUs: r.NanoCPUs, QuotaUS: r.CPUQuota, PeriodUS: r.CPUPeriod}.oneForm()
 }
 
 // oneForm leaves NanoCPUs out where there is a quota.
 func (l CPULimit) oneForm() CPULimit {
-	if l.QuotaUS > 0 {
+	if l.QuotaUS != 0 {
 		l.NanoCPUs = 0
 	}
 	return l
@@ -57,13 +57,29 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
 }
 
-// SetCPU gives the container the limit; the zero value lifts a quota set by Throttled.
+// SetCPU gives the container the limit; the zero value lifts a quota set by Throttled. The restart policy is sent with it: podman
+// takes a request without one for "none", which Docker takes for "as it is".
 func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
-	limit = limit.oneForm() // a journal of an earlier release may hold both
-	r := container.Resources{NanoCPUs: limit.NanoCPUs, CPUQuota: limit.QuotaUS, CPUPeriod: limit.PeriodUS}
-	if limit.NanoCPUs == 0 && limit.QuotaUS == 0 {
+	api := c.api.Load()
+	raw, err := api.ContainerInspect(ctx, id)
+	if err != nil {
+		return c.wrap("update", id, err)
+	}
+
+	change := container.UpdateConfig{Resources: limit.resources()}
+	if raw.HostConfig != nil && !raw.HostConfig.RestartPolicy.IsNone() { // "no" is not worth a conflict with --rm
+		change.RestartPolicy = raw.HostConfig.RestartPolicy
+	}
+	_, err = api.ContainerUpdate(ctx, id, change)
+	return c.wrap("update", id, err)
+}
+
+// resources is the limit in an update.
+func (l CPULimit) resources() container.Resources {
+	l = l.oneForm() // a journal of an earlier release may hold both
+	r := container.Resources{NanoCPUs: l.NanoCPUs, CPUQuota: l.QuotaUS, CPUPeriod: l.PeriodUS}
+	if l.NanoCPUs == 0 && l.QuotaUS == 0 {
 		r.CPUQuota = unlimitedQuota
 	}
-	_, err := c.api.Load().ContainerUpdate(ctx, id, container.UpdateConfig{Resources: r})
-	return c.wrap("update", id, err)
+	return r
 }

@@ -67,7 +67,7 @@ func TestKindsOfWhatPodmanSays(t *testing.T) {
 	}{
 		{"running POST /containers/ID/update", throttle, engine.KindUnsupported},
 		{"exited POST /containers/ID/update", throttle, engine.KindUnsupported},
-		{"gone POST /containers/ID/update", throttle, engine.KindUnsupported},
+		{"gone POST /containers/ID/update", throttle, engine.KindUnsupported}, // it went after the inspection
 		{"exited POST /containers/ID/kill", kill, engine.KindNotRunning},
 		{"created POST /containers/ID/kill", kill, engine.KindNotRunning},
 		{"paused POST /containers/ID/kill", kill, engine.KindNone},
@@ -89,7 +89,10 @@ func TestKindsOfWhatPodmanSays(t *testing.T) {
 				t.Fatal("not recorded")
 			}
 			_, route, _ := strings.Cut(tt.answer, " ")
-			c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){strings.ReplaceAll(route, "ID", id): a.write})
+			c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+				"GET /containers/" + id + "/json":   body(string(recording(t, "inspect.json"))), // before an update
+				strings.ReplaceAll(route, "ID", id): a.write,
+			})
 			err := tt.call(c)
 			if got := engine.KindOf(err); got != tt.want {
 				t.Errorf("kind %s, want %s (%v)", got, tt.want, err)
@@ -121,7 +124,11 @@ func TestKindsOfOtherTextsOfPodman(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _ := connect(t, everyRoute(says(tt.status, tt.text)))
+			routes := everyRoute(says(tt.status, tt.text))
+			if tt.op == "update" {
+				routes["GET /containers/"+id+"/json"] = body(string(recording(t, "inspect.json")))
+			}
+			c, _ := connect(t, routes)
 			err := everyCall(c)[tt.op]()
 			if got := engine.KindOf(err); got != tt.want {
 				t.Errorf("kind %s, want %s (%v)", got, tt.want, err)
@@ -252,5 +259,50 @@ func TestALimitThatIsToldInBothFormsIsSentInOne(t *testing.T) {
 	}
 	if diff := cmp.Diff([]any{10_000.0, 25_000.0, 10_000.0, 25_000.0}, quotas); diff != "" {
 		t.Errorf("quotas (-want +got):\n%s", diff)
+	}
+}
+
+// Podman 5.6 reads an update without a restart policy as one that takes it away.
+func TestALimitIsChangedWithTheRestartPolicy(t *testing.T) {
+	for policy, want := range map[string]string{
+		`{"Name":"always","MaximumRetryCount":0}`:     `{"Name":"always","MaximumRetryCount":0}`,
+		`{"Name":"on-failure","MaximumRetryCount":4}`: `{"Name":"on-failure","MaximumRetryCount":4}`,
+		`{"Name":"no","MaximumRetryCount":0}`:         `{"Name":"","MaximumRetryCount":0}`, // Docker refuses any beside --rm
+	} {
+		var sent struct{ RestartPolicy json.RawMessage }
+		c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+			"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"RestartPolicy":` + policy + `}}`),
+			"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
+				if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+					t.Error(err)
+				}
+				body(`{}`)(w, r)
+			},
+		})
+		if err := c.SetCPU(context.Background(), id, engine.CPULimit{QuotaUS: 10_000}); err != nil || string(sent.RestartPolicy) != want {
+			t.Errorf("%s: %v, sent %s, want %s", policy, err, sent.RestartPolicy, want)
+		}
+	}
+}
+
+func TestALimitOfAContainerThatIsGone(t *testing.T) {
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": answersOfPodman(t)["gone GET /containers/ID/json"].write,
+	})
+	if err := c.SetCPU(context.Background(), id, engine.CPULimit{}); engine.KindOf(err) != engine.KindGone {
+		t.Errorf("kind %s: %v", engine.KindOf(err), err)
+	}
+}
+
+func TestNoLimitAsPodmanTellsItAfterOneWasLifted(t *testing.T) {
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"NanoCpus":-10000,"CpuQuota":-1,"CpuPeriod":100000}}`),
+	})
+	v, err := c.Look(context.Background(), id)
+	if want := (engine.CPULimit{QuotaUS: -1, PeriodUS: 100_000}); err != nil || v.CPU != want {
+		t.Errorf("%v: %+v, want %+v", err, v.CPU, want)
+	}
+	if want := (engine.CPULimit{QuotaUS: 10_000, PeriodUS: 100_000}); v.CPU.Throttled(100) != want {
+		t.Errorf("throttled to %+v, want %+v", v.CPU.Throttled(100), want)
 	}
 }
