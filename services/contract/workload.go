@@ -83,8 +83,11 @@ func WorkloadOf(labels map[string]string) (w Workload, ok bool) {
 
 // Governed says whether containers with these labels are the given suite's to act on: owned, and kept by no orchestrator.
 func Governed(labels map[string]string, suite string) bool {
+	if !Owned(labels, suite) {
+		return false
+	}
 	_, elsewhere := WorkloadOf(labels)
-	return !elsewhere && Owned(labels, suite)
+	return !elsewhere
 }
 
 // Labels that podman-compose sets beside those of docker compose.

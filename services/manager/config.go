@@ -179,6 +179,9 @@ func (c config) token() (string, error) {
 		return "", nil
 	}
 	text, err := os.ReadFile(c.TokenFile)
+	if err != nil && c.Elsewhere {
+		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w; put a copy of the token there that the log service's host has in data/.token, readable by the manager's user", err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w", err)
 	}

@@ -79,6 +79,15 @@ func TestALogServiceElsewhereHasAnAddress(t *testing.T) {
 	}
 }
 
+func TestAMissingTokenSaysWhereItIs(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		_, err := config{TokenFile: "/nonexistent", Elsewhere: elsewhere}.token()
+		if err == nil || strings.Contains(err.Error(), "data/.token") != elsewhere {
+			t.Errorf("elsewhere %t: %v", elsewhere, err)
+		}
+	}
+}
+
 func TestSizesTakeUnits(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("GESTOR_SPOOL_BYTES", "1MiB")
@@ -222,6 +231,10 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		code     int
 	}{
 		{"a wrong setting", map[string]string{"GESTOR_RECORD": "x"}, exitConfig},
+		{"a log service elsewhere, but not where", map[string]string{"GESTOR_LOGS_ELSEWHERE": "true"}, exitConfig},
+		{"no token for a log service elsewhere", map[string]string{
+			"GESTOR_LOGS_ELSEWHERE": "true", "GESTOR_LOGS_URL": "http://192.0.2.1:8080", "GESTOR_TOKEN_FILE": "/nonexistent",
+		}, exitConfig},
 		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
 		{"nobody's containers to enforce on", map[string]string{"GESTOR_SUITE": ""}, exitConfig},
 		{"no address", map[string]string{"GESTOR_ENGINE": "nonsense"}, exitConfig},

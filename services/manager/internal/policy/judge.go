@@ -39,7 +39,9 @@ func (m memory) place(p contract.Policy, s *subject) {
 	if s.entry != nil {
 		s.class = m.classOf(p, s.entry)
 		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
-		_, s.elsewhere = contract.WorkloadOf(s.entry.Labels)
+		if s.owned {
+			_, s.elsewhere = contract.WorkloadOf(s.entry.Labels)
+		}
 	}
 	switch {
 	case m.isSuite(s):
