@@ -31,12 +31,12 @@ func TestMain(m *testing.M) {
 		if os.Getenv("GESTOR_ENGINES") == "" {
 			return m.Run() // the test skips itself
 		}
-		dir, err := os.MkdirTemp("", "gestor-engines-e2e-")
+		dir, remove, err := scenario.TempDir("gestor-engines-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
+		defer remove()
 		if programs, err = scenario.BuildPrograms(dir); err == nil {
 			err = programs.BuildLogs()
 		}

@@ -24,7 +24,17 @@ var open = struct {
 	sync.Mutex
 	sync.Once
 	engines map[*PrivateEngine]bool
+	folders []string
 }{engines: map[*PrivateEngine]bool{}}
+
+// TempDir makes a folder for all tests of a package, which an interrupt of a test with an engine removes too.
+func TempDir(pattern string) (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", pattern)
+	open.Lock()
+	defer open.Unlock()
+	open.folders = append(open.folders, dir)
+	return dir, func() { os.RemoveAll(dir) }, err
+}
 
 // opened takes an engine to those that an interrupt ends.
 func (p *PrivateEngine) opened() {
@@ -41,6 +51,9 @@ func (p *PrivateEngine) opened() {
 				if err := errors.Join(engine.clear(), os.RemoveAll(engine.dir)); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 				}
+			}
+			for _, dir := range open.folders {
+				os.RemoveAll(dir)
 			}
 			os.Exit(1)
 		}()

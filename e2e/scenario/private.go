@@ -259,11 +259,12 @@ func (p *PrivateEngine) Close(t testing.TB) {
 	}
 	if err := p.clear(); err != nil {
 		t.Error(err)
-		return
 	}
-	_ = p.space.Wait() // was killed with the others
-	if p.daemon != nil {
-		_ = p.daemon.Wait()
+	for _, own := range []*exec.Cmd{p.daemon, p.space} {
+		if own != nil && own.Process != nil {
+			_ = own.Process.Kill() // was killed with the others
+			_ = own.Wait()
+		}
 	}
 	open.Lock()
 	defer open.Unlock()
