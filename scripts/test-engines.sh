@@ -56,7 +56,7 @@ try() {
 # told prints what docs/engines.md is to say of a run.
 told() {
   # shellcheck disable=SC2016 # Markdown
-  printf '`make test-engines` on %s, %s, Linux %s, %s:\n\n' "$(date -u +%F)" "$(host_id) $(host_codename)" "$(uname -r)" "$(uname -m)"
+  printf '`make test-engines` on %s, %s, Linux %s, %s:\n\n' "$(date -u +%F)" "$(host_id) $(host_codename)" "$(uname -r | cut -d- -f1)" "$(uname -m)"
   cat "$work/table"
 }
 
