@@ -97,10 +97,15 @@ engine_kernel() {
   if have docker; then timeout 20 docker info --format '{{.KernelVersion}}' 2>/dev/null || true; fi
 }
 
-# in_host_namespaces tells whether this process is in the first PID and user namespace, whose numbers are fixed (linux/nsfs.h). Marks
-# like /.dockerenv say less: they stay in machines that were made of an image, and podman, LXC and nspawn have others.
+# in_host_namespaces tells whether this process is in the first PID and user namespace, whose numbers are fixed (linux/nsfs.h); a
+# kernel without such namespaces has no link. Marks like /.dockerenv say less: they stay in machines that were made of an image, and
+# podman, LXC and nspawn have others.
 in_host_namespaces() {
-  [ "$(readlink "$host/proc/self/ns/pid")" = 'pid:[4026531836]' ] && [ "$(readlink "$host/proc/self/ns/user")" = 'user:[4026531837]' ]
+  local kind link
+  for kind in 'pid:[4026531836]' 'user:[4026531837]'; do
+    link=$(readlink "$host/proc/self/ns/${kind%%:*}") || continue
+    [ "$link" = "$kind" ] || return 1
+  done
 }
 
 # check_rights COMMAND: loading needs CAP_SYS_MODULE, which root has unless somebody took it away from everything started here.
