@@ -183,9 +183,14 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   printf '#!/bin/bash\nprintf "%%s," "$(basename "$0")" "$@"; cat; exit 6\n' >"$BATS_TEST_TMPDIR/bin/gestor-manager"
   chmod +x "$BATS_TEST_TMPDIR/bin/gestor-manager"
   export GESTOR_NATIVE=1
-  run --separate-stderr bash -c "echo input | '$gestor' check-policy 'a b' -"
+  cd "$BATS_TEST_TMPDIR"
+  run --separate-stderr bash -c "echo input | '$gestor' check-policy --quiet 'a b'"
   [ "$status" -eq 6 ]
-  [ "$output" = 'gestor-manager,check-policy,a b,-,input' ]
+  [ "$output" = "gestor-manager,check-policy,--quiet,$(realpath .)/a b,input" ]
+  run --separate-stderr bash -c "echo input | '$gestor' check-policy -"
+  [ "$output" = 'gestor-manager,check-policy,/dev/stdin,input' ]
+  run --separate-stderr bash -c "'$gestor' check-policy <(echo input)"
+  [ "$output" = 'gestor-manager,check-policy,/dev/stdin,input' ]
   [ ! -s "$CALLS" ]
   run --separate-stderr "$gestor" verify
   [ "$status" -eq 3 ]
