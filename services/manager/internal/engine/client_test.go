@@ -216,8 +216,8 @@ func TestMutatingCallsSayWhatTheyMean(t *testing.T) {
 	updates := ""
 	c, d := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"POST /containers/" + id + "/kill": ok, "POST /containers/" + id + "/stop": says(http.StatusNotModified, ""),
-		"DELETE /containers/" + id:        ok,
-		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"RestartPolicy":{"Name":"no"}}}`),
+		"DELETE /containers/" + id: ok,
+		"GET /version":             body(versionOfDocker),
 		"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
 			text, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -235,7 +235,7 @@ func TestMutatingCallsSayWhatTheyMean(t *testing.T) {
 	}
 	want := []string{
 		"POST /containers/" + id + "/kill?signal=SIGKILL", "POST /containers/" + id + "/stop?t=2",
-		"DELETE /containers/" + id + "?force=1", "GET /containers/" + id + "/json", "POST /containers/" + id + "/update",
+		"DELETE /containers/" + id + "?force=1", "GET /version", "POST /containers/" + id + "/update",
 	}
 	if diff := cmp.Diff(want, d.seen); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

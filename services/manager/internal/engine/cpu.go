@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"slices"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 )
 
 // CPULimit is a container's CPU bandwidth limit as the engine keeps it: either NanoCPUs (--cpus) or a quota per period
@@ -57,21 +60,29 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
 }
 
-// SetCPU gives the container the limit; the zero value lifts a quota set by Throttled. The restart policy is sent with it: podman
-// takes a request without one for "none", which Docker takes for "as it is".
+// SetCPU gives the container the limit; the zero value lifts a quota set by Throttled.
 func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 	api := c.api.Load()
-	raw, err := api.ContainerInspect(ctx, id)
-	if err != nil {
-		return c.wrap("update", id, err)
-	}
-
 	change := container.UpdateConfig{Resources: limit.resources()}
-	if raw.HostConfig != nil && !raw.HostConfig.RestartPolicy.IsNone() { // "no" is not worth a conflict with --rm
-		change.RestartPolicy = raw.HostConfig.RestartPolicy
+	if dropsRestartPolicy(ctx, api) {
+		raw, err := api.ContainerInspect(ctx, id)
+		if err != nil {
+			return c.wrap("update", id, err)
+		}
+		if raw.HostConfig != nil && !raw.HostConfig.RestartPolicy.IsNone() { // "no" is not worth a conflict with --rm
+			change.RestartPolicy = raw.HostConfig.RestartPolicy
+		}
 	}
-	_, err = api.ContainerUpdate(ctx, id, change)
+	_, err := api.ContainerUpdate(ctx, id, change)
 	return c.wrap("update", id, err)
+}
+
+// dropsRestartPolicy says that the engine takes an update without a restart policy for one to none. Podman does; Docker takes it for
+// "as it is", and is sent none: one that was read before would undo what somebody changes meanwhile. An engine that does not tell
+// what it is may be either.
+func dropsRestartPolicy(ctx context.Context, api *client.Client) bool {
+	version, err := api.ServerVersion(ctx)
+	return err != nil || slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
 }
 
 // resources is the limit in an update.

@@ -90,7 +90,8 @@ func TestKindsOfWhatPodmanSays(t *testing.T) {
 			}
 			_, route, _ := strings.Cut(tt.answer, " ")
 			c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
-				"GET /containers/" + id + "/json":   body(string(recording(t, "inspect.json"))), // before an update
+				"GET /version":                      body(versionOfPodman), // before an update, like the inspection
+				"GET /containers/" + id + "/json":   body(string(recording(t, "inspect.json"))),
 				strings.ReplaceAll(route, "ID", id): a.write,
 			})
 			err := tt.call(c)
@@ -139,7 +140,7 @@ func TestKindsOfOtherTextsOfPodman(t *testing.T) {
 
 func everyRoute(a func(http.ResponseWriter, *http.Request)) map[string]func(http.ResponseWriter, *http.Request) {
 	return map[string]func(http.ResponseWriter, *http.Request){
-		"GET /info": a, "GET /containers/json": a, "GET /containers/" + id + "/json": a, "DELETE /containers/" + id: a,
+		"GET /version": a, "GET /info": a, "GET /containers/json": a, "GET /containers/" + id + "/json": a, "DELETE /containers/" + id: a,
 		"POST /containers/" + id + "/kill": a, "POST /containers/" + id + "/stop": a, "POST /containers/" + id + "/update": a,
 	}
 }
@@ -229,6 +230,7 @@ func TestOneThatIsBeingStoppedStillRuns(t *testing.T) {
 func TestALimitThatIsToldInBothFormsIsSentInOne(t *testing.T) {
 	var sent []map[string]any
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /version":                    body(versionOfPodman),
 		"GET /containers/" + id + "/json": body(string(recording(t, "inspect.json"))),
 		"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
 			var limits map[string]any
@@ -262,16 +264,33 @@ func TestALimitThatIsToldInBothFormsIsSentInOne(t *testing.T) {
 	}
 }
 
-// Podman 5.6 reads an update without a restart policy as one that takes it away.
-func TestALimitIsChangedWithTheRestartPolicy(t *testing.T) {
-	for policy, want := range map[string]string{
-		`{"Name":"always","MaximumRetryCount":0}`:     `{"Name":"always","MaximumRetryCount":0}`,
-		`{"Name":"on-failure","MaximumRetryCount":4}`: `{"Name":"on-failure","MaximumRetryCount":4}`,
-		`{"Name":"no","MaximumRetryCount":0}`:         `{"Name":"","MaximumRetryCount":0}`, // Docker refuses any beside --rm
+// What podman and Docker say of themselves, as far as it is read.
+const (
+	versionOfPodman = `{"Version":"5.6.0","Components":[{"Name":"Podman Engine","Version":"5.6.0"},{"Name":"Conmon","Version":"2.1.6"}]}`
+	versionOfDocker = `{"Version":"28.2.2","Components":[{"Name":"Engine","Version":"28.2.2"},{"Name":"containerd","Version":"1.7.24"}]}`
+)
+
+// Podman 5.6 reads an update without a restart policy as one that takes it away. To Docker it says nothing about it: a policy that
+// was read before and is sent would put back what somebody changed meanwhile.
+func TestALimitIsChangedWithoutChangingTheRestartPolicy(t *testing.T) {
+	const none = `{"Name":"","MaximumRetryCount":0}`
+	const always, retries = `{"Name":"always","MaximumRetryCount":0}`, `{"Name":"on-failure","MaximumRetryCount":4}`
+	for _, tt := range []struct {
+		engine       string
+		version      func(http.ResponseWriter, *http.Request)
+		policy, want string
+	}{
+		{"podman", body(versionOfPodman), always, always},
+		{"podman", body(versionOfPodman), retries, retries},
+		{"podman", body(versionOfPodman), `{"Name":"no","MaximumRetryCount":0}`, none},
+		{"Docker", body(versionOfDocker), always, none},
+		{"Docker", body(versionOfDocker), retries, none},
+		{"one that does not tell", says(http.StatusForbidden, "filtered"), always, always},
 	} {
 		var sent struct{ RestartPolicy json.RawMessage }
 		c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
-			"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"RestartPolicy":` + policy + `}}`),
+			"GET /version":                    tt.version,
+			"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"RestartPolicy":` + tt.policy + `}}`),
 			"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
 				if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 					t.Error(err)
@@ -279,14 +298,15 @@ func TestALimitIsChangedWithTheRestartPolicy(t *testing.T) {
 				body(`{}`)(w, r)
 			},
 		})
-		if err := c.SetCPU(context.Background(), id, engine.CPULimit{QuotaUS: 10_000}); err != nil || string(sent.RestartPolicy) != want {
-			t.Errorf("%s: %v, sent %s, want %s", policy, err, sent.RestartPolicy, want)
+		if err := c.SetCPU(context.Background(), id, engine.CPULimit{QuotaUS: 10_000}); err != nil || string(sent.RestartPolicy) != tt.want {
+			t.Errorf("%s on %s: %v, sent %s, want %s", tt.policy, tt.engine, err, sent.RestartPolicy, tt.want)
 		}
 	}
 }
 
 func TestALimitOfAContainerThatIsGone(t *testing.T) {
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /version":                    body(versionOfPodman),
 		"GET /containers/" + id + "/json": answersOfPodman(t)["gone GET /containers/ID/json"].write,
 	})
 	if err := c.SetCPU(context.Background(), id, engine.CPULimit{}); engine.KindOf(err) != engine.KindGone {
