@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,6 +35,18 @@ type Population struct {
 	// BadRows counts rows that were rejected one by one; their containers are present as unmeasured where the id was
 	// readable.
 	BadRows int `json:"bad_rows"`
+}
+
+// Member is the one with this id, nil when there is none.
+func (p *Population) Member(id string) *Member {
+	if p == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(p.Members, id, func(m Member, id string) int { return strings.Compare(m.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &p.Members[i]
 }
 
 // Member is one container of a Population.
@@ -84,6 +97,18 @@ type Inventory struct {
 	// Host is the engine's name of the machine.
 	Host    string  `json:"host,omitempty"`
 	Entries []Entry `json:"entries"`
+}
+
+// Entry is the one with this id, nil when there is none.
+func (inv *Inventory) Entry(id string) *Entry {
+	if inv == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e Entry, id string) int { return strings.Compare(e.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &inv.Entries[i]
 }
 
 // Entry is what the engine knows of one container: who it is and whether it may be touched.

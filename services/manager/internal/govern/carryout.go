@@ -120,7 +120,7 @@ func (g *Governor) order(t *tick, v contract.Verdict) actuator.Order {
 func nonce() string { return rand.Text()[:8] }
 
 func labelsOf(inv *contract.Inventory, id string) map[string]string {
-	if e := entryOf(inv, id); e != nil {
+	if e := inv.Entry(id); e != nil {
 		return e.Labels
 	}
 	return nil

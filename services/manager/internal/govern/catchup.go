@@ -134,4 +134,5 @@ func (t *tick) addShadow() {
 		}
 	}
 	slices.SortFunc(t.inv.Entries, func(a, b contract.Entry) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(t.pop.Members, func(a, b contract.Member) int { return strings.Compare(a.ID, b.ID) })
 }

@@ -53,7 +53,7 @@ func (g *Governor) context(t *tick) contract.Context {
 // it is the population itself.
 func (g *Governor) shadowed(pop contract.Population, inv contract.Inventory) (contract.Population, contract.Inventory, []journal.Shadowed) {
 	for id := range g.shadowGone {
-		if entryOf(&inv, id) == nil {
+		if inv.Entry(id) == nil {
 			delete(g.shadowGone, id)
 		}
 	}
@@ -63,7 +63,7 @@ func (g *Governor) shadowed(pop contract.Population, inv contract.Inventory) (co
 
 	gone := make(map[string]*journal.Shadowed, len(g.shadowGone))
 	for id, s := range g.shadowGone {
-		s.Entry = *entryOf(&inv, id)
+		s.Entry = *inv.Entry(id)
 		gone[id] = &s
 	}
 	pop.Members = slices.DeleteFunc(slices.Clone(pop.Members), func(m contract.Member) bool {

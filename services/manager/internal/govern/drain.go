@@ -90,7 +90,7 @@ func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
 	var ask []*contract.Entry
 	for _, v := range t.plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
-			ask = append(ask, entryOf(t.inv, v.ID))
+			ask = append(ask, t.inv.Entry(v.ID))
 		}
 	}
 	started := make(map[string]string, len(ask))
@@ -102,7 +102,7 @@ func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
 		if v.Verdict != contract.VerdictRemove || g.flights[v.ID] != nil {
 			continue
 		}
-		e := entryOf(t.inv, v.ID)
+		e := t.inv.Entry(v.ID)
 		v.Image, v.StartedAt = cmp.Or(g.identities[v.ID].image, v.Image), started[v.ID]
 		batch = append(batch, &flight{
 			verb: contract.ActionRemove, key: key(v.Name, e.Labels),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -154,30 +153,8 @@ func inspect(ctx context.Context, l looker, entries []*contract.Entry) []engine.
 
 // startOf is the start of the container's oldest process, 0 when it was not seen.
 func startOf(p *contract.Population, id string) uint64 {
-	if m := memberOf(p, id); m != nil {
+	if m := p.Member(id); m != nil {
 		return m.StartUS
 	}
 	return 0
-}
-
-func memberOf(p *contract.Population, id string) *contract.Member {
-	if p == nil {
-		return nil
-	}
-	i, ok := slices.BinarySearchFunc(p.Members, id, func(m contract.Member, id string) int { return strings.Compare(m.ID, id) })
-	if !ok {
-		return nil
-	}
-	return &p.Members[i]
-}
-
-func entryOf(inv *contract.Inventory, id string) *contract.Entry {
-	if inv == nil {
-		return nil
-	}
-	i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
-	if !ok {
-		return nil
-	}
-	return &inv.Entries[i]
 }

@@ -18,7 +18,7 @@ func (g *Governor) join(t *tick) {
 		if !contract.Governed(e.Labels, g.Self.Suite) {
 			continue
 		}
-		who, m := g.identities[e.ID], memberOf(t.pop, e.ID)
+		who, m := g.identities[e.ID], t.pop.Member(e.ID)
 		switch {
 		case m == nil:
 			if e.State == contract.StateRunning {

@@ -22,10 +22,10 @@ func (g *Governor) reconcile(t *tick) {
 		return
 	}
 	for _, f := range g.flights.in(stageDoubtful) {
-		g.verify(f, entryOf(t.inv, f.order.Victim.ID))
+		g.verify(f, t.inv.Entry(f.order.Victim.ID))
 	}
 	for _, f := range g.flights.in(stageHeld) {
-		if entryOf(t.inv, f.order.Victim.ID) == nil {
+		if t.inv.Entry(f.order.Victim.ID) == nil {
 			g.release(f) // closes the throttle in the journal: there is nothing left to give back to
 		}
 	}
@@ -41,7 +41,7 @@ const payBackEvery = 30
 func (g *Governor) payBack(t *tick) {
 	for _, id := range slices.Sorted(maps.Keys(g.owed)) {
 		before := g.owed[id]
-		switch e := entryOf(t.inv, id); {
+		switch e := t.inv.Entry(id); {
 		case e == nil:
 			delete(g.owed, id)
 		case g.flights[id] == nil && t.n%payBackEvery == 0:
@@ -54,7 +54,7 @@ func (g *Governor) payBack(t *tick) {
 // forgive forgets the failures of containers that are gone, and takes a stuck one back that changed.
 func (g *Governor) forgive(t *tick) {
 	for id := range g.failures {
-		e := entryOf(t.inv, id)
+		e := t.inv.Entry(id)
 		if e == nil {
 			delete(g.failures, id)
 			delete(g.stuck, id)

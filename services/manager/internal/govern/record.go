@@ -158,7 +158,7 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
-			if e := entryOf(t.inv, m.ID); e != nil && contract.Owned(e.Labels, g.Self.Suite) {
+			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, g.Self.Suite) {
 				body.GovernedRAMKB += m.RAMKB
 			}
 		}
@@ -196,7 +196,7 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 	rows := rowsOf(t)
 	for i := range t.pop.Members {
 		m := &t.pop.Members[i]
-		e := entryOf(t.inv, m.ID)
+		e := t.inv.Entry(m.ID)
 		owned := e != nil && contract.Owned(e.Labels, g.Self.Suite)
 		if owned || g.RecordAll || slices.Contains(t.context.SuiteIDs, m.ID) {
 			row := rows[m.ID]

@@ -49,12 +49,12 @@ func (g *Governor) verifyLeft(ctx context.Context) (more bool) {
 	t.plan = &plan
 
 	for _, f := range g.flights.in(stageDoubtful) {
-		g.verify(f, entryOf(&inv, f.order.Victim.ID))
+		g.verify(f, inv.Entry(f.order.Victim.ID))
 	}
 	g.spareUnwanted(t)
 	g.pump()
 	for id, f := range g.flights {
-		if f.stage != stageDoubtful || runs(entryOf(&inv, id)) {
+		if f.stage != stageDoubtful || runs(inv.Entry(id)) {
 			return true
 		}
 	}

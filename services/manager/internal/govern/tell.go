@@ -159,7 +159,7 @@ func (g *Governor) named(t *tick, ids []string) string {
 	var names []string
 	for _, id := range ids {
 		v := contract.Verdict{ID: id}
-		if e := entryOf(t.inv, id); e != nil {
+		if e := t.inv.Entry(id); e != nil {
 			v.Name = e.Name
 		}
 		names = append(names, nameOf(v))

@@ -17,6 +17,26 @@ import (
 	"gestor.local/ship"
 )
 
+// What mode shadow forgot stands in its place again, however the ids fall: who is looked for by id is found.
+func TestATickOfTheJournalIsSortedWithItsShadow(t *testing.T) {
+	member := func(id string) contract.Member { return contract.Member{ID: id} }
+	tick := &tick{
+		pop: &contract.Population{Members: []contract.Member{member("b"), member("d")}},
+		inv: &contract.Inventory{Entries: []contract.Entry{{ID: "b"}, {ID: "d"}}},
+	}
+	for _, id := range []string{"a", "c"} {
+		m := member(id)
+		tick.shadow = append(tick.shadow, journal.Shadowed{Entry: contract.Entry{ID: id}, Member: &m})
+	}
+	tick.addShadow()
+
+	for _, id := range []string{"a", "b", "c", "d"} {
+		if tick.pop.Member(id) == nil || tick.inv.Entry(id) == nil {
+			t.Errorf("%s is not found: members %v, entries %v", id, tick.pop.Members, tick.inv.Entries)
+		}
+	}
+}
+
 func TestWhatIsRememberedOfALoopIsBounded(t *testing.T) {
 	var r restarts
 	now := time.Now()

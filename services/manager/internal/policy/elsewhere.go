@@ -41,7 +41,7 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 		if v.Reason != contract.ReasonElsewhere {
 			continue
 		}
-		e := entryOf(inv, v.ID)
+		e := inv.Entry(v.ID)
 		if e == nil {
 			continue
 		}
@@ -204,15 +204,4 @@ func (s Share) elsewhereText() string {
 		contract.Swarm: "swarm", contract.Kubernetes: "Kubernetes", contract.Nomad: "Nomad", contract.Systemd: "systemd",
 	}[s.By]
 	return s.String() + "; never removed, " + keeper + " would start another"
-}
-
-func entryOf(inv *contract.Inventory, id string) *contract.Entry {
-	if inv == nil {
-		return nil
-	}
-	i, ok := slices.BinarySearchFunc(inv.Entries, id, func(e contract.Entry, id string) int { return strings.Compare(e.ID, id) })
-	if !ok {
-		return nil
-	}
-	return &inv.Entries[i]
 }

@@ -87,7 +87,7 @@ func fixedText(reason string) string {
 
 // elsewhere is the word on the workload that the container belongs to.
 func (t *Texts) elsewhere(v contract.Verdict) string {
-	if e := entryOf(t.in.Inventory, v.ID); e != nil {
+	if e := t.in.Inventory.Entry(v.ID); e != nil {
 		w, _ := contract.WorkloadOf(e.Labels)
 		i := slices.IndexFunc(t.Shares, func(s Share) bool { return s.Workload == w && s.Class == v.Class })
 		if i >= 0 {
@@ -99,7 +99,7 @@ func (t *Texts) elsewhere(v contract.Verdict) string {
 
 // notOwnedText says which labels were found and whose were wanted.
 func notOwnedText(id string, in Inputs) string {
-	e := entryOf(in.Inventory, id)
+	e := in.Inventory.Entry(id)
 	if e == nil || contract.Owned(e.Labels, in.Suite) { // the engine named it twice, and is not believed
 		return "its labels (" + contract.LabelManaged + ", " + contract.LabelSuite + ") do not say that it is this suite's: it is never touched"
 	}
@@ -108,7 +108,7 @@ func notOwnedText(id string, in Inputs) string {
 
 // unknownText tells a label that says something else from one that is not there.
 func unknownText(id string, inv *contract.Inventory) string {
-	if e := entryOf(inv, id); e != nil {
+	if e := inv.Entry(id); e != nil {
 		if label, set := e.Labels[contract.LabelClass]; set {
 			return fmt.Sprintf("its class is unknown: its label %s says %s, allowed are %s and %s, written so", contract.LabelClass,
 				contract.QuoteLabel(label), contract.ClassLow, contract.ClassHigh)
