@@ -42,11 +42,15 @@ known_versions() {
     sed -n "s#^.*/dkms/$module/\([0-9][^/]*\)\$#\1#p; s#^.*/src/$module-\([0-9][^/]*\)\$#\1#p" | sort -u
 }
 
-# forget_versions takes each of them from DKMS, with its sources.
+# forget_versions takes each of them from DKMS, with its sources; the sources alone where somebody has taken DKMS away.
 forget_versions() {
   local version
   for version in $(known_versions); do
-    step "DKMS: removing $module $version" dkms remove "$module/$version" --all || warn "dkms remove $module/$version did not end well"
+    if have dkms; then
+      step "DKMS: removing $module $version" dkms remove "$module/$version" --all || warn "dkms remove $module/$version did not end well"
+    else
+      warn "DKMS is not installed any more: what it built of $module $version stays below /lib/modules, where nothing loads it at boot"
+    fi
     rm -rf "$host/usr/src/$module-$version" "$host/var/lib/dkms/${module:?}/$version"
     say "taken away: /usr/src/$module-$version"
   done
@@ -102,7 +106,7 @@ remove_module() {
   local file found=no
   [ "$(id -u)" -eq 0 ] || die "taking a module from DKMS needs root. Run this as root: make dkms-remove"
   [ -z "$(known_versions)" ] || found=yes
-  if have dkms; then forget_versions; fi
+  forget_versions
   for file in "$at_boot" "$parameters"; do
     [ -e "$file" ] || continue
     rm -f "$file"

@@ -382,6 +382,16 @@ CC_VERSION_TEXT="clang version 18.1.3" CC_IS_CLANG=y CLANG_VERSION=180103|gcc=13
   says 'nothing to do'
 }
 
+@test "dkms: what is left of it is taken away also where DKMS is gone, and what stays is told" {
+  ! command -v dkms | grep -v "^$bin/" || skip "DKMS is installed here"
+  rm "$bin/dkms"
+  mkdir -p "$host/usr/src/sysinfo_gestor-0.9.0" "$host/var/lib/dkms/sysinfo_gestor/0.9.0"
+  run "$scripts/dkms.sh" --remove
+  [ "$status" -eq 0 ]
+  says 'DKMS is not installed~stays below /lib/modules~taken away: /usr/src/sysinfo_gestor-0.9.0'
+  [ -z "$(find "$host/usr/src" "$host/var/lib/dkms" -name '*sysinfo_gestor-*' -o -name 0.9.0)" ]
+}
+
 @test "dkms: nothing is installed where no module can be loaded, or for what is no parameter" {
   no_headers
   rm "$host/proc/modules"

@@ -20,8 +20,11 @@ func (r *Reader) figures(c *container) bool {
 // figuresV2 reads the files of kernel.org/doc/html/latest/admin-guide/cgroup-v2.html. A controller that is not enabled
 // for the container has no files: its figures are absent. cpu.stat is always there.
 func (r *Reader) figuresV2(dir string, c *contract.Container) bool {
+	if dir == "" {
+		return false
+	}
 	stat, err := r.files.Read(filepath.Join(dir, "cpu.stat"))
-	if err != nil || dir == "" {
+	if err != nil {
 		return false
 	}
 	var user, system uint64

@@ -56,8 +56,7 @@ func upwards(path string) (up int, rest string) {
 	return up, path
 }
 
-// whole is the path from the root of the hierarchy. known is how many of its first components are not: they are replaced
-// by nothing.
+// whole is the path from the root of the hierarchy. unknown is how many of its first components are not known: these are left out.
 func (s self) whole(c procfs.Cgroup) (path string, unknown int) {
 	up, rest := upwards(c.Path)
 	from := s.depth[c.HierarchyID] - up
