@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer remove()
+		defer func() { _ = remove() }()
 		if programs, err = scenario.BuildPrograms(dir); err == nil {
 			err = programs.BuildLogs()
 		}

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,13 +26,13 @@ var open = struct {
 	folders []string
 }{engines: map[*PrivateEngine]bool{}}
 
-// TempDir makes a folder for all tests of a package, which an interrupt of a test with an engine removes too.
-func TempDir(pattern string) (dir string, remove func(), err error) {
-	dir, err = os.MkdirTemp("", pattern)
-	open.Lock()
+// TempDir makes a folder of a short name, which an interrupt of a test with an engine removes too.
+func TempDir(pattern string) (dir string, remove func() error, err error) {
+	open.Lock() // before: an interrupt removes what has been made by then, and nothing is made after it
 	defer open.Unlock()
+	dir, err = os.MkdirTemp("", pattern)
 	open.folders = append(open.folders, dir)
-	return dir, func() { os.RemoveAll(dir) }, err
+	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
 // opened takes an engine to those that an interrupt ends.
@@ -48,7 +47,7 @@ func (p *PrivateEngine) opened() {
 			<-interrupts
 			open.Lock() // for ever: nothing is opened any more
 			for engine := range open.engines {
-				if err := errors.Join(engine.clear(), os.RemoveAll(engine.dir)); err != nil {
+				if err := engine.clear(); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 				}
 			}

@@ -57,7 +57,7 @@ func StartEngine(t testing.TB, kind Kind) *PrivateEngine {
 	}
 
 	// Not t.TempDir: a socket's path has at most 107 bytes.
-	dir, err := os.MkdirTemp("", "gestor-engine-")
+	dir, remove, err := TempDir("gestor-engine-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func StartEngine(t testing.TB, kind Kind) *PrivateEngine {
 	p.Host = "unix://" + p.Socket
 	t.Cleanup(func() {
 		p.Close(t)
-		if err := os.RemoveAll(p.dir); err != nil {
+		if err := remove(); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
