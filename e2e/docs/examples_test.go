@@ -25,6 +25,7 @@ func notRun() []exception {
 	const (
 		kernel  = "loads a module into the kernel of this host: kernel-module/tests boots kernels for that"
 		another = "is for a host whose log service is on another one"
+		podman  = "is for a host with podman's service: e2e/engines has its tests with podman"
 		tokens  = "locks the other examples out: services/logs and e2e/page have their tests with tokens"
 	)
 	return []exception{
@@ -34,6 +35,14 @@ func notRun() []exception {
 		{"README.md", "make insmod", kernel},
 		{"README.md", "sudo jq '.memory, .containers[0]' /proc/sysinfo_gestor", kernel},
 		{"README.md", "make rmmod", kernel},
+		{"README.md", "make dkms", kernel},
+		{"docs/operating.md", "systemctl enable --now podman.socket", podman},
+		{"docs/operating.md", "export DOCKER_HOST=unix:///run/podman/podman.sock", podman},
+		{"docs/operating.md", "scripts/launch-container.sh low-idle", podman},
+		{"docs/operating.md", "GESTOR_ENGINE=$DOCKER_HOST GESTOR_SUITE=gestor gestor-manager", podman},
+		{"docs/operating.md", "docker save gestor/{manager,logs,generator,high-cpu,high-ram,low-idle,low-pulse} debian:trixie-slim | podman load", podman},
+		{"docs/operating.md", `printf '\n%s\n' COMPOSE_FILE=compose.yaml:compose.podman.yaml GESTOR_DOCKER_SOCKET=/run/podman/podman.sock >> .env`, podman},
+		{"docs/operating.md", "DOCKER_HOST=unix:///run/podman/podman.sock docker compose up -d --no-build", podman},
 		{"docs/operating.md", "GESTOR_PORT=9080 GESTOR_OPS_PORT=9081 GESTOR_DATA_DIR=./data2 docker compose -p second up -d", "fixed ports on the host: e2e/suite and this test start suites with others"},
 		{"docs/operating.md", "sudo install -D -m 0400 -o 0 -g 0 token data/.state/manager/token", another},
 		{"docs/operating.md", "cat > compose.override.yaml <<'YAML'", another},
@@ -126,6 +135,25 @@ func TestBlocksAreDividedIntoCommands(t *testing.T) {
 	left := map[exception]bool{}
 	if got := steps(t, b, left); !slices.Equal(got, want) || len(left) != 1 {
 		t.Errorf("got  %+v, %v\nwant %+v", got, left, want)
+	}
+}
+
+// ofTheHost is what changes more than the suite of the clone: whoever runs the tests has it done on the machine under them.
+var ofTheHost = regexp.MustCompile(`\b(sudo|systemctl|podman|apt-get|dnf|pacman|modprobe|insmod|rmmod|dkms(-remove)?|make (up|ensure|clean|test|soak|bench))\b`)
+
+func TestNoExampleThatIsRunChangesTheHost(t *testing.T) {
+	for name, text := range pages(t, scenario.Root(t)) {
+		for _, b := range read(name, text) {
+			if b.language != "sh" {
+				continue
+			}
+			for _, s := range steps(t, b, map[exception]bool{}) {
+				command := comment.ReplaceAllString(strings.TrimSuffix(s.text, "\n"), "")
+				if what := ofTheHost.FindString(command); what != "" {
+					t.Errorf("%s:%d: %s would change the host that the tests run on: name the line in notRun", name, s.line, what)
+				}
+			}
+		}
 	}
 }
 
@@ -279,11 +307,36 @@ func removeLater(t *testing.T, engine *scenario.Engine, compose *scenario.Compos
 			t.Error(err)
 		}
 		for _, c := range list {
-			if suite := c.Labels[contract.LabelSuite]; !slices.Contains(before, c.ID) && (suite == "gestor" || suite == compose.Project) {
+			if !slices.Contains(before, c.ID) && ofTheExamples(c.Labels, compose.Project) {
 				_ = exec.Command("docker", "rm", "-f", c.ID).Run() // may have ended by itself
 			}
 		}
 	})
+}
+
+// ofTheExamples tells whether the clone's suite started a container with these labels, or a command of the pages did by hand: those
+// name the suite gestor, and what the generator of a real suite of that name starts meanwhile carries its run.
+func ofTheExamples(labels map[string]string, project string) bool {
+	run := labels[contract.LabelRun]
+	return labels[contract.LabelSuite] == project || labels[contract.LabelSuite] == "gestor" && (run == "" || run == "manual")
+}
+
+func TestOnlyWhatTheExamplesStartedIsRemoved(t *testing.T) {
+	for name, tt := range map[string]struct {
+		suite, run string
+		want       bool
+	}{
+		"the clone's suite":                    {"gestor-e2e-docs-1", "r1", true},
+		"docker run of the README":             {"gestor", "", true},
+		"launch-container.sh":                  {"gestor", "manual", true},
+		"the generator of a suite on the host": {"gestor", "r1", false},
+		"another suite":                        {"web", "", false},
+	} {
+		labels := map[string]string{contract.LabelSuite: tt.suite, contract.LabelRun: tt.run}
+		if got := ofTheExamples(labels, "gestor-e2e-docs-1"); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }
 
 // follow runs a block as it stands: every command of it ends with 0, and the ones that ask for something print it.
