@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -58,6 +59,21 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 		quota = min(quota, l.QuotaUS)
 	}
 	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
+}
+
+// Equals says whether two limits, in whatever form, allow as much. Engines may round by a little.
+func (l CPULimit) Equals(other CPULimit) bool {
+	a, b := l.share(), other.share()
+	return a == b || a > 0 && b > 0 && max(a, b)-min(a, b) <= max(a, b)/100
+}
+
+// share is the limit in billionths of a core, 0 for none.
+func (l CPULimit) share() int64 {
+	l = l.oneForm()
+	if l.QuotaUS > 0 {
+		return l.QuotaUS * 1_000_000 / cmp.Or(l.PeriodUS, defaultPeriodUS) * 1000
+	}
+	return max(0, l.NanoCPUs)
 }
 
 // SetCPU gives the container the limit; the zero value lifts a quota set by Throttled.

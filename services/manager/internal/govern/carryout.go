@@ -181,9 +181,9 @@ func (g *Governor) nextRungs(t *tick) []*flight {
 		if t.n < f.due || len(due) >= budget {
 			continue
 		}
-		before := f.order.Before
+		before, lowered := f.order.Before, f.order.Lowered
 		f.order = g.order(t, f.order.Victim)
-		f.order.Before, f.verb = before, contract.ActionRemove
+		f.order.Before, f.order.Lowered, f.verb = before, lowered, contract.ActionRemove
 		due = append(due, f)
 	}
 	return due

@@ -327,6 +327,28 @@ func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
 	})
 }
 
+func TestALimitThatSomebodySetOnAThrottledVictimStays(t *testing.T) {
+	victim := id("low", 3)
+	theirs := engine.CPULimit{QuotaUS: 80_000}
+	bubble(t, 4, 2, func(w *world) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.engine.Change(victim, func(c *enginetest.Container) { c.CPU = theirs })
+			w.engine.Drop(id("low", 0))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
+		if c, _ := w.engine.Get(victim); c.CPU != theirs {
+			t.Errorf("limit is %+v, somebody set %+v", c.CPU, theirs)
+		}
+		w.spool.wantOutcomes(t, contract.ActionUnthrottle, map[string]int{contract.OutcomeRefused: 1})
+	})
+}
+
 func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
 	bubble(t, 4, 2, func(w *world) {
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}

@@ -28,6 +28,7 @@ func (g *Governor) conclude(f *flight, r actuator.Result) {
 	f.since = time.Now()
 	f.ended = f.ended || r.Ended
 	f.order.Before = orElse(r.Order.Before, f.order.Before)
+	f.order.Lowered = orElse(r.Order.Lowered, f.order.Lowered)
 	switch f.verb {
 	case contract.ActionShadowRemove:
 		g.settleShadow(f, r)

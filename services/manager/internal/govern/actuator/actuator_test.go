@@ -314,6 +314,61 @@ func TestThrottleIsWrittenDownFirstAndUndone(t *testing.T) {
 	}
 }
 
+// What a person sets while a container is throttled is the person's.
+func TestALimitThatSomebodyChangedMeanwhileIsLeft(t *testing.T) {
+	throttled := engine.CPULimit{QuotaUS: 5_000}
+	for name, tt := range map[string]struct{ found, left engine.CPULimit }{
+		"as it was set":                    {throttled, engine.CPULimit{}},
+		"as podman tells what was set":     {engine.CPULimit{NanoCPUs: 50_000_000, QuotaUS: 5_000, PeriodUS: 100_000}, engine.CPULimit{}},
+		"raised":                           {engine.CPULimit{QuotaUS: 80_000}, engine.CPULimit{QuotaUS: 80_000}},
+		"lowered":                          {engine.CPULimit{QuotaUS: 2_000}, engine.CPULimit{QuotaUS: 2_000}},
+		"raised by --cpus":                 {engine.CPULimit{NanoCPUs: 2_000_000_000}, engine.CPULimit{NanoCPUs: 2_000_000_000}},
+		"lifted: it is as it was before":   {engine.CPULimit{PeriodUS: 100_000}, engine.CPULimit{}},
+		"lifted, as podman tells no limit": {engine.CPULimit{NanoCPUs: -10_000, QuotaUS: -1, PeriodUS: 100_000}, engine.CPULimit{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := population()
+			enforcer := actuator.NewEnforcer(e, e, &journal{})
+			o := order()
+			o.Act.ThrottleMillicores = 50
+			got := enforcer.Throttle(context.Background(), o)
+			if c, _ := e.Get(victim); c.CPU != throttled {
+				t.Fatalf("throttled to %+v", c.CPU)
+			}
+			e.Change(victim, func(c *enginetest.Container) { c.CPU = tt.found })
+			undone := enforcer.Unthrottle(context.Background(), got.Order)
+			if c, _ := e.Get(victim); c.CPU != tt.left {
+				t.Errorf("the limit is %+v, want %+v", c.CPU, tt.left)
+			}
+			if left := tt.found == tt.left; left != (undone.Outcome == contract.OutcomeRefused) || left != (undone.Why != "") {
+				t.Errorf("told as %+v", undone)
+			}
+		})
+	}
+}
+
+// Who cannot look gives the limit back: a container must not stay throttled. Nor is it known after a restart what was set.
+func TestALimitIsGivenBackWhereNobodyKnowsBetter(t *testing.T) {
+	for name, change := range map[string]func(*enginetest.Engine, *actuator.Order){
+		"no look": func(e *enginetest.Engine, _ *actuator.Order) {
+			e.Inject(enginetest.Fault{Op: "look", Kind: engine.KindServer})
+		},
+		"an earlier run's": func(_ *enginetest.Engine, o *actuator.Order) { o.Lowered = nil },
+	} {
+		e := population()
+		enforcer := actuator.NewEnforcer(e, e, &journal{})
+		o := enforcer.Throttle(context.Background(), order()).Order
+		e.Change(victim, func(c *enginetest.Container) { c.CPU.QuotaUS = 80_000 })
+		change(e, &o)
+		if got := enforcer.Unthrottle(context.Background(), o); got.Outcome != contract.OutcomeDone {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if c, _ := e.Get(victim); c.CPU != (engine.CPULimit{}) {
+			t.Errorf("%s: the limit is %+v", name, c.CPU)
+		}
+	}
+}
+
 // Nothing was changed, so that nothing is to be given back, and it is neither a failure of the container nor one of the engine.
 func TestNoThrottleOnAnEngineThatCannot(t *testing.T) {
 	e := population()

@@ -29,6 +29,8 @@ type Order struct {
 	Rungs []contract.Rung
 	// Before is the CPU limit that a throttle replaced; nil when none did.
 	Before *engine.CPULimit
+	// Lowered is the limit that the throttle set; nil where that is not known, as after a restart.
+	Lowered *engine.CPULimit
 }
 
 // Floor is what must still stand when the order is carried out: at least Need of the Keepers run. The zero value always

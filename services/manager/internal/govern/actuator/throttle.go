@@ -20,8 +20,12 @@ func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
 		o.Before = &view.CPU
 		r = e.throttle(ctx, o)
 	}
-	if r.Unsupported {
+	switch {
+	case r.Unsupported:
 		o.Before = nil
+	case r.Outcome == contract.OutcomeDone:
+		lowered := o.Before.Throttled(o.Act.ThrottleMillicores)
+		o.Lowered = &lowered
 	}
 	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
 	return r
@@ -38,12 +42,30 @@ func (e *Enforcer) throttle(ctx context.Context, o Order) Result {
 	return r
 }
 
-// Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit.
+// Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit, and one whose limit
+// somebody else has changed since keeps that.
 func (e *Enforcer) Unthrottle(ctx context.Context, o Order) Result {
 	began := time.Now()
-	r := e.limit(ctx, o, *o.Before)
+	var r Result
+	if e.changedMeanwhile(ctx, o) {
+		r = Result{Outcome: contract.OutcomeRefused, Why: "somebody else has changed its CPU limit since it was throttled: it stays as it is"}
+	} else {
+		r = e.limit(ctx, o, *o.Before)
+	}
 	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
 	return r
+}
+
+// changedMeanwhile says whether the limit is known to be another than the one that the throttle set. An undo that is tried again
+// may find the old one: that is its own doing.
+func (e *Enforcer) changedMeanwhile(ctx context.Context, o Order) bool {
+	if o.Lowered == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
+	defer cancel()
+	view, err := e.eyes.Look(ctx, o.Victim.ID)
+	return err == nil && !view.CPU.Equals(*o.Lowered) && !view.CPU.Equals(*o.Before)
 }
 
 func (e *Enforcer) limit(ctx context.Context, o Order, limit engine.CPULimit) Result {
