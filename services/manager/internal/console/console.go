@@ -69,6 +69,7 @@ func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class)
 		fmt.Fprintf(b, "; %d more run on, removed in shadow only", runOn)
 	}
 	b.WriteByte('\n')
+
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, v := range verdicts {
 		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), clean(v.Name), clean(v.Image), figures(v.Measures), verdict(v, r.Held))

@@ -11,6 +11,7 @@ func (g *Governor) join(t *tick) {
 	if t.pop == nil {
 		return // who was not located stays so
 	}
+
 	now := make(map[string]int)
 	rows := rowsOf(t)
 	for i := range t.inv.Entries {
@@ -18,6 +19,7 @@ func (g *Governor) join(t *tick) {
 		if !contract.Governed(e.Labels, g.Self.Suite) {
 			continue
 		}
+
 		who, m := g.identities[e.ID], t.pop.Member(e.ID)
 		switch {
 		case m == nil:
@@ -32,6 +34,7 @@ func (g *Governor) join(t *tick) {
 			}
 		}
 	}
+
 	g.unlocated = now
 }
 

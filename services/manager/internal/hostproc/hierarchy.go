@@ -84,6 +84,7 @@ func (h hierarchies) search(will func(identity) bool) (best identity, ok bool) {
 			if err != nil || !e.IsDir() {
 				return skip(e)
 			}
+
 			i, container := identify(strings.TrimPrefix(dir, root))
 			if !container {
 				return nil
@@ -93,6 +94,7 @@ func (h hierarchies) search(will func(identity) bool) (best identity, ok bool) {
 			}
 			return fs.SkipDir
 		})
+
 		if ok {
 			return best, true
 		}

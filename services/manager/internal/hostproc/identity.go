@@ -47,6 +47,7 @@ func identify(path string) (identity, bool) {
 		if name == "" {
 			continue
 		}
+
 		i.level++
 		pod := i.level == 2 && parent == "libpod_parent" && contract.IsContainerID(name) // its containers are libpod-<id>
 		if id, runtime, ok := component(name); ok && !pod {
@@ -56,9 +57,11 @@ func identify(path string) (identity, bool) {
 			i.id, i.runtime, i.path, i.engines = id, runtimeName(runtime), path[:end], i.engines || slices
 			return i, true
 		}
+
 		if strings.HasSuffix(name, ".service") || strings.HasSuffix(name, ".scope") {
 			return identity{}, false
 		}
+
 		slices = slices && strings.HasSuffix(name, ".slice")
 		i.engines = i.engines || i.level == 1 && (name == "docker" || name == "kubepods" || name == "libpod_parent")
 		parent = name

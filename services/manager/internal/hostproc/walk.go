@@ -105,12 +105,14 @@ func (w *walk) locate(c procfs.Cgroup) (identity, bool) {
 	if unknown == 0 {
 		return i, ok
 	}
+
 	if !ok && self.id != "" && !strings.HasPrefix(c.Path, "/..") { // below this process's own cgroup
 		i = identity{id: self.id}
 	}
 	if i.id == "" {
 		return identity{}, false
 	}
+
 	if !w.searched && ok {
 		w.searched = true
 		whole, found := w.reader.cgroups.search(func(o identity) bool {
@@ -122,6 +124,7 @@ func (w *walk) locate(c procfs.Cgroup) (identity, bool) {
 			return w.locate(c)
 		}
 	}
+
 	w.unlocated[i.id] = true
 	return identity{}, false
 }

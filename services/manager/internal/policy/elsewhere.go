@@ -45,6 +45,7 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 		if e == nil {
 			continue
 		}
+
 		w, _ := contract.WorkloadOf(e.Labels)
 		key := shareKey{w, v.Class}
 		i, known := at[key]
@@ -56,6 +57,7 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 			out[i].Replicas++
 		}
 	}
+
 	slices.SortFunc(out, func(a, b Share) int {
 		return cmp.Or(cmp.Compare(a.Replicas, b.Replicas), cmp.Compare(a.By, b.By), cmp.Compare(a.Namespace, b.Namespace),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Alloc, b.Alloc), cmp.Compare(a.Class, b.Class))
