@@ -96,7 +96,9 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 		}
 		known[e.ID] = who
 		governed := contract.Governed(e.Labels, g.Self.Suite)
-		fresh := governed && startUS > 0 && who.startedAt == ""
+		// The cgroup of one that is being made has a process before the engine names it, and it is the same one afterwards.
+		unnamed := who.startedAt == "" || who.pid == 0 && e.State == contract.StateRunning
+		fresh := governed && startUS > 0 && unnamed
 		between := governed && t.pop != nil && e.State == contract.StateRestarting && restarting < mostRestarting
 		if between {
 			restarting++ // a loop costs one inspection a tick, many cost no more than this

@@ -110,6 +110,32 @@ func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
 	})
 }
 
+// A container that is being made has a process in its cgroup before the engine names it, and it is the same one afterwards: its
+// start does not change, so that the engine has to be asked again although nothing has started since.
+func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
+	victim := id("low", 3)
+	bubble(t, 4, 2, func(w *world) {
+		const never = "0001-01-01T00:00:00Z"
+		began := ""
+		w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt, began = contract.StateCreated, never, c.StartedAt })
+		w.eyes.change(func(s *contract.Snapshot) {
+			if !slices.ContainsFunc(s.Containers, func(c contract.Container) bool { return c.ID == victim }) {
+				s.Containers = append(s.Containers, w.eyes.row(victim))
+				s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
+			}
+		})
+		made := func() {
+			w.eyes.change(nil)
+			w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt = contract.StateRunning, began })
+		}
+		w.atTicks(pass, made, pass, pass, func() { w.wantUnlocated(false) })
+		w.wantAlive(settled(2)...)
+		if n := w.engine.Looks()[victim]; n > 4 {
+			t.Errorf("inspected %d times", n)
+		}
+	})
+}
+
 // A container that the engine does not tell about is neither judged nor told to be somewhere else.
 func TestWhoIsNotToldOfKeepsItsPlace(t *testing.T) {
 	victim := id("low", 0)
