@@ -19,6 +19,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
 
+# shellcheck source=scripts/lib/engine.sh
+. "$root/scripts/lib/engine.sh"
+
 # leftovers SUITE prints the ids of its managed containers.
 leftovers() { docker ps -aq --filter label=gestor.managed=true --filter "label=gestor.suite=$1"; }
 
@@ -30,8 +33,10 @@ case ${1:-} in
   *) usage >&2 && exit 2 ;;
 esac
 cd "$root"
+problem=$(engine_problem)
+[ -z "$problem" ] || die "$problem"
 project=$(setting COMPOSE_PROJECT_NAME gestor)
-step "stopping the suite" docker compose down --remove-orphans || die "docker compose down failed: see above"
+step "stopping the suite" docker compose down --remove-orphans || die "docker compose down failed, see above: run 'make down' again, and 'make doctor' when it fails again"
 mapfile -t left < <(leftovers "$project")
 if [ ${#left[@]} -gt 0 ] && [ "$sweep" = yes ]; then
   step "removing ${#left[@]} managed containers" docker rm -f "${left[@]}"

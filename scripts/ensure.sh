@@ -88,9 +88,11 @@ ensure_qemu() {
 
 # doctor prints a line per thing, and returns 1 when something that `make up` needs is missing.
 doctor() {
-  local gaps=0 problem
-  report docker "$(engine_version)" || gaps=1
-  if find_engine && [ "$engine_source" != default ]; then report engine "$engine_address ($engine_source)"; fi
+  local gaps=0 problem version
+  version=$(engine_version)
+  report docker "${version:-missing: $(engine_problem)}"
+  [ -n "$version" ] || gaps=1
+  if find_engine 2>/dev/null && [ "$engine_source" != default ]; then report engine "$engine_address ($engine_source)"; fi
   report compose "$(compose_version)" || gaps=1
   if compose_serves && { ! problem=$(policy_problem) || [ -n "$problem" ]; }; then
     report policy "${problem:-its settings cannot be read, see above}"

@@ -74,6 +74,27 @@ remember_score() {
   fi
 }
 
+# port_problem PROJECT prints what is wrong with a published port and the next step; nothing when both can be had. The engine
+# itself says so only after the images are built.
+port_problem() {
+  local name port taken=
+  while read -r name port; do
+    port=$(setting "$name" "$port") || return 1
+    if ! [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || [ "$port" -gt 65535 ]; then
+      printf '%s is %q: want a number from 1 to 65535\n' "$name" "$port"
+    elif [ "$port" = "$taken" ]; then
+      printf 'GESTOR_PORT and GESTOR_OPS_PORT are both %s: want two\n' "$port"
+    elif (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null &&
+      [ -z "$(docker ps -q --filter "label=com.docker.compose.project=$1" --filter "publish=$port")" ]; then
+      printf 'port %s of 127.0.0.1 is in use by something else: end that, or set %s to another in .env\n' "$port" "$name"
+    else
+      taken=$port
+      continue
+    fi
+    return 0
+  done <<<$'GESTOR_PORT 8080\nGESTOR_OPS_PORT 8081'
+}
+
 # page_answers asks the page for its first line, without curl, which a bare host lacks.
 page_answers() {
   local line
@@ -102,10 +123,12 @@ remember_owners
 check_module
 problem=$(policy_problem)
 [ -z "$problem" ] || die "$problem"
+project=$(setting COMPOSE_PROJECT_NAME gestor)
+problem=$(port_problem "$project")
+[ -z "$problem" ] || die "$problem"
 scripts/base-images.sh
 remember_score
 step "building the images (some minutes the first time)" build_images || die "an image did not build: see above"
-project=$(setting COMPOSE_PROJECT_NAME gestor)
 take_away_unhealthy "$project"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
 

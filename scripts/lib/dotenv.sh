@@ -31,9 +31,9 @@ remember() {
   local value line=$1=$2
   value=$(ask "$1") || return 1
   [ "$value" = "$not_set" ] || return 0
-  [[ $2 =~ ^[[:alnum:]_.:/@%+-]*$ ]] || line="$1='$2'"
-  end_last_line "${root:?}/.env"
-  printf '%s\n' "$line" >>"$root/.env"
+  [[ $2 =~ ^[[:alnum:]_.:/@%+-]*$ ]] || line="$1='${2//\'/\\\'}'"
+  { end_last_line "${root:?}/.env" && printf '%s\n' "$line" >>"$root/.env"; } ||
+    die "$root/.env cannot be written, see above: let $(id -un) write it, or put this line there: $line"
   say "$line written to .env"
 }
 

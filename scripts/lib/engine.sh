@@ -41,16 +41,42 @@ engine_socket() {
 # same_socket PATH PATH tells whether both are one, whether it is there or not.
 same_socket() { [ "$(readlink -m "$1")" = "$(readlink -m "$2")" ]; }
 
+# own_engine prints how the docker command is brought back to this host's own engine, by what says that it is to be another.
+own_engine() {
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    printf 'unset DOCKER_HOST\n'
+  elif [ -n "${DOCKER_CONTEXT:-}" ]; then
+    printf 'unset DOCKER_CONTEXT\n'
+  else
+    printf "run 'docker context use default'\n"
+  fi
+}
+
+# engine_problem prints why no engine answers, with the address and what says it, and the next step; nothing when one answers.
+engine_problem() {
+  local reason
+  have docker || { printf "the docker command is not there: 'make up' installs it\n" && return; }
+  reason=$(find_engine 2>&1) || {
+    printf 'docker does not say which engine it means%s: for that of this host %s\n' "${reason:+ ($reason)}" "$(own_engine)"
+    return
+  }
+  find_engine
+  ! engine_answers || return 0
+  printf "no engine answers at %s (%s): start that one" "$engine_address" "$engine_source"
+  [ "$engine_source" = default ] || printf ', or %s for that of this host' "$(own_engine)"
+  printf '\n'
+}
+
 # ensure_engine installs and starts the engine by need. Whoever names another engine than the host's own means that one: nothing is
 # installed or started in its place.
 ensure_engine() {
-  local where socket other="unset DOCKER_HOST"
+  local where socket other
   if ! find_engine; then
     have docker && engine_answers && return 0
-    die "docker does not say which engine it means, see above: 'docker context ls' lists them, 'docker context use default' takes this host's own"
+    die "docker does not say which engine it means, see above: 'docker context ls' lists them; for this host's own $(own_engine)"
   fi
   where="$engine_address ($engine_source)"
-  [ "$engine_source" = DOCKER_HOST ] || other="run 'docker context use default' (and unset DOCKER_CONTEXT)"
+  other=$(own_engine)
 
   socket=$(engine_socket) ||
     die "$where is not a socket on this host: the services mount the engine's socket and read the host's own /proc, so that they govern this host alone. For its own engine $other and run again"

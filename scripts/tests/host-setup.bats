@@ -104,10 +104,10 @@ fake() {
   fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}//g" <<<"$3"' # what it prints without a daemon
   run "$scripts/ensure.sh" doctor
   [ "$status" -eq 1 ]
-  grep -qxE 'docker +missing' <<<"$output"
+  grep -qE '^docker +missing: ' <<<"$output"
   fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}/1.2/g" <<<"$3"; exit 1'
   run "$scripts/ensure.sh" doctor
-  grep -qxE 'docker +missing' <<<"$output"
+  grep -qE '^docker +missing: ' <<<"$output"
   fake docker '[ "$1" = version ] && sed "s/{{[^}]*}}/1.2/g" <<<"$3"'
   run "$scripts/ensure.sh" doctor
   grep -qxE 'docker +engine 1.2, API 1.2' <<<"$output"
@@ -183,6 +183,24 @@ gone||context "gone"'
     DOCKER_HOST=$host answering='' run ensure_engine
     [ "$status" -eq 1 ] && [[ $output == *"$words"* ]] || { echo "$context $host: $output" && return 1; }
     [ ! -e "$BATS_TEST_TMPDIR/done" ]
+  done <<<"$other_engines"
+}
+
+@test "engine: down and doctor name the engine that does not answer, and the way back to this host's own that works" {
+  use_engine
+  while IFS='|' read -r context host words; do
+    docker_means "$context"
+    for DOCKER_CONTEXT in '' "$context"; do
+      export DOCKER_CONTEXT
+      way="run 'docker context use default'"
+      [ -z "$DOCKER_CONTEXT" ] || way='unset DOCKER_CONTEXT'
+      [ -z "$host" ] || way='unset DOCKER_HOST'
+      for script in down.sh 'ensure.sh doctor' 'ensure.sh docker'; do
+        # shellcheck disable=SC2086 # a script and its argument
+        run env DOCKER_HOST="$host" answering="unix:///var/run/docker.sock" "$scripts/"$script
+        [ "$status" -eq 1 ] && [[ $output == *"$words"* && $output == *"$way"* ]] || { echo "$script $context $host: $output" && return 1; }
+      done
+    done
   done <<<"$other_engines"
 }
 
@@ -324,6 +342,46 @@ use_dotenv() {
   [ "$(GESTOR_USER=9:9 setting GESTOR_USER 0)" = 9:9 ]
   [ "$(setting GESTOR_PORT 8080)" = 8080 ]
   [ "$(setting COMPOSE_PROJECT_NAME gestor)" = gestor ]
+}
+
+@test "dotenv: a value with a quote is read again, and a file that cannot be written ends with the line to put there" {
+  use_dotenv
+  remember GESTOR_DOCKER_SOCKET "/run/it's a \$place/docker.sock"
+  [ "$(setting GESTOR_DOCKER_SOCKET none)" = "/run/it's a \$place/docker.sock" ]
+
+  rm "$root/.env"
+  ln -s /nonexistent/file "$root/.env"
+  run remember GESTOR_USER 3:4
+  [ "$status" -eq 1 ]
+  [[ $output == *"$root/.env cannot be written"*"GESTOR_USER=3:4" ]]
+}
+
+# A row: GESTOR_PORT, GESTOR_OPS_PORT, what is said of them, nothing when they can be had. "used" is a port on which somebody listens.
+ports='abc|8081|GESTOR_PORT is abc
+18080|0|GESTOR_OPS_PORT is 0
+65536|18081|GESTOR_PORT is 65536
+8080-8090|18081|GESTOR_PORT is 8080-8090
+18080|18080|both 18080
+used|18081|set GESTOR_PORT to another
+18080|used|set GESTOR_OPS_PORT to another
+18080|18081|'
+
+@test "up: ports that cannot be had are named before anything is built, and the suite's own can" {
+  use_up
+  command -v python3 >/dev/null || skip "python3, which listens on a port here, is not on this host"
+  exec 4< <(exec python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)')
+  listener=$!
+  read -r used <&4
+  docker() { if [ "$1" = ps ]; then printf '%s' "${owner-}"; else command docker "$@"; fi; }
+
+  while IFS='|' read -r port ops words; do
+    export GESTOR_PORT=${port/used/$used} GESTOR_OPS_PORT=${ops/used/$used}
+    said=$(port_problem mine)
+    [[ $said == *"$words"* ]] && [ "${said:+x}" = "${words:+x}" ] || { echo "$port $ops: $said" && return 1; }
+  done <<<"$ports"
+  [ -z "$(owner=id1 GESTOR_PORT=$used port_problem mine)" ]
+  kill "$listener"
 }
 
 # A row: what .env holds, as printf writes it, | the value of A.

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"reflect"
 	"regexp"
@@ -39,16 +38,16 @@ type config struct {
 	MaxFailures int           `env:"GESTOR_MAX_FAILURES" envDefault:"5" help:"failed starts in a row after which starts are held back"`
 	Lease       time.Duration `env:"GESTOR_LEASE" envDefault:"1h" help:"time after which others may sweep a container whose owner they cannot see"`
 
-	LogsURL   string   `env:"GESTOR_LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"address of the log service"`
-	TokenFile string   `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service, read before each request"`
-	Manager   string   `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
-	State     string   `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
-	Scripts   string   `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
-	Listen    string   `env:"GESTOR_OPS" envDefault:"127.0.0.1:8082" help:"address of /healthz, /readyz, /metrics and /report"`
-	Hosts     []string `env:"GESTOR_HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
-	Suite     string   `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
-	Host      string   `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
-	LogLevel  string   `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogsURL   string             `env:"GESTOR_LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"address of the log service"`
+	TokenFile string             `env:"GESTOR_TOKEN_FILE" help:"file with the token for the log service, read before each request"`
+	Manager   string             `env:"GESTOR_MANAGER_URL" help:"the manager's /readyz: starts are held back while no manager has ticked for a minute; not asked when empty"`
+	State     string             `env:"GESTOR_STATE" envDefault:"/var/lib/gestor" help:"folder for plans, reports and records on their way"`
+	Scripts   string             `env:"GESTOR_SCRIPTS" envDefault:"/usr/local/bin" help:"folder of launch-container.sh and managed-containers.sh"`
+	Listen    string             `env:"GESTOR_OPS" envDefault:"127.0.0.1:8082" help:"address of /healthz, /readyz, /metrics and /report"`
+	Hosts     contract.HostNames `env:"GESTOR_HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
+	Suite     string             `env:"GESTOR_SUITE" envDefault:"gestor" help:"label of the suite whose manager may judge the containers"`
+	Host      string             `env:"GESTOR_HOST" help:"name of the host in the records; the engine's when empty"`
+	LogLevel  string             `env:"GESTOR_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
 // mebibytes is a size whose unit is the MiB where none is written.
@@ -94,7 +93,7 @@ func named(err error) error {
 		var parse env.ParseError
 		if errors.As(one, &parse) {
 			if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-				out[i] = fmt.Errorf("%s: %w", f.Tag.Get("env"), parse.Err)
+				out[i] = fmt.Errorf("%s: %w", f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err))
 			}
 		}
 	}
@@ -157,14 +156,10 @@ func (c config) validate() error {
 	need(c.Timeout >= time.Second, "GESTOR_START_TIMEOUT", "must be at least 1s")
 	need(c.MaxFailures >= 1, "GESTOR_MAX_FAILURES", "must be at least 1")
 	need(c.Lease >= time.Minute, "GESTOR_LEASE", "must be at least 1m")
-	need(c.Manager == "" || webAddress(c.Manager), "GESTOR_MANAGER_URL", "must be an http address such as http://manager:8081/readyz")
+	need(c.Manager == "" || contract.WebAddress(c.Manager), "GESTOR_MANAGER_URL", "must be an http address such as http://manager:8081/readyz")
+	need(contract.WebAddress(c.LogsURL), "GESTOR_LOGS_URL", "must be an http address such as http://logs:8080")
 	need(suitePattern.MatchString(c.Suite), "GESTOR_SUITE", "must be letters, digits, dots, dashes and underscores, at most 63")
 	return errors.Join(problems...)
-}
-
-func webAddress(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // seed is the seed that was set; nil when none was.

@@ -41,6 +41,22 @@ func TestFlagsWinOverTheEnvironmentAndThatOverTheDefaults(t *testing.T) {
 	}
 }
 
+func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
+	for pair, want := range map[string]string{
+		"GESTOR_STRICT=yes": "want true or false", "GESTOR_INTERVAL=30": "want a time with its unit", "GESTOR_BATCH=ten": "want a whole number",
+		"GESTOR_PARALLEL=many": "want a whole number", "GESTOR_HOSTS=*.example": "or * alone", "GESTOR_LOGS_URL=logs:8080": "must be an http address",
+	} {
+		t.Run(pair, func(t *testing.T) {
+			clean(t)
+			name, value, _ := strings.Cut(pair, "=")
+			t.Setenv(name, value)
+			if _, err := loadConfig("run", nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	clean(t)
 	wrong := map[string]string{

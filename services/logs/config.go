@@ -36,8 +36,8 @@ type config struct {
 	ReadToken  string `env:"READ_TOKEN_FILE" help:"file with the bearer token that reading asks for (empty: none)"`
 	SuiteToken string `env:"SUITE_TOKEN_FILE" help:"file with the bearer token without which no record of the producers manager, generator and logs is taken (empty: none); it stores and reads too"`
 	// Hosts keeps a site from giving its own name this service's address.
-	Hosts    []string `env:"HOSTS" help:"further names that the service is asked under, with commas; addresses, localhost and single words need none, * is any; of no effect with a read token"`
-	LogLevel string   `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	Hosts    contract.HostNames `env:"HOSTS" help:"further names that the service is asked under, with commas; addresses, localhost and single words need none, * is any; of no effect with a read token"`
+	LogLevel string             `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
 const envPrefix = "GESTOR_"
@@ -85,7 +85,7 @@ func named(err error) error {
 		var parse env.ParseError
 		if errors.As(one, &parse) {
 			if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-				out[i] = fmt.Errorf("%s%s: %w", envPrefix, f.Tag.Get("env"), parse.Err)
+				out[i] = fmt.Errorf("%s%s: %w", envPrefix, f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err))
 			}
 		}
 	}

@@ -20,6 +20,17 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
+	for pair, want := range map[string]string{
+		"GESTOR_EVENTS_AGE=7d": "want a time with its unit, as in 90s, 5m or 12h (a week is 168h)", "GESTOR_HOSTS=http://gestor.example": "without scheme, port or path",
+	} {
+		name, value, _ := strings.Cut(pair, "=")
+		if _, err := loadConfig(map[string]string{name: value}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", pair, err)
+		}
+	}
+}
+
 func TestSizesTakeUnits(t *testing.T) {
 	c, err := loadConfig(map[string]string{
 		"GESTOR_MIN_FREE": "1MiB", "GESTOR_SEGMENT_BYTES": "2 MiB", "GESTOR_OBSERVATIONS_BYTES": "3GB", "GESTOR_EVENTS_BYTES": "4096",

@@ -60,7 +60,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 	tcp, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		records.Close() // nothing was written
-		return fmt.Errorf("listen: %w (choose another GESTOR_ADDR)", err)
+		return fmt.Errorf("listen on GESTOR_ADDR=%s: %w; choose an address with a free port, as in 127.0.0.1:8080", cfg.Addr, err)
 	}
 	closing := make(chan struct{})
 	connections := listener.New(tcp, maxConnections, maxOfOneClient)

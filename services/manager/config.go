@@ -22,32 +22,32 @@ import (
 
 // config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` says of it.
 type config struct {
-	Source     eyes.Choice   `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
-	Proc       string        `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
-	Cgroup     string        `env:"CGROUP" envDefault:"/sys/fs/cgroup" help:"the host's /sys/fs/cgroup as seen from here"`
-	ProcName   string        `env:"PROC_NAME" envDefault:"sysinfo_gestor" help:"the module's file below PROC"`
-	CmdlineMax contract.Size `env:"CMDLINE_MAX" envDefault:"256" help:"size of each command line, secrets taken out; 0 = none"`
-	Engine     string        `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
-	EngineWait time.Duration `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
-	LogsURL    string        `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
-	Elsewhere  bool          `env:"LOGS_ELSEWHERE" help:"true: the log service of LOGS_URL runs on another host, and the manager need not find its container on this engine"`
-	LogsLink   string        `env:"LOGS_LINK" help:"address of the log service for people on this host, which explain points to; empty, or with LOGS_ELSEWHERE: LOGS_URL"`
-	LogsWait   time.Duration `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
-	TokenFile  string        `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
-	State      string        `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
-	Policy     string        `env:"POLICY" help:"policy.yaml; empty = the default policy"`
-	Tick       time.Duration `env:"TICK" help:"overrides the policy's tick"`
-	DryRun     bool          `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow"`
-	Suite      string        `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one, without it every managed container is judged"`
-	Host       string        `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
-	Record     string        `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
-	Ops        string        `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
-	Hosts      []string      `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
-	Drain      time.Duration `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
-	Flush      time.Duration `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
-	SpoolBytes contract.Size `env:"SPOOL_BYTES" envDefault:"64MiB" help:"largest spool of records"`
-	Console    string        `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`
-	LogLevel   string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	Source     eyes.Choice        `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
+	Proc       string             `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
+	Cgroup     string             `env:"CGROUP" envDefault:"/sys/fs/cgroup" help:"the host's /sys/fs/cgroup as seen from here"`
+	ProcName   string             `env:"PROC_NAME" envDefault:"sysinfo_gestor" help:"the module's file below PROC"`
+	CmdlineMax contract.Size      `env:"CMDLINE_MAX" envDefault:"256" help:"size of each command line, secrets taken out; 0 = none"`
+	Engine     string             `env:"ENGINE" help:"the engine's address; empty = DOCKER_HOST or its usual socket"`
+	EngineWait time.Duration      `env:"ENGINE_WAIT" envDefault:"30s" help:"how long the start waits for an engine that does not answer"`
+	LogsURL    string             `env:"LOGS_URL" envDefault:"http://127.0.0.1:8080" help:"the log service"`
+	Elsewhere  bool               `env:"LOGS_ELSEWHERE" help:"true: the log service of LOGS_URL runs on another host, and the manager need not find its container on this engine"`
+	LogsLink   string             `env:"LOGS_LINK" help:"address of the log service for people on this host, which explain points to; empty, or with LOGS_ELSEWHERE: LOGS_URL"`
+	LogsWait   time.Duration      `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
+	TokenFile  string             `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
+	State      string             `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
+	Policy     string             `env:"POLICY" help:"policy.yaml; empty = the default policy"`
+	Tick       time.Duration      `env:"TICK" help:"overrides the policy's tick"`
+	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow"`
+	Suite      string             `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one, without it every managed container is judged"`
+	Host       string             `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
+	Record     string             `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
+	Ops        string             `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
+	Hosts      contract.HostNames `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
+	Drain      time.Duration      `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
+	Flush      time.Duration      `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
+	SpoolBytes contract.Size      `env:"SPOOL_BYTES" envDefault:"64MiB" help:"largest spool of records"`
+	Console    string             `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`
+	LogLevel   string             `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 }
 
 const envPrefix = "GESTOR_"
@@ -110,17 +110,17 @@ func variable(err error) (name, problem string) {
 	var parse env.ParseError
 	if errors.As(err, &parse) {
 		if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-			return envPrefix + f.Tag.Get("env"), parse.Err.Error()
+			return envPrefix + f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err).Error()
 		}
 	}
 	return "environment", err.Error()
 }
 
 func (c config) check(p *contract.Problems) {
-	if u, err := url.Parse(c.LogsURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if !contract.WebAddress(c.LogsURL) {
 		p.Add("GESTOR_LOGS_URL", fmt.Sprintf("%q is not an address (want http://logs:8080)", c.LogsURL))
 	}
-	if u, err := url.Parse(c.LogsLink); c.LogsLink != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+	if c.LogsLink != "" && !contract.WebAddress(c.LogsLink) {
 		p.Add("GESTOR_LOGS_LINK", fmt.Sprintf("%q is not an address (want http://127.0.0.1:8080)", c.LogsLink))
 	}
 	if c.Record != "all" && c.Record != "owned" {

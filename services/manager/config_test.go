@@ -44,6 +44,22 @@ func TestEveryWrongSettingIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
+	for pair, want := range map[string]string{
+		"GESTOR_DRY_RUN=yes": "want true or false", "GESTOR_TICK=5": "want a time with its unit", "GESTOR_HOSTS=gestor.example:8081": "without scheme, port or path",
+		"GESTOR_LOGS_URL=http://logs:8080/?a": "want http://logs:8080", "GESTOR_LOGS_LINK=http://logs:8080#a": "want http://127.0.0.1:8080",
+	} {
+		t.Run(pair, func(t *testing.T) {
+			clearEnv(t)
+			name, value, _ := strings.Cut(pair, "=")
+			t.Setenv(name, value)
+			if _, err := loadConfig(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestALogServiceElsewhereHasAnAddress(t *testing.T) {
 	for name, tt := range map[string]struct {
 		elsewhere, url string

@@ -90,7 +90,7 @@ func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts,
 	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
 	g.Add(func() error {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose a free port", cfg.Ops, err))
+			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose an address with a free port, as in 127.0.0.1:8081", cfg.Ops, err))
 		}
 		return nil
 	}, func(error) { shutdown(server) })

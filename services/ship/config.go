@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"gestor.local/contract"
@@ -75,8 +74,7 @@ func (c Config) validate() error {
 			problems = append(problems, fmt.Errorf("%s is empty", f.name))
 		}
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if !contract.WebAddress(c.URL) {
 		problems = append(problems, fmt.Errorf("URL %q is not an http address", c.URL))
 	}
 	if c.MaxBytes < MinMaxBytes {

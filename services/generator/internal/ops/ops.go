@@ -23,7 +23,7 @@ type Server struct {
 	Report func() report.Report
 	Spool  func() ship.Stats
 	// Hosts are further names that the port is asked under (contract.HostAllowed).
-	Hosts []string
+	Hosts contract.HostNames
 }
 
 // Handler serves /healthz (the process answers), /readyz (starts are not held back), /version,

@@ -31,7 +31,7 @@ func (o origins) middleware(c *gin.Context) {
 // could not send a token, so that with one for reading every name may be used.
 type hosts struct {
 	readToken string
-	more      []string
+	more      contract.HostNames
 }
 
 func newHosts(d Deps) hosts { return hosts{readToken: d.ReadToken, more: d.Hosts} }

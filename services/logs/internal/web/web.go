@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"gestor.local/contract"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
 )
@@ -33,7 +34,7 @@ type Deps struct {
 	// generator and logs are taken with it only. It does for writing and reading too.
 	SuiteToken string
 	// Hosts are further names that the service is asked under; "*" is any.
-	Hosts []string
+	Hosts contract.HostNames
 	// Closing is closed when the service shuts down: streams end.
 	Closing <-chan struct{}
 

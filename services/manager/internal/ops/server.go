@@ -45,7 +45,7 @@ type Handler struct {
 	Journal explain.Journal
 	Version string
 	// Hosts are further names that the port is asked under (contract.HostAllowed).
-	Hosts []string
+	Hosts contract.HostNames
 	// Reload makes the loop look at the policy now.
 	Reload func(ctx context.Context) (govern.Taken, error)
 }
