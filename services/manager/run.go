@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -55,6 +56,14 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 		log.Info().Str("logs", cfg.logs()).Msg("the log service runs elsewhere (GESTOR_LOGS_ELSEWHERE): it is not looked for on this engine")
 	}
 	parts.awaitLogs(ctx)
+	// Before the loop: a manager that has to end because of its port has removed nothing.
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Ops)
+	if err != nil && ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose an address with a free port, as in 127.0.0.1:8081", cfg.Ops, err))
+	}
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -68,13 +77,13 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	})
 	server := ops.Handler{Health: health, Metrics: registry, Journal: explained(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
 
-	err = together(ctx, cfg, log, parts, governor, server, hup)
+	err = together(ctx, log, parts, governor, server, listener, hup)
 	parts.farewell(err)
 	return err
 }
 
 // together runs all actors until one of them ends; the others are then told to stop.
-func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server, hup <-chan os.Signal) error {
+func together(ctx context.Context, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server, listener net.Listener, hup <-chan os.Signal) error {
 	var g run.Group
 	add := func(actor func(context.Context) error) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -89,8 +98,8 @@ func together(ctx context.Context, cfg config, log zerolog.Logger, parts *parts,
 	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
 	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
 	g.Add(func() error {
-		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-			return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose an address with a free port, as in 127.0.0.1:8081", cfg.Ops, err))
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("ops port: %w", err)
 		}
 		return nil
 	}, func(error) { shutdown(server) })

@@ -146,8 +146,11 @@ func TestABusyPortStopsTheStart(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	var out output
-	if code := dispatch(context.Background(), []string{"run"}, &out, &out); code != exitConfig || !strings.Contains(out.String(), "choose a free port") {
+	if code := dispatch(context.Background(), []string{"run"}, &out, &out); code != exitConfig || !strings.Contains(out.String(), "choose an address with a free port") {
 		t.Errorf("code %d: %s", code, out.String())
+	}
+	if strings.Contains(out.String(), "acting has stopped") {
+		t.Error("it governed before it knew that it cannot be asked")
 	}
 }
 

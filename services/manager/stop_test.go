@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,8 +56,12 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 		Policy: contract.DefaultPolicy(), Eyes: shut{}, Engine: enginetest.New(), Journal: failedJournal{}, Spool: spool,
 		Recovered: journal.Recovery{Open: []journal.Intent{open}}, Boottime: boottime, Log: zerolog.Nop(),
 	})
-	server := &http.Server{Addr: "127.0.0.1:0", ReadHeaderTimeout: time.Second}
-	err = together(context.Background(), config{}, zerolog.Nop(), &parts{spool: spool}, governor, server, nil)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Second}
+	err = together(context.Background(), zerolog.Nop(), &parts{spool: spool}, governor, server, listener, nil)
 	if code := codeOf(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
 		t.Errorf("code %d (%v), want %d", code, err, exitStorage)
 	}

@@ -42,7 +42,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 	named := func(hosts ...string) *api {
 		return newAPI(t, func(d *web.Deps, _ *store.Config) { d.Hosts = hosts })
 	}
-	plain, more, anyName := named(), named(" Gestor.Example "), named("*")
+	plain, more, anyName := named(), named("gestor.example"), named("*")
 	token := newAPI(t, func(d *web.Deps, _ *store.Config) { d.ReadToken = "/nowhere" })
 	for _, c := range []struct {
 		of     *api

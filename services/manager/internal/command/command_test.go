@@ -46,6 +46,8 @@ func TestExplain(t *testing.T) {
 		{[]string{"l"}, 2, "more than one container answers to that: l0 (000000000000, last on tick 5), l1 ("},
 		{[]string{"l4"}, 0, "removed by Gestor at 2026-01-02T03:04:40Z"},
 		{[]string{"l4"}, 0, "Its whole life: http://logs.example:9080/containers/4000"},
+		{[]string{""}, 2, "the argument is empty"},
+		{[]string{strings.Repeat("n", 1<<20)}, 2, "container of 1048576 bytes: not in the journal, which reaches from"},
 		{[]string{"--json", "nobody"}, 2, "next: ask the log service"},
 		{[]string{"a", "b"}, 2, "one argument too many"},
 		{[]string{"--wrong"}, 2, "usage: gestor-manager explain"},

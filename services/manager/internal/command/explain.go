@@ -19,6 +19,9 @@ func Explain(args []string, env Env) int {
 	if code, done := env.Parse(f, args, 1); done {
 		return code
 	}
+	if f.NArg() > 0 && f.Arg(0) == "" { // a variable of the caller's that is empty: the last tick would answer another question
+		return env.fail("explain", exitUsage, errors.New("the argument is empty: give the tick or the container, or no argument for the last tick"))
+	}
 	if err := explainOne(env, explain.Journal{Path: *path, Logs: env.Logs}, f.Arg(0), *asJSON); err != nil {
 		code := exitStorage
 		if errors.Is(err, explain.ErrNotFound) || errors.Is(err, explain.ErrAmbiguous) {

@@ -54,6 +54,9 @@ type Chapter struct {
 	Last     Row       `json:"last"`
 }
 
+// longestWho is the longest name that an error repeats and hands on to the log service, whose addresses have an end.
+const longestWho = 256
+
 // Container tells the story of one container. Its full id or name comes before the beginning of an id (at least 4 digits), and
 // that before a part of a name.
 func (j Journal) Container(who string) (Story, error) {
@@ -67,6 +70,9 @@ func (j Journal) Container(who string) (Story, error) {
 	}
 	switch len(told.stories) {
 	case 0:
+		if len(who) > longestWho {
+			return Story{}, reach.missing(fmt.Sprintf("container of %d bytes", len(who)), "")
+		}
 		return Story{}, reach.missing(fmt.Sprintf("container %q", who), j.logsOf(who))
 	case 1:
 		return j.finished(told, reach), nil
