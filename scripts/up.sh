@@ -74,6 +74,9 @@ remember_score() {
   fi
 }
 
+# listens PORT tells whether somebody takes connections there.
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # port_problem PROJECT prints what is wrong with a published port and the next step; nothing when both can be had. The engine
 # itself says so only after the images are built.
 port_problem() {
@@ -84,7 +87,7 @@ port_problem() {
       printf '%s is %q: want a number from 1 to 65535\n' "$name" "$port"
     elif [ "$port" = "$taken" ]; then
       printf 'GESTOR_PORT and GESTOR_OPS_PORT are both %s: want two\n' "$port"
-    elif (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null &&
+    elif listens "$port" &&
       [ -z "$(docker ps -q --filter "label=com.docker.compose.project=$1" --filter "publish=$port")" ]; then
       printf 'port %s of 127.0.0.1 is in use by something else: end that, or set %s to another in .env\n' "$port" "$name"
     else
@@ -110,6 +113,13 @@ explain_failure() {
   die "the suite did not become healthy: the lines above are the services' last words. After mending it run 'make up' again"
 }
 
+# interrupted says what Ctrl-C leaves: what docker compose has started goes on.
+interrupted() {
+  trap - INT
+  say "interrupted: what is started runs on. 'make up' goes on from here, 'make down' stops it"
+  exit 130
+}
+
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
   '') ;;
@@ -117,6 +127,7 @@ case ${1:-} in
 esac
 cd "$root"
 started=$SECONDS
+trap interrupted INT
 scripts/ensure.sh docker compose
 remember_socket
 remember_owners

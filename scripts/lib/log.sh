@@ -31,29 +31,33 @@ heartbeat() {
 # or GESTOR_VERBOSE=1 is set. Returns the command's status. A function that is passed must hand on failures itself: bash
 # ignores `set -e` in whatever is called before `||`.
 step() {
-  local title=$1 log status beat started=$SECONDS
+  local title=$1 file log output status beat started=$SECONDS
   shift
   say "$title"
-  log=$(mktemp "${TMPDIR:-/tmp}/gestor-step.XXXXXX")
+  # The file has no name from here on: a script that is interrupted leaves none behind.
+  file=$(mktemp "${TMPDIR:-/tmp}/gestor-step.XXXXXX")
+  exec {output}>"$file"
+  exec {log}<"$file"
+  rm -f "$file"
   heartbeat "$title" &
   beat=$!
   set +e
   if [ "${GESTOR_VERBOSE:-0}" = 1 ]; then
-    ("$@") 2>&1 | tee "$log" >&2
+    ("$@") 2>&1 | tee "/dev/fd/$output" >&2
     status=${PIPESTATUS[0]}
   else
-    ("$@") >"$log" 2>&1
+    ("$@") >&"$output" 2>&1
     status=$?
   fi
   kill "$beat" 2>/dev/null
   wait "$beat" 2>/dev/null
   set -e
   if [ "$status" -ne 0 ]; then
-    tail -n 25 "$log" | sed 's/^/    | /' >&2
+    tail -n 25 <&"$log" | sed 's/^/    | /' >&2
     printf '    failed after %d s (status %d): %s\n' $((SECONDS - started)) "$status" "$title" >&2
   elif [ $((SECONDS - started)) -ge 2 ]; then
     printf '    done in %d s\n' $((SECONDS - started)) >&2
   fi
-  rm -f "$log"
+  exec {output}>&- {log}<&-
   return "$status"
 }

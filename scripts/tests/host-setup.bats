@@ -87,6 +87,32 @@ fake() {
   [[ $output == *"the reason"* ]]
 }
 
+@test "step: a script that is interrupted leaves no file behind" {
+  mkdir "$BATS_TEST_TMPDIR/a folder"
+  printf '. %q\nstep waiting /bin/sleep 5\n' "$scripts/lib/log.sh" >"$BATS_TEST_TMPDIR/script"
+  TMPDIR="$BATS_TEST_TMPDIR/a folder" bash "$BATS_TEST_TMPDIR/script" 2>"$BATS_TEST_TMPDIR/words" 3>&- &
+  until pgrep -P "$!" -f '/bin/sleep 5' >/dev/null; do /bin/sleep 0.05; done
+  pkill -KILL -P "$!" -f '/bin/sleep 5'
+  kill -KILL $!
+  wait $! || true
+  [ -z "$(ls "$BATS_TEST_TMPDIR/a folder")" ]
+}
+
+@test "step: GESTOR_VERBOSE shows the output as it comes, and the end of it again when it fails" {
+  noisy() { echo "the reason"; return 3; }
+  GESTOR_VERBOSE=1 run step "trying" noisy
+  [ "$status" -eq 3 ]
+  [ "$(grep -c "the reason" <<<"$output")" -eq 2 ]
+}
+
+@test "up: Ctrl-C says what is left, and not that a service failed" {
+  use_up
+  { sed '/^case ${1:-} in/,$d' "$scripts/up.sh" && printf 'trap interrupted INT\nstep starting sh -c "kill -INT 0; sleep 1" || explain_failure\n'; } >"$root/scripts/up.sh"
+  run setsid --wait bash "$root/scripts/up.sh"
+  [ "$status" -eq 130 ]
+  [[ $output == *"interrupted: "*"'make down'"* && $output != *healthy* ]]
+}
+
 @test "step: the heartbeat ends with the script, however that ends" {
   fake sleep 'exec /bin/sleep 0.05'
   printf '. %q\nstep waiting /bin/sleep 2\n' "$scripts/lib/log.sh" >"$BATS_TEST_TMPDIR/script"
@@ -368,20 +394,15 @@ used|18081|set GESTOR_PORT to another
 
 @test "up: ports that cannot be had are named before anything is built, and the suite's own can" {
   use_up
-  command -v python3 >/dev/null || skip "python3, which listens on a port here, is not on this host"
-  exec 4< <(exec python3 -c 'import socket, time
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)')
-  listener=$!
-  read -r used <&4
+  listens() { [ "$1" = 18088 ]; }
   docker() { if [ "$1" = ps ]; then printf '%s' "${owner-}"; else command docker "$@"; fi; }
 
   while IFS='|' read -r port ops words; do
-    export GESTOR_PORT=${port/used/$used} GESTOR_OPS_PORT=${ops/used/$used}
+    export GESTOR_PORT=${port/used/18088} GESTOR_OPS_PORT=${ops/used/18088}
     said=$(port_problem mine)
     [[ $said == *"$words"* ]] && [ "${said:+x}" = "${words:+x}" ] || { echo "$port $ops: $said" && return 1; }
   done <<<"$ports"
-  [ -z "$(owner=id1 GESTOR_PORT=$used port_problem mine)" ]
-  kill "$listener"
+  [ -z "$(owner=id1 GESTOR_PORT=18088 port_problem mine)" ]
 }
 
 # A row: what .env holds, as printf writes it, | the value of A.

@@ -72,7 +72,7 @@ func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class)
 
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, v := range verdicts {
-		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), clean(v.Name), clean(v.Image), figures(v.Measures), verdict(v, r.Held))
+		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), cell(v.Name), cell(v.Image), figures(v.Measures), verdict(v, r.Held))
 	}
 	_ = t.Flush() // into memory: cannot fail
 }

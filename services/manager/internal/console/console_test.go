@@ -97,6 +97,18 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
+	var out bytes.Buffer
+	r := report()
+	r.Plan.Verdicts[0].Name = strings.Repeat("n", 4000)
+	console.New(&out).Ticked(r)
+	for line := range strings.Lines(out.String()) {
+		if strings.Contains(line, "low-2") && len(line) > 400 {
+			t.Errorf("%d bytes: %.300s", len(line), line)
+		}
+	}
+}
+
 func TestLinesAreJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := console.NewLines(zerolog.New(&out))

@@ -24,6 +24,18 @@ func ms(us uint64) string {
 	return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
 } //nolint:gosec // a duration
 
+// longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
+const longestCell = 80
+
+// cell is a text that somebody else chose as a table shows it.
+func cell(s string) string {
+	s = clean(s)
+	if runes := []rune(s); len(runes) > longestCell {
+		return string(runes[:longestCell]) + "…"
+	}
+	return s
+}
+
 // clean keeps a name that somebody else chose from moving the terminal's cursor.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -90,6 +90,17 @@ func TestTableSaysRankCutNeighbourAndOutcome(t *testing.T) {
 	}
 }
 
+func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
+	row := func(id, name string) contract.Verdict {
+		return contract.Verdict{ID: id, Name: name, Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung}
+	}
+	plan := contract.Plan{Tick: 3, Verdicts: []contract.Verdict{row("ab", strings.Repeat("ñ", 4000)), row("cd", "web"), row("ef", strings.Repeat("b", 80))}}
+	text := table(t, New(journaltest.Start, journaltest.Tick(3), plan, nil, nil))
+	if len(text) > 4000 || !strings.Contains(text, strings.Repeat("ñ", 80)+"…") || !strings.Contains(text, strings.Repeat("b", 80)+" ") {
+		t.Errorf("%d bytes: %.600s", len(text), text)
+	}
+}
+
 func TestPageOfAGatedTickSaysSo(t *testing.T) {
 	in := journaltest.Tick(3)
 	in.Gates = []string{"stale", "engine"}

@@ -29,7 +29,7 @@ func Table(w io.Writer, p Page) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
 	for _, r := range p.Containers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.mark(), r.Class, r.place(), printable(r.Name), short(r.ID),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.mark(), r.Class, r.place(), brief(printable(r.Name)), short(r.ID),
 			dash(r.State), age(r.AgeUS), figures(r.Measures), r.why(), r.deeds())
 	}
 	return t.Flush()
@@ -151,6 +151,17 @@ func dash(s string) string {
 		return "-"
 	}
 	return printable(s)
+}
+
+// longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
+const longestCell = 80
+
+// brief is a name that fits into a table; the story of the container has all of it.
+func brief(name string) string {
+	if runes := []rune(name); len(runes) > longestCell {
+		return string(runes[:longestCell]) + "…"
+	}
+	return name
 }
 
 // printable keeps control bytes of a hostile name off the terminal and out of the table.
