@@ -35,7 +35,8 @@ step() {
   shift
   say "$title"
   # The file has no name from here on: a script that is interrupted leaves none behind.
-  file=$(mktemp "${TMPDIR:-/tmp}/gestor-step.XXXXXX")
+  file=$(mktemp "${TMPDIR:-/tmp}/gestor-step.XXXXXX") ||
+    die "no temporary file, see above: set TMPDIR to a folder with room that $(id -un) may write"
   exec {output}>"$file"
   exec {log}<"$file"
   rm -f "$file"

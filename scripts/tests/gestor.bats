@@ -207,6 +207,15 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   [ ! -s "$CALLS" ]
 }
 
+# A variable of the caller's that is empty: the suite of this folder, or another file, would answer another question.
+@test "an empty name of a project or of a file is refused before docker is asked" {
+  for arguments in '-p "" explain' 'check-policy ""' 'verify ""' 'explain --journal ""' 'explain --journal=' 'plan --replay ""'; do
+    eval "run --separate-stderr \"\$gestor\" $arguments"
+    [ "$status" -eq 2 ] && [[ $stderr == *--help* ]] || { echo "$arguments: $status $stderr" && return 1; }
+  done
+  [ ! -s "$CALLS" ]
+}
+
 @test "it explains itself, each command in a line" {
   run "$gestor" --help
   [ "$status" -eq 0 ]

@@ -87,13 +87,20 @@ fake() {
   [[ $output == *"the reason"* ]]
 }
 
+@test "step: without a folder for temporary files it says so, and runs nothing" {
+  TMPDIR=$BATS_TEST_TMPDIR/nowhere run step trying touch "$BATS_TEST_TMPDIR/ran"
+  [ "$status" -eq 1 ]
+  [[ $output == *"set TMPDIR to a folder"* && $output != *unbound* ]]
+  [ ! -e "$BATS_TEST_TMPDIR/ran" ]
+}
+
 @test "step: a script that is interrupted leaves no file behind" {
   mkdir "$BATS_TEST_TMPDIR/a folder"
   printf '. %q\nstep waiting /bin/sleep 5\n' "$scripts/lib/log.sh" >"$BATS_TEST_TMPDIR/script"
   TMPDIR="$BATS_TEST_TMPDIR/a folder" bash "$BATS_TEST_TMPDIR/script" 2>"$BATS_TEST_TMPDIR/words" 3>&- &
-  until pgrep -P "$!" -f '/bin/sleep 5' >/dev/null; do /bin/sleep 0.05; done
-  pkill -KILL -P "$!" -f '/bin/sleep 5'
+  until child=$(pgrep -P "$!" -f '^/bin/sleep 5'); do /bin/sleep 0.05; done
   kill -KILL $!
+  kill -KILL "$child"
   wait $! || true
   [ -z "$(ls "$BATS_TEST_TMPDIR/a folder")" ]
 }
@@ -108,7 +115,7 @@ fake() {
 @test "up: Ctrl-C says what is left, and not that a service failed" {
   use_up
   { sed '/^case ${1:-} in/,$d' "$scripts/up.sh" && printf 'trap interrupted INT\nstep starting sh -c "kill -INT 0; sleep 1" || explain_failure\n'; } >"$root/scripts/up.sh"
-  run setsid --wait bash "$root/scripts/up.sh"
+  run setsid --wait env --default-signal=INT bash "$root/scripts/up.sh" # an ignored one cannot be trapped
   [ "$status" -eq 130 ]
   [[ $output == *"interrupted: "*"'make down'"* && $output != *healthy* ]]
 }
