@@ -26,7 +26,7 @@ func WriteSettings(w io.Writer, prefix string, config any) error {
 // SettingError adds to what a parser says of the value of a setting what is wanted instead. Types that read themselves say it
 // already.
 func SettingError(setting reflect.Type, err error) error {
-	wanted := ""
+	var wanted string
 	switch {
 	case setting == reflect.TypeFor[time.Duration]():
 		wanted = "a time with its unit, as in 90s, 5m or 12h (a week is 168h)"
