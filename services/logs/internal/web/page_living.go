@@ -66,6 +66,9 @@ type classNow struct {
 // Above is how many judged ones stand above the places.
 func (c classNow) Above() int { return c.over(c.Judged) }
 
+// tasksOver is how many of an orchestrator's have no place: they take those that nobody competes for.
+func (c classNow) tasksOver() int { return max(0, c.Tasks-max(0, c.Quota-(c.Judged-c.Fixed))) }
+
 func (c classNow) over(n int) int {
 	if !c.Places {
 		return 0

@@ -33,6 +33,16 @@ func look(t *testing.T, s *scene) present {
 	return p
 }
 
+// An orchestrator's container that has a place is not what stands above the places: the manager warns of none then.
+func TestAnOrchestratorsInItsPlaceIsNotBlamed(t *testing.T) {
+	s := newScene()
+	s.see(slices.Concat(rows("a", 1, low, stays), rows("b", 2, high, stays), rows("c", 1, low, contract.ReasonElsewhere), rows("f", 2, low, contract.ReasonFutile))...)
+	v := judge(look(t, s))
+	if !strings.HasPrefix(v.Detail, "1 low above the places.") || strings.Contains(v.Detail, "orchestrator") {
+		t.Error(v.Detail)
+	}
+}
+
 func TestVerdictIsTheFirstThingRead(t *testing.T) {
 	for _, c := range []struct {
 		name                    string

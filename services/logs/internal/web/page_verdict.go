@@ -199,7 +199,7 @@ func aboveThePlaces(p present) string {
 	for _, c := range p.Classes {
 		if n := c.Above(); n > 0 {
 			who = append(who, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
-			tasks += min(n, c.Tasks)
+			tasks += c.tasksOver()
 		}
 		capped, shown = capped+c.Capped, shown+c.Shown
 	}
