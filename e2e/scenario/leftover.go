@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,17 +128,25 @@ func (p *PrivateEngine) Left() (found []string) {
 	return found
 }
 
-// known are the ids of all containers that the engine keeps in its folder, running or not.
-func (p *PrivateEngine) known() (ids []string) {
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// known are the ids of all containers that the engine keeps in its folder, running or not, and of those that podman tells of in its
+// events: it may have removed a container and not its cgroup, when two remove it at the same moment.
+func (p *PrivateEngine) known() []string {
+	ids := map[string]bool{}
 	for _, pattern := range []string{"containers/*", "*-containers/*"} { // Docker's, podman's
 		paths, _ := filepath.Glob(filepath.Join(p.dir, "root", pattern)) // the pattern is right
 		for _, path := range paths {
 			if id := filepath.Base(path); len(id) == 64 {
-				ids = append(ids, id)
+				ids[id] = true
 			}
 		}
 	}
-	return ids
+	events, _ := os.ReadFile(filepath.Join(p.dir, "tmp", "events", "events.log")) // of podman alone
+	for _, id := range containerID.FindAllString(string(events), -1) {
+		ids[id] = true
+	}
+	return slices.Collect(maps.Keys(ids))
 }
 
 // processes are those that came from the engine: their command line or their mounts name its folder, which is a mount in its
