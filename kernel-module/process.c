@@ -109,7 +109,7 @@ static void read_memory(struct task_struct *leader, struct gestor_process *row)
 	struct signal_struct *sig = leader->signal;
 	struct task_struct *t;
 
-	if (leader->flags & PF_KTHREAD)
+	if (READ_ONCE(leader->flags) & PF_KTHREAD)
 		return;
 	__for_each_thread(sig, t) {
 		struct mm_struct *mm;
