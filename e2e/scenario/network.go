@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +28,12 @@ func NewNetwork(t testing.TB) *Network {
 		t.Skip("a network of its own needs root")
 	}
 
-	space := exec.Command("unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec sleep infinity")
-	space.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // an interrupt ends the test without its clean-up
+	// It ends with its input: an interrupt ends the test without its clean-up. A signal at the parent's death would come at the
+	// death of the thread that started it, and inNetwork ends threads.
+	space := exec.Command("unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec cat")
+	if _, err := space.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	out, err := space.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
