@@ -28,7 +28,7 @@ list_bash() {
   done
 }
 
-directories() { go list -m -f '{{.Dir}}' | grep -v '/tools$'; }
+directories() { go list -m -f '{{.Dir}}'; }
 
 tidy() {
   local directory status=0

@@ -64,7 +64,7 @@ go_tests() {
   return "$status"
 }
 
-modules() { go list -m -f '{{.Path}}/...' | grep -v '/tools/'; }
+modules() { go list -m -f '{{.Path}}/...'; }
 
 stage_images() {
   docker version >/dev/null 2>&1 || { tally skipped images "no Docker Engine answers" && return 0; }
@@ -88,7 +88,7 @@ stage_alone() {
   local directory
   while read -r directory; do
     tally_run "GOWORK=off go build in ${directory#"$root"/}" env -C "$directory" GOWORK=off go build ./...
-  done < <(go list -m -f '{{.Dir}}' | grep -v '/tools$')
+  done < <(go list -m -f '{{.Dir}}')
 }
 
 stage_bash() {
