@@ -57,6 +57,9 @@ func (b *breaker) note(now time.Time, fault bool, err error, after int) (opened,
 		return false, closed
 	}
 	b.faults++
+
+	// An action that succeeded in the end carries no error, and the one of an earlier fault is not the last.
+	b.lastErr = "it passed when it was tried again"
 	if err != nil {
 		b.lastErr = err.Error()
 	}

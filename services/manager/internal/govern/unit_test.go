@@ -101,6 +101,17 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 	}
 }
 
+// A fault of an action that succeeded in the end has no error: the one before it is not told as the last.
+func TestBreakerTellsTheLastFault(t *testing.T) {
+	b, now := newBreaker(), time.Now()
+	b.note(now, true, errors.New("connection refused"), 2)
+	b.note(now, true, nil, 2)
+	want := "2 engine errors in a row (last: it passed when it was tried again); tried again in 30s"
+	if got := b.text(now); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestFutilityCountsReturnsNotReplicas(t *testing.T) {
 	service := map[string]string{contract.LabelProject: "p", contract.LabelService: "web", contract.LabelConfigHash: "1f"}
 	entry := func(id string) contract.Entry { return contract.Entry{ID: id, Name: "web-" + id, Labels: service} }

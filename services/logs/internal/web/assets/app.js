@@ -135,7 +135,10 @@
   }
   function titles(doc, plot) {
     const at = places(doc, plot);
-    return doc.option.title.map((t, i) => ({ ...t, left: at[i][0] * plot.clientWidth, top: at[i][1] * plot.clientHeight }));
+    return doc.option.title.map((t, i) => ({
+      ...t, left: at[i][0] * plot.clientWidth, top: at[i][1] * plot.clientHeight,
+      textStyle: { ...t.textStyle, width: at[i][2] * plot.clientWidth - 12, overflow: 'truncate' },
+    }));
   }
   function grids(doc, plot) {
     const w = plot.clientWidth, h = plot.clientHeight, at = places(doc, plot);
