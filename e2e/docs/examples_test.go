@@ -36,6 +36,7 @@ func notRun() []exception {
 		{"README.md", "sudo jq '.memory, .containers[0]' /proc/sysinfo_gestor", kernel},
 		{"README.md", "make rmmod", kernel},
 		{"README.md", "make dkms", kernel},
+		{"CONTRIBUTING.md", "scripts/ensure.sh docker compose go test-tools lint-tools chromium qemu", "installs on this host what the tests run with"},
 		{"docs/operating.md", "systemctl enable --now podman.socket", podman},
 		{"docs/operating.md", "export DOCKER_HOST=unix:///run/podman/podman.sock", podman},
 		{"docs/operating.md", "scripts/launch-container.sh low-idle", podman},
