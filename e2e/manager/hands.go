@@ -63,11 +63,21 @@ func kept(h *scenario.Suite, label, value string) map[string]string {
 	return labels
 }
 
+// pause asks more than once: runc gives up when the kernel does not freeze all threads in time, as on a busy host.
+func pause(h *scenario.Suite, name string) (err error) {
+	for range 5 {
+		if err = h.Engine.Client.ContainerPause(h.Context(), name); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // PausedIsLeftAloneUntilItRunsAgain has one over the number that is paused.
 func PausedIsLeftAloneUntilItRunsAgain(h *scenario.Suite) {
 	h.Helper()
 	h.Crowd(4)
-	if err := h.Engine.Client.ContainerPause(h.Context(), h.Name+"-low-3"); err != nil {
+	if err := pause(h, h.Name+"-low-3"); err != nil {
 		h.Skipf("this engine cannot pause: %v", err)
 	}
 	p := h.Govern("")
