@@ -3,10 +3,10 @@ package freeze
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 var update = flag.Bool("update", false, "write testdata/published.txt anew")
@@ -66,25 +66,17 @@ func withSection(s string) []string {
 // Each kind of published word is seen, and what is not published is not.
 func TestCollect(t *testing.T) {
 	root := t.TempDir()
-	write := func(name, content string) {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("services/manager/a.go", `package main
+	tree := fstest.MapFS{
+		"services/manager/a.go": {Data: []byte(`package main
 
 import "example.org/not-a-word"
 
 const exitConfig = 2
 
 type renamed struct {
-	RSS  int `+"`json:\"rss_kb,omitempty\"`"+`
-	Tick int `+"`env:\"GESTOR_TICK\" envDefault:\"10s\"`"+`
-	In   struct{ Deep int `+"`json:\"deep\"`"+` }
+	RSS  int ` + "`json:\"rss_kb,omitempty\"`" + `
+	Tick int ` + "`env:\"GESTOR_TICK\" envDefault:\"10s\"`" + `
+	In   struct{ Deep int ` + "`json:\"deep\"`" + ` }
 }
 
 func f(phase string) (string, error) {
@@ -94,17 +86,21 @@ func f(phase string) (string, error) {
 	open("identities.json", "/v1/records", "gestor.role")
 	return "A sentence with not_a_word in it", nil
 }
-`)
-	write("services/manager/a_test.go", `package main
+`)},
+		"services/manager/a_test.go": {Data: []byte(`package main
 
 const word = "only_in_tests"
-`)
-	write("services/manager/enginetest/fake.go", `package enginetest
+`)},
+		"services/manager/enginetest/fake.go": {Data: []byte(`package enginetest
 
 const word = "only_in_doubles"
-`)
-	write("kernel-module/report.c", `seq_puts(m, "\"cpu_us\":"); module_param_cb(batch, &ops, NULL, 0400);`)
-	write("scripts/up.sh", "refuse 3 no modules\nexit 1\n: \"$GESTOR_DATA_DIR\"\n")
+`)},
+		"kernel-module/report.c": {Data: []byte(`seq_puts(m, "\"cpu_us\":"); module_param_cb(batch, &ops, NULL, 0400);`)},
+		"scripts/up.sh":          {Data: []byte("refuse 3 no modules\nexit 1\n: \"$GESTOR_DATA_DIR\"\n")},
+	}
+	if err := os.CopyFS(root, tree); err != nil {
+		t.Fatal(err)
+	}
 
 	list, err := Collect(root)
 	if err != nil {

@@ -2,32 +2,28 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
+	"testing/fstest"
 )
 
 // Every kind of row is found while its name is declared, and only in the package or file where it stood or moved to.
 func TestFind(t *testing.T) {
 	root := t.TempDir()
-	write := func(name, content string) {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("services/manager/internal/govern/hands.go", `package govern
+	tree := fstest.MapFS{
+		"services/manager/internal/govern/hands.go": {Data: []byte(`package govern
 
 type flight struct{ tries int }
 
 func settle(owed int) { for _, it := range []int{owed} { keep := it; _ = keep } }
-`)
-	write("services/manager/internal/policy/other.go", "package policy\n\nfunc judge() {}\n")
-	write("services/manager/internal/source/source.go", "package source\n\nvar blind int\n")
-	write("services/logs/internal/seed/seed.go", "package seed\n")
-	write("kernel-module/walk.c", "/* see the task */\nstatic void see(void)\n")
+`)},
+		"services/manager/internal/policy/other.go":  {Data: []byte("package policy\n\nfunc judge() {}\n")},
+		"services/manager/internal/source/source.go": {Data: []byte("package source\n\nvar blind int\n")},
+		"services/logs/internal/seed/seed.go":        {Data: []byte("package seed\n")},
+		"kernel-module/walk.c":                       {Data: []byte("/* see the task */\nstatic void see(void)\n")},
+	}
+	if err := os.CopyFS(root, tree); err != nil {
+		t.Fatal(err)
+	}
 
 	rows := map[string]bool{
 		"services/manager/internal/govern/hands.go\thands.go\tdispatch.go":           true,

@@ -33,7 +33,7 @@ func (c *Console) Ticked(r *govern.Report) {
 		c.removals(&b, r)
 	}
 	for _, cond := range r.Conditions {
-		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, clean(cond.Text))
+		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, contract.Printable(cond.Text))
 	}
 	_, _ = c.w.Write(b.Bytes())
 }
@@ -44,7 +44,7 @@ func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
 		fmt.Fprintf(b, " · read through %s in %s", r.Source, ms(r.Timings.ReadUS+r.Timings.ParseUS))
 	}
 	if r.LogsElsewhere != "" {
-		fmt.Fprintf(b, " · log service elsewhere, at %s", clean(r.LogsElsewhere))
+		fmt.Fprintf(b, " · log service elsewhere, at %s", contract.Printable(r.LogsElsewhere))
 	}
 	if p := r.Population; p != nil {
 		m := p.Memory
@@ -106,16 +106,16 @@ func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
 	texts := policy.NewTexts(*r.Plan, policy.Inputs{Policy: &r.Policy, Inventory: r.Inventory})
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
-			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, clean(v.Name), v.ID, clean(texts.Of(v)))
+			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, contract.Printable(v.Name), v.ID, contract.Printable(texts.Of(v)))
 		}
 	}
 }
 
 // Acted prints the end of one action.
 func (c *Console) Acted(a govern.Acted) {
-	line := fmt.Sprintf("  %s %s (%.12s): %s in %s", a.Verb, clean(a.Order.Victim.Name), a.Order.Victim.ID, a.Outcome, a.Took.Round(time.Millisecond))
+	line := fmt.Sprintf("  %s %s (%.12s): %s in %s", a.Verb, contract.Printable(a.Order.Victim.Name), a.Order.Victim.ID, a.Outcome, a.Took.Round(time.Millisecond))
 	if trouble := a.Trouble(); trouble != "" {
-		line += " (" + clean(trouble) + ")"
+		line += " (" + contract.Printable(trouble) + ")"
 	}
 	_, _ = io.WriteString(c.w, line+"\n")
 }

@@ -2,9 +2,9 @@ package console
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
+
+	"gestor.local/contract"
 )
 
 // size prints KiB as people read it.
@@ -28,20 +28,4 @@ func ms(us uint64) string {
 const longestCell = 80
 
 // cell is a text that somebody else chose as a table shows it.
-func cell(s string) string {
-	s = clean(s)
-	if runes := []rune(s); len(runes) > longestCell {
-		return string(runes[:longestCell]) + "…"
-	}
-	return s
-}
-
-// clean keeps a name that somebody else chose from moving the terminal's cursor.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
+func cell(s string) string { return contract.Shorten(contract.Printable(s), longestCell) }

@@ -157,12 +157,7 @@ func dash(s string) string {
 const longestCell = 80
 
 // brief is a name that fits into a table; the story of the container has all of it.
-func brief(name string) string {
-	if runes := []rune(name); len(runes) > longestCell {
-		return string(runes[:longestCell]) + "…"
-	}
-	return name
-}
+func brief(name string) string { return contract.Shorten(name, longestCell) }
 
 // printable keeps control bytes of a hostile name off the terminal and out of the table.
 func printable(s string) string {

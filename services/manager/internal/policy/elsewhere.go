@@ -172,18 +172,7 @@ func (s Share) command() string {
 const longestName = 128
 
 // clean is a name that somebody else chose as far as it can be shown within a sentence.
-func clean(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, name)
-	if runes := []rune(name); len(runes) > longestName {
-		return string(runes[:longestName]) + "…"
-	}
-	return name
-}
+func clean(name string) string { return contract.Shorten(contract.Printable(name), longestName) }
 
 // word is a name as a shell takes it. Whoever starts a container writes its labels: what no orchestrator would call anything
 // is left for the reader to fill in.
