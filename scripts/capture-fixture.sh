@@ -1,5 +1,5 @@
 #!/bin/sh
-# Copies the few files of /proc and /sys/fs/cgroup that services/manager/internal/hostproc reads, for the containers that
+# Copies the few files of /proc and /sys/fs/cgroup that services/manager/internal/source/hostproc reads, for the containers that
 # run now and a process that is in none, so that its tests can read this host again. The unified tree of a hybrid host
 # holds no figures and is left out.
 # Plain sh, so that it also runs in a small guest with busybox.

@@ -53,7 +53,7 @@ stage() {
 	# What waits for a network or a console that the guest does not have would only cost time.
 	ln -sf /dev/null "$out/etc/systemd/system/systemd-networkd-wait-online.service"
 	ln -sf /dev/null "$out/etc/systemd/system/serial-getty@ttyS0.service"
-	(cd "$root/services/manager" && CGO_ENABLED=0 go test -c -o "$out/root/eyes.test" ./internal/eyes) || true
+	(cd "$root/services/manager" && CGO_ENABLED=0 go test -c -o "$out/root/source.test" ./internal/source) || true
 }
 
 # save_images FILE: what compose.yaml names, when this host's engine has all of it.

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
+	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/launch"
 	"gestor.local/generator/internal/lease"
 	"gestor.local/generator/internal/plan"
@@ -174,12 +174,12 @@ func configError(err error) error {
 	return fmt.Errorf("%w: %w", errConfig, err)
 }
 
-func (c config) census() census.Census {
-	return census.Census{Dir: c.Scripts, Timeout: askTimeout, RemoveTimeout: removeTimeout}
+func (c config) census() containers.Census {
+	return containers.Census{Dir: c.Scripts, Timeout: askTimeout, RemoveTimeout: removeTimeout}
 }
 
 // sweep removes what runs that are no more have left.
-func sweep(ctx context.Context, hands census.Census, me lease.Claim, say func(string, error)) (int, error) {
+func sweep(ctx context.Context, hands containers.Census, me lease.Claim, say func(string, error)) (int, error) {
 	found, err := hands.List(ctx, "")
 	if err != nil {
 		return 0, err

@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 
-	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
+	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/ship"
 )
@@ -93,13 +93,13 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, errConfig), errors.Is(err, census.ErrVersion):
+	case errors.Is(err, errConfig), errors.Is(err, containers.ErrVersion):
 		return exitConfig
 	case errors.Is(err, churn.ErrGone): // what is left was said; the code says why
 		return exitEngine
 	case errors.Is(err, errLeft):
 		return exitLeft
-	case errors.Is(err, census.ErrEngine):
+	case errors.Is(err, containers.ErrEngine):
 		return exitEngine
 	case errors.Is(err, errStorage), errors.Is(err, plan.ErrKeep), errors.Is(err, ship.ErrFailed):
 		return exitStorage

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gestor.local/contract"
-	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
+	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/ship"
 	"gestor.local/ship/shiptest"
@@ -232,12 +232,12 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{nil, exitDone},
 		{errors.New("x"), exitOther},
 		{errConfig, exitConfig},
-		{census.ErrEngine, exitEngine},
+		{containers.ErrEngine, exitEngine},
 		{ship.ErrFailed, exitStorage},
 		{fmt.Errorf("next part of the plan: %w", plan.ErrKeep), exitStorage},
-		{errors.Join(errLeft, census.ErrEngine), exitLeft},
-		{errors.Join(fmt.Errorf("list: %w", churn.ErrGone), errLeft, census.ErrEngine), exitEngine},
-		{census.ErrVersion, exitConfig},
+		{errors.Join(errLeft, containers.ErrEngine), exitLeft},
+		{errors.Join(fmt.Errorf("list: %w", churn.ErrGone), errLeft, containers.ErrEngine), exitEngine},
+		{containers.ErrVersion, exitConfig},
 		{errStrict, exitStrict},
 	} {
 		if got := exitCode(test.err); got != test.want {

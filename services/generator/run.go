@@ -19,8 +19,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
-	"gestor.local/generator/internal/census"
 	"gestor.local/generator/internal/churn"
+	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/launch"
 	"gestor.local/generator/internal/lease"
 	"gestor.local/generator/internal/plan"
@@ -165,7 +165,7 @@ func (r *run) gate() *churn.Gate {
 func (r *run) engine(ctx context.Context) (host string, err error) {
 	for end := time.Now().Add(engineWait); ; {
 		host, err = r.census().EngineName(ctx)
-		if err == nil || errors.Is(err, census.ErrVersion) || time.Now().After(end) {
+		if err == nil || errors.Is(err, containers.ErrVersion) || time.Now().After(end) {
 			break
 		}
 		r.warn("waiting for the engine", err)

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	gestor.local/contract v0.0.0
+	gestor.local/wal v0.0.0
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/gin-gonic/gin v1.12.0
@@ -72,3 +73,5 @@ require (
 )
 
 replace gestor.local/contract => ../contract
+
+replace gestor.local/wal => ../wal

@@ -17,9 +17,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
-	"gestor.local/logs/internal/seed"
+	"gestor.local/logs/internal/assignment"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
 )
 
 const verifyHelp = `Reads every file in the folder records below GESTOR_DATA, or below FOLDER, a copy of it, without changing anything, checks
@@ -122,7 +122,7 @@ func writeSeed(out io.Writer, in io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		p, ok := seed.FromRecord(r)
+		p, ok := assignment.FromRecord(r)
 		if !ok {
 			continue
 		}

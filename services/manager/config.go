@@ -14,15 +14,15 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern"
-	"gestor.local/manager/internal/hostproc"
 	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/source"
+	"gestor.local/manager/internal/source/hostproc"
 )
 
 // config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` says of it.
 type config struct {
-	Source     eyes.Choice        `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
+	Source     source.Choice      `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
 	Proc       string             `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
 	Cgroup     string             `env:"CGROUP" envDefault:"/sys/fs/cgroup" help:"the host's /sys/fs/cgroup as seen from here"`
 	ProcName   string             `env:"PROC_NAME" envDefault:"sysinfo_gestor" help:"the module's file below PROC"`

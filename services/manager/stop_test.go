@@ -17,9 +17,9 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine/enginetest"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/source"
 	"gestor.local/ship"
 )
 
@@ -38,8 +38,8 @@ func (failedJournal) Size() int64                                { return 0 }
 // shut are eyes that see nothing.
 type shut struct{}
 
-func (shut) Read(context.Context) (eyes.Reading, error) {
-	return eyes.Reading{}, errors.New("nothing to be seen")
+func (shut) Read(context.Context) (source.Reading, error) {
+	return source.Reading{}, errors.New("nothing to be seen")
 }
 
 func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {

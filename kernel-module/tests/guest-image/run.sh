@@ -121,7 +121,7 @@ use() {
 	check "guest: make insmod" make -C /root/gestor insmod
 	check "guest: a container as Docker describes it" one_container
 	check "guest: refused inside a container, readable through the host's /proc" refused_inside
-	if [ -x /root/eyes.test ]; then check "guest: both eyes agree" /root/eyes.test -test.v -test.run TheTwoEyesAgree; fi
+	if [ -x /root/source.test ]; then check "guest: both sources agree" /root/source.test -test.v -test.run SourcesAgree; fi
 	docker rm -f one >/dev/null 2>&1
 	if [ -e /root/images.tar ]; then
 		check "guest: images loaded" docker load -q -i /root/images.tar
@@ -130,7 +130,7 @@ use() {
 		check "guest: the kernel spares the services" services_are_spared
 		check "guest: it converges to 3 low and 2 high" eventually 300 converged
 		check "guest: the records name the module" eventually 60 records_say_module
-		[ -x /root/eyes.test ] && check "guest: both eyes agree on a busy host" /root/eyes.test -test.v -test.run TheTwoEyesAgree
+		[ -x /root/source.test ] && check "guest: both sources agree on a busy host" /root/source.test -test.v -test.run SourcesAgree
 		check "guest: the suite leaves nothing behind" suite_down
 	else
 		echo "skip guest: the suite: its images are not built on this host (make images)" >&3

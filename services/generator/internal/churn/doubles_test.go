@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/launch"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/generator/internal/report"
@@ -55,13 +55,13 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	e.lives.Event(census.Event{At: time.Now(), Action: census.EventStart, ID: id(s)})
+	e.lives.Event(containers.Event{At: time.Now(), Action: containers.EventStart, ID: id(s)})
 	if life := e.life(s); life > 0 {
 		time.AfterFunc(life, func() {
 			e.mu.Lock()
 			delete(e.alive, id(s))
 			e.mu.Unlock()
-			e.lives.Event(census.Event{At: time.Now(), Action: census.EventDie, ID: id(s)})
+			e.lives.Event(containers.Event{At: time.Now(), Action: containers.EventDie, ID: id(s)})
 		})
 	}
 	return id(s), nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // removeTogether is how many containers are removed by one command: enough for the engine to work in parallel, few
@@ -25,7 +25,7 @@ func Drain(ctx context.Context, c Census, run string, log func(string, error)) (
 	for empty := 0; ; {
 		n, seen, err := drainOnce(ctx, c, run, log)
 		removed += n
-		if !errors.Is(err, census.ErrEngine) {
+		if !errors.Is(err, containers.ErrEngine) {
 			reached = time.Now()
 		}
 		if empty++; err != nil || seen > 0 {
@@ -52,7 +52,7 @@ func drainOnce(ctx context.Context, c Census, run string, log func(string, error
 	return removed, len(found), err
 }
 
-func removeAll(ctx context.Context, c Census, found []census.Container, log func(string, error)) (removed int, err error) {
+func removeAll(ctx context.Context, c Census, found []containers.Container, log func(string, error)) (removed int, err error) {
 	for len(found) > 0 {
 		n := min(len(found), removeTogether)
 		ids := make([]string, n)
@@ -72,7 +72,7 @@ func removeAll(ctx context.Context, c Census, found []census.Container, log func
 }
 
 // Sweep removes the given containers and returns how many it removed.
-func Sweep(ctx context.Context, c Census, stale []census.Container, log func(string, error)) (removed int, err error) {
+func Sweep(ctx context.Context, c Census, stale []containers.Container, log func(string, error)) (removed int, err error) {
 	removed, err = removeAll(ctx, c, stale, log)
 	if err != nil {
 		return removed, fmt.Errorf("sweep what earlier runs left: %w", err)

@@ -9,31 +9,31 @@ import (
 	"testing/synctest"
 	"time"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // herd is a Census in memory. Every method fails while away.
 type herd struct {
 	mu      sync.Mutex // guards all following fields
-	found   []census.Container
+	found   []containers.Container
 	largest int // group removed together
 	lists   int
 	watches int
 	away    bool
 	fault   error // what it fails with, errAway when nil
-	each    func(census.Event)
+	each    func(containers.Event)
 }
 
 var errAway = errors.New("away")
 
-func (h *herd) List(context.Context, string) ([]census.Container, error) {
+func (h *herd) List(context.Context, string) ([]containers.Container, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lists++
 	if h.away {
 		return nil, h.failure()
 	}
-	return append([]census.Container(nil), h.found...), nil
+	return append([]containers.Container(nil), h.found...), nil
 }
 
 func (h *herd) Remove(_ context.Context, ids []string) (int, error) {
@@ -54,7 +54,7 @@ func (h *herd) failure() error {
 	return errAway
 }
 
-func (h *herd) Watch(ctx context.Context, _ string, each func(census.Event)) error {
+func (h *herd) Watch(ctx context.Context, _ string, each func(containers.Event)) error {
 	h.mu.Lock()
 	h.watches++
 	h.each = each
@@ -72,7 +72,7 @@ func (h *herd) set(away bool, n int) {
 	defer h.mu.Unlock()
 	h.away = away
 	for i := range n {
-		h.found = append(h.found, census.Container{ID: fmt.Sprint(i), State: "running"})
+		h.found = append(h.found, containers.Container{ID: fmt.Sprint(i), State: "running"})
 	}
 }
 
@@ -83,7 +83,7 @@ func TestDrainGivesUpOnAnEngineThatIsGone(t *testing.T) {
 		fault error
 		took  time.Duration
 	}{
-		"gone":      {census.ErrEngine, engineAway},
+		"gone":      {containers.ErrEngine, engineAway},
 		"in doubt":  {errAway, time.Minute}, // an engine that answers may answer better: tried until the time is over
 		"for a bit": {nil, 9 * time.Second},
 	} {
@@ -92,7 +92,7 @@ func TestDrainGivesUpOnAnEngineThatIsGone(t *testing.T) {
 				h := &herd{fault: c.fault}
 				h.set(true, 3)
 				if c.fault == nil {
-					h.fault = census.ErrEngine
+					h.fault = containers.ErrEngine
 					time.AfterFunc(7500*time.Millisecond, func() { h.set(false, 0) })
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -161,7 +161,7 @@ func TestWatchComesBackAfterTheEngineWasAway(t *testing.T) {
 		h.mu.Lock()
 		each := h.each
 		h.mu.Unlock()
-		each(census.Event{At: time.Now(), Action: census.EventDie, ID: "0"})
+		each(containers.Event{At: time.Now(), Action: containers.EventDie, ID: "0"})
 		if lives.Alive() != 1 {
 			t.Errorf("%d alive after an event", lives.Alive())
 		}
@@ -180,8 +180,8 @@ func TestWatchEndsWhenTheEngineIsGoneForGood(t *testing.T) {
 		back  time.Duration // when it answers again, 0 for never
 		gone  bool
 	}{
-		"gone for good":     {census.ErrEngine, 0, true},
-		"gone for a bit":    {census.ErrEngine, goneAfter - 16*time.Second, false},
+		"gone for good":     {containers.ErrEngine, 0, true},
+		"gone for a bit":    {containers.ErrEngine, goneAfter - 16*time.Second, false},
 		"there and failing": {errAway, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {

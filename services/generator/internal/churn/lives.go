@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // Causes of death.
@@ -63,21 +63,21 @@ func (l *Lives) Drain() {
 }
 
 // Event notes what the engine says.
-func (l *Lives) Event(e census.Event) {
+func (l *Lives) Event(e containers.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := l.alive[e.ID]
 	switch {
-	case e.Action == census.EventStart && one == nil && !l.dead[e.ID]:
+	case e.Action == containers.EventStart && one == nil && !l.dead[e.ID]:
 		l.alive[e.ID] = &life{began: e.At}
-	case e.Action == census.EventDestroy:
+	case e.Action == containers.EventDestroy:
 		delete(l.dead, e.ID) // ids are not used again
 	case one == nil:
-	case e.Action == census.EventOOM:
+	case e.Action == containers.EventOOM:
 		one.oom = true
-	case e.Action == census.EventKill:
+	case e.Action == containers.EventKill:
 		one.killed = true
-	case e.Action == census.EventDie:
+	case e.Action == containers.EventDie:
 		l.end(e.ID, l.cause(*one, e.ExitCode), e.At.Sub(one.began))
 	}
 }
@@ -107,7 +107,7 @@ func (l *Lives) end(id, cause string, lived time.Duration) {
 
 // Resync brings the account in line with a list that was asked for at the given time and taken after it: what began
 // later may be missing in it.
-func (l *Lives) Resync(found []census.Container, asked time.Time) {
+func (l *Lives) Resync(found []containers.Container, asked time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	listed := map[string]bool{}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // noon is any time; second(n) is n seconds after it.
@@ -21,22 +21,22 @@ func deaths() (*Lives, *[]string) {
 	return NewLives(func(cause string, life time.Duration) { got = append(got, cause+" "+life.String()) }), &got
 }
 
-func event(n int, action string, code int) census.Event {
-	return census.Event{At: second(n), Action: action, ID: "a", ExitCode: code}
+func event(n int, action string, code int) containers.Event {
+	return containers.Event{At: second(n), Action: action, ID: "a", ExitCode: code}
 }
 
 func TestCausesOfDeath(t *testing.T) {
 	for name, test := range map[string]struct {
-		events []census.Event
+		events []containers.Event
 		want   string
 	}{
-		"by itself":       {[]census.Event{event(9, "die", 0)}, "ended 9s"},
-		"with an error":   {[]census.Event{event(9, "die", 3)}, "failed 9s"},
-		"out of memory":   {[]census.Event{event(8, "oom", 0), event(9, "die", 137)}, "oom 9s"},
-		"oom, not told":   {[]census.Event{event(9, "die", 137)}, "oom 9s"},
-		"killed":          {[]census.Event{event(8, "kill", 0), event(9, "die", 137)}, "killed 9s"},
-		"told twice":      {[]census.Event{event(9, "die", 0), event(10, "die", 0), event(11, "destroy", 0)}, "ended 9s"},
-		"late start told": {[]census.Event{event(9, "die", 0), event(10, "start", 0)}, "ended 9s"},
+		"by itself":       {[]containers.Event{event(9, "die", 0)}, "ended 9s"},
+		"with an error":   {[]containers.Event{event(9, "die", 3)}, "failed 9s"},
+		"out of memory":   {[]containers.Event{event(8, "oom", 0), event(9, "die", 137)}, "oom 9s"},
+		"oom, not told":   {[]containers.Event{event(9, "die", 137)}, "oom 9s"},
+		"killed":          {[]containers.Event{event(8, "kill", 0), event(9, "die", 137)}, "killed 9s"},
+		"told twice":      {[]containers.Event{event(9, "die", 0), event(10, "die", 0), event(11, "destroy", 0)}, "ended 9s"},
+		"late start told": {[]containers.Event{event(9, "die", 0), event(10, "start", 0)}, "ended 9s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, got := deaths()
@@ -77,7 +77,7 @@ func TestResyncFindsWhatEventsMissed(t *testing.T) {
 	for i, id := range strings.Split("stays gone exited young", " ") {
 		l.Started(id, second(i*10))
 	}
-	l.Resync([]census.Container{
+	l.Resync([]containers.Container{
 		{ID: "stays", State: "running"}, {ID: "exited", State: "exited"}, {ID: "new", State: "running"}, {ID: "made", State: "created"},
 	}, second(25))
 	if l.Alive() != 3 { // stays, new, and young: it began after the list was asked for

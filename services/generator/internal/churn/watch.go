@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"time"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // Census lists, watches and removes containers that carry Gestor's labels.
 type Census interface {
-	List(ctx context.Context, run string) ([]census.Container, error)
+	List(ctx context.Context, run string) ([]containers.Container, error)
 	Remove(ctx context.Context, ids []string) (int, error)
-	Watch(ctx context.Context, run string, each func(census.Event)) error
+	Watch(ctx context.Context, run string, each func(containers.Event)) error
 }
 
 // goneAfter is how long an engine that was there may refuse every question. Being upgraded takes it less; one that was started
@@ -53,7 +53,7 @@ func Watch(ctx context.Context, c Census, run string, lives *Lives, resync time.
 			log("the containers could not be listed", err)
 		}
 		well = err == nil
-		if !errors.Is(err, census.ErrEngine) {
+		if !errors.Is(err, containers.ErrEngine) {
 			reached = time.Now()
 		}
 		if away := time.Since(reached); away >= goneAfter {

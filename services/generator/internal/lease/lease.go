@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 // Liveness is what is known of an owner.
@@ -142,7 +142,7 @@ type Claim struct {
 }
 
 // Stale returns the containers that nobody drains any more. look is asked once an owner.
-func Stale(found []census.Container, me Claim, look func(owner string) Liveness, now time.Time) (stale []census.Container) {
+func Stale(found []containers.Container, me Claim, look func(owner string) Liveness, now time.Time) (stale []containers.Container) {
 	known := map[string]Liveness{}
 	if me.Owner != "" { // what a person started by hand has no owner either, and its lease counts
 		known[me.Owner] = Dead // an earlier run of this very owner has ended

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gestor.local/generator/internal/census"
+	"gestor.local/generator/internal/containers"
 )
 
 type engine map[string]string
@@ -113,7 +113,7 @@ func TestStartTimeIsReadBehindAHostileName(t *testing.T) {
 func TestStaleIsWhatNobodyDrains(t *testing.T) {
 	now := time.Unix(1000, 0)
 	past, future := now.Add(-time.Second), now.Add(time.Second)
-	all := []census.Container{
+	all := []containers.Container{
 		{Name: "mine", Suite: "s", Run: "r", Owner: "me", Expires: past},
 		{Name: "my last run", Suite: "s", Run: "r0", Owner: "me", Expires: future},
 		{Name: "of a live one", Suite: "s", Run: "r1", Owner: "alive", Expires: past},

@@ -10,10 +10,10 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
 )
 
 // opened is a store that holds records given as the rest of their JSON, or as HOST|REST.

@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/rollup"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // reading is one container record of the property below.

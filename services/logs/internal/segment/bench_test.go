@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // ticked is an active segment with ticks of 50 containers.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sync"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // Cache keeps the indexes of the sealed segments that were read last.

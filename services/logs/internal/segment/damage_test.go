@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // reopened closes a segment, has its plain file changed and recovers it.

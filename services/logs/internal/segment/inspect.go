@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // Finding is one thing that is wrong with a file.

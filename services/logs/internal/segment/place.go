@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"gestor.local/logs/internal/disk"
+	"gestor.local/wal/disk"
 )
 
 // ErrChanged says that another file, or another content, stands in the place of a segment's.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // ErrDamaged marks a block that cannot be read; the others can.

@@ -7,8 +7,8 @@ import (
 	"io"
 	"path"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // ErrBroken marks a failure after which only the disk knows what is stored: stop, start again and read it.

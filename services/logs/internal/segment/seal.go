@@ -16,8 +16,8 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // Seal compresses an active segment that takes no more records: its lines are grouped and become gzip members. A crash

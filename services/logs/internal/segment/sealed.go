@@ -12,8 +12,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // OpenSealed opens a sealed segment. Its index is built again when it is missing or does not fit.

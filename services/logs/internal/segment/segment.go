@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"sync"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
 )
 
 // File name extensions; the extension is the state.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gestor.local/logs/internal/disk"
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
 )
 
 const dir = "d"

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // Bounds of what waits and of what is committed at once.

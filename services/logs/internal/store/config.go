@@ -5,8 +5,8 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/rollup"
+	"gestor.local/wal/disk"
 )
 
 // Stream is one of the two series of files, told apart by the value of what they hold.

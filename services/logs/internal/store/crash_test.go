@@ -16,11 +16,11 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
 )
 
 // record is a small record with a unique number.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"gestor.local/logs/internal/disk"
+	"gestor.local/wal/disk"
 )
 
 // format is the version of the files that this package reads and writes.

@@ -10,9 +10,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
 )
 
 // brittle is a disk whose files panic when they are written to, while it is told so.

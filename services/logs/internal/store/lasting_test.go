@@ -11,10 +11,10 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // What a start finds in files counts as stored only once it is durable: a process may have died before its sync, and a

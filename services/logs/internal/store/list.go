@@ -11,9 +11,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // listName is a file of records/ that says what there should be, so that a start can tell what is gone. It is written when it

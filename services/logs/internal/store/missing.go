@@ -9,8 +9,8 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // What is on the disk is compared with what was written: at the start with the list of files (segments.json), while the service

@@ -11,9 +11,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
 )
 
 func diskConfig(dir string) store.Config {

@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/rollup"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // rollups are the sums over all records: in memory for the segments that still take records, wait to be sealed, or whose

@@ -25,10 +25,10 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/rollup"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // Errors that callers tell apart.

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal/disk"
 )
 
 // Report is what Verify found.

@@ -7,8 +7,8 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
 )
 
 // busy is a disk on which something happens whenever a file is opened for reading.

@@ -23,9 +23,9 @@ import (
 
 	"gestor.local/logs/internal/chart"
 	"gestor.local/logs/internal/chart/charttest"
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // Whatever the intake accepted, every question about it has an answer: no panic, no status of 500 or more, valid JSON.

@@ -20,10 +20,10 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/listener/listenertest"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // intake runs the service in memory, with the suite's token "inner", until the test ends.

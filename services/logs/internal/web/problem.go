@@ -12,9 +12,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk"
 )
 
 // fail answers with a problem detail and ends the request.

@@ -13,9 +13,9 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // Who sends in the name of the suite's own services needs the suite's token; nobody else does, and it opens everything.

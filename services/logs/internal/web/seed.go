@@ -14,8 +14,8 @@ import (
 
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/assignment"
 	"gestor.local/logs/internal/line"
-	"gestor.local/logs/internal/seed"
 )
 
 // seedRoutes are POST /logs and POST /memory: the assignment's own records, stored as Gestor's.
@@ -36,7 +36,7 @@ func (s *seedRoutes) register(r gin.IRouter) {
 type element []contract.Record
 
 func (s *seedRoutes) processes(body []byte) ([]element, error) {
-	rows, err := seed.ReadProcesses(body)
+	rows, err := assignment.ReadProcesses(body)
 	out := make([]element, len(rows))
 	for i, p := range rows {
 		out[i] = p.Records(s.Query.Now())
@@ -45,7 +45,7 @@ func (s *seedRoutes) processes(body []byte) ([]element, error) {
 }
 
 func (s *seedRoutes) memory(body []byte) ([]element, error) {
-	var m seed.Memory
+	var m assignment.Memory
 	err := json.Unmarshal(body, &m)
 	return []element{{m.Record(s.Query.Now())}}, err
 }
@@ -58,7 +58,7 @@ func (s *seedRoutes) take(read func(body []byte) ([]element, error)) gin.Handler
 		}
 		s.receive(c, func(body []byte) {
 			elements, err := read(body)
-			var bad *seed.ElementError
+			var bad *assignment.ElementError
 			switch {
 			case errors.As(err, &bad):
 				fail(c, http.StatusUnprocessableEntity, "nothing was stored", contract.FieldError{Line: bad.Element, Reason: bad.Reason})
@@ -94,7 +94,7 @@ func (s *seedRoutes) identify(elements []element, boot string) *batch {
 	for i, e := range elements {
 		for _, rec := range e {
 			n++
-			rec.Host, rec.Boot, rec.Producer, rec.PSeq = "seed", boot, seed.Producer, n
+			rec.Host, rec.Boot, rec.Producer, rec.PSeq = "seed", boot, assignment.Producer, n
 			if boot == "" {
 				rec.Boot, rec.PSeq = s.boot, s.pseq.Add(1)
 			}

@@ -11,10 +11,10 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/logs/internal/disk/disktest"
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/store"
+	"gestor.local/wal/disk/disktest"
 )
 
 // However far behind a client resumes, it gets what is stored: a gap is only what is gone.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/source"
 )
 
 // Backlog is what the journal of an earlier run holds and its spool does not: that run was killed in between.
@@ -115,7 +115,7 @@ func tickOf(e journal.Entry) (*tick, bool) {
 	}
 	t := &tick{
 		n: e.Tick.Context.Tick, at: e.At, pop: &e.Tick.Population, inv: &e.Tick.Inventory, plan: &plan, context: e.Tick.Context,
-		shadow: e.Tick.Shadow, reading: eyes.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq,
+		shadow: e.Tick.Shadow, reading: source.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq,
 	}
 	t.addShadow()
 	t.timings.DataAgeUS = e.Tick.DataAgeUS

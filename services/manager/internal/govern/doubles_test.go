@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/source"
 )
 
 // brokenJournal takes nothing, as on a full disk.
@@ -69,7 +69,7 @@ type slowEyes struct {
 	delay     time.Duration
 }
 
-func (s *slowEyes) Read(ctx context.Context) (eyes.Reading, error) {
+func (s *slowEyes) Read(ctx context.Context) (source.Reading, error) {
 	if s.n++; s.n == s.slowAt {
 		time.Sleep(s.delay)
 	}

@@ -18,7 +18,7 @@ import (
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/procfile"
+	"gestor.local/manager/internal/source/kmod"
 	"gestor.local/ship"
 )
 
@@ -678,7 +678,7 @@ func TestTheAdviceFitsTheCause(t *testing.T) {
 		say, not string
 	}{
 		{"a reading that was cut off", func(w *world) { w.eyes.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
-		{"a module that is not there", func(w *world) { w.eyes.fail(procfile.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
+		{"a module that is not there", func(w *world) { w.eyes.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
 		{"a /proc that cannot be read", func(w *world) { w.eyes.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
 		{"an engine that hangs", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
 		{"an engine that is not there", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},

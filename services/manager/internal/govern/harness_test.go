@@ -17,9 +17,9 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine/enginetest"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/source"
 	"gestor.local/ship"
 )
 
@@ -193,12 +193,12 @@ func (h *hostEyes) spoil() {
 	h.spoiled = true
 }
 
-func (h *hostEyes) Read(context.Context) (eyes.Reading, error) {
+func (h *hostEyes) Read(context.Context) (source.Reading, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reads++
 	if h.err != nil {
-		return eyes.Reading{}, h.err
+		return source.Reading{}, h.err
 	}
 	h.sequence++
 	s := &contract.Snapshot{
@@ -216,7 +216,7 @@ func (h *hostEyes) Read(context.Context) (eyes.Reading, error) {
 	if h.mangle != nil {
 		h.mangle(s)
 	}
-	r := eyes.Reading{Snapshot: s, Source: s.Source}
+	r := source.Reading{Snapshot: s, Source: s.Source}
 	if h.spoiled {
 		for i := range s.Containers {
 			r.Bad = append(r.Bad, contract.RowProblem{Index: i})

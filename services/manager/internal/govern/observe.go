@@ -8,7 +8,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/population"
-	"gestor.local/manager/internal/procfile"
+	"gestor.local/manager/internal/source/kmod"
 )
 
 // observe reads the host and compares it with the last accepted reading.
@@ -54,7 +54,7 @@ func (g *Governor) unread(err error) finding {
 		if g.patience() < longestPatience {
 			f.next += ", and a longer tick in the policy allows for more"
 		}
-	case f.gate == GateNoSource && !isOneOf(err, procfile.ErrAway, procfile.ErrDenied):
+	case f.gate == GateNoSource && !isOneOf(err, kmod.ErrAway, kmod.ErrDenied):
 		f.next = "check that GESTOR_PROC and GESTOR_CGROUP are the host's /proc, without hidepid, and its /sys/fs/cgroup"
 	}
 	return f
@@ -66,10 +66,10 @@ func gateOfReading(err error) string {
 	switch {
 	case errors.Is(err, contract.ErrVersion):
 		return GateVersion
-	case errors.Is(err, procfile.ErrAway), errors.Is(err, procfile.ErrDenied):
+	case errors.Is(err, kmod.ErrAway), errors.Is(err, kmod.ErrDenied):
 		return GateNoSource
 	case errors.As(err, &problems), isOneOf(err, contract.ErrSyntax, contract.ErrUTF8, contract.ErrDuplicate,
-		contract.ErrDepth, contract.ErrTrailing, contract.ErrTooLarge, procfile.ErrTooLarge):
+		contract.ErrDepth, contract.ErrTrailing, contract.ErrTooLarge, kmod.ErrTooLarge):
 		return GateBadSnapshot
 	default:
 		return GateNoSource

@@ -8,15 +8,15 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/source"
 	"gestor.local/ship"
 )
 
 // Eyes read the host once.
 type Eyes interface {
-	Read(ctx context.Context) (eyes.Reading, error)
+	Read(ctx context.Context) (source.Reading, error)
 }
 
 // Engine is what the loop asks of the container engine.

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/eyes"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/source"
 )
 
 // tick is everything one tick comes to know.
@@ -17,7 +17,7 @@ type tick struct {
 	at       time.Time // wall and monotonic clock at its start
 	skipped  uint64    // grid points before it that had no tick
 	findings []finding
-	reading  eyes.Reading
+	reading  source.Reading
 	seen     bool // reading holds an accepted snapshot
 	pop      *contract.Population
 	inv      *contract.Inventory
