@@ -59,6 +59,7 @@ func Collect(root string) (List, error) {
 	for _, name := range sections {
 		list[name] = make(map[string]bool)
 	}
+
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -67,16 +68,17 @@ func Collect(root string) (List, error) {
 		if err != nil {
 			return err
 		}
+
 		if entry.IsDir() {
-			return enter(relative)
+			return skipFolder(relative)
 		}
 		return list.file(path, filepath.ToSlash(relative))
 	})
 	return list, err
 }
 
-// enter skips what is not the product: hidden folders, what tests own, data.
-func enter(relative string) error {
+// skipFolder returns [filepath.SkipDir] for what is not the product: hidden folders, what tests own, data.
+func skipFolder(relative string) error {
 	name := filepath.Base(relative)
 	hidden := strings.HasPrefix(name, ".") && relative != "."
 	if hidden || slices.Contains([]string{"testdata", "tests", "e2e", "tools", "docs", "data", "bin"}, name) {
@@ -90,13 +92,16 @@ func (l List) file(path, relative string) error {
 	switch {
 	case strings.HasSuffix(path, "_test.go") || strings.HasSuffix(filepath.Dir(relative), "test"):
 		return nil // tests, and packages of test doubles
+
 	case extension == ".go" && strings.HasPrefix(relative, "services/"):
 		return l.goFile(path, relative)
+
 	case extension == ".c" || extension == ".h":
 		return l.text(path, func(s string) {
 			l.all(sectionModule, moduleKey, s)
 			l.all(sectionModule, moduleParam, s)
 		})
+
 	case extension == ".sh":
 		return l.text(path, func(s string) {
 			l.settings(s)
@@ -104,8 +109,10 @@ func (l List) file(path, relative string) error {
 				l.add(sectionExit, filepath.Base(relative)+" "+found[1])
 			}
 		})
+
 	case extension == ".yaml" || filepath.Base(path) == "Makefile" || filepath.Base(path) == "Dockerfile":
 		return l.text(path, l.settings)
+
 	default:
 		return nil
 	}
@@ -140,6 +147,7 @@ func (l List) goFile(path, relative string) error {
 	if err != nil {
 		return err
 	}
+
 	module := strings.Split(relative, "/")[1]
 	for _, declaration := range file.Decls {
 		if d, ok := declaration.(*ast.GenDecl); ok && d.Tok == token.IMPORT {
@@ -215,9 +223,12 @@ func (l List) tag(quoted string) {
 	if err != nil {
 		return // the compiler would have refused it
 	}
+
 	if key, ok := reflect.StructTag(tag).Lookup("json"); ok {
 		l.add(sectionJSON, key)
 	}
+
+	// A default is published with its setting: an operator who left it alone relies on it.
 	if name, ok := reflect.StructTag(tag).Lookup("env"); ok {
 		setting, _, _ := strings.Cut(name, ",")
 		if value, given := reflect.StructTag(tag).Lookup("envDefault"); given {
@@ -235,6 +246,9 @@ func (l List) literal(literal *ast.BasicLit, single bool) {
 	if err != nil {
 		return
 	}
+
+	// A setting or a route may stand inside a message. Everything else is a word of the wire only as a whole, and then
+	// belongs to the first section whose form it has.
 	l.settings(value)
 	l.route(value)
 	switch {
