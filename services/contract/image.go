@@ -20,3 +20,11 @@ func ImageName(s string) string {
 		s = short
 	}
 }
+
+// ShortImage is the last part of an image's name without its tag, as people call it: registry.example:5000/team/app:1 is
+// app. It is a name to show and to search for; two images may share it.
+func ShortImage(s string) string {
+	s = s[strings.LastIndexByte(s, '/')+1:]
+	name, _, _ := strings.Cut(s, ":")
+	return name
+}

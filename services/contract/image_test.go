@@ -25,6 +25,17 @@ func TestImageNameIsOneForEveryWayToWriteIt(t *testing.T) {
 	}
 }
 
+func TestAShortImageHasNoRegistryOwnerOrTag(t *testing.T) {
+	for image, want := range map[string]string{
+		"gestor/high-cpu:latest": "high-cpu", "high-cpu": "high-cpu", "registry.example:5000/team/app:1": "app",
+		"app@sha256:00ff": "app@sha256", "a/": "", ":latest": "", "": "",
+	} {
+		if got := ShortImage(image); got != want {
+			t.Errorf("%q: %q, want %q", image, got, want)
+		}
+	}
+}
+
 func FuzzImageNameOfAnImageNameIsItself(f *testing.F) {
 	f.Add("localhost/docker.io/x:latest:latest")
 	f.Fuzz(func(t *testing.T, s string) {

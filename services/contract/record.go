@@ -206,18 +206,6 @@ type ActionBody struct {
 	AnonymousVolumes int `json:"anonymous_volumes,omitempty"`
 }
 
-// Removed says that the record is the end of a container by Gestor's hand. A container that was found gone
-// (already_gone) is not ours. Every reader that counts, draws or names removals asks this method.
-func (b ActionBody) Removed() bool {
-	ended := b.Phase == PhaseOutcome && (b.Outcome == OutcomeDone || b.Outcome == OutcomeAlreadyStopped)
-	return ended && (b.Removes || b.Action == ActionRemove)
-}
-
-// Gone says that the container is not on the host any more, by whomever: Gestor removed it, or it was found gone.
-func (b ActionBody) Gone() bool {
-	return b.Removed() || b.Phase == PhaseOutcome && b.Outcome == OutcomeAlreadyGone
-}
-
 // Phases of an action.
 const (
 	PhaseIntent  = "intent"
@@ -256,7 +244,7 @@ const (
 // SystemBody is an event of a service.
 type SystemBody struct {
 	Event   string         `json:"event"` // start, stop, policy_changed, breaker, deficit, torn_tail, retention, disk_full …
-	Level   string         `json:"level"` // info, warn, error
+	Level   string         `json:"level"` // one of the levels
 	Message string         `json:"message"`
 	Details map[string]any `json:"details,omitempty"`
 }

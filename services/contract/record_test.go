@@ -82,38 +82,6 @@ func TestRecordFindsItsKind(t *testing.T) {
 	}
 }
 
-func TestRemovedIsTheEndOfAContainerByOurHand(t *testing.T) {
-	end := func(action, outcome string, removes bool) ActionBody {
-		return ActionBody{Phase: PhaseOutcome, Action: action, Outcome: outcome, Removes: removes}
-	}
-	tests := []struct {
-		name string
-		body ActionBody
-		want bool
-	}{
-		{"a removal", end(ActionRemove, OutcomeDone, true), true},
-		{"of one that had stopped", end(ActionRemove, OutcomeAlreadyStopped, true), true},
-		{"of a record without the field", end(ActionRemove, OutcomeDone, false), true},
-		{"a stop that takes the container with it", end("stop", OutcomeDone, true), true},
-		{"a stop that does not", end("stop", OutcomeDone, false), false},
-		{"somebody else was faster", end(ActionRemove, OutcomeAlreadyGone, true), false},
-		{"refused", end(ActionRemove, OutcomeRefused, true), false},
-		{"failed", end(ActionRemove, OutcomeFailed, true), false},
-		{"not known yet", end(ActionRemove, OutcomeUnknown, true), false},
-		{"only shown", end(ActionShadowRemove, OutcomeDone, false), false},
-		{"throttled", end(ActionThrottle, OutcomeDone, false), false},
-		{"meant", ActionBody{Phase: PhaseIntent, Action: ActionRemove, Removes: true}, false},
-	}
-	for _, tt := range tests {
-		if got := tt.body.Removed(); got != tt.want {
-			t.Errorf("%s: %t", tt.name, got)
-		}
-		if got := tt.body.Gone(); got != (tt.want || tt.body.Outcome == OutcomeAlreadyGone) {
-			t.Errorf("%s: gone %t", tt.name, got)
-		}
-	}
-}
-
 func TestAPlanIsHeldByAGateAReasonOrItsMode(t *testing.T) {
 	tests := []struct {
 		host HostBody

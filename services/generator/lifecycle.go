@@ -66,7 +66,7 @@ func (r *run) sweep(ctx context.Context) {
 	}
 	if removed > 0 {
 		r.say(contract.SystemBody{
-			Event: "swept", Level: "warn", Message: fmt.Sprintf("removed %d containers that earlier runs had left", removed),
+			Event: "swept", Level: contract.LevelWarn, Message: fmt.Sprintf("removed %d containers that earlier runs had left", removed),
 			Details: map[string]any{"run": r.id, "removed": removed},
 		})
 	}
@@ -110,7 +110,7 @@ func (r *run) close(end string) error {
 	final := r.report()
 	err := r.keep(final)
 	r.say(contract.SystemBody{
-		Event: "stop", Level: "info", Message: fmt.Sprintf("run %s is over: %s", r.id, end),
+		Event: "stop", Level: contract.LevelInfo, Message: fmt.Sprintf("run %s is over: %s", r.id, end),
 		Details: map[string]any{"run": r.id, "report": final},
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)

@@ -145,7 +145,7 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 		Gate: r.gate(),
 	}
 	r.say(contract.SystemBody{
-		Event: "start", Level: "info", Message: fmt.Sprintf("run %s begins: profile %s, seed %d", r.id, name, seed),
+		Event: "start", Level: contract.LevelInfo, Message: fmt.Sprintf("run %s begins: profile %s, seed %d", r.id, name, seed),
 		Details: map[string]any{"run": r.id, "profile": name, "seed": fmt.Sprint(seed), "owner": r.owner, "version": contract.Version},
 	})
 	return r, nil

@@ -189,7 +189,7 @@ func tornRecord(r journal.Recovery) contract.Record {
 		message = "the journal had a torn end; it was cut off without a copy, since the disk is full: make room on the volume of GESTOR_STATE"
 	}
 	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
-		Event: "torn_tail", Level: "warn", Message: message,
+		Event: "torn_tail", Level: contract.LevelWarn, Message: message,
 		Details: map[string]any{"bytes": r.TornBytes, "bad_lines": r.BadLines, "copy": r.TornCopy},
 	})
 }

@@ -174,7 +174,7 @@ func pause(ctx context.Context, d time.Duration) {
 // startRecord is the first record of a run.
 func startRecord(cfg config, p contract.Policy) contract.Record {
 	body := contract.SystemBody{
-		Event: "start", Level: "info", Message: "the manager starts",
+		Event: "start", Level: contract.LevelInfo, Message: "the manager starts",
 		Details: map[string]any{"version": contract.Version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
 	}
 	if cfg.Elsewhere {

@@ -130,7 +130,7 @@ func within(rows [][2]uint64, n uint64) bool {
 // conflictBody is the record of a conflict.
 func conflictBody(taken []uint64, was, now string) contract.SystemBody {
 	return contract.SystemBody{
-		Event: EventConflict, Level: "error",
+		Event: EventConflict, Level: contract.LevelError,
 		Message: fmt.Sprintf("another sender has used this spool's numbers, or an older copy of the spool was put back: %d records, which were "+
 			"taken for others', are sent again under a new identity; next: see to it that each producer has its own state folder", len(taken)),
 		Details: map[string]any{"records": len(taken), "first_pseq": taken[0], "last_pseq": taken[len(taken)-1], "was": was, "now": now},

@@ -47,7 +47,7 @@ func (l *loss) merge(o loss) {
 // have arrived: the number is an upper bound.
 func (l *loss) body() contract.SystemBody {
 	return contract.SystemBody{
-		Event: EventDropped, Level: "warn",
+		Event: EventDropped, Level: contract.LevelWarn,
 		Message: fmt.Sprintf("the spool was full: %d observations from %s to %s were dropped",
 			l.records, l.since.UTC().Format(time.RFC3339), l.till.UTC().Format(time.RFC3339)),
 		Details: map[string]any{

@@ -215,12 +215,12 @@ func replaceSegment(path string, lines []line) (*segment, error) {
 // movedBody is the record of files that were gone.
 func (l loss) movedBody(what string, again int) contract.SystemBody {
 	body := contract.SystemBody{
-		Event: EventMoved, Level: "warn",
+		Event: EventMoved, Level: contract.LevelWarn,
 		Message: fmt.Sprintf("files of the spool were deleted or replaced while it was in use (%s): %d records were written again, %d are lost", what, again, l.records),
 		Details: map[string]any{"file": what, "waiting": again, "lost": l.records},
 	}
 	if l.records > 0 {
-		body.Level, body.Details["first_pseq"], body.Details["last_pseq"] = "error", l.first, l.last
+		body.Level, body.Details["first_pseq"], body.Details["last_pseq"] = contract.LevelError, l.first, l.last
 	}
 	return body
 }

@@ -83,7 +83,7 @@ func (q *quarantine) damage(d damage, found *harm) error {
 // body is the record of what was found.
 func (h harm) body() contract.SystemBody {
 	return contract.SystemBody{
-		Event: EventDamaged, Level: "warn",
+		Event: EventDamaged, Level: contract.LevelWarn,
 		Message: fmt.Sprintf("the spool was left damaged: %d bytes of torn lines cut off, %d unreadable lines skipped; both are in quarantine.ndjson", h.tornBytes, h.badLines),
 		Details: map[string]any{"torn_bytes": h.tornBytes, "bad_lines": h.badLines},
 	}
@@ -96,7 +96,7 @@ func refusedBody(reason string) contract.SystemBody {
 		reason = reason[:longest]
 	}
 	return contract.SystemBody{
-		Event: EventQuarantined, Level: "error",
+		Event: EventQuarantined, Level: contract.LevelError,
 		Message: "a record that the log service does not take was put into quarantine.ndjson",
 		Details: map[string]any{"reason": reason},
 	}

@@ -186,9 +186,9 @@ func (l *loop) obstacle() string {
 	if changed {
 		l.Tally.Gate(reason)
 		l.Log(l.Gate.Text(reason), nil)
-		level, event := "warn", "gate_closed"
+		level, event := contract.LevelWarn, "gate_closed"
 		if reason == "" {
-			level, event = "info", "gate_opened"
+			level, event = contract.LevelInfo, "gate_opened"
 		}
 		l.record(contract.SystemBody{
 			Event: event, Level: level, Message: l.Gate.Text(reason), Details: map[string]any{"run": l.RunID, "reason": reason},

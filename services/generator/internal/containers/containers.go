@@ -39,7 +39,7 @@ type Container struct {
 
 // Alive says whether the container takes up anything but disk.
 func (c Container) Alive() bool {
-	return contract.Lives(c.State)
+	return contract.StateAlive(c.State)
 }
 
 // Census runs the script.
@@ -74,7 +74,7 @@ func parseList(table string) (found []Container) {
 			continue
 		}
 		c := Container{
-			ID: f[0], Suite: f[1], Run: f[2], Class: contract.Class(f[4]), Image: f[5], Owner: f[7], State: contract.State(f[8]), Name: f[9],
+			ID: f[0], Suite: f[1], Run: f[2], Class: contract.Class(f[4]), Image: f[5], Owner: f[7], State: contract.DockerState(f[8]), Name: f[9],
 		}
 		c.Seq, _ = strconv.ParseUint(f[3], 10, 64) // 0 when somebody else set it
 		if seconds, err := strconv.ParseInt(f[6], 10, 64); err == nil {

@@ -78,10 +78,10 @@ func (c *comings) count(m map[contract.Class]*counter, class contract.Class, t t
 // sum counts the arrivals and removals of a bucket.
 func (c *comings) sum(s Sum) {
 	var into map[contract.Class]*counter
-	switch s.Metric {
-	case "launch_" + contract.LaunchStarted:
+	switch {
+	case s.Metric == contract.MetricLaunch+contract.LaunchStarted:
 		into = c.arrivals
-	case "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+	case contract.IsRemovalMetric(s.Metric):
 		into = c.removals
 	default:
 		return

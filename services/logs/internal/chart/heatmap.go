@@ -63,11 +63,11 @@ func (h *heatmap) sum(s Sum) {
 	if s.By != byImage || !h.q.holdsImage(s.Key) {
 		return
 	}
-	switch s.Metric {
-	case "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+	switch {
+	case contract.IsRemovalMetric(s.Metric):
 		h.at(s.Key, millis(s.At)).removed += int(s.N)
 		h.total += int(s.N)
-	case "cpu_millicores":
+	case s.Metric == "cpu_millicores":
 		c := h.at(s.Key, millis(s.At))
 		c.cpu += float64(s.Total) / 10
 		c.n += int(s.N)

@@ -68,10 +68,6 @@ func plainSubject(s contract.Subject) contract.Subject {
 	return s
 }
 
-// ShortImage is the name of an image as charts call it: without registry, owner and tag, fit to be drawn. The engine's
-// gestor/high-cpu:latest and the generator's high-cpu are one.
-func ShortImage(image string) string {
-	image = image[strings.LastIndexByte(image, '/')+1:]
-	name, _, _ := strings.Cut(image, ":")
-	return Plain(name)
-}
+// ShortImage is contract.ShortImage, fit to be drawn. The engine's gestor/high-cpu:latest and the generator's high-cpu are
+// one.
+func ShortImage(image string) string { return Plain(contract.ShortImage(image)) }

@@ -61,10 +61,10 @@ func Sums(metric string) bool {
 	switch metric {
 	case "memory_total_kb", "memory_used_kb", "memory_free_kb", "memory_available_kb", "governed_ram_kb", "population", "quota",
 		"cpu_millicores", "ram_kb", "read_us", "parse_us", "decide_us", "act_us", "late_us", "spool_records", "skipped_ticks", "sync_us",
-		"launch_" + contract.LaunchStarted, "remove_" + contract.OutcomeDone, "remove_" + contract.OutcomeAlreadyStopped:
+		contract.MetricLaunch + contract.LaunchStarted:
 		return true
 	default:
-		return false
+		return contract.IsRemovalMetric(metric)
 	}
 }
 
@@ -93,10 +93,9 @@ func (s Sum) into(t *track, unit float64) {
 // classOfImage is the default policy's word on an image: sums of images do not carry a class. It is unknown for an image
 // of another policy.
 func classOfImage(image string) contract.Class {
-	images := contract.DefaultPolicy().Images
-	for _, known := range []string{image, "gestor/" + image} {
-		if c, ok := images[known]; ok {
-			return c
+	for known, class := range contract.DefaultPolicy().Images {
+		if contract.ShortImage(known) == image {
+			return class
 		}
 	}
 	return contract.ClassUnknown

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"gestor.local/contract"
+
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
 	"gestor.local/logs/internal/store"
@@ -102,12 +104,5 @@ func (m *matcher) image(l *Line) bool {
 		return true
 	}
 	image := l.String("image")
-	return slices.ContainsFunc(m.Images, func(want string) bool { return image == want || ShortImage(image) == want })
-}
-
-// ShortImage returns the last part of an image's name without its tag.
-func ShortImage(image string) string {
-	image = image[strings.LastIndexByte(image, '/')+1:]
-	name, _, _ := strings.Cut(image, ":")
-	return name
+	return slices.ContainsFunc(m.Images, func(want string) bool { return image == want || contract.ShortImage(image) == want })
 }

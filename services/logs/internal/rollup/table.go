@@ -227,10 +227,10 @@ func (t *Table) Add(rec *line.Record) {
 		t.addHost(at, rec)
 	case contract.KindAction:
 		if rec.Action == contract.ActionRemove && rec.Phase == contract.PhaseOutcome {
-			t.count(at, rec, removed+rec.Outcome)
+			t.count(at, rec, contract.MetricRemove+rec.Outcome)
 		}
 	case contract.KindLaunch:
-		t.count(at, rec, launched+rec.Outcome)
+		t.count(at, rec, contract.MetricLaunch+rec.Outcome)
 	}
 }
 
@@ -322,7 +322,7 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 // Known says whether a table can hold a metric of this name. Outcomes of removals and launches are counted by name, which
 // may be any.
 func Known(metric string) bool {
-	for _, counted := range []string{removed, launched} {
+	for _, counted := range []string{contract.MetricRemove, contract.MetricLaunch} {
 		if outcome, ok := strings.CutPrefix(metric, counted); ok && outcome != "" {
 			return true
 		}
@@ -331,11 +331,6 @@ func Known(metric string) bool {
 }
 
 // Names of metrics that are not figures of containers; a test compares them with what tables hold.
-const (
-	removed  = "remove_"
-	launched = "launch_"
-)
-
 var (
 	hostMetrics = []string{
 		"spool_records", "skipped_ticks", "late_us", "memory_total_kb", "memory_free_kb", "memory_available_kb", "memory_used_kb",

@@ -52,7 +52,7 @@ func TestAPanicFailsItsGroupAlone(t *testing.T) {
 	}
 	defer s.Close()
 	one := func(pseq uint64) error {
-		records, err := s.own(contract.SystemBody{Event: "note", Level: levelInfo})
+		records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestAPanicBesideTheCommitsEndsNothing(t *testing.T) {
 		time.Sleep(lookEvery + time.Second)
 		breaks.Store(false)
 
-		records, err := s.own(contract.SystemBody{Event: "note", Level: levelInfo})
+		records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 		if err != nil {
 			t.Fatal(err)
 		}

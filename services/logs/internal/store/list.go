@@ -88,7 +88,7 @@ func (s *Store) compareList() (notes []contract.SystemBody) {
 	}
 	if err != nil {
 		return []contract.SystemBody{{
-			Event: "damage", Level: levelWarn, Message: fmt.Sprintf("%s cannot be read: %v; it is written anew", listName, err),
+			Event: "damage", Level: contract.LevelWarn, Message: fmt.Sprintf("%s cannot be read: %v; it is written anew", listName, err),
 		}}
 	}
 
@@ -132,7 +132,7 @@ func (s *Store) compare(stream Stream, number uint64, want listed) []contract.Sy
 		stream, seg.Name(), lost, want.First, want.Last)
 	s.condition.set(conditionDamaged, text)
 	return []contract.SystemBody{{
-		Event: "segment_cut", Level: levelError, Message: text,
+		Event: "segment_cut", Level: contract.LevelError, Message: text,
 		Details: map[string]any{
 			"stream": stream.String(), "segment": seg.Name(), "first_seq": want.First, "last_seq": want.Last, "records": lost,
 		},

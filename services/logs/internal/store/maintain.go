@@ -148,7 +148,7 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 		return err
 	}
 	records, err := s.own(contract.SystemBody{
-		Event: "retention", Level: levelInfo,
+		Event: "retention", Level: contract.LevelInfo,
 		Message: fmt.Sprintf("%d %s deleted: %s", brief.Records, stream, why),
 		Details: map[string]any{
 			"stream": stream.String(), "first_seq": brief.First, "last_seq": brief.Last, "records": brief.Records,

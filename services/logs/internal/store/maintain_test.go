@@ -20,7 +20,7 @@ func TestRetentionGoesOnWhileRecordsAreRefused(t *testing.T) {
 		}
 		defer s.Close()
 		one := func() error {
-			records, err := s.own(contract.SystemBody{Event: "note", Level: levelInfo})
+			records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,7 +48,7 @@ func (s *Store) noteAbsent(a absent) contract.SystemBody {
 		event = "segment_missing"
 	}
 	return contract.SystemBody{
-		Event: event, Level: levelError, Message: a.String(),
+		Event: event, Level: contract.LevelError, Message: a.String(),
 		Details: map[string]any{
 			"stream": a.stream.String(), "segment": segment.Name(a.file.first), "first_seq": a.first, "last_seq": a.last,
 			"records": a.records,
@@ -121,7 +121,7 @@ func (s *Store) lookForAbsent() {
 			continue
 		}
 		s.note(contract.SystemBody{
-			Event: "segment_back", Level: levelInfo, Message: fmt.Sprintf("%s %s: its records can be read again", a.stream, seg.Name()),
+			Event: "segment_back", Level: contract.LevelInfo, Message: fmt.Sprintf("%s %s: its records can be read again", a.stream, seg.Name()),
 			Details: map[string]any{"stream": a.stream.String(), "segment": seg.Name(), "records": seg.Brief().Records},
 		})
 	}
@@ -242,7 +242,7 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	s.mu.Unlock()
 
 	s.note(contract.SystemBody{
-		Event: "segment_replaced", Level: levelError,
+		Event: "segment_replaced", Level: contract.LevelError,
 		Message: fmt.Sprintf("%s %s was deleted, replaced or cut while it was written (%v): a new file is begun, and what can be read "+
 			"of its %d records is written again", stream, seg.Name(), why, brief.Records),
 		Details: map[string]any{

@@ -8,13 +8,6 @@ import (
 	"gestor.local/logs/internal/line"
 )
 
-// noteLevel values.
-const (
-	levelInfo  = "info"
-	levelWarn  = "warn"
-	levelError = "error"
-)
-
 // note stores an event of the service itself: what it repaired, deleted or could not do is a record as well.
 // It does not wait, so that the committer may call it. What cannot be stored now, on a full disk, is stored later.
 func (s *Store) note(body contract.SystemBody) {
@@ -58,7 +51,7 @@ func (s *Store) tellUntold() {
 // NoteStart records that the service began, and which release it is of.
 func (s *Store) NoteStart() {
 	s.note(contract.SystemBody{
-		Event: "start", Level: levelInfo, Message: "the log service starts",
+		Event: "start", Level: contract.LevelInfo, Message: "the log service starts",
 		Details: map[string]any{"version": contract.Version},
 	})
 }

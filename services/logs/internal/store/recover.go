@@ -27,7 +27,7 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 	}
 	f, err := s.readForgotten()
 	if err != nil {
-		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: levelWarn, Message: err.Error() +
+		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: err.Error() +
 			": records that retention deleted would be stored again if they were sent again"})
 	}
 	for _, p := range f.Producers {
@@ -56,7 +56,7 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 	notes = append(notes, s.compareList()...)
 
 	if lost := s.seen.settle(); lost > 0 {
-		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: levelWarn, Message: fmt.Sprintf(
+		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: fmt.Sprintf(
 			"the names of %d senders more than there is room for: their records would be stored again if they were sent again", lost)})
 	}
 	s.head.Store(s.next - 1)
@@ -238,7 +238,7 @@ func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody 
 		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see scripts/gestor verify", stream, seg.Name(), text))
 	}
 	return contract.SystemBody{
-		Event: event, Level: levelWarn, Message: fmt.Sprintf("%s %s: %s", stream, seg.Name(), text),
+		Event: event, Level: contract.LevelWarn, Message: fmt.Sprintf("%s %s: %s", stream, seg.Name(), text),
 		Details: map[string]any{"stream": stream.String(), "segment": seg.Name(), "damage": bad},
 	}
 }

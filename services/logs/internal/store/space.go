@@ -59,7 +59,7 @@ func (s *Store) slack() uint64 { return s.cfg.MinFree / 8 }
 // full raises the condition of a full disk.
 func (s *Store) full(text string) {
 	if s.condition.set(conditionFull, text) {
-		s.note(contract.SystemBody{Event: "disk_full", Level: levelError, Message: text})
+		s.note(contract.SystemBody{Event: "disk_full", Level: contract.LevelError, Message: text})
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *Store) lookAtRoom() {
 	case free < s.cfg.MinFree:
 		s.full(s.shortage(free))
 	case free >= s.cfg.MinFree+s.slack() && !s.noRoom && s.condition.clear(conditionFull):
-		s.note(contract.SystemBody{Event: "disk_resumed", Level: levelInfo, Message: "there is room again: records are accepted"})
+		s.note(contract.SystemBody{Event: "disk_resumed", Level: contract.LevelInfo, Message: "there is room again: records are accepted"})
 		s.wake() // for what could not be told
 	}
 }

@@ -95,7 +95,7 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 		if here {
 			p.noteEnd(r, b)
 		}
-		if over.has(who, b) || b.Level == "info" {
+		if over.has(who, b) || b.Level == contract.LevelInfo {
 			return nil
 		}
 
@@ -127,7 +127,7 @@ func (p *present) tellOwn(conditions map[string]string) {
 
 	own := make([]alert, 0, len(conditions))
 	for _, name := range slices.Sorted(maps.Keys(conditions)) {
-		own = append(own, alert{SystemBody: contract.SystemBody{Event: name, Level: "warn", Message: conditions[name]}})
+		own = append(own, alert{SystemBody: contract.SystemBody{Event: name, Level: contract.LevelWarn, Message: conditions[name]}})
 	}
 	p.Alerts = append(own, p.Alerts...)
 }
@@ -145,7 +145,7 @@ func (p *present) noteEnd(r contract.Record, b contract.SystemBody) {
 	p.began = true
 	if b.Event == "stop" && !r.Time.Before(p.Last) {
 		p.Stopped = r.Time
-		if b.Level != "info" {
+		if b.Level != contract.LevelInfo {
 			p.StopReason = chart.Prose(b.Message, 200)
 		}
 	}

@@ -91,7 +91,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 	later := func(at time.Time) { asOf = latest(asOf, at) }
 	began := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
 		r, ok := t.started[b.Container]
-		return ok && b.State == "created" && !r.Time.Before(seen.Time)
+		return ok && b.State == contract.StateCreated && !r.Time.Before(seen.Time)
 	}
 
 	for _, b := range seen.Rows {
@@ -149,7 +149,7 @@ func latest(a, b time.Time) time.Time {
 func (t *ticks) row(b contract.ContainerBody, e end) rowNow {
 	r := rowNow{ContainerBody: b, standing: standsElse}
 	switch {
-	case contract.Ended(b.State) || b.State == contract.StateCreated:
+	case contract.StateEnded(b.State) || b.State == contract.StateCreated:
 		r.standing = standsEnded
 	case e.failed():
 		r.standing, r.Error = standsFailed, e.Error

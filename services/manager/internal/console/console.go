@@ -90,7 +90,7 @@ func ownedOf(r *govern.Report, class contract.Class) (verdicts []contract.Verdic
 			continue
 		}
 		verdicts = append(verdicts, s.Verdict())
-		if contract.Lives(s.Entry.State) {
+		if contract.StateAlive(s.Entry.State) {
 			runOn++
 		}
 	}

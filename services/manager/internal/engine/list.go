@@ -40,7 +40,7 @@ func (c *Client) list(ctx context.Context, args filters.Args) (contract.Inventor
 func entryOf(row *container.Summary) contract.Entry {
 	return contract.Entry{
 		ID: row.ID, Name: ownName(row.Names), Image: contract.ImageName(row.Image), Labels: row.Labels,
-		State: contract.State(row.State), CreatedUnix: row.Created,
+		State: contract.DockerState(row.State), CreatedUnix: row.Created,
 	}
 }
 

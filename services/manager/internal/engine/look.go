@@ -46,8 +46,8 @@ func (c *Client) Look(ctx context.Context, id string) (View, error) {
 		view.Image, view.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
 	}
 	if raw.State != nil {
-		view.State, view.StartedAt = contract.State(raw.State.Status), raw.State.StartedAt
-		view.Running = raw.State.Running || contract.Lives(view.State) // of one that is being stopped podman says false
+		view.State, view.StartedAt = contract.DockerState(raw.State.Status), raw.State.StartedAt
+		view.Running = raw.State.Running || contract.StateAlive(view.State) // of one that is being stopped podman says false
 		view.ExitCode, view.PID = raw.State.ExitCode, raw.State.Pid
 	}
 	for i := range raw.Mounts {

@@ -95,7 +95,7 @@ func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy, want func(co
 // shadowText says what became of a container that was to be removed on an earlier tick.
 func shadowText(s journal.Shadowed) string {
 	fate := "it runs on"
-	if !contract.Lives(s.Entry.State) {
+	if !contract.StateAlive(s.Entry.State) {
 		fate = "it is there"
 	}
 	return fmt.Sprintf("mode shadow would have removed it on tick %d (%s): %s, and the plan is made without it", s.Tick, s.Reason, fate)

@@ -77,7 +77,7 @@ func (p Page) head() string {
 func (p Page) runOn() map[contract.Class]int {
 	out := map[contract.Class]int{}
 	for _, r := range p.Containers {
-		if r.Reason == contract.ReasonShadowRemoved && contract.Lives(r.State) {
+		if r.Reason == contract.ReasonShadowRemoved && contract.StateAlive(r.State) {
 			out[r.Class]++
 		}
 	}
@@ -101,7 +101,7 @@ func (r Row) why() string {
 	switch {
 	case r.Held == "":
 		return text
-	case contract.Lives(r.State):
+	case contract.StateAlive(r.State):
 		return text + "; not carried out (" + r.Held + "): it runs on"
 	default:
 		return text + "; not carried out (" + r.Held + "): it stays"

@@ -281,7 +281,7 @@ func TestShadowModeHidesNobody(t *testing.T) {
 
 		first := last.Shadow[0] // by id: the low ones come first
 		if first.Entry.Name != "low-3" || first.Class != contract.ClassLow || first.Reason != contract.ReasonOverQuota || first.Tick == 0 ||
-			first.Tick >= last.Tick || !contract.Lives(first.Entry.State) || first.Member == nil || first.Member.CPUMillicores == 0 {
+			first.Tick >= last.Tick || !contract.StateAlive(first.Entry.State) || first.Member == nil || first.Member.CPUMillicores == 0 {
 			t.Errorf("%+v", first)
 		}
 

@@ -81,7 +81,7 @@ func (g *Governor) verify(f *flight, e *contract.Entry) {
 	case gone:
 		g.closed(f, actuator.Result{Outcome: contract.OutcomeDone})
 	case e.State == contract.StateRemoving:
-	case contract.Lives(e.State):
+	case contract.StateAlive(e.State):
 		if time.Since(f.since) >= killTakes {
 			g.survived(f)
 		}

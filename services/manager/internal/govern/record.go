@@ -171,7 +171,7 @@ func withShadow(counts []contract.ClassCount, shadow []journal.Shadowed) []contr
 	out := slices.Clone(counts)
 	for _, s := range shadow {
 		i := slices.IndexFunc(out, func(c contract.ClassCount) bool { return c.Class == s.Class })
-		if i >= 0 && contract.Lives(s.Entry.State) {
+		if i >= 0 && contract.StateAlive(s.Entry.State) {
 			out[i].Owned++
 		}
 	}

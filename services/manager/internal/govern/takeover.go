@@ -63,5 +63,5 @@ func (g *Governor) verifyLeft(ctx context.Context) (more bool) {
 
 // runs says whether the container may still come to another end by itself.
 func runs(e *contract.Entry) bool {
-	return e != nil && (contract.Lives(e.State) || e.State == contract.StateRemoving)
+	return e != nil && (contract.StateAlive(e.State) || e.State == contract.StateRemoving)
 }

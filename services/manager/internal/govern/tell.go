@@ -137,7 +137,7 @@ func (g *Governor) ended(t *tick) (ids []string) {
 	for _, e := range t.inv.Entries {
 		_, stuck := g.stuck[e.ID]
 		acted := stuck || g.flights[e.ID] != nil
-		if contract.Ended(e.State) && !acted && contract.Governed(e.Labels, g.Self.Suite) {
+		if contract.StateEnded(e.State) && !acted && contract.Governed(e.Labels, g.Self.Suite) {
 			ids = append(ids, e.ID)
 		}
 	}

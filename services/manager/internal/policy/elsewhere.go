@@ -53,7 +53,7 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 			i = len(out)
 			at[key], out = i, append(out, Share{Workload: w, Class: v.Class, Pod: e.Labels[contract.LabelPod]})
 		}
-		if contract.Lives(e.State) {
+		if contract.StateAlive(e.State) {
 			out[i].Replicas++
 		}
 	}

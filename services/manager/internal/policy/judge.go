@@ -72,7 +72,7 @@ func (s *subject) wears(label string) bool {
 }
 
 // lives says whether the engine runs it: what ended is no part of the population.
-func (s *subject) lives() bool { return contract.Lives(s.entry.State) }
+func (s *subject) lives() bool { return contract.StateAlive(s.entry.State) }
 
 // stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
 func (m memory) stateOf(p contract.Policy, s *subject) string {

@@ -16,7 +16,7 @@ const ownerContainer = "container:"
 func Orphans(p contract.Policy, inv contract.Inventory, ctx contract.Context) contract.Plan {
 	alive := make(map[string]bool)
 	for _, e := range inv.Entries {
-		if contract.Lives(e.State) {
+		if contract.StateAlive(e.State) {
 			alive[e.ID] = true
 		}
 	}

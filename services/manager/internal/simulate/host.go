@@ -148,7 +148,7 @@ func (h *host) inventory() contract.Inventory {
 	inv := contract.Inventory{Host: "simulated"}
 	for _, c := range h.living {
 		inv.Entries = append(inv.Entries, contract.Entry{
-			ID: c.id, Name: c.name, Image: c.kind.image, State: "running",
+			ID: c.id, Name: c.name, Image: c.kind.image, State: contract.StateRunning,
 			Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: string(c.kind.class)},
 		})
 	}

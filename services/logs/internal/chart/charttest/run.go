@@ -78,7 +78,7 @@ func (r Run) Records() []contract.Record {
 		}
 		if away {
 			away, s.tick = false, 0
-			s.system(at, "start", "info", "manager started")
+			s.system(at, "start", contract.LevelInfo, "manager started")
 		}
 		if blind := within(r.Blind, at); blind || within(r.Mute, at) {
 			s.gated(at, blind)

@@ -4,26 +4,26 @@ import (
 	"context"
 	"time"
 
+	"gestor.local/contract"
+
 	"gestor.local/manager/internal/engine"
 )
 
 // Kill ends the container; it stays as exited, or goes with --rm. The restart policy does not bring it back.
 func (e *Engine) Kill(ctx context.Context, id string) error {
 	return e.mutate(ctx, "kill", id, func(c *Container) error {
-		switch c.State {
-		case "running", "paused", "restarting":
-			e.end(c)
-			return nil
-		default:
+		if !contract.StateAlive(c.State) {
 			return e.conflict("kill", id, engine.KindNotRunning)
 		}
+		e.end(c)
+		return nil
 	})
 }
 
 // Stop ends the container at once; stopping a stopped one is no error.
 func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 	return e.mutate(ctx, "stop", id, func(c *Container) error {
-		if c.State != "exited" {
+		if c.State != contract.StateExited {
 			e.end(c)
 		}
 		return nil
@@ -33,7 +33,7 @@ func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 // Remove deletes the container, running or not.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	return e.mutate(ctx, "remove", id, func(c *Container) error {
-		if c.State == "removing" {
+		if c.State == contract.StateRemoving {
 			return e.conflict("remove", id, engine.KindRemoving)
 		}
 		e.remove(c)
@@ -44,7 +44,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 // SetCPU changes the CPU limit.
 func (e *Engine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
 	return e.mutate(ctx, "update", id, func(c *Container) error {
-		if c.State == "removing" || c.State == "dead" {
+		if c.State == contract.StateRemoving || c.State == contract.StateDead {
 			return e.conflict("update", id, engine.KindRemoving)
 		}
 		c.CPU = limit
@@ -78,5 +78,5 @@ func (e *Engine) end(c *Container) {
 		e.remove(c)
 		return
 	}
-	c.State = "exited"
+	c.State = contract.StateExited
 }

@@ -78,7 +78,7 @@ func (e *Engine) Add(c Container) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c.State == "" {
-		c.State = "running"
+		c.State = contract.StateRunning
 	}
 	if c.StartedAt == "" {
 		c.StartedAt = "2026-01-01T00:00:00Z"
@@ -109,8 +109,8 @@ func (e *Engine) RestartDaemon(startedAt string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, c := range e.containers {
-		if c.RestartPolicy == "always" && c.State == "exited" {
-			c.State, c.StartedAt = "running", startedAt
+		if c.RestartPolicy == "always" && c.State == contract.StateExited {
+			c.State, c.StartedAt = contract.StateRunning, startedAt
 		}
 	}
 }
@@ -190,11 +190,11 @@ func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
 		}
 		v = engine.View{
 			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
-			Running:       c.State == "running" || c.State == "paused" || c.State == "restarting",
+			Running:       contract.StateAlive(c.State),
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
 			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
 		}
-		if v.Running && c.State != "restarting" {
+		if v.Running && c.State != contract.StateRestarting {
 			v.PID = c.PID
 		}
 		return nil
@@ -226,7 +226,7 @@ func (e *Engine) remove(c *Container) {
 	e.respawned++
 	again := *c
 	again.ID = strings.Repeat("f", 32) + fmt.Sprintf("%032x", e.respawned)
-	again.State = "running"
+	again.State = contract.StateRunning
 	again.StartedAt = time.Now().UTC().Format(time.RFC3339Nano)
 	e.containers[again.ID] = &again
 }

@@ -1,0 +1,8 @@
+package contract
+
+// Levels of a system record.
+const (
+	LevelInfo  = "info"
+	LevelWarn  = "warn"
+	LevelError = "error"
+)
