@@ -24,9 +24,9 @@ import (
 
 // The parts and who calls whom:
 //
-//	HTTP ──► web ──► query ──► store ──► segment ──► disk
-//	          │                  ▲
-//	          └──── append ──────┘
+//	HTTP ──► web ──► page, httpapi ──► query ──► store ──► segment ──► disk
+//	                          │                    ▲
+//	                          └────── append ──────┘
 //
 // Started from right to left, stopped from left to right: streams end, requests finish, the store closes its files.
 

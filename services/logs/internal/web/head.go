@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	"gestor.local/logs/internal/page"
 )
 
 // answerHead answers HEAD as GET without the body (RFC 9110, section 9.3.2).
 func answerHead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodHead || r.URL.Path == pathGraficar { // which writes files: 405
+		if r.Method != http.MethodHead || r.URL.Path == page.PathGraficar { // which writes files: 405
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -21,7 +21,7 @@ func newObserver(d Deps) *observer {
 		Name: "gestor_logs_request_seconds", Help: "Time to answer a request, streams included.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 	}, []string{"method", "path", "status"})}
-	d.Metrics.MustRegister(o.seconds, newStoreCollector(d.Store))
+	d.Metrics.MustRegister(o.seconds)
 	return o
 }
 

@@ -6,6 +6,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/page"
+	"gestor.local/logs/internal/respond"
 )
 
 // The service listens where the browser of its machine reaches it, and every site that this browser shows can send it
@@ -18,12 +21,12 @@ func newOrigins() origins { return origins{http.NewCrossOriginProtection()} }
 
 func (o origins) middleware(c *gin.Context) {
 	r := c.Request
-	if r.URL.Path == pathGraficar { // it writes files, whatever its method
+	if r.URL.Path == page.PathGraficar { // it writes files, whatever its method
 		r = r.Clone(r.Context())
 		r.Method = http.MethodPost
 	}
 	if o.protection.Check(r) != nil {
-		fail(c, http.StatusForbidden, "another site may not ask for this (Origin, Sec-Fetch-Site)")
+		respond.Problem(c, http.StatusForbidden, "another site may not ask for this (Origin, Sec-Fetch-Site)")
 	}
 }
 
@@ -38,6 +41,6 @@ func newHosts(d Deps) hosts { return hosts{readToken: d.ReadToken, more: d.Hosts
 
 func (h hosts) middleware(c *gin.Context) {
 	if h.readToken == "" && !contract.HostAllowed(c.Request.Host, h.more) {
-		fail(c, http.StatusMisdirectedRequest, contract.HostRefused)
+		respond.Problem(c, http.StatusMisdirectedRequest, contract.HostRefused)
 	}
 }

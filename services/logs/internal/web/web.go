@@ -1,18 +1,20 @@
-// Package web is the HTTP face of the log service and the only importer of gin: one file for each resource.
-//
-// Every error is a problem detail (RFC 9457). The contract is openapi.yaml; the tests validate every answer against it.
+// Package web is the HTTP server's handler: it joins the API (httpapi) and the pages (page) behind one router. gin is known
+// to these packages and to respond alone.
 package web
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/httpapi"
+	"gestor.local/logs/internal/page"
 	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/respond"
 	"gestor.local/logs/internal/store"
 )
 
@@ -37,75 +39,43 @@ type Deps struct {
 	Hosts contract.HostNames
 	// Closing is closed when the service shuts down: streams end.
 	Closing <-chan struct{}
-
-	guard *guard        // set by New
-	heavy chan struct{} // of questions that read records one by one, by New too
 }
 
-// queryTimeout bounds a query that is not a stream.
-const queryTimeout = 10 * time.Second
-
-// maxHeavy bounds the questions that read records one by one and gather what they find: each takes a core, and up to
-// 64 MiB.
-const maxHeavy = 2
-
-// heavyWait is how long such a question waits for the others.
-const heavyWait = 2 * time.Second
-
-// queue waits for the turn of a question that reads records one by one; without one it answers, and leave is nil.
-func (d Deps) queue(c *gin.Context) (leave func()) {
-	late := time.NewTimer(heavyWait)
-	defer late.Stop()
-	select {
-	case d.heavy <- struct{}{}:
-		return func() { <-d.heavy }
-	case <-c.Request.Context().Done():
-		c.Abort()
-	case <-late.C:
-		retryLater(c, http.StatusTooManyRequests, 2, "other questions that read many records are being answered: try again")
-	}
-	return nil
-}
-
-// resource is one part of the API.
-type resource interface{ register(r gin.IRouter) }
-
-// New returns the handler of the whole API.
+// New returns the handler of the whole service.
 func New(d Deps) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	d.guard, d.heavy = newGuard(d.Log, d.Metrics), make(chan struct{}, maxHeavy)
-	return handler(d, append(resources(d), face(d)...))
+
+	// The embedded files can only be wrong in a build that its tests would refuse; the records are served then all the same.
+	assets, err := page.LoadAssets()
+	if err != nil {
+		d.Log.Error().Err(err).Msg("the page cannot be served: build the service again from a clean clone")
+	}
+	return handler(d, assets)
 }
 
-// handler is an API of the given parts.
-func handler(d Deps, parts []resource) http.Handler {
+// handler is the service with the page's files, nil for none.
+func handler(d Deps, assets *page.Assets) http.Handler {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.ContextWithFallback = true
-	engine.NoRoute(func(c *gin.Context) { fail(c, http.StatusNotFound, "no such path; see /openapi.json") })
+	engine.NoRoute(func(c *gin.Context) { respond.Problem(c, http.StatusNotFound, "no such path; see /openapi.json") })
 	engine.NoMethod(func(c *gin.Context) {
-		fail(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
+		respond.Problem(c, http.StatusMethodNotAllowed, "this path does not take "+c.Request.Method)
 	})
-	engine.Use(newObserver(d).middleware, d.guard.middleware, headers,
-		newHosts(d).middleware, newOrigins().middleware, rolesOf(d).middleware)
-	for _, r := range parts {
-		r.register(engine)
+
+	recovery := respond.NewRecovery(d.Log, d.Metrics)
+	auth := httpapi.TokenAuth{Write: d.WriteToken, Read: d.ReadToken, Suite: d.SuiteToken}
+	engine.Use(newObserver(d).middleware, recovery.Middleware, headers, newHosts(d).middleware, newOrigins().middleware, auth.Middleware)
+
+	httpapi.New(httpapi.Deps{
+		Store: d.Store, Query: d.Query, Metrics: d.Metrics, Version: d.Version, OpenAPI: d.OpenAPI, Auth: auth, Closing: d.Closing,
+	}).Register(engine)
+	if assets != nil {
+		page.New(page.Deps{
+			Store: d.Store, Query: d.Query, Log: d.Log, DataDir: d.DataDir, Version: d.Version, Recovery: recovery,
+		}, assets).Register(engine)
 	}
 	return answerHead(engine)
-}
-
-// resources lists the parts that programs ask.
-func resources(d Deps) []resource {
-	in := newIngest(d)
-	return []resource{
-		in,
-		newSeed(in),
-		newRecords(d),
-		newTail(d),
-		stats{d},
-		containers{d},
-		ops{d},
-	}
 }
 
 // headers sets what every answer carries.

@@ -1,0 +1,175 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/sync/semaphore"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/line"
+	"gestor.local/logs/internal/respond"
+	"gestor.local/logs/internal/store"
+)
+
+// ingest is POST /v1/records.
+type ingest struct {
+	Deps
+	parsers sync.Pool           // of *line.Parser
+	bodies  sync.Pool           // of *[]byte
+	batches sync.Pool           // of *batch
+	room    *room               // of bodies
+	inner   *room               // of those that the suite's own services send
+	work    *semaphore.Weighted // of bodies whose records are in memory too
+	answers *answers
+}
+
+// Bounds of what is in memory at once, so that many large bodies wait for each other. Parsed, a body takes three times its
+// size more; but only one that has arrived whole is parsed, so that a slow client does not keep others from it.
+const (
+	bodiesInMemory = 3*contract.MaxBodyBytes + 3
+	bodiesOfOne    = bodiesInMemory / 2 // client
+	bodiesOfSuite  = contract.MaxBodyBytes + 1
+	bodiesParsed   = 2 * contract.MaxBodyBytes
+)
+
+func newIngest(d Deps) *ingest {
+	return &ingest{
+		Deps: d, answers: newAnswers(d.Query.Now),
+		room: newRoom(bodiesInMemory, bodiesOfOne), inner: newRoom(bodiesOfSuite, bodiesOfSuite), work: semaphore.NewWeighted(bodiesParsed),
+		parsers: sync.Pool{New: func() any { return line.NewParser() }},
+		bodies:  sync.Pool{New: func() any { return new([]byte) }},
+		batches: sync.Pool{New: func() any { return new(batch) }},
+	}
+}
+
+func (in *ingest) register(r gin.IRouter) { r.POST(contract.PathRecords, in.post) }
+
+func (in *ingest) post(c *gin.Context) {
+	p := respond.NewParams(c.Request, in.Query.Now())
+	atomic := p.Choice("atomic", "0", "0", "1") == "1"
+	if bad := p.Problems(); bad != nil {
+		respond.BadParams(c, bad)
+		return
+	}
+	if !acceptable(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {
+		return
+	}
+	in.receive(c, func(body []byte) {
+		parser := in.parsers.Get().(*line.Parser)
+		b := in.batches.Get().(*batch)
+		b.parse(parser, body)
+		in.parsers.Put(parser)
+		in.store(c, b, atomic)
+		if b.reset() {
+			in.batches.Put(b)
+		}
+	})
+}
+
+// receive calls do with the whole body, unless its Idempotency-Key was answered before.
+func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
+	a := in.arrive(c)
+	defer a.end()
+	buf := in.bodies.Get().(*[]byte)
+	defer in.reuse(buf)
+	body, ok := in.body(c, a, (*buf)[:0])
+	*buf = body
+	if !ok {
+		return
+	}
+
+	size := int64(len(body))
+	if in.work.Acquire(c.Request.Context(), size) != nil {
+		c.Abort()
+		return
+	}
+	defer in.work.Release(size)
+	in.idempotent(c, body, func() { do(body) })
+}
+
+// store appends a parsed batch and answers.
+func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
+	switch {
+	case b.syntax != nil:
+		respond.Problem(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b)...)
+		return
+	case len(b.rejected) > 0 && (atomic || len(b.records) == 0):
+		respond.Problem(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
+		return
+	case !in.Auth.maySend(c, b.records):
+		return
+	}
+	put := in.Store.Append
+	if atomic {
+		put = in.Store.AppendAll
+	}
+	result, err := put(c.Request.Context(), b.records)
+	var none *store.RefusedError
+	switch {
+	case errors.As(err, &none):
+		b.refused(none.Refused)
+		respond.Problem(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
+		return
+	case err != nil:
+		respond.Error(c, err)
+		return
+	}
+	b.refused(result.Refused)
+	c.JSON(http.StatusOK, ingestResult{IngestResult: contract.IngestResult{
+		Accepted: result.Accepted, Duplicates: result.Duplicates, DuplicateRanges: b.lineRanges(result.DuplicateRanges), Rejected: b.rejected,
+		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
+		SyncUS: uint64(result.Sync.Microseconds()),
+	}, RejectedMore: b.unlisted})
+}
+
+// ingestResult is the contract's answer and how many rejected records it does not list. A sender of batches of up to
+// maxRejected never sees that.
+type ingestResult struct {
+	contract.IngestResult
+	RejectedMore int `json:"rejected_more,omitempty"`
+}
+
+func fieldErrors(b *batch) []contract.FieldError {
+	out := make([]contract.FieldError, len(b.rejected), len(b.rejected)+1)
+	for i, r := range b.rejected {
+		out[i] = contract.FieldError{Line: r.Line, Reason: r.Reason}
+	}
+	if b.unlisted > 0 {
+		out = append(out, contract.FieldError{Reason: fmt.Sprintf("and %d more", b.unlisted)})
+	}
+	return out
+}
+
+// acceptable refuses a body of another type than the given ones ("" = none was named). A form, which curl -d sends, is
+// refused with the way out: it would otherwise be easy to believe that it was stored.
+func acceptable(c *gin.Context, types ...string) bool {
+	name := c.GetHeader("Content-Type")
+	media, _, err := mime.ParseMediaType(name)
+	if name == "" {
+		media, err = "", nil
+	}
+	for _, t := range types {
+		if err == nil && media == t {
+			return true
+		}
+	}
+	respond.Problem(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken: send %s or %s "+
+		"(curl: --data-binary @file -H 'Content-Type: %s')", name, contract.MediaJSON, contract.MediaNDJSON, contract.MediaNDJSON))
+	return false
+}
+
+// largestKept bounds the memory that is kept for the next body: a large one is rare.
+const largestKept = 512 << 10
+
+// reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps.
+func (in *ingest) reuse(buf *[]byte) {
+	if cap(*buf) <= largestKept {
+		in.bodies.Put(buf)
+	}
+}

@@ -1,0 +1,307 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/query"
+	"gestor.local/logs/internal/respond"
+)
+
+// scanner is what the charts and the page need of the store.
+type scanner interface {
+	// Scan calls fn for every record that passes the filter, in the order of the store or its reverse; fn ends it with
+	// query.ErrStop.
+	Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error
+	// Sums returns the sums of one width within [since, until) in order of time.
+	Sums(ctx context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error)
+	// Head is the newest sequence number.
+	Head() uint64
+	Now() time.Time
+}
+
+// studio builds chart models and keeps the last ones: a page asks for nine charts of one range at a time, and they come
+// from one pass over the records, or one over the sums and one over the newest records of a long range.
+type studio struct {
+	from     scanner
+	recovery *respond.Recovery
+	// desks bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
+	// leaves its pass behind.
+	desks *respond.Slots
+
+	mu   sync.Mutex // guards all following fields
+	kept []*pass    // oldest first
+}
+
+// maxPasses leaves cores to the ingest; more passes at once would each be slower.
+const maxPasses = 2
+
+func newStudio(from scanner, r *respond.Recovery) *studio {
+	return &studio{from: from, recovery: r, desks: respond.NewSlots(maxPasses)}
+}
+
+// maxKept bounds the memory of kept models: a model has some 100 KiB.
+const maxKept = 12
+
+// freshFor is how long a pass answers although newer records arrived, so that a burst of requests during a burst of
+// records is paid once. It is shorter than the pause between a record's event and the page's question (250 ms in app.js):
+// whoever asks because of a record gets it.
+const freshFor = 200 * time.Millisecond
+
+// passTimeout bounds one pass. It is longer than a query's: at the end of a run on a crowded host the manager's last
+// request reads everything.
+const passTimeout = 30 * time.Second
+
+// pass is one reading of the records of one range. done is closed when models or err is set.
+type pass struct {
+	key    string
+	head   uint64
+	begun  time.Time
+	done   chan struct{}
+	models map[string]chart.Model
+	err    error
+}
+
+// model returns one chart of a range; ok is false when there is none of this name.
+func (s *studio) model(ctx context.Context, q chart.Query, name string) (m chart.Model, ok bool, err error) {
+	for _, names := range groups(q) {
+		if slices.Contains(names, name) {
+			models, err := s.models(ctx, q, names)
+			m, ok := models[name]
+			return m, ok && err == nil, err
+		}
+	}
+	return m, false, nil
+}
+
+// all returns every chart of a range.
+func (s *studio) all(ctx context.Context, q chart.Query) (map[string]chart.Model, error) {
+	out := map[string]chart.Model{}
+	for _, names := range groups(q) {
+		models, err := s.models(ctx, q, names)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, models)
+	}
+	return out, nil
+}
+
+// groups are the charts that one pass makes: those of sums do not wait for the records.
+func groups(q chart.Query) [][]string {
+	if sumStep(q) == 0 {
+		return [][]string{chart.Names()}
+	}
+	sums := chart.Summable(q)
+	return [][]string{sums, slices.DeleteFunc(chart.Names(), func(name string) bool { return slices.Contains(sums, name) })}
+}
+
+func (s *studio) models(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+	for {
+		p, mine := s.claim(q, names[0])
+		if mine {
+			go s.run(ctx, p, q, names)
+		}
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if errors.Is(p.err, errNotBegun) && ctx.Err() == nil {
+			continue // who asked first has gone: this client's turn
+		}
+		return p.models, p.err
+	}
+}
+
+// errNotBegun is a pass whose client went before its turn came.
+var errNotBegun = errors.New("charts: the client has gone before its turn")
+
+// run waits for a desk as long as the client does, and makes a pass. One that has begun outlives its client: the next
+// one wants it too.
+func (s *studio) run(ctx context.Context, p *pass, q chart.Query, names []string) {
+	defer close(p.done)
+	if s.desks.Acquire(ctx) != nil {
+		p.err = errNotBegun
+		s.forget(p)
+		return
+	}
+	defer s.desks.Release()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), passTimeout)
+	defer cancel()
+	p.err = s.recovery.Do("charts", func() (err error) {
+		p.models, err = s.build(ctx, q, names)
+		return err
+	})
+	if p.err != nil {
+		s.forget(p)
+	}
+}
+
+// claim finds a pass that is still good or begins one, which the caller must then make.
+func (s *studio) claim(q chart.Query, group string) (p *pass, mine bool) {
+	key := fmt.Sprintf("%s %d %d %q %q %q %q %d", group, q.Since.UnixMilli(), q.Until.UnixMilli(), q.Hosts, q.Classes, q.Images, q.Containers, q.Points)
+	head := s.from.Head()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = slices.DeleteFunc(s.kept, func(p *pass) bool {
+		return p.key == key && p.head != head && time.Since(p.begun) > freshFor
+	})
+	for _, p := range s.kept {
+		if p.key == key {
+			return p, false
+		}
+	}
+	p = &pass{key: key, head: head, begun: time.Now(), done: make(chan struct{})}
+	s.kept = append(s.kept, p)
+	if len(s.kept) > maxKept {
+		s.kept = slices.Delete(s.kept, 0, 1)
+	}
+	return p, true
+}
+
+func (s *studio) forget(bad *pass) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = slices.DeleteFunc(s.kept, func(p *pass) bool { return p == bad })
+}
+
+func (s *studio) build(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+	newest, err := s.newest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q.Newest = newest
+	var models []chart.Model
+	if step := sumStep(q); step > 0 && slices.Contains(chart.Summable(q), names[0]) {
+		models, err = s.fromSums(ctx, q, step, names)
+	} else {
+		models, err = s.fromRecords(ctx, q, names)
+	}
+	out := map[string]chart.Model{}
+	for _, m := range models {
+		out[m.Name] = m
+	}
+	return out, err
+}
+
+// fromRecords builds charts record by record: of a long range its newest part.
+func (s *studio) fromRecords(ctx context.Context, q chart.Query, names []string) ([]chart.Model, error) {
+	note := ""
+	if from := q.Until.Add(-recordsFor); q.Since.Before(from) && len(q.Containers) == 0 {
+		q.Since = from
+		note = "This chart needs single records: the last " + chart.FormatDuration(recordsFor) + " of the range are drawn."
+	}
+	set, err := chart.NewSet(q, names...)
+	if err != nil {
+		return nil, err
+	}
+	f := contract.Filter{Since: q.Since, Until: q.Until, Kinds: set.Kinds(), Hosts: q.Hosts}
+	if q.Until.Sub(q.Since) > recordsFor { // too long for all records: the host's own are left out
+		f.Containers = q.Containers
+	}
+	err = s.from.Scan(ctx, f, query.Oldest, func(r contract.Record) error {
+		set.Add(r)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("charts: read records: %w", err)
+	}
+	models := set.Models()
+	for i := range models {
+		if note != "" {
+			models[i].Notes = append(models[i].Notes, note)
+		}
+	}
+	return models, nil
+}
+
+// newest is the time of the newest record, zero while nobody has sent any.
+func (s *studio) newest(ctx context.Context) (t time.Time, err error) {
+	err = s.sent(ctx, query.Newest, 1, func(at time.Time) { t = at })
+	if err != nil {
+		return t, fmt.Errorf("charts: read the newest record: %w", err)
+	}
+	return t, nil
+}
+
+// firstSent is how many records the begin of all is looked for in: they come in the order of their arrival, and what waited
+// in a spool is older than what came at once.
+const firstSent = 1000
+
+// oldest is the time of the earliest of the first records, zero while nobody has sent any.
+func (s *studio) oldest(ctx context.Context) (t time.Time, err error) {
+	err = s.sent(ctx, query.Oldest, firstSent, func(at time.Time) {
+		if t.IsZero() || at.Before(t) {
+			t = at
+		}
+	})
+	if err != nil {
+		return t, fmt.Errorf("charts: read the oldest record: %w", err)
+	}
+	return t, nil
+}
+
+// sent calls fn with the times of the first n records that somebody sent: the log service's own, which tell of itself, are
+// no data.
+func (s *studio) sent(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
+	return s.from.Scan(ctx, contract.Filter{}, order, func(r contract.Record) error {
+		if r.Producer == contract.ProducerLogs {
+			return nil
+		}
+		fn(r.Time)
+		if n--; n == 0 {
+			return query.ErrStop
+		}
+		return nil
+	})
+}
+
+// ranges are the presets of the page. A preset's end is rounded up to a part of the range, so that the requests of one
+// moment ask for the same range.
+func ranges() []string { return []string{"15m", "1h", "6h", "24h", "7d", "30d"} }
+
+const defaultRange = "15m"
+
+// chartQuery reads range (or since and until), class, image, container and points.
+func chartQuery(p *respond.Params) chart.Query {
+	q := chart.Query{
+		Since: p.Time("since"), Until: p.Time("until"), Images: p.List("image"), Containers: p.List("container"), Hosts: p.List("host"),
+		Points: p.Int("points", chart.MaxPoints, 2, chart.MaxPoints),
+	}
+	for _, c := range p.List("class") {
+		q.Classes = append(q.Classes, contract.Class(c))
+	}
+	length := p.One("range")
+	if length != "" && !q.Since.IsZero() {
+		p.Reject("range", "goes with until, not with since")
+	}
+	if length == "" {
+		length = defaultRange
+	}
+	d, err := respond.ParseDuration(length)
+	if err != nil || d < time.Second || d > 400*24*time.Hour {
+		p.Reject("range", "want a duration from 1s to 400d such as "+strings.Join(ranges(), ", "))
+		d = 15 * time.Minute
+	}
+	if q.Until.IsZero() {
+		part := min(max(d/90, time.Second), 10*time.Minute)
+		q.Until = p.Now.Truncate(part).Add(part)
+	}
+	if q.Since.IsZero() {
+		q.Since = q.Until.Add(-d)
+	}
+	if !q.Since.Before(q.Until) {
+		p.Reject("until", "is not after since")
+	}
+	return q
+}

@@ -1,0 +1,91 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/query"
+)
+
+// gate is a shelf whose passes wait to be let through.
+type gate struct {
+	*shelf
+	open chan struct{}
+}
+
+func (g *gate) Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error {
+	g.passes.Add(1)
+	<-g.open
+	return g.shelf.Scan(ctx, f, order, fn)
+}
+
+// Passes are bounded; who waits for one waits as long as its own request.
+func TestPassesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{shelf: &shelf{now: epoch()}, open: make(chan struct{})}
+		s := newStudio(g, aRecovery())
+		asked := func(ctx context.Context, minutes int) <-chan error {
+			out := make(chan error, 1)
+			q := chart.Query{Since: epoch().Add(-time.Duration(minutes) * time.Minute), Until: epoch(), Points: 10}
+			go func() { _, err := s.all(ctx, q); out <- err }()
+			synctest.Wait()
+			return out
+		}
+		var all []<-chan error
+		for i := range maxPasses + 2 {
+			all = append(all, asked(t.Context(), 10+i))
+		}
+		if n := g.passes.Load(); n != maxPasses {
+			t.Errorf("%d passes at once, want %d", n, maxPasses)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := asked(ctx, 30)
+		joined := asked(t.Context(), 30) // waits for the pass of the one that goes
+		alone := asked(ctx, 31)
+		cancel()
+		for _, result := range []<-chan error{gone, alone} {
+			if err := <-result; !errors.Is(err, context.Canceled) {
+				t.Errorf("who has gone: %v", err)
+			}
+		}
+		close(g.open)
+		for _, result := range append(all, joined) {
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		const each = 4 // the newest record and the range, at the gate and behind it
+		if n := g.passes.Load(); n != each*(maxPasses+3) {
+			t.Errorf("%d, want %d: nothing is read for who has gone", n, each*(maxPasses+3))
+		}
+	})
+}
+
+// What the log service says of itself is no data: it does not fill an empty store, nor does it begin the time of all charts.
+func TestTheServicesOwnRecordsAreNoData(t *testing.T) {
+	s := aRun(nil)
+	own := contract.Record{
+		Time: s.now, Kind: contract.KindSystem, Host: "logs", Boot: "b", Producer: contract.ProducerLogs, Body: contract.SystemBody{Event: "start", Level: "info"},
+	}
+	s.records = append([]contract.Record{own}, append(s.records, own)...)
+	charts := newStudio(s, aRecovery())
+	first, err := charts.oldest(t.Context())
+	if err != nil || first.Sub(epoch()).Abs() > time.Second {
+		t.Errorf("all began at %s, %v", first, err)
+	}
+	last, err := charts.newest(t.Context())
+	if err != nil || !last.Before(s.now) {
+		t.Errorf("the newest record is of %s, %v", last, err)
+	}
+	alone := newStudio(&shelf{records: []contract.Record{own}, now: s.now}, aRecovery())
+	if at, err := alone.newest(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("an empty store has a record of %s, %v", at, err)
+	}
+}

@@ -1,0 +1,172 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/respond"
+)
+
+// chartPage renders a page of one chart. An inline one needs nothing but itself: library, script, style and data are in
+// it, and its own policy allows exactly these two scripts and this style.
+func (a *Assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, error) {
+	doc, err := json.Marshal(documentOf(m, t))
+	if err != nil {
+		return nil, fmt.Errorf("write chart %s: %w", m.Name, err)
+	}
+	view := map[string]any{
+		"Title": m.Title, "Model": m, "Theme": string(t), "Inline": inline,
+		"Doc":       template.JS(doc), // json.Marshal escapes <, > and &: it cannot end the element
+		"Legend":    m.Legend(t),
+		"ECharts":   template.JS(a.byName[assetECharts].raw),
+		"App":       template.JS(a.byName[assetApp].raw),
+		"StyleText": template.CSS(a.byName[assetStyle].raw),
+		"Policy": template.HTMLAttr(`content="default-src 'none'; script-src ` + a.hash(assetECharts) + " " + a.hash(assetApp) +
+			"; style-src " + a.hash(assetStyle) + `; img-src data:; base-uri 'none'"`),
+	}
+	var b bytes.Buffer
+	if err := a.pages.ExecuteTemplate(&b, "chart.html", view); err != nil {
+		return nil, fmt.Errorf("write page of chart %s: %w", m.Name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// files draws every chart into the data folder: self-contained pages and pictures of all records, or of the range that
+// is asked for. It is the manager's last request, and GET /graficar.
+func (h charts) files(c *gin.Context) {
+	p := respond.NewParams(c.Request, h.studio.from.Now())
+	whole := !slices.ContainsFunc([]string{"range", "since", "until"}, p.Values.Has)
+	r := request{Query: chartQuery(p), theme: chart.Theme(p.Choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark)))}
+	if bad := p.Problems(); bad != nil {
+		respond.BadParams(c, bad)
+		return
+	}
+	ctx := c.Request.Context()
+	if whole {
+		first, err := h.studio.oldest(ctx)
+		if err != nil {
+			respond.Error(c, err)
+			return
+		}
+		if !first.IsZero() {
+			r.Since = first
+		}
+	}
+	models, err := h.studio.all(ctx, r.Query)
+	if err != nil {
+		respond.Error(c, err)
+		return
+	}
+	written, err := h.write(models, r.theme)
+	if err != nil {
+		respond.Error(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"folder": "charts", "files": written, "since": r.Since.UTC(), "until": r.Until.UTC()})
+}
+
+// write replaces the files one by one: a reader sees the old or the new one, never a part.
+func (h charts) write(models map[string]chart.Model, t chart.Theme) ([]string, error) {
+	dir := filepath.Join(h.DataDir, "charts")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("charts: %w: see that the data folder can be written", err)
+	}
+	var written []string
+	for _, name := range chart.Names() {
+		m := models[name]
+		page, err := h.chartPage(m, t, true)
+		if err != nil {
+			return written, err
+		}
+		var picture bytes.Buffer
+		w, height := chart.DefaultSize(m)
+		if err := chart.WritePNG(&picture, m, t, w, height); err != nil {
+			return written, err
+		}
+		for file, body := range map[string][]byte{name + ".html": page, name + ".png": picture.Bytes()} {
+			if err := replaceFile(filepath.Join(dir, file), body); err != nil {
+				return written, fmt.Errorf("charts: %w: see that the data folder can be written and has space", err)
+			}
+			written = append(written, file)
+		}
+	}
+	slices.Sort(written)
+	return written, syncDir(dir)
+}
+
+// replaceFile writes a file beside the old one, syncs it and renames it over the old one.
+func replaceFile(name string, body []byte) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name()) // best effort: the name is not one of ours
+		}
+	}()
+	if _, err = tmp.Write(body); err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if closed := tmp.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	return err
+}
+
+// sweep removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody else
+// writes there: the store has the lock of the data folder.
+func sweep(dataDir string) (removed int, err error) {
+	dir := filepath.Join(dataDir, "charts")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	for _, e := range entries {
+		if !leftover(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return removed, fmt.Errorf("charts: remove a leftover: %w", err)
+		}
+		removed++
+	}
+	return removed, err
+}
+
+// leftover says whether a name is one of replaceFile's: .memory.html.123.
+func leftover(name string) bool {
+	file, hidden := strings.CutPrefix(strings.TrimSuffix(name, filepath.Ext(name)), ".")
+	ext := filepath.Ext(file)
+	return hidden && (ext == ".html" || ext == ".png") && slices.Contains(chart.Names(), strings.TrimSuffix(file, ext))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("charts: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("charts: sync %s: %w", dir, err)
+	}
+	return nil
+}

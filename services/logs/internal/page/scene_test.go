@@ -1,0 +1,99 @@
+package page
+
+import (
+	"fmt"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// scene makes the records of one or several hosts, a tick each 10 s.
+type scene struct {
+	shelf
+	host, boot string
+	tick       uint64
+	gates      []string
+	mode       contract.Mode
+	held       string
+}
+
+func newScene() *scene {
+	return &scene{host: "node1", boot: "b", mode: contract.ModeEnforce, shelf: shelf{now: epoch()}}
+}
+
+// pass moves the clock.
+func (s *scene) pass(d time.Duration) { s.now = s.now.Add(d) }
+
+func (s *scene) emit(producer string, body contract.Body) {
+	r := contract.NewRecord(s.now, s.tick, contract.SourceModule, body)
+	r.Host, r.Boot, r.Producer, r.Seq = s.host, s.boot, producer, uint64(len(s.records)+1)
+	s.records = append(s.records, r)
+}
+
+// row is a container on a tick; the verdict follows from the reason.
+func row(id string, class contract.Class, reason string, rank int) contract.ContainerBody {
+	b := contract.ContainerBody{
+		Subject: contract.Subject{Container: id, Name: string(class) + "-" + id, Image: "gestor/" + string(class) + "-idle", Class: class},
+		Owned:   true, State: "running", Measured: reason != contract.ReasonYoung, Rank: rank, Reason: reason, Verdict: contract.VerdictKeep,
+		Measures: contract.Measures{CPUMillicores: 5, RAMKB: 1000},
+	}
+	if reason == contract.ReasonOverQuota {
+		b.Verdict = contract.VerdictRemove
+	}
+	return b
+}
+
+// rows are n containers of a class in a row, named from first.
+func rows(first string, n int, class contract.Class, reason string) (out []contract.ContainerBody) {
+	for i := range n {
+		out = append(out, row(fmt.Sprintf("%s%d", first, i), class, reason, i+1))
+	}
+	return out
+}
+
+// see makes a tick: the removals it decides, the host's record and those of its containers.
+func (s *scene) see(list ...contract.ContainerBody) {
+	s.tick++
+	counts := classCounts(contract.ClassCount{}, contract.ClassCount{})
+	for _, b := range list {
+		for i := range counts {
+			if counts[i].Class != b.Class {
+				continue
+			}
+			counts[i].Owned++
+			if b.Rank > 0 {
+				counts[i].Eligible++
+			}
+			if b.Verdict == contract.VerdictRemove {
+				counts[i].Removals++
+				s.emit(contract.ProducerManager, contract.DecisionBody{Subject: b.Subject, Mode: s.mode, Held: s.held, Verdict: b.Verdict, Reason: b.Reason})
+			}
+		}
+	}
+	s.emit(contract.ProducerManager, contract.HostBody{Classes: counts, Mode: s.mode, Gates: s.gates, Held: s.held, Memory: contract.Memory{TotalKB: 1 << 20}})
+	for _, b := range list {
+		s.emit(contract.ProducerManager, b)
+	}
+}
+
+// blind makes a tick that saw nothing.
+func (s *scene) blind(gates ...string) {
+	s.tick++
+	s.emit(contract.ProducerManager, contract.HostBody{Mode: s.mode, Gates: gates})
+}
+
+func (s *scene) act(id, action, phase, outcome string) {
+	s.emit(contract.ProducerManager, contract.ActionBody{
+		Subject: contract.Subject{Container: id}, Action: action, Phase: phase, Outcome: outcome, Removes: action == contract.ActionRemove, Error: "device busy",
+	})
+}
+
+func (s *scene) launch(id string, class contract.Class, lifetime uint64) {
+	s.emit(contract.ProducerGenerator, contract.LaunchBody{
+		Subject: contract.Subject{Container: id, Name: id, Image: "low-idle", Class: class}, Outcome: contract.LaunchStarted, LifetimeS: lifetime,
+	})
+}
+
+func (s *scene) event(producer, event, level, message string) {
+	s.emit(producer, contract.SystemBody{Event: event, Level: level, Message: message})
+}

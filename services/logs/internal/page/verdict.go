@@ -1,0 +1,337 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gestor.local/contract"
+
+	"gestor.local/logs/internal/chart"
+)
+
+// verdict is the page's first line: how does the host stand against its policy?
+type verdict struct {
+	// State is one of the state constants: it chooses colour and shape.
+	State string
+	// Word is the state in words.
+	Word     string
+	Headline string
+	Detail   string
+	Classes  []classMeter
+}
+
+// States of the page.
+const (
+	stateEmpty    = "empty"    // nothing is known yet
+	stateStopped  = "stopped"  // the manager ended
+	stateStale    = "stale"    // no record for three ticks
+	stateBlind    = "blind"    // the manager does not see the containers
+	stateHolding  = "holding"  // a gate is closed
+	stateOver     = "over"     // judged ones stand above the places after acting
+	stateSettling = "settling" // newcomers wait for their judgement, or removals are under way
+	stateShort    = "short"    // places nobody holds
+	stateSettled  = "settled"
+)
+
+// wordOf is the state as the page says it.
+func wordOf(state string) string {
+	switch state {
+	case stateEmpty:
+		return "waiting"
+	case stateStale:
+		return "no news"
+	case stateStopped:
+		return "manager stopped"
+	case stateOver:
+		return "over policy"
+	default:
+		return state
+	}
+}
+
+// Known says whether what is shown is so at this moment. What is not is greyed, and named as last seen.
+func (v verdict) Known() bool {
+	return !slices.Contains([]string{stateStopped, stateStale, stateBlind}, v.State)
+}
+
+// classMeter is one class against its places.
+type classMeter struct {
+	classNow
+	// Pips are the containers one by one, at most maxPips, and empty places. The cut stands behind the last place.
+	Pips []pip
+	More int
+}
+
+type pip struct {
+	Kind string // held, above, new, leaving, other, empty
+	Cut  bool   // the first one beyond the places
+}
+
+const maxPips = 24
+
+// staleAfter is three ticks: one may be late, two missed, three are silence. A tick is as long as the last one was, at
+// least the default policy's and at most ten minutes, since the last one may have been a restart.
+func staleAfter(beat time.Duration) time.Duration {
+	return 3 * min(max(beat, time.Duration(contract.DefaultPolicy().Tick)), 10*time.Minute)
+}
+
+func judge(p present) verdict {
+	v := verdict{Classes: meters(p.Classes)}
+	v.State = stateOf(p)
+	v.Word = wordOf(v.State)
+	v.Headline, v.Detail = sentences(v.State, p)
+	if mode := p.Host.Mode; v.Known() && (mode == contract.ModeObserve || mode == contract.ModeShadow) {
+		v.Detail += " Mode " + string(mode) + ": no container is touched."
+	}
+	return v
+}
+
+// stateOf finds the worst that is true: what keeps the page from knowing comes before what it knows.
+func stateOf(p present) string {
+	above, waiting, short := 0, 0, 0
+	for _, c := range p.Classes {
+		above += c.Above()
+		waiting += c.New + c.Leaving
+		if c.Places {
+			short += max(0, c.Quota-c.Alive)
+		}
+	}
+	planned, gated := len(p.Host.Classes) > 0, len(p.Host.Gates) > 0
+	switch {
+	case p.Last.IsZero():
+		return stateEmpty
+	case !p.Stopped.IsZero():
+		return stateStopped
+	case p.Age > staleAfter(p.Beat):
+		return stateStale
+	case p.Blind():
+		return stateBlind
+	case !planned: // records of the host or its containers, as any client may send them
+		return stateEmpty
+	case gated:
+		return stateHolding
+	case above > 0:
+		return stateOver
+	case waiting > 0:
+		return stateSettling
+	case short > 0:
+		return stateShort
+	default:
+		return stateSettled
+	}
+}
+
+// sentences are the headline and what follows from it.
+func sentences(state string, p present) (headline, detail string) {
+	alive, seen := held(p.Classes), p.Seen.UTC().Format(time.TimeOnly)
+	switch state {
+	case stateStopped:
+		return "Manager stopped at " + p.Stopped.UTC().Format(time.TimeOnly) + ": nothing is being removed",
+			because(p.StopReason) + "Who is below was seen at " + seen + "; containers go on as they are. Start it again with docker compose start manager."
+	case stateStale:
+		return "No news for " + chart.FormatDuration(p.Age),
+			"Who is below was seen at " + seen + " (" + alive + ") and may be gone. Is the manager running? See docker compose ps."
+	case stateBlind:
+		return "Gestor cannot see the containers. Nothing is removed.",
+			"No reading: " + strings.Join(p.Host.Gates, ", ") + ". " + lastSeen(p, alive, seen) + " make doctor finds out why."
+	case stateHolding:
+		return "Holding: " + alive, "Nothing is removed while a gate is closed: " + strings.Join(p.Host.Gates, ", ") + ". " +
+			"Gestor acts again by itself when it opens."
+	case stateOver:
+		return "Over: " + alive, aboveThePlaces(p)
+	case stateSettling:
+		return "Settling: " + alive, coming(p.Classes)
+	case stateShort:
+		return "Short: " + alive, "Places nobody holds: " + shortOf(p.Classes) + ". The manager never starts containers; the generator's next batch may fill them."
+	case stateSettled:
+		return "Settled: " + alive, coming(p.Classes)
+	default:
+		return emptySentences(p)
+	}
+}
+
+// because says why the manager ended, when it was not told to.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "It said: " + reason + ". "
+}
+
+func lastSeen(p present, alive, seen string) string {
+	if p.Seen.IsZero() {
+		return "How many run is not known."
+	}
+	return "Who is below was last seen at " + seen + " (" + alive + "); the number now is not known."
+}
+
+func emptySentences(p present) (headline, detail string) {
+	switch {
+	case p.Last.IsZero() && p.HostID != "":
+		return "No record of host " + chart.Plain(p.HostID), "Choose another host, or look whether its manager runs."
+	case p.Last.IsZero():
+		return "No records yet", "The first ones come within a tick (10 s) of the manager's start. Nothing after a minute? See docker compose logs manager."
+	default:
+		return "Waiting for the manager's first tick", "Records arrive, but none of them says what the policy decided. Is the manager running? See docker compose ps."
+	}
+}
+
+// held is the population in words: "3 low, 2 high".
+func held(classes []classNow) string {
+	var parts []string
+	for _, c := range classes {
+		if c.Places || c.Alive > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.Alive, chart.Plain(string(c.Class))))
+		}
+	}
+	if len(parts) == 0 {
+		return "no governed container"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// aboveThePlaces says who stands above the places though the tick has acted, and what keeps them there.
+func aboveThePlaces(p present) string {
+	var who []string
+	capped, shown, tasks := 0, 0, 0
+	for _, c := range p.Classes {
+		if n := c.Above(); n > 0 {
+			who = append(who, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
+			tasks += c.tasksOver()
+		}
+		capped, shown = capped+c.Capped, shown+c.Shown
+	}
+	text := strings.Join(who, " and ") + " above the places."
+	if failed := failures(p.Rows); failed != "" {
+		text += " The engine did not remove " + failed + "."
+	}
+	if tasks > 0 {
+		text += fmt.Sprintf(" %d %s an orchestrator's and stay: only it can end them, as the warning managed_elsewhere says.", tasks, be(tasks))
+	}
+	if capped > 0 {
+		text += fmt.Sprintf(" %d are spared by a cap and leave in the coming rounds.", capped)
+	}
+	if shown > 0 && p.Host.Mode == contract.ModeEnforce {
+		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shown, heldText(p.Host.Held))
+	}
+	return text
+}
+
+// maxFailures is how many containers a sentence names.
+const maxFailures = 3
+
+// failures names the containers whose removal failed, and what the engine said of the first.
+func failures(rows []rowNow) string {
+	var names []string
+	said := ""
+	for _, r := range rows {
+		if r.standing != standsFailed && r.Reason != contract.ReasonStuck {
+			continue
+		}
+		names = append(names, chart.Plain(r.Name))
+		if said == "" && r.Error != "" {
+			said = ": " + chart.Prose(r.Error, 200)
+		}
+	}
+	if more := len(names) - maxFailures; more > 0 {
+		names = append(names[:maxFailures], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ") + said
+}
+
+func heldText(held string) string {
+	if held == "" {
+		return ""
+	}
+	return " (" + chart.Plain(held) + ")"
+}
+
+// coming says what is under way and what the next round brings. That is a forecast: who comes and ends by itself meanwhile
+// is not known.
+func coming(classes []classNow) string {
+	next, leaving, kept, fresh, unseen, places := 0, 0, 0, 0, 0, 0
+	for _, c := range classes {
+		next, leaving = next+c.next(), leaving+c.Leaving
+		kept, fresh, unseen, places = kept+c.Kept, fresh+c.New-c.Unseen, unseen+c.Unseen, places+c.Quota
+	}
+	var parts []string
+	if leaving > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s leaving.", leaving, be(leaving)))
+	}
+	if next > 0 {
+		parts = append(parts, fmt.Sprintf("About %d leave in the next round.", next))
+	} else {
+		parts = append(parts, "Nobody leaves in the next round.")
+	}
+	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", kept, be(kept), places))
+	if fresh > 0 {
+		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomers(fresh)))
+	}
+	if unseen > 0 {
+		parts = append(parts, fmt.Sprintf("%s judged a round later.", newcomers(unseen)))
+	}
+	return strings.Join(parts, " ")
+}
+
+func be(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+func newcomers(n int) string {
+	if n == 1 {
+		return "1 newcomer is"
+	}
+	return fmt.Sprintf("%d newcomers are", n)
+}
+
+func shortOf(classes []classNow) string {
+	var parts []string
+	for _, c := range classes {
+		if c.Places && c.Alive < c.Quota {
+			parts = append(parts, fmt.Sprintf("%d of %d %s", c.Quota-c.Alive, c.Quota, chart.Plain(string(c.Class))))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func meters(classes []classNow) []classMeter {
+	var out []classMeter
+	for _, c := range classes {
+		if !c.Places {
+			continue
+		}
+		m := classMeter{classNow: c}
+		for _, kind := range pipsOf(c) {
+			if len(m.Pips) == maxPips {
+				m.More++
+				continue
+			}
+			m.Pips = append(m.Pips, pip{Kind: kind, Cut: len(m.Pips) == c.Quota && c.Quota > 0 && kind != "empty"})
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// pipsOf are the class's containers in the order of their claim to a place, and the places nobody holds.
+func pipsOf(c classNow) []string {
+	above := c.Above()
+	var out []string
+	for _, group := range []struct {
+		kind string
+		n    int
+	}{{"held", c.Judged - above}, {"above", above}, {"new", c.New}, {"leaving", c.Leaving}, {"other", c.Remains}} {
+		for range group.n {
+			out = append(out, group.kind)
+		}
+	}
+	for len(out) < c.Quota {
+		out = append(out, "empty")
+	}
+	return out
+}
