@@ -19,6 +19,8 @@ func HostAllowed(header string, more HostNames) bool {
 	if host, _, err := net.SplitHostPort(header); err == nil {
 		name = host
 	}
+
+	// The brackets of an IPv6 address that came without a port, and the root's dot, are no part of the name.
 	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
 	_, err := netip.ParseAddr(name)
 	return err == nil || !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") ||
@@ -36,6 +38,7 @@ func (n *HostNames) UnmarshalText(text []byte) error {
 		if name == "" {
 			continue
 		}
+
 		_, notAddress := netip.ParseAddr(name)
 		if name != "*" && notAddress != nil && strings.ContainsFunc(name, notInHostName) {
 			return fmt.Errorf("%q is no name of a host: want one as in gestor.example, without scheme, port or path and in ASCII (xn--…), several with commas, or * alone for any", one)

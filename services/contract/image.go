@@ -6,6 +6,8 @@ import "strings"
 // default registry's prefix, podman's localhost/ and the tag latest are left out. Another tag, another registry, a digest
 // and a bare id (sha256:…) stay. It may be asked of its own answer, which it then gives again.
 func ImageName(s string) string {
+	// What is left of one round may begin or end with another of them (localhost/docker.io/…), and the answer has to be the
+	// same for itself: round after round, until one changes nothing. A prefix alone is no name, so it stays.
 	for {
 		short := strings.TrimSuffix(s, ":latest")
 		for _, prefix := range []string{"docker.io/library/", "docker.io/", "localhost/"} {
@@ -14,6 +16,7 @@ func ImageName(s string) string {
 				break
 			}
 		}
+
 		if short == "" || short == s {
 			return s
 		}

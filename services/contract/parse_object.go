@@ -11,7 +11,7 @@ type decoder struct {
 	scanner
 	problems Problems
 	rows     RowProblems // problems of the snapshot's container rows
-	where    []step      // path of the value that is being read
+	path     []step      // of the value that is being read
 }
 
 // step is one part of a path: a member's name, or the index of an element when the name is empty.
@@ -30,28 +30,32 @@ type field[T any] struct {
 // object reads a JSON object into v by its schema. Unknown members are checked and dropped.
 func object[T any](d *decoder, schema []field[T], v *T) {
 	if d.peek() != '{' {
-		d.wrong("object")
+		d.mismatch("object")
 		return
 	}
+
 	var seen uint64 // schemas have fewer than 64 members
 	var unknown keySet
 	next := 0
-	d.enter('{')
+	d.open('{')
 	for first := true; d.more('}', first); first = false {
 		key := d.key()
 		i := find(schema, key, next)
 		if i < 0 {
-			d.ignore(key, &unknown)
+			d.skipUnknown(key, &unknown)
 			continue
 		}
+
+		// A name twice loses the document: two readers might take one value each.
 		if seen&(1<<i) != 0 {
 			d.fail(fmt.Errorf("%w %q", ErrDuplicate, key))
 			return
 		}
 		seen |= 1 << i
-		d.where = append(d.where, step{name: schema[i].name})
+
+		d.path = append(d.path, step{name: schema[i].name})
 		schema[i].read(d, v)
-		d.where = d.where[:len(d.where)-1]
+		d.path = d.path[:len(d.path)-1]
 		next = i + 1
 	}
 	missing(d, schema, seen)
@@ -70,14 +74,16 @@ func find[T any](schema []field[T], key []byte, next int) int {
 	return -1
 }
 
-func (d *decoder) ignore(key []byte, unknown *keySet) {
-	if d.err == nil && !unknown.add(key, false) {
+// skipUnknown checks the value of a member that no schema knows: a newer writer of the same version may have it.
+func (d *decoder) skipUnknown(key []byte, unknown *keySet) {
+	if d.err == nil && !unknown.add(key) {
 		d.fail(fmt.Errorf("%w %q", ErrDuplicate, key))
 		return
 	}
 	d.skip()
 }
 
+// missing notes the members that have to be there and are not.
 func missing[T any](d *decoder, schema []field[T], seen uint64) {
 	if d.err != nil {
 		return
@@ -92,21 +98,22 @@ func missing[T any](d *decoder, schema []field[T], seen uint64) {
 // list reads an array; element reads one of its values.
 func list(d *decoder, element func()) {
 	if d.peek() != '[' {
-		d.wrong("list")
+		d.mismatch("list")
 		return
 	}
-	d.enter('[')
+
+	d.open('[')
 	for i := 0; d.more(']', i == 0); i++ {
-		d.where = append(d.where, step{index: i})
+		d.path = append(d.path, step{index: i})
 		element()
-		d.where = d.where[:len(d.where)-1]
+		d.path = d.path[:len(d.path)-1]
 	}
 }
 
 // problem notes what is wrong with a member of the object that is being read ("" for the value itself).
 func (d *decoder) problem(name, what string) {
 	var path []byte
-	for _, s := range d.where {
+	for _, s := range d.path {
 		if s.name == "" {
 			path = append(strconv.AppendInt(append(path, '['), int64(s.index), 10), ']')
 			continue
@@ -123,13 +130,14 @@ func appendName(path []byte, name string) []byte {
 	return append(path, name...)
 }
 
-// wrong notes that the next value is not what the schema wants, and drops it.
-func (d *decoder) wrong(want string) {
+// mismatch notes that the next value is not what the schema wants, and skips it.
+func (d *decoder) mismatch(want string) {
 	start := d.pos
 	d.skip()
 	if d.err != nil {
-		return
+		return // the text itself is at fault
 	}
+
 	const shown = 32 // enough to recognise the value, too short to carry one that is not for a log
 	got := d.data[start:d.pos]
 	if len(got) > shown {
@@ -142,15 +150,16 @@ func (d *decoder) wrong(want string) {
 func (d *decoder) uint() uint64 {
 	c := d.peek()
 	if c-'0' > 9 {
-		d.wrong("a whole number, 0 or more")
+		d.mismatch("a whole number, 0 or more")
 		return 0
 	}
+
 	start := d.pos
 	text := d.number()
 	n, err := parseUint(text)
 	if err != nil {
 		d.pos = start
-		d.wrong("a whole number, 0 or more")
+		d.mismatch("a whole number, 0 or more")
 	}
 	return n
 }
@@ -161,6 +170,7 @@ func parseUint(text []byte) (n uint64, err error) {
 	if len(text) > safe {
 		return strconv.ParseUint(string(text), 10, 64)
 	}
+
 	for _, c := range text {
 		if c -= '0'; c > 9 {
 			return 0, strconv.ErrSyntax
@@ -183,7 +193,7 @@ func (d *decoder) int() int {
 	n := d.uint()
 	if n > most && d.err == nil {
 		d.pos = start
-		d.wrong("a whole number below 2^31")
+		d.mismatch("a whole number below 2^31")
 		return 0
 	}
 	return int(n)
@@ -192,19 +202,21 @@ func (d *decoder) int() int {
 func (d *decoder) bool() bool {
 	switch d.peek() {
 	case 't':
-		d.literal("true")
+		d.literal()
 		return d.err == nil
+
 	case 'f':
-		d.literal("false")
+		d.literal()
+
 	default:
-		d.wrong("true or false")
+		d.mismatch("true or false")
 	}
 	return false
 }
 
 func (d *decoder) text() string {
 	if d.peek() != '"' {
-		d.wrong("text")
+		d.mismatch("text")
 		return ""
 	}
 	return string(d.string())

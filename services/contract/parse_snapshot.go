@@ -21,6 +21,8 @@ func ParseSnapshot(b []byte) (*Snapshot, RowProblems, error) {
 	if len(b) > MaxSnapshotBytes {
 		return nil, nil, fmt.Errorf("parse snapshot: %w: %d bytes, at most %d are read", ErrTooLarge, len(b), MaxSnapshotBytes)
 	}
+
+	// First the text, then which fields there are, then what they say: what one step refuses, the next could not read.
 	snap, d := decodeSnapshot(b)
 	if d.err != nil {
 		return nil, nil, fmt.Errorf("parse snapshot: %w", d.err)
@@ -28,6 +30,7 @@ func ParseSnapshot(b []byte) (*Snapshot, RowProblems, error) {
 	if len(d.problems) > 0 {
 		return nil, nil, fmt.Errorf("parse snapshot: %w", d.problems)
 	}
+
 	rows, err := validate(snap, d.rows)
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse snapshot: %w", err)
@@ -35,7 +38,7 @@ func ParseSnapshot(b []byte) (*Snapshot, RowProblems, error) {
 	return snap, rows, nil
 }
 
-// decodeSnapshot reads the text, and leaves judging the values to validate.
+// decodeSnapshot reads the text, and leaves checking the values to validate.
 func decodeSnapshot(b []byte) (*Snapshot, *decoder) {
 	d := &decoder{scanner: *newScanner(b)}
 	snap := &Snapshot{}
@@ -48,15 +51,18 @@ func decodeSnapshot(b []byte) (*Snapshot, *decoder) {
 func readContainers(d *decoder, s *Snapshot) {
 	s.Containers = []Container{}
 	list(d, func() {
-		document := d.problems
+		ofDocument := d.problems
 		d.problems = nil
+
 		var c Container
 		object(d, containerSchema, &c)
 		if len(d.problems) > 0 {
 			d.rows = append(d.rows, RowProblem{Index: len(s.Containers), ID: c.ID, Problems: d.problems})
 		}
+
+		// A bad row stays in its place, so that the index of a RowProblem is that of its row.
 		s.Containers = append(s.Containers, c)
-		d.problems = document
+		d.problems = ofDocument
 	})
 }
 

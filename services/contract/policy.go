@@ -145,11 +145,15 @@ func DefaultPolicy() Policy {
 		Rank:     []Key{KeyCPU, KeyRAM, KeyVSZ, KeyRSS},
 		Buckets:  Buckets{CPUMillicores: 10, RAMKB: 1024},
 		Warmup:   1,
+
 		Images: map[string]Class{
 			"gestor/high-cpu": ClassHigh, "gestor/high-ram": ClassHigh,
 			"gestor/low-idle": ClassLow, "gestor/low-pulse": ClassLow,
+
+			// Those that the course uses.
 			"alto_1": ClassHigh, "alto_2": ClassHigh, "bajo_1": ClassLow, "bajo_2": ClassLow,
 		},
+
 		Caps:  Caps{PerTick: 20, PerMinute: 60, MaxPlanPercent: 90},
 		Young: Young{Max: 30},
 		Gates: Gates{

@@ -43,9 +43,12 @@ func (p Policy) validateHead(out *Problems) {
 	}
 	oneOf(out, "mode", p.Mode, ModeObserve, ModeShadow, ModeEnforce)
 	oneOf(out, "classify", p.Classify, ClassifyDeclared, ClassifyRank)
+
 	within(out, "tick", time.Duration(p.Tick), minTick, maxTick)
 	within(out, "quota.low", p.Quota.Low, 0, maxPlaces)
 	within(out, "quota.high", p.Quota.High, 0, maxPlaces)
+
+	// Zero of one class is a rule; zero of both can only be a slip.
 	if p.Quota.Low == 0 && p.Quota.High == 0 {
 		out.hint("quota", "keeps nothing", "give low or high at least one place; to stop containers for good use docker rm")
 	}
@@ -60,6 +63,8 @@ func (p Policy) validateRanking(out *Problems) {
 	if !slices.Equal(got, want) {
 		out.hint("rank", fmt.Sprintf("%v does not name each measure once", p.Rank), "cpu, ram, vsz and rss in the order that counts")
 	}
+
+	// Values are divided by the width of a bucket.
 	if p.Buckets.CPUMillicores == 0 {
 		out.hint("buckets.cpu_millicores", "must be at least 1", "1 compares every milli-core, 10 is the default")
 	}
@@ -85,6 +90,7 @@ func (p Protect) validate(out *Problems) {
 				"the exact name as docker ps shows it, without slash or wildcard")
 		}
 	}
+
 	for i, label := range p.Labels {
 		key, _, _ := strings.Cut(label, "=")
 		if key == "" || strings.ContainsAny(key, " \t\n*?") {
@@ -110,6 +116,7 @@ func (g Gates) validate(out *Problems) {
 	within(out, "gates.min_interval_percent", g.MinIntervalPercent, 1, 100)
 	within(out, "gates.max_interval_percent", g.MaxIntervalPercent, 100, 10_000)
 	within(out, "gates.settle", time.Duration(g.Settle), 0, maxTick)
+
 	atLeast(out, "gates.degraded_after", g.DegradedAfter, 1, "ticks in a row")
 	if g.AlarmAfter < g.DegradedAfter {
 		out.hint("gates.alarm_after", fmt.Sprintf("%d comes before gates.degraded_after %d", g.AlarmAfter, g.DegradedAfter), "an alarm is the later step")
@@ -128,7 +135,7 @@ func (a Act) validate(out *Problems) {
 
 func (a Act) validateLadder(out *Problems) {
 	order := []Rung{RungThrottle, RungStop, RungKill, RungRemove}
-	last := -1
+	last := -1 // place in the order of the rung before
 	for i, rung := range a.Ladder {
 		where := fmt.Sprintf("act.ladder[%d]", i)
 		at := slices.Index(order, rung)
@@ -141,6 +148,8 @@ func (a Act) validateLadder(out *Problems) {
 			last = at
 		}
 	}
+
+	// What the engine asks for: a container that runs cannot be removed, and one that is only stopped is still there.
 	if n := len(a.Ladder); n == 0 || a.Ladder[n-1] != RungRemove {
 		out.hint("act.ladder", "does not end with remove", "a stopped container still holds its name and its disk")
 	}
@@ -148,9 +157,12 @@ func (a Act) validateLadder(out *Problems) {
 	if !stops && !slices.Contains(a.Ladder, RungKill) {
 		out.hint("act.ladder", "has neither stop nor kill", "a running container cannot be removed; [kill, remove] is the default")
 	}
+
+	// The grace passes inside the deadline of the whole action: with nothing left after it, stop would end as failed.
 	if stops && (a.Grace < Duration(time.Second) || a.Deadline <= a.Grace) {
 		out.hint("act.grace", fmt.Sprintf("%s with a deadline of %s leaves the stop rung no time", a.Grace, a.Deadline), "at least 1s, and less than act.deadline")
 	}
+
 	if slices.Contains(a.Ladder, RungThrottle) {
 		atLeast(out, "act.throttle_millicores", a.ThrottleMillicores, minThrottleMC, "the kernel's smallest quota")
 		atLeast(out, "act.throttle_ticks", a.ThrottleTicks, 1, "ticks on the throttle rung")

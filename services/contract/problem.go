@@ -48,6 +48,7 @@ func (p Problem) String() string {
 		b.WriteString(p.Where)
 		b.WriteString(": ")
 	}
+
 	b.WriteString(p.What)
 	if p.Hint != "" {
 		b.WriteString(" (")

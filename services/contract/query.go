@@ -19,6 +19,7 @@ func ParseQuery(raw string) (url.Values, []FieldError) {
 			continue
 		}
 
+		// A semicolon separated parameters once: some clients still write it so, and net/url drops such a pair.
 		name, value, err := parsePair(pair)
 		switch {
 		case strings.Contains(pair, ";"):
@@ -58,6 +59,8 @@ func ParseQueryOf(raw string, known ...string) (url.Values, []FieldError) {
 			problems = append(problems, FieldError{Field: name, Reason: "may be given once"})
 		}
 	}
+
+	// The range over a map has no order, and an answer should have one.
 	slices.SortStableFunc(problems, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return values, problems
 }

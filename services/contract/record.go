@@ -55,7 +55,7 @@ type Record struct {
 	Producer string    `json:"producer"`
 	PSeq     uint64    `json:"pseq"`
 	Tick     uint64    `json:"tick,omitempty"`
-	// JournalSeq is the line of the producer's own journal that the record tells of, 0 where there is none.
+	// JournalSeq is the line of the producer's own journal that the record is about, 0 where there is none.
 	JournalSeq uint64 `json:"journal_seq,omitempty"`
 	Body       Body   `json:"-"`
 }
@@ -283,6 +283,8 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	if err != nil || r.Body == nil {
 		return head, err
 	}
+
+	// Two objects become one: the closing brace of the first and the opening one of the second are a comma.
 	body, err := json.Marshal(r.Body)
 	if err != nil || len(body) <= len("{}") {
 		return head, err
@@ -293,11 +295,14 @@ func (r Record) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a flat record. It does not look for duplicate keys or check values: see ParseRecord.
 func (r *Record) UnmarshalJSON(b []byte) error {
+	// The kind stands near the beginning of what our producers write, so that one reading is enough nearly always. The
+	// words "kind" may also stand inside a text before it: only what is read says so for certain.
 	guess := likelyKind(b)
-	if got, err := decodeAs(guess, b); err == nil && got.Kind == guess { // one reading, nearly always
+	if got, err := decodeAs(guess, b); err == nil && got.Kind == guess {
 		*r = got
 		return nil
 	}
+
 	var e struct{ Kind Kind }
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
@@ -360,6 +365,7 @@ func (f flatAction) record() Record    { return f.with(f.ActionBody) }
 func (f flatLaunch) record() Record    { return f.with(f.LaunchBody) }
 func (f flatSystem) record() Record    { return f.with(f.SystemBody) }
 
+// decodeAs reads a record as one of a kind, whatever kind it names.
 func decodeAs(k Kind, b []byte) (Record, error) {
 	switch k {
 	case KindHost:
@@ -396,6 +402,8 @@ func (r *Record) Validate() Problems {
 	if r.Time.IsZero() {
 		p.Add("ts", "missing")
 	}
+
+	// Host, boot, producer and pseq name the record for ever: without them it could not be told from a duplicate.
 	for _, f := range []struct{ name, value string }{{"host", r.Host}, {"boot", r.Boot}, {"producer", r.Producer}} {
 		if f.value == "" {
 			p.Add(f.name, "missing")
@@ -404,10 +412,13 @@ func (r *Record) Validate() Problems {
 	if r.PSeq == 0 {
 		p.Add("pseq", "missing")
 	}
+
 	if r.Body == nil {
 		p.Add("kind", "missing or unknown")
 		return p
 	}
+
+	// A launch that failed or was dropped has no container.
 	if s, ok := SubjectOf(r.Body); ok && s.Container == "" && r.Kind != KindLaunch {
 		p.Add("container", "missing")
 	}

@@ -37,6 +37,7 @@ func SettingError(setting reflect.Type, err error) error {
 	default:
 		return err
 	}
+
 	return fmt.Errorf("%w: want %s", err, wanted)
 }
 

@@ -20,6 +20,8 @@ func (s *Size) UnmarshalText(text []byte) error {
 	number := strings.TrimSpace(string(text))
 	unit := strings.TrimLeft(number, "0123456789")
 	factor, known := units[strings.ToLower(strings.TrimSpace(unit))]
+
+	// Compared by division: the product may be beyond 64 bits.
 	n, err := strconv.ParseInt(strings.TrimSuffix(number, unit), 10, 64)
 	if err != nil || !known || n > math.MaxInt64/int64(factor) {
 		return fmt.Errorf("%q is no size: want a whole number of bytes, or one with kB, MB, GB, KiB, MiB or GiB, as in 64MiB", text)

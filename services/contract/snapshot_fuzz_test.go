@@ -49,13 +49,13 @@ func comesBack(t *testing.T, snap *contract.Snapshot) {
 	}
 }
 
-// FuzzCheckJSON: what is accepted, encoding/json accepts; what it refuses, we refuse.
-func FuzzCheckJSON(f *testing.F) {
+// FuzzCheckText: what is accepted, encoding/json accepts; what it refuses, we refuse.
+func FuzzCheckText(f *testing.F) {
 	for _, seed := range []string{`{}`, `[]`, `0`, `-0.5e-7`, `"\ud83d\ude00\u0000"`, `{"a":1,"A":2}`, `[1,]`, "\"\xff\"", `{"":{"":[[]]}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		err := contract.CheckJSON(doc)
+		err := contract.CheckText(doc)
 		if err == nil && !json.Valid(doc) {
 			t.Fatalf("accepted what is not JSON: %q", doc)
 		}

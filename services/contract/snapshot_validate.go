@@ -55,6 +55,7 @@ func validate(s *Snapshot, known RowProblems) (RowProblems, error) {
 		return nil, fmt.Errorf("%w %d (this program reads %d: use a module and a manager of the same release)",
 			ErrVersion, s.Version, SnapshotVersion)
 	}
+
 	var p Problems
 	s.checkHead(&p)
 	s.checkMemory(&p)
@@ -69,13 +70,16 @@ func (s *Snapshot) checkHead(p *Problems) {
 	check(p, s.Source == SourceModule || s.Source == SourceProcfs, "source", "want module or procfs")
 	check(p, isHex(s.Instance, 16), "instance", "want 16 lower-case hex digits")
 	check(p, s.BootID == "" || isBootID(s.BootID), "boot_id", "want a UUID as in /proc/sys/kernel/random/boot_id")
+
 	check(p, s.Sequence > 0, "sequence", "want 1 or more")
 	check(p, s.MonotonicUS > 0, "monotonic_us", "want 1 or more")
 	check(p, s.CPUs > 0, "cpus", "want 1 or more")
 	check(p, s.PageSize > 0 && s.PageSize&(s.PageSize-1) == 0, "page_size", "want a power of two")
+
 	check(p, s.Capabilities.Cgroup == 1 || s.Capabilities.Cgroup == 2, "capabilities.cgroup", "want 1 or 2")
 	check(p, s.Capabilities.CPUSource == CPUSourceCgroup || s.Capabilities.CPUSource == CPUSourceTasks,
 		"capabilities.cpu_source", "want cgroup or tasks")
+
 	check(p, s.End, "end", "want true: the trailer is the proof that the document is whole")
 }
 
@@ -84,6 +88,8 @@ func (s *Snapshot) checkMemory(p *Problems) {
 	check(p, m.TotalKB > 0, "memory.total_kb", "want 1 or more")
 	check(p, m.FreeKB <= m.TotalKB, "memory.free_kb", "more than total_kb")
 	check(p, m.AvailableKB <= m.TotalKB, "memory.available_kb", "more than total_kb")
+
+	// What is more than the total was said just now; the difference would wrap around.
 	check(p, m.AvailableKB > m.TotalKB || m.UsedKB == m.TotalKB-m.AvailableKB, "memory.used_kb", "want total_kb - available_kb")
 	check(p, m.SwapFreeKB == nil || m.SwapTotalKB != nil && *m.SwapFreeKB <= *m.SwapTotalKB,
 		"memory.swap_free_kb", "more than swap_total_kb")
@@ -95,11 +101,13 @@ func (s *Snapshot) checkTotals(p *Problems, known RowProblems) {
 	for i := range s.Containers {
 		processes += len(s.Containers[i].Processes)
 	}
+
 	if s.Truncated {
 		check(p, s.ContainerTotal >= len(s.Containers), "container_total", "fewer than there are rows")
 		check(p, s.ProcessTotal >= processes, "process_total", "fewer than there are rows")
 		return
 	}
+
 	if s.ContainerTotal != len(s.Containers) {
 		p.Add("container_total", fmt.Sprintf("%d, but there are %d rows", s.ContainerTotal, len(s.Containers)))
 	}
@@ -127,12 +135,13 @@ func isHex(s string, digits int) bool {
 }
 
 func isBootID(s string) bool {
-	const lines = "00000000-0000-0000-0000-000000000000"
-	if len(s) != len(lines) {
+	const form = "00000000-0000-0000-0000-000000000000"
+	if len(s) != len(form) {
 		return false
 	}
+
 	for i := range len(s) {
-		if lines[i] == '-' && s[i] != '-' || lines[i] != '-' && !isHex(s[i:i+1], 1) {
+		if form[i] == '-' && s[i] != '-' || form[i] != '-' && !isHex(s[i:i+1], 1) {
 			return false
 		}
 	}

@@ -5,7 +5,7 @@ import "strings"
 // Orchestrator is a program that keeps containers as somebody declared them: what is removed under its feet it starts again.
 type Orchestrator string
 
-// Orchestrators whose containers are told by their labels.
+// Orchestrators whose containers are known by their labels.
 const (
 	Swarm      Orchestrator = "swarm"
 	Kubernetes Orchestrator = "kubernetes"
@@ -46,14 +46,14 @@ func WorkloadLabels() []string {
 // a unit. It stays the same when a container of it is made again.
 type Workload struct {
 	By        Orchestrator
-	Namespace string // Kubernetes and Nomad, "" where the labels do not tell
-	Name      string // of the service, the container in its pod, the job, the unit; "" where the labels do not tell
+	Namespace string // Kubernetes and Nomad, "" where the labels do not say
+	Name      string // of the service, the container in its pod, the job, the unit; "" where the labels do not say
 	Group     string // of the job
-	Alloc     string // the allocation, where the labels do not tell the job
+	Alloc     string // the allocation, where the labels do not name the job
 }
 
 // WorkloadOf says which workload containers with these labels belong to; ok is false for those of no orchestrator. A label
-// without a value tells an orchestrator too.
+// without a value names an orchestrator too.
 func WorkloadOf(labels map[string]string) (w Workload, ok bool) {
 	has := func(keys ...string) bool {
 		for _, key := range keys {
@@ -63,19 +63,24 @@ func WorkloadOf(labels map[string]string) (w Workload, ok bool) {
 		}
 		return false
 	}
+
 	switch {
 	case has(LabelSwarmService, LabelSwarmTask):
 		return Workload{By: Swarm, Name: labels[LabelSwarmService]}, true
+
 	case has(LabelPod, LabelPodUID):
 		return Workload{By: Kubernetes, Namespace: labels[LabelPodNamespace], Name: labels[LabelPodContainer]}, true
+
 	case has(LabelNomadAlloc):
 		w := Workload{By: Nomad, Namespace: labels[LabelNomadNamespace], Name: labels[LabelNomadJob], Group: labels[LabelNomadGroup]}
 		if w.Name == "" {
 			w.Alloc = labels[LabelNomadAlloc]
 		}
 		return w, true
+
 	case has(LabelSystemdUnit) && !ofPodmanCompose(labels):
 		return Workload{By: Systemd, Name: labels[LabelSystemdUnit]}, true
+
 	default:
 		return Workload{}, false
 	}

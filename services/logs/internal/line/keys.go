@@ -1,10 +1,12 @@
 package line
 
 import (
-	"encoding/json"
+	"bytes"
 	"slices"
 	"strings"
 	"unsafe"
+
+	"gestor.local/contract/jsonlex"
 )
 
 // keySet notices a field that is given twice.
@@ -84,13 +86,9 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // unquote unescapes a JSON string that was checked before.
 func unquote(raw []byte) string {
-	plain := raw[1 : len(raw)-1]
-	if !strings.Contains(view(plain), `\`) {
-		return string(plain)
+	inner := raw[1 : len(raw)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
+	return string(jsonlex.AppendUnquoted(nil, raw))
 }

@@ -1,15 +1,13 @@
 package line
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
-	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"gestor.local/contract/jsonlex"
 )
 
 // Bounds of a record beyond its size. They keep a hostile record from costing more than its bytes.
@@ -312,142 +310,51 @@ func (s *scanner) text() error {
 	return err
 }
 
-// plain says that a byte stands for itself in a string and needs no second look.
-func plain(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
-
-// plainRun returns how many plain bytes src begins with, looking at eight at once: a record is mostly strings.
-func plainRun(src []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	n := 0
-	for ; n+8 <= len(src); n += 8 {
-		w := binary.LittleEndian.Uint64(src[n:])
-		// The high bit of each byte that is below ' ', a quote or a backslash. A borrow makes false ones above a true one.
-		low := ((w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) &^ w
-		if found := (low | w) & highs; found != 0 {
-			return n + bits.TrailingZeros64(found)/8
-		}
-	}
-	for n < len(src) && plain(src[n]) {
-		n++
-	}
-	return n
-}
-
 // skipString moves past the string at pos; escaped says that it holds a backslash.
 func (s *scanner) skipString() (escaped bool, err error) {
 	start := s.pos
-	s.pos++
-	wide := false
-	for {
-		s.pos += plainRun(s.src[s.pos:])
-		if s.pos == len(s.src) {
-			return escaped, s.fail("is not JSON: a string does not end")
-		}
-		switch c := s.src[s.pos]; {
-		case c == '"':
-			s.pos++
-			if wide && !utf8.Valid(s.src[start:s.pos]) {
-				return escaped, s.fail("is not UTF-8")
-			}
-			return escaped, nil
-		case c == '\\':
-			escaped = true
-			if err := s.escape(); err != nil {
-				return true, err
-			}
-		case c < ' ':
-			return escaped, s.fail("has the control byte 0x%02x in a string at byte %d", c, s.pos)
-		default:
-			wide = true
-			s.pos++
-		}
+	n, escaped, wide, fault := jsonlex.String(s.src[start:])
+	s.pos += n
+	if fault != jsonlex.None {
+		return escaped, s.stringError(fault)
 	}
+	if wide && !utf8.Valid(s.src[start:s.pos]) {
+		return escaped, s.fail("is not UTF-8")
+	}
+	return escaped, nil
 }
 
-func (s *scanner) escape() error {
-	if s.pos+1 >= len(s.src) {
+// stringError says what is wrong with the string whose fault is at pos.
+func (s *scanner) stringError(fault jsonlex.Fault) error {
+	switch fault {
+	case jsonlex.ControlByte:
+		return s.fail("has the control byte 0x%02x in a string at byte %d", s.src[s.pos], s.pos)
+	case jsonlex.UnknownEscape:
+		return s.fail(`is not JSON: \%c is no escape`, s.src[s.pos+1])
+	case jsonlex.MissingDigits:
+		return s.fail(`is not JSON: \u wants four hex digits at byte %d`, s.pos)
+	case jsonlex.LoneSurrogate:
+		return s.fail("has half a surrogate pair at byte %d", s.pos)
+	default:
 		return s.fail("is not JSON: a string does not end")
 	}
-	switch s.src[s.pos+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		s.pos += 2
-		return nil
-	case 'u':
-		r := hex4(s.src[s.pos+2:])
-		s.pos += 6
-		if r < 0 {
-			return s.fail(`is not JSON: \u wants four hex digits at byte %d`, s.pos-6)
-		}
-		if !utf16.IsSurrogate(r) {
-			return nil
-		}
-		if s.pos+6 <= len(s.src) && s.src[s.pos] == '\\' && s.src[s.pos+1] == 'u' &&
-			utf16.DecodeRune(r, hex4(s.src[s.pos+2:])) != utf8.RuneError {
-			s.pos += 6
-			return nil
-		}
-		return s.fail("has half a surrogate pair at byte %d", s.pos-6)
-	default:
-		return s.fail(`is not JSON: \%c is no escape`, s.src[s.pos+1])
-	}
-}
-
-// hex4 reads four hex digits, -1 when they are not there.
-func hex4(b []byte) rune {
-	if len(b) < 4 {
-		return -1
-	}
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return -1
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
 }
 
 // number takes a number by the grammar of RFC 8259.
 func (s *scanner) number() error {
 	start := s.pos
-	if s.peek() == '-' {
-		s.pos++
-	}
-	whole := s.pos
-	s.digits()
-	if n := s.pos - whole; n == 0 || n > 1 && s.src[whole] == '0' {
+	n, exponent := jsonlex.Number(s.src[start:])
+	if n == 0 {
 		return s.fail("is not JSON: a malformed number at byte %d", start)
 	}
-	if s.peek() == '.' {
-		s.pos++
-		if s.digits() == 0 {
-			return s.fail("is not JSON: a malformed number at byte %d", start)
-		}
-	}
-	if c := s.peek(); c == 'e' || c == 'E' {
-		s.pos++
-		if c := s.peek(); c == '+' || c == '-' {
-			s.pos++
-		}
-		if s.digits() == 0 {
-			return s.fail("is not JSON: a malformed number at byte %d", start)
-		}
-		return s.finite(start)
-	}
-	if s.pos-whole > longestWhole {
+	s.pos += n
+	if exponent || n > longestWhole {
 		return s.finite(start)
 	}
 	return nil
 }
 
-// longestWhole is how many digits a number may have and be within the range of a float for certain.
+// longestWhole is how many bytes a number without an exponent may have and be within the range of a float for certain.
 const longestWhole = 300
 
 // finite refuses a number that no reader could take in.
@@ -458,20 +365,11 @@ func (s *scanner) finite(start int) error {
 	return nil
 }
 
-func (s *scanner) digits() (n int) {
-	for s.pos < len(s.src) && s.src[s.pos] >= '0' && s.src[s.pos] <= '9' {
-		s.pos++
-		n++
-	}
-	return n
-}
-
 func (s *scanner) literal() error {
-	for _, word := range []string{"true", "false", "null"} {
-		if strings.HasPrefix(view(s.src[s.pos:]), word) {
-			s.pos += len(word)
-			return nil
-		}
+	n := jsonlex.Literal(s.src[s.pos:])
+	if n == 0 {
+		return s.fail("is not JSON at byte %d", s.pos)
 	}
-	return s.fail("is not JSON at byte %d", s.pos)
+	s.pos += n
+	return nil
 }

@@ -1,7 +1,6 @@
 package line
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -74,30 +73,6 @@ func TestTimesAreThoseOfRFC3339(t *testing.T) {
 		got, ok := ParseTime([]byte(text))
 		if said := got.UTC().Format(time.RFC3339Nano); ok != (want != "") || ok && said != want {
 			t.Errorf("%q: %s %t, want %q", text, said, ok, want)
-		}
-	}
-}
-
-// Eight bytes at once or one by one: the same bytes are plain.
-func TestPlainRun(t *testing.T) {
-	for length := range 20 {
-		for at := range length {
-			for c := range 256 {
-				b := []byte(strings.Repeat("a", length))
-				b[at] = byte(c)
-				for more := range []int{0, 1} { // what comes after must not matter
-					if more == 1 && at+1 < length {
-						b[at+1] = byte(255 - c)
-					}
-					want := 0
-					for want < length && plain(b[want]) {
-						want++
-					}
-					if got := plainRun(b); got != want {
-						t.Fatalf("%q: %d, want %d", b, got, want)
-					}
-				}
-			}
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package contract
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
+
+	"gestor.local/contract/jsonlex"
 )
 
 // Limits of every JSON document that crosses a boundary.
@@ -16,7 +18,7 @@ const (
 	maxKeysScanned = 16
 )
 
-// Errors of CheckJSON and of the parsers built on it. They are wrapped with the byte offset.
+// Errors of a document's text. They are wrapped with the byte offset.
 var (
 	ErrSyntax    = errors.New("not valid JSON")
 	ErrUTF8      = errors.New("not valid UTF-8")
@@ -26,33 +28,12 @@ var (
 	ErrTooLarge  = errors.New("document too large")
 )
 
-// UnmarshalStrict is json.Unmarshal for documents from elsewhere: text that encoding/json would repair or resolve
-// silently (invalid UTF-8, lone surrogates, a key twice, also under another case) is an error. Unknown fields are ignored.
-func UnmarshalStrict(data []byte, into any) error {
-	if err := CheckJSON(data); err != nil {
-		return err
-	}
-	return json.Unmarshal(data, into)
-}
-
-// CheckJSON tells whether data is exactly one JSON value (RFC 8259) in valid UTF-8, without duplicate keys at any depth,
-// at most MaxDepth deep and with nothing but white space after it. Keys that differ only in case count as
-// duplicates, because encoding/json would take either for the same field.
-func CheckJSON(data []byte) error {
-	s := newScanner(data)
-	s.fold = true
-	s.skip()
-	s.finish()
-	return s.err
-}
-
 // scanner reads one JSON text in one pass. The first error sticks: from then on every method returns zero values, so
 // that callers check once at the end.
 type scanner struct {
 	data  []byte
 	pos   int
 	depth int
-	fold  bool // keys are compared without regard to case
 	err   error
 	text  []byte // scratch for strings with escapes
 }
@@ -107,9 +88,9 @@ func (s *scanner) finish() {
 	}
 }
 
-// enter opens an object or array.
-func (s *scanner) enter(open byte) {
-	s.expect(open)
+// open consumes the bracket that begins an object or array.
+func (s *scanner) open(bracket byte) {
+	s.expect(bracket)
 	if s.depth++; s.depth > MaxDepth {
 		s.fail(ErrDepth)
 	}
@@ -125,11 +106,13 @@ func (s *scanner) more(end byte, first bool) bool {
 		s.pos++
 		s.depth--
 		return false
+
 	case first:
 		return true
 	case c == ',':
 		s.pos++
 		return true
+
 	default:
 		s.fail(ErrSyntax)
 		return false
@@ -148,19 +131,17 @@ func (s *scanner) skip() {
 	switch c := s.peek(); {
 	case c == '{':
 		s.skipObject()
+
 	case c == '[':
-		s.enter('[')
+		s.open('[')
 		for first := true; s.more(']', first); first = false {
 			s.skip()
 		}
+
 	case c == '"':
 		s.string()
-	case c == 't':
-		s.literal("true")
-	case c == 'f':
-		s.literal("false")
-	case c == 'n':
-		s.literal("null")
+	case c == 't' || c == 'f' || c == 'n':
+		s.literal()
 	default:
 		s.number()
 	}
@@ -168,63 +149,100 @@ func (s *scanner) skip() {
 
 func (s *scanner) skipObject() {
 	var seen keySet
-	s.enter('{')
+	s.open('{')
 	for first := true; s.more('}', first); first = false {
 		k := s.key()
-		if s.err == nil && !seen.add(k, s.fold) {
+		if s.err == nil && !seen.add(k) {
 			s.fail(fmt.Errorf("%w %q", ErrDuplicate, k))
 		}
 		s.skip()
 	}
 }
 
-func (s *scanner) literal(word string) {
-	if len(s.data)-s.pos < len(word) || string(s.data[s.pos:s.pos+len(word)]) != word {
+// literal takes true, false or null.
+func (s *scanner) literal() {
+	n := jsonlex.Literal(s.data[s.pos:])
+	if n == 0 {
 		s.fail(ErrSyntax)
 		return
 	}
-	s.pos += len(word)
+	s.pos += n
 }
 
 // number checks a number and returns its text.
 func (s *scanner) number() []byte {
 	s.peek()
 	start := s.pos
-	s.accept('-')
-	if !s.accept('0') && s.digits() == 0 {
+	n, _ := jsonlex.Number(s.data[start:])
+	if n == 0 {
 		s.fail(ErrSyntax)
 		return nil
 	}
-	if s.accept('.') && s.digits() == 0 {
-		s.fail(ErrSyntax)
-		return nil
-	}
-	if s.accept('e') || s.accept('E') {
-		if !s.accept('+') {
-			s.accept('-')
-		}
-		if s.digits() == 0 {
-			s.fail(ErrSyntax)
-			return nil
-		}
-	}
+	s.pos += n
 	return s.data[start:s.pos]
 }
 
-func (s *scanner) accept(c byte) bool {
-	if s.pos < len(s.data) && s.data[s.pos] == c {
-		s.pos++
-		return true
+// string reads a string. The bytes are part of the document or of a scratch buffer: valid until the next string is read.
+func (s *scanner) string() []byte {
+	if s.peek() != '"' {
+		s.fail(ErrSyntax)
+		return nil
 	}
-	return false
+
+	// Whether the bytes are UTF-8 was looked at once for the whole text.
+	start := s.pos
+	n, escaped, _, fault := jsonlex.String(s.data[start:])
+	if fault != jsonlex.None {
+		s.pos += n
+		s.fail(stringError(fault))
+		return nil
+	}
+	s.pos += n
+
+	if !escaped {
+		return s.data[start+1 : s.pos-1]
+	}
+	s.text = jsonlex.AppendUnquoted(s.text[:0], s.data[start:s.pos])
+	return s.text
 }
 
-func (s *scanner) digits() (n int) {
-	for s.pos < len(s.data) && s.data[s.pos]-'0' <= 9 {
-		s.pos++
-		n++
+func stringError(fault jsonlex.Fault) error {
+	switch fault {
+	case jsonlex.ControlByte:
+		return fmt.Errorf("%w: control byte in a string", ErrSyntax)
+	case jsonlex.LoneSurrogate:
+		return fmt.Errorf("%w: lone surrogate", ErrUTF8)
+	default:
+		return ErrSyntax
 	}
-	return n
+}
+
+// keySet remembers the keys of one object.
+type keySet struct {
+	list []string
+	set  map[string]struct{} // nil while the list is short
+}
+
+// add reports whether the key is new.
+func (k *keySet) add(key []byte) bool {
+	name := string(key)
+	if k.set != nil {
+		_, known := k.set[name]
+		k.set[name] = struct{}{}
+		return !known
+	}
+
+	if slices.Contains(k.list, name) {
+		return false
+	}
+	k.list = append(k.list, name)
+	if len(k.list) > maxKeysScanned {
+		k.set = make(map[string]struct{}, 2*len(k.list))
+		for _, one := range k.list {
+			k.set[one] = struct{}{}
+		}
+	}
+	return true
 }
 
 // invalidUTF8 is the offset of the first byte that is not part of a valid sequence.
