@@ -2,7 +2,6 @@ package chart
 
 import (
 	"encoding/json"
-	"io"
 	"testing"
 
 	"gestor.local/contract"
@@ -45,43 +44,4 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(lines)), "records")
-}
-
-func BenchmarkOption(b *testing.B) {
-	records := anHour()
-	for _, m := range benchModels(b, records) {
-		b.Run(m.Name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := json.Marshal(Option(m, ThemeLight)); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkPNG(b *testing.B) {
-	records := anHour()
-	for _, m := range benchModels(b, records) {
-		b.Run(m.Name, func(b *testing.B) {
-			w, h := DefaultSize(m)
-			for b.Loop() {
-				if err := WritePNG(io.Discard, m, ThemeLight, w, h); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func benchModels(b *testing.B, records []contract.Record) []Model {
-	b.Helper()
-	set, err := NewSet(hour(records))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, r := range records {
-		set.Add(r)
-	}
-	return set.Models()
 }

@@ -9,8 +9,7 @@ import (
 	"gestor.local/logs/internal/chart/charttest"
 )
 
-// epoch is the start of every simulated run: a round minute, so that golden labels are readable.
-func epoch() time.Time { return time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC) }
+func epoch() time.Time { return charttest.Epoch() }
 
 func hour(records []contract.Record) Query {
 	q := Query{Since: epoch(), Until: epoch().Add(time.Hour)}
@@ -50,8 +49,14 @@ func find(t *testing.T, m Model, series string) Series {
 	return Series{}
 }
 
-func anHour() []contract.Record {
-	return charttest.Run{Start: epoch(), Length: time.Hour, Seed: 1}.Records()
+func anHour() []contract.Record { return charttest.Hour() }
+
+// TestAbsurdNumbersAreWrittenDown: a table has a place for any figure.
+func TestAbsurdNumbersAreWrittenDown(t *testing.T) {
+	records := charttest.Absurd()
+	for _, m := range build(t, hour(records), records) {
+		m.Table()
+	}
 }
 
 func TestEveryChartOfAnHourHasDataAndASummary(t *testing.T) {
@@ -184,7 +189,7 @@ func TestOtherIsTheRest(t *testing.T) {
 	whole := map[float64]float64{}
 	for _, r := range records {
 		if b, ok := r.Body.(contract.ContainerBody); ok && b.Measured {
-			whole[millis(r.Time)] += cores(b.CPUMillicores)
+			whole[Millis(r.Time)] += cores(b.CPUMillicores)
 		}
 	}
 	drawn := map[float64]float64{}

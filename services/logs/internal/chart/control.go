@@ -34,7 +34,7 @@ func newControl(q Query) builder {
 
 func (c *control) event(r contract.Record) {
 	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && c.q.wants(b.Subject) {
-		c.removal.add(millis(r.Time), micros(b.LatencyUS))
+		c.removal.add(Millis(r.Time), micros(b.LatencyUS))
 	}
 }
 

@@ -17,19 +17,19 @@ type counter struct {
 	total       int
 }
 
-// eventSlots is how many buckets of events a chart shows at most: bars and glyphs narrower than this are not told apart.
-const eventSlots = 180
+// EventBuckets is how many buckets of events a chart shows at most: bars and glyphs narrower than this are not told apart.
+const EventBuckets = 180
 
 func newCounter(q Query) *counter {
 	return &counter{
-		since: millis(q.Since), step: float64(max(q.evenStep(eventSlots), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
+		since: Millis(q.Since), step: float64(max(q.evenStep(EventBuckets), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
 	}
 }
 
 func (c *counter) add(t time.Time) { c.addN(t, 1) }
 
 func (c *counter) addN(t time.Time, n int) {
-	c.slots[int64((millis(t)-c.since)/c.step)] += n
+	c.slots[int64((Millis(t)-c.since)/c.step)] += n
 	c.total += n
 }
 

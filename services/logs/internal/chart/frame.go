@@ -52,7 +52,7 @@ const maxDeltas = 4096
 func (f *framer) add(r contract.Record) {
 	cur := f.open[r.Host]
 	if key := keyOf(r); cur == nil || cur.key != key {
-		next := &frame{at: millis(r.Time), key: key, node: r.Host}
+		next := &frame{at: Millis(r.Time), key: key, node: r.Host}
 		if cur != nil {
 			f.note(next.at - cur.at)
 			f.emit(cur)
@@ -62,7 +62,7 @@ func (f *framer) add(r contract.Record) {
 	}
 	switch b := r.Body.(type) {
 	case contract.HostBody:
-		cur.host, cur.at = &b, millis(r.Time)
+		cur.host, cur.at = &b, Millis(r.Time)
 	case contract.ContainerBody:
 		cur.rows = append(cur.rows, b)
 	}

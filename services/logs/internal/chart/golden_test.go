@@ -2,6 +2,7 @@ package chart
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,15 +14,11 @@ import (
 	"gestor.local/logs/internal/chart/charttest"
 )
 
-// goldenRun is a quarter of an hour with a gap of two minutes.
-func goldenRun() (charttest.Run, Query) {
-	run := charttest.Run{Start: epoch(), Length: 15 * time.Minute, Seed: 5, Away: []charttest.Span{{From: 6 * time.Minute, To: 8 * time.Minute}}}
-	return run, Query{Since: epoch(), Until: epoch().Add(15 * time.Minute), Newest: epoch()}
-}
+var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestModelsMatchTheGoldenOnes(t *testing.T) {
-	run, q := goldenRun()
-	for _, m := range build(t, q, run.Records()) {
+	q := Query{Since: epoch(), Until: epoch().Add(15 * time.Minute), Newest: epoch()}
+	for _, m := range build(t, q, charttest.Golden().Records()) {
 		t.Run(m.Name, func(t *testing.T) {
 			text, err := json.MarshalIndent(m, "", " ")
 			if err != nil {

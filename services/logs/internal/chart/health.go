@@ -26,7 +26,7 @@ func newHealth(q Query) builder {
 }
 
 func (h *health) event(r contract.Record) {
-	at := millis(r.Time)
+	at := Millis(r.Time)
 	if h.flow.total == 0 {
 		h.first = at
 	}

@@ -25,7 +25,7 @@ type cell struct {
 }
 
 func newHeatmap(q Query) builder {
-	return &heatmap{q: q, step: max(q.step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
+	return &heatmap{q: q, step: max(q.Step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
 }
 
 func (h *heatmap) at(image string, ms float64) *cell {
@@ -35,7 +35,7 @@ func (h *heatmap) at(image string, ms float64) *cell {
 	if h.images[image] == nil {
 		h.images[image] = map[int]*cell{}
 	}
-	col := int((ms - millis(h.q.Since)) / float64(h.step.Milliseconds()))
+	col := int((ms - Millis(h.q.Since)) / float64(h.step.Milliseconds()))
 	if h.images[image][col] == nil {
 		h.images[image][col] = &cell{}
 	}
@@ -44,7 +44,7 @@ func (h *heatmap) at(image string, ms float64) *cell {
 
 func (h *heatmap) event(r contract.Record) {
 	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && h.q.wants(b.Subject) {
-		h.at(b.Image, millis(r.Time)).removed++
+		h.at(b.Image, Millis(r.Time)).removed++
 		h.total++
 	}
 }
@@ -65,10 +65,10 @@ func (h *heatmap) sum(s Sum) {
 	}
 	switch {
 	case contract.IsRemovalMetric(s.Metric):
-		h.at(s.Key, millis(s.At)).removed += int(s.N)
+		h.at(s.Key, Millis(s.At)).removed += int(s.N)
 		h.total += int(s.N)
 	case s.Metric == "cpu_millicores":
-		c := h.at(s.Key, millis(s.At))
+		c := h.at(s.Key, Millis(s.At))
 		c.cpu += float64(s.Total) / 10
 		c.n += int(s.N)
 	}

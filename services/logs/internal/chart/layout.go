@@ -5,48 +5,38 @@ import (
 	"slices"
 )
 
-// frameOf is where a pane stands in its chart, in parts of the whole (0..1, from the top left).
-type frameOf struct{ left, top, width, height float64 }
+// Rect is where a pane stands in its chart, in parts of the whole (0..1, from the top left).
+type Rect struct{ Left, Top, Width, Height float64 }
 
-// layout places the panes: columns side by side, panes of a column below each other by weight.
-func layout(panes []Pane) []frameOf {
+// Layout places the panes: columns side by side, panes of a column below each other by weight.
+func Layout(panes []Pane) []Rect {
 	columns := 1
 	weight := map[int]float64{}
 	for _, p := range panes {
 		columns = max(columns, p.Column+1)
 		weight[p.Column] += p.Weight
 	}
-	out := make([]frameOf, len(panes))
+	out := make([]Rect, len(panes))
 	y := map[int]float64{}
 	for i, p := range panes {
 		h := p.Weight / weight[p.Column]
-		out[i] = frameOf{
-			left: float64(p.Column) / float64(columns), width: 1 / float64(columns), top: y[p.Column], height: h,
+		out[i] = Rect{
+			Left: float64(p.Column) / float64(columns), Width: 1 / float64(columns), Top: y[p.Column], Height: h,
 		}
 		y[p.Column] += h
 	}
 	return out
 }
 
-// extent is the range of values a pane's series reach on the axis that carries the unit; stacks are added up.
-func (p Pane) extent() (lo, hi float64) {
-	type slot struct {
-		stack string
-		x     float64
-		up    bool
-	}
-	sums := map[slot]float64{}
+// Extent is the range of values a pane's series reach on the axis that carries the unit; stacks are added up.
+func (p Pane) Extent() (lo, hi float64) {
+	stacks := Stacks{}
 	for _, s := range p.Series {
 		for _, pt := range s.Points {
-			v := p.valueOf(s, pt)
 			if pt.Gap {
 				continue
 			}
-			if s.Stack != "" {
-				k := slot{s.Stack, pt.X, v >= 0}
-				sums[k] += v
-				v = sums[k]
-			}
+			_, v := stacks.Add(s.Stack, pt.X, p.valueOf(s, pt))
 			lo, hi = math.Min(lo, v), math.Max(hi, v)
 		}
 	}
@@ -60,19 +50,19 @@ func (p Pane) valueOf(s Series, pt Point) float64 {
 	switch {
 	case s.Kind == KindHeat:
 		return pt.Z
-	case p.horizontal():
+	case p.Horizontal():
 		return pt.X
 	default:
 		return pt.Y
 	}
 }
 
-// horizontal says whether the bars lie: categories on the Y axis, values on the X axis.
-func (p Pane) horizontal() bool { return p.Y.Kind == AxisCategory && p.X.Kind == AxisValue }
+// Horizontal says whether the bars lie: categories on the Y axis, values on the X axis.
+func (p Pane) Horizontal() bool { return p.Y.Kind == AxisCategory && p.X.Kind == AxisValue }
 
-// unit is the unit of the pane's values.
-func (p Pane) unit() Unit {
-	if p.horizontal() {
+// Unit is the unit of the pane's values.
+func (p Pane) Unit() Unit {
+	if p.Horizontal() {
 		return p.X.Unit
 	}
 	return p.Y.Unit
@@ -80,15 +70,15 @@ func (p Pane) unit() Unit {
 
 // Scale is the one unit in which all values of the pane are drawn.
 func (p Pane) Scale() Scale {
-	lo, hi := p.extent()
+	lo, hi := p.Extent()
 	if p.Y.Max != nil {
 		hi = math.Max(hi, *p.Y.Max)
 	}
-	return ScaleFor(p.unit(), math.Max(hi, -lo))
+	return ScaleFor(p.Unit(), math.Max(hi, -lo))
 }
 
-// heading is the pane's title with what the reader must know to read it: that values stand on each other, and the unit.
-func (p Pane) heading() string {
+// Heading is the pane's title with what the reader must know to read it: that values stand on each other, and the unit.
+func (p Pane) Heading() string {
 	if slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" }) {
 		p.Title = "Stacked · " + p.Title // first, since a phone cuts what is long
 	}
@@ -96,4 +86,24 @@ func (p Pane) heading() string {
 		return p.Title + " (" + s + ")"
 	}
 	return p.Title
+}
+
+// Stacks remembers how high each stack stands at each place, apart above and below zero.
+type Stacks map[stackKey]float64
+
+type stackKey struct {
+	stack string
+	x     float64
+	up    bool
+}
+
+// Add adds v to its stack and returns where it begins and ends.
+func (st Stacks) Add(stack string, x, v float64) (from, to float64) {
+	if stack == "" {
+		return 0, v
+	}
+	k := stackKey{stack, x, v >= 0}
+	from = st[k]
+	st[k] = from + v
+	return from, from + v
 }

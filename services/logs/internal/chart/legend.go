@@ -20,10 +20,10 @@ func (m Model) Legend(t Theme) []LegendRow {
 			if s.Stat == nil {
 				continue
 			}
-			u := p.unit()
+			u := p.Unit()
 			out = append(out, LegendRow{
 				Series: s.Name, Pane: p.Title, Tone: s.Tone, Color: PaletteOf(t).Color(s.Tone), Dash: s.Dash,
-				Last: s.Stat.last(u), Avg: FormatValue(u, s.Stat.Avg), Max: FormatValue(u, s.Stat.Max),
+				Last: s.Stat.LastText(u), Avg: FormatValue(u, s.Stat.Avg), Max: FormatValue(u, s.Stat.Max),
 			})
 		}
 	}

@@ -72,7 +72,7 @@ func (ls *lives) frame(f *frame) {
 }
 
 func (ls *lives) event(r contract.Record) {
-	at := millis(r.Time)
+	at := Millis(r.Time)
 	switch b := r.Body.(type) {
 	case contract.LaunchBody:
 		if b.Outcome == contract.LaunchStarted && b.Container != "" && ls.q.wants(b.Subject) {

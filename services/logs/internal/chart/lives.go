@@ -84,7 +84,7 @@ func (c *livesChart) pack(group []*life) (rows []float64, lanes int) {
 
 func (c *livesChart) spans(group []*life, rows []float64, class contract.Class) Series {
 	s := Series{Name: string(class), Kind: KindSpan, Tone: toneOf(class)}
-	since := millis(c.q.Since)
+	since := Millis(c.q.Since)
 	for i, l := range group {
 		end := l.until(c.lives.now)
 		s.Points = append(s.Points, Point{

@@ -124,8 +124,8 @@ type Stat struct {
 	Gone bool `json:"gone,omitempty"`
 }
 
-// last is the newest value in words, a dash for what has ended.
-func (s Stat) last(u Unit) string {
+// LastText is the newest value in words, a dash for what has ended.
+func (s Stat) LastText(u Unit) string {
 	if s.Gone {
 		return "–"
 	}

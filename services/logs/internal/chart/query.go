@@ -35,8 +35,8 @@ var steps = [...]time.Duration{
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// step is the narrowest width that divides the range into at most n buckets.
-func (q Query) step(n int) time.Duration { return q.multiple(n, steps[0]) }
+// Step is the narrowest width that divides the range into at most n buckets.
+func (q Query) Step(n int) time.Duration { return q.multiple(n, steps[0]) }
 
 // evenStep is step for buckets that count: each holds the same number of sums, or even counts would look uneven.
 func (q Query) evenStep(n int) time.Duration { return q.multiple(n, max(q.Sums, steps[0])) }

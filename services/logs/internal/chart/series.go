@@ -16,7 +16,7 @@ func (t *track) series(s Series, gap float64) Series {
 
 // newTrack merges readings so that the range has at most the query's points.
 func newTrack(q Query) *track {
-	return &track{since: millis(q.Since), step: float64(q.step(q.points()).Milliseconds())}
+	return &track{since: Millis(q.Since), step: float64(q.Step(q.points()).Milliseconds())}
 }
 
 func timeAxis() Axis { return Axis{Kind: AxisTime} }
@@ -28,7 +28,7 @@ func valueAxis(label string, u Unit) Axis {
 
 // stepOf is the bucket width a model reports: 0 when no two ticks can share a bucket.
 func stepOf(q Query, rhythm float64) int64 {
-	step := q.step(q.points()).Milliseconds()
+	step := q.Step(q.points()).Milliseconds()
 	if float64(2*step) <= rhythm {
 		return 0
 	}

@@ -164,7 +164,7 @@ func Catalogue() []Info {
 
 // gap is the distance in milliseconds between two points of a series beyond which at least one reading is missing.
 func (q Query) gap(rhythm time.Duration) float64 {
-	step := q.step(q.points())
+	step := q.Step(q.points())
 	ms := float64(rhythm / time.Millisecond)
 	if 2*step <= rhythm || q.Sums > 0 && step <= rhythm { // no two readings share a bucket; sums stand on its grid
 		return 1.5 * ms

@@ -159,8 +159,8 @@ func TestStackedValuesSaySo(t *testing.T) {
 	for _, m := range build(t, hour(records), records) {
 		for _, p := range m.Panes {
 			stacked := slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" })
-			if strings.HasPrefix(p.heading(), "Stacked") != stacked {
-				t.Errorf("%s: %q", m.Name, p.heading())
+			if strings.HasPrefix(p.Heading(), "Stacked") != stacked {
+				t.Errorf("%s: %q", m.Name, p.Heading())
 			}
 		}
 	}

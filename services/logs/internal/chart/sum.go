@@ -87,7 +87,7 @@ func (s *Set) AddSum(sum Sum) {
 
 // into adds a sum to a track, in units of the track: unit is what 1 of the metric is.
 func (s Sum) into(t *track, unit float64) {
-	t.merge(millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
+	t.merge(Millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
 }
 
 // classOfImage is the default policy's word on an image: sums of images do not carry a class. It is unknown for an image

@@ -64,7 +64,6 @@ func TestThirtyDaysAreDrawnFromSums(t *testing.T) {
 			t.Errorf("%s: empty %q, summary %q", m.Name, m.Empty, m.Summary)
 		}
 		checkModel(t, m)
-		picture(t, m, ThemeLight, 600, 400)
 		models[m.Name] = m
 	}
 	used := find(t, models["memory"], "used")

@@ -58,7 +58,7 @@ func overTime(cols []column) Table {
 			if at[p.X] == nil {
 				at[p.X] = make([]string, len(cols))
 			}
-			at[p.X][i] = FormatValue(c.Pane.unit(), p.Y)
+			at[p.X][i] = FormatValue(c.Pane.Unit(), p.Y)
 		}
 	}
 	times := sortedKeys(at)
@@ -89,9 +89,9 @@ func (p Pane) itemRows(s Series) [][]string {
 		where := p.place(pt)
 		text := pt.Label
 		if text == "" {
-			text = FormatValue(p.unit(), p.valueOf(s, pt))
+			text = FormatValue(p.Unit(), p.valueOf(s, pt))
 		}
-		if s.Kind == KindBar && pt.Y == 0 && !p.horizontal() {
+		if s.Kind == KindBar && pt.Y == 0 && !p.Horizontal() {
 			continue
 		}
 		out = append(out, []string{s.Name, where, text})
@@ -101,7 +101,7 @@ func (p Pane) itemRows(s Series) [][]string {
 
 func (p Pane) place(pt Point) string {
 	switch {
-	case p.horizontal():
+	case p.Horizontal():
 		return category(p.Y, pt.Y)
 	case p.X.Kind == AxisCategory:
 		return category(p.X, pt.X)

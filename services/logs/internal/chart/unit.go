@@ -67,7 +67,7 @@ func scaleSeconds(top float64) Scale {
 // FormatValue writes a value with the unit that suits it alone.
 func FormatValue(u Unit, v float64) string {
 	s := ScaleFor(u, v)
-	text := formatNumber(v / s.Div)
+	text := FormatNumber(v / s.Div)
 	switch {
 	case s.Suffix == "":
 		return text
@@ -78,8 +78,8 @@ func FormatValue(u Unit, v float64) string {
 	}
 }
 
-// formatNumber keeps three significant digits below 1000 and whole numbers above.
-func formatNumber(v float64) string {
+// FormatNumber keeps three significant digits below 1000 and whole numbers above.
+func FormatNumber(v float64) string {
 	if v == 0 { // also the negative one
 		return "0"
 	}
@@ -119,10 +119,12 @@ func FormatDuration(d time.Duration) string {
 	return "0 s"
 }
 
+// Millis is a time as it stands on a time axis: milliseconds since the Unix epoch.
+func Millis(t time.Time) float64 { return float64(t.UnixMilli()) }
+
 func kib(kb uint64) float64         { return float64(kb) * 1024 }
 func cores(milli uint64) float64    { return float64(milli) / 10 }
 func micros(us uint64) float64      { return float64(us) / 1e6 }
-func millis(t time.Time) float64    { return float64(t.UnixMilli()) }
 func clock(ms float64) time.Time    { return time.UnixMilli(int64(ms)).UTC() }
 func plural(n int, s string) string { return pluralOf(n, s, s+"s") }
 

@@ -12,6 +12,8 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/chart/echarts"
+	"gestor.local/logs/internal/chart/png"
 	"gestor.local/logs/internal/respond"
 )
 
@@ -58,8 +60,8 @@ func (h charts) parse(c *gin.Context) (request, bool) {
 	p := respond.NewParams(c.Request, h.studio.from.Now())
 	r := request{
 		Query: chartQuery(p), theme: chart.Theme(p.Choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark))),
-		width:  p.Int("width", 0, chart.MinPixels, chart.MaxPixels),
-		height: p.Int("height", 0, chart.MinPixels, chart.MaxPixels),
+		width:  p.Int("width", 0, png.MinPixels, png.MaxPixels),
+		height: p.Int("height", 0, png.MinPixels, png.MaxPixels),
 		view:   p.Choice("view", "option", "option", "model"),
 	}
 	if bad := p.Problems(); bad != nil {
@@ -100,14 +102,14 @@ func (h charts) one(c *gin.Context) {
 type document struct {
 	chart.Model
 	// Panes hides the model's: the option holds the same points.
-	Panes  []chart.PaneHint  `json:"panes"`
-	Legend []chart.LegendRow `json:"legend"`
-	Table  chart.Table       `json:"table"`
-	Option map[string]any    `json:"option"`
+	Panes  []echarts.PaneHint `json:"panes"`
+	Legend []chart.LegendRow  `json:"legend"`
+	Table  chart.Table        `json:"table"`
+	Option map[string]any     `json:"option"`
 }
 
 func documentOf(m chart.Model, t chart.Theme) document {
-	return document{Model: m, Panes: m.Hints(), Legend: m.Legend(t), Table: m.Table(), Option: chart.Option(m, t)}
+	return document{Model: m, Panes: echarts.Hints(m), Legend: m.Legend(t), Table: m.Table(), Option: echarts.Option(m, t)}
 }
 
 func (h charts) json(c *gin.Context, m chart.Model, r request) {
@@ -131,7 +133,7 @@ func (h charts) png(c *gin.Context, m chart.Model, r request) {
 	}
 	defer h.brush.Release()
 	var b bytes.Buffer
-	if err := chart.WritePNG(&b, m, r.theme, w, height); err != nil {
+	if err := png.Write(&b, m, r.theme, w, height); err != nil {
 		respond.Problem(c, http.StatusInternalServerError, err.Error())
 		return
 	}
@@ -139,7 +141,7 @@ func (h charts) png(c *gin.Context, m chart.Model, r request) {
 }
 
 func size(m chart.Model, r request) (width, height int) {
-	width, height = chart.DefaultSize(m)
+	width, height = png.DefaultSize(m)
 	if r.width > 0 {
 		width = r.width
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gestor.local/logs/internal/chart"
+	"gestor.local/logs/internal/chart/png"
 	"gestor.local/logs/internal/respond"
 )
 
@@ -91,8 +92,8 @@ func (h charts) write(models map[string]chart.Model, t chart.Theme) ([]string, e
 			return written, err
 		}
 		var picture bytes.Buffer
-		w, height := chart.DefaultSize(m)
-		if err := chart.WritePNG(&picture, m, t, w, height); err != nil {
+		w, height := png.DefaultSize(m)
+		if err := png.Write(&picture, m, t, w, height); err != nil {
 			return written, err
 		}
 		for file, body := range map[string][]byte{name + ".html": page, name + ".png": picture.Bytes()} {

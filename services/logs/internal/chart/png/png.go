@@ -1,4 +1,8 @@
-package chart
+// Package png draws charts as pictures: the same model as in the browser, in gonum/plot's strokes and glyphs. It is the only
+// importer of that library.
+//
+// Names and labels inside a model are hostile data; here they are drawn as text, character by character.
+package png
 
 import (
 	"fmt"
@@ -14,6 +18,8 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 
 	imagefont "golang.org/x/image/font"
+
+	"gestor.local/logs/internal/chart"
 )
 
 // Limits of a picture's sides in pixels: below nothing can be read, above a request costs too much.
@@ -23,7 +29,7 @@ const (
 )
 
 // DefaultSize is the size of a chart's picture in pixels: wide enough for a README, high enough for its panes.
-func DefaultSize(m Model) (width, height int) {
+func DefaultSize(m chart.Model) (width, height int) {
 	rows := map[int]int{}
 	most := 1
 	for _, p := range m.Panes {
@@ -36,16 +42,16 @@ func DefaultSize(m Model) (width, height int) {
 // dpi makes a point 4/3 of a pixel, as CSS has it.
 const dpi = 96
 
-// WritePNG draws the model. The picture is a function of its arguments alone: same model, same bytes.
-func WritePNG(w io.Writer, m Model, t Theme, width, height int) error {
+// Write draws the model as a PNG. The picture is a function of its arguments alone: same model, same bytes.
+func Write(w io.Writer, m chart.Model, t chart.Theme, width, height int) error {
 	if min(width, height) < MinPixels || max(width, height) > MaxPixels {
 		return fmt.Errorf("chart: %d × %d pixels: each side must be %d to %d", width, height, MinPixels, MaxPixels)
 	}
 	img := vgimg.NewWith(
 		vgimg.UseWH(pixels(width), pixels(height)), vgimg.UseDPI(dpi),
-		vgimg.UseBackgroundColor(rgba(PaletteOf(t).Ground, 1)),
+		vgimg.UseBackgroundColor(rgba(chart.PaletteOf(t).Ground, 1)),
 	)
-	p := &painter{pal: PaletteOf(t), m: m}
+	p := &painter{pal: chart.PaletteOf(t), m: m}
 	p.picture(draw.New(img))
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(w); err != nil {
 		return fmt.Errorf("chart: write picture of %s: %w", m.Name, err)
@@ -57,8 +63,8 @@ func pixels(n int) vg.Length { return vg.Length(n) * vg.Inch / dpi }
 
 // painter draws one model on a canvas, from the top down: title, summary, panes, legend.
 type painter struct {
-	pal Palette
-	m   Model
+	pal chart.Palette
+	m   chart.Model
 }
 
 const (
@@ -95,7 +101,7 @@ func (p *painter) picture(c draw.Canvas) {
 		return
 	}
 	c.Min.Y += p.legend(c)
-	for i, f := range layout(p.m.Panes) {
+	for i, f := range chart.Layout(p.m.Panes) {
 		p.pane(part(c, f), p.m.Panes[i])
 	}
 }
@@ -111,13 +117,13 @@ func (p *painter) nothing(c draw.Canvas) {
 }
 
 // part is the piece of a canvas that a pane's frame names; frames count from the top left.
-func part(c draw.Canvas, f frameOf) draw.Canvas {
+func part(c draw.Canvas, f chart.Rect) draw.Canvas {
 	w, h := c.Max.X-c.Min.X, c.Max.Y-c.Min.Y
 	out := c
-	out.Min.X = c.Min.X + vg.Length(f.left)*w
-	out.Max.X = out.Min.X + vg.Length(f.width)*w
-	out.Max.Y = c.Max.Y - vg.Length(f.top)*h
-	out.Min.Y = out.Max.Y - vg.Length(f.height)*h
+	out.Min.X = c.Min.X + vg.Length(f.Left)*w
+	out.Max.X = out.Min.X + vg.Length(f.Width)*w
+	out.Max.Y = c.Max.Y - vg.Length(f.Top)*h
+	out.Min.Y = out.Max.Y - vg.Length(f.Height)*h
 	return out
 }
 
@@ -166,4 +172,13 @@ func rgba(hex string, opacity float64) color.NRGBA {
 	}
 	c.A = uint8(255*opacity + 0.5)
 	return c
+}
+
+// rampColor is the colour of a share of 0..1, between the ramp's stops.
+func rampColor(ramp []string, share float64) color.Color {
+	share = min(1, max(0, share)) * float64(len(ramp)-1)
+	i := min(int(share), len(ramp)-2)
+	a, b := rgba(ramp[i], 1), rgba(ramp[i+1], 1)
+	mix := func(x, y uint8) uint8 { return uint8(float64(x) + (float64(y)-float64(x))*(share-float64(i)) + 0.5) }
+	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
 }

@@ -1,54 +1,36 @@
-package chart
+package png
 
 import (
 	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gestor.local/logs/internal/chart"
 )
 
-// stacks remembers how high each stack stands at each place, apart above and below zero.
-type stacks map[stackKey]float64
-
-type stackKey struct {
-	stack string
-	x     float64
-	up    bool
-}
-
-// lift adds v to its stack and returns where it begins and ends.
-func (st stacks) lift(stack string, x, v float64) (from, to float64) {
-	if stack == "" {
-		return 0, v
-	}
-	k := stackKey{stack, x, v >= 0}
-	from = st[k]
-	st[k] = from + v
-	return from, from + v
-}
-
-func (p *painter) series(v view, pane Pane, s Series, base stacks) {
+func (p *painter) series(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
 	switch s.Kind {
-	case KindLine, KindStep:
+	case chart.KindLine, chart.KindStep:
 		p.line(v, s, base)
-	case KindBar:
+	case chart.KindBar:
 		p.bars(v, pane, s, base)
-	case KindMark:
+	case chart.KindMark:
 		for _, pt := range s.Points {
 			v.DrawGlyph(p.glyph(s), v.at(pt.X, pt.Y/v.div))
 		}
-	case KindSpan:
+	case chart.KindSpan:
 		half := min(3, 0.38*(v.y(1)-v.y(0))) // lanes do not touch
 		for _, pt := range s.Points {
 			p.box(v, s, 0.75, v.x(pt.X), v.x(pt.X2), v.y(pt.Y)-half, v.y(pt.Y)+half)
 		}
-	case KindHeat:
+	case chart.KindHeat:
 		p.cells(v, pane, s)
 	}
 }
 
 // line draws the runs between gaps, each with the area below it.
-func (p *painter) line(v view, s Series, base stacks) {
+func (p *painter) line(v view, s chart.Series, base chart.Stacks) {
 	var top, bottom []vg.Point
 	flush := func() {
 		p.run(v, s, top, bottom)
@@ -59,8 +41,8 @@ func (p *painter) line(v view, s Series, base stacks) {
 			flush()
 			continue
 		}
-		from, to := base.lift(s.Stack, pt.X, pt.Y)
-		if s.Kind == KindStep && len(top) > 0 { // hold the last value until here
+		from, to := base.Add(s.Stack, pt.X, pt.Y)
+		if s.Kind == chart.KindStep && len(top) > 0 { // hold the last value until here
 			top = append(top, vg.Point{X: v.x(pt.X), Y: top[len(top)-1].Y})
 			bottom = append(bottom, vg.Point{X: v.x(pt.X), Y: bottom[len(bottom)-1].Y})
 		}
@@ -70,7 +52,7 @@ func (p *painter) line(v view, s Series, base stacks) {
 	flush()
 }
 
-func (p *painter) run(v view, s Series, top, bottom []vg.Point) {
+func (p *painter) run(v view, s chart.Series, top, bottom []vg.Point) {
 	if len(top) == 1 {
 		v.DrawGlyph(p.glyph(s), top[0])
 		return
@@ -86,7 +68,7 @@ func (p *painter) run(v view, s Series, top, bottom []vg.Point) {
 	for i := 0; i+1 < len(top); i += piece {
 		v.StrokeLines(p.stroke(s), top[i:min(i+piece+1, len(top))])
 	}
-	if s.Glyph == GlyphNone {
+	if s.Glyph == chart.GlyphNone {
 		return
 	}
 	every := max(1, len(top)/24) // enough to tell lines apart, few enough to see the lines
@@ -99,27 +81,27 @@ func (p *painter) run(v view, s Series, top, bottom []vg.Point) {
 // line of steps takes seconds, its pieces milliseconds.
 const piece = 24
 
-func (p *painter) bars(v view, pane Pane, s Series, base stacks) {
-	if pane.horizontal() {
+func (p *painter) bars(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
+	if pane.Horizontal() {
 		p.lying(v, pane, s)
 		return
 	}
 	half, shift := p.barWidth(v, pane, s)
 	for _, pt := range s.Points {
-		from, to := base.lift(s.Stack, pt.X, pt.Y)
+		from, to := base.Add(s.Stack, pt.X, pt.Y)
 		x := v.x(pt.X) + shift
 		p.box(v, s, s.Fill, x-half, x+half, v.y(from/v.div), v.y(to/v.div))
 	}
 }
 
 // barWidth is half the width of a bar and how far it stands from the middle of its place, where several series share one.
-func (p *painter) barWidth(v view, pane Pane, s Series) (half, shift vg.Length) {
-	if pane.X.Kind != AxisCategory {
-		return max(0.8, min(6, (v.Max.X-v.Min.X)/eventSlots*0.42)), 0
+func (p *painter) barWidth(v view, pane chart.Pane, s chart.Series) (half, shift vg.Length) {
+	if pane.X.Kind != chart.AxisCategory {
+		return max(0.8, min(6, (v.Max.X-v.Min.X)/chart.EventBuckets*0.42)), 0
 	}
 	n, mine := 0, 0
 	for _, other := range pane.Series {
-		if other.Kind == KindBar {
+		if other.Kind == chart.KindBar {
 			if other.Name == s.Name {
 				mine = n
 			}
@@ -132,7 +114,7 @@ func (p *painter) barWidth(v view, pane Pane, s Series) (half, shift vg.Length) 
 }
 
 // lying draws horizontal bars with their values at the ends.
-func (p *painter) lying(v view, pane Pane, s Series) {
+func (p *painter) lying(v view, pane chart.Pane, s chart.Series) {
 	half := min(9, (v.Max.Y-v.Min.Y)/vg.Length(max(1, len(s.Points)))*0.32)
 	for _, pt := range s.Points {
 		one := s
@@ -140,12 +122,12 @@ func (p *painter) lying(v view, pane Pane, s Series) {
 		y := v.y(pt.Y)
 		p.box(v, one, s.Fill, v.Min.X, v.x(pt.X/v.div), y-half, y+half)
 		label := aligned(p.style(sizeTxt, p.pal.Ink), draw.XLeft, draw.YCenter)
-		v.FillText(label, vg.Point{X: v.x(pt.X/v.div) + 4, Y: y}, FormatValue(pane.unit(), pt.X))
+		v.FillText(label, vg.Point{X: v.x(pt.X/v.div) + 4, Y: y}, chart.FormatValue(pane.Unit(), pt.X))
 	}
 }
 
-func (p *painter) cells(v view, pane Pane, s Series) {
-	_, hi := pane.extent()
+func (p *painter) cells(v view, pane chart.Pane, s chart.Series) {
+	_, hi := pane.Extent()
 	w := v.x(1) - v.x(0)
 	h := v.y(1) - v.y(0)
 	for _, pt := range s.Points {
@@ -161,7 +143,7 @@ func (p *painter) cells(v view, pane Pane, s Series) {
 }
 
 // box fills a rectangle, cut to the view, at least wide enough to be seen.
-func (p *painter) box(v view, s Series, opacity float64, x0, x1, y0, y1 vg.Length) {
+func (p *painter) box(v view, s chart.Series, opacity float64, x0, x1, y0, y1 vg.Length) {
 	if x1 < x0+0.8 {
 		x1 = x0 + 0.8
 	}
@@ -171,34 +153,34 @@ func (p *painter) box(v view, s Series, opacity float64, x0, x1, y0, y1 vg.Lengt
 	}
 }
 
-func (p *painter) fill(c draw.Canvas, s Series, opacity float64, pts []vg.Point) {
+func (p *painter) fill(c draw.Canvas, s chart.Series, opacity float64, pts []vg.Point) {
 	if opacity == 0 {
 		opacity = 1
 	}
 	c.FillPolygon(rgba(p.pal.Color(s.Tone), opacity), pts)
 }
 
-func (p *painter) stroke(s Series) draw.LineStyle {
+func (p *painter) stroke(s chart.Series) draw.LineStyle {
 	out := draw.LineStyle{Color: rgba(p.pal.Color(s.Tone), 1), Width: 1.4}
 	switch s.Dash {
-	case DashDashed:
+	case chart.DashDashed:
 		out.Dashes = []vg.Length{6, 3}
-	case DashDotted:
+	case chart.DashDotted:
 		out.Dashes = []vg.Length{1.5, 2.5}
 	}
 	return out
 }
 
-func (p *painter) glyph(s Series) draw.GlyphStyle {
+func (p *painter) glyph(s chart.Series) draw.GlyphStyle {
 	out := draw.GlyphStyle{Color: rgba(p.pal.Color(s.Tone), 1), Radius: 2.4}
 	switch s.Glyph {
-	case GlyphSquare:
+	case chart.GlyphSquare:
 		out.Shape = draw.BoxGlyph{}
-	case GlyphTriangle:
+	case chart.GlyphTriangle:
 		out.Shape = draw.PyramidGlyph{}
-	case GlyphDiamond:
+	case chart.GlyphDiamond:
 		out.Shape = draw.SquareGlyph{}
-	case GlyphPin:
+	case chart.GlyphPin:
 		out.Shape = draw.CrossGlyph{}
 	default:
 		out.Shape = draw.CircleGlyph{}

@@ -1,4 +1,9 @@
-package chart
+// Package echarts writes charts as options of ECharts, which the page's script draws in the browser. It is the only importer
+// of go-echarts.
+//
+// Names and labels inside a model are hostile data: an option is a value for encoding/json and holds neither markup nor
+// functions.
+package echarts
 
 import (
 	"fmt"
@@ -7,36 +12,38 @@ import (
 
 	"github.com/go-echarts/go-echarts/v2/charts"
 	"github.com/go-echarts/go-echarts/v2/opts"
+
+	"gestor.local/logs/internal/chart"
 )
 
 // PaneHint tells the page's script how to write a pane's values: it holds the formatters, the option holds none.
 type PaneHint struct {
-	Suffix string   `json:"suffix"`
-	Kind   AxisKind `json:"kind"`
-	Title  string   `json:"title"`
+	Suffix string         `json:"suffix"`
+	Kind   chart.AxisKind `json:"kind"`
+	Title  string         `json:"title"`
 	// Place is left, top, width and height in parts of the chart.
 	Place [4]float64 `json:"place"`
 	// Wide says that the Y axis carries names and needs their room.
 	Wide bool `json:"wide,omitempty"`
 }
 
-// Hints are the panes' hints in their order.
-func (m Model) Hints() []PaneHint {
+// Hints are the hints of the model's panes in their order.
+func Hints(m chart.Model) []PaneHint {
 	out := make([]PaneHint, 0, len(m.Panes))
-	for i, f := range layout(m.Panes) {
+	for i, f := range chart.Layout(m.Panes) {
 		p := m.Panes[i]
 		out = append(out, PaneHint{
 			Suffix: p.Scale().Suffix, Kind: p.X.Kind, Title: p.Title,
-			Place: [4]float64{f.left, f.top, f.width, f.height}, Wide: p.Y.Kind == AxisCategory,
+			Place: [4]float64{f.Left, f.Top, f.Width, f.Height}, Wide: p.Y.Kind == chart.AxisCategory,
 		})
 	}
 	return out
 }
 
 // Option is the model as an ECharts option: a value for json.Marshal, which escapes <, > and &. It holds no function and
-// no markup. Values are in the unit of their axis (see [Pane.Scale]), rounded to 7 significant digits.
-func Option(m Model, t Theme) map[string]any {
-	pal := PaletteOf(t)
+// no markup. Values are in the unit of their axis (see [chart.Pane.Scale]), rounded to 7 significant digits.
+func Option(m chart.Model, t chart.Theme) map[string]any {
+	pal := chart.PaletteOf(t)
 	line := charts.NewLine()
 	line.XAxisList, line.YAxisList = nil, nil
 	line.SetGlobalOptions(
@@ -45,14 +52,14 @@ func Option(m Model, t Theme) map[string]any {
 		charts.WithTooltipOpts(tooltip(m)),
 	)
 	var ramps []map[string]any
-	places := layout(m.Panes)
+	places := chart.Layout(m.Panes)
 	for i, p := range m.Panes {
 		line.GridList = append(line.GridList, grid(p, places[i]))
 		line.XAxisList = append(line.XAxisList, xAxis(m, p, i, pal))
 		line.YAxisList = append(line.YAxisList, yAxis(p, i, pal))
-		base := stacks{}
+		base := chart.Stacks{}
 		for j, s := range p.Series {
-			if s.Kind == KindHeat {
+			if s.Kind == chart.KindHeat {
 				ramps = append(ramps, ramp(p, len(line.MultiSeries), pal))
 			}
 			line.MultiSeries = append(line.MultiSeries, series(p, s, i, j == 0, base, pal))
@@ -82,7 +89,7 @@ func validate(line *charts.Line) {
 	line.XAxisList[0].Data = first
 }
 
-func isTimed(m Model) bool { return len(m.Panes) > 0 && m.Panes[0].X.Kind == AxisTime }
+func isTimed(m chart.Model) bool { return len(m.Panes) > 0 && m.Panes[0].X.Kind == chart.AxisTime }
 
 func zoom(panes int) []map[string]any {
 	all := make([]int, panes)
@@ -95,7 +102,7 @@ func zoom(panes int) []map[string]any {
 	}}
 }
 
-func tooltip(m Model) opts.Tooltip {
+func tooltip(m chart.Model) opts.Tooltip {
 	tip := opts.Tooltip{Show: opts.Bool(true), Trigger: "item"}
 	if isTimed(m) && m.Name != "lives" {
 		tip.Trigger = "axis"
@@ -105,64 +112,64 @@ func tooltip(m Model) opts.Tooltip {
 
 // grid places a pane in per cent of the chart. The page's script, which knows the size in pixels, takes the room of the
 // texts off.
-func grid(p Pane, f frameOf) opts.Grid {
+func grid(p chart.Pane, f chart.Rect) opts.Grid {
 	return opts.Grid{
-		Left: percent(f.left), Top: percent(f.top), Width: percent(f.width), Height: percent(f.height),
-		ContainLabel: opts.Bool(p.Y.Kind == AxisCategory),
+		Left: percent(f.Left), Top: percent(f.Top), Width: percent(f.Width), Height: percent(f.Height),
+		ContainLabel: opts.Bool(p.Y.Kind == chart.AxisCategory),
 	}
 }
 
 func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 2, 64) + "%" }
 
-func titles(panes []Pane, places []frameOf, pal Palette) []opts.Title {
+func titles(panes []chart.Pane, places []chart.Rect, pal chart.Palette) []opts.Title {
 	out := make([]opts.Title, 0, len(panes))
 	for i, p := range panes {
 		out = append(out, opts.Title{
-			Title: p.heading(), Left: percent(places[i].left), Top: percent(places[i].top),
+			Title: p.Heading(), Left: percent(places[i].Left), Top: percent(places[i].Top),
 			TitleStyle: &opts.TextStyle{Color: pal.Muted, FontSize: 12, FontWeight: "600"},
 		})
 	}
 	return out
 }
 
-func xAxis(m Model, p Pane, i int, pal Palette) opts.XAxis {
+func xAxis(m chart.Model, p chart.Pane, i int, pal chart.Palette) opts.XAxis {
 	a := opts.XAxis{
 		Type: string(p.X.Kind), GridIndex: i,
 		AxisLabel: &opts.AxisLabel{Color: pal.Muted, HideOverlap: opts.Bool(true), FontSize: 11},
 		AxisLine:  &opts.AxisLine{LineStyle: &opts.LineStyle{Color: pal.Grid}},
-		SplitLine: &opts.SplitLine{Show: opts.Bool(p.horizontal()), LineStyle: &opts.LineStyle{Color: pal.Grid}},
+		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Horizontal()), LineStyle: &opts.LineStyle{Color: pal.Grid}},
 	}
 	switch p.X.Kind {
-	case AxisTime:
+	case chart.AxisTime:
 		a.Min, a.Max = m.Since.UnixMilli(), m.Until.UnixMilli()
 		a.AxisLabel.ShowMinLabel, a.AxisLabel.ShowMaxLabel = opts.Bool(false), opts.Bool(false) // no round times
-	case AxisCategory:
+	case chart.AxisCategory:
 		a.Data = p.X.Categories
-	case AxisValue:
+	case chart.AxisValue:
 		a.Min = bound(p.X.Min, p.Scale())
 		a.SplitNumber = 3
 	}
 	return a
 }
 
-func yAxis(p Pane, i int, pal Palette) opts.YAxis {
+func yAxis(p chart.Pane, i int, pal chart.Palette) opts.YAxis {
 	a := opts.YAxis{
 		Type: string(p.Y.Kind), GridIndex: i, SplitNumber: 4, NameLocation: "middle", NameGap: 42,
 		AxisLabel: &opts.AxisLabel{Color: pal.Muted, FontSize: 11, Show: opts.Bool(!p.Y.Hidden)},
-		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Y.Kind == AxisValue && !p.Y.Hidden), LineStyle: &opts.LineStyle{Color: pal.Grid}},
+		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Y.Kind == chart.AxisValue && !p.Y.Hidden), LineStyle: &opts.LineStyle{Color: pal.Grid}},
 	}
 	switch p.Y.Kind {
-	case AxisCategory:
+	case chart.AxisCategory:
 		a.Data = p.Y.Categories
 		a.AxisLabel.Width, a.AxisLabel.Overflow = 132, "truncate"
-	case AxisValue:
+	case chart.AxisValue:
 		s := p.Scale()
 		a.Name = p.Y.Label
 		a.Min, a.Max = bound(p.Y.Min, s), bound(p.Y.Max, s)
 		if p.Y.Max != nil { // the end of the range is no round number
 			a.AxisLabel.ShowMaxLabel = opts.Bool(false)
 		}
-		if p.Y.Unit == UnitCount {
+		if p.Y.Unit == chart.UnitCount {
 			a.MinInterval = 1
 		}
 	}
@@ -170,15 +177,15 @@ func yAxis(p Pane, i int, pal Palette) opts.YAxis {
 }
 
 // bound is a fixed end in the axis' unit, or nil.
-func bound(v *float64, s Scale) any {
+func bound(v *float64, s chart.Scale) any {
 	if v == nil {
 		return nil
 	}
 	return significant(*v / s.Div)
 }
 
-func ramp(p Pane, index int, pal Palette) map[string]any {
-	_, hi := p.extent()
+func ramp(p chart.Pane, index int, pal chart.Palette) map[string]any {
+	_, hi := p.Extent()
 	return map[string]any{
 		"show": false, "min": 0, "max": math.Max(1, significant(hi/p.Scale().Div)), "dimension": 2, "seriesIndex": index,
 		"inRange": map[string]any{"color": pal.Ramp},
@@ -195,7 +202,7 @@ func significant(v float64) float64 {
 }
 
 // seriesID is the same on every refresh, so that the page updates a series instead of replacing it.
-func seriesID(pane int, s Series) string {
+func seriesID(pane int, s chart.Series) string {
 	id := s.ID
 	if id == "" {
 		id = s.Name

@@ -1,4 +1,4 @@
-package chart
+package png
 
 import (
 	"math"
@@ -6,6 +6,8 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gestor.local/logs/internal/chart"
 )
 
 // Room of the texts around the data of a pane, in points.
@@ -44,13 +46,13 @@ func share(at, lo, hi float64) float64 {
 
 func (v view) at(x, y float64) vg.Point { return vg.Point{X: v.x(x), Y: v.y(y)} }
 
-func (p *painter) pane(c draw.Canvas, pane Pane) {
+func (p *painter) pane(c draw.Canvas, pane chart.Pane) {
 	head := p.style(sizeH2, p.pal.Muted)
 	left := paneLeft
-	if pane.Y.Kind == AxisCategory {
+	if pane.Y.Kind == chart.AxisCategory {
 		left = paneNames
 	}
-	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 11}, shorten(head, pane.heading(), c.Max.X-c.Min.X))
+	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 11}, shorten(head, pane.Heading(), c.Max.X-c.Min.X))
 	v := view{Canvas: draw.Crop(c, left, -paneRight, paneFoot, -paneHead), div: pane.Scale().Div}
 	if v.Max.X-v.Min.X < 20 || v.Max.Y-v.Min.Y < 10 {
 		return // the picture is too small for this pane
@@ -58,29 +60,29 @@ func (p *painter) pane(c draw.Canvas, pane Pane) {
 	p.ranges(&v, pane)
 	p.axes(v, pane)
 	p.bands(v, pane)
-	base := stacks{}
+	base := chart.Stacks{}
 	for _, s := range pane.Series {
 		p.series(v, pane, s, base)
 	}
-	if pane.Y.Kind == AxisValue && !pane.Y.Hidden {
+	if pane.Y.Kind == chart.AxisValue && !pane.Y.Hidden {
 		zero := v.y(math.Max(0, v.y0))
 		c.StrokeLine2(draw.LineStyle{Color: rgba(p.pal.Muted, 0.5), Width: 0.6}, v.Min.X, zero, v.Max.X, zero)
 	}
 }
 
 // ranges sets what the view shows, in units of the axis.
-func (p *painter) ranges(v *view, pane Pane) {
-	lo, hi := pane.extent()
+func (p *painter) ranges(v *view, pane chart.Pane) {
+	lo, hi := pane.Extent()
 	lo, hi = lo/v.div, hi/v.div
 	switch pane.X.Kind {
-	case AxisTime:
-		v.x0, v.x1 = millis(p.m.Since), millis(p.m.Until)
-	case AxisCategory:
+	case chart.AxisTime:
+		v.x0, v.x1 = chart.Millis(p.m.Since), chart.Millis(p.m.Until)
+	case chart.AxisCategory:
 		v.x0, v.x1 = -0.5, float64(max(1, len(pane.X.Categories)))-0.5
 	default:
 		v.x0, v.x1 = 0, niceTop(hi*1.12)
 	}
-	if pane.Y.Kind == AxisCategory {
+	if pane.Y.Kind == chart.AxisCategory {
 		v.y0, v.y1 = -0.5, float64(max(1, len(pane.Y.Categories)))-0.5
 		return
 	}
@@ -96,12 +98,12 @@ func (p *painter) ranges(v *view, pane Pane) {
 	}
 }
 
-func (p *painter) axes(v view, pane Pane) {
+func (p *painter) axes(v view, pane chart.Pane) {
 	grid := draw.LineStyle{Color: rgba(p.pal.Grid, 1), Width: 0.7}
 	label := p.style(sizeTxt, p.pal.Muted)
 	if !pane.Y.Hidden {
 		for _, t := range p.yTicks(v, pane) {
-			if pane.Y.Kind == AxisValue {
+			if pane.Y.Kind == chart.AxisValue {
 				v.StrokeLine2(grid, v.Min.X, v.y(t.at), v.Max.X, v.y(t.at))
 			}
 			s := aligned(label, draw.XRight, draw.YCenter)
@@ -109,12 +111,12 @@ func (p *painter) axes(v view, pane Pane) {
 		}
 	}
 	for _, t := range p.xTicks(v, pane) {
-		if pane.horizontal() {
+		if pane.Horizontal() {
 			v.StrokeLine2(grid, v.x(t.at), v.Min.Y, v.x(t.at), v.Max.Y)
 		}
 		v.FillText(aligned(label, draw.XCenter, draw.YTop), vg.Point{X: v.x(t.at), Y: v.Min.Y - 4}, t.text)
 	}
-	if note := pane.Y.Label; note != "" && pane.Y.Kind == AxisValue && !pane.Y.Hidden {
+	if note := pane.Y.Label; note != "" && pane.Y.Kind == chart.AxisValue && !pane.Y.Hidden {
 		v.FillText(aligned(label, draw.XRight, draw.YBottom), vg.Point{X: v.Max.X, Y: v.Max.Y + 4}, note)
 	}
 }
@@ -124,22 +126,22 @@ func aligned(s text.Style, x draw.XAlignment, y draw.YAlignment) text.Style {
 	return s
 }
 
-func (p *painter) yTicks(v view, pane Pane) []tickMark {
-	if pane.Y.Kind == AxisCategory {
+func (p *painter) yTicks(v view, pane chart.Pane) []tickMark {
+	if pane.Y.Kind == chart.AxisCategory {
 		return categoryTicks(pane.Y.Categories, 1)
 	}
-	return valueTicks(v.y0, v.y1, max(2, int((v.Max.Y-v.Min.Y)/28)), pane.Y.Unit == UnitCount)
+	return valueTicks(v.y0, v.y1, max(2, int((v.Max.Y-v.Min.Y)/28)), pane.Y.Unit == chart.UnitCount)
 }
 
-func (p *painter) xTicks(v view, pane Pane) []tickMark {
+func (p *painter) xTicks(v view, pane chart.Pane) []tickMark {
 	room := int((v.Max.X - v.Min.X) / 62)
 	switch pane.X.Kind {
-	case AxisTime:
+	case chart.AxisTime:
 		return timeTicks(p.m.Since, p.m.Until, max(1, room))
-	case AxisCategory:
+	case chart.AxisCategory:
 		return categoryTicks(pane.X.Categories, len(pane.X.Categories)/max(1, room)+1)
 	default:
-		return valueTicks(v.x0, v.x1, max(1, room/2), pane.X.Unit == UnitCount)
+		return valueTicks(v.x0, v.x1, max(1, room/2), pane.X.Unit == chart.UnitCount)
 	}
 }
 
@@ -151,7 +153,7 @@ func categoryTicks(names []string, every int) []tickMark {
 	return out
 }
 
-func (p *painter) bands(v view, pane Pane) {
+func (p *painter) bands(v view, pane chart.Pane) {
 	for _, b := range pane.Bands {
 		tone := p.pal.Color(b.Tone)
 		lo, hi := v.y(math.Max(b.From/v.div, v.y0)), v.y(math.Min(b.To/v.div, v.y1))

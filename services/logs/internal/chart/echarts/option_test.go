@@ -1,4 +1,4 @@
-package chart
+package echarts
 
 import (
 	"encoding/json"
@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"gestor.local/logs/internal/chart"
 	"gestor.local/logs/internal/chart/charttest"
+	"gestor.local/logs/internal/chart/charttest/modeltest"
 )
 
-func marshal(t *testing.T, m Model, theme Theme) string {
+func marshal(t *testing.T, m chart.Model, theme chart.Theme) string {
 	t.Helper()
 	b, err := json.Marshal(Option(m, theme))
 	if err != nil {
@@ -20,15 +22,14 @@ func marshal(t *testing.T, m Model, theme Theme) string {
 }
 
 func TestOptionHoldsTheModelsNumbers(t *testing.T) {
-	records := anHour()
-	for _, m := range build(t, hour(records), records) {
+	for _, m := range modeltest.Build(t, modeltest.First(time.Hour), charttest.Hour()) {
 		var option struct {
 			Series []struct {
 				Name string
 				Data []json.RawMessage
 			}
 		}
-		if err := json.Unmarshal([]byte(marshal(t, m, ThemeLight)), &option); err != nil {
+		if err := json.Unmarshal([]byte(marshal(t, m, chart.ThemeLight)), &option); err != nil {
 			t.Fatal(err)
 		}
 		i := 0
@@ -44,12 +45,12 @@ func TestOptionHoldsTheModelsNumbers(t *testing.T) {
 	}
 }
 
-func checkNumbers(t *testing.T, p Pane, s Series, name string, data []json.RawMessage) {
+func checkNumbers(t *testing.T, p chart.Pane, s chart.Series, name string, data []json.RawMessage) {
 	t.Helper()
 	if name != s.Name || len(data) != len(s.Points) {
 		t.Fatalf("series %q with %d points became %q with %d", s.Name, len(s.Points), name, len(data))
 	}
-	if s.Kind != KindLine && s.Kind != KindStep {
+	if s.Kind != chart.KindLine && s.Kind != chart.KindStep {
 		return
 	}
 	for i, pt := range s.Points {
@@ -70,12 +71,8 @@ func checkNumbers(t *testing.T, p Pane, s Series, name string, data []json.RawMe
 }
 
 func TestHostileNamesStayText(t *testing.T) {
-	names := charttest.Hostile()
-	run := charttest.Run{Start: epoch(), Length: 5 * time.Minute, Seed: 4, Name: func(n int) string { return names[n%len(names)] }}
-	records := run.Records()
-	q := Query{Since: epoch(), Until: epoch().Add(5 * time.Minute), Newest: epoch()}
-	for _, m := range build(t, q, records) {
-		text := marshal(t, m, ThemeDark)
+	for _, m := range modeltest.Build(t, modeltest.First(5*time.Minute), charttest.HostileRecords(5*time.Minute, 4)) {
+		text := marshal(t, m, chart.ThemeDark)
 		for _, bad := range []string{"<", ">", "\u2028", "\x1b", "\u202e"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s: the option holds %q", m.Name, bad)
@@ -90,9 +87,28 @@ func TestHostileNamesStayText(t *testing.T) {
 }
 
 func TestOptionOfAnEmptyModel(t *testing.T) {
-	for _, m := range build(t, hour(nil), nil) {
-		if text := marshal(t, m, ThemeLight); !strings.HasPrefix(text, "{") {
+	for _, m := range modeltest.Empty(t) {
+		if text := marshal(t, m, chart.ThemeLight); !strings.HasPrefix(text, "{") {
 			t.Errorf("%s: %s", m.Name, text)
 		}
+	}
+}
+
+// TestAbsurdNumbersAreWritten: JSON has no words for what is no number.
+func TestAbsurdNumbersAreWritten(t *testing.T) {
+	for _, m := range modeltest.Build(t, modeltest.First(time.Hour), charttest.Absurd()) {
+		marshal(t, m, chart.ThemeLight)
+	}
+}
+
+func BenchmarkOption(b *testing.B) {
+	for _, m := range modeltest.Build(b, modeltest.First(time.Hour), charttest.Hour()) {
+		b.Run(m.Name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := json.Marshal(Option(m, chart.ThemeLight)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,10 +1,12 @@
-package chart
+package png
 
 import (
 	"fmt"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gestor.local/logs/internal/chart"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 
 // entry is one key of the legend.
 type entry struct {
-	series Series
+	series chart.Series
 	text   string
 }
 
@@ -49,14 +51,14 @@ func (p *painter) entries() []entry {
 	seen := map[string]bool{}
 	for _, pane := range p.m.Panes {
 		for _, s := range pane.Series {
-			if seen[s.Name] || s.Kind == KindHeat || pane.horizontal() {
+			if seen[s.Name] || s.Kind == chart.KindHeat || pane.Horizontal() {
 				continue
 			}
 			seen[s.Name] = true
 			txt := s.Name
 			if s.Stat != nil {
-				u := pane.unit()
-				txt += fmt.Sprintf("   last %s · avg %s · max %s", s.Stat.last(u), FormatValue(u, s.Stat.Avg), FormatValue(u, s.Stat.Max))
+				u := pane.Unit()
+				txt += fmt.Sprintf("   last %s · avg %s · max %s", s.Stat.LastText(u), chart.FormatValue(u, s.Stat.Avg), chart.FormatValue(u, s.Stat.Max))
 			}
 			out = append(out, entry{s, txt})
 		}
@@ -64,16 +66,16 @@ func (p *painter) entries() []entry {
 	return out
 }
 
-func (p *painter) key(c draw.Canvas, s Series, x, y vg.Length) {
+func (p *painter) key(c draw.Canvas, s chart.Series, x, y vg.Length) {
 	end := vg.Point{X: x + keyWidth - 5, Y: y}
 	switch s.Kind {
-	case KindBar, KindSpan:
+	case chart.KindBar, chart.KindSpan:
 		p.fill(c, s, s.Fill, []vg.Point{{X: x, Y: y - 3}, {X: end.X, Y: y - 3}, {X: end.X, Y: y + 3}, {X: x, Y: y + 3}})
-	case KindMark:
+	case chart.KindMark:
 		c.DrawGlyphNoClip(p.glyph(s), vg.Point{X: (x + end.X) / 2, Y: y})
 	default:
 		c.StrokeLines(p.stroke(s), []vg.Point{{X: x, Y: y}, end})
-		if s.Glyph != GlyphNone {
+		if s.Glyph != chart.GlyphNone {
 			c.DrawGlyphNoClip(p.glyph(s), vg.Point{X: (x + end.X) / 2, Y: y})
 		}
 	}

@@ -1,8 +1,10 @@
-package chart
+package png
 
 import (
 	"math"
 	"time"
+
+	"gestor.local/logs/internal/chart"
 )
 
 // tickMark is one labelled place on an axis.
@@ -22,7 +24,7 @@ func valueTicks(lo, hi float64, n int, whole bool) []tickMark {
 	}
 	var out []tickMark
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9 && len(out) <= 2*n+2; i++ {
-		out = append(out, tickMark{i * step, formatNumber(math.Round(i*step*1e9) / 1e9)})
+		out = append(out, tickMark{i * step, chart.FormatNumber(math.Round(i*step*1e9) / 1e9)})
 	}
 	return out
 }
@@ -48,7 +50,7 @@ func niceTop(hi float64) float64 {
 
 // timeTicks are round times in UTC, at most n; the day is written where it begins or where ticks are days.
 func timeTicks(since, until time.Time, n int) []tickMark {
-	step := Query{Since: since, Until: until}.step(max(1, n))
+	step := chart.Query{Since: since, Until: until}.Step(max(1, n))
 	var out []tickMark
 	for t := since.UTC().Truncate(step); !t.After(until); t = t.Add(step) {
 		if t.Before(since) {
@@ -61,7 +63,7 @@ func timeTicks(since, until time.Time, n int) []tickMark {
 		case step < time.Minute:
 			layout = "15:04:05"
 		}
-		out = append(out, tickMark{millis(t), t.Format(layout)})
+		out = append(out, tickMark{chart.Millis(t), t.Format(layout)})
 	}
 	return out
 }
