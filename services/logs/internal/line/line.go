@@ -75,10 +75,12 @@ func (r *Record) AppendTo(dst []byte, seq uint64, received string) []byte {
 	dst = strconv.AppendUint(dst, seq, 10)
 	dst = append(dst, `,"ts":"`...)
 	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
+
 	dst = append(dst, `","received":"`...)
 	dst = append(dst, received...)
 	dst = append(dst, `",`...)
 	dst = append(dst, r.Body...)
+
 	return appendCRC(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
@@ -91,8 +93,8 @@ func appendCRC(dst []byte, sum uint32) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// Protect appends a JSON object with a checksum as its last field and a newline.
-func Protect(dst, object []byte) []byte {
+// AppendChecksum appends a JSON object with a checksum as its last field and a newline.
+func AppendChecksum(dst, object []byte) []byte {
 	start := len(dst)
 	dst = append(dst, object[:len(object)-1]...)
 	return appendCRC(dst, crc32.Checksum(dst[start:], castagnoli))

@@ -141,7 +141,7 @@ func TestNextRefuses(t *testing.T) {
 }
 
 // What a parser keeps for the next record is small, also after records that were refused.
-func TestParserKeepsShortWords(t *testing.T) {
+func TestParserInternsShortWords(t *testing.T) {
 	p := NewParser()
 	for i := range 10 {
 		var rec Record
@@ -154,7 +154,7 @@ func TestParserKeepsShortWords(t *testing.T) {
 	for _, w := range p.last {
 		kept += len(w)
 	}
-	for raw, w := range p.words {
+	for raw, w := range p.interned {
 		kept += len(raw) + len(w)
 	}
 	if kept > 10<<10 {
@@ -162,7 +162,7 @@ func TestParserKeepsShortWords(t *testing.T) {
 	}
 }
 
-func TestNextTakesWhatProducersMayWrite(t *testing.T) {
+func TestNextAcceptsWhatProducersMayWrite(t *testing.T) {
 	for name, c := range map[string]string{
 		"late kind":        `{"details":{"kind":"host","list":[ 1 , {"a":null} ]}, ` + strings.TrimPrefix(system, `{`) + `}`,
 		"pretty":           strings.ReplaceAll(system, ",", ",\n\t") + "\n}",
@@ -259,7 +259,7 @@ func FuzzNext(f *testing.F) {
 		stored = stored[:len(stored)-1]
 		for _, text := range [][]byte{stored, Strip(bytes.Clone(stored))} {
 			var back Record
-			if !p.Stored(text, &back) {
+			if !p.ParseStored(text, &back) {
 				t.Fatalf("not read back: %q", text)
 			}
 			want := rec
@@ -296,13 +296,13 @@ func utf8Line(b []byte) bool {
 }
 
 // A line that is not one of ours is refused, whatever it is.
-func TestStoredRefuses(t *testing.T) {
+func TestParseStoredRefuses(t *testing.T) {
 	var rec Record
 	if _, _, err := NewParser().Next([]byte(system+"}"), nil, &rec); err != nil {
 		t.Fatal(err)
 	}
 	good := string(rec.AppendTo(nil, 7, "2026-11-23T11:40:02.000000Z"))
-	if !NewParser().Stored([]byte(good[:len(good)-1]), &rec) {
+	if !NewParser().ParseStored([]byte(good[:len(good)-1]), &rec) {
 		t.Fatalf("refused: %s", good)
 	}
 	for _, bad := range []string{
@@ -310,14 +310,14 @@ func TestStoredRefuses(t *testing.T) {
 		strings.Replace(good, `"kind"`, `"sort"`, 1), strings.Replace(good, `"pseq":1`, `"pseq":"x"`, 1), strings.Replace(good, `"seq":7`, `"seq":0`, 1),
 		strings.Replace(good, `"host":"h"`, `"host":7`, 1), good[:len(good)/2],
 	} {
-		if NewParser().Stored([]byte(bad), &rec) {
+		if NewParser().ParseStored([]byte(bad), &rec) {
 			t.Errorf("taken: %s", bad)
 		}
 	}
 }
 
 // What a parser remembers of earlier records does not change what it says of later ones.
-func TestParserForgetsNoDifference(t *testing.T) {
+func TestParserIsReusable(t *testing.T) {
 	p := NewParser()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.SliceOfN(rapid.SampledFrom([]string{`\\`, `\"`, `\u0061`, `a`}), 0, 2)
@@ -336,7 +336,7 @@ func TestParserForgetsNoDifference(t *testing.T) {
 	})
 }
 
-func BenchmarkStored(b *testing.B) {
+func BenchmarkParseStored(b *testing.B) {
 	p, src := NewParser(), sample(b)
 	var rec Record
 	if _, _, err := p.Next(src, nil, &rec); err != nil {
@@ -346,7 +346,7 @@ func BenchmarkStored(b *testing.B) {
 	src = src[:len(src)-1]
 	b.SetBytes(int64(len(src)))
 	for b.Loop() {
-		if !p.Stored(src, &rec) {
+		if !p.ParseStored(src, &rec) {
 			b.Fatal("refused")
 		}
 	}

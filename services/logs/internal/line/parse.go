@@ -68,10 +68,13 @@ const maxIdentity = 256 // bytes of host, boot, producer and container each: the
 type Parser struct {
 	schemas schemas
 	scan    scanner
-	raw     [fieldCount][]byte
-	words   map[string]string
-	last    [fieldCount]string // each field's last word that has no escape
-	stamp   struct {           // the time of the record before, which often is this one's
+	raw     [fieldCount][]byte // of the record that is being parsed, by field: parts of its text
+
+	// Three caches, for what comes again from record to record: every string that was read, each field's last one that has
+	// no escape, and the last time.
+	interned  map[string]string
+	last      [fieldCount]string
+	timestamp struct {
 		raw  string
 		time time.Time
 	}
@@ -86,7 +89,7 @@ var envelopeSchema = &schema{shape: shapeObject, fields: map[string]*schema{
 }}
 
 // NewParser returns a parser for the contract of this build.
-func NewParser() *Parser { return &Parser{schemas: contractSchemas, words: map[string]string{}} }
+func NewParser() *Parser { return &Parser{schemas: contractSchemas, interned: map[string]string{}} }
 
 // Next parses the record at the beginning of src and returns how many bytes it took. Canonical bytes are appended to
 // arena, which is returned; the record's Body points into it. A record that is well-formed JSON but not a valid record
@@ -94,19 +97,24 @@ func NewParser() *Parser { return &Parser{schemas: contractSchemas, words: map[s
 func (p *Parser) Next(src, arena []byte, rec *Record) (n int, grown []byte, err error) {
 	*rec = Record{}
 	p.raw = [fieldCount][]byte{}
+
+	// Errors hold names as unsafeString gives them. The caller may use src again, so their text is made here.
 	want, err := p.schemaFor(src)
 	if err != nil {
-		return 0, arena, errors.New(err.Error()) // the text must not refer to src any longer
+		return 0, arena, errors.New(err.Error())
 	}
-	p.scan.start(src)
+	p.scan.reset(src)
 	if err := p.fields(want, rec); err != nil {
 		reason := errors.New(err.Error())
 		return p.skip(src), arena, reason
 	}
+
 	n = p.scan.pos
 	if err := p.fill(rec); err != nil {
 		return n, arena, err
 	}
+
+	// What identifies a record comes first, in an order of its own, so that a reader finds it without reading the rest.
 	start := len(arena)
 	for _, e := range envelope {
 		if raw := p.raw[e.field]; raw != nil {
@@ -114,14 +122,16 @@ func (p *Parser) Next(src, arena []byte, rec *Record) (n int, grown []byte, err 
 		}
 	}
 	arena = p.scan.appendRest(arena)
+
 	rec.Body = arena[start:len(arena):len(arena)]
 	return n, arena, nil
 }
 
-// schemaFor finds the record's kind: in our own producers' lines it stands near the beginning.
+// schemaFor returns the schema of the record's kind.
 func (p *Parser) schemaFor(src []byte) (*schema, error) {
+	// In our own producers' lines the kind stands near the beginning, and not inside another value.
 	i := bytes.Index(src[:min(len(src), 256)], []byte(`"kind":"`))
-	if i > 0 && !bytes.ContainsAny(src[1:i], "{[") { // not inside another value
+	if i > 0 && !bytes.ContainsAny(src[1:i], "{[") {
 		word := src[i+len(`"kind":"`):]
 		if end := bytes.IndexByte(word, '"'); end >= 0 {
 			if s := p.schemas[contract.Kind(word[:end])]; s != nil {
@@ -129,13 +139,16 @@ func (p *Parser) schemaFor(src []byte) (*schema, error) {
 			}
 		}
 	}
-	p.scan.start(src)
+
+	// Anybody else's are read once more for it, as an object of which the kind alone is known.
+	p.scan.reset(src)
 	var found Record
 	if err := p.fields(envelopeSchema, &found); err != nil {
 		return nil, err
 	}
-	kind := unquoteOr(p.raw[fieldKind])
+	kind := unquoteOrEmpty(p.raw[fieldKind])
 	p.raw = [fieldCount][]byte{}
+
 	s := p.schemas[contract.Kind(kind)]
 	if s == nil {
 		return p.schemas[contract.KindSystem], nil // fill reports the kind
@@ -145,7 +158,7 @@ func (p *Parser) schemaFor(src []byte) (*schema, error) {
 
 // skip returns the length of the JSON value at the beginning of src, 0 when it is malformed.
 func (p *Parser) skip(src []byte) int {
-	p.scan.start(src)
+	p.scan.reset(src)
 	if p.scan.value(nil, 0) != nil {
 		return 0
 	}
@@ -160,6 +173,7 @@ func (p *Parser) fields(want *schema, rec *Record) error {
 	}
 	s.pos++
 	s.from = s.pos
+
 	var keys keySet
 	for first := true; ; first = false {
 		before := s.mark()
@@ -167,36 +181,41 @@ func (p *Parser) fields(want *schema, rec *Record) error {
 		if err != nil || done {
 			return err
 		}
+
 		start := s.pos
 		if err := s.value(child, 1); err != nil {
-			return in(key, err)
+			return atField(key, err)
 		}
-		if p.take(key, child, start, rec) {
-			s.drop(before)
+		if p.member(key, child, start, rec) {
+			s.cut(before)
 		}
 	}
 }
 
-// take keeps what is needed of the member whose value begins at start. It says whether the record is stored without it:
+// member records what is needed of the member whose value begins at start. It says whether the record is stored without it:
 // the envelope is written anew.
-func (p *Parser) take(key string, child *schema, start int, rec *Record) (drop bool) {
+func (p *Parser) member(key string, child *schema, start int, rec *Record) (drop bool) {
 	s := &p.scan
 	switch {
-	case child == nil && key == "container" && s.src[start] == '"': // asked for by it, a record of any kind is found
-		p.note(fieldContainer, start)
+	case child == nil && key == "container" && s.src[start] == '"':
+		// A query for a container finds a record of any kind that names it.
+		p.setRaw(fieldContainer, start)
+
 	case child == nil:
-		return key == "crc"
+		return key == "crc" // of a line that was stored before: it is computed anew
+
 	case child.field != 0:
-		p.note(child.field, start)
+		p.setRaw(child.field, start)
 		return child.field <= fieldTick
+
 	case child.figure != 0:
-		rec.Figures[child.figure-1] = number(s.src[start:s.pos])
+		rec.Figures[child.figure-1] = uintOf(s.src[start:s.pos])
 	}
 	return false
 }
 
-// note remembers the scalar that begins at start.
-func (p *Parser) note(f field, start int) {
+// setRaw sets a field to the scalar that begins at start.
+func (p *Parser) setRaw(f field, start int) {
 	s := &p.scan
 	p.raw[f] = s.src[start:s.pos] // no whitespace inside
 	if bytes.IndexByte(p.raw[f], '\\') >= 0 {
@@ -217,7 +236,9 @@ func canonical(raw []byte) []byte {
 // fill sets the named fields of rec from p.raw and reports everything that is wrong with them.
 func (p *Parser) fill(rec *Record) error {
 	var problems contract.Problems
-	p.name(rec)
+	p.setNamed(rec)
+
+	// Without the kind it is not known what else should be there.
 	if p.schemas[rec.Kind] == nil {
 		return fmt.Errorf("kind: missing or unknown; one of %v", contract.Kinds())
 	}
@@ -227,6 +248,8 @@ func (p *Parser) fill(rec *Record) error {
 	if !p.time(&rec.Time) {
 		problems.Add("ts", "missing or not an RFC 3339 time")
 	}
+
+	// Who the record is from, and its number there. The store keeps identities in memory, hence the limit.
 	for _, id := range []struct{ name, value string }{
 		{"host", rec.Identity.Host}, {"boot", rec.Identity.Boot}, {"producer", rec.Identity.Producer},
 	} {
@@ -240,6 +263,8 @@ func (p *Parser) fill(rec *Record) error {
 	if rec.PSeq == 0 {
 		problems.Add("pseq", "missing")
 	}
+
+	// What the record is about.
 	if rec.Container == "" && needsContainer(rec.Kind) {
 		problems.Add("container", "missing")
 	}
@@ -258,35 +283,41 @@ func (p *Parser) time(t *time.Time) bool {
 	if raw == nil {
 		return false
 	}
-	if view(raw) == p.stamp.raw {
-		*t = p.stamp.time
+	if unsafeString(raw) == p.timestamp.raw {
+		*t = p.timestamp.time
 		return true
 	}
+
+	// It is stored in UTC, where a time at the edge may have a year that RFC 3339 cannot write.
 	read, ok := ParseTime(raw[1 : len(raw)-1])
-	if year := read.UTC().Year(); !ok || read.IsZero() || year < 1 || year > 9999 { // it is stored in UTC
+	if year := read.UTC().Year(); !ok || read.IsZero() || year < 1 || year > 9999 {
 		return false
 	}
+
 	*t = read
-	p.stamp.raw, p.stamp.time = string(raw), *t
+	p.timestamp.raw, p.timestamp.time = string(raw), *t
 	return true
 }
 
-// name sets the named fields, except the times, without any check.
-func (p *Parser) name(rec *Record) {
+// setNamed sets the named fields, except the times, without any check.
+func (p *Parser) setNamed(rec *Record) {
+	// The last string of a field is compared before the map of all is asked: most fields are the same from line to line.
 	text := func(f field) string {
 		raw := p.raw[f]
-		if len(raw) > 2 && view(raw[1:len(raw)-1]) == p.last[f] {
+		if len(raw) > 2 && unsafeString(raw[1:len(raw)-1]) == p.last[f] {
 			return p.last[f]
 		}
-		w := p.word(raw)
-		if len(w) == len(raw)-2 && len(raw) <= longestWord {
+		w := p.intern(raw)
+		if len(w) == len(raw)-2 && len(raw) <= maxInterned {
 			p.last[f] = w
 		}
 		return w
 	}
+
 	rec.Kind = contract.Kind(text(fieldKind))
 	rec.Identity = Identity{Host: text(fieldHost), Boot: text(fieldBoot), Producer: text(fieldProducer)}
-	rec.Seq, rec.PSeq, rec.Tick = number(p.raw[fieldSeq]), number(p.raw[fieldPSeq]), number(p.raw[fieldTick])
+	rec.Seq, rec.PSeq, rec.Tick = uintOf(p.raw[fieldSeq]), uintOf(p.raw[fieldPSeq]), uintOf(p.raw[fieldTick])
+
 	rec.Container, rec.Name, rec.Image = text(fieldContainer), text(fieldName), text(fieldImage)
 	rec.Class, rec.Action = text(fieldClass), text(fieldAction)
 	rec.Phase, rec.Outcome, rec.Event = text(fieldPhase), text(fieldOutcome), text(fieldEvent)
@@ -297,40 +328,43 @@ func needsContainer(k contract.Kind) bool {
 	return k == contract.KindContainer || k == contract.KindDecision || k == contract.KindAction
 }
 
-// longestWord bounds what a parser keeps: it is used again and again, also after what was refused.
-const longestWord = 256
+// maxInterned is the length up to which a parser caches a string: it is used again and again, also after what was refused.
+const maxInterned = 256
 
-// word unescapes a string and keeps one copy of the words that come again and again.
-func (p *Parser) word(raw []byte) string {
+// intern unescapes a string, and caches one copy of what comes again and again.
+func (p *Parser) intern(raw []byte) string {
 	if len(raw) < 2 {
 		return ""
 	}
-	if len(raw) > longestWord {
+	if len(raw) > maxInterned {
 		return unquote(raw)
 	}
-	if w, ok := p.words[view(raw)]; ok {
+
+	if w, ok := p.interned[unsafeString(raw)]; ok {
 		return w
 	}
-	if len(p.words) >= 4096 { // names of dead containers: start again
-		clear(p.words)
+
+	// Names of containers come and go, so the cache is emptied when it is full, and soon holds what is in use.
+	if len(p.interned) >= 4096 {
+		clear(p.interned)
 	}
 	w := unquote(raw)
-	p.words[string(raw)] = w
+	p.interned[string(raw)] = w
 	return w
 }
 
-func unquoteOr(raw []byte) string {
+func unquoteOrEmpty(raw []byte) string {
 	if len(raw) < 2 {
 		return ""
 	}
 	return unquote(raw)
 }
 
-func number(raw []byte) uint64 {
+func uintOf(raw []byte) uint64 {
 	if len(raw) == 0 {
 		return 0
 	}
-	v, err := strconv.ParseUint(view(raw), 10, 64)
+	v, err := strconv.ParseUint(unsafeString(raw), 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -28,8 +28,8 @@ type scanner struct {
 	from int
 }
 
-// start begins a text.
-func (s *scanner) start(src []byte) { s.src, s.pos, s.out, s.from = src, 0, s.out[:0], 0 }
+// reset begins with another text.
+func (s *scanner) reset(src []byte) { s.src, s.pos, s.out, s.from = src, 0, s.out[:0], 0 }
 
 // replace puts text into the copy instead of src[start:pos], which holds no whitespace.
 func (s *scanner) replace(start int, text []byte) {
@@ -42,8 +42,8 @@ type mark struct{ length, from, pos int }
 
 func (s *scanner) mark() mark { return mark{len(s.out), s.from, s.pos} }
 
-// drop takes what was scanned since the mark out of the copy.
-func (s *scanner) drop(since mark) {
+// cut leaves what was scanned since the mark out of the copy.
+func (s *scanner) cut(since mark) {
 	s.out = append(s.out[:since.length], s.src[since.from:since.pos]...)
 	s.from = s.pos
 }
@@ -74,8 +74,8 @@ func (s *scanner) fail(format string, args ...any) error {
 	return &syntaxError{what: fmt.Sprintf(format, args...)}
 }
 
-// in adds the name of the field to an error on its way up.
-func in(name string, err error) error {
+// atField adds the name of the field to an error on its way up.
+func atField(name string, err error) error {
 	var e *syntaxError
 	if errors.As(err, &e) {
 		if e.path == "" {
@@ -116,6 +116,7 @@ func (s *scanner) value(want *schema, depth int) error {
 	if want != nil && want.shape != shapeAny {
 		return s.typed(want, depth)
 	}
+
 	switch c := s.peek(); {
 	case c == '{':
 		return s.object(nil, depth)
@@ -133,24 +134,28 @@ func (s *scanner) value(want *schema, depth int) error {
 func (s *scanner) typed(want *schema, depth int) error {
 	c := s.peek()
 	start := s.pos
+
 	switch {
 	case want.shape == shapeString && c == '"':
 		return s.text()
 	case want.shape == shapeTime && c == '"':
 		return s.text() // the caller reads it
+
 	case want.shape == shapeObject && c == '{':
 		return s.object(want, depth)
 	case want.shape == shapeArray && c == '[':
 		return s.array(want.elem, depth)
+
 	case want.shape == shapeBool && (c == 't' || c == 'f'):
 		return s.literal()
-	case want.shape == shapeUint && s.plainNumber():
+	case want.shape == shapeUint && s.shortInteger():
 		return nil
 	case want.shape == shapeUint && c >= '0' && c <= '9', want.shape == shapeInt && (c == '-' || c >= '0' && c <= '9'):
 		if err := s.number(); err != nil {
 			return err
 		}
-		return s.whole(s.src[start:s.pos], want)
+		return s.checkInteger(s.src[start:s.pos], want)
+
 	case c == 'n':
 		return s.fail("is null; leave the field out instead")
 	default:
@@ -158,26 +163,27 @@ func (s *scanner) typed(want *schema, depth int) error {
 	}
 }
 
-// plainNumber takes a whole number that certainly fits; false leaves anything else to number, which says what is wrong.
-func (s *scanner) plainNumber() bool {
+// shortInteger moves past a whole number that certainly fits; false leaves anything else to number, which says what is wrong.
+func (s *scanner) shortInteger() bool {
 	rest := s.src[s.pos:]
 	n := 0
 	for n < len(rest) && rest[n]-'0' <= 9 {
 		n++
 	}
-	if n == 0 || n > plainDigits || rest[0] == '0' && n > 1 || n < len(rest) && (rest[n] == '.' || rest[n]|0x20 == 'e') {
+
+	if n == 0 || n > safeDigits || rest[0] == '0' && n > 1 || n < len(rest) && (rest[n] == '.' || rest[n]|0x20 == 'e') {
 		return false
 	}
 	s.pos += n
 	return true
 }
 
-// plainDigits is how many digits a number may have and certainly be within every bound.
-const plainDigits = 15
+// safeDigits is how many digits a number may have and certainly be within every bound.
+const safeDigits = 15
 
-// whole checks that a number is an integer that fits.
-func (s *scanner) whole(b []byte, want *schema) error {
-	if len(b) <= plainDigits && isDigits(b) {
+// checkInteger checks that a number is an integer that fits.
+func (s *scanner) checkInteger(b []byte, want *schema) error {
+	if len(b) <= safeDigits && isDigits(b) {
 		return nil
 	}
 
@@ -214,6 +220,7 @@ func (s *scanner) array(elem *schema, depth int) error {
 		return s.fail("is nested more than %d deep", maxDepth)
 	}
 	s.pos++
+
 	for first := true; ; first = false {
 		s.space()
 		if first && s.peek() == ']' {
@@ -221,8 +228,9 @@ func (s *scanner) array(elem *schema, depth int) error {
 			return nil
 		}
 		if err := s.value(elem, depth+1); err != nil {
-			return in("[]", err)
+			return atField("[]", err)
 		}
+
 		s.space()
 		c := s.peek()
 		if c != ',' && c != ']' {
@@ -240,20 +248,23 @@ func (s *scanner) object(want *schema, depth int) error {
 		return s.fail("is nested more than %d deep", maxDepth)
 	}
 	s.pos++
+
 	var keys keySet
 	for first := true; ; first = false {
 		key, child, done, err := s.field(&keys, want, first)
 		if err != nil || done {
 			return err
 		}
+
 		if err := s.value(child, depth+1); err != nil {
-			return in(key, err)
+			return atField(key, err)
 		}
 	}
 }
 
 // field reads the name of the next field, whose schema is nil when the contract does not know it, or the end of the object.
 func (s *scanner) field(keys *keySet, object *schema, first bool) (name string, child *schema, done bool, err error) {
+	// The field that usually comes now, written as encoding/json writes it, is known by its bytes.
 	if !first && s.peek() == ',' {
 		if child, n := keys.expected(object, s.src[s.pos+1:]); child != nil {
 			s.pos += 1 + n
@@ -261,6 +272,7 @@ func (s *scanner) field(keys *keySet, object *schema, first bool) (name string, 
 			return child.name, child, false, nil
 		}
 	}
+
 	if name, done, err = s.key(first); err != nil || done {
 		return name, nil, done, err
 	}
@@ -282,6 +294,7 @@ func (s *scanner) key(first bool) (name string, done bool, err error) {
 		s.pos++
 		s.space()
 	}
+
 	start := s.pos
 	if s.peek() != '"' {
 		return "", false, s.fail("is not JSON: want a field name at byte %d", s.pos)
@@ -290,12 +303,15 @@ func (s *scanner) key(first bool) (name string, done bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
+
+	// A name with an escape is stored as encoding/json would write it: readers look for the bytes of a name.
 	raw := s.src[start:s.pos]
-	name = view(raw[1 : len(raw)-1])
+	name = unsafeString(raw[1 : len(raw)-1])
 	if escaped {
 		name = unquote(raw)
 		s.replace(start, canonical(raw))
 	}
+
 	s.space()
 	if s.peek() != ':' {
 		return "", false, s.fail("is not JSON: want : at byte %d", s.pos)
@@ -314,7 +330,7 @@ func (s *scanner) text() error {
 func (s *scanner) skipString() (escaped bool, err error) {
 	start := s.pos
 	n, escaped, wide, fault := jsonlex.String(s.src[start:])
-	s.pos += n
+	s.pos += n // also with a fault: then that is where it stands
 	if fault != jsonlex.None {
 		return escaped, s.stringError(fault)
 	}
@@ -340,7 +356,7 @@ func (s *scanner) stringError(fault jsonlex.Fault) error {
 	}
 }
 
-// number takes a number by the grammar of RFC 8259.
+// number moves past a number by the grammar of RFC 8259.
 func (s *scanner) number() error {
 	start := s.pos
 	n, exponent := jsonlex.Number(s.src[start:])
@@ -348,8 +364,9 @@ func (s *scanner) number() error {
 		return s.fail("is not JSON: a malformed number at byte %d", start)
 	}
 	s.pos += n
+
 	if exponent || n > longestWhole {
-		return s.finite(start)
+		return s.checkRange(start)
 	}
 	return nil
 }
@@ -357,9 +374,9 @@ func (s *scanner) number() error {
 // longestWhole is how many bytes a number without an exponent may have and be within the range of a float for certain.
 const longestWhole = 300
 
-// finite refuses a number that no reader could take in.
-func (s *scanner) finite(start int) error {
-	if _, err := strconv.ParseFloat(view(s.src[start:s.pos]), 64); err != nil {
+// checkRange refuses a number that no reader could take in.
+func (s *scanner) checkRange(start int) error {
+	if _, err := strconv.ParseFloat(unsafeString(s.src[start:s.pos]), 64); err != nil {
 		return s.fail("the number at byte %d is out of range", start)
 	}
 	return nil

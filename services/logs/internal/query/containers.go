@@ -84,7 +84,7 @@ func (e *Engine) Containers(ctx context.Context, f contract.Filter, by string) (
 func (e *Engine) parse(ctx context.Context, f contract.Filter, fn func(Line, *line.Record) error) error {
 	parser, rec := line.NewParser(), line.Record{} // one for all: fn keeps nothing of it but its strings
 	return e.Lines(ctx, Query{Filter: f}, func(l Line) error {
-		if !parser.Stored(l.JSON, &rec) {
+		if !parser.ParseStored(l.JSON, &rec) {
 			e.store.Unreadable(l.Seq, errNotStored)
 			return nil
 		}

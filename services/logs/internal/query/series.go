@@ -118,7 +118,7 @@ func (e *Engine) sumRecords(ctx context.Context, since, until time.Time, add fun
 	table, parser := rollup.NewRange(rollup.Steps[0]), line.NewParser()
 	err := e.Lines(ctx, Query{Filter: f}, func(l Line) error {
 		var rec line.Record
-		if parser.Stored(l.JSON, &rec) {
+		if parser.ParseStored(l.JSON, &rec) {
 			table.Add(&rec)
 		}
 		return nil

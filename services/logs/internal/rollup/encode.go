@@ -34,7 +34,7 @@ func (t *Table) Encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = line.Protect(out, b)
+		out = line.AppendChecksum(out, b)
 	}
 	return out, nil
 }

@@ -167,7 +167,7 @@ func TestKeysWithoutAPlaceAreTogether(t *testing.T) {
 func TestFilesWithManyKeysAreFolded(t *testing.T) {
 	var text []byte
 	for i := range 5000 {
-		text = line.Protect(text, fmt.Appendf(nil, `{"at":"2026-01-02T03:%02d:00Z","step_s":60,"by":"image","key":"image-%d",`+
+		text = line.AppendChecksum(text, fmt.Appendf(nil, `{"at":"2026-01-02T03:%02d:00Z","step_s":60,"by":"image","key":"image-%d",`+
 			`"metrics":{"cpu_millicores":{"n":1,"sum":2,"min":2,"max":2}}}`, i*60/5000, i))
 	}
 	table, whole := rollup.Decode(time.Minute, bytes.NewReader(text))

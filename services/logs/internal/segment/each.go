@@ -28,7 +28,7 @@ func (s *Segment) Each(fn func(*line.Record)) error {
 		}
 		for one := range bytes.Lines(lines) {
 			var rec line.Record
-			if parser.Stored(one[:len(one)-1], &rec) {
+			if parser.ParseStored(one[:len(one)-1], &rec) {
 				fn(&rec)
 			}
 		}

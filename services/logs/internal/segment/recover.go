@@ -117,7 +117,7 @@ const maxClaim = 200_000
 
 // whole checks a line and parses it.
 func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
-	return line.Check(b) && parser.Stored(b, rec)
+	return line.Check(b) && parser.ParseStored(b, rec)
 }
 
 // cutTail copies the tail aside before it truncates: the evidence outlives the repair. A file that may only be read keeps

@@ -101,7 +101,7 @@ func (x *Index) addMember(parser *line.Parser, lines []byte, offset, length int6
 	x.Blocks = append(x.Blocks, Block{Offset: offset, Length: length})
 	for one := range bytes.Lines(lines) {
 		var rec line.Record
-		if parser.Stored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
+		if parser.ParseStored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
 			x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
 			x.own(rec.Identity, rec.PSeq)
 			x.ReceivedUS = max(x.ReceivedUS, rec.ReceivedUS)

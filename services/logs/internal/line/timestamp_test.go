@@ -8,7 +8,7 @@ import (
 )
 
 // What is read is read as package time does, also what is read fast; what is no time there is none here.
-func TestStampsAreReadAsByPackageTime(t *testing.T) {
+func TestTimesAreReadAsByPackageTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		digits := func(n, most int) string {
 			return rapid.StringOfN(rapid.SampledFrom([]rune("0123456789"[:most+1])), n, n, -1).Draw(t, "digits")
@@ -36,7 +36,7 @@ func TestStampsAreReadAsByPackageTime(t *testing.T) {
 	})
 }
 
-func TestStampTable(t *testing.T) {
+func TestTimeTable(t *testing.T) {
 	for text, want := range map[string]bool{
 		"2026-11-23T11:40:02Z": true, "2026-11-23T11:40:02.5Z": true, "2026-11-23T11:40:02.123456789Z": true,
 		"2024-02-29T23:59:59Z": true, "2026-02-29T23:59:59Z": false, "2026-04-31T00:00:00Z": false, "2026-13-01T00:00:00Z": false,

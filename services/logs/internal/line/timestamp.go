@@ -17,6 +17,8 @@ func ParseTime(b []byte) (t time.Time, ok bool) {
 	if !isRFC3339(text) {
 		return t, false
 	}
+
+	// Package time knows no leap second: the second before it is read, and one added.
 	leap := string(text[form-2:form]) == "60"
 	if leap {
 		copy(text[form-2:], "59")
@@ -24,6 +26,8 @@ func ParseTime(b []byte) (t time.Time, ok bool) {
 	if t.UnmarshalText(text) != nil {
 		return t, false
 	}
+
+	// Leap seconds are inserted at the end of a day of UTC: with a zone's offset that is another hour of the local one.
 	if leap {
 		if utc := t.UTC(); utc.Hour() != 23 || utc.Minute() != 59 {
 			return time.Time{}, false
@@ -40,6 +44,7 @@ func isRFC3339(text []byte) bool {
 	if !ok {
 		return false
 	}
+
 	if len(rest) > 0 && rest[0] == '.' {
 		digits := len(rest[1:]) - len(bytes.TrimLeft(rest[1:], "0123456789"))
 		if digits == 0 {
@@ -47,6 +52,7 @@ func isRFC3339(text []byte) bool {
 		}
 		rest = rest[1+digits:]
 	}
+
 	if string(rest) == "Z" {
 		return true
 	}
@@ -80,6 +86,7 @@ func parseUTC(b []byte) (t time.Time, ok bool) {
 	if _, ok := cutForm(b, form); !ok {
 		return t, false
 	}
+
 	nanosecond := 0
 	if n > len(form) {
 		if b[len(form)] != '.' || n == len(form)+1 || n > len(form)+10 {
@@ -92,9 +99,11 @@ func parseUTC(b []byte) (t time.Time, ok bool) {
 			nanosecond += int(b[i]-'0') * unit
 		}
 	}
+
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
 	day, hour, minute, second := two(8), two(11), two(14), two(17)
 	t = time.Date(two(0)*100+two(2), time.Month(two(5)), day, hour, minute, second, nanosecond, time.UTC)
+
 	// A day that its month does not have, or an hour of 24, would be another day.
 	return t, two(5)-1 < 12 && two(5) > 0 && t.Day() == day && hour < 24 && minute < 60 && second < 60
 }
