@@ -158,7 +158,7 @@ func reloadCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 // askReload sends the request of the subcommand reload.
-func askReload(ctx context.Context, url string) (taken govern.Taken, err error) {
+func askReload(ctx context.Context, url string) (taken govern.ReloadResult, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
 		return taken, err

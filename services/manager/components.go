@@ -196,7 +196,7 @@ func tornRecord(r journal.Recovery) contract.Record {
 
 // farewell sends the last records and asks for the charts: the manager's last request.
 func (p *parts) farewell(reason error) {
-	if err := p.spool.Append(govern.End(reason)); err != nil {
+	if err := p.spool.Append(govern.StopRecord(reason)); err != nil {
 		p.log.Warn().Err(err).Msg("the last record could not be kept")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Flush)

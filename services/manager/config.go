@@ -85,8 +85,8 @@ func loadConfig() (config, error) {
 }
 
 // self is how the manager tells itself and its suite.
-func (c config) self() govern.Self {
-	s := govern.Self{ID: hostproc.OwnContainer(), Suite: c.Suite}
+func (c config) self() govern.Suite {
+	s := govern.Suite{ManagerID: hostproc.OwnContainer(), Name: c.Suite}
 	if c.Elsewhere {
 		s.LogsElsewhere = c.logs()
 	}

@@ -82,7 +82,7 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 	defer cancel()
 	seen := &onlooker{stop: cancel}
 	o := govern.Options{
-		Policy: policy, Self: p.cfg.self(), Host: p.host, Eyes: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
+		Policy: policy, Suite: p.cfg.self(), Host: p.host, Reader: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
 		Boottime: boottime, RecordAll: p.cfg.Record == "all", Drain: p.cfg.Drain, Sinks: []govern.Sink{seen}, Log: p.log,
 	}
 	memory := &memory{}
@@ -111,8 +111,8 @@ type onlooker struct {
 	gates error // what keeps it from deciding
 }
 
-// Ticked sees whether the tick could decide.
-func (o *onlooker) Ticked(r *govern.Report) {
+// OnTick sees whether the tick could decide.
+func (o *onlooker) OnTick(r *govern.Report) {
 	o.ticks++
 	o.gates = nil
 	if r.Plan == nil || len(r.Gates) > 0 {
@@ -129,15 +129,15 @@ func (o *onlooker) Ticked(r *govern.Report) {
 	}
 }
 
-// Acted counts the orders that have ended.
-func (o *onlooker) Acted(govern.Acted) {
+// OnAction counts the orders that have ended.
+func (o *onlooker) OnAction(govern.ActionResult) {
 	if o.left--; o.left <= 0 && o.gates == nil {
 		o.stop()
 	}
 }
 
-// Adopted does not happen: nobody reloads.
-func (o *onlooker) Adopted(contract.Policy) {}
+// OnPolicy does not happen: nobody reloads.
+func (o *onlooker) OnPolicy(contract.Policy) {}
 
 // memory is a journal that only remembers the last tick: nothing is done that would have to be remembered.
 type memory struct {

@@ -26,11 +26,11 @@ type stamp struct {
 // next look finds.
 func newPolicyFile(cfg config) *policyFile { return &policyFile{cfg: cfg, seen: stampOf(cfg.Policy)} }
 
-// Look reads the file when it is not the one of the last look, or when it is to be read anew.
-func (f *policyFile) Look(anew bool) (r govern.Reload, changed bool) {
+// Poll reads the file when it is not the one of the last look, or when it is to be read anew.
+func (f *policyFile) Poll(anew bool) (r govern.PolicyUpdate, changed bool) {
 	now := stampOf(f.cfg.Policy)
 	if now == f.seen && !anew {
-		return govern.Reload{}, false
+		return govern.PolicyUpdate{}, false
 	}
 	f.seen = now
 	r.Policy, r.Err = f.cfg.policy()

@@ -47,7 +47,7 @@ func TestThePolicyFileIsReadAgainWhenItIsAnother(t *testing.T) {
 	}
 	for _, step := range steps {
 		step.change()
-		r, changed := file.Look(step.anew)
+		r, changed := file.Poll(step.anew)
 		if changed != step.changed || (r.Err == nil) != (step.err == "") {
 			t.Fatalf("%s: changed %t, %v", step.name, changed, r.Err)
 		}
@@ -67,10 +67,10 @@ func touch(t *testing.T, path string) {
 // Without a file there is nothing to look at, and a policy that the environment spoils is refused like a bad file.
 func TestTheDefaultPolicyStays(t *testing.T) {
 	file := newPolicyFile(config{Suite: "s"})
-	if _, changed := file.Look(false); changed {
+	if _, changed := file.Poll(false); changed {
 		t.Error("changed")
 	}
-	if r, changed := file.Look(true); !changed || r.Err != nil || r.Policy.Hash() != contract.DefaultPolicy().Hash() {
+	if r, changed := file.Poll(true); !changed || r.Err != nil || r.Policy.Hash() != contract.DefaultPolicy().Hash() {
 		t.Errorf("%t %+v", changed, r)
 	}
 }

@@ -20,7 +20,7 @@ func unspecified(url string) string { return strings.Replace(url, "127.0.0.1", "
 // TestMain has set a proxy that does not answer.
 func TestNothingInsideOfTheSuiteIsAskedThroughAProxy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(govern.Taken{})
+		_ = json.NewEncoder(w).Encode(govern.ReloadResult{})
 	}))
 	defer server.Close()
 	url := unspecified(server.URL)

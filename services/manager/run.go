@@ -70,10 +70,10 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy, Policies: file, Self: cfg.self(), Host: parts.host, Eyes: parts.eyes, Engine: parts.engine, Journal: parts.journal,
+		Policy: policy, Policies: file, Suite: cfg.self(), Host: parts.host, Reader: parts.eyes, Engine: parts.engine, Journal: parts.journal,
 		Spool: parts.spool, Recovered: parts.recovered, First: parts.first(policy), Backlog: parts.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
-		SweepAtEnd: true,
-		Sinks:      sinks, Log: log,
+		RemoveOrphansAtStop: true,
+		Sinks:               sinks, Log: log,
 	})
 	server := ops.Handler{Health: health, Metrics: registry, Journal: explained(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
 
@@ -137,7 +137,7 @@ func voice(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
 
 // becauseOfLoop tells the engine's part in the end of the loop from the journal's: nothing else ends it.
 func becauseOfLoop(err error) error {
-	if errors.Is(err, govern.ErrEngineAway) {
+	if errors.Is(err, govern.ErrEngineUnreachable) {
 		return because(exitEngine, err)
 	}
 	return because(exitStorage, err)

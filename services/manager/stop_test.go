@@ -35,7 +35,7 @@ func (failedJournal) Intent(...journal.Intent) (uint64, error)   { return 0, jou
 func (failedJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, journal.ErrFailed }
 func (failedJournal) Size() int64                                { return 0 }
 
-// shut are eyes that see nothing.
+// shut is a reader that sees nothing.
 type shut struct{}
 
 func (shut) Read(context.Context) (source.Reading, error) {
@@ -53,7 +53,7 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 	defer spool.Close()
 	open := journal.Intent{ActionID: "1", Subject: contract.Subject{Container: strings.Repeat("a", 64)}, Action: contract.ActionThrottle, Undo: &journal.Undo{}}
 	governor := govern.New(govern.Options{
-		Policy: contract.DefaultPolicy(), Eyes: shut{}, Engine: enginetest.New(), Journal: failedJournal{}, Spool: spool,
+		Policy: contract.DefaultPolicy(), Reader: shut{}, Engine: enginetest.New(), Journal: failedJournal{}, Spool: spool,
 		Recovered: journal.Recovery{Open: []journal.Intent{open}}, Boottime: boottime, Log: zerolog.Nop(),
 	})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

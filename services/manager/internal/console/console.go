@@ -23,8 +23,8 @@ type Console struct {
 // New makes a console that prints on w.
 func New(w io.Writer) *Console { return &Console{w: w} }
 
-// Ticked prints the table of one tick in one write, so that log lines never stand inside it.
-func (c *Console) Ticked(r *govern.Report) {
+// OnTick prints the table of one tick in one write, so that log lines never stand inside it.
+func (c *Console) OnTick(r *govern.Report) {
 	var b bytes.Buffer
 	c.head(&b, r)
 	if r.Plan != nil {
@@ -111,17 +111,17 @@ func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
 	}
 }
 
-// Acted prints the end of one action.
-func (c *Console) Acted(a govern.Acted) {
+// OnAction prints the end of one action.
+func (c *Console) OnAction(a govern.ActionResult) {
 	line := fmt.Sprintf("  %s %s (%.12s): %s in %s", a.Verb, contract.Printable(a.Order.Victim.Name), a.Order.Victim.ID, a.Outcome, a.Took.Round(time.Millisecond))
-	if trouble := a.Trouble(); trouble != "" {
+	if trouble := a.ErrorText(); trouble != "" {
 		line += " (" + contract.Printable(trouble) + ")"
 	}
 	_, _ = io.WriteString(c.w, line+"\n")
 }
 
-// Adopted prints nothing: the log has the event.
-func (c *Console) Adopted(contract.Policy) {}
+// OnPolicy prints nothing: the log has the event.
+func (c *Console) OnPolicy(contract.Policy) {}
 
 func countOf(p *contract.Plan, class contract.Class) contract.ClassCount {
 	for _, c := range p.Counts {

@@ -67,18 +67,18 @@ func shadow() *govern.Report {
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out)
-	c.Ticked(report())
+	c.OnTick(report())
 	gated := report()
 	gated.Gates, gated.Held, gated.Conditions = []string{govern.GateInventory}, govern.GateInventory, nil
-	c.Ticked(gated)
-	c.Ticked(shadow())
-	c.Ticked(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
+	c.OnTick(gated)
+	c.OnTick(shadow())
+	c.OnTick(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
 	remote := report()
 	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil
-	c.Ticked(remote)
+	c.OnTick(remote)
 	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}
-	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
-	c.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})
+	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
+	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})
 	const golden = "testdata/table.txt"
 	if *update {
 		if err := os.WriteFile(golden, out.Bytes(), 0o600); err != nil {
@@ -101,7 +101,7 @@ func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
 	var out bytes.Buffer
 	r := report()
 	r.Plan.Verdicts[0].Name = strings.Repeat("n", 4000)
-	console.New(&out).Ticked(r)
+	console.New(&out).OnTick(r)
 	for line := range strings.Lines(out.String()) {
 		if strings.Contains(line, "low-2") && len(line) > 400 {
 			t.Errorf("%d bytes: %.300s", len(line), line)
@@ -112,8 +112,8 @@ func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
 func TestLinesAreJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := console.NewLines(zerolog.New(&out))
-	l.Ticked(report())
-	l.Acted(govern.Acted{Verb: contract.ActionRemove, Result: actuator.Result{Outcome: contract.OutcomeFailed, Err: errors.New("no")}})
+	l.OnTick(report())
+	l.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Outcome: contract.OutcomeFailed, Err: errors.New("no")}})
 	var tick, action map[string]any
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	if len(lines) != 2 || json.Unmarshal(lines[0], &tick) != nil || json.Unmarshal(lines[1], &action) != nil {

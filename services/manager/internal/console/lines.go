@@ -13,8 +13,8 @@ type Lines struct{ log zerolog.Logger }
 // NewLines makes a sink that logs.
 func NewLines(log zerolog.Logger) *Lines { return &Lines{log: log} }
 
-// Ticked logs the tick.
-func (l *Lines) Ticked(r *govern.Report) {
+// OnTick logs the tick.
+func (l *Lines) OnTick(r *govern.Report) {
 	line := l.log.Info().Uint64("tick", r.Tick).Str("mode", string(r.Mode)).Str("source", r.Source)
 	if r.Population != nil {
 		line = line.Int("containers", len(r.Population.Members)).Uint64("available_kb", r.Population.Memory.AvailableKB)
@@ -35,17 +35,17 @@ func (l *Lines) Ticked(r *govern.Report) {
 	line.Int("in_flight", r.InFlight).Msg("tick")
 }
 
-// Adopted logs nothing: the loop has logged the event.
-func (l *Lines) Adopted(contract.Policy) {}
+// OnPolicy logs nothing: the loop has logged the event.
+func (l *Lines) OnPolicy(contract.Policy) {}
 
-// Acted logs the end of an action.
-func (l *Lines) Acted(a govern.Acted) {
+// OnAction logs the end of an action.
+func (l *Lines) OnAction(a govern.ActionResult) {
 	line := l.log.Info()
 	switch a.Outcome {
 	case contract.OutcomeFailed, contract.OutcomeUnknown:
 		line = l.log.Warn().Err(a.Err)
 	case contract.OutcomeRefused:
-		line = line.Str("why", a.Trouble())
+		line = line.Str("why", a.ErrorText())
 	}
 	v := a.Order.Victim
 	line.Str("action", a.Verb).Str("outcome", a.Outcome).Str("container", v.ID).Str("name", v.Name).Str("class", string(v.Class)).

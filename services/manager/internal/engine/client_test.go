@@ -200,8 +200,8 @@ func TestLook(t *testing.T) {
 			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true},
 			"Image":"sha256:0011","Config":{"Image":"team/i:latest","Labels":{"a":"b"}}}`),
 	})
-	got, err := c.Look(context.Background(), id)
-	want := engine.View{
+	got, err := c.Inspect(context.Background(), id)
+	want := engine.ContainerState{
 		ID: id, Name: "web", Image: "team/i", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true, PID: 4711,
 		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000},
 		AnonymousVolumes: 1, RestartCount: 7, ExitCode: 3,

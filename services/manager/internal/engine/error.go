@@ -49,7 +49,7 @@ func (k Kind) EngineFault() bool {
 
 // Error is a failed operation.
 type Error struct {
-	Op   string // list, look, kill, stop, remove, update, info
+	Op   string // list, look (an inspection; the word is published), kill, stop, remove, update, info
 	ID   string // "" where the operation is not about one container
 	Kind Kind
 	Err  error

@@ -55,7 +55,7 @@ func answersOfPodman(t *testing.T) map[string]answer {
 
 func TestKindsOfWhatPodmanSays(t *testing.T) {
 	ctx := context.Background()
-	look := func(c *engine.Client) error { _, err := c.Look(ctx, id); return err }
+	look := func(c *engine.Client) error { _, err := c.Inspect(ctx, id); return err }
 	kill := func(c *engine.Client) error { return c.Kill(ctx, id) }
 	stop := func(c *engine.Client) error { return c.Stop(ctx, id, time.Second) }
 	remove := func(c *engine.Client) error { return c.Remove(ctx, id) }
@@ -151,7 +151,7 @@ func everyCall(c *engine.Client) map[string]func() error {
 	return map[string]func() error{
 		"info":   func() error { _, err := c.Name(ctx); return err },
 		"list":   func() error { _, err := c.List(ctx); return err },
-		"look":   func() error { _, err := c.Look(ctx, id); return err },
+		"look":   func() error { _, err := c.Inspect(ctx, id); return err },
 		"kill":   func() error { return c.Kill(ctx, id) },
 		"stop":   func() error { return c.Stop(ctx, id, time.Second) },
 		"remove": func() error { return c.Remove(ctx, id) },
@@ -201,7 +201,7 @@ func TestContainersOfPodman(t *testing.T) {
 	c, _ = connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/" + e.ID + "/json": body(string(recording(t, "inspect.json"))),
 	})
-	v, err := c.Look(context.Background(), e.ID)
+	v, err := c.Inspect(context.Background(), e.ID)
 	if err != nil || v.Image != e.Image || v.Name != e.Name || v.State != e.State || !v.Running || v.RestartPolicy != "no" {
 		t.Errorf("%v: inspected as %+v", err, v)
 	}
@@ -220,7 +220,7 @@ func TestOneThatIsBeingStoppedStillRuns(t *testing.T) {
 	if err != nil || inv.Entries[0].State != contract.StateRunning {
 		t.Errorf("%v: listed as %q", err, inv.Entries[0].State)
 	}
-	v, err := c.Look(context.Background(), id)
+	v, err := c.Inspect(context.Background(), id)
 	if err != nil || v.State != contract.StateRunning || !v.Running {
 		t.Errorf("%v: inspected as %q, running %t", err, v.State, v.Running)
 	}
@@ -241,7 +241,7 @@ func TestALimitThatIsToldInBothFormsIsSentInOne(t *testing.T) {
 			body(`{}`)(w, r)
 		},
 	})
-	v, err := c.Look(context.Background(), id)
+	v, err := c.Inspect(context.Background(), id)
 	if want := (engine.CPULimit{QuotaUS: 25_000, PeriodUS: 100_000}); err != nil || v.CPU != want {
 		t.Fatalf("%v: read as %+v, want %+v", err, v.CPU, want)
 	}
@@ -318,7 +318,7 @@ func TestNoLimitAsPodmanTellsItAfterOneWasLifted(t *testing.T) {
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","HostConfig":{"NanoCpus":-10000,"CpuQuota":-1,"CpuPeriod":100000}}`),
 	})
-	v, err := c.Look(context.Background(), id)
+	v, err := c.Inspect(context.Background(), id)
 	if want := (engine.CPULimit{QuotaUS: -1, PeriodUS: 100_000}); err != nil || v.CPU != want {
 		t.Errorf("%v: %+v, want %+v", err, v.CPU, want)
 	}

@@ -111,9 +111,9 @@ func (g *Governor) firstVerb(t *tick) (verb string, trial bool) {
 // order is what an actuator has to know of a victim.
 func (g *Governor) order(t *tick, v contract.Verdict) actuator.Order {
 	return actuator.Order{
-		ActionID: actionID(t.n, v.ID, nonce()), Tick: t.n, Sequence: t.plan.Sequence, Victim: v, Suite: g.Self.Suite,
-		ClassLabel: labelsOf(t.inv, v.ID)[contract.LabelClass],
-		Floor:      floorOf(g.Policy, *t.plan, v), Act: g.Policy.Act, Rungs: withoutThrottle(g.Policy.Act.Ladder),
+		ActionID: actionID(t.n, v.ID, nonce()), Tick: t.n, Sequence: t.plan.Sequence, Victim: v, Suite: g.Suite.Name,
+		ClassLabel:   labelsOf(t.inv, v.ID)[contract.LabelClass],
+		MinAvailable: minAvailableOf(g.Policy, *t.plan, v), Act: g.Policy.Act, Rungs: withoutThrottle(g.Policy.Act.Ladder),
 	}
 }
 

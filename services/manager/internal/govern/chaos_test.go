@@ -17,7 +17,7 @@ import (
 )
 
 // TestNoHarmWhateverHappens lets containers come, go, pause and start again, the engine fail in every way it has, the
-// eyes close, the spool fill and the manager crash, and holds what must never happen against every call it makes.
+// readings fail, the spool fill and the manager crash, and holds what must never happen against every call it makes.
 func TestNoHarmWhateverHappens(t *testing.T) {
 	seeds := 15
 	if os.Getenv("GESTOR_SOAK") != "" {
@@ -52,7 +52,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	} {
 		id := strings.Repeat("e", 63) + fmt.Sprint(n)
 		c.engine.Add(enginetest.Container{ID: id, Name: "untouchable", Labels: labels})
-		c.eyes.use(id, 900)
+		c.reader.use(id, 900)
 	}
 	c.engine.Watch(c.check)
 	return c
@@ -87,7 +87,7 @@ func (c *chaos) run() {
 		}
 	}
 	c.engine.Heal()
-	c.eyes.fail(nil)
+	c.reader.fail(nil)
 	c.spool.fill(nil)
 	c.options.Drain = 30 * time.Second
 	if err := c.world.run(8*time.Minute + 5*time.Second); err != nil {
@@ -141,13 +141,13 @@ func (c *chaos) disturbOnce() {
 		c.engine.Change(id, func(one *enginetest.Container) {
 			one.State, one.StartedAt = "running", time.Now().Format(time.RFC3339Nano)
 		})
-		c.eyes.use(id, uint64(c.draw.IntN(1000)))
+		c.reader.use(id, uint64(c.draw.IntN(1000)))
 	case 7, 8:
 		c.engine.Inject(c.fault())
 	case 9:
 		c.engine.Heal()
 	case 10:
-		c.eyes.fail([]error{nil, nil, errors.New("gone")}[c.draw.IntN(3)])
+		c.reader.fail([]error{nil, nil, errors.New("gone")}[c.draw.IntN(3)])
 	default:
 		c.spool.fill([]error{nil, nil, errors.New("full")}[c.draw.IntN(3)])
 	}

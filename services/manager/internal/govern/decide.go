@@ -43,7 +43,7 @@ func (g *Governor) decide(t *tick) {
 func (g *Governor) context(t *tick) contract.Context {
 	g.removals = lastMinute(g.removals, t.at)
 	return contract.Context{
-		Tick: t.n, Suite: g.Self.Suite, SuiteIDs: g.suiteIDs, Leaving: g.flights.leaving(),
+		Tick: t.n, Suite: g.Suite.Name, SuiteIDs: g.suiteIDs, Leaving: g.flights.leaving(),
 		Stuck: slices.Sorted(maps.Keys(g.stuck)), FutileNames: t.futile, RemovedLastMinute: len(g.removals),
 		PolicyChanged: g.policyChanged, SurpriseSeen: g.surpriseSeen,
 	}

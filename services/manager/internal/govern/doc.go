@@ -20,6 +20,6 @@
 // # Concurrency
 //
 // One goroutine, the one that called [Governor.Run], owns all state. Actions run in goroutines of their own, bounded by
-// the policy, and send their results back. Everything that leaves the loop ([Report], [Acted]) is a value that nobody
+// the policy, and send their results back. Everything that leaves the loop ([Report], [ActionResult]) is a value that nobody
 // changes any more.
 package govern

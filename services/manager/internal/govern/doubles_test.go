@@ -62,18 +62,18 @@ func (f *fickleJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
 	return f.Journal.Outcome(outcomes...)
 }
 
-// slowEyes need long for one of their readings.
-type slowEyes struct {
-	*hostEyes
+// slowReader needs long for one of their readings.
+type slowReader struct {
+	*hostReader
 	slowAt, n int
 	delay     time.Duration
 }
 
-func (s *slowEyes) Read(ctx context.Context) (source.Reading, error) {
+func (s *slowReader) Read(ctx context.Context) (source.Reading, error) {
 	if s.n++; s.n == s.slowAt {
 		time.Sleep(s.delay)
 	}
-	return s.hostEyes.Read(ctx)
+	return s.hostReader.Read(ctx)
 }
 
 // failedJournal is one whose disk failed.

@@ -20,7 +20,7 @@ func (g *Governor) drain(stop func()) {
 	g.callOff("the manager is stopping")
 	g.freeHeld()
 	g.await(timer.C)
-	if g.active == 0 && g.SweepAtEnd && g.fatal == nil && g.Policy.Mode == contract.ModeEnforce {
+	if g.active == 0 && g.RemoveOrphansAtStop && g.fatal == nil && g.Policy.Mode == contract.ModeEnforce {
 		g.sweepOrphans()
 		g.await(timer.C)
 	}
@@ -107,7 +107,7 @@ func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
 		batch = append(batch, &flight{
 			verb: contract.ActionRemove, key: key(v.Name, e.Labels),
 			order: actuator.Order{
-				ActionID: actionID(t.n, v.ID, nonce()), Tick: t.n, Victim: *v, Suite: g.Self.Suite,
+				ActionID: actionID(t.n, v.ID, nonce()), Tick: t.n, Victim: *v, Suite: g.Suite.Name,
 				ClassLabel: e.Labels[contract.LabelClass], Act: g.Policy.Act, Rungs: withoutThrottle(g.Policy.Act.Ladder),
 			},
 		})
@@ -115,8 +115,8 @@ func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
 	return batch
 }
 
-// End is the last record of a run; the reason is nil for an ordinary stop.
-func End(reason error) contract.Record {
+// StopRecord is the last record of a run; the reason is nil for an ordinary stop.
+func StopRecord(reason error) contract.Record {
 	body := contract.SystemBody{Event: "stop", Level: levelInfo, Message: "the manager stops"}
 	if reason != nil {
 		body.Level, body.Message = levelError, "the manager stops: "+reason.Error()

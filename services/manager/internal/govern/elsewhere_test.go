@@ -114,7 +114,7 @@ func TestTheLogServiceElsewhereIsNotLookedFor(t *testing.T) {
 	}{"here": {"", false}, "elsewhere": {far, true}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 6, 4, func(w *world) {
-				w.options.Self = govern.Self{ID: self, LogsElsewhere: tt.elsewhere}
+				w.options.Suite = govern.Suite{ManagerID: self, LogsElsewhere: tt.elsewhere}
 				w.engine.Add(enginetest.Container{ID: self, Name: "manager", Labels: map[string]string{
 					contract.LabelRole: "manager", contract.LabelManaged: "true", contract.LabelConfigHash: "1",
 				}})
@@ -144,7 +144,7 @@ func TestTheLogServiceElsewhereIsNotLookedFor(t *testing.T) {
 
 func TestAFullSpoolForALogServiceElsewhere(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		w.options.Self.LogsElsewhere = "https://logs.example:8443"
+		w.options.Suite.LogsElsewhere = "https://logs.example:8443"
 		w.spool.fill(errors.Join(&ship.FullError{Bytes: 1, Need: 2, Max: 3}))
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)

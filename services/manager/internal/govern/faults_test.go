@@ -88,7 +88,7 @@ func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
 			}
 			w.engine.Heal()
 			w.engine.Change(victim, func(c *enginetest.Container) { c.StartedAt = "2026-05-05T05:05:05Z" })
-			w.eyes.use(victim, 40)
+			w.reader.use(victim, 40)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -134,7 +134,7 @@ func TestFutilityBreakerLeavesAloneWhatComesBack(t *testing.T) {
 	bubble(t, 4, 2, func(w *world) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.Respawn = true })
 		for n := 1; n <= 9; n++ {
-			w.eyes.millicores[respawned(n)] = 40
+			w.reader.millicores[respawned(n)] = 40
 		}
 		if err := w.run(4*time.Minute + 5*time.Second); err != nil {
 			t.Fatal(err)
@@ -363,7 +363,7 @@ func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
 }
 
 func TestStopLetsKillsEndAndCallsTheOthersOff(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) { // ten victims, four hands
+	bubble(t, 13, 2, func(w *world) { // ten victims, four workers
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
@@ -397,7 +397,7 @@ func TestNeverMoreHandsAndVictimsThanThePolicyAllows(t *testing.T) {
 		}
 		for i := 4; i < len(began); i++ {
 			if began[i].Sub(began[i-4]) < time.Second {
-				t.Errorf("five kills of a second each within %s: more than four hands", began[i].Sub(began[i-4]))
+				t.Errorf("five kills of a second each within %s: more than four workers", began[i].Sub(began[i-4]))
 			}
 		}
 		if len(began) != 50 {
@@ -412,7 +412,7 @@ func TestOrdersThatWaitAreCalledOffWhenTheEyesClose(t *testing.T) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(55*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
-			w.eyes.fail(errors.New("gone"))
+			w.reader.fail(errors.New("gone"))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -473,7 +473,7 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, 3, 2, func(w *world) {
-				w.options.Self.ID = tt.self
+				w.options.Suite.ManagerID = tt.self
 				var began time.Time
 				err := w.runWith(10*time.Minute, func(*govern.Governor) {
 					time.Sleep(15 * time.Second)
@@ -483,7 +483,7 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 				switch {
 				case !tt.ends && err != nil:
 					t.Errorf("ended with %v", err)
-				case tt.ends && !errors.Is(err, govern.ErrEngineAway):
+				case tt.ends && !errors.Is(err, govern.ErrEngineUnreachable):
 					t.Errorf("ended with %v", err)
 				case tt.ends && time.Since(began) > time.Minute: // six ticks are the policy's alarm_after
 					t.Errorf("ended after %s", time.Since(began))
@@ -501,10 +501,10 @@ func TestATickNumberIsGivenOnceAlsoAfterGatedTicks(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
 		failing := func(g *govern.Governor) {
 			time.Sleep(25 * time.Second)
-			w.eyes.fail(errors.New("gone"))
+			w.reader.fail(errors.New("gone"))
 		}
 		for range 3 {
-			w.eyes.fail(nil)
+			w.reader.fail(nil)
 			if err := w.runWith(95*time.Second, failing); err != nil {
 				t.Fatal(err)
 			}

@@ -62,21 +62,21 @@ func (f flights) in(s stage) []*flight {
 	return out
 }
 
-// floorOf is what must still run when a victim of the plan is removed: as many of those that stay in its contest as the
+// minAvailableOf is what must still run when a victim of the plan is removed: as many of those that stay in its contest as the
 // policy gives places. A young one removed under the hard rule has no contest.
-func floorOf(p contract.Policy, plan contract.Plan, v contract.Verdict) actuator.Floor {
+func minAvailableOf(p contract.Policy, plan contract.Plan, v contract.Verdict) actuator.MinAvailable {
 	if v.Reason != contract.ReasonOverQuota {
-		return actuator.Floor{}
+		return actuator.MinAvailable{}
 	}
 	rank := p.Classify == contract.ClassifyRank
-	var f actuator.Floor
+	var f actuator.MinAvailable
 	for _, other := range plan.Verdicts {
 		stays := other.Reason == contract.ReasonWithinQuota || other.Reason == contract.ReasonCapped
 		if stays && (rank || other.Class == v.Class) {
-			f.Keepers = append(f.Keepers, other.ID)
+			f.Survivors = append(f.Survivors, other.ID)
 		}
 	}
-	slices.Sort(f.Keepers)
+	slices.Sort(f.Survivors)
 	switch {
 	case rank:
 		f.Need = p.Quota.Low + p.Quota.High

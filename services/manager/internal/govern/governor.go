@@ -20,7 +20,7 @@ type Governor struct {
 	Options
 	enforcer *actuator.Enforcer
 	shadow   *actuator.Shadow
-	reloads  chan chan<- Taken
+	reloads  chan chan<- ReloadResult
 	results  chan done
 	workers  sync.WaitGroup
 
@@ -97,7 +97,7 @@ type done struct {
 // New makes a governor; it does nothing before Run.
 func New(o Options) *Governor {
 	g := &Governor{
-		Options: o, reloads: make(chan chan<- Taken), results: make(chan done),
+		Options: o, reloads: make(chan chan<- ReloadResult), results: make(chan done),
 		tickNo: o.Recovered.LastTick, board: newBoard(), breaker: newBreaker(), futility: newFutility(),
 		identities: make(map[string]identity), flights: make(flights), removals: o.Recovered.RecentRemovals,
 		kills:    slices.Clone(o.Recovered.RecentRemovals),
@@ -112,22 +112,22 @@ func New(o Options) *Governor {
 
 // Reload makes the loop look for another policy now instead of before its next tick, and returns what came of it. It waits
 // for a tick under way; the error is that of ctx.
-func (g *Governor) Reload(ctx context.Context) (Taken, error) {
-	answer := make(chan Taken, 1)
+func (g *Governor) Reload(ctx context.Context) (ReloadResult, error) {
+	answer := make(chan ReloadResult, 1)
 	select {
 	case g.reloads <- answer:
 		return <-answer, nil
 	case <-ctx.Done():
-		return Taken{}, ctx.Err()
+		return ReloadResult{}, ctx.Err()
 	}
 }
 
-// ErrEngineAway says that the engine has refused every connection for long. Only a restart mounts its new socket.
-var ErrEngineAway = errors.New("govern: the engine refused the connection")
+// ErrEngineUnreachable says that the engine has refused every connection for long. Only a restart mounts its new socket.
+var ErrEngineUnreachable = errors.New("govern: the engine refused the connection")
 
 // Run governs until ctx ends, then lets the victims in flight end, within Options.Drain, and returns nil. It returns an
 // error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk; and
-// ErrEngineAway, when it runs in a container.
+// ErrEngineUnreachable, when it runs in a container.
 func (g *Governor) Run(ctx context.Context) error {
 	acting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -154,7 +154,7 @@ func (g *Governor) Run(ctx context.Context) error {
 				g.grid = newGrid(time.Now().Add(tick), tick)
 				timer.Reset(time.Until(g.grid.due()))
 			}
-			answer <- Taken{Policy: g.policyHash, Mode: g.Policy.Mode, Changed: g.policyHash != before, Refused: g.policyProblem}
+			answer <- ReloadResult{Policy: g.policyHash, Mode: g.Policy.Mode, Changed: g.policyHash != before, Refused: g.policyProblem}
 		}
 	}
 	g.drain(stop)
@@ -182,13 +182,13 @@ func (g *Governor) lookForPolicy(anew bool) (regrid bool) {
 	if g.Policies == nil {
 		return false
 	}
-	r, changed := g.Policies.Look(anew)
+	r, changed := g.Policies.Poll(anew)
 	return changed && g.adopt(r)
 }
 
 // adopt takes over a changed policy; a refused one leaves the old in force. Orders that wait were given under the old one
 // and are called off: what the new one still wants removed it says itself. It reports whether the tick is another.
-func (g *Governor) adopt(r Reload) (regrid bool) {
+func (g *Governor) adopt(r PolicyUpdate) (regrid bool) {
 	if r.Err != nil {
 		if told := g.policyProblem == r.Err.Error(); told {
 			return false
@@ -210,7 +210,7 @@ func (g *Governor) adopt(r Reload) (regrid bool) {
 	clear(g.shadowGone)
 	g.callOff("the policy changed")
 	for _, s := range g.Sinks {
-		s.Adopted(g.Policy)
+		s.OnPolicy(g.Policy)
 	}
 	return regrid
 }

@@ -26,7 +26,7 @@ func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
 	bubble(t, 6, 4, func(w *world) {
 		stranger := strings.Repeat("c", 64)
 		w.engine.Add(enginetest.Container{ID: stranger, Name: "stranger"})
-		w.eyes.use(stranger, 3000)
+		w.reader.use(stranger, 3000)
 		if err := w.run(35 * time.Second); err != nil {
 			t.Fatal(err)
 		}
@@ -78,20 +78,20 @@ func TestGatesObserveOnly(t *testing.T) {
 		arrange func(w *world)
 		gate    string
 	}{
-		{"the source is gone", func(w *world) { w.eyes.fail(errors.New("open /proc/sysinfo_gestor: no such file")) }, govern.GateNoSource},
-		{"unknown version", func(w *world) { w.eyes.fail(contract.ErrVersion) }, govern.GateVersion},
-		{"a torn document", func(w *world) { w.eyes.fail(contract.ErrSyntax) }, govern.GateBadSnapshot},
-		{"rows are missing", func(w *world) { w.eyes.change(func(s *contract.Snapshot) { s.Truncated = true }) }, govern.GateBadSnapshot},
-		{"the sequence stands still", func(w *world) { w.eyes.change(func(s *contract.Snapshot) { s.Sequence = 1 }) }, govern.GateStale},
+		{"the source is gone", func(w *world) { w.reader.fail(errors.New("open /proc/sysinfo_gestor: no such file")) }, govern.GateNoSource},
+		{"unknown version", func(w *world) { w.reader.fail(contract.ErrVersion) }, govern.GateVersion},
+		{"a torn document", func(w *world) { w.reader.fail(contract.ErrSyntax) }, govern.GateBadSnapshot},
+		{"rows are missing", func(w *world) { w.reader.change(func(s *contract.Snapshot) { s.Truncated = true }) }, govern.GateBadSnapshot},
+		{"the sequence stands still", func(w *world) { w.reader.change(func(s *contract.Snapshot) { s.Sequence = 1 }) }, govern.GateStale},
 		{"another instance each time", func(w *world) {
-			w.eyes.change(func(s *contract.Snapshot) { s.Instance = strings.Repeat("0", 15) + string(rune('0'+s.Sequence%10)) })
+			w.reader.change(func(s *contract.Snapshot) { s.Instance = strings.Repeat("0", 15) + string(rune('0'+s.Sequence%10)) })
 		}, govern.GateBaseline},
 		{"the clock of the snapshots runs slow", func(w *world) {
-			w.eyes.change(func(s *contract.Snapshot) { s.MonotonicUS = 1_200_000_000 + s.Sequence })
+			w.reader.change(func(s *contract.Snapshot) { s.MonotonicUS = 1_200_000_000 + s.Sequence })
 		}, govern.GateInterval},
 		{"the engine does not list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer}) }, govern.GateInventory},
 		{"the engine hangs on the list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory},
-		{"every row is bad", func(w *world) { w.eyes.spoil() }, govern.GateBadRows},
+		{"every row is bad", func(w *world) { w.reader.spoil() }, govern.GateBadRows},
 		{"the spool is full", func(w *world) { w.spool.fill(&ship.FullError{Bytes: 9, Need: 2, Max: 10}) }, govern.GateSpoolFull},
 		{"the spool cannot be written", func(w *world) { w.spool.fill(syscall.EROFS) }, govern.GateSpool},
 	}
@@ -121,9 +121,9 @@ func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
 		err := w.runWith(125*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
-			w.eyes.fail(errors.New("gone"))
+			w.reader.fail(errors.New("gone"))
 			time.Sleep(80 * time.Second)
-			w.eyes.fail(nil)
+			w.reader.fail(nil)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -143,12 +143,12 @@ func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
 
 func TestNoBusyLoopWhileTheSourceIsGone(t *testing.T) {
 	bubble(t, 6, 4, func(w *world) {
-		w.eyes.fail(errors.New("gone"))
+		w.reader.fail(errors.New("gone"))
 		if err := w.run(10*time.Minute - time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if w.eyes.reads != 60 {
-			t.Errorf("%d readings in ten minutes, want one each tick: 60", w.eyes.reads)
+		if w.reader.reads != 60 {
+			t.Errorf("%d readings in ten minutes, want one each tick: 60", w.reader.reads)
 		}
 	})
 }
@@ -235,8 +235,8 @@ func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
 
 func TestLateTicksAreSkippedAndCounted(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		slow := &slowEyes{hostEyes: w.eyes, slowAt: 3, delay: 25 * time.Second}
-		w.options.Eyes = slow
+		slow := &slowReader{hostReader: w.reader, slowAt: 3, delay: 25 * time.Second}
+		w.options.Reader = slow
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,7 @@ func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
 			time.Sleep(25 * time.Second)
 			stricter := contract.DefaultPolicy()
 			stricter.Quota = contract.Quota{Low: 2, High: 1}
-			w.reload(g, govern.Reload{Policy: stricter})
+			w.reload(g, govern.PolicyUpdate{Policy: stricter})
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			w.wantAlive("low-0", "low-1", "low-2", "high-0", "high-1")
@@ -352,7 +352,7 @@ func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
 	bubble(t, 6, 4, func(w *world) {
 		err := w.runWith(45*time.Second, func(g *govern.Governor) {
 			time.Sleep(5 * time.Second)
-			w.reload(g, govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")})
+			w.reload(g, govern.PolicyUpdate{Err: errors.New("line 3: quota.low: -1 is too small")})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -367,7 +367,7 @@ func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
 func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
 	self, logs := strings.Repeat("d", 64), strings.Repeat("e", 64)
 	bubble(t, 6, 4, func(w *world) {
-		w.options.Self = govern.Self{ID: self}
+		w.options.Suite = govern.Suite{ManagerID: self}
 		err := w.runWith(65*time.Second, func(*govern.Governor) {
 			time.Sleep(35 * time.Second)
 			if calls := w.calls(""); len(calls) != 0 {
@@ -427,7 +427,7 @@ func TestAnotherSourceIsToldAndIsANewBaseline(t *testing.T) {
 		w.options.Policy.Mode = contract.ModeObserve
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second)
-			w.eyes.change(func(s *contract.Snapshot) { s.Source = contract.SourceModule })
+			w.reader.change(func(s *contract.Snapshot) { s.Source = contract.SourceModule })
 			time.Sleep(10 * time.Second)
 			if _, ok := w.reports.condition(govern.GateBaseline); !ok {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
@@ -469,7 +469,7 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 	}
 	bubble(t, 3, 0, func(w *world) {
 		start(w)
-		w.options.SweepAtEnd = true
+		w.options.RemoveOrphansAtStop = true
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
@@ -487,9 +487,9 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 	})
 	for name, change := range map[string]func(*world){
 		"not asked for":      func(*world) {},
-		"observe mode":       func(w *world) { w.options.SweepAtEnd, w.options.Policy.Mode = true, contract.ModeObserve },
-		"shadow mode":        func(w *world) { w.options.SweepAtEnd, w.options.Policy.Mode = true, contract.ModeShadow },
-		"nothing is written": func(w *world) { w.options.SweepAtEnd = true; w.spool.fill(errors.New("full")) },
+		"observe mode":       func(w *world) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeObserve },
+		"shadow mode":        func(w *world) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeShadow },
+		"nothing is written": func(w *world) { w.options.RemoveOrphansAtStop = true; w.spool.fill(errors.New("full")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 3, 0, func(w *world) {
@@ -539,11 +539,11 @@ func TestRecordsSayWhyNothingIsCarriedOut(t *testing.T) {
 		{"observe", observe, func(*world) {}, contract.HeldObserve, 0},
 		{"shadow", shadow, func(*world) {}, contract.HeldShadow, 0},
 		{"the first plan of another policy", observe, func(w *world) {
-			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
+			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
 		}, contract.HeldSurprise, 0},
 		{"a closed gate", observe, func(w *world) {
-			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
-			w.eyes.spoil()
+			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
+			w.reader.spoil()
 		}, govern.GateBadRows, 0},
 	}
 	for _, tt := range tests {
@@ -677,9 +677,9 @@ func TestTheAdviceFitsTheCause(t *testing.T) {
 		gate     string
 		say, not string
 	}{
-		{"a reading that was cut off", func(w *world) { w.eyes.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
-		{"a module that is not there", func(w *world) { w.eyes.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
-		{"a /proc that cannot be read", func(w *world) { w.eyes.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
+		{"a reading that was cut off", func(w *world) { w.reader.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
+		{"a module that is not there", func(w *world) { w.reader.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
+		{"a /proc that cannot be read", func(w *world) { w.reader.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
 		{"an engine that hangs", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
 		{"an engine that is not there", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},
 	}

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	t       *testing.T
 	engine  *enginetest.Engine
-	eyes    *hostEyes
+	reader  *hostReader
 	spool   *spool
 	dir     string
 	options govern.Options
@@ -42,7 +42,7 @@ type world struct {
 func newWorld(t *testing.T, low, high int) *world {
 	t.Helper()
 	w := &world{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}, policy: &policySource{}}
-	w.eyes = &hostEyes{engine: w.engine, millicores: make(map[string]uint64), born: make(map[string]time.Time), start: time.Now()}
+	w.reader = &hostReader{engine: w.engine, millicores: make(map[string]uint64), born: make(map[string]time.Time), start: time.Now()}
 	for i := range low {
 		w.add("low", i, uint64(10*(i+1)))
 	}
@@ -50,8 +50,8 @@ func newWorld(t *testing.T, low, high int) *world {
 		w.add("high", i, uint64(500+10*i))
 	}
 	w.options = govern.Options{
-		Policy: contract.DefaultPolicy(), Policies: w.policy, Host: "testhost", Eyes: w.eyes, Engine: w.engine, Spool: w.spool,
-		Boottime: w.eyes.boottime, RecordAll: true, Drain: 30 * time.Second, Sinks: []govern.Sink{w.reports}, Log: zerolog.Nop(),
+		Policy: contract.DefaultPolicy(), Policies: w.policy, Host: "testhost", Reader: w.reader, Engine: w.engine, Spool: w.spool,
+		Boottime: w.reader.boottime, RecordAll: true, Drain: 30 * time.Second, Sinks: []govern.Sink{w.reports}, Log: zerolog.Nop(),
 	}
 	return w
 }
@@ -80,7 +80,7 @@ func (w *world) add(class string, n int, millicores uint64) string {
 		ID: full, Name: nameOf(class, n), Image: "gestor/" + class,
 		Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: class},
 	})
-	w.eyes.use(full, millicores)
+	w.reader.use(full, millicores)
 	return full
 }
 
@@ -149,8 +149,8 @@ func (w *world) open() []journal.Intent {
 	return recovered.Open
 }
 
-// hostEyes read the engine's running containers as if from the kernel.
-type hostEyes struct {
+// hostReader reads the engine's running containers as if from the kernel.
+type hostReader struct {
 	mu         sync.Mutex
 	engine     *enginetest.Engine
 	start      time.Time
@@ -163,37 +163,37 @@ type hostEyes struct {
 	spoiled    bool
 }
 
-func (h *hostEyes) boottime() uint64 {
+func (h *hostReader) boottime() uint64 {
 	return 1_000_000_000 + uint64(time.Since(h.start).Microseconds())
 }
 
-func (h *hostEyes) use(id string, millicores uint64) {
+func (h *hostReader) use(id string, millicores uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.millicores[id], h.born[id] = millicores, time.Now()
 }
 
-func (h *hostEyes) fail(err error) {
+func (h *hostReader) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = err
 }
 
 // change lets every later snapshot be edited before it is handed out.
-func (h *hostEyes) change(edit func(*contract.Snapshot)) {
+func (h *hostReader) change(edit func(*contract.Snapshot)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mangle = edit
 }
 
 // spoil makes every row of every later snapshot unbelievable.
-func (h *hostEyes) spoil() {
+func (h *hostReader) spoil() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.spoiled = true
 }
 
-func (h *hostEyes) Read(context.Context) (source.Reading, error) {
+func (h *hostReader) Read(context.Context) (source.Reading, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reads++
@@ -225,7 +225,7 @@ func (h *hostEyes) Read(context.Context) (source.Reading, error) {
 	return r, nil
 }
 
-func (h *hostEyes) row(id string) contract.Container {
+func (h *hostReader) row(id string) contract.Container {
 	born, ok := h.born[id]
 	if !ok { // came back by itself
 		born = time.Now()
@@ -324,24 +324,24 @@ func (s *spool) wantOutcomes(t *testing.T, action string, want map[string]int) {
 type reports struct {
 	mu    sync.Mutex
 	ticks []*govern.Report
-	acted []govern.Acted
+	acted []govern.ActionResult
 	// adopted are the changed policies.
 	adopted []contract.Policy
 }
 
-func (r *reports) Adopted(p contract.Policy) {
+func (r *reports) OnPolicy(p contract.Policy) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.adopted = append(r.adopted, p)
 }
 
-func (r *reports) Ticked(report *govern.Report) {
+func (r *reports) OnTick(report *govern.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ticks = append(r.ticks, report)
 }
 
-func (r *reports) Acted(a govern.Acted) {
+func (r *reports) OnAction(a govern.ActionResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.acted = append(r.acted, a)
@@ -383,17 +383,17 @@ func bubble(t *testing.T, low, high int, test func(w *world)) {
 // policySource is a policy file that tests write.
 type policySource struct {
 	mu      sync.Mutex
-	reload  govern.Reload
+	reload  govern.PolicyUpdate
 	written bool // and not looked at since
 }
 
-func (p *policySource) write(r govern.Reload) {
+func (p *policySource) write(r govern.PolicyUpdate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reload, p.written = r, true
 }
 
-func (p *policySource) Look(bool) (govern.Reload, bool) {
+func (p *policySource) Poll(bool) (govern.PolicyUpdate, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := p.written
@@ -402,7 +402,7 @@ func (p *policySource) Look(bool) (govern.Reload, bool) {
 }
 
 // reload writes a policy, or what is wrong with it, and makes the governor look at it.
-func (w *world) reload(g *govern.Governor, r govern.Reload) govern.Taken {
+func (w *world) reload(g *govern.Governor, r govern.PolicyUpdate) govern.ReloadResult {
 	w.t.Helper()
 	w.policy.write(r)
 	taken, err := g.Reload(context.Background())

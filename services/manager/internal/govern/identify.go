@@ -51,7 +51,7 @@ func (g *Governor) identify(ctx context.Context, t *tick) {
 	g.know(ctx, t, inv)
 	t.inv = &inv
 	g.join(t)
-	ids, trouble := g.Self.resolve(inv)
+	ids, trouble := g.Suite.resolve(inv)
 	g.suiteIDs = ids
 	if trouble != nil {
 		t.findings = append(t.findings, *trouble)
@@ -72,8 +72,8 @@ func (g *Governor) noteRefusal(err error) {
 		return
 	}
 	g.refusals++
-	if g.Self.ID != "" && g.refusals >= g.Policy.Gates.AlarmAfter && g.fatal == nil {
-		g.fatal = fmt.Errorf("%w on %d ticks in a row: %w; if it was restarted its socket is another one, which a restart of this container mounts", ErrEngineAway, g.refusals, err)
+	if g.Suite.ManagerID != "" && g.refusals >= g.Policy.Gates.AlarmAfter && g.fatal == nil {
+		g.fatal = fmt.Errorf("%w on %d ticks in a row: %w; if it was restarted its socket is another one, which a restart of this container mounts", ErrEngineUnreachable, g.refusals, err)
 	}
 }
 
@@ -95,7 +95,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 			who.startedAt, who.startUS, who.pid = "", startUS, 0
 		}
 		known[e.ID] = who
-		governed := contract.Governed(e.Labels, g.Self.Suite)
+		governed := contract.Governed(e.Labels, g.Suite.Name)
 		// The cgroup of one that is being made has a process before the engine names it, and it is the same one afterwards.
 		unnamed := who.startedAt == "" || who.pid == 0 && e.State == contract.StateRunning
 		fresh := governed && startUS > 0 && unnamed
@@ -124,7 +124,7 @@ func (g *Governor) know(ctx context.Context, t *tick, inv contract.Inventory) {
 		e := &inv.Entries[i]
 		who := known[e.ID]
 		e.Image = cmp.Or(who.image, e.Image)
-		if contract.Governed(e.Labels, g.Self.Suite) {
+		if contract.Governed(e.Labels, g.Suite.Name) {
 			e.StartedAt = who.startedAt
 		}
 	}
@@ -136,15 +136,15 @@ func isImageID(image string) bool { return image == "" || strings.HasPrefix(imag
 
 // inspect asks the engine about each of the entries. The view of one that it does not tell is empty: an order about a
 // container whose start is not known is refused by the last look.
-func inspect(ctx context.Context, l looker, entries []*contract.Entry) []engine.View {
+func inspect(ctx context.Context, l looker, entries []*contract.Entry) []engine.ContainerState {
 	var wg sync.WaitGroup
-	views := make([]engine.View, len(entries))
+	views := make([]engine.ContainerState, len(entries))
 	slots := make(chan struct{}, lookers)
 	for i, e := range entries {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if view, err := l.Look(ctx, e.ID); err == nil {
+			if view, err := l.Inspect(ctx, e.ID); err == nil {
 				views[i] = view
 			}
 		})

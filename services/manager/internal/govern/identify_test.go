@@ -33,7 +33,7 @@ func pass() {}
 func (w *world) inspected(counts *[]int) func() {
 	return func() {
 		sum := 0
-		for n := range maps.Values(w.engine.Looks()) {
+		for n := range maps.Values(w.engine.Inspections()) {
 			sum += n
 		}
 		*counts = append(*counts, sum)
@@ -42,48 +42,48 @@ func (w *world) inspected(counts *[]int) func() {
 
 func TestAFailedReadingMakesNobodyBeInspected(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		var looks []int
-		count := w.inspected(&looks)
+		var inspections []int
+		count := w.inspected(&inspections)
 		w.atTicks(
 			count,
-			func() { w.eyes.fail(errors.New("cut off")) },
-			func() { count(); w.eyes.fail(nil) },
+			func() { w.reader.fail(errors.New("cut off")) },
+			func() { count(); w.reader.fail(nil) },
 			pass,
 			count,
 		)
-		if looks[0] != 5 || looks[1] != looks[0] || looks[2] != looks[0] {
-			t.Errorf("inspections before, on and after a failed reading: %v, want 5 each time", looks)
+		if inspections[0] != 5 || inspections[1] != inspections[0] || inspections[2] != inspections[0] {
+			t.Errorf("inspections before, on and after a failed reading: %v, want 5 each time", inspections)
 		}
 	})
 }
 
 func TestAContainerThatOneReadingMissesIsNotInspected(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		var looks []int
-		count := w.inspected(&looks)
+		var inspections []int
+		count := w.inspected(&inspections)
 		w.atTicks(
 			count,
 			func() {
-				w.eyes.change(func(s *contract.Snapshot) { s.Containers = s.Containers[1:]; s.ContainerTotal-- })
+				w.reader.change(func(s *contract.Snapshot) { s.Containers = s.Containers[1:]; s.ContainerTotal-- })
 			},
-			func() { w.eyes.change(nil) },
+			func() { w.reader.change(nil) },
 			pass,
 			count,
 		)
-		if looks[1] != looks[0] {
-			t.Errorf("inspections %v", looks)
+		if inspections[1] != inspections[0] {
+			t.Errorf("inspections %v", inspections)
 		}
 	})
 }
 
 func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		var looks []int
-		count := w.inspected(&looks)
+		var inspections []int
+		count := w.inspected(&inspections)
 		w.atTicks(
 			count,
 			func() {
-				w.eyes.change(func(s *contract.Snapshot) {
+				w.reader.change(func(s *contract.Snapshot) {
 					for i := range s.Containers {
 						s.Containers[i].StartUS -= 9_000
 					}
@@ -92,8 +92,8 @@ func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
 			pass,
 			count,
 		)
-		if looks[1] != looks[0] {
-			t.Errorf("inspections %v", looks)
+		if inspections[1] != inspections[0] {
+			t.Errorf("inspections %v", inspections)
 		}
 	})
 }
@@ -102,9 +102,9 @@ func TestOnlyWhatWasStartedAgainIsInspected(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
 		w.atTicks(pass, func() {
 			w.engine.Change(id("low", 0), func(c *enginetest.Container) { c.StartedAt = "2026-02-02T00:00:00Z" })
-			w.eyes.use(id("low", 0), 10)
+			w.reader.use(id("low", 0), 10)
 		}, pass, pass)
-		for one, n := range w.engine.Looks() {
+		for one, n := range w.engine.Inspections() {
 			want := 1
 			if one == id("low", 0) {
 				want = 2
@@ -138,7 +138,7 @@ func TestAMovedTagChangesNeitherImageNorClass(t *testing.T) {
 					c.Labels = map[string]string{contract.LabelManaged: "true"}
 				}
 				w.engine.Add(c)
-				w.eyes.use(one, 10)
+				w.reader.use(one, 10)
 				move := func() { w.engine.Change(one, func(c *enginetest.Container) { c.Retagged = imageID }) }
 				if tt.moved {
 					move()
@@ -155,7 +155,7 @@ func TestAMovedTagChangesNeitherImageNorClass(t *testing.T) {
 						t.Errorf("decided on as image %q of class %q", b.Image, b.Class)
 					}
 				}
-				if n := w.engine.Looks()[one]; n > 1 {
+				if n := w.engine.Inspections()[one]; n > 1 {
 					t.Errorf("inspected %d times", n)
 				}
 			})

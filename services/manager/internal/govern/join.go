@@ -16,7 +16,7 @@ func (g *Governor) join(t *tick) {
 	rows := rowsOf(t)
 	for i := range t.inv.Entries {
 		e := &t.inv.Entries[i]
-		if !contract.Governed(e.Labels, g.Self.Suite) {
+		if !contract.Governed(e.Labels, g.Suite.Name) {
 			continue
 		}
 

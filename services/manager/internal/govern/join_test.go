@@ -53,7 +53,7 @@ func (w *world) wantUnlocated(want bool) {
 func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 	victim := id("low", 0)
 	bubble(t, 4, 2, func(w *world) {
-		w.eyes.change(forge(victim))
+		w.reader.change(forge(victim))
 		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
 		// The forged row uses less than any other: it would keep its place, and low-3 would go for it.
 		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
@@ -61,7 +61,7 @@ func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 		if last.Measured || last.Why != contract.UnmeasuredUnlocated || last.Reason != contract.ReasonUnmeasured || last.Processes != 0 || last.PID != 0 {
 			t.Errorf("recorded as %+v", last)
 		}
-		if n := w.engine.Looks()[victim]; n != 1 {
+		if n := w.engine.Inspections()[victim]; n != 1 {
 			t.Errorf("inspected %d times, want once: the row is the same all the time", n)
 		}
 	})
@@ -71,7 +71,7 @@ func TestARowOfAnotherCgroupDoesNotRemoveTheContainer(t *testing.T) {
 	victim := id("low", 0)
 	bubble(t, 4, 2, func(w *world) {
 		busy := forge(victim)
-		w.eyes.change(func(s *contract.Snapshot) {
+		w.reader.change(func(s *contract.Snapshot) {
 			busy(s)
 			s.Containers[len(s.Containers)-1].CPUUS = s.MonotonicUS // a whole core
 			s.Containers[len(s.Containers)-1].RSSKB = 1 << 20
@@ -85,7 +85,7 @@ func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 	victim := id("low", 0)
 	bubble(t, 3, 2, func(w *world) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.State = "exited" })
-		w.eyes.change(forge(victim))
+		w.reader.change(forge(victim))
 		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
 		if last := w.lastOf(victim); last.Why != contract.UnmeasuredUnlocated {
 			t.Errorf("recorded as %+v", last)
@@ -96,17 +96,17 @@ func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 func TestTheOwnRowIsJudgedAgain(t *testing.T) {
 	victim := id("low", 0)
 	bubble(t, 4, 2, func(w *world) {
-		w.eyes.change(forge(victim))
-		w.atTicks(pass, pass, pass, func() { w.eyes.change(nil) }, pass, pass, func() { w.wantUnlocated(false) })
+		w.reader.change(forge(victim))
+		w.atTicks(pass, pass, pass, func() { w.reader.change(nil) }, pass, pass, func() { w.wantUnlocated(false) })
 		w.wantAlive(settled(2)...)
 	})
 }
 
 func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
-		w.eyes.change(without(id("low", 0)))
+		w.reader.change(without(id("low", 0)))
 		w.atTicks(pass, func() { w.wantUnlocated(false) }, pass, func() { w.wantUnlocated(true) },
-			func() { w.eyes.change(nil) }, func() { w.wantUnlocated(false) })
+			func() { w.reader.change(nil) }, func() { w.wantUnlocated(false) })
 	})
 }
 
@@ -118,19 +118,19 @@ func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
 		const never = "0001-01-01T00:00:00Z"
 		began := ""
 		w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt, began = contract.StateCreated, never, c.StartedAt })
-		w.eyes.change(func(s *contract.Snapshot) {
+		w.reader.change(func(s *contract.Snapshot) {
 			if !slices.ContainsFunc(s.Containers, func(c contract.Container) bool { return c.ID == victim }) {
-				s.Containers = append(s.Containers, w.eyes.row(victim))
+				s.Containers = append(s.Containers, w.reader.row(victim))
 				s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
 			}
 		})
 		made := func() {
-			w.eyes.change(nil)
+			w.reader.change(nil)
 			w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt = contract.StateRunning, began })
 		}
 		w.atTicks(pass, made, pass, pass, func() { w.wantUnlocated(false) })
 		w.wantAlive(settled(2)...)
-		if n := w.engine.Looks()[victim]; n > 4 {
+		if n := w.engine.Inspections()[victim]; n > 4 {
 			t.Errorf("inspected %d times", n)
 		}
 	})

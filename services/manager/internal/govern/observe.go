@@ -16,7 +16,7 @@ func (g *Governor) observe(ctx context.Context, t *tick) {
 	ctx, cancel := context.WithTimeout(ctx, g.patience())
 	defer cancel()
 	var err error
-	t.reading, err = g.Eyes.Read(ctx)
+	t.reading, err = g.Reader.Read(ctx)
 	t.timings.ReadUS, t.timings.ParseUS = micros(t.reading.Read), micros(t.reading.Parse)
 	if err != nil {
 		t.findings = append(t.findings, g.unread(err))

@@ -14,16 +14,16 @@ import (
 	"gestor.local/ship"
 )
 
-// Eyes read the host once.
-type Eyes interface {
+// HostReader reads the host once.
+type HostReader interface {
 	Read(ctx context.Context) (source.Reading, error)
 }
 
 // Engine is what the loop asks of the container engine.
 type Engine interface {
 	List(ctx context.Context) (contract.Inventory, error)
-	actuator.Eyes
-	actuator.Hands
+	actuator.Inspector
+	actuator.Mutator
 }
 
 // Journal keeps intents and outcomes. An intent is on stable storage when Intent returns nil.
@@ -48,17 +48,17 @@ type Spool interface {
 // Sink hears what the loop does. Its methods are called by the loop: they must be quick and must not keep what they are
 // given beyond reading it.
 type Sink interface {
-	Ticked(r *Report)
-	Acted(a Acted)
-	// Adopted says that another policy is in force; the first report under it comes a tick of its own later.
-	Adopted(p contract.Policy)
+	OnTick(r *Report)
+	OnAction(a ActionResult)
+	// OnPolicy says that another policy is in force; the first report under it comes a tick of its own later.
+	OnPolicy(p contract.Policy)
 }
 
 // PolicySource knows which policy is to be in force. It is asked by the loop alone.
 type PolicySource interface {
-	// Look returns the policy, or why it is refused, when it may be another than at the last look, and always when it is to
+	// Poll returns the policy, or why it is refused, when it may be another than at the last look, and always when it is to
 	// look anew. It is asked before every tick: where nothing has changed it must be quick.
-	Look(anew bool) (r Reload, changed bool)
+	Poll(anew bool) (r PolicyUpdate, changed bool)
 }
 
 // Options configure a Governor. Everything but Policies and Sinks is required.
@@ -66,10 +66,10 @@ type Options struct {
 	// Policy is in force at the start, Policies tell of every later one; without them it stays.
 	Policy   contract.Policy
 	Policies PolicySource
-	Self     Self
+	Suite    Suite
 	// Host names the machine in the records and the inventory.
 	Host    string
-	Eyes    Eyes
+	Reader  HostReader
 	Engine  Engine
 	Journal Journal
 	Spool   Spool
@@ -85,20 +85,20 @@ type Options struct {
 	RecordAll bool
 	// Drain is how long victims in flight may take to end when the manager is told to stop.
 	Drain time.Duration
-	// SweepAtEnd removes, at the stop, containers whose generator does not run any more (policy.Orphans).
-	SweepAtEnd bool
-	Sinks      []Sink
-	Log        zerolog.Logger
+	// RemoveOrphansAtStop removes, at the stop, containers whose generator does not run any more (policy.Orphans).
+	RemoveOrphansAtStop bool
+	Sinks               []Sink
+	Log                 zerolog.Logger
 }
 
 // Reload is a changed policy, or why it was refused.
-type Reload struct {
+type PolicyUpdate struct {
 	Policy contract.Policy
 	Err    error
 }
 
-// Taken is what came of a look for another policy.
-type Taken struct {
+// ReloadResult is what came of a look for another policy.
+type ReloadResult struct {
 	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there is not
 	// taken, "" when it is.
 	Policy  string        `json:"policy"`
@@ -109,5 +109,5 @@ type Taken struct {
 
 // looker is the part of the engine that tells one container's state.
 type looker interface {
-	Look(ctx context.Context, id string) (engine.View, error)
+	Inspect(ctx context.Context, id string) (engine.ContainerState, error)
 }

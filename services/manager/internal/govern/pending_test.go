@@ -14,7 +14,7 @@ import (
 // An intent that stays open would be carried out at a later start, on a container that nobody chose any more.
 func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 	spared := id("low", 5)
-	bubble(t, 13, 2, func(w *world) { // ten victims, four hands
+	bubble(t, 13, 2, func(w *world) { // ten victims, four workers
 		fickle := &fickleJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
@@ -23,7 +23,7 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 			fickle.full.Store(true)
 			time.Sleep(10 * time.Second)
 			fickle.full.Store(false)
-			w.reload(g, govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 20 })})
+			w.reload(g, govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 20 })})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -234,9 +234,9 @@ func TestNextRungsKeepToTheCaps(t *testing.T) {
 		w.throttled(3)
 		err := w.runWith(3*time.Minute, func(*govern.Governor) {
 			time.Sleep(35 * time.Second)
-			w.eyes.fail(errors.New("gone"))
+			w.reader.fail(errors.New("gone"))
 			time.Sleep(40 * time.Second)
-			w.eyes.fail(nil)
+			w.reader.fail(nil)
 		})
 		if err != nil {
 			t.Fatal(err)

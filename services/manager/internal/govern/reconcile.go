@@ -46,7 +46,7 @@ func (g *Governor) payBack(t *tick) {
 			delete(g.owed, id)
 		case g.flights[id] == nil && t.n%payBackEvery == 0:
 			v := contract.Verdict{ID: id, Name: e.Name, Image: e.Image, StartedAt: e.StartedAt}
-			g.unthrottle(&flight{order: actuator.Order{Tick: t.n, Victim: v, Suite: g.Self.Suite, Before: &before}})
+			g.unthrottle(&flight{order: actuator.Order{Tick: t.n, Victim: v, Suite: g.Suite.Name, Before: &before}})
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (g *Governor) survived(f *flight) {
 func (g *Governor) remains(f *flight, e *contract.Entry) {
 	f.ended = true
 	f.order.ClassLabel = e.Labels[contract.LabelClass]
-	f.order.Act, f.order.Rungs, f.order.Floor = g.Policy.Act, []contract.Rung{contract.RungRemove}, actuator.Floor{}
+	f.order.Act, f.order.Rungs, f.order.MinAvailable = g.Policy.Act, []contract.Rung{contract.RungRemove}, actuator.MinAvailable{}
 	f.stage = stageQueued
 	g.queue = append(g.queue, f)
 }
@@ -156,7 +156,7 @@ func (g *Governor) closeUndo(i journal.Intent) {
 func (g *Governor) resumed(i journal.Intent, verb string) *flight {
 	f := &flight{stage: stageDoubtful, verb: verb, replayed: true, since: time.Now(), key: "name " + i.Name}
 	f.order = actuator.Order{
-		ActionID: i.ActionID, Tick: i.Tick, Sequence: i.Sequence, Suite: g.Self.Suite, Act: g.Policy.Act,
+		ActionID: i.ActionID, Tick: i.Tick, Sequence: i.Sequence, Suite: g.Suite.Name, Act: g.Policy.Act,
 		Victim: contract.Verdict{ID: i.Container, Name: i.Name, Image: contract.ImageName(i.Image), Class: i.Class, Reason: i.Reason, StartedAt: i.StartedAt},
 	}
 	if i.Undo != nil {
@@ -169,7 +169,7 @@ func (g *Governor) resumed(i journal.Intent, verb string) *flight {
 func (g *Governor) countPaused(t *tick) {
 	now := make(map[string]int)
 	for _, e := range t.inv.Entries {
-		if e.State == contract.StatePaused && contract.Governed(e.Labels, g.Self.Suite) {
+		if e.State == contract.StatePaused && contract.Governed(e.Labels, g.Suite.Name) {
 			now[e.ID] = g.paused[e.ID] + 1
 		}
 	}

@@ -81,7 +81,7 @@ func (g *Governor) actionRecord(f *flight, phase string, r actuator.Result) cont
 	v := f.order.Victim
 	body := contract.ActionBody{
 		Subject: subjectOf(v), ActionID: f.order.ActionID, Action: f.verb, Phase: phase, Outcome: r.Outcome, Rung: r.Rung,
-		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.Trouble(), StartedAt: v.StartedAt,
+		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.ErrorText(), StartedAt: v.StartedAt,
 		Removes: f.verb == contract.ActionRemove,
 	}
 	if body.Removed() {
@@ -158,7 +158,7 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
-			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, g.Self.Suite) {
+			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, g.Suite.Name) {
 				body.GovernedRAMKB += m.RAMKB
 			}
 		}
@@ -197,7 +197,7 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 	for i := range t.pop.Members {
 		m := &t.pop.Members[i]
 		e := t.inv.Entry(m.ID)
-		owned := e != nil && contract.Owned(e.Labels, g.Self.Suite)
+		owned := e != nil && contract.Owned(e.Labels, g.Suite.Name)
 		if owned || g.RecordAll || slices.Contains(t.context.SuiteIDs, m.ID) {
 			row := rows[m.ID]
 			if m.Why == contract.UnmeasuredUnlocated {

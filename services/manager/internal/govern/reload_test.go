@@ -23,7 +23,7 @@ func (w *world) changed(edit func(*contract.Policy)) contract.Policy {
 func (w *world) reloadAt(after time.Duration, edit func(*contract.Policy)) func(*govern.Governor) {
 	return func(g *govern.Governor) {
 		time.Sleep(after)
-		w.reload(g, govern.Reload{Policy: w.changed(edit)})
+		w.reload(g, govern.PolicyUpdate{Policy: w.changed(edit)})
 	}
 }
 
@@ -44,7 +44,7 @@ func TestOrdersThatWaitAreCalledOffWhenThePolicyChanges(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 13, 2, func(w *world) { // ten victims, four hands
+			bubble(t, 13, 2, func(w *world) { // ten victims, four workers
 				w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 				if err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, edit)); err != nil {
 					t.Fatal(err)
@@ -170,7 +170,7 @@ func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
 func TestAChangedPolicyIsInForceFromTheNextTick(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
 		w.atTicks(pass, func() {
-			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 2 })})
+			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 2 })})
 		}, func() {
 			r := w.reports.last()
 			if r.Tick != 3 || r.Policy.Quota.Low != 2 || r.Plan == nil || r.Plan.PolicyHash != r.Policy.Hash() || !r.Plan.Surprise {
@@ -185,7 +185,7 @@ func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
 	bubble(t, 3, 2, func(w *world) {
 		err := w.runWith(15*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
-			w.policy.write(govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Tick = contract.Duration(2 * time.Second) })})
+			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Tick = contract.Duration(2 * time.Second) })})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +201,7 @@ func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
 }
 
 func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
-	bad := govern.Reload{Err: errors.New("line 3: quota.low: -1 is too small")}
+	bad := govern.PolicyUpdate{Err: errors.New("line 3: quota.low: -1 is too small")}
 	bubble(t, 3, 2, func(w *world) {
 		refused := func(want bool) func() {
 			return func() {
@@ -215,7 +215,7 @@ func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
 			func() { w.policy.write(bad) },
 			refused(true),
 			func() { refused(true)(); w.policy.write(bad) },
-			func() { refused(true)(); w.policy.write(govern.Reload{Policy: w.options.Policy}) }, // as it was before
+			func() { refused(true)(); w.policy.write(govern.PolicyUpdate{Policy: w.options.Policy}) }, // as it was before
 			refused(false),
 		)
 		if n := count(w.spool.events(), "policy_rejected"); n != 1 {
@@ -231,12 +231,12 @@ func TestAReloadAnswersWhatCameOfIt(t *testing.T) {
 			old := w.options.Policy.Hash()
 			shadow := w.changed(func(p *contract.Policy) { p.Mode = contract.ModeShadow })
 			for _, step := range []struct {
-				write govern.Reload
-				want  govern.Taken
+				write govern.PolicyUpdate
+				want  govern.ReloadResult
 			}{
-				{govern.Reload{Policy: w.options.Policy}, govern.Taken{Policy: old, Mode: contract.ModeEnforce}},
-				{govern.Reload{Err: errors.New("line 3")}, govern.Taken{Policy: old, Mode: contract.ModeEnforce, Refused: "line 3"}},
-				{govern.Reload{Policy: shadow}, govern.Taken{Policy: shadow.Hash(), Mode: contract.ModeShadow, Changed: true}},
+				{govern.PolicyUpdate{Policy: w.options.Policy}, govern.ReloadResult{Policy: old, Mode: contract.ModeEnforce}},
+				{govern.PolicyUpdate{Err: errors.New("line 3")}, govern.ReloadResult{Policy: old, Mode: contract.ModeEnforce, Refused: "line 3"}},
+				{govern.PolicyUpdate{Policy: shadow}, govern.ReloadResult{Policy: shadow.Hash(), Mode: contract.ModeShadow, Changed: true}},
 			} {
 				if got := w.reload(g, step.write); got != step.want {
 					t.Errorf("%+v, want %+v", got, step.want)

@@ -36,12 +36,12 @@ type Report struct {
 	Breaker  string
 	Spool    ship.Stats
 	Journal  int64 // bytes
-	// LogsElsewhere is the address of a log service on another host, see Self.
+	// LogsElsewhere is the address of a log service on another host, see Suite.
 	LogsElsewhere string
 }
 
-// Acted is the end of one action.
-type Acted struct {
+// OnAction is the end of one action.
+type ActionResult struct {
 	actuator.Result
 	Verb  string // contract.ActionRemove …
 	At    time.Time

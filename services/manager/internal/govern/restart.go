@@ -33,7 +33,7 @@ type restartCount struct {
 }
 
 // note takes in an inspection.
-func (r restarts) note(now time.Time, v engine.View) restarts {
+func (r restarts) note(now time.Time, v engine.ContainerState) restarts {
 	if v.State == contract.StateRestarting {
 		r.exit, r.ended = v.ExitCode, true
 	}

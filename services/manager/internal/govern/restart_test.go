@@ -42,7 +42,7 @@ func TestAContainerThatCrashesAgainAndAgainIsNamed(t *testing.T) {
 		if c, ok := w.reports.condition(govern.ConditionLoop); ok {
 			t.Errorf("it runs for long and the condition says %q", c.Text)
 		}
-		for other, n := range w.engine.Looks() {
+		for other, n := range w.engine.Inspections() {
 			if other != one && n > 1 {
 				t.Errorf("%.4s…, which never ended, was inspected %d times", other, n)
 			}
@@ -75,11 +75,11 @@ func TestManyThatCrashAreNoStormOfInspections(t *testing.T) {
 		for n := range 60 {
 			w.engine.Change(id("low", n), func(c *enginetest.Container) { c.State, c.RestartCount = "restarting", 5 })
 		}
-		var looks []int
-		count := w.inspected(&looks)
+		var inspections []int
+		count := w.inspected(&inspections)
 		w.atTicks(count, count, count)
-		for i := 1; i < len(looks); i++ {
-			if n := looks[i] - looks[i-1]; n > 20 {
+		for i := 1; i < len(inspections); i++ {
+			if n := inspections[i] - inspections[i-1]; n > 20 {
 				t.Errorf("%d inspections on a tick", n)
 			}
 		}

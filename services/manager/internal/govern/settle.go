@@ -165,7 +165,7 @@ func (g *Governor) finish(f *flight, r actuator.Result, final bool) {
 	r.Order, r.Attempts = f.order, max(r.Attempts, f.attempts)
 	g.writeEnd(f, r)
 	for _, s := range g.Sinks {
-		s.Acted(Acted{Result: r, Verb: f.verb, At: time.Now(), Final: final})
+		s.OnAction(ActionResult{Result: r, Verb: f.verb, At: time.Now(), Final: final})
 	}
 }
 
@@ -186,7 +186,7 @@ func (g *Governor) writeEnd(f *flight, r actuator.Result) {
 	}
 	g.unwritten = append(g.unwritten, ending{record: record, outcome: journal.Outcome{
 		ActionID: f.order.ActionID, Outcome: r.Outcome, Rung: r.Rung, Attempts: r.Attempts, LatencyUS: micros(r.Took),
-		Error: r.Trouble(), AnonymousVolumes: f.volumes, Recovered: f.replayed,
+		Error: r.ErrorText(), AnonymousVolumes: f.volumes, Recovered: f.replayed,
 	}})
 	g.writeOwed()
 }

@@ -9,13 +9,13 @@ import (
 )
 
 // Self says how the manager recognises its own container and those of its suite.
-type Self struct {
-	// ID is the full id of the manager's own container, "" when it does not run in one. In a container it must find itself
+type Suite struct {
+	// ManagerID is the full id of the manager's own container, "" when it does not run in one. In a container it must find itself
 	// and the log service among the engine's containers before it removes any.
-	ID string
-	// Suite is the compose project of the suite's services, and the value of contract.LabelSuite that what it starts carries;
+	ManagerID string
+	// Name is the compose project of the suite's services, and the value of contract.LabelSuite that what it starts carries;
 	// "" for any.
-	Suite string
+	Name string
 	// LogsElsewhere is the address of a log service that runs on another host, "" when it runs on the engine of this one: then
 	// the manager need not find it. Everything else holds as before.
 	LogsElsewhere string
@@ -26,13 +26,13 @@ const roleLogs = "logs"
 
 // resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite or
 // contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.
-func (s Self) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
+func (s Suite) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
 	var self *contract.Entry
 	logs := false
 	for i := range inv.Entries {
 		e := &inv.Entries[i]
-		part := contract.OfSuite(e.Labels, s.Suite)
-		if s.ID != "" && e.ID == s.ID {
+		part := contract.OfSuite(e.Labels, s.Name)
+		if s.ManagerID != "" && e.ID == s.ManagerID {
 			self = e
 		}
 		if part || self == e {
@@ -43,14 +43,14 @@ func (s Self) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
 	slices.Sort(ids)
 
 	switch {
-	case s.ID == "":
+	case s.ManagerID == "":
 		return ids, nil
 	case self == nil:
-		return ids, &finding{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ID)}
+		return ids, &finding{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ManagerID)}
 	case s.LogsElsewhere == "" && !logs:
 		return ids, &finding{
 			gate: GateSuite,
-			why:  fmt.Sprintf("no container that docker compose or a stack made for %q carries %s=%s", s.Suite, contract.LabelRole, roleLogs),
+			why:  fmt.Sprintf("no container that docker compose or a stack made for %q carries %s=%s", s.Name, contract.LabelRole, roleLogs),
 			next: "start it (docker compose up -d logs); where it runs on another host, set GESTOR_LOGS_ELSEWHERE=true and GESTOR_LOGS_URL to its address",
 		}
 	case s.ofThisProject(self):
@@ -65,7 +65,7 @@ func (s Self) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
 }
 
 // advice is what to do about a condition of a log service that runs elsewhere, "" where the condition's own advice fits.
-func (s Self) advice(name string) string {
+func (s Suite) advice(name string) string {
 	switch {
 	case s.LogsElsewhere == "":
 		return ""
@@ -80,7 +80,7 @@ func (s Self) advice(name string) string {
 
 // ofThisProject says that the address of the log service elsewhere is the one that compose.yaml has for its own. In a stack
 // the same name is right: its network reaches over the hosts.
-func (s Self) ofThisProject(self *contract.Entry) bool {
+func (s Suite) ofThisProject(self *contract.Entry) bool {
 	u, err := url.Parse(s.LogsElsewhere)
 	return err == nil && u.Hostname() == roleLogs && self.Labels[contract.LabelConfigHash] != ""
 }

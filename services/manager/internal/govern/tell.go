@@ -27,10 +27,10 @@ func (g *Governor) report(t *tick) {
 		Inventory: t.inv, Plan: t.plan, Shadow: t.shadow, Gates: gateNames(t.findings), Held: g.held(t), Conditions: g.board.list(), Timings: t.timings,
 		Skipped: t.skipped, Orders: t.orders, InFlight: len(g.flights), Stuck: len(g.stuck),
 		Breaker: g.breaker.state(t.at), Spool: g.Spool.Stats(), Journal: g.Journal.Size(),
-		LogsElsewhere: g.Self.LogsElsewhere,
+		LogsElsewhere: g.Suite.LogsElsewhere,
 	}
 	for _, s := range g.Sinks {
-		s.Ticked(r)
+		s.OnTick(r)
 	}
 }
 
@@ -44,7 +44,7 @@ func (g *Governor) raise(t *tick) {
 		}
 	}
 	for _, f := range t.findings {
-		f.next = cmp.Or(f.next, g.Self.advice(f.gate))
+		f.next = cmp.Or(f.next, g.Suite.advice(f.gate))
 		hold(gateCondition(f), limits.DegradedAfter, limits.AlarmAfter)
 	}
 	for _, c := range g.troubles(t) {
@@ -84,7 +84,7 @@ func (g *Governor) troubles(t *tick) (out []Condition) {
 	}
 	if s := g.Spool.Stats(); s.LastError != "" && s.OldestAge > time.Duration(g.Policy.Tick) {
 		why := fmt.Sprintf("%d of them, the oldest for %s: %s", s.Records, s.OldestAge.Round(time.Second), s.LastError)
-		out = append(out, advised(condition(ConditionWaits, why, false), why, g.Self.advice(ConditionWaits)))
+		out = append(out, advised(condition(ConditionWaits, why, false), why, g.Suite.advice(ConditionWaits)))
 	}
 	if s := g.Spool.Stats(); !s.LastConflict.IsZero() && t.at.Sub(s.LastConflict) < conflictShown {
 		out = append(out, condition(ConditionConflict, fmt.Sprintf("%d records were sent again under a new identity, the last at %s",
@@ -137,7 +137,7 @@ func (g *Governor) ended(t *tick) (ids []string) {
 	for _, e := range t.inv.Entries {
 		_, stuck := g.stuck[e.ID]
 		acted := stuck || g.flights[e.ID] != nil
-		if contract.StateEnded(e.State) && !acted && contract.Governed(e.Labels, g.Self.Suite) {
+		if contract.StateEnded(e.State) && !acted && contract.Governed(e.Labels, g.Suite.Name) {
 			ids = append(ids, e.ID)
 		}
 	}

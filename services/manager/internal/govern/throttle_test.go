@@ -116,7 +116,7 @@ func TestAVictimThatCouldNotBeThrottledIsLetGo(t *testing.T) {
 		"needed after all": func(w *world, _ *govern.Governor) { w.engine.Drop(id("low", 0)) },
 		"gone":             func(w *world, _ *govern.Governor) { w.engine.Drop(id("low", 3)) },
 		"nothing is enforced any more": func(w *world, g *govern.Governor) {
-			w.reload(g, govern.Reload{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeObserve })})
+			w.reload(g, govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeObserve })})
 		},
 		"the manager stops": nil,
 	} {

@@ -42,7 +42,7 @@ func TestWhatIsRememberedOfALoopIsBounded(t *testing.T) {
 	now := time.Now()
 	for n := range 10_000 { // a week of it
 		now = now.Add(time.Minute)
-		r = r.note(now, engine.View{State: contract.StateRestarting, RestartCount: n})
+		r = r.note(now, engine.ContainerState{State: contract.StateRestarting, RestartCount: n})
 	}
 	if most := int(loopSpan/time.Minute) + 2; len(r.counts) > most || !r.loops(now) {
 		t.Errorf("%d counts, loops %t", len(r.counts), r.loops(now))
@@ -161,24 +161,24 @@ func TestSuiteIsProtectedAndFound(t *testing.T) {
 	const far, near = "https://logs.example:8443", "http://logs:8080"
 	tests := []struct {
 		name      string
-		self      Self
+		suite     Suite
 		ids       string
 		why, next string
 	}{
-		{"outside of containers", Self{Suite: "a"}, "1 2", "", ""},
-		{"of any suite", Self{}, "1 2 3 4 7 8 9", "", ""},
-		{"in its container", Self{ID: "2", Suite: "a"}, "1 2", "", ""},
-		{"without a label of its own", Self{ID: "5", Suite: "a"}, "1 2 5", "", ""},
-		{"on another engine", Self{ID: "0", Suite: "a"}, "1 2", "is not among", "docker compose"},
-		{"no log service of this suite", Self{ID: "2", Suite: "c"}, "2", "gestor.role=logs", "GESTOR_LOGS_ELSEWHERE=true"},
-		{"the log service elsewhere", Self{ID: "8", Suite: "e", LogsElsewhere: far}, "8 9", "", ""},
-		{"elsewhere, and on another engine", Self{ID: "0", Suite: "e", LogsElsewhere: far}, "8 9", "is not among", "docker compose"},
-		{"elsewhere, outside of containers", Self{Suite: "e", LogsElsewhere: near}, "8 9", "", ""},
-		{"elsewhere, at the project's own address", Self{ID: "8", Suite: "e", LogsElsewhere: near}, "8 9", near, "set GESTOR_LOGS_URL"},
-		{"elsewhere in a stack, whose name it is", Self{ID: "7", Suite: "d", LogsElsewhere: near}, "7", "", ""},
+		{"outside of containers", Suite{Name: "a"}, "1 2", "", ""},
+		{"of any suite", Suite{}, "1 2 3 4 7 8 9", "", ""},
+		{"in its container", Suite{ManagerID: "2", Name: "a"}, "1 2", "", ""},
+		{"without a label of its own", Suite{ManagerID: "5", Name: "a"}, "1 2 5", "", ""},
+		{"on another engine", Suite{ManagerID: "0", Name: "a"}, "1 2", "is not among", "docker compose"},
+		{"no log service of this suite", Suite{ManagerID: "2", Name: "c"}, "2", "gestor.role=logs", "GESTOR_LOGS_ELSEWHERE=true"},
+		{"the log service elsewhere", Suite{ManagerID: "8", Name: "e", LogsElsewhere: far}, "8 9", "", ""},
+		{"elsewhere, and on another engine", Suite{ManagerID: "0", Name: "e", LogsElsewhere: far}, "8 9", "is not among", "docker compose"},
+		{"elsewhere, outside of containers", Suite{Name: "e", LogsElsewhere: near}, "8 9", "", ""},
+		{"elsewhere, at the project's own address", Suite{ManagerID: "8", Name: "e", LogsElsewhere: near}, "8 9", near, "set GESTOR_LOGS_URL"},
+		{"elsewhere in a stack, whose name it is", Suite{ManagerID: "7", Name: "d", LogsElsewhere: near}, "7", "", ""},
 	}
 	for _, tt := range tests {
-		ids, trouble := tt.self.resolve(inv)
+		ids, trouble := tt.suite.resolve(inv)
 		if strings.Join(ids, " ") != tt.ids || (tt.why == "") != (trouble == nil) {
 			t.Errorf("%s: %v, %+v", tt.name, ids, trouble)
 		}
@@ -250,14 +250,14 @@ func TestFloorIsTheClassesOwn(t *testing.T) {
 		{ID: "x", Class: contract.ClassLow, Reason: contract.ReasonYoung},
 	}}
 	low := contract.Verdict{Class: contract.ClassLow, Reason: contract.ReasonOverQuota}
-	if f := floorOf(p, plan, low); f.Need != 3 || !slices.Equal(f.Keepers, []string{"l1", "l2"}) {
+	if f := minAvailableOf(p, plan, low); f.Need != 3 || !slices.Equal(f.Survivors, []string{"l1", "l2"}) {
 		t.Errorf("low: %+v", f)
 	}
-	if f := floorOf(p, plan, contract.Verdict{Class: contract.ClassLow, Reason: contract.ReasonYoungFlood}); f.Need != 0 {
+	if f := minAvailableOf(p, plan, contract.Verdict{Class: contract.ClassLow, Reason: contract.ReasonYoungFlood}); f.Need != 0 {
 		t.Errorf("young flood: %+v", f)
 	}
 	p.Classify = contract.ClassifyRank
-	if f := floorOf(p, plan, low); f.Need != 5 || !slices.Equal(f.Keepers, []string{"h1", "l1", "l2"}) {
+	if f := minAvailableOf(p, plan, low); f.Need != 5 || !slices.Equal(f.Survivors, []string{"h1", "l1", "l2"}) {
 		t.Errorf("rank mode: %+v", f)
 	}
 }

@@ -23,23 +23,23 @@ type Health struct {
 	tick time.Duration // after which the next is due
 }
 
-// Ticked keeps the report.
-func (h *Health) Ticked(r *govern.Report) {
+// OnTick keeps the report.
+func (h *Health) OnTick(r *govern.Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.last, h.seen, h.at, h.tick = r, now, now, time.Duration(r.Policy.Tick)
 }
 
-// Adopted counts with the tick of the changed policy from now on: the next report comes that much later.
-func (h *Health) Adopted(p contract.Policy) {
+// OnPolicy counts with the tick of the changed policy from now on: the next report comes that much later.
+func (h *Health) OnPolicy(p contract.Policy) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at, h.tick = time.Now(), time.Duration(p.Tick)
 }
 
-// Acted is of no interest to health.
-func (h *Health) Acted(govern.Acted) {}
+// OnAction is of no interest to health.
+func (h *Health) OnAction(govern.ActionResult) {}
 
 func (h *Health) state() (last *govern.Report, age, tick time.Duration) {
 	h.mu.Lock()

@@ -109,8 +109,8 @@ func (m *Metrics) prime() {
 	}
 }
 
-// Ticked takes in one tick.
-func (m *Metrics) Ticked(r *govern.Report) {
+// OnTick takes in one tick.
+func (m *Metrics) OnTick(r *govern.Report) {
 	m.lastTick.Set(float64(r.At.UnixMilli()) / 1000)
 	m.skipped.Add(float64(r.Skipped))
 	m.inFlight.Set(float64(r.InFlight))
@@ -182,14 +182,14 @@ func (m *Metrics) planned(r *govern.Report) {
 	}
 }
 
-// Acted takes in the end of one action.
-func (m *Metrics) Acted(a govern.Acted) {
+// OnAction takes in the end of one action.
+func (m *Metrics) OnAction(a govern.ActionResult) {
 	m.outcomes.WithLabelValues(a.Verb, a.Outcome).Inc()
 	m.action.WithLabelValues(a.Verb).Observe(a.Took.Seconds())
 }
 
-// Adopted is seen in the next tick's figures.
-func (m *Metrics) Adopted(contract.Policy) {}
+// OnPolicy is seen in the next tick's figures.
+func (m *Metrics) OnPolicy(contract.Policy) {}
 
 func seconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
 

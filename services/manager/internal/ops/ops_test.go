@@ -50,10 +50,10 @@ func server(t *testing.T, journalDir string, reports ...*govern.Report) *httptes
 	registry, health := prometheus.NewRegistry(), &ops.Health{}
 	metrics := ops.NewMetrics(registry, "test")
 	for _, r := range reports {
-		health.Ticked(r)
-		metrics.Ticked(r)
+		health.OnTick(r)
+		metrics.OnTick(r)
 	}
-	metrics.Acted(govern.Acted{Result: actuator.Result{Outcome: contract.OutcomeDone, Took: time.Second}, Verb: contract.ActionRemove})
+	metrics.OnAction(govern.ActionResult{Result: actuator.Result{Outcome: contract.OutcomeDone, Took: time.Second}, Verb: contract.ActionRemove})
 	s := httptest.NewServer(ops.Handler{Health: health, Metrics: registry, Journal: explain.Journal{Path: journalDir, Logs: "http://127.0.0.1:8080"}, Version: "test"}.Mux())
 	t.Cleanup(s.Close)
 	return s
@@ -94,7 +94,7 @@ func TestConflictsAreCountedOnce(t *testing.T) {
 	for _, n := range []uint64{0, 3, 3, 5} {
 		r := report()
 		r.Spool.Conflicts = n
-		metrics.Ticked(r)
+		metrics.OnTick(r)
 	}
 	want := "# HELP gestor_identity_conflicts_total Records sent again under a new identity, since somebody else had used their numbers.\n" +
 		"# TYPE gestor_identity_conflicts_total counter\ngestor_identity_conflicts_total 5\n"
@@ -106,8 +106,8 @@ func TestConflictsAreCountedOnce(t *testing.T) {
 func TestMetricNamesAreWellFormed(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	metrics := ops.NewMetrics(registry, "test")
-	metrics.Ticked(report(govern.GateNoSource))
-	metrics.Acted(govern.Acted{Result: actuator.Result{Outcome: contract.OutcomeDone}, Verb: contract.ActionRemove})
+	metrics.OnTick(report(govern.GateNoSource))
+	metrics.OnAction(govern.ActionResult{Result: actuator.Result{Outcome: contract.OutcomeDone}, Verb: contract.ActionRemove})
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestReadinessFollowsTheConditions(t *testing.T) {
 func TestALoopThatStandsStillIsNotAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		health := &ops.Health{}
-		health.Ticked(report())
+		health.OnTick(report())
 		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
 		ask := func(path string) int {
 			w := httptest.NewRecorder()
@@ -289,7 +289,7 @@ func TestOnlyReading(t *testing.T) {
 func TestALongerTickIsNoStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		health := &ops.Health{}
-		health.Ticked(report())
+		health.OnTick(report())
 		handler := ops.Handler{Health: health, Metrics: prometheus.NewRegistry()}.Mux()
 		ask := func() int {
 			w := httptest.NewRecorder()
@@ -299,7 +299,7 @@ func TestALongerTickIsNoStandstill(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		p := contract.DefaultPolicy()
 		p.Tick = contract.Duration(time.Minute)
-		health.Adopted(p)
+		health.OnPolicy(p)
 		time.Sleep(59 * time.Second)
 		if code := ask(); code != http.StatusOK {
 			t.Errorf("before the first of the longer ticks: %d", code)
@@ -329,9 +329,9 @@ func TestReadinessSaysHowLongAgoTheLoopTicked(t *testing.T) {
 		if got := age(); got != nil {
 			t.Errorf("%v s before the first tick", *got)
 		}
-		health.Ticked(report())
+		health.OnTick(report())
 		time.Sleep(90 * time.Second) // synctest's time
-		health.Adopted(contract.DefaultPolicy())
+		health.OnPolicy(contract.DefaultPolicy())
 		if got := age(); got == nil || *got != 90 {
 			t.Errorf("90 s after a tick: %v", got)
 		}
@@ -358,9 +358,9 @@ func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := false
-			h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Reload: func(context.Context) (govern.Taken, error) {
+			h := ops.Handler{Health: &ops.Health{}, Metrics: prometheus.NewRegistry(), Reload: func(context.Context) (govern.ReloadResult, error) {
 				asked = true
-				return govern.Taken{Policy: "abc", Refused: tt.refused}, nil
+				return govern.ReloadResult{Policy: "abc", Refused: tt.refused}, nil
 			}}
 			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8081"+ops.PathReload, http.NoBody)
 			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))

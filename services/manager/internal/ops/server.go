@@ -47,7 +47,7 @@ type Handler struct {
 	// Hosts are further names that the port is asked under (contract.HostAllowed).
 	Hosts contract.HostNames
 	// Reload makes the loop look at the policy now.
-	Reload func(ctx context.Context) (govern.Taken, error)
+	Reload func(ctx context.Context) (govern.ReloadResult, error)
 }
 
 // Server makes an HTTP server of the handler; addr is host:port.

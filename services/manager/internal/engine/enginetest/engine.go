@@ -47,13 +47,13 @@ type Call struct {
 
 // Engine is safe for concurrent use. The zero value is not usable: see New.
 type Engine struct {
-	mu         sync.Mutex // guards all following fields
-	containers map[string]*Container
-	faults     []*Fault
-	calls      []Call
-	respawned  int
-	looks      map[string]int
-	watch      func(c Call, target Container, all []Container)
+	mu          sync.Mutex // guards all following fields
+	containers  map[string]*Container
+	faults      []*Fault
+	calls       []Call
+	respawned   int
+	inspections map[string]int
+	watch       func(c Call, target Container, all []Container)
 }
 
 // Watch has every mutating call for an existing container shown to a test before it takes effect, with the state of all
@@ -66,7 +66,7 @@ func (e *Engine) Watch(watch func(c Call, target Container, all []Container)) {
 
 // New makes an engine that has the given containers.
 func New(containers ...Container) *Engine {
-	e := &Engine{containers: make(map[string]*Container), looks: make(map[string]int)}
+	e := &Engine{containers: make(map[string]*Container), inspections: make(map[string]int)}
 	for _, c := range containers {
 		e.Add(c)
 	}
@@ -139,11 +139,11 @@ func (e *Engine) Calls() []Call {
 	return slices.Clone(e.calls)
 }
 
-// Looks returns how often each container was inspected so far.
-func (e *Engine) Looks() map[string]int {
+// Inspections returns how often each container was inspected so far.
+func (e *Engine) Inspections() map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return maps.Clone(e.looks)
+	return maps.Clone(e.inspections)
 }
 
 // Name is the engine's name for its machine.
@@ -177,18 +177,18 @@ func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract
 	return inv, err
 }
 
-// Look inspects one container.
-func (e *Engine) Look(ctx context.Context, id string) (engine.View, error) {
-	var v engine.View
+// Inspect inspects one container.
+func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState, error) {
+	var v engine.ContainerState
 	e.mu.Lock()
-	e.looks[id]++
+	e.inspections[id]++
 	e.mu.Unlock()
 	err := e.do(ctx, "look", id, func() error {
 		c, err := e.find("look", id)
 		if err != nil {
 			return err
 		}
-		v = engine.View{
+		v = engine.ContainerState{
 			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
 			Running:       contract.StateAlive(c.State),
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,

@@ -11,7 +11,7 @@ import (
 
 // Fault changes how calls are answered.
 type Fault struct {
-	// Op is info, list, look, kill, stop, remove or update; ID "" means any container.
+	// Op is info, list, look (an inspection), kill, stop, remove or update; ID "" means any container.
 	Op, ID string
 	// Kind of the error that is answered; KindNone lets the call succeed (after Delay).
 	Kind engine.Kind

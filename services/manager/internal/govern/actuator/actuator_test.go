@@ -39,8 +39,8 @@ func order() actuator.Order {
 	act := contract.DefaultPolicy().Act
 	return actuator.Order{
 		ActionID: "1", Tick: 7, ClassLabel: "low", Act: act, Rungs: act.Ladder,
-		Victim: contract.Verdict{ID: victim, Class: contract.ClassLow, StartedAt: started},
-		Floor:  actuator.Floor{Keepers: []string{keeper}, Need: 1},
+		Victim:       contract.Verdict{ID: victim, Class: contract.ClassLow, StartedAt: started},
+		MinAvailable: actuator.MinAvailable{Survivors: []string{keeper}, Need: 1},
 	}
 }
 

@@ -9,14 +9,14 @@ import (
 
 // Enforcer carries orders out on the engine. It is safe for concurrent use if its parts are.
 type Enforcer struct {
-	eyes  Eyes
-	hands Hands
-	undo  Undoer
+	inspector Inspector
+	mutator   Mutator
+	undo      UndoLog
 }
 
 // NewEnforcer makes an actuator that acts.
-func NewEnforcer(eyes Eyes, hands Hands, undo Undoer) *Enforcer {
-	return &Enforcer{eyes: eyes, hands: hands, undo: undo}
+func NewEnforcer(inspector Inspector, mutator Mutator, undo UndoLog) *Enforcer {
+	return &Enforcer{inspector: inspector, mutator: mutator, undo: undo}
 }
 
 // Verb is the action its records carry.
@@ -26,7 +26,7 @@ func (e *Enforcer) Verb() string { return contract.ActionRemove }
 // policy's deadline; no call is tried again once the order as a whole has taken that long.
 func (e *Enforcer) Do(ctx context.Context, o Order) Result {
 	began := time.Now()
-	view, result := lastLook(ctx, e.eyes, o)
+	view, result := lastLook(ctx, e.inspector, o)
 	if result.Outcome == "" {
 		c := &climb{Enforcer: e, order: o, began: began, stopped: !view.Running}
 		result = c.run(ctx)

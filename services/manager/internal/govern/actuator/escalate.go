@@ -73,7 +73,7 @@ func (c *climb) take(ctx context.Context, rung contract.Rung) string {
 		if attempt == maxAttempts || ctx.Err() != nil || time.Since(c.began) >= time.Duration(c.order.Act.Deadline) {
 			return givenUp(kind)
 		}
-		if _, r := lastLook(ctx, c.eyes, c.order); r.Outcome != "" { // time has passed since the first one
+		if _, r := lastLook(ctx, c.inspector, c.order); r.Outcome != "" { // time has passed since the first one
 			c.why, c.fault = r.Why, c.fault || r.EngineFault
 			return r.Outcome
 		}
@@ -110,7 +110,7 @@ func (c *climb) judge(ctx context.Context, kind engine.Kind) (outcome string, ag
 // force.
 func (c *climb) notRunning(ctx context.Context) (outcome string, again bool) {
 	ours := c.attempts > 1 // the call before this one did it after all
-	view, err := look(ctx, c.eyes, c.order.Victim.ID)
+	view, err := look(ctx, c.inspector, c.order.Victim.ID)
 	gone := engine.KindOf(err) == engine.KindGone
 	switch {
 	case err != nil && !gone:
@@ -132,7 +132,7 @@ func (c *climb) notRunning(ctx context.Context) (outcome string, again bool) {
 
 // verify reads what a doubtful call did.
 func (c *climb) verify(ctx context.Context) (outcome string, again bool) {
-	view, err := look(ctx, c.eyes, c.order.Victim.ID)
+	view, err := look(ctx, c.inspector, c.order.Victim.ID)
 	switch {
 	case engine.KindOf(err) == engine.KindGone:
 		c.hit = true
@@ -162,7 +162,7 @@ func (c *climb) gone() string {
 func (c *climb) awaitGone(ctx context.Context) string {
 	until := time.Now().Add(time.Duration(c.order.Act.Deadline))
 	for wait := pollFirst; ; wait = min(2*wait, pollLongest) {
-		_, err := look(ctx, c.eyes, c.order.Victim.ID)
+		_, err := look(ctx, c.inspector, c.order.Victim.ID)
 		if engine.KindOf(err) == engine.KindGone {
 			return c.gone()
 		}
@@ -176,7 +176,7 @@ func (c *climb) awaitGone(ctx context.Context) string {
 
 // confirm looks once more after a removal that the engine reported as done.
 func (c *climb) confirm(ctx context.Context) string {
-	_, err := look(ctx, c.eyes, c.order.Victim.ID)
+	_, err := look(ctx, c.inspector, c.order.Victim.ID)
 	if err == nil {
 		return c.awaitGone(ctx)
 	}

@@ -1,7 +1,7 @@
 // Package actuator carries out one removal at a time: a last look at the container, then the rungs of the policy's
 // ladder, then a look at what became of it.
 //
-// There are two actuators. [Enforcer] holds the engine's hands. [Shadow] holds only its eyes: it cannot change anything,
+// There are two actuators. [Enforcer] changes containers through a [Mutator]. [Shadow] has only an [Inspector]: it cannot change anything,
 // whatever it is asked to do, and its records carry another verb.
 package actuator
 
@@ -22,9 +22,9 @@ type Order struct {
 	// Suite is the value of the suite label that the victim must carry to be owned, "" for any.
 	Suite string
 	// ClassLabel is the victim's gestor.class label at the time of the plan ("" = none).
-	ClassLabel string
-	Floor      Floor
-	Act        contract.Act
+	ClassLabel   string
+	MinAvailable MinAvailable
+	Act          contract.Act
 	// Rungs to be taken, RungRemove last; the throttle rung is an action of its own (Enforcer.Throttle).
 	Rungs []contract.Rung
 	// Before is the CPU limit that a throttle replaced; nil when none did.
@@ -33,11 +33,11 @@ type Order struct {
 	Lowered *engine.CPULimit
 }
 
-// Floor is what must still stand when the order is carried out: at least Need of the Keepers run. The zero value always
+// MinAvailable is what must still stand when the order is carried out: at least Need of the Survivors run. The zero value always
 // holds.
-type Floor struct {
-	Keepers []string // full ids, sorted
-	Need    int
+type MinAvailable struct {
+	Survivors []string // full ids, sorted
+	Need      int
 }
 
 // Result is what became of an order.
@@ -62,32 +62,32 @@ type Result struct {
 	EngineFault bool
 }
 
-// Trouble says what kept the order from being done, "" when nothing did.
-func (r Result) Trouble() string {
+// ErrorText says what kept the order from being done, "" when nothing did.
+func (r Result) ErrorText() string {
 	if r.Err != nil {
 		return r.Err.Error()
 	}
 	return r.Why
 }
 
-// Eyes read the engine. None of them changes anything.
-type Eyes interface {
-	// Look returns the state of one container, an error of kind engine.KindGone when there is none.
-	Look(ctx context.Context, id string) (engine.View, error)
+// Inspector reads the engine. None of them changes anything.
+type Inspector interface {
+	// Inspect returns the state of one container, an error of kind engine.KindGone when there is none.
+	Inspect(ctx context.Context, id string) (engine.ContainerState, error)
 	// ListOwned returns the containers that carry the ownership label.
 	ListOwned(ctx context.Context) (contract.Inventory, error)
 }
 
-// Hands change the engine's containers. Each takes a full id.
-type Hands interface {
+// Mutator changes the engine's containers. Each takes a full id.
+type Mutator interface {
 	Kill(ctx context.Context, id string) error
 	Stop(ctx context.Context, id string, grace time.Duration) error
 	Remove(ctx context.Context, id string) error
 	SetCPU(ctx context.Context, id string, limit engine.CPULimit) error
 }
 
-// Undoer writes down the intent to throttle and what it has to be undone with. Both are on stable storage when Throttling
+// UndoLog writes down the intent to throttle and what it has to be undone with. Both are on stable storage when Throttling
 // returns nil.
-type Undoer interface {
+type UndoLog interface {
 	Throttling(o Order, before engine.CPULimit) error
 }

@@ -14,16 +14,16 @@ import (
 const lookTimeout = 5 * time.Second
 
 // look reads a container's state even when ctx has ended, since what became of an order must be known.
-func look(ctx context.Context, eyes Eyes, id string) (engine.View, error) {
+func look(ctx context.Context, inspector Inspector, id string) (engine.ContainerState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
-	return eyes.Look(ctx, id)
+	return inspector.Inspect(ctx, id)
 }
 
 // lastLook compares the victim with what the plan knew of it. A result with an outcome ends the order; otherwise the view
 // is that of a container that may be removed.
-func lastLook(ctx context.Context, eyes Eyes, o Order) (engine.View, Result) {
-	view, err := look(ctx, eyes, o.Victim.ID)
+func lastLook(ctx context.Context, inspector Inspector, o Order) (engine.ContainerState, Result) {
+	view, err := look(ctx, inspector, o.Victim.ID)
 	switch kind := engine.KindOf(err); {
 	case kind == engine.KindGone:
 		return view, Result{Outcome: contract.OutcomeAlreadyGone}
@@ -35,7 +35,7 @@ func lastLook(ctx context.Context, eyes Eyes, o Order) (engine.View, Result) {
 	if why := changed(view, o); why != "" {
 		return view, Result{Outcome: contract.OutcomeRefused, Why: why}
 	}
-	why, err := floorBroken(ctx, eyes, o.Floor)
+	why, err := floorBroken(ctx, inspector, o.MinAvailable)
 	if err != nil {
 		return view, Result{Outcome: contract.OutcomeFailed, Err: err, EngineFault: engine.KindOf(err).EngineFault()}
 	}
@@ -46,7 +46,7 @@ func lastLook(ctx context.Context, eyes Eyes, o Order) (engine.View, Result) {
 }
 
 // changed says why the container is no longer the one the plan was about, "" when it is.
-func changed(view engine.View, o Order) string {
+func changed(view engine.ContainerState, o Order) string {
 	w, elsewhere := contract.WorkloadOf(view.Labels)
 	switch {
 	case view.ID != o.Victim.ID:
@@ -69,24 +69,24 @@ func changed(view engine.View, o Order) string {
 }
 
 // floorBroken says why removing one more would take the class under its number, "" when it would not.
-func floorBroken(ctx context.Context, eyes Eyes, f Floor) (string, error) {
-	if f.Need == 0 {
+func floorBroken(ctx context.Context, inspector Inspector, m MinAvailable) (string, error) {
+	if m.Need == 0 {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	inv, err := eyes.ListOwned(ctx)
+	inv, err := inspector.ListOwned(ctx)
 	if err != nil {
 		return "", err
 	}
 	alive := 0
 	for _, e := range inv.Entries {
-		if _, keeps := slices.BinarySearch(f.Keepers, e.ID); keeps && e.State == "running" {
+		if _, keeps := slices.BinarySearch(m.Survivors, e.ID); keeps && e.State == "running" {
 			alive++
 		}
 	}
-	if alive < f.Need {
-		return fmt.Sprintf("only %d of the %d that must stay still run", alive, f.Need), nil
+	if alive < m.Need {
+		return fmt.Sprintf("only %d of the %d that must stay still run", alive, m.Need), nil
 	}
 	return "", nil
 }

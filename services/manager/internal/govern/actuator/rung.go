@@ -20,11 +20,11 @@ func (c *climb) call(ctx context.Context, rung contract.Rung) error {
 	c.attempts++
 	switch rung {
 	case contract.RungStop:
-		return c.hands.Stop(ctx, id, time.Duration(act.Grace))
+		return c.mutator.Stop(ctx, id, time.Duration(act.Grace))
 	case contract.RungKill:
-		return c.hands.Kill(ctx, id)
+		return c.mutator.Kill(ctx, id)
 	case contract.RungRemove:
-		return c.hands.Remove(ctx, id)
+		return c.mutator.Remove(ctx, id)
 	default:
 		return fmt.Errorf("act on %.12s: unknown rung %q", id, rung)
 	}

@@ -12,7 +12,7 @@ import (
 // Throttle lowers the CPU limit of a container that is going to be removed. Order.Before of the result is what it was.
 func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
 	began := time.Now()
-	view, r := lastLook(ctx, e.eyes, o)
+	view, r := lastLook(ctx, e.inspector, o)
 	if r.Outcome == "" && !view.Running {
 		r = Result{Outcome: contract.OutcomeAlreadyStopped, Ended: true}
 	}
@@ -64,14 +64,14 @@ func (e *Enforcer) changedMeanwhile(ctx context.Context, o Order) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
 	defer cancel()
-	view, err := e.eyes.Look(ctx, o.Victim.ID)
+	view, err := e.inspector.Inspect(ctx, o.Victim.ID)
 	return err == nil && !view.CPU.Equals(*o.Lowered) && !view.CPU.Equals(*o.Before)
 }
 
 func (e *Enforcer) limit(ctx context.Context, o Order, limit engine.CPULimit) Result {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
 	defer cancel()
-	err := e.hands.SetCPU(ctx, o.Victim.ID, limit)
+	err := e.mutator.SetCPU(ctx, o.Victim.ID, limit)
 	switch kind := engine.KindOf(err); kind {
 	case engine.KindNone:
 		return Result{Outcome: contract.OutcomeDone, Attempts: 1}

@@ -9,8 +9,8 @@ import (
 	"gestor.local/contract"
 )
 
-// View is the engine's full word on one container, read right before and right after an action.
-type View struct {
+// ContainerState is the engine's full word on one container, read right before and right after an action.
+type ContainerState struct {
 	ID        string
 	Name      string
 	StartedAt string // RFC 3339; changes with every start
@@ -33,32 +33,32 @@ type View struct {
 }
 
 // Removing says that the engine has begun to remove it.
-func (v View) Removing() bool { return v.State == contract.StateRemoving }
+func (s ContainerState) Removing() bool { return s.State == contract.StateRemoving }
 
-// Look inspects one container.
-func (c *Client) Look(ctx context.Context, id string) (View, error) {
+// Inspect inspects one container.
+func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error) {
 	raw, err := c.api.Load().ContainerInspect(ctx, id)
 	if err != nil {
-		return View{}, c.wrap("look", id, err)
+		return ContainerState{}, c.wrap("look", id, err)
 	}
-	view := View{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), RestartCount: raw.RestartCount}
+	state := ContainerState{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), RestartCount: raw.RestartCount}
 	if raw.Config != nil {
-		view.Image, view.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
+		state.Image, state.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
 	}
 	if raw.State != nil {
-		view.State, view.StartedAt = contract.DockerState(raw.State.Status), raw.State.StartedAt
-		view.Running = raw.State.Running || contract.StateAlive(view.State) // of one that is being stopped podman says false
-		view.ExitCode, view.PID = raw.State.ExitCode, raw.State.Pid
+		state.State, state.StartedAt = contract.DockerState(raw.State.Status), raw.State.StartedAt
+		state.Running = raw.State.Running || contract.StateAlive(state.State) // of one that is being stopped podman says false
+		state.ExitCode, state.PID = raw.State.ExitCode, raw.State.Pid
 	}
 	for i := range raw.Mounts {
 		if raw.Mounts[i].Type == mount.TypeVolume && contract.IsContainerID(raw.Mounts[i].Name) {
-			view.AnonymousVolumes++
+			state.AnonymousVolumes++
 		}
 	}
 	if raw.HostConfig != nil {
-		view.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
-		view.AutoRemove = raw.HostConfig.AutoRemove
-		view.CPU = cpuLimitOf(raw.HostConfig.Resources)
+		state.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
+		state.AutoRemove = raw.HostConfig.AutoRemove
+		state.CPU = cpuLimitOf(raw.HostConfig.Resources)
 	}
-	return view, nil
+	return state, nil
 }
