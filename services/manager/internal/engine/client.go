@@ -23,9 +23,12 @@ func Open(host string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine open %q: %w; set GESTOR_ENGINE to the engine's socket, e.g. unix:///var/run/docker.sock", host, err)
 	}
+
+	// The client takes any text for a version and asks each route below it: every call would be a 404 without a reason.
 	if v := api.ClientVersion(); !versionForm.MatchString(v) {
 		return nil, fmt.Errorf("engine open: %s=%q is no API version: unset it, or write one like 1.41", docker.EnvOverrideAPIVersion, v)
 	}
+
 	c := &Client{host: host}
 	c.api.Store(api)
 	return c, nil
@@ -46,13 +49,13 @@ var versionForm = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 // the version that was agreed on, and every later call with it: the next one agrees anew.
 func (c *Client) wrap(op, id string, err error) error {
 	if refusesVersion(err) {
-		c.renew()
+		c.renegotiate()
 	}
 	return wrap(op, id, err)
 }
 
-// renew forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be a new one.
-func (c *Client) renew() {
+// renegotiate forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be a new one.
+func (c *Client) renegotiate() {
 	api, err := dial(c.host)
 	if err != nil {
 		return // it could be made before; the old one fails again, and this is tried again

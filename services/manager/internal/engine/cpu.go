@@ -21,11 +21,11 @@ type CPULimit struct {
 // cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells NanoCPUs
 // made of it beside it (-10000 for no limit), and does not read NanoCPUs when a limit is changed: of both the quota is the limit.
 func cpuLimitOf(r container.Resources) CPULimit {
-	return CPULimit{NanoCPUs: r.NanoCPUs, QuotaUS: r.CPUQuota, PeriodUS: r.CPUPeriod}.oneForm()
+	return CPULimit{NanoCPUs: r.NanoCPUs, QuotaUS: r.CPUQuota, PeriodUS: r.CPUPeriod}.canonical()
 }
 
-// oneForm leaves NanoCPUs out where there is a quota.
-func (l CPULimit) oneForm() CPULimit {
+// canonical leaves NanoCPUs out where there is a quota.
+func (l CPULimit) canonical() CPULimit {
 	if l.QuotaUS != 0 {
 		l.NanoCPUs = 0
 	}
@@ -45,15 +45,18 @@ const unlimitedQuota = -1
 // Throttled returns the limit of the same form that holds the container to the given share of a core
 // (1000 millicores = one core). It never raises an existing limit.
 func (l CPULimit) Throttled(millicores uint64) CPULimit {
-	l = l.oneForm()
+	l = l.canonical()
 	want := int64(min(millicores, 1_000_000)) //nolint:gosec // bounded on the same line
 	if l.NanoCPUs > 0 {
 		return CPULimit{NanoCPUs: min(l.NanoCPUs, max(want*1_000_000, 10_000_000))}
 	}
+
 	period := l.PeriodUS
 	if period <= 0 {
 		period = defaultPeriodUS
 	}
+
+	// A kernel that is given less than its least quota refuses it.
 	quota := max(want*period/1000, minQuotaUS)
 	if l.QuotaUS > 0 {
 		quota = min(quota, l.QuotaUS)
@@ -69,7 +72,7 @@ func (l CPULimit) Equals(other CPULimit) bool {
 
 // share is the limit in billionths of a core, 0 for none.
 func (l CPULimit) share() int64 {
-	l = l.oneForm()
+	l = l.canonical()
 	if l.QuotaUS > 0 {
 		return l.QuotaUS * 1_000_000 / cmp.Or(l.PeriodUS, defaultPeriodUS) * 1000
 	}
@@ -80,6 +83,8 @@ func (l CPULimit) share() int64 {
 func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 	api := c.api.Load()
 	change := container.UpdateConfig{Resources: limit.resources()}
+
+	// Where an update takes the restart policy away it is read first and sent along.
 	if dropsRestartPolicy(ctx, api) {
 		raw, err := api.ContainerInspect(ctx, id)
 		if err != nil {
@@ -89,6 +94,7 @@ func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 			change.RestartPolicy = raw.HostConfig.RestartPolicy
 		}
 	}
+
 	_, err := api.ContainerUpdate(ctx, id, change)
 	return c.wrap("update", id, err)
 }
@@ -103,8 +109,10 @@ func dropsRestartPolicy(ctx context.Context, api *client.Client) bool {
 
 // resources is the limit in an update.
 func (l CPULimit) resources() container.Resources {
-	l = l.oneForm() // a journal of an earlier release may hold both
+	l = l.canonical() // a journal of an earlier release may hold both
 	r := container.Resources{NanoCPUs: l.NanoCPUs, CPUQuota: l.QuotaUS, CPUPeriod: l.PeriodUS}
+
+	// Zeros mean "leave it as it is" to the engine: no limit has to be said.
 	if l.NanoCPUs == 0 && l.QuotaUS == 0 {
 		r.CPUQuota = unlimitedQuota
 	}

@@ -48,8 +48,8 @@ func (b *breaker) state(now time.Time) string {
 	}
 }
 
-// note takes in the end of an action and says whether the breaker opened or closed by it.
-func (b *breaker) note(now time.Time, fault bool, err error, after int) (opened, closed bool) {
+// record takes in the end of an action and says whether the breaker opened or closed by it.
+func (b *breaker) record(now time.Time, fault bool, err error, after int) (opened, closed bool) {
 	if !fault {
 		closed = b.open
 		b.open, b.faults = false, 0

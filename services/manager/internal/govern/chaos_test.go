@@ -86,7 +86,7 @@ func (c *chaos) run() {
 			c.t.Fatal(err)
 		}
 	}
-	c.engine.Heal()
+	c.engine.ClearFaults()
 	c.reader.fail(nil)
 	c.spool.fill(nil)
 	c.options.Drain = 30 * time.Second
@@ -145,7 +145,7 @@ func (c *chaos) disturbOnce() {
 	case 7, 8:
 		c.engine.Inject(c.fault())
 	case 9:
-		c.engine.Heal()
+		c.engine.ClearFaults()
 	case 10:
 		c.reader.fail([]error{nil, nil, errors.New("gone")}[c.draw.IntN(3)])
 	default:

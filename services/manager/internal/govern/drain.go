@@ -13,113 +13,115 @@ import (
 
 // drain lets the actions under way come to their end, gives throttled containers their limits back, removes what nobody
 // else will, and then returns. What has not ended within Options.Drain stays open in the journal.
-func (g *Governor) drain(stop func()) {
+func (g *Governor) drain(stopActing func()) {
 	began := time.Now()
-	timer := time.NewTimer(g.Drain)
+	timer := time.NewTimer(g.options.Drain)
 	defer timer.Stop()
-	g.callOff("the manager is stopping")
-	g.freeHeld()
+
+	g.executor.cancelQueued("the manager is stopping")
+	g.executor.restoreThrottled()
 	g.await(timer.C)
-	if g.active == 0 && g.RemoveOrphansAtStop && g.fatal == nil && g.Policy.Mode == contract.ModeEnforce {
-		g.sweepOrphans()
+
+	// What is left of the time goes to containers that nobody else will remove.
+	if g.executor.active == 0 && g.options.RemoveOrphansAtStop && g.fatal == nil && g.loop.policy.Mode == contract.ModeEnforce {
+		g.removeOrphans()
 		g.await(timer.C)
 	}
-	left := g.active
-	stop()
-	g.workers.Wait()
-	g.Log.Info().Dur("took_ms", time.Since(began)).Int("left_open", left).Msg("acting has stopped")
+
+	left := g.executor.active
+	stopActing()
+	g.executor.workers.Wait()
+	g.options.Log.Info().Dur("took_ms", time.Since(began)).Int("left_open", left).Msg("acting has stopped")
 	if left > 0 {
-		g.event("stop", levelWarn, fmt.Sprintf("%d actions had not ended when the time for it was over: the next start verifies them", left), nil)
+		g.reporter.event("stop", contract.LevelWarn,
+			fmt.Sprintf("%d actions had not ended when the time for it was over: the next start verifies them", left), nil)
 	}
-	g.writeOwed()
-	_ = g.append() // what the spool refused before; what it refuses now is lost with this process
+
+	// Outcomes first: their records follow them into the spool. The spool then gets what it refused before; what it refuses now
+	// is lost with this process.
+	g.journaler.flushOutcomes()
+	_ = g.reporter.append()
 }
 
-// await settles what is under way until nothing is, or the time is over.
+// await takes in results until nothing is under way, or the time is over.
 func (g *Governor) await(over <-chan time.Time) {
-	for g.active > 0 {
+	for g.executor.active > 0 {
 		select {
-		case d := <-g.results:
-			g.settle(d)
-			g.freeHeld() // a throttle that ended just now
+		case c := <-g.executor.completions:
+			g.executor.handleResult(c)
+			g.executor.restoreThrottled() // a throttle that ended just now
 		case <-over:
 			return
 		}
 	}
 }
 
-// freeHeld gives every throttled victim its limit back.
-func (g *Governor) freeHeld() {
-	for _, f := range g.flights.in(stageHeld) {
-		g.release(f)
+// restoreThrottled gives every throttled victim its limit back.
+func (e *executor) restoreThrottled() {
+	for _, r := range e.inFlight.in(stageThrottled) {
+		e.release(r)
 	}
 }
 
-// sweepOrphans removes the containers whose generator was killed: the suite is stopped from the generator to the log
+// removeOrphans removes the containers whose generator was killed: the suite is stopped from the generator to the log
 // service, so whoever has no owner now would outlive it. The caps do not apply, they bound errors of judgement and nothing
-// is judged here; the journal, the last look and the number of hands do.
-func (g *Governor) sweepOrphans() {
-	ctx, cancel := context.WithTimeout(g.acting, g.patience())
+// is judged here; the journal, the check of the preconditions and the number of workers do.
+func (g *Governor) removeOrphans() {
+	ctx, cancel := context.WithTimeout(g.executor.ctx, g.observer.readTimeout())
 	defer cancel()
-	t := &tick{n: g.tickNo, at: time.Now()}
-	t.context = g.context(t)
-	inv, err := g.Engine.List(ctx)
+	t := g.newTick(time.Now())
+	t.context = g.decider.context(t, g.executor.state(t.at))
+	inv, err := g.observer.engine.List(ctx)
 	if err != nil {
-		g.event("orphans", levelWarn, "whether containers without a generator are left is not known: "+err.Error(), nil)
+		g.reporter.event("orphans", contract.LevelWarn, "whether containers without a generator are left is not known: "+err.Error(), nil)
 		return
 	}
-	plan := policy.Orphans(g.Policy, inv, t.context)
+
+	plan := policy.Orphans(g.loop.policy, inv, t.context)
 	t.inv, t.plan = &inv, &plan
-	batch := g.orphaned(ctx, t)
+	removals := g.executor.newRemovals(&plan)
+	g.observer.fillStarts(ctx, &inv, removals)
+	batch := g.executor.orphans(t, removals)
 	if len(batch) == 0 {
 		return
 	}
-	g.event("orphans", levelWarn, fmt.Sprintf("%d containers have lost their generator: they are removed before the suite ends", len(batch)), nil)
-	if err := g.writeDown(t, batch); err != nil {
-		g.event("orphans", levelWarn, "containers without a generator stay, their removal cannot be written down: "+err.Error(), nil)
+	g.reporter.event("orphans", contract.LevelWarn,
+		fmt.Sprintf("%d containers have lost their generator: they are removed before the suite ends", len(batch)), nil)
+
+	if err := g.executor.persistIntents(t, batch); err != nil {
+		g.reporter.event("orphans", contract.LevelWarn, "containers without a generator stay, their removal cannot be written down: "+err.Error(), nil)
 		return
 	}
-	for _, f := range batch {
-		g.launch(t, f)
+	for _, r := range batch {
+		g.executor.enqueue(t, r)
 	}
-	g.pump()
+	g.executor.dispatch()
 }
 
-// orphaned makes a flight of every removal of the plan, with the time of the container's start for the last look.
-func (g *Governor) orphaned(ctx context.Context, t *tick) (batch []*flight) {
-	var ask []*contract.Entry
-	for _, v := range t.plan.Verdicts {
-		if v.Verdict == contract.VerdictRemove {
-			ask = append(ask, t.inv.Entry(v.ID))
-		}
+// fillStarts gives the removals the image and the time of the container's start, which the preconditions are checked against.
+// The list that they were chosen from has neither.
+func (o *observer) fillStarts(ctx context.Context, inv *contract.Inventory, removals []*contract.Verdict) {
+	entries := make([]*contract.Entry, len(removals))
+	for i, v := range removals {
+		entries[i] = inv.Entry(v.ID)
 	}
-	started := make(map[string]string, len(ask))
-	for i, view := range inspect(ctx, g.Engine, ask) {
-		started[ask[i].ID] = view.StartedAt
+	for i, state := range inspectAll(ctx, o.engine, entries) {
+		v := removals[i]
+		v.Image, v.StartedAt = cmp.Or(o.containers[v.ID].image, v.Image), state.StartedAt
 	}
-	for i := range t.plan.Verdicts {
-		v := &t.plan.Verdicts[i]
-		if v.Verdict != contract.VerdictRemove || g.flights[v.ID] != nil {
-			continue
-		}
-		e := t.inv.Entry(v.ID)
-		v.Image, v.StartedAt = cmp.Or(g.identities[v.ID].image, v.Image), started[v.ID]
-		batch = append(batch, &flight{
-			verb: contract.ActionRemove, key: key(v.Name, e.Labels),
+}
+
+// orphans makes the removals of containers that have lost their generator. Nobody's place depends on them.
+func (e *executor) orphans(t *tick, removals []*contract.Verdict) (batch []*removal) {
+	for _, v := range removals {
+		labels := labelsOf(t.inv, v.ID)
+		batch = append(batch, &removal{
+			verb: contract.ActionRemove, key: respawnKey(v.Name, labels),
 			order: actuator.Order{
-				ActionID: actionID(t.n, v.ID, nonce()), Tick: t.n, Victim: *v, Suite: g.Suite.Name,
-				ClassLabel: e.Labels[contract.LabelClass], Act: g.Policy.Act, Rungs: withoutThrottle(g.Policy.Act.Ladder),
+				ActionID: actionID(t.n, v.ID), Tick: t.n, Victim: *v, Suite: e.suite.Name,
+				ClassLabel: labels[contract.LabelClass], Act: e.loop.policy.Act, Rungs: withoutThrottle(e.loop.policy.Act.Ladder),
 			},
 		})
 	}
 	return batch
-}
-
-// StopRecord is the last record of a run; the reason is nil for an ordinary stop.
-func StopRecord(reason error) contract.Record {
-	body := contract.SystemBody{Event: "stop", Level: levelInfo, Message: "the manager stops"}
-	if reason != nil {
-		body.Level, body.Message = levelError, "the manager stops: "+reason.Error()
-	}
-	return contract.NewRecord(time.Now(), 0, "", body)
 }

@@ -86,7 +86,7 @@ func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
 			if c, ok := w.reports.condition(govern.ConditionStuck); !ok || c.Gate {
 				t.Errorf("condition %+v", c)
 			}
-			w.engine.Heal()
+			w.engine.ClearFaults()
 			w.engine.Change(victim, func(c *enginetest.Container) { c.StartedAt = "2026-05-05T05:05:05Z" })
 			w.reader.use(victim, 40)
 		})
@@ -114,7 +114,7 @@ func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
 			if again := w.calls("")["kill"]; again != calls+3 {
 				t.Errorf("%d kills while half open, want the three attempts of one order", again-calls)
 			}
-			w.engine.Heal()
+			w.engine.ClearFaults()
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestCrashBetweenIntentAndAct(t *testing.T) {
 		if open := w.open(); len(open) != 1 || open[0].Container != id("low", 3) {
 			t.Fatalf("open intents after the crash: %+v", open)
 		}
-		w.engine.Heal()
+		w.engine.ClearFaults()
 		w.options.Drain = 30 * time.Second
 		w.options.Policy.Mode = contract.ModeObserve // nothing but the verification happens
 		if err := w.run(25 * time.Second); err != nil {
@@ -235,7 +235,7 @@ func TestCrashBetweenActAndOutcome(t *testing.T) {
 				if open := w.open(); len(open) != 1 {
 					t.Fatalf("open intents after the crash: %+v", open)
 				}
-				w.engine.Heal()
+				w.engine.ClearFaults()
 				w.options.Drain = 30 * time.Second
 				if err := w.run(25 * time.Second); err != nil {
 					t.Fatal(err)
@@ -271,7 +271,7 @@ func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
 		if c, _ := w.engine.Get(victim); c.CPU == limit {
 			t.Fatalf("not throttled: %+v", c.CPU)
 		}
-		w.engine.Heal()
+		w.engine.ClearFaults()
 		w.options.Policy.Mode = contract.ModeObserve
 		w.options.Drain = 30 * time.Second
 		if err := w.run(5 * time.Second); err != nil {

@@ -3,6 +3,7 @@ package govern
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"gestor.local/contract"
@@ -64,11 +65,11 @@ func ConditionNames() []string {
 	}
 }
 
-// wording is what people read about a condition: its title, and what to do about it.
-type wording struct{ title, next string }
+// conditionText is what people read about a condition: its title, and what to do about it.
+type conditionText struct{ title, next string }
 
-func wordingOf(name string) wording {
-	words := map[string]wording{
+func textOf(name string) conditionText {
+	texts := map[string]conditionText{
 		GateNoSource:        {"The host cannot be read", "load the kernel module (make insmod), or let the host be read without it: GESTOR_SOURCE=auto, with its /proc and /sys/fs/cgroup in GESTOR_PROC and GESTOR_CGROUP"},
 		GateBadSnapshot:     {"The reading of the host is not a whole, valid document", "nothing is decided on a part; if it stays, reload the kernel module or set GESTOR_SOURCE=procfs"},
 		GateVersion:         {"The kernel module speaks another version", "build and load the module of this release (make insmod)"},
@@ -96,16 +97,16 @@ func wordingOf(name string) wording {
 		ConditionNoRow:      {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
 		ConditionNoThrottle: {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
-	return words[name]
+	return texts[name]
 }
 
-// finding is one gate that failed on this tick and why. next is what to do about it where the gate's own advice would not
+// gateFailure is one gate that failed on this tick and why. next is what to do about it where the gate's own advice would not
 // fit the cause.
-type finding struct{ gate, why, next string }
+type gateFailure struct{ gate, why, next string }
 
-// storage is the finding of a journal or a spool that cannot be used: what helps depends on the cause.
-func storage(gate string, err error) finding {
-	f := finding{gate: gate, why: err.Error()}
+// storageFailure is the gate of a journal or a spool that cannot be used: what helps depends on the cause.
+func storageFailure(gate string, err error) gateFailure {
+	f := gateFailure{gate: gate, why: err.Error()}
 	full := (*ship.FullError)(nil)
 	switch {
 	case errors.As(err, &full):
@@ -120,4 +121,34 @@ func storage(gate string, err error) finding {
 		f.next = "let the manager's user write below GESTOR_STATE (docker compose up -d prepare gives the folder to it)"
 	}
 	return f
+}
+
+// failedGates lists the gates that failed in the order of GateNames, each once.
+func failedGates(failures []gateFailure) []string {
+	var names []string
+	for _, name := range GateNames() {
+		if slices.ContainsFunc(failures, func(f gateFailure) bool { return f.gate == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// condition words a condition: what is the matter, then the next step.
+func condition(name, why string, gate bool) Condition {
+	text := textOf(name)
+	return Condition{Name: name, Title: text.title, Text: why + "; next: " + text.next, Gate: gate}
+}
+
+// gateCondition words a gate that failed.
+func gateCondition(f gateFailure) Condition {
+	return advised(condition(f.gate, f.why, true), f.why, f.next)
+}
+
+// advised words the condition with another next step, if there is one.
+func advised(c Condition, why, next string) Condition {
+	if next != "" {
+		c.Text = why + "; next: " + next
+	}
+	return c
 }

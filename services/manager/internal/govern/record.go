@@ -11,146 +11,104 @@ import (
 	"gestor.local/manager/internal/scrub"
 )
 
-// Levels of system records.
-const (
-	levelInfo  = "info"
-	levelWarn  = "warn"
-	levelError = "error"
-)
-
-// maxRefused bounds the records that wait for room in the spool: more than a full spool lets happen, since its gate keeps
-// new actions from being begun.
-const maxRefused = 1000
-
-// append keeps records for the log service, behind those that the spool refused before; it takes all or none of them. A
-// spool that takes no more is a gate until it takes some again.
-func (g *Governor) append(records ...contract.Record) error {
-	if len(records)+len(g.refused) == 0 {
-		return nil
-	}
-	if g.spoolErr = g.Spool.Append(slices.Concat(g.refused, records)...); g.spoolErr == nil {
-		g.refused = nil
-	}
-	return g.spoolErr
-}
-
-// keep is append for records of what has happened: those that the spool refuses are offered again.
-func (g *Governor) keep(records ...contract.Record) {
-	if g.append(records...) != nil {
-		g.offerAgain(records)
-	}
-}
-
-// offerAgain holds records for the next append, the oldest of too many go.
-func (g *Governor) offerAgain(records []contract.Record) {
-	g.refused = append(g.refused, records...)
-	if over := len(g.refused) - maxRefused; over > 0 {
-		g.refused = slices.Delete(g.refused, 0, over)
-		g.Log.Warn().Int("records", over).Msg("the spool has refused too many records: the oldest of them are lost")
-	}
-}
-
-// event writes a system record and the same as a log line.
-func (g *Governor) event(name, level, message string, details map[string]any) {
-	g.logEvent(name, level, message)
-	g.keep(contract.NewRecord(time.Now(), g.tickNo, g.source, eventBody(name, level, message, details)))
-}
-
-// tickEvent is event for the time of a tick: the record goes with the tick's other records.
-func (g *Governor) tickEvent(t *tick, name, level, message string, details map[string]any) {
-	g.logEvent(name, level, message)
-	t.records = append(t.records, contract.NewRecord(t.at, t.n, g.source, eventBody(name, level, message, details)))
-}
-
-func eventBody(name, level, message string, details map[string]any) contract.SystemBody {
-	return contract.SystemBody{Event: name, Level: level, Message: message, Details: details}
-}
-
-func (g *Governor) logEvent(name, level, message string) {
-	line := g.Log.Info()
-	switch level {
-	case levelWarn:
-		line = g.Log.Warn()
-	case levelError:
-		line = g.Log.Error()
-	}
-	line.Str("event", name).Uint64("tick", g.tickNo).Msg(message)
-}
-
-func (g *Governor) actionRecord(f *flight, phase string, r actuator.Result) contract.Record {
-	v := f.order.Victim
+func (r *reporter) actionRecord(one *removal, phase string, result actuator.Result) contract.Record {
+	v := one.order.Victim
 	body := contract.ActionBody{
-		Subject: subjectOf(v), ActionID: f.order.ActionID, Action: f.verb, Phase: phase, Outcome: r.Outcome, Rung: r.Rung,
-		Reason: v.Reason, Attempts: r.Attempts, LatencyUS: micros(r.Took), Error: r.ErrorText(), StartedAt: v.StartedAt,
-		Removes: f.verb == contract.ActionRemove,
+		Subject: subjectOf(v), ActionID: one.order.ActionID, Action: one.verb, Phase: phase, Outcome: result.Outcome, Rung: result.Rung,
+		Reason: v.Reason, Attempts: result.Attempts, LatencyUS: micros(result.Took), Error: result.ErrorText(), StartedAt: v.StartedAt,
+		Removes: one.verb == contract.ActionRemove,
 	}
 	if body.Removed() {
-		body.AnonymousVolumes = f.volumes
+		body.AnonymousVolumes = one.volumes
 	}
-	return contract.NewRecord(time.Now(), f.order.Tick, g.source, body)
+	return contract.NewRecord(time.Now(), one.order.Tick, r.source, body)
 }
 
-// decisionRecords are the removals of the plan and the verdicts that changed since they were last written. A gated tick
+func subjectOf(v contract.Verdict) contract.Subject {
+	return contract.Subject{Container: v.ID, Name: v.Name, Image: v.Image, Class: v.Class}
+}
+
+// decisionRecords are the removals of the plan and the verdicts that changed since they were last recorded. A gated tick
 // decides nothing.
-func (g *Governor) decisionRecords(t *tick) (records []contract.Record) {
-	if t.plan == nil || t.told || !t.clear() {
+func (r *reporter) decisionRecords(t *tick) (records []contract.Record) {
+	if t.plan == nil || t.decisionsRecorded || t.gated() {
 		return nil
 	}
+
 	t.verdicts = make(map[string]verdictKey, len(t.plan.Verdicts))
 	for _, v := range t.plan.Verdicts {
 		now := verdictKey{verdict: v.Verdict, reason: v.Reason}
 		if v.Reason == contract.ReasonElsewhere { // the numbers are all that a reader can act on
-			now.words = g.texts(t).Of(v)
+			now.words = r.texts(t).Of(v)
 		}
 		t.verdicts[v.ID] = now
-		if g.told[v.ID] == now && v.Verdict != contract.VerdictRemove {
+		if r.recorded[v.ID] == now && v.Verdict != contract.VerdictRemove {
 			continue
 		}
-		records = append(records, contract.NewRecord(t.at, t.n, g.source, g.decisionBody(v, t)))
+		records = append(records, contract.NewRecord(t.at, t.n, r.source, r.decisionBody(v, t)))
 	}
+
 	if n := len(records); n > 0 {
-		records[n-1].JournalSeq = t.journalSeq // with the last of them all are told
+		records[n-1].JournalSeq = t.journalSeq // whoever has the last of them has all
 	}
 	return records
 }
 
-// decisionsTold notes that the spool has the decision records of the tick, if it made any.
-func (g *Governor) decisionsTold(t *tick) {
+// markDecisionsRecorded notes that the spool has the decision records of the tick, if it made any.
+func (r *reporter) markDecisionsRecorded(t *tick) {
 	if t.verdicts != nil {
-		g.told, t.told = t.verdicts, true
+		r.recorded, t.decisionsRecorded = t.verdicts, true
 	}
 }
 
-func (g *Governor) decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
+func (r *reporter) decisionBody(v contract.Verdict, t *tick) contract.DecisionBody {
 	return contract.DecisionBody{
-		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, Held: g.heldBack(t, v.ID), PolicyHash: t.plan.PolicyHash,
-		Verdict: v.Verdict, Reason: v.Reason, Text: g.texts(t).Of(v), Rank: v.Rank, Cut: v.Cut,
+		Subject: subjectOf(v), Sequence: t.plan.Sequence, Mode: t.plan.Mode, Held: r.heldFor(t, v.ID), PolicyHash: t.plan.PolicyHash,
+		Verdict: v.Verdict, Reason: v.Reason, Text: r.texts(t).Of(v), Rank: v.Rank, Cut: v.Cut,
 		DecidingKey: v.DecidingKey, Neighbour: v.Neighbour, Measures: v.Measures, AgeUS: v.AgeUS, DataAgeUS: t.timings.DataAgeUS,
 	}
 }
 
+// held says why nothing of the tick is carried out, "" when it is.
+func (r *reporter) held(t *tick) string {
+	plan := contract.Plan{Mode: r.loop.policy.Mode}
+	if t.plan != nil {
+		plan = *t.plan
+	}
+	return plan.Held(failedGates(t.failures))
+}
+
+// heldFor is held for one container.
+func (r *reporter) heldFor(t *tick, id string) string {
+	if held := r.held(t); held != "" || !t.deferred[id] {
+		return held
+	}
+	return GateBreaker
+}
+
 // texts words the verdicts of the tick's plan; without a plan there are none. That of an earlier run may have been made under
 // another policy.
-func (g *Governor) texts(t *tick) *policy.Texts {
+func (r *reporter) texts(t *tick) *policy.Texts {
 	switch {
 	case t.plan == nil:
 		return &policy.Texts{}
-	case t.words == nil:
+	case t.texts == nil:
 		in := policy.Inputs{Inventory: t.inv, Suite: t.context.Suite}
-		if t.plan.PolicyHash == g.policyHash {
-			in.Policy = &g.Policy
+		if t.plan.PolicyHash == r.loop.policyHash {
+			in.Policy = &r.loop.policy
 		}
-		t.words = policy.NewTexts(*t.plan, in)
+		t.texts = policy.NewTexts(*t.plan, in)
 	}
-	return t.words
+	return t.texts
 }
 
 // hostRecord sums up the tick.
-func (g *Governor) hostRecord(t *tick) contract.Record {
-	spool := g.Spool.Stats()
+func (r *reporter) hostRecord(t *tick) contract.Record {
+	spool := r.spool.Stats()
 	t.timings.SyncUS = micros(spool.LastSync)
 	body := contract.HostBody{
-		Gates: gateNames(t.findings), Mode: g.Policy.Mode, Held: g.held(t), Timings: t.timings, SpoolRecords: spool.Records, SkippedTicks: t.skipped,
+		Gates: failedGates(t.failures), Mode: r.loop.policy.Mode, Held: r.held(t), Timings: t.timings, SpoolRecords: spool.Records,
+		SkippedTicks: t.skipped,
 	}
 	if t.plan != nil {
 		body.Classes = withShadow(t.plan.Counts, t.shadow)
@@ -158,12 +116,12 @@ func (g *Governor) hostRecord(t *tick) contract.Record {
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
-			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, g.Suite.Name) {
+			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, r.suite.Name) {
 				body.GovernedRAMKB += m.RAMKB
 			}
 		}
 	}
-	return contract.NewRecord(t.at, t.n, g.source, body)
+	return contract.NewRecord(t.at, t.n, r.source, body)
 }
 
 // withShadow counts those that run on among the owned: the plan was made without them.
@@ -179,10 +137,11 @@ func withShadow(counts []contract.ClassCount, shadow []journal.Shadowed) []contr
 }
 
 // containerRecords are one for each container that was seen and that is to be recorded.
-func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
+func (r *reporter) containerRecords(t *tick) (records []contract.Record) {
 	if t.pop == nil || t.inv == nil {
 		return nil
 	}
+
 	verdicts := make(map[string]*contract.Verdict)
 	if t.plan != nil {
 		for i := range t.plan.Verdicts {
@@ -193,34 +152,30 @@ func (g *Governor) containerRecords(t *tick) (records []contract.Record) {
 		v := s.Verdict()
 		verdicts[v.ID] = &v
 	}
-	rows := rowsOf(t)
+
+	rows := t.rows()
 	for i := range t.pop.Members {
 		m := &t.pop.Members[i]
 		e := t.inv.Entry(m.ID)
-		owned := e != nil && contract.Owned(e.Labels, g.Suite.Name)
-		if owned || g.RecordAll || slices.Contains(t.context.SuiteIDs, m.ID) {
-			row := rows[m.ID]
-			if m.Why == contract.UnmeasuredUnlocated {
-				row = nil
-			}
-			body := containerBody(m, e, verdicts[m.ID], row, t.pop.Memory.TotalKB)
-			body.Owned = owned
-			if body.Verdict == contract.VerdictRemove {
-				body.Held = g.heldBack(t, m.ID)
-			}
-			records = append(records, contract.NewRecord(t.at, t.n, g.source, body))
+		owned := e != nil && contract.Owned(e.Labels, r.suite.Name)
+		if !owned && !r.recordAll && !slices.Contains(t.context.SuiteIDs, m.ID) {
+			continue
 		}
+
+		// The row under the id of one that was not located is somebody else's: its processes are not this container's.
+		row := rows[m.ID]
+		if m.Why == contract.UnmeasuredUnlocated {
+			row = nil
+		}
+
+		body := containerBody(m, e, verdicts[m.ID], row, t.pop.Memory.TotalKB)
+		body.Owned = owned
+		if body.Verdict == contract.VerdictRemove {
+			body.Held = r.heldFor(t, m.ID)
+		}
+		records = append(records, contract.NewRecord(t.at, t.n, r.source, body))
 	}
 	return records
-}
-
-func rowsOf(t *tick) map[string]*contract.Container {
-	rows := make(map[string]*contract.Container)
-	for i := range t.reading.Snapshot.Containers {
-		c := &t.reading.Snapshot.Containers[i]
-		rows[c.ID] = c
-	}
-	return rows
 }
 
 func containerBody(m *contract.Member, e *contract.Entry, v *contract.Verdict, row *contract.Container, totalKB uint64) contract.ContainerBody {
@@ -232,6 +187,8 @@ func containerBody(m *contract.Member, e *contract.Entry, v *contract.Verdict, r
 	if totalKB > 0 {
 		body.MemoryPermille = m.RAMKB * 1000 / totalKB
 	}
+
+	// Not every source knows of the rest: the engine may not list it, the plan may not speak of it, its processes may have ended.
 	if e != nil {
 		body.Name, body.Image, body.State = e.Name, e.Image, e.State
 	}
@@ -260,4 +217,13 @@ func firstProcess(c *contract.Container) *contract.Process {
 		}
 	}
 	return first
+}
+
+// StopRecord is the last record of a run; the reason is nil for an ordinary stop.
+func StopRecord(reason error) contract.Record {
+	body := contract.SystemBody{Event: "stop", Level: contract.LevelInfo, Message: "the manager stops"}
+	if reason != nil {
+		body.Level, body.Message = contract.LevelError, "the manager stops: "+reason.Error()
+	}
+	return contract.NewRecord(time.Now(), 0, "", body)
 }

@@ -117,7 +117,7 @@ func (w *world) crashAfterTheKill() {
 	if open := w.open(); len(open) != 1 {
 		w.t.Fatalf("open intents after the crash: %+v", open)
 	}
-	w.engine.Heal()
+	w.engine.ClearFaults()
 	w.options.Drain = drain
 }
 

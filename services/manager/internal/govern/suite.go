@@ -26,7 +26,7 @@ const roleLogs = "logs"
 
 // resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite or
 // contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.
-func (s Suite) resolve(inv contract.Inventory) (ids []string, trouble *finding) {
+func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailure) {
 	var self *contract.Entry
 	logs := false
 	for i := range inv.Entries {
@@ -46,15 +46,15 @@ func (s Suite) resolve(inv contract.Inventory) (ids []string, trouble *finding) 
 	case s.ManagerID == "":
 		return ids, nil
 	case self == nil:
-		return ids, &finding{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ManagerID)}
+		return ids, &gateFailure{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ManagerID)}
 	case s.LogsElsewhere == "" && !logs:
-		return ids, &finding{
+		return ids, &gateFailure{
 			gate: GateSuite,
 			why:  fmt.Sprintf("no container that docker compose or a stack made for %q carries %s=%s", s.Name, contract.LabelRole, roleLogs),
 			next: "start it (docker compose up -d logs); where it runs on another host, set GESTOR_LOGS_ELSEWHERE=true and GESTOR_LOGS_URL to its address",
 		}
 	case s.ofThisProject(self):
-		return ids, &finding{
+		return ids, &gateFailure{
 			gate: GateSuite,
 			why:  "GESTOR_LOGS_ELSEWHERE is true, and GESTOR_LOGS_URL is the log service of this compose project (" + s.LogsElsewhere + ")",
 			next: "set GESTOR_LOGS_URL to the address of the log service on the other host, or take GESTOR_LOGS_ELSEWHERE away",

@@ -39,7 +39,7 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 				if err := w.run(15 * time.Second); err != nil {
 					t.Fatal(err)
 				}
-				w.engine.Heal()
+				w.engine.ClearFaults()
 				w.options.Drain = 30 * time.Second
 				if tt.between != nil {
 					tt.between(w)

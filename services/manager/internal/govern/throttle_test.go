@@ -95,7 +95,7 @@ func TestTheConditionIsOverWhenAThrottleWorks(t *testing.T) {
 		w.cannotThrottle()
 		err := w.runWith(10*time.Minute, func(*govern.Governor) {
 			time.Sleep(time.Minute)
-			w.engine.Heal()
+			w.engine.ClearFaults()
 			time.Sleep(5 * time.Minute)
 			w.add("low", 50, 900)
 		})

@@ -38,21 +38,21 @@ func TestATickOfTheJournalIsSortedWithItsShadow(t *testing.T) {
 }
 
 func TestWhatIsRememberedOfALoopIsBounded(t *testing.T) {
-	var r restarts
+	var r restartHistory
 	now := time.Now()
 	for n := range 10_000 { // a week of it
 		now = now.Add(time.Minute)
-		r = r.note(now, engine.ContainerState{State: contract.StateRestarting, RestartCount: n})
+		r = r.add(now, engine.ContainerState{State: contract.StateRestarting, RestartCount: n})
 	}
-	if most := int(loopSpan/time.Minute) + 2; len(r.counts) > most || !r.loops(now) {
-		t.Errorf("%d counts, loops %t", len(r.counts), r.loops(now))
+	if most := int(loopSpan/time.Minute) + 2; len(r.counts) > most || !r.isLooping(now) {
+		t.Errorf("%d counts, loops %t", len(r.counts), r.isLooping(now))
 	}
 }
 
-func TestGridNeverDrifts(t *testing.T) {
+func TestScheduleNeverDrifts(t *testing.T) {
 	start := time.Now()
 	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
-	g := newGrid(start, 10*time.Second)
+	g := newSchedule(start, 10*time.Second)
 	steps := []struct {
 		begins, ends float64 // seconds since the start
 		late         time.Duration
@@ -66,7 +66,7 @@ func TestGridNeverDrifts(t *testing.T) {
 		{87, 87.1, 7 * time.Second, 2, 90}, // woken late: 60 and 70 are lost, 80 is taken
 	}
 	for i, s := range steps {
-		late, before := g.arrive(at(s.begins))
+		late, before := g.begin(at(s.begins))
 		skipped := before + g.advance(at(s.ends))
 		if late != s.late || skipped != s.skipped || !g.due().Equal(at(s.due)) {
 			t.Errorf("step %d: late %s, skipped %d, due %s; want %s, %d, %gs", i, late, skipped, g.due().Sub(start), s.late, s.skipped, s.due)
@@ -77,7 +77,7 @@ func TestGridNeverDrifts(t *testing.T) {
 func TestBreakerBacksOffAndForgets(t *testing.T) {
 	b, now := newBreaker(), time.Now()
 	fail := func() (opened bool) {
-		opened, _ = b.note(now, true, errors.New("no"), 2)
+		opened, _ = b.record(now, true, errors.New("no"), 2)
 		return opened
 	}
 	if fail() || !fail() || b.state(now) != BreakerOpen {
@@ -93,7 +93,7 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 		}
 	}
 	now = b.until
-	if _, closed := b.note(now, false, nil, 2); !closed || b.state(now) != BreakerClosed {
+	if _, closed := b.record(now, false, nil, 2); !closed || b.state(now) != BreakerClosed {
 		t.Errorf("a success leaves it %s", b.state(now))
 	}
 	if fail() {
@@ -104,45 +104,45 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 // A fault of an action that succeeded in the end has no error: the one before it is not told as the last.
 func TestBreakerTellsTheLastFault(t *testing.T) {
 	b, now := newBreaker(), time.Now()
-	b.note(now, true, errors.New("connection refused"), 2)
-	b.note(now, true, nil, 2)
+	b.record(now, true, errors.New("connection refused"), 2)
+	b.record(now, true, nil, 2)
 	want := "2 engine errors in a row (last: it passed when it was tried again); tried again in 30s"
 	if got := b.text(now); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
-func TestFutilityCountsReturnsNotReplicas(t *testing.T) {
+func TestRespawnsCountReturnsNotReplicas(t *testing.T) {
 	service := map[string]string{contract.LabelProject: "p", contract.LabelService: "web", contract.LabelConfigHash: "1f"}
 	entry := func(id string) contract.Entry { return contract.Entry{ID: id, Name: "web-" + id, Labels: service} }
-	f, now := newFutility(), time.Now()
-	f.look(now, contract.Inventory{Entries: []contract.Entry{entry("1"), entry("2")}}, 2)
-	f.gone(now, key("web-1", service))
-	if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("2")}}, 1); len(futile) != 0 {
+	f, now := newRespawnTracker(), time.Now()
+	f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("1"), entry("2")}}, 2)
+	f.removed(now, respawnKey("web-1", service))
+	if futile, _ := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("2")}}, 1); len(futile) != 0 {
 		t.Errorf("a replica that was there all the time counts as a return: %v", futile)
 	}
 	for n, id := range []string{"3", "4"} {
-		futile, fresh := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("2"), entry(id)}}, 2)
+		futile, fresh := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("2"), entry(id)}}, 2)
 		if want := n == 1; (len(futile) > 0) != want || (len(fresh) > 0) != want {
 			t.Errorf("return %d: futile %v, fresh %v", n+1, futile, fresh)
 		}
-		f.gone(now, key("web-"+id, service))
+		f.removed(now, respawnKey("web-"+id, service))
 	}
-	now = now.Add(futileMemory + time.Second)
-	if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry("5")}}, 2); len(futile) != 0 {
+	now = now.Add(respawnRetention + time.Second)
+	if futile, _ := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("5")}}, 2); len(futile) != 0 {
 		t.Errorf("never forgotten: %v", futile)
 	}
 }
 
 func TestLabelsInheritedFromAnImageNameNoService(t *testing.T) {
 	inherited := map[string]string{contract.LabelProject: "p", contract.LabelService: "low-idle"}
-	f, now := newFutility(), time.Now()
+	f, now := newRespawnTracker(), time.Now()
 	for _, id := range []string{"1", "2", "3", "4"} {
 		entry := contract.Entry{ID: id, Name: "low-idle-" + id, Labels: inherited}
-		if futile, _ := f.look(now, contract.Inventory{Entries: []contract.Entry{entry}}, 2); len(futile) != 0 {
+		if futile, _ := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry}}, 2); len(futile) != 0 {
 			t.Fatalf("containers of one image count as one that returns: %v", futile)
 		}
-		f.gone(now, key(entry.Name, inherited))
+		f.removed(now, respawnKey(entry.Name, inherited))
 	}
 }
 
@@ -178,13 +178,13 @@ func TestSuiteIsProtectedAndFound(t *testing.T) {
 		{"elsewhere in a stack, whose name it is", Suite{ManagerID: "7", Name: "d", LogsElsewhere: near}, "7", "", ""},
 	}
 	for _, tt := range tests {
-		ids, trouble := tt.suite.resolve(inv)
-		if strings.Join(ids, " ") != tt.ids || (tt.why == "") != (trouble == nil) {
-			t.Errorf("%s: %v, %+v", tt.name, ids, trouble)
+		ids, failure := tt.suite.resolve(inv)
+		if strings.Join(ids, " ") != tt.ids || (tt.why == "") != (failure == nil) {
+			t.Errorf("%s: %v, %+v", tt.name, ids, failure)
 		}
-		if trouble != nil {
-			c := gateCondition(*trouble)
-			if c.Name != GateSuite || !strings.Contains(trouble.why, tt.why) || !strings.Contains(c.Text, "; next: ") || !strings.Contains(c.Text, tt.next) {
+		if failure != nil {
+			c := gateCondition(*failure)
+			if c.Name != GateSuite || !strings.Contains(failure.why, tt.why) || !strings.Contains(c.Text, "; next: ") || !strings.Contains(c.Text, tt.next) {
 				t.Errorf("%s: %+v", tt.name, c)
 			}
 		}
@@ -234,7 +234,7 @@ func TestWhatMadeAContainerIsKnownByItsLabels(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if one, other := key("one", tt.one), key("other", tt.other); (one == other) != tt.same {
+			if one, other := respawnKey("one", tt.one), respawnKey("other", tt.other); (one == other) != tt.same {
 				t.Errorf("%q and %q, want the same: %t", one, other, tt.same)
 			}
 		})
@@ -273,22 +273,22 @@ func TestEveryConditionIsWorded(t *testing.T) {
 }
 
 func TestConditionsEscalateOncePerTick(t *testing.T) {
-	b, now := newBoard(), time.Now()
+	b, now := newConditionSet(), time.Now()
 	var kinds []changeKind
 	for range 6 {
-		for range 2 { // two findings of one gate on the same tick count once
+		for range 2 { // two failures of one gate on the same tick count once
 			if ch, changed := b.raise(Condition{Name: "x"}, now, 3, 6); changed {
 				kinds = append(kinds, ch.kind)
 			}
 		}
-		if ended := b.sweep(); len(ended) != 0 {
+		if ended := b.clearStale(); len(ended) != 0 {
 			t.Fatalf("ended %v", ended)
 		}
 	}
 	if !slices.Equal(kinds, []changeKind{changeBegan, changeAlarm}) {
 		t.Errorf("changes %v", kinds)
 	}
-	if ended := b.sweep(); len(ended) != 1 || ended[0].kind != changeEnded || ended[0].Ticks != 6 || len(b.list()) != 0 {
+	if ended := b.clearStale(); len(ended) != 1 || ended[0].kind != changeEnded || ended[0].Ticks != 6 || len(b.list()) != 0 {
 		t.Errorf("ended %+v", ended)
 	}
 }
@@ -314,7 +314,7 @@ func TestStorageIsToldByItsCause(t *testing.T) {
 		"failed spool file": {GateSpool, fmt.Errorf("x: %w", ship.ErrFailed), GateSpool, "next start"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := gateCondition(storage(tt.gate, tt.err))
+			c := gateCondition(storageFailure(tt.gate, tt.err))
 			if c.Name != tt.want || !strings.Contains(c.Text, "; next: ") || !strings.Contains(c.Text, tt.next) || c.Title == "" {
 				t.Errorf("%+v, want %s with %q", c, tt.want, tt.next)
 			}

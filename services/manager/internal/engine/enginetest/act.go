@@ -15,7 +15,7 @@ func (e *Engine) Kill(ctx context.Context, id string) error {
 		if !contract.StateAlive(c.State) {
 			return e.conflict("kill", id, engine.KindNotRunning)
 		}
-		e.end(c)
+		e.exit(c)
 		return nil
 	})
 }
@@ -24,7 +24,7 @@ func (e *Engine) Kill(ctx context.Context, id string) error {
 func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 	return e.mutate(ctx, "stop", id, func(c *Container) error {
 		if c.State != contract.StateExited {
-			e.end(c)
+			e.exit(c)
 		}
 		return nil
 	})
@@ -56,6 +56,8 @@ func (e *Engine) mutate(ctx context.Context, op, id string, effect func(*Contain
 	e.mu.Lock()
 	call := Call{Op: op, ID: id, At: time.Now()}
 	e.calls = append(e.calls, call)
+
+	// The watcher sees the containers as they are before the call takes effect.
 	if target := e.containers[id]; target != nil && e.watch != nil {
 		var all []Container
 		for _, c := range e.containers {
@@ -64,6 +66,7 @@ func (e *Engine) mutate(ctx context.Context, op, id string, effect func(*Contain
 		e.watch(call, *target, all)
 	}
 	e.mu.Unlock()
+
 	return e.do(ctx, op, id, func() error {
 		c, err := e.find(op, id)
 		if err != nil {
@@ -73,7 +76,7 @@ func (e *Engine) mutate(ctx context.Context, op, id string, effect func(*Contain
 	})
 }
 
-func (e *Engine) end(c *Container) {
+func (e *Engine) exit(c *Container) {
 	if c.AutoRemove {
 		e.remove(c)
 		return

@@ -83,6 +83,7 @@ func (e *Engine) Add(c Container) {
 	if c.StartedAt == "" {
 		c.StartedAt = "2026-01-01T00:00:00Z"
 	}
+
 	c.PID = cmp.Or(c.PID, FirstPID)
 	c.Labels = maps.Clone(c.Labels)
 	e.containers[c.ID] = &c
@@ -173,33 +174,38 @@ func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract
 		}
 		return nil
 	})
+
 	slices.SortFunc(inv.Entries, func(a, b contract.Entry) int { return cmp.Compare(a.ID, b.ID) })
 	return inv, err
 }
 
 // Inspect inspects one container.
 func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState, error) {
-	var v engine.ContainerState
+	var state engine.ContainerState
 	e.mu.Lock()
 	e.inspections[id]++
 	e.mu.Unlock()
+
 	err := e.do(ctx, "look", id, func() error {
 		c, err := e.find("look", id)
 		if err != nil {
 			return err
 		}
-		v = engine.ContainerState{
+
+		state = engine.ContainerState{
 			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
 			Running:       contract.StateAlive(c.State),
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
 			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
 		}
-		if v.Running && c.State != contract.StateRestarting {
-			v.PID = c.PID
+
+		// Between two starts there is no process.
+		if state.Running && c.State != contract.StateRestarting {
+			state.PID = c.PID
 		}
 		return nil
 	})
-	return v, err
+	return state, err
 }
 
 // find resolves a full id only: a test that passes a prefix or a name must fail.
@@ -223,6 +229,7 @@ func (e *Engine) remove(c *Container) {
 	if !c.Respawn {
 		return
 	}
+
 	e.respawned++
 	again := *c
 	again.ID = strings.Repeat("f", 32) + fmt.Sprintf("%032x", e.respawned)

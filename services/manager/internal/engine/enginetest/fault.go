@@ -32,8 +32,8 @@ func (e *Engine) Inject(faults ...Fault) {
 	}
 }
 
-// Heal lifts all faults.
-func (e *Engine) Heal() {
+// ClearFaults lifts all faults.
+func (e *Engine) ClearFaults() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.faults = nil
@@ -41,21 +41,25 @@ func (e *Engine) Heal() {
 
 // do runs one call: the effect holds the lock, the delay does not.
 func (e *Engine) do(ctx context.Context, op, id string, effect func() error) error {
-	fault := e.take(op, id)
+	fault := e.nextFault(op, id)
 	if fault == nil {
 		fault = &Fault{Effect: true}
 	}
-	happens := fault.Effect || fault.Kind == engine.KindNone
+
+	// A call whose caller has given up takes effect all the same if the fault says so: that is what makes it doubtful.
+	applies := fault.Effect || fault.Kind == engine.KindNone
 	err := sleep(ctx, fault.Delay)
 	if err != nil && !fault.Effect {
 		return &engine.Error{Op: op, ID: id, Kind: engine.KindTimeout, Err: err}
 	}
+
 	var result error
-	if happens && effect != nil {
+	if applies && effect != nil {
 		e.mu.Lock()
 		result = effect()
 		e.mu.Unlock()
 	}
+
 	switch {
 	case err != nil:
 		return &engine.Error{Op: op, ID: id, Kind: engine.KindTimeout, Err: err}
@@ -66,13 +70,14 @@ func (e *Engine) do(ctx context.Context, op, id string, effect func() error) err
 	}
 }
 
-func (e *Engine) take(op, id string) *Fault {
+func (e *Engine) nextFault(op, id string) *Fault {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, f := range e.faults {
 		if f.Op != op || (f.ID != "" && f.ID != id) {
 			continue
 		}
+
 		if f.Times == 1 {
 			e.faults = slices.Delete(e.faults, i, i+1)
 		} else if f.Times > 1 {

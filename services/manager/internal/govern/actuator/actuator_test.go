@@ -50,7 +50,7 @@ type journal struct {
 	err    error
 }
 
-func (j *journal) Throttling(_ actuator.Order, before engine.CPULimit) error {
+func (j *journal) LogThrottle(_ actuator.Order, before engine.CPULimit) error {
 	if j.err == nil {
 		j.before = append(j.before, before)
 	}
@@ -76,11 +76,11 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{name: "kill and remove", outcome: contract.OutcomeDone, calls: []string{"kill", "remove"}, gone: true},
 		{
-			name: "gone before the last look", arrange: func(e *enginetest.Engine) { e.Drop(victim) },
+			name: "gone before the check", arrange: func(e *enginetest.Engine) { e.Drop(victim) },
 			outcome: contract.OutcomeAlreadyGone, gone: true,
 		},
 		{
-			name: "gone between the last look and the kill",
+			name: "gone between the check and the kill",
 			arrange: func(e *enginetest.Engine) {
 				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindGone, Times: 1})
 			},
@@ -94,14 +94,14 @@ func TestOutcomes(t *testing.T) {
 			outcome: contract.OutcomeAlreadyStopped, calls: []string{"kill", "remove"}, gone: true,
 		},
 		{
-			name: "not running at the kill, running again at the next look",
+			name: "not running at the kill, running again when inspected",
 			arrange: func(e *enginetest.Engine) {
 				e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Times: 1})
 			},
 			outcome: contract.OutcomeDone, calls: []string{"kill", "kill", "remove"}, gone: true,
 		},
 		{
-			name:    "exited at the last look",
+			name:    "exited at the check",
 			arrange: func(e *enginetest.Engine) { e.Change(victim, func(c *enginetest.Container) { c.State = "exited" }) },
 			outcome: contract.OutcomeAlreadyStopped, calls: []string{"remove"}, gone: true,
 		},
@@ -227,7 +227,7 @@ func TestOutcomes(t *testing.T) {
 				if diff := cmp.Diff(tt.calls, ops(e)); diff != "" {
 					t.Errorf("calls (-want +got):\n%s", diff)
 				}
-				if _, there := e.Get(victim); there == tt.gone && tt.name != "gone between the last look and the kill" {
+				if _, there := e.Get(victim); there == tt.gone && tt.name != "gone between the check and the kill" {
 					t.Errorf("victim is there: %t", there)
 				}
 				if _, there := e.Get(keeper); !there {
@@ -238,7 +238,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// A removal is by force: what was said not to run and runs is looked at anew first.
+// A removal is by force: what was said not to run and runs is checked anew first.
 func TestNoRemovalByForceOnOldNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := population()
@@ -254,7 +254,7 @@ func TestNoRemovalByForceOnOldNews(t *testing.T) {
 	})
 }
 
-func TestLastLookRefuses(t *testing.T) {
+func TestPreconditionsRefuse(t *testing.T) {
 	change := func(edit func(*enginetest.Container)) func(*enginetest.Engine, *actuator.Order) {
 		return func(e *enginetest.Engine, _ *actuator.Order) { e.Change(victim, edit) }
 	}
@@ -347,10 +347,10 @@ func TestALimitThatSomebodyChangedMeanwhileIsLeft(t *testing.T) {
 	}
 }
 
-// Who cannot look gives the limit back: a container must not stay throttled. Nor is it known after a restart what was set.
+// Who cannot inspect gives the limit back: a container must not stay throttled. Nor is it known after a restart what was set.
 func TestALimitIsGivenBackWhereNobodyKnowsBetter(t *testing.T) {
 	for name, change := range map[string]func(*enginetest.Engine, *actuator.Order){
-		"no look": func(e *enginetest.Engine, _ *actuator.Order) {
+		"no inspection": func(e *enginetest.Engine, _ *actuator.Order) {
 			e.Inject(enginetest.Fault{Op: "look", Kind: engine.KindServer})
 		},
 		"an earlier run's": func(_ *enginetest.Engine, o *actuator.Order) { o.Lowered = nil },
@@ -392,9 +392,6 @@ func TestShadowChangesNothing(t *testing.T) {
 	shadow := actuator.NewShadow(e)
 	if got := shadow.Do(context.Background(), order()); got.Outcome != contract.OutcomeDone {
 		t.Errorf("outcome %q", got.Outcome)
-	}
-	if shadow.Verb() != contract.ActionShadowRemove {
-		t.Errorf("verb %q", shadow.Verb())
 	}
 	if calls := e.Calls(); len(calls) != 0 {
 		t.Errorf("called %v", calls)

@@ -1,12 +1,6 @@
-// Package actuator carries out one removal at a time: a last look at the container, then the rungs of the policy's
-// ladder, then a look at what became of it.
-//
-// There are two actuators. [Enforcer] changes containers through a [Mutator]. [Shadow] has only an [Inspector]: it cannot change anything,
-// whatever it is asked to do, and its records carry another verb.
 package actuator
 
 import (
-	"context"
 	"time"
 
 	"gestor.local/contract"
@@ -25,7 +19,7 @@ type Order struct {
 	ClassLabel   string
 	MinAvailable MinAvailable
 	Act          contract.Act
-	// Rungs to be taken, RungRemove last; the throttle rung is an action of its own (Enforcer.Throttle).
+	// Rungs to be tried, RungRemove last; the throttle rung is an action of its own (Enforcer.Throttle).
 	Rungs []contract.Rung
 	// Before is the CPU limit that a throttle replaced; nil when none did.
 	Before *engine.CPULimit
@@ -33,7 +27,7 @@ type Order struct {
 	Lowered *engine.CPULimit
 }
 
-// MinAvailable is what must still stand when the order is carried out: at least Need of the Survivors run. The zero value always
+// MinAvailable is what must still run when the order is carried out: at least Need of the Survivors. The zero value always
 // holds.
 type MinAvailable struct {
 	Survivors []string // full ids, sorted
@@ -45,18 +39,18 @@ type Result struct {
 	Order Order
 	// Outcome is one of the contract's outcomes.
 	Outcome string
-	// Rung is the last one that was tried, "" when the last look ended it.
+	// Rung is the last one that was tried, "" when the check of the preconditions ended it.
 	Rung     contract.Rung
 	Attempts int // engine calls that could change something
 	Took     time.Duration
-	// Why says what the last look refused, Err what the engine said.
+	// Why says which precondition did not hold, Err what the engine said.
 	Why string
 	Err error
 	// Ended says that the container does not run any more, by us or before we came, although it may still exist.
 	Ended bool
-	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last look.
+	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last inspection.
 	AnonymousVolumes int
-	// Unsupported says that the engine has no such call: the next rung is to be taken.
+	// Unsupported says that the engine has no such call: the next rung is to be tried.
 	Unsupported bool
 	// EngineFault says that the engine itself was in trouble at some point, even when the order succeeded in the end.
 	EngineFault bool
@@ -68,26 +62,4 @@ func (r Result) ErrorText() string {
 		return r.Err.Error()
 	}
 	return r.Why
-}
-
-// Inspector reads the engine. None of them changes anything.
-type Inspector interface {
-	// Inspect returns the state of one container, an error of kind engine.KindGone when there is none.
-	Inspect(ctx context.Context, id string) (engine.ContainerState, error)
-	// ListOwned returns the containers that carry the ownership label.
-	ListOwned(ctx context.Context) (contract.Inventory, error)
-}
-
-// Mutator changes the engine's containers. Each takes a full id.
-type Mutator interface {
-	Kill(ctx context.Context, id string) error
-	Stop(ctx context.Context, id string, grace time.Duration) error
-	Remove(ctx context.Context, id string) error
-	SetCPU(ctx context.Context, id string, limit engine.CPULimit) error
-}
-
-// UndoLog writes down the intent to throttle and what it has to be undone with. Both are on stable storage when Throttling
-// returns nil.
-type UndoLog interface {
-	Throttling(o Order, before engine.CPULimit) error
 }

@@ -12,17 +12,18 @@ import (
 // Throttle lowers the CPU limit of a container that is going to be removed. Order.Before of the result is what it was.
 func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
 	began := time.Now()
-	view, r := lastLook(ctx, e.inspector, o)
-	if r.Outcome == "" && !view.Running {
+	state, r := checkPreconditions(ctx, e.inspector, o)
+	if r.Outcome == "" && !state.Running {
 		r = Result{Outcome: contract.OutcomeAlreadyStopped, Ended: true}
 	}
 	if r.Outcome == "" {
-		o.Before = &view.CPU
+		o.Before = &state.CPU
 		r = e.throttle(ctx, o)
 	}
+
 	switch {
 	case r.Unsupported:
-		o.Before = nil
+		o.Before = nil // nothing was changed, so that nothing is to be given back
 	case r.Outcome == contract.OutcomeDone:
 		lowered := o.Before.Throttled(o.Act.ThrottleMillicores)
 		o.Lowered = &lowered
@@ -31,12 +32,14 @@ func (e *Enforcer) Throttle(ctx context.Context, o Order) Result {
 	return r
 }
 
+// throttle lowers the limit once what it has to be undone with is on stable storage.
 func (e *Enforcer) throttle(ctx context.Context, o Order) Result {
-	if err := e.undo.Throttling(o, *o.Before); err != nil {
+	if err := e.undoLog.LogThrottle(o, *o.Before); err != nil {
 		return Result{Outcome: contract.OutcomeFailed, Err: fmt.Errorf("throttle %.12s: %w", o.Victim.ID, err)}
 	}
-	r := e.limit(ctx, o, o.Before.Throttled(o.Act.ThrottleMillicores))
-	if engine.KindOf(r.Err) == engine.KindUnsupported { // nothing was changed, so that nothing is to be given back
+
+	r := e.setLimit(ctx, o, o.Before.Throttled(o.Act.ThrottleMillicores))
+	if engine.KindOf(r.Err) == engine.KindUnsupported {
 		return Result{Outcome: contract.OutcomeRefused, Attempts: 1, Unsupported: true, Why: r.Err.Error()}
 	}
 	return r
@@ -50,7 +53,7 @@ func (e *Enforcer) Unthrottle(ctx context.Context, o Order) Result {
 	if e.changedMeanwhile(ctx, o) {
 		r = Result{Outcome: contract.OutcomeRefused, Why: "somebody else has changed its CPU limit since it was throttled: it stays as it is"}
 	} else {
-		r = e.limit(ctx, o, *o.Before)
+		r = e.setLimit(ctx, o, *o.Before)
 	}
 	r.Order, r.Rung, r.Took = o, contract.RungThrottle, time.Since(began)
 	return r
@@ -64,13 +67,14 @@ func (e *Enforcer) changedMeanwhile(ctx context.Context, o Order) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
 	defer cancel()
-	view, err := e.inspector.Inspect(ctx, o.Victim.ID)
-	return err == nil && !view.CPU.Equals(*o.Lowered) && !view.CPU.Equals(*o.Before)
+	state, err := e.inspector.Inspect(ctx, o.Victim.ID)
+	return err == nil && !state.CPU.Equals(*o.Lowered) && !state.CPU.Equals(*o.Before)
 }
 
-func (e *Enforcer) limit(ctx context.Context, o Order, limit engine.CPULimit) Result {
+func (e *Enforcer) setLimit(ctx context.Context, o Order, limit engine.CPULimit) Result {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
 	defer cancel()
+
 	err := e.mutator.SetCPU(ctx, o.Victim.ID, limit)
 	switch kind := engine.KindOf(err); kind {
 	case engine.KindNone:

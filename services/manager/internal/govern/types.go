@@ -7,7 +7,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/source"
@@ -45,7 +44,7 @@ type Spool interface {
 	Stats() ship.Stats
 }
 
-// Sink hears what the loop does. Its methods are called by the loop: they must be quick and must not keep what they are
+// Sink receives what the loop does. Its methods are called by the loop: they must be quick and must not keep what they are
 // given beyond reading it.
 type Sink interface {
 	OnTick(r *Report)
@@ -56,9 +55,25 @@ type Sink interface {
 
 // PolicySource knows which policy is to be in force. It is asked by the loop alone.
 type PolicySource interface {
-	// Poll returns the policy, or why it is refused, when it may be another than at the last look, and always when it is to
-	// look anew. It is asked before every tick: where nothing has changed it must be quick.
-	Poll(anew bool) (r PolicyUpdate, changed bool)
+	// Poll returns the policy, or why it is refused, when it may be another than the last time, and always when it is to be
+	// read anew. It is asked before every tick: where nothing has changed it must be quick.
+	Poll(anew bool) (u PolicyUpdate, changed bool)
+}
+
+// PolicyUpdate is a changed policy, or why it was refused.
+type PolicyUpdate struct {
+	Policy contract.Policy
+	Err    error
+}
+
+// ReloadResult is what came of reading the policy anew.
+type ReloadResult struct {
+	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there is not
+	// taken, "" when it is.
+	Policy  string        `json:"policy"`
+	Mode    contract.Mode `json:"mode"`
+	Changed bool          `json:"changed"`
+	Refused string        `json:"refused,omitempty"`
 }
 
 // Options configure a Governor. Everything but Policies and Sinks is required.
@@ -91,23 +106,48 @@ type Options struct {
 	Log                 zerolog.Logger
 }
 
-// Reload is a changed policy, or why it was refused.
-type PolicyUpdate struct {
+// Backlog is what the journal of an earlier run holds and its spool does not: that run was killed in between.
+type Backlog struct {
+	journal.Backlog
+	// Observations is the journal's last line whose observations the spool has.
+	Observations uint64
+}
+
+// Report is the state of affairs at the end of one tick.
+type Report struct {
+	Tick   uint64
+	At     time.Time
+	Mode   contract.Mode
 	Policy contract.Policy
-	Err    error
+	Source string // of the snapshot, "" when there was none
+	// Population, Inventory and Plan are nil when this tick could not make them.
+	Population *contract.Population
+	Inventory  *contract.Inventory
+	Plan       *contract.Plan
+	// Shadow is what the plan was made without (journal.Tick).
+	Shadow []journal.Shadowed
+	// Gates names what kept the manager from acting, in the order of GateNames.
+	Gates []string
+	// Held says why nothing of the plan is carried out, see contract.DecisionBody; "" when it is.
+	Held       string
+	Conditions []Condition
+	Timings    contract.Timings
+	Skipped    uint64
+	// Orders were given on this tick; InFlight counts all victims whose end is not known yet.
+	Orders   int
+	InFlight int
+	Stuck    int
+	Breaker  string
+	Spool    ship.Stats
+	Journal  int64 // bytes
+	// LogsElsewhere is the address of a log service on another host, see Suite.
+	LogsElsewhere string
 }
 
-// ReloadResult is what came of a look for another policy.
-type ReloadResult struct {
-	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there is not
-	// taken, "" when it is.
-	Policy  string        `json:"policy"`
-	Mode    contract.Mode `json:"mode"`
-	Changed bool          `json:"changed"`
-	Refused string        `json:"refused,omitempty"`
-}
-
-// looker is the part of the engine that tells one container's state.
-type looker interface {
-	Inspect(ctx context.Context, id string) (engine.ContainerState, error)
+// ActionResult is the end of one action.
+type ActionResult struct {
+	actuator.Result
+	Verb  string // contract.ActionRemove …
+	At    time.Time
+	Final bool // false while the outcome is unknown and will be looked for
 }

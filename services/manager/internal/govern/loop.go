@@ -1,0 +1,291 @@
+package govern
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/source"
+)
+
+// Governor is the loop. Make one with New and call Run once.
+type Governor struct {
+	options Options
+	reloads chan chan<- ReloadResult
+
+	// All following fields belong to the goroutine of Run.
+	loop     *loopState
+	schedule *schedule
+	skipped  uint64 // points that passed during the last tick
+	// policyProblem is why the last changed policy was refused, "" when it was not.
+	policyProblem string
+	fatal         error // ends Run
+
+	observer  *observer
+	decider   *decider
+	executor  *executor
+	journaler *journaler
+	reporter  *reporter
+}
+
+// loopState is what every part reads and the loop alone writes.
+type loopState struct {
+	policy     contract.Policy // in force
+	policyHash string
+	tick       uint64 // number of the newest tick
+}
+
+// stopper ends the loop when it has done what it is about to do; the first error is the one that Run returns.
+type stopper interface {
+	stop(err error)
+}
+
+// removalHooks tell of removals whoever decides by them. With stopper they are the only way back up from a part to the loop.
+type removalHooks interface {
+	// removed says that a container was removed, by the key that stays when it is made again.
+	removed(key string)
+	// shadowRemoved says that mode shadow has "removed" the container with this id.
+	shadowRemoved(id string, s journal.Shadowed)
+}
+
+// New makes a governor; it does nothing before Run.
+func New(o Options) *Governor {
+	g := &Governor{
+		options: o, reloads: make(chan chan<- ReloadResult),
+		loop: &loopState{policy: o.Policy, policyHash: o.Policy.Hash(), tick: o.Recovered.LastTick},
+	}
+	g.reporter = newReporter(o, g.loop)
+	g.journaler = newJournaler(o.Journal, g.loop, g.reporter, g)
+	g.observer = newObserver(o, g.loop, g.reporter, g)
+	g.decider = newDecider(o, g.loop, g.journaler)
+	g.executor = newExecutor(o, g.loop, g.journaler, g.reporter, g)
+	return g
+}
+
+// Reload makes the loop ask for another policy now instead of before its next tick, and returns what came of it. It waits
+// for a tick under way; the error is that of ctx.
+func (g *Governor) Reload(ctx context.Context) (ReloadResult, error) {
+	answer := make(chan ReloadResult, 1)
+	select {
+	case g.reloads <- answer:
+		return <-answer, nil
+	case <-ctx.Done():
+		return ReloadResult{}, ctx.Err()
+	}
+}
+
+// ErrEngineUnreachable says that the engine has refused every connection for long. Only a restart mounts its new socket.
+var ErrEngineUnreachable = errors.New("govern: the engine refused the connection")
+
+// Run governs until ctx ends, then lets the victims in flight end, within Options.Drain, and returns nil. It returns an
+// error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk; and
+// ErrEngineUnreachable, when it runs in a container.
+func (g *Governor) Run(ctx context.Context) error {
+	// Actions outlive ctx: what has begun when the manager is told to stop comes to its end while the loop drains.
+	acting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	g.executor.ctx = acting
+
+	g.recoverEarlierRun(ctx)
+
+	g.schedule = newSchedule(time.Now(), time.Duration(g.loop.policy.Tick))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil && g.fatal == nil {
+		select {
+		case <-ctx.Done():
+
+		case <-timer.C:
+			g.runDue(ctx)
+			timer.Reset(time.Until(g.schedule.due()))
+
+		case c := <-g.executor.completions:
+			g.executor.handleResult(c)
+
+		case answer := <-g.reloads:
+			before := g.loop.policyHash
+			if g.pollPolicy(true) {
+				tick := time.Duration(g.loop.policy.Tick)
+				g.schedule = newSchedule(time.Now().Add(tick), tick)
+				timer.Reset(time.Until(g.schedule.due()))
+			}
+			answer <- ReloadResult{
+				Policy: g.loop.policyHash, Mode: g.loop.policy.Mode, Changed: g.loop.policyHash != before, Refused: g.policyProblem,
+			}
+		}
+	}
+
+	g.drain(cancel)
+	return g.fatal
+}
+
+func (g *Governor) stop(err error) {
+	if g.fatal == nil {
+		g.fatal = err
+	}
+}
+
+func (g *Governor) removed(key string) { g.observer.respawns.removed(time.Now(), key) }
+
+func (g *Governor) shadowRemoved(id string, s journal.Shadowed) { g.decider.shadowRemoved[id] = s }
+
+// runDue runs the tick that is due and moves on to the next point that has not passed.
+func (g *Governor) runDue(ctx context.Context) {
+	began := time.Now()
+	if g.pollPolicy(false) {
+		g.schedule = newSchedule(began, time.Duration(g.loop.policy.Tick))
+	}
+
+	late, skipped := g.schedule.begin(began)
+	g.loop.tick++
+	t := g.newTick(began)
+	t.timings.LateUS, t.skipped = micros(late), g.skipped+skipped
+	g.tick(ctx, t)
+
+	g.skipped = g.schedule.advance(time.Now())
+}
+
+// tick goes the way of the package comment once.
+func (g *Governor) tick(ctx context.Context, t *tick) {
+	t.timings.ActUS = g.executor.takeActTime()
+
+	g.observer.readHost(ctx, t, g.executor.lastActionUS)
+	g.observer.listInventory(ctx, t)
+	g.checkOwnGates(t)
+
+	// What is in flight is compared with the inventory before the plan is made: the policy sees as leaving what still is.
+	g.executor.reconcile(t)
+	g.decider.decide(t, g.executor.state(t.at))
+	g.executor.execute(t)
+
+	g.reporter.report(t, g.status(t))
+}
+
+// checkOwnGates closes the gates that concern the manager itself.
+func (g *Governor) checkOwnGates(t *tick) {
+	if err := g.journaler.check(); err != nil {
+		t.failStorage(GateJournal, err)
+	}
+	if err := g.reporter.check(); err != nil {
+		t.failStorage(GateSpool, err)
+	}
+	if b := g.executor.breaker; b.state(t.at) == BreakerOpen {
+		t.fail(GateBreaker, b.text(t.at))
+	}
+}
+
+// status is what the reporter tells of the other parts.
+func (g *Governor) status(t *tick) status {
+	return status{
+		policyProblem: g.policyProblem,
+		crashLoops:    g.observer.crashLoops(t), paused: g.observer.paused, unlocated: g.observer.unlocated,
+		noThrottle: g.executor.noThrottle.why, stuck: sortedKeys(g.executor.stuck), ended: g.executor.endedByThemselves(t),
+		inFlight: len(g.executor.inFlight), breaker: g.executor.breaker.state(t.at), journalBytes: g.journaler.journal.Size(),
+	}
+}
+
+// pollPolicy puts the policy in force that is to be from now on, if it is another. It reports whether its tick is another:
+// the schedule has to begin anew.
+func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
+	if g.options.Policies == nil {
+		return false
+	}
+	u, changed := g.options.Policies.Poll(anew)
+	return changed && g.applyPolicy(u)
+}
+
+// applyPolicy puts a changed policy in force; a refused one leaves the old in force. It reports whether the tick is another.
+func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
+	if u.Err != nil {
+		if g.policyProblem == u.Err.Error() {
+			return false // it has been told
+		}
+		g.policyProblem = u.Err.Error()
+		g.reporter.event("policy_rejected", contract.LevelError, "the changed policy was refused, the one before stays in force: "+g.policyProblem, nil)
+		return false
+	}
+
+	g.policyProblem = ""
+	hash := u.Policy.Hash()
+	if hash == g.loop.policyHash {
+		g.options.Log.Info().Str("policy", hash).Msg("the policy was read again and has not changed")
+		return false
+	}
+
+	reschedule = u.Policy.Tick != g.loop.policy.Tick
+	g.reporter.event("policy_changed", contract.LevelInfo, "the policy changed; the first plan under it runs in shadow",
+		map[string]any{"from": g.loop.policyHash, "to": hash, "mode": string(u.Policy.Mode)})
+	g.loop.policy, g.loop.policyHash = u.Policy, hash
+
+	// Orders that wait were given under the old policy: what the new one still wants removed it says itself. The sinks are told
+	// last, so that they show the new policy with nothing left of the old.
+	g.decider.resetForPolicy()
+	g.executor.cancelQueued("the policy changed")
+	g.reporter.policyChanged()
+	return reschedule
+}
+
+// tick is everything one tick comes to know.
+type tick struct {
+	n       uint64
+	at      time.Time // wall and monotonic clock at its start
+	skipped uint64    // points of the schedule before it that had no tick
+	// failures are the gates that are closed, each with its reason.
+	failures []gateFailure
+
+	reading  source.Reading
+	pop      *contract.Population
+	inv      *contract.Inventory
+	suiteIDs []string // full ids of the suite's containers, as of the last inventory
+	futile   []string // names whose removal is pointless
+
+	context contract.Context
+	plan    *contract.Plan
+	shadow  []journal.Shadowed // what the plan was made without
+	// journalSeq is the tick's line in the journal, 0 where there is none.
+	journalSeq uint64
+
+	orders int
+	// deferred are the removals of the plan that are not begun with while the engine is on trial.
+	deferred map[string]bool
+
+	timings contract.Timings
+	texts   *policy.Texts // of the plan, see reporter.texts
+	records []contract.Record
+	// verdicts are what the decision records of the tick tell, once they are made.
+	verdicts          map[string]verdictKey
+	decisionsRecorded bool
+}
+
+// newTick makes the state of one tick, or of a decision that is made between two of them.
+func (g *Governor) newTick(at time.Time) *tick {
+	return &tick{n: g.loop.tick, at: at, suiteIDs: g.observer.suiteIDs}
+}
+
+func (t *tick) fail(gate, why string) {
+	t.failures = append(t.failures, gateFailure{gate: gate, why: why})
+}
+
+// failStorage is fail for a journal or a spool that cannot be used.
+func (t *tick) failStorage(gate string, err error) {
+	t.failures = append(t.failures, storageFailure(gate, err))
+}
+
+// gated says that something speaks against acting.
+func (t *tick) gated() bool { return len(t.failures) > 0 }
+
+// rows are the rows of the reading by container id.
+func (t *tick) rows() map[string]*contract.Container {
+	rows := make(map[string]*contract.Container)
+	for i := range t.reading.Snapshot.Containers {
+		c := &t.reading.Snapshot.Containers[i]
+		rows[c.ID] = c
+	}
+	return rows
+}
+
+// micros is a duration in microseconds, 0 for a negative one.
+func micros(d time.Duration) uint64 { return uint64(max(d, 0).Microseconds()) } //nolint:gosec // not negative
