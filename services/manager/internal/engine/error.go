@@ -83,11 +83,15 @@ func wrap(op, id string, err error) error {
 	return &Error{Op: op, ID: id, Kind: classify(op, err), Err: err}
 }
 
-// classify reads the status the engine answered with. Where one status has several causes they differ by text only: Docker's two
-// conflicts that matter (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in progress"), and
-// with podman all but a wrong route, since a container's state is a 500 or a 409 to it (libpod/define/errors.go).
+// classify reads the status the engine answered with. Where one status has several causes they differ by text only: Docker's
+// two conflicts that matter (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in
+// progress"), and with podman all but a wrong route, since a container's state is a 500 or a 409 to it
+// (libpod/define/errors.go).
 func classify(op string, err error) Kind {
 	text := strings.ToLower(err.Error())
+
+	// The order matters where one answer would fit two cases: a 404 of a container before one of a route, and podman's words for a
+	// state before the status that it gives to all of them.
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
 		return KindTimeout

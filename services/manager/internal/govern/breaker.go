@@ -49,12 +49,12 @@ func (b *breaker) state(now time.Time) string {
 }
 
 // record takes in the end of an action and says whether the breaker opened or closed by it.
-func (b *breaker) record(now time.Time, fault bool, err error, after int) (opened, closed bool) {
+func (b *breaker) record(now time.Time, fault bool, err error, after int) (opens, closes bool) {
 	if !fault {
-		closed = b.open
+		closes = b.open
 		b.open, b.faults = false, 0
 		b.waits.Reset()
-		return false, closed
+		return false, closes
 	}
 	b.faults++
 

@@ -32,16 +32,16 @@ func TestNoHarmWhateverHappens(t *testing.T) {
 
 // chaos is one history.
 type chaos struct {
-	*world
-	draw  *rand.Rand
-	next  int // number of the next container
-	kills map[string]int
+	*fixture
+	draw   *rand.Rand
+	next   int // number of the next container
+	killed map[string]int
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	t.Helper()
-	c := &chaos{draw: rand.New(rand.NewPCG(seed, 1)), next: 100, kills: make(map[string]int)}
-	c.world = newWorld(t, c.draw.IntN(12), c.draw.IntN(8))
+	c := &chaos{draw: rand.New(rand.NewPCG(seed, 1)), next: 100, killed: make(map[string]int)}
+	c.fixture = newFixture(t, c.draw.IntN(12), c.draw.IntN(8))
 	p := &c.options.Policy
 	p.Young.Max, p.Act.Parallel = 1000, 1+c.draw.IntN(4)
 	if c.draw.IntN(3) == 0 {
@@ -90,7 +90,7 @@ func (c *chaos) run() {
 	c.reader.fail(nil)
 	c.spool.fill(nil)
 	c.options.Drain = 30 * time.Second
-	if err := c.world.run(8*time.Minute + 5*time.Second); err != nil {
+	if err := c.fixture.run(8*time.Minute + 5*time.Second); err != nil {
 		c.t.Fatal(err)
 	}
 	if open := c.open(); len(open) != 0 {

@@ -132,6 +132,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	if s.noThrottle != "" && r.loop.policy.Act.Ladder[0] == contract.RungThrottle {
 		out = append(out, condition(ConditionNoThrottle, s.noThrottle, false))
 	}
+
 	if len(s.stuck) > 0 {
 		out = append(out, condition(ConditionStuck, namesOf(t.inv, s.stuck), false))
 	}
@@ -141,14 +142,17 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	if len(t.futile) > 0 {
 		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
 	}
+
+	// What comes and goes by itself is told once it lasts.
 	if paused := r.lasting(s.paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, namesOf(t.inv, paused), false))
 	}
-	if over := r.overElsewhere(t); len(over) > 0 {
-		out = append(out, condition(ConditionManaged, shortened(over), false))
-	}
 	if unlocated := r.lasting(s.unlocated); len(unlocated) > 0 {
 		out = append(out, condition(ConditionNoRow, fmt.Sprintf("%d: %s", len(unlocated), namesOf(t.inv, unlocated)), false))
+	}
+
+	if over := r.overElsewhere(t); len(over) > 0 {
+		out = append(out, condition(ConditionManaged, shortened(over), false))
 	}
 	if len(s.ended) > 0 {
 		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(s.ended), namesOf(t.inv, s.ended)), false))

@@ -103,8 +103,8 @@ func (m mortalEngine) SetCPU(ctx context.Context, id string, limit engine.CPULim
 	return m.life.do(func() error { return m.Engine.SetCPU(ctx, id, limit) })
 }
 
-// live runs the world's manager with a journal and a spool on disk until its time or its life is over.
-func (w *world) live(spoolDir string, service *shiptest.Service, d time.Duration, l *life, sends bool) {
+// live runs the fixture's manager with a journal and a spool on disk until its time or its life is over.
+func (w *fixture) live(spoolDir string, service *shiptest.Service, d time.Duration, l *life, sends bool) {
 	w.t.Helper()
 	spool, err := ship.Open(ship.Config{
 		Dir: spoolDir, URL: "http://logs.test", Producer: contract.ProducerManager, Host: "h", Boot: "b", Client: service.Client(),
@@ -112,14 +112,14 @@ func (w *world) live(spoolDir string, service *shiptest.Service, d time.Duration
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	told, observations := spool.Journalled()
-	j, recovered, err := journal.Open(w.dir, journal.Options{After: told})
+	recorded, observations := spool.Journalled()
+	j, recovered, err := journal.Open(w.dir, journal.Options{After: recorded})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	o := w.options
 	o.Journal, o.Spool, o.Engine, o.Recovered = mortalJournal{j, l}, mortalSpool{spool, l}, mortalEngine{w.engine, l}, recovered
-	if told == 0 {
+	if recorded == 0 {
 		start := contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "start", Level: "info"})
 		start.JournalSeq = j.Seq()
 		if err := spool.Append(start); err != nil {
@@ -127,7 +127,7 @@ func (w *world) live(spoolDir string, service *shiptest.Service, d time.Duration
 		}
 	} else {
 		o.Backlog.Observations = observations
-		if o.Backlog.Backlog, err = journal.Behind(w.dir, told); err != nil {
+		if o.Backlog.Backlog, err = journal.Behind(w.dir, recorded); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -166,7 +166,7 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var steps int64
-			bubble(t, 5, 2, func(w *world) {
+			runSynctest(t, 5, 2, func(w *fixture) {
 				change(&w.options.Policy)
 				var l life
 				w.live(t.TempDir(), &shiptest.Service{}, 35*time.Second, &l, true)
@@ -176,7 +176,7 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 				t.Fatalf("only %d steps", steps)
 			}
 			for end := int64(1); end <= steps; end++ {
-				bubble(t, 5, 2, func(w *world) {
+				runSynctest(t, 5, 2, func(w *fixture) {
 					change(&w.options.Policy)
 					var service shiptest.Service
 					dir := memoryDir(t)
@@ -196,7 +196,7 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 }
 
 // compare holds the journal against what the log service has.
-func (w *world) compare(service *shiptest.Service) (problem string) {
+func (w *fixture) compare(service *shiptest.Service) (problem string) {
 	want, got := make(map[string]int), make(map[string]int)
 	verbs := make(map[string]string)
 	_, err := journal.Scan(w.dir, func(e journal.Entry) error {
@@ -252,7 +252,7 @@ func (w *world) compare(service *shiptest.Service) (problem string) {
 }
 
 // expect adds the records of a tick.
-func (w *world) expect(want map[string]int, t *journal.Tick) {
+func (w *fixture) expect(want map[string]int, t *journal.Tick) {
 	n := t.Context.Tick
 	want[fmt.Sprint("host ", n)]++
 	for _, m := range t.Population.Members {

@@ -85,12 +85,15 @@ func (e *executor) cancelQueued(why string) {
 		switch {
 		case r.verb == contract.ActionUnthrottle: // gives back, takes nothing: it may always be done
 			e.queue = append(e.queue, r)
+
 		case r.stopped: // what does not run any more is removed as soon as acting goes on
 			r.stage = stageUnverified
+
 		default:
 			e.reject(r, why)
 		}
 	}
+
 	e.dispatch()
 }
 
@@ -117,6 +120,7 @@ func (e *executor) restore(r *removal) {
 		r.order.ActionID = actionID(e.loop.tick, r.order.Victim.ID)
 		intent := intentOf(r.order, r.verb)
 		intent.Undo = undoOf(*r.order.Before)
+
 		record := e.reporter.actionRecord(r, contract.PhaseIntent, actuator.Result{})
 		if seq, err := e.journaler.intents(intent); err == nil {
 			record.JournalSeq = seq

@@ -12,15 +12,15 @@ import (
 	"gestor.local/ship"
 )
 
-// task makes a container of the world one of a swarm service.
-func (w *world) task(id string) {
+// task makes a container of the fixture one of a swarm service.
+func (w *fixture) task(id string) {
 	w.engine.Change(id, func(c *enginetest.Container) {
 		c.Labels[contract.LabelSwarmService], c.Labels[contract.LabelSwarmTask] = "web", c.Name
 	})
 }
 
 // textsOn are the words of the decision records on a container, in order.
-func (w *world) textsOn(name string) (texts []string) {
+func (w *fixture) textsOn(name string) (texts []string) {
 	for _, b := range bodies[contract.DecisionBody](w.spool) {
 		if b.Name == name {
 			texts = append(texts, b.Text)
@@ -30,7 +30,7 @@ func (w *world) textsOn(name string) (texts []string) {
 }
 
 func TestTasksAreLeftAloneWithTheSentenceThatHelps(t *testing.T) {
-	bubble(t, 7, 3, func(w *world) {
+	runSynctest(t, 7, 3, func(w *fixture) {
 		for n := 2; n < 7; n++ {
 			w.task(id("low", n))
 		}
@@ -65,7 +65,7 @@ func TestTasksAreLeftAloneWithTheSentenceThatHelps(t *testing.T) {
 }
 
 func TestTasksWithinThePlacesAreNoNews(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.task(id("low", 2))
 		if err := w.run(45 * time.Second); err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestTasksWithinThePlacesAreNoNews(t *testing.T) {
 
 // An orchestrator keeps what ended for a while, and pauses or restarts by its own rules: no condition tells people to see to it.
 func TestTheEndOfATaskIsItsOrchestratorsBusiness(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		for n := range 3 {
 			w.task(id("low", n))
 		}
@@ -113,7 +113,7 @@ func TestTheLogServiceElsewhereIsNotLookedFor(t *testing.T) {
 		governs   bool
 	}{"here": {"", false}, "elsewhere": {far, true}} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 6, 4, func(w *world) {
+			runSynctest(t, 6, 4, func(w *fixture) {
 				w.options.Suite = govern.Suite{ManagerID: self, LogsElsewhere: tt.elsewhere}
 				w.engine.Add(enginetest.Container{ID: self, Name: "manager", Labels: map[string]string{
 					contract.LabelRole: "manager", contract.LabelManaged: "true", contract.LabelConfigHash: "1",
@@ -143,7 +143,7 @@ func TestTheLogServiceElsewhereIsNotLookedFor(t *testing.T) {
 }
 
 func TestAFullSpoolForALogServiceElsewhere(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.options.Suite.LogsElsewhere = "https://logs.example:8443"
 		w.spool.fill(errors.Join(&ship.FullError{Bytes: 1, Need: 2, Max: 3}))
 		if err := w.run(25 * time.Second); err != nil {

@@ -213,9 +213,12 @@ func (e *executor) plannedRemovals(t *tick) []*removal {
 	verb, trial := e.firstVerb(t)
 	for _, v := range e.newRemovals(t.plan) {
 		r := &removal{order: e.order(t, *v), verb: verb, key: respawnKey(v.Name, labelsOf(t.inv, v.ID))}
+
+		// One whose limit could not be given back still has the lowered one: it must not be read as its own.
 		if before, lowered := e.unrestored[v.ID]; lowered && verb == contract.ActionThrottle {
 			r.verb, r.order.Before = contract.ActionRemove, &before
 		}
+
 		if trial && r.verb == contract.ActionThrottle {
 			verb = contract.ActionRemove // for the rest
 		}
@@ -310,6 +313,7 @@ func (e *executor) intentRecords(batch []*removal, seq uint64) (records []contra
 		if r.verb == contract.ActionThrottle {
 			continue
 		}
+
 		record := e.reporter.actionRecord(r, contract.PhaseIntent, actuator.Result{})
 		if r.verb == contract.ActionRemove {
 			record.JournalSeq = seq
@@ -335,6 +339,7 @@ func (e *executor) endedByThemselves(t *tick) (ids []string) {
 	if t.inv == nil {
 		return nil
 	}
+
 	for _, entry := range t.inv.Entries {
 		_, stuck := e.stuck[entry.ID]
 		acted := stuck || e.inFlight[entry.ID] != nil

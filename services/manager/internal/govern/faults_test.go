@@ -16,7 +16,7 @@ import (
 )
 
 func TestNoSubstituteForAVictimThatIsGone(t *testing.T) {
-	bubble(t, 6, 2, func(w *world) {
+	runSynctest(t, 6, 2, func(w *fixture) {
 		err := w.runWith(35*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
 			w.engine.Inject(enginetest.Fault{Op: "look", ID: id("low", 5), Kind: engine.KindGone, Times: 1})
@@ -31,7 +31,7 @@ func TestNoSubstituteForAVictimThatIsGone(t *testing.T) {
 
 func TestUnknownOutcomeIsVerifiedBeforeAnythingElse(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		err := w.runWith(75*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
 			// The kill takes effect, the engine does not say so, and then it says nothing about the container at all.
@@ -60,7 +60,7 @@ func TestUnknownOutcomeIsVerifiedBeforeAnythingElse(t *testing.T) {
 
 func TestRemainsOfAKilledContainerAreRemovedLater(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "remove", ID: victim, Kind: engine.KindOther, Times: 2})
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestRemainsOfAKilledContainerAreRemovedLater(t *testing.T) {
 
 func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", ID: victim, Kind: engine.KindOther})
 		err := w.runWith(125*time.Second, func(*govern.Governor) {
 			time.Sleep(85 * time.Second)
@@ -98,7 +98,7 @@ func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
 }
 
 func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
-	bubble(t, 9, 2, func(w *world) {
+	runSynctest(t, 9, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindServer})
 		err := w.runWith(185*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second)
@@ -131,7 +131,7 @@ func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
 
 func TestFutilityBreakerLeavesAloneWhatComesBack(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.Respawn = true })
 		for n := 1; n <= 9; n++ {
 			w.reader.millicores[respawned(n)] = 40
@@ -149,7 +149,7 @@ func TestFutilityBreakerLeavesAloneWhatComesBack(t *testing.T) {
 }
 
 func TestPausedIsNoCandidateAndIsTold(t *testing.T) {
-	bubble(t, 6, 2, func(w *world) {
+	runSynctest(t, 6, 2, func(w *fixture) {
 		paused := id("low", 5)
 		err := w.runWith(55*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
@@ -169,7 +169,7 @@ func TestPausedIsNoCandidateAndIsTold(t *testing.T) {
 
 // A container that the kernel or its own program ended stays, since its exit code says why; and it is not silent.
 func TestEndedByItselfStaysAndIsTold(t *testing.T) {
-	bubble(t, 8, 2, func(w *world) {
+	runSynctest(t, 8, 2, func(w *fixture) {
 		for i := range 7 {
 			w.engine.Change(id("low", i), func(c *enginetest.Container) { c.State = "exited" })
 		}
@@ -188,7 +188,7 @@ func TestEndedByItselfStaysAndIsTold(t *testing.T) {
 
 func TestRestartPolicyAlwaysDoesNotComeBackWithTheDaemon(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.RestartPolicy = "always" })
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestRestartPolicyAlwaysDoesNotComeBackWithTheDaemon(t *testing.T) {
 }
 
 func TestCrashBetweenIntentAndAct(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Drain = 0
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Hour, Kind: engine.KindServer})
 		if err := w.run(15 * time.Second); err != nil {
@@ -226,7 +226,7 @@ func TestCrashBetweenActAndOutcome(t *testing.T) {
 	victim := id("low", 3)
 	for _, op := range []string{"kill", "remove"} {
 		t.Run(op, func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.options.Drain = 0
 				w.engine.Inject(enginetest.Fault{Op: op, Delay: time.Hour, Effect: true})
 				if err := w.run(15 * time.Second); err != nil {
@@ -258,7 +258,7 @@ func TestCrashBetweenActAndOutcome(t *testing.T) {
 func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
 	victim := id("low", 3)
 	limit := engine.CPULimit{NanoCPUs: 500_000_000}
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.CPU = limit })
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 		w.options.Policy.Act.ThrottleTicks = 2
@@ -288,7 +288,7 @@ func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
 
 func TestThrottledVictimIsRemovedWhenItsTimeIsOver(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 		w.options.Policy.Act.ThrottleTicks = 2
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
@@ -308,7 +308,7 @@ func TestThrottledVictimIsRemovedWhenItsTimeIsOver(t *testing.T) {
 
 func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 		w.options.Policy.Act.ThrottleTicks = 2
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
@@ -330,7 +330,7 @@ func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
 func TestALimitThatSomebodySetOnAThrottledVictimStays(t *testing.T) {
 	victim := id("low", 3)
 	theirs := engine.CPULimit{QuotaUS: 80_000}
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 		w.options.Policy.Act.ThrottleTicks = 2
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
@@ -350,7 +350,7 @@ func TestALimitThatSomebodySetOnAThrottledVictimStays(t *testing.T) {
 }
 
 func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 		w.options.Policy.Act.ThrottleTicks = 9
 		if err := w.run(25 * time.Second); err != nil {
@@ -363,7 +363,7 @@ func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
 }
 
 func TestStopLetsKillsEndAndCallsTheOthersOff(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) { // ten victims, four workers
+	runSynctest(t, 13, 2, func(w *fixture) { // ten victims, four workers
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
@@ -376,7 +376,7 @@ func TestStopLetsKillsEndAndCallsTheOthersOff(t *testing.T) {
 }
 
 func TestNeverMoreHandsAndVictimsThanThePolicyAllows(t *testing.T) {
-	bubble(t, 53, 2, func(w *world) { // fifty too many
+	runSynctest(t, 53, 2, func(w *fixture) { // fifty too many
 		w.options.Policy.Young.Max = 100
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Second})
 		if err := w.run(75 * time.Second); err != nil {
@@ -408,7 +408,7 @@ func TestNeverMoreHandsAndVictimsThanThePolicyAllows(t *testing.T) {
 }
 
 func TestOrdersThatWaitAreCalledOffWhenTheEyesClose(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) {
+	runSynctest(t, 13, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(55*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
@@ -424,7 +424,7 @@ func TestOrdersThatWaitAreCalledOffWhenTheEyesClose(t *testing.T) {
 }
 
 func TestAJournalThatFailedForGoodEndsTheRun(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.options.Journal = failedJournal{}
 		err := w.run(time.Minute)
 		if !errors.Is(err, journal.ErrFailed) {
@@ -451,7 +451,7 @@ func count(list []string, one string) (n int) {
 	return n
 }
 
-func (w *world) outcomesOf(id string) []contract.ActionBody {
+func (w *fixture) outcomesOf(id string) []contract.ActionBody {
 	return slices.DeleteFunc(bodies[contract.ActionBody](w.spool), func(b contract.ActionBody) bool {
 		return b.Container != id || b.Phase != contract.PhaseOutcome
 	})
@@ -472,7 +472,7 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 3, 2, func(w *world) {
+			runSynctest(t, 3, 2, func(w *fixture) {
 				w.options.Suite.ManagerID = tt.self
 				var began time.Time
 				err := w.runWith(10*time.Minute, func(*govern.Governor) {
@@ -498,7 +498,7 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 
 // Records of a gated tick are sent too: its number must not be given again by the next run.
 func TestATickNumberIsGivenOnceAlsoAfterGatedTicks(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		failing := func(g *govern.Governor) {
 			time.Sleep(25 * time.Second)
 			w.reader.fail(errors.New("gone"))

@@ -108,6 +108,8 @@ type gateFailure struct{ gate, why, next string }
 func storageFailure(gate string, err error) gateFailure {
 	f := gateFailure{gate: gate, why: err.Error()}
 	full := (*ship.FullError)(nil)
+
+	// The cause that says most comes first: a journal that failed for good may have been moved as well.
 	switch {
 	case errors.As(err, &full):
 		f.gate = GateSpoolFull

@@ -23,7 +23,7 @@ import (
 )
 
 func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		stranger := strings.Repeat("c", 64)
 		w.engine.Add(enginetest.Container{ID: stranger, Name: "stranger"})
 		w.reader.use(stranger, 3000)
@@ -59,7 +59,7 @@ func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
 }
 
 func TestNothingIsRemovedBeforeTheSecondReading(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		if err := w.run(5 * time.Second); err != nil {
 			t.Fatal(err)
 		}
@@ -75,29 +75,29 @@ func TestNothingIsRemovedBeforeTheSecondReading(t *testing.T) {
 func TestGatesObserveOnly(t *testing.T) {
 	tests := []struct {
 		name    string
-		arrange func(w *world)
+		arrange func(w *fixture)
 		gate    string
 	}{
-		{"the source is gone", func(w *world) { w.reader.fail(errors.New("open /proc/sysinfo_gestor: no such file")) }, govern.GateNoSource},
-		{"unknown version", func(w *world) { w.reader.fail(contract.ErrVersion) }, govern.GateVersion},
-		{"a torn document", func(w *world) { w.reader.fail(contract.ErrSyntax) }, govern.GateBadSnapshot},
-		{"rows are missing", func(w *world) { w.reader.change(func(s *contract.Snapshot) { s.Truncated = true }) }, govern.GateBadSnapshot},
-		{"the sequence stands still", func(w *world) { w.reader.change(func(s *contract.Snapshot) { s.Sequence = 1 }) }, govern.GateStale},
-		{"another instance each time", func(w *world) {
+		{"the source is gone", func(w *fixture) { w.reader.fail(errors.New("open /proc/sysinfo_gestor: no such file")) }, govern.GateNoSource},
+		{"unknown version", func(w *fixture) { w.reader.fail(contract.ErrVersion) }, govern.GateVersion},
+		{"a torn document", func(w *fixture) { w.reader.fail(contract.ErrSyntax) }, govern.GateBadSnapshot},
+		{"rows are missing", func(w *fixture) { w.reader.change(func(s *contract.Snapshot) { s.Truncated = true }) }, govern.GateBadSnapshot},
+		{"the sequence stands still", func(w *fixture) { w.reader.change(func(s *contract.Snapshot) { s.Sequence = 1 }) }, govern.GateStale},
+		{"another instance each time", func(w *fixture) {
 			w.reader.change(func(s *contract.Snapshot) { s.Instance = strings.Repeat("0", 15) + string(rune('0'+s.Sequence%10)) })
 		}, govern.GateBaseline},
-		{"the clock of the snapshots runs slow", func(w *world) {
+		{"the clock of the snapshots runs slow", func(w *fixture) {
 			w.reader.change(func(s *contract.Snapshot) { s.MonotonicUS = 1_200_000_000 + s.Sequence })
 		}, govern.GateInterval},
-		{"the engine does not list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer}) }, govern.GateInventory},
-		{"the engine hangs on the list", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory},
-		{"every row is bad", func(w *world) { w.reader.spoil() }, govern.GateBadRows},
-		{"the spool is full", func(w *world) { w.spool.fill(&ship.FullError{Bytes: 9, Need: 2, Max: 10}) }, govern.GateSpoolFull},
-		{"the spool cannot be written", func(w *world) { w.spool.fill(syscall.EROFS) }, govern.GateSpool},
+		{"the engine does not list", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer}) }, govern.GateInventory},
+		{"the engine hangs on the list", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory},
+		{"every row is bad", func(w *fixture) { w.reader.spoil() }, govern.GateBadRows},
+		{"the spool is full", func(w *fixture) { w.spool.fill(&ship.FullError{Bytes: 9, Need: 2, Max: 10}) }, govern.GateSpoolFull},
+		{"the spool cannot be written", func(w *fixture) { w.spool.fill(syscall.EROFS) }, govern.GateSpool},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 6, 4, func(w *world) {
+			runSynctest(t, 6, 4, func(w *fixture) {
 				err := w.runWith(95*time.Second, func(*govern.Governor) {
 					time.Sleep(5 * time.Second) // after the first reading
 					tt.arrange(w)
@@ -118,7 +118,7 @@ func TestGatesObserveOnly(t *testing.T) {
 }
 
 func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(125*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
 			w.reader.fail(errors.New("gone"))
@@ -142,7 +142,7 @@ func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
 }
 
 func TestNoBusyLoopWhileTheSourceIsGone(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.reader.fail(errors.New("gone"))
 		if err := w.run(10*time.Minute - time.Second); err != nil {
 			t.Fatal(err)
@@ -154,7 +154,7 @@ func TestNoBusyLoopWhileTheSourceIsGone(t *testing.T) {
 }
 
 func TestJournalThatCannotBeWrittenMeansNoKill(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.options.Journal = brokenJournal{}
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestJournalThatCannotBeWrittenMeansNoKill(t *testing.T) {
 
 // Who deletes the journal under a running manager gets one tick without a deed, and a new journal that knows what is open.
 func TestADeletedJournalIsAGateAndThenANewJournal(t *testing.T) {
-	bubble(t, 6, 2, func(w *world) {
+	runSynctest(t, 6, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 9 * time.Second})
 		err := w.runWith(55*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
@@ -203,7 +203,7 @@ func TestADeletedJournalIsAGateAndThenANewJournal(t *testing.T) {
 }
 
 func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
-	bubble(t, 8, 2, func(w *world) {
+	runSynctest(t, 8, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
 }
 
 func TestLateTicksAreSkippedAndCounted(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		slow := &slowReader{hostReader: w.reader, slowAt: 3, delay: 25 * time.Second}
 		w.options.Reader = slow
 		if err := w.run(75 * time.Second); err != nil {
@@ -254,7 +254,7 @@ func TestLateTicksAreSkippedAndCounted(t *testing.T) {
 }
 
 func TestShadowModeCallsNothingAndForgetsTheRemoved(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeShadow
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
@@ -269,7 +269,7 @@ func TestShadowModeCallsNothingAndForgetsTheRemoved(t *testing.T) {
 
 // The plan forgets what shadow mode removed; journal, records and reports do not: it runs on.
 func TestShadowModeHidesNobody(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeShadow
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
@@ -298,21 +298,21 @@ func TestShadowModeHidesNobody(t *testing.T) {
 		if c := host[len(host)-1].Classes; c[0].Owned != 6 || c[1].Owned != 4 {
 			t.Errorf("the host's record counts %+v", c)
 		}
-		told := map[string]int{}
+		byClass := map[string]int{}
 		for _, r := range w.spool.records {
 			b, ok := r.Body.(contract.ContainerBody)
 			if ok && r.Tick == last.Tick && b.Reason == contract.ReasonShadowRemoved && b.Verdict == contract.VerdictKeep {
-				told[string(b.Class)]++
+				byClass[string(b.Class)]++
 			}
 		}
-		if told["low"] != 3 || told["high"] != 2 {
-			t.Errorf("the containers' records: %v", told)
+		if byClass["low"] != 3 || byClass["high"] != 2 {
+			t.Errorf("the containers' records: %v", byClass)
 		}
 	})
 }
 
 func TestObserveModeOnlyRecords(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeObserve
 		if err := w.run(35 * time.Second); err != nil {
 			t.Fatal(err)
@@ -327,7 +327,7 @@ func TestObserveModeOnlyRecords(t *testing.T) {
 }
 
 func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(55*time.Second, func(g *govern.Governor) {
 			time.Sleep(25 * time.Second)
 			stricter := contract.DefaultPolicy()
@@ -349,7 +349,7 @@ func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
 }
 
 func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		err := w.runWith(45*time.Second, func(g *govern.Governor) {
 			time.Sleep(5 * time.Second)
 			w.reload(g, govern.PolicyUpdate{Err: errors.New("line 3: quota.low: -1 is too small")})
@@ -366,7 +366,7 @@ func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
 
 func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
 	self, logs := strings.Repeat("d", 64), strings.Repeat("e", 64)
-	bubble(t, 6, 4, func(w *world) {
+	runSynctest(t, 6, 4, func(w *fixture) {
 		w.options.Suite = govern.Suite{ManagerID: self}
 		err := w.runWith(65*time.Second, func(*govern.Governor) {
 			time.Sleep(35 * time.Second)
@@ -384,7 +384,7 @@ func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
 }
 
 func TestDeficitIsToldOnceAndItsEnd(t *testing.T) {
-	bubble(t, 2, 2, func(w *world) {
+	runSynctest(t, 2, 2, func(w *fixture) {
 		err := w.runWith(65*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second)
 			w.add("low", 2, 30)
@@ -405,7 +405,7 @@ func TestDeficitIsToldOnceAndItsEnd(t *testing.T) {
 }
 
 func TestAReadingOlderThanTheLastActionIsNotActedOn(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Gates.Settle = contract.Duration(15 * time.Second)
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second) // the action ended at 10 s: the tick at 20 s is too early
@@ -423,7 +423,7 @@ func TestAReadingOlderThanTheLastActionIsNotActedOn(t *testing.T) {
 }
 
 func TestAnotherSourceIsToldAndIsANewBaseline(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeObserve
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second)
@@ -444,7 +444,7 @@ func TestAnotherSourceIsToldAndIsANewBaseline(t *testing.T) {
 
 func TestAContainerWhoseStartTimeIsNotToldIsLeftAlone(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.StartedAt = "?" })
 		w.engine.Inject(enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer, Times: 2}) // both ticks ask in vain
 		if err := w.run(15 * time.Second); err != nil {
@@ -459,7 +459,7 @@ func TestAContainerWhoseStartTimeIsNotToldIsLeftAlone(t *testing.T) {
 
 func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 	dead, living := strings.Repeat("d", 64), strings.Repeat("e", 64)
-	start := func(w *world) {
+	start := func(w *fixture) {
 		w.engine.Add(enginetest.Container{ID: living, Name: "generator", Labels: map[string]string{contract.LabelRole: "generator"}})
 		for i, owner := range []string{dead, dead, living} {
 			c, _ := w.engine.Get(id("low", i))
@@ -467,7 +467,7 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 			w.engine.Add(c)
 		}
 	}
-	bubble(t, 3, 0, func(w *world) {
+	runSynctest(t, 3, 0, func(w *fixture) {
 		start(w)
 		w.options.RemoveOrphansAtStop = true
 		if err := w.run(15 * time.Second); err != nil {
@@ -485,14 +485,14 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 			t.Errorf("%d decisions on orphans, want 2; open intents: %v", decided, open)
 		}
 	})
-	for name, change := range map[string]func(*world){
-		"not asked for":      func(*world) {},
-		"observe mode":       func(w *world) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeObserve },
-		"shadow mode":        func(w *world) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeShadow },
-		"nothing is written": func(w *world) { w.options.RemoveOrphansAtStop = true; w.spool.fill(errors.New("full")) },
+	for name, change := range map[string]func(*fixture){
+		"not asked for":      func(*fixture) {},
+		"observe mode":       func(w *fixture) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeObserve },
+		"shadow mode":        func(w *fixture) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeShadow },
+		"nothing is written": func(w *fixture) { w.options.RemoveOrphansAtStop = true; w.spool.fill(errors.New("full")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 3, 0, func(w *world) {
+			runSynctest(t, 3, 0, func(w *fixture) {
 				start(w)
 				change(w)
 				if err := w.run(15 * time.Second); err != nil {
@@ -505,7 +505,7 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 }
 
 func TestRecordsThatWaitAreACondition(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.spool.wait(ship.Stats{Records: 7, OldestAge: time.Minute, LastError: "connection refused"})
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
@@ -531,24 +531,24 @@ func TestRecordsSayWhyNothingIsCarriedOut(t *testing.T) {
 	tests := []struct {
 		name    string
 		policy  func(*contract.Policy)
-		arrange func(w *world) // after two ticks, before the third
+		arrange func(w *fixture) // after two ticks, before the third
 		held    string
 		removed int
 	}{
-		{"carried out", func(*contract.Policy) {}, func(w *world) { w.add("low", 9, 900) }, "", 1},
-		{"observe", observe, func(*world) {}, contract.HeldObserve, 0},
-		{"shadow", shadow, func(*world) {}, contract.HeldShadow, 0},
-		{"the first plan of another policy", observe, func(w *world) {
+		{"carried out", func(*contract.Policy) {}, func(w *fixture) { w.add("low", 9, 900) }, "", 1},
+		{"observe", observe, func(*fixture) {}, contract.HeldObserve, 0},
+		{"shadow", shadow, func(*fixture) {}, contract.HeldShadow, 0},
+		{"the first plan of another policy", observe, func(w *fixture) {
 			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
 		}, contract.HeldSurprise, 0},
-		{"a closed gate", observe, func(w *world) {
+		{"a closed gate", observe, func(w *fixture) {
 			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeEnforce })})
 			w.reader.spoil()
 		}, govern.GateBadRows, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 5, 3, func(w *world) {
+			runSynctest(t, 5, 3, func(w *fixture) {
 				tt.policy(&w.options.Policy)
 				var before int
 				w.atTicks(pass, func() { tt.arrange(w); before = len(bodies[contract.HostBody](w.spool)) }, func() {
@@ -578,31 +578,31 @@ func TestRecordsSayWhyNothingIsCarriedOut(t *testing.T) {
 
 // While one removal is tried after too many errors of the engine, the records of the others say that they wait.
 func TestRecordsSayWhichRemovalsWaitForTheTrialOfTheEngine(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) {
+	runSynctest(t, 13, 2, func(w *fixture) {
 		w.options.Policy.Act.BreakerAfter, w.options.Policy.Act.StuckAfter = 1, 100
 		w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindServer})
 		if err := w.run(2 * time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		ordered, waits := make(map[uint64]int), make(map[uint64]int)
+		intents, deferred := make(map[uint64]int), make(map[uint64]int)
 		for _, r := range w.spool.records {
 			switch b := r.Body.(type) {
 			case contract.DecisionBody:
 				if b.Verdict == contract.VerdictRemove && b.Held == govern.GateBreaker {
-					waits[r.Tick]++
+					deferred[r.Tick]++
 				}
 			case contract.ActionBody:
 				if b.Phase == contract.PhaseIntent && b.Action == contract.ActionRemove {
-					ordered[r.Tick]++
+					intents[r.Tick]++
 				}
 			}
 		}
-		if len(waits) == 0 {
+		if len(deferred) == 0 {
 			t.Fatal("no tick on trial")
 		}
-		for tick, n := range waits {
-			if ordered[tick] != 1 || n != 9 {
-				t.Errorf("tick %d: %d ordered and %d that wait, want 1 and 9", tick, ordered[tick], n)
+		for tick, n := range deferred {
+			if intents[tick] != 1 || n != 9 {
+				t.Errorf("tick %d: %d intents and %d that wait, want 1 and 9", tick, intents[tick], n)
 			}
 		}
 	})
@@ -611,21 +611,21 @@ func TestRecordsSayWhichRemovalsWaitForTheTrialOfTheEngine(t *testing.T) {
 func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
 	tests := []struct {
 		name    string
-		arrange func(*world)
+		arrange func(*fixture)
 		want    int
 	}{
-		{"removed", func(*world) {}, 2},
-		{"had ended by itself", func(w *world) {
+		{"removed", func(*fixture) {}, 2},
+		{"had ended by itself", func(w *fixture) {
 			w.engine.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Times: 1, Effect: true})
 		}, 2},
-		{"by the engine itself", func(w *world) { w.engine.Change(id("low", 3), func(c *enginetest.Container) { c.AutoRemove = true }) }, 0},
-		{"known after a doubt", func(w *world) {
+		{"by the engine itself", func(w *fixture) { w.engine.Change(id("low", 3), func(c *enginetest.Container) { c.AutoRemove = true }) }, 0},
+		{"known after a doubt", func(w *fixture) {
 			w.engine.Inject(enginetest.Fault{Op: "remove", Kind: engine.KindServer, Effect: true}, enginetest.Fault{Op: "look", Kind: engine.KindServer, ID: "none"})
 		}, 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.engine.Change(id("low", 3), func(c *enginetest.Container) { c.AnonymousVolumes = 2 })
 				tt.arrange(w)
 				if err := w.run(45 * time.Second); err != nil {
@@ -652,7 +652,7 @@ func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
 }
 
 func TestAnIdentityConflictIsAConditionForAnHour(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.spool.wait(ship.Stats{Conflicts: 326, LastConflict: time.Now().Add(-50 * time.Minute)})
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
@@ -673,19 +673,19 @@ func TestAnIdentityConflictIsAConditionForAnHour(t *testing.T) {
 func TestTheAdviceFitsTheCause(t *testing.T) {
 	tests := []struct {
 		name     string
-		arrange  func(w *world)
+		arrange  func(w *fixture)
 		gate     string
 		say, not string
 	}{
-		{"a reading that was cut off", func(w *world) { w.reader.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
-		{"a module that is not there", func(w *world) { w.reader.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
-		{"a /proc that cannot be read", func(w *world) { w.reader.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
-		{"an engine that hangs", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
-		{"an engine that is not there", func(w *world) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},
+		{"a reading that was cut off", func(w *fixture) { w.reader.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
+		{"a module that is not there", func(w *fixture) { w.reader.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
+		{"a /proc that cannot be read", func(w *fixture) { w.reader.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
+		{"an engine that hangs", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
+		{"an engine that is not there", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 3, 2, func(w *world) {
+			runSynctest(t, 3, 2, func(w *fixture) {
 				w.atTicks(func() { tt.arrange(w) }, pass, func() { // the tick may have taken until now
 					c, ok := w.reports.condition(tt.gate)
 					if !ok || !strings.Contains(c.Text, tt.say) || strings.Contains(c.Text, tt.not) || !strings.Contains(c.Text, "; next: ") {

@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a host on which everything but the governor is in memory, in the time of a synctest bubble.
-type world struct {
+// fixture is a host on which everything but the governor is in memory, in the time of a synctest bubble.
+type fixture struct {
 	t       *testing.T
 	engine  *enginetest.Engine
 	reader  *hostReader
@@ -38,10 +38,10 @@ type world struct {
 	wrap    func(govern.Journal) govern.Journal // what stands between the governor and its journal, nil for nothing
 }
 
-// newWorld has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
-func newWorld(t *testing.T, low, high int) *world {
+// newFixture has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
+func newFixture(t *testing.T, low, high int) *fixture {
 	t.Helper()
-	w := &world{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}, policy: &policySource{}}
+	w := &fixture{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}, policy: &policySource{}}
 	w.reader = &hostReader{engine: w.engine, millicores: make(map[string]uint64), born: make(map[string]time.Time), start: time.Now()}
 	for i := range low {
 		w.add("low", i, uint64(10*(i+1)))
@@ -74,7 +74,7 @@ func id(class string, n int) string {
 
 func nameOf(class string, n int) string { return fmt.Sprintf("%s-%d", class, n) }
 
-func (w *world) add(class string, n int, millicores uint64) string {
+func (w *fixture) add(class string, n int, millicores uint64) string {
 	full := id(class, n)
 	w.engine.Add(enginetest.Container{
 		ID: full, Name: nameOf(class, n), Image: "gestor/" + class,
@@ -85,12 +85,12 @@ func (w *world) add(class string, n int, millicores uint64) string {
 }
 
 // run governs for the given time, stops and returns what Run returned. It may be called again: the journal stays.
-func (w *world) run(d time.Duration) error {
+func (w *fixture) run(d time.Duration) error {
 	w.t.Helper()
 	return w.runWith(d, func(*govern.Governor) {})
 }
 
-func (w *world) runWith(d time.Duration, during func(*govern.Governor)) error {
+func (w *fixture) runWith(d time.Duration, during func(*govern.Governor)) error {
 	w.t.Helper()
 	j, recovered, err := journal.Open(w.dir, journal.Options{})
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *world) runWith(d time.Duration, during func(*govern.Governor)) error {
 }
 
 // alive are the names of the containers that run, sorted.
-func (w *world) alive() (names []string) {
+func (w *fixture) alive() (names []string) {
 	for _, one := range w.engine.IDs() {
 		if c, _ := w.engine.Get(one); c.State == "running" {
 			names = append(names, c.Name)
@@ -125,7 +125,7 @@ func (w *world) alive() (names []string) {
 	return names
 }
 
-func (w *world) wantAlive(names ...string) {
+func (w *fixture) wantAlive(names ...string) {
 	w.t.Helper()
 	slices.Sort(names)
 	if got := w.alive(); !slices.Equal(got, names) {
@@ -133,13 +133,13 @@ func (w *world) wantAlive(names ...string) {
 	}
 }
 
-// settled is what the default policy leaves of a world with at least three low and two high containers.
+// settled is what the default policy leaves of a fixture with at least three low and two high containers.
 func settled(high int) []string {
 	return []string{"low-0", "low-1", "low-2", fmt.Sprintf("high-%d", high-1), fmt.Sprintf("high-%d", high-2)}
 }
 
 // open are the intents that the journal has no outcome for.
-func (w *world) open() []journal.Intent {
+func (w *fixture) open() []journal.Intent {
 	w.t.Helper()
 	j, recovered, err := journal.Open(w.dir, journal.Options{})
 	if err != nil {
@@ -364,7 +364,7 @@ func (r *reports) condition(name string) (govern.Condition, bool) {
 }
 
 // calls counts the mutating engine calls by operation, for one container or ("") for all.
-func (w *world) calls(id string) map[string]int {
+func (w *fixture) calls(id string) map[string]int {
 	out := make(map[string]int)
 	for _, c := range w.engine.Calls() {
 		if id == "" || c.ID == id {
@@ -374,10 +374,10 @@ func (w *world) calls(id string) map[string]int {
 	return out
 }
 
-// bubble runs a test in a world of its own time.
-func bubble(t *testing.T, low, high int, test func(w *world)) {
+// runSynctest runs a test in a fixture of its own time.
+func runSynctest(t *testing.T, low, high int, test func(w *fixture)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(newWorld(t, low, high)) })
+	synctest.Test(t, func(t *testing.T) { test(newFixture(t, low, high)) })
 }
 
 // policySource is a policy file that tests write.
@@ -402,7 +402,7 @@ func (p *policySource) Poll(bool) (govern.PolicyUpdate, bool) {
 }
 
 // reload writes a policy, or what is wrong with it, and makes the governor look at it.
-func (w *world) reload(g *govern.Governor, r govern.PolicyUpdate) govern.ReloadResult {
+func (w *fixture) reload(g *govern.Governor, r govern.PolicyUpdate) govern.ReloadResult {
 	w.t.Helper()
 	w.policy.write(r)
 	taken, err := g.Reload(context.Background())

@@ -13,7 +13,7 @@ import (
 )
 
 // atTicks runs the steps one after the other, each in the middle between two ticks.
-func (w *world) atTicks(steps ...func()) {
+func (w *fixture) atTicks(steps ...func()) {
 	w.t.Helper()
 	err := w.runWith(time.Duration(len(steps))*10*time.Second+9*time.Second, func(*govern.Governor) {
 		time.Sleep(5 * time.Second)
@@ -30,7 +30,7 @@ func (w *world) atTicks(steps ...func()) {
 func pass() {}
 
 // inspected says how many inspections there were during the step.
-func (w *world) inspected(counts *[]int) func() {
+func (w *fixture) inspected(counts *[]int) func() {
 	return func() {
 		sum := 0
 		for n := range maps.Values(w.engine.Inspections()) {
@@ -41,7 +41,7 @@ func (w *world) inspected(counts *[]int) func() {
 }
 
 func TestAFailedReadingMakesNobodyBeInspected(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		var inspections []int
 		count := w.inspected(&inspections)
 		w.atTicks(
@@ -58,7 +58,7 @@ func TestAFailedReadingMakesNobodyBeInspected(t *testing.T) {
 }
 
 func TestAContainerThatOneReadingMissesIsNotInspected(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		var inspections []int
 		count := w.inspected(&inspections)
 		w.atTicks(
@@ -77,7 +77,7 @@ func TestAContainerThatOneReadingMissesIsNotInspected(t *testing.T) {
 }
 
 func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		var inspections []int
 		count := w.inspected(&inspections)
 		w.atTicks(
@@ -99,7 +99,7 @@ func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
 }
 
 func TestOnlyWhatWasStartedAgainIsInspected(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.atTicks(pass, func() {
 			w.engine.Change(id("low", 0), func(c *enginetest.Container) { c.StartedAt = "2026-02-02T00:00:00Z" })
 			w.reader.use(id("low", 0), 10)
@@ -131,7 +131,7 @@ func TestAMovedTagChangesNeitherImageNorClass(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 0, 0, func(w *world) {
+			runSynctest(t, 0, 0, func(w *fixture) {
 				one := strings.Repeat("d", 64)
 				c := enginetest.Container{ID: one, Name: "one", Image: "gestor/low-idle"}
 				if tt.owned {

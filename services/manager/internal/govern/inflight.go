@@ -101,14 +101,17 @@ func (e *executor) reconcile(t *tick) {
 	if t.inv == nil {
 		return
 	}
+
 	for _, r := range e.inFlight.in(stageUnverified) {
 		e.verify(r, t.inv.Entry(r.order.Victim.ID))
 	}
+
 	for _, r := range e.inFlight.in(stageThrottled) {
 		if t.inv.Entry(r.order.Victim.ID) == nil {
 			e.release(r) // closes the throttle in the journal: there is nothing left to give back to
 		}
 	}
+
 	e.retryRestores(t)
 	e.pruneFailures(t)
 }

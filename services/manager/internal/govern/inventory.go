@@ -145,6 +145,7 @@ func (o *observer) complete(ctx context.Context, t *tick, inv contract.Inventory
 		if state.ID == "" {
 			continue // asked again on the next tick
 		}
+
 		info := known[ask[i].ID]
 		info.image, info.restarts = cmp.Or(state.Image, info.image), info.restarts.add(t.at, state)
 		if info.startUS > 0 { // its oldest process was seen: of this start
@@ -182,7 +183,7 @@ const maxInspects = 4
 // inspectAll inspects each of the entries. The state of one that the engine does not tell is empty: an order about a
 // container whose start is not known is refused by the check of its preconditions.
 func inspectAll(ctx context.Context, i actuator.Inspector, entries []*contract.Entry) []engine.ContainerState {
-	states := make([]engine.ContainerState, len(entries))
+	states := make([]engine.ContainerState, len(entries)) // each worker writes its own
 	var group errgroup.Group
 	group.SetLimit(maxInspects)
 	for n, e := range entries {
@@ -193,6 +194,7 @@ func inspectAll(ctx context.Context, i actuator.Inspector, entries []*contract.E
 			return nil
 		})
 	}
+
 	_ = group.Wait() // none of them fails
 	return states
 }

@@ -32,7 +32,7 @@ func without(victim string) func(*contract.Snapshot) {
 }
 
 // lastOf is the last record of a container.
-func (w *world) lastOf(one string) (last contract.ContainerBody) {
+func (w *fixture) lastOf(one string) (last contract.ContainerBody) {
 	for _, b := range bodies[contract.ContainerBody](w.spool) {
 		if b.Container == one {
 			last = b
@@ -41,7 +41,7 @@ func (w *world) lastOf(one string) (last contract.ContainerBody) {
 	return last
 }
 
-func (w *world) wantUnlocated(want bool) {
+func (w *fixture) wantUnlocated(want bool) {
 	w.t.Helper()
 	c, ok := w.reports.condition(govern.ConditionNoRow)
 	if ok != want || ok && !strings.Contains(c.Text, "low-0") {
@@ -52,7 +52,7 @@ func (w *world) wantUnlocated(want bool) {
 // low-0 uses least of four low ones and low-3 most; without forgery low-3 goes.
 func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 	victim := id("low", 0)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.reader.change(forge(victim))
 		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
 		// The forged row uses less than any other: it would keep its place, and low-3 would go for it.
@@ -69,7 +69,7 @@ func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 
 func TestARowOfAnotherCgroupDoesNotRemoveTheContainer(t *testing.T) {
 	victim := id("low", 0)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		busy := forge(victim)
 		w.reader.change(func(s *contract.Snapshot) {
 			busy(s)
@@ -83,7 +83,7 @@ func TestARowOfAnotherCgroupDoesNotRemoveTheContainer(t *testing.T) {
 
 func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 	victim := id("low", 0)
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.State = "exited" })
 		w.reader.change(forge(victim))
 		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
@@ -95,7 +95,7 @@ func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 
 func TestTheOwnRowIsJudgedAgain(t *testing.T) {
 	victim := id("low", 0)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.reader.change(forge(victim))
 		w.atTicks(pass, pass, pass, func() { w.reader.change(nil) }, pass, pass, func() { w.wantUnlocated(false) })
 		w.wantAlive(settled(2)...)
@@ -103,7 +103,7 @@ func TestTheOwnRowIsJudgedAgain(t *testing.T) {
 }
 
 func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.reader.change(without(id("low", 0)))
 		w.atTicks(pass, func() { w.wantUnlocated(false) }, pass, func() { w.wantUnlocated(true) },
 			func() { w.reader.change(nil) }, func() { w.wantUnlocated(false) })
@@ -114,7 +114,7 @@ func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
 // start does not change, so that the engine has to be asked again although nothing has started since.
 func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		const never = "0001-01-01T00:00:00Z"
 		began := ""
 		w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt, began = contract.StateCreated, never, c.StartedAt })
@@ -139,7 +139,7 @@ func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
 // A container that the engine does not tell about is neither judged nor told to be somewhere else.
 func TestWhoIsNotToldOfKeepsItsPlace(t *testing.T) {
 	victim := id("low", 0)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer})
 		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(false) })
 		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")

@@ -88,6 +88,7 @@ func (j *journaler) flushOutcomes() {
 	for i, p := range j.pending {
 		outcomes[i] = p.outcome
 	}
+
 	seq, err := j.journal.Outcome(outcomes...)
 	if j.note(err) != nil {
 		j.pending = slices.DeleteFunc(j.pending, func(p pendingOutcome) bool {

@@ -106,6 +106,7 @@ func (g *Governor) Run(ctx context.Context) error {
 			g.executor.handleResult(c)
 
 		case answer := <-g.reloads:
+			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be closed.
 			before := g.loop.policyHash
 			if g.pollPolicy(true) {
 				tick := time.Duration(g.loop.policy.Tick)

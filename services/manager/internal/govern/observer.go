@@ -145,8 +145,8 @@ func (o *observer) checkSnapshot(t *tick, lastActionUS uint64) {
 	}
 
 	// A reading of before the last action shows the host as it was then: who is gone would be removed once more.
-	if settle := lastActionUS + micros(time.Duration(gates.Settle)); lastActionUS > 0 && p.MonotonicUS < settle {
-		t.fail(GateUnsettled, fmt.Sprintf("the reading is %s older than the last action and its settling time", durationOf(settle-p.MonotonicUS)))
+	if settleEndUS := lastActionUS + micros(time.Duration(gates.Settle)); lastActionUS > 0 && p.MonotonicUS < settleEndUS {
+		t.fail(GateUnsettled, fmt.Sprintf("the reading is %s older than the last action and its settling time", durationOf(settleEndUS-p.MonotonicUS)))
 	}
 
 	if rows := len(t.reading.Snapshot.Containers); p.BadRows*100 > rows*gates.MaxBadRowsPercent {

@@ -14,7 +14,7 @@ import (
 // An intent that stays open would be carried out at a later start, on a container that nobody chose any more.
 func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 	spared := id("low", 5)
-	bubble(t, 13, 2, func(w *world) { // ten victims, four workers
+	runSynctest(t, 13, 2, func(w *fixture) { // ten victims, four workers
 		fickle := &fickleJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
@@ -46,7 +46,7 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 
 // A journal that takes the tick but not the outcomes is not writable yet.
 func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) {
+	runSynctest(t, 13, 2, func(w *fixture) {
 		fickle := &fickleJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
@@ -70,7 +70,7 @@ func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
 }
 
 func TestOutcomesThatAreOwedAreWrittenBeforeTheEnd(t *testing.T) {
-	bubble(t, 13, 2, func(w *world) {
+	runSynctest(t, 13, 2, func(w *fixture) {
 		fickle := &fickleJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
@@ -93,7 +93,7 @@ func TestOutcomesThatAreOwedAreWrittenBeforeTheEnd(t *testing.T) {
 }
 
 func TestRecordsThatTheSpoolRefusedAreOfferedAgain(t *testing.T) {
-	bubble(t, 6, 2, func(w *world) {
+	runSynctest(t, 6, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 5 * time.Second})
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
 			time.Sleep(11 * time.Second)
@@ -111,7 +111,7 @@ func TestRecordsThatTheSpoolRefusedAreOfferedAgain(t *testing.T) {
 }
 
 // wantEveryIntentEnded holds the records against each other: one outcome for each intent.
-func (w *world) wantEveryIntentEnded() {
+func (w *fixture) wantEveryIntentEnded() {
 	w.t.Helper()
 	ends := make(map[string]int)
 	for _, b := range bodies[contract.ActionBody](w.spool) {
@@ -128,7 +128,7 @@ func (w *world) wantEveryIntentEnded() {
 
 // A decision is recorded when it changes: one that the spool refused has not been recorded.
 func TestDecisionsThatTheSpoolRefusedAreRecordedLater(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(45*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
 			w.spool.fill(errors.New("spool is full"))
@@ -151,7 +151,7 @@ func TestDecisionsThatTheSpoolRefusedAreRecordedLater(t *testing.T) {
 }
 
 func TestAnUnthrottleThatIsTriedAgainIsOneAction(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.throttled(9)
 		err := w.runWith(55*time.Second, func(g *govern.Governor) {
 			time.Sleep(12 * time.Second)
@@ -172,12 +172,12 @@ func TestAnUnthrottleThatIsTriedAgainIsOneAction(t *testing.T) {
 }
 
 func TestTheTimeOfActionsIsThatOfThisRun(t *testing.T) {
-	for name, meanwhile := range map[string]func(*world){
-		"its remains are removed": func(*world) {},
-		"it is gone":              func(w *world) { w.engine.Drop(id("low", 3)) },
+	for name, meanwhile := range map[string]func(*fixture){
+		"its remains are removed": func(*fixture) {},
+		"it is gone":              func(w *fixture) { w.engine.Drop(id("low", 3)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.crashAfterTheKill()
 				meanwhile(w)
 				w.reports.ticks = nil
@@ -196,7 +196,7 @@ func TestTheTimeOfActionsIsThatOfThisRun(t *testing.T) {
 
 func TestAKillThatLandsLateLeavesNoRemains(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Policy.Act.Deadline = contract.Duration(15 * time.Second)
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Minute, Kind: engine.KindServer, Times: 1})
 		err := w.runWith(75*time.Second, func(*govern.Governor) {
@@ -216,7 +216,7 @@ func TestAKillThatLandsLateLeavesNoRemains(t *testing.T) {
 }
 
 func TestCapsCountAThrottleAndItsRemovalOnce(t *testing.T) {
-	bubble(t, 90, 2, func(w *world) {
+	runSynctest(t, 90, 2, func(w *fixture) {
 		w.options.Policy.Young.Max = 1000
 		w.throttled(2)
 		if err := w.run(75 * time.Second); err != nil {
@@ -229,7 +229,7 @@ func TestCapsCountAThrottleAndItsRemovalOnce(t *testing.T) {
 
 // Rungs that waited behind a gate are not all taken at once when it opens.
 func TestNextRungsKeepToTheCaps(t *testing.T) {
-	bubble(t, 90, 2, func(w *world) {
+	runSynctest(t, 90, 2, func(w *fixture) {
 		w.options.Policy.Young.Max = 1000
 		w.throttled(3)
 		err := w.runWith(3*time.Minute, func(*govern.Governor) {
@@ -247,7 +247,7 @@ func TestNextRungsKeepToTheCaps(t *testing.T) {
 }
 
 // wantAtMost counts the calls of an operation in every window of a length.
-func (w *world) wantAtMost(op string, most int, window time.Duration) {
+func (w *fixture) wantAtMost(op string, most int, window time.Duration) {
 	w.t.Helper()
 	var at []time.Time
 	for _, c := range w.engine.Calls() {
@@ -268,7 +268,7 @@ func (w *world) wantAtMost(op string, most int, window time.Duration) {
 
 // What the start has to tell (a torn end that was cut off, for one) waits for room like every other event.
 func TestTheFirstRecordsWaitForRoomInTheSpool(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.options.First = []contract.Record{contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "torn_tail", Level: "warn"})}
 		w.spool.fill(errors.New("spool is full"))
 		err := w.runWith(35*time.Second, func(*govern.Governor) {

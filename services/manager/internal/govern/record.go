@@ -42,6 +42,7 @@ func (r *reporter) decisionRecords(t *tick) (records []contract.Record) {
 			now.words = r.texts(t).Of(v)
 		}
 		t.verdicts[v.ID] = now
+
 		if r.recorded[v.ID] == now && v.Verdict != contract.VerdictRemove {
 			continue
 		}
@@ -113,6 +114,8 @@ func (r *reporter) hostRecord(t *tick) contract.Record {
 	if t.plan != nil {
 		body.Classes = withShadow(t.plan.Counts, t.shadow)
 	}
+
+	// What is governed takes part of the host's memory: the sum is over the containers that are owned, whatever the plan says.
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
@@ -206,6 +209,7 @@ func firstProcess(c *contract.Container) *contract.Process {
 	if c == nil || len(c.Processes) == 0 {
 		return nil
 	}
+
 	first := &c.Processes[0]
 	for i := range c.Processes {
 		p := &c.Processes[i]

@@ -65,6 +65,7 @@ func (r *reporter) recordsOf(b Backlog, e journal.Entry) []contract.Record {
 		if !known {
 			return nil // damaged: nobody knows whose outcome it is
 		}
+
 		result := actuator.Result{Outcome: o.Outcome, Rung: o.Rung, Attempts: o.Attempts, Took: durationOf(o.LatencyUS)}
 		if o.Error != "" {
 			result.Err = errors.New(o.Error)
@@ -88,11 +89,13 @@ func (r *reporter) decisionsOf(e journal.Entry) (records []contract.Record) {
 	if !ok {
 		return nil
 	}
+
 	for _, v := range t.plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
 			records = append(records, contract.NewRecord(t.at, t.n, "", r.decisionBody(v, t)))
 		}
 	}
+
 	if n := len(records); n > 0 {
 		records[n-1].JournalSeq = e.Seq
 	}

@@ -12,15 +12,15 @@ import (
 	"gestor.local/manager/internal/govern"
 )
 
-// changed is the world's policy with an edit.
-func (w *world) changed(edit func(*contract.Policy)) contract.Policy {
+// changed is the fixture's policy with an edit.
+func (w *fixture) changed(edit func(*contract.Policy)) contract.Policy {
 	p := w.options.Policy
 	edit(&p)
 	return p
 }
 
 // reloadAt hands the governor a changed policy after a while.
-func (w *world) reloadAt(after time.Duration, edit func(*contract.Policy)) func(*govern.Governor) {
+func (w *fixture) reloadAt(after time.Duration, edit func(*contract.Policy)) func(*govern.Governor) {
 	return func(g *govern.Governor) {
 		time.Sleep(after)
 		w.reload(g, govern.PolicyUpdate{Policy: w.changed(edit)})
@@ -28,7 +28,7 @@ func (w *world) reloadAt(after time.Duration, edit func(*contract.Policy)) func(
 }
 
 // throttled makes a throttle the first rung.
-func (w *world) throttled(ticks int) {
+func (w *fixture) throttled(ticks int) {
 	w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 	w.options.Policy.Act.ThrottleTicks = ticks
 }
@@ -44,7 +44,7 @@ func TestOrdersThatWaitAreCalledOffWhenThePolicyChanges(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 13, 2, func(w *world) { // ten victims, four workers
+			runSynctest(t, 13, 2, func(w *fixture) { // ten victims, four workers
 				w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 				if err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, edit)); err != nil {
 					t.Fatal(err)
@@ -64,7 +64,7 @@ func TestRemainsAreLeftWhereNothingIsEnforced(t *testing.T) {
 	victim := id("low", 3)
 	for _, mode := range []contract.Mode{contract.ModeShadow, contract.ModeObserve} {
 		t.Run(string(mode), func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.crashAfterTheKill()
 				w.options.Policy.Mode = mode
 				if err := w.run(25 * time.Second); err != nil {
@@ -87,7 +87,7 @@ func TestRemainsAreLeftWhereNothingIsEnforced(t *testing.T) {
 
 func TestRemainsOfWhatIsProtectedNowAreLeft(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.crashAfterTheKill()
 		w.options.Policy.Protect.Names = []string{"low-3"}
 		if err := w.run(25 * time.Second); err != nil {
@@ -103,7 +103,7 @@ func TestRemainsOfWhatIsProtectedNowAreLeft(t *testing.T) {
 }
 
 // crashAfterTheKill leaves the first victim dead and its intent open.
-func (w *world) crashAfterTheKill() {
+func (w *fixture) crashAfterTheKill() {
 	w.t.Helper()
 	drain := w.options.Drain
 	w.options.Drain = 0
@@ -123,7 +123,7 @@ func (w *world) crashAfterTheKill() {
 
 func TestThrottledVictimIsFreedWhenItIsProtected(t *testing.T) {
 	victim := id("low", 3)
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.throttled(2)
 		err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Protect.Names = []string{"low-3"} }))
 		if err != nil {
@@ -138,7 +138,7 @@ func TestThrottledVictimIsFreedWhenItIsProtected(t *testing.T) {
 func TestThrottledVictimIsFreedWhenNothingIsEnforcedAnyMore(t *testing.T) {
 	for _, mode := range []contract.Mode{contract.ModeShadow, contract.ModeObserve} {
 		t.Run(string(mode), func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.throttled(9)
 				err := w.runWith(45*time.Second, func(g *govern.Governor) {
 					w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Mode = mode })(g)
@@ -156,7 +156,7 @@ func TestThrottledVictimIsFreedWhenNothingIsEnforcedAnyMore(t *testing.T) {
 }
 
 func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(25*time.Second, w.reloadAt(15*time.Second, func(p *contract.Policy) { p.Tick = contract.Duration(time.Minute) }))
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
 }
 
 func TestAChangedPolicyIsInForceFromTheNextTick(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.atTicks(pass, func() {
 			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 2 })})
 		}, func() {
@@ -182,7 +182,7 @@ func TestAChangedPolicyIsInForceFromTheNextTick(t *testing.T) {
 }
 
 func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(15*time.Second, func(*govern.Governor) {
 			time.Sleep(5 * time.Second)
 			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Tick = contract.Duration(2 * time.Second) })})
@@ -202,8 +202,8 @@ func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
 
 func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
 	bad := govern.PolicyUpdate{Err: errors.New("line 3: quota.low: -1 is too small")}
-	bubble(t, 3, 2, func(w *world) {
-		refused := func(want bool) func() {
+	runSynctest(t, 3, 2, func(w *fixture) {
+		wantRefused := func(want bool) func() {
 			return func() {
 				t.Helper()
 				if _, ok := w.reports.condition(govern.ConditionPolicy); ok != want {
@@ -213,10 +213,10 @@ func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
 		}
 		w.atTicks(
 			func() { w.policy.write(bad) },
-			refused(true),
-			func() { refused(true)(); w.policy.write(bad) },
-			func() { refused(true)(); w.policy.write(govern.PolicyUpdate{Policy: w.options.Policy}) }, // as it was before
-			refused(false),
+			wantRefused(true),
+			func() { wantRefused(true)(); w.policy.write(bad) },
+			func() { wantRefused(true)(); w.policy.write(govern.PolicyUpdate{Policy: w.options.Policy}) }, // as it was before
+			wantRefused(false),
 		)
 		if n := count(w.spool.events(), "policy_rejected"); n != 1 {
 			t.Errorf("refused %d times in the records, want once", n)
@@ -225,7 +225,7 @@ func TestARefusedPolicyIsAConditionUntilTheFileIsGood(t *testing.T) {
 }
 
 func TestAReloadAnswersWhatCameOfIt(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		err := w.runWith(25*time.Second, func(g *govern.Governor) {
 			time.Sleep(5 * time.Second)
 			old := w.options.Policy.Hash()

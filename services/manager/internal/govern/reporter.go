@@ -194,6 +194,7 @@ func (r *reporter) recordConditionChange(t *tick, ch change) {
 		what = "gate"
 	}
 	details := map[string]any{what: ch.Name, "severity": string(ch.Severity), "ticks": ch.Ticks}
+
 	switch ch.kind {
 	case changeAlarm:
 		r.tickEvent(t, what+"_alarm", contract.LevelError, fmt.Sprintf("%s for %d ticks: %s", ch.Title, ch.Ticks, ch.Text), details)
@@ -212,8 +213,11 @@ func (r *reporter) recordDeficits(t *tick) {
 	for _, c := range t.plan.Counts {
 		was := r.deficits[c.Class]
 		r.deficits[c.Class] = c.Deficit
+
+		// Those that an orchestrator keeps hold places too.
 		have := c.Eligible + c.ManagedElsewhere
 		details := map[string]any{"class": string(c.Class), "have": have, "want": c.Quota}
+
 		switch {
 		case was == 0 && c.Deficit > 0:
 			r.tickEvent(t, "deficit_begin", contract.LevelInfo,

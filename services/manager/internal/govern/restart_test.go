@@ -12,7 +12,7 @@ import (
 )
 
 // crash is one end and one new start of a container by its restart policy, seen between the two.
-func (w *world) crash(one string) {
+func (w *fixture) crash(one string) {
 	w.engine.Change(one, func(c *enginetest.Container) {
 		c.State, c.ExitCode = "restarting", 137
 		c.RestartCount++
@@ -22,7 +22,7 @@ func (w *world) crash(one string) {
 
 func TestAContainerThatCrashesAgainAndAgainIsNamed(t *testing.T) {
 	one := id("low", 0)
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		steps := []func(){pass}
 		for range 4 {
 			steps = append(steps, func() { w.crash(one) })
@@ -52,7 +52,7 @@ func TestAContainerThatCrashesAgainAndAgainIsNamed(t *testing.T) {
 
 func TestARestartNowAndThenIsNoLoop(t *testing.T) {
 	one := id("low", 0)
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		w.engine.Change(one, func(c *enginetest.Container) { c.RestartCount = 50 }) // in its life before
 		steps := []func(){pass}
 		for range 6 {
@@ -71,7 +71,7 @@ func TestARestartNowAndThenIsNoLoop(t *testing.T) {
 }
 
 func TestManyThatCrashAreNoStormOfInspections(t *testing.T) {
-	bubble(t, 60, 0, func(w *world) {
+	runSynctest(t, 60, 0, func(w *fixture) {
 		for n := range 60 {
 			w.engine.Change(id("low", n), func(c *enginetest.Container) { c.State, c.RestartCount = "restarting", 5 })
 		}
@@ -87,7 +87,7 @@ func TestManyThatCrashAreNoStormOfInspections(t *testing.T) {
 }
 
 func TestALongListIsShortened(t *testing.T) {
-	bubble(t, 8, 0, func(w *world) {
+	runSynctest(t, 8, 0, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeObserve
 		steps := []func(){pass}
 		for range 4 {

@@ -27,12 +27,12 @@ func (e *executor) updateBreaker(c completion) {
 		return
 	}
 
-	opened, closed := e.breaker.record(time.Now(), c.result.EngineFault, c.result.Err, e.loop.policy.Act.BreakerAfter)
+	opens, closes := e.breaker.record(time.Now(), c.result.EngineFault, c.result.Err, e.loop.policy.Act.BreakerAfter)
 	switch {
-	case opened:
+	case opens:
 		e.reporter.event("breaker", contract.LevelError, "acting pauses: "+e.breaker.text(time.Now()),
 			map[string]any{"breaker": "engine", "state": BreakerOpen})
-	case closed:
+	case closes:
 		e.reporter.event("breaker", contract.LevelInfo, "the engine works again: acting goes on",
 			map[string]any{"breaker": "engine", "state": BreakerClosed})
 	}

@@ -38,6 +38,7 @@ func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailu
 		if part || self == e {
 			ids = append(ids, e.ID)
 		}
+
 		logs = logs || part && e.Labels[contract.LabelRole] == roleLogs
 	}
 	slices.Sort(ids)
@@ -45,20 +46,25 @@ func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailu
 	switch {
 	case s.ManagerID == "":
 		return ids, nil
+
 	case self == nil:
 		return ids, &gateFailure{gate: GateSuite, why: fmt.Sprintf("the manager's own container (%.12s) is not among the engine's", s.ManagerID)}
+
 	case s.LogsElsewhere == "" && !logs:
 		return ids, &gateFailure{
 			gate: GateSuite,
 			why:  fmt.Sprintf("no container that docker compose or a stack made for %q carries %s=%s", s.Name, contract.LabelRole, roleLogs),
 			next: "start it (docker compose up -d logs); where it runs on another host, set GESTOR_LOGS_ELSEWHERE=true and GESTOR_LOGS_URL to its address",
 		}
+
+	// A log service of this project is on this engine: whoever does not look for it does not see that it is gone.
 	case s.ofThisProject(self):
 		return ids, &gateFailure{
 			gate: GateSuite,
 			why:  "GESTOR_LOGS_ELSEWHERE is true, and GESTOR_LOGS_URL is the log service of this compose project (" + s.LogsElsewhere + ")",
 			next: "set GESTOR_LOGS_URL to the address of the log service on the other host, or take GESTOR_LOGS_ELSEWHERE away",
 		}
+
 	default:
 		return ids, nil
 	}

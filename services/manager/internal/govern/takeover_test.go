@@ -16,7 +16,7 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 	tests := []struct {
 		name    string
 		crash   enginetest.Fault
-		between func(w *world) // the two runs
+		between func(w *fixture) // the two runs
 		outcome string
 		within  time.Duration // of the first tick
 		alive   bool
@@ -24,16 +24,16 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 		{"gone", enginetest.Fault{Op: "remove", Delay: time.Hour, Effect: true}, nil, contract.OutcomeDone, 0, false},
 		{"dead", enginetest.Fault{Op: "remove", Delay: time.Hour}, nil, contract.OutcomeAlreadyStopped, time.Second, false},
 		{"runs", enginetest.Fault{Op: "kill", Delay: time.Hour}, nil, contract.OutcomeRefused, 16 * time.Second, true},
-		{"the engine is slow to come back", enginetest.Fault{Op: "remove", Delay: time.Hour, Effect: true}, func(w *world) {
+		{"the engine is slow to come back", enginetest.Fault{Op: "remove", Delay: time.Hour, Effect: true}, func(w *fixture) {
 			w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer, Times: 3})
 		}, contract.OutcomeDone, 3 * time.Second, false},
-		{"protected by now", enginetest.Fault{Op: "remove", Delay: time.Hour}, func(w *world) {
+		{"protected by now", enginetest.Fault{Op: "remove", Delay: time.Hour}, func(w *fixture) {
 			w.options.Policy.Protect.Names = []string{"low-3"}
 		}, contract.OutcomeRefused, time.Second, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.options.Drain = 0
 				w.engine.Inject(tt.crash)
 				if err := w.run(15 * time.Second); err != nil {
@@ -70,7 +70,7 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 
 // Without anything left open, or told to stop, nobody waits.
 func TestNothingLeftOpenDelaysNothing(t *testing.T) {
-	bubble(t, 3, 2, func(w *world) {
+	runSynctest(t, 3, 2, func(w *fixture) {
 		began := time.Now()
 		if err := w.run(5 * time.Second); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func TestNothingLeftOpenDelaysNothing(t *testing.T) {
 			t.Errorf("first tick after %s", late)
 		}
 	})
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.options.Drain = 0
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: time.Hour})
 		if err := w.run(15 * time.Second); err != nil {

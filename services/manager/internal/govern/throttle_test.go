@@ -13,12 +13,12 @@ import (
 )
 
 // cannotThrottle makes the engine one without docker update, as podman before 5.1 is.
-func (w *world) cannotThrottle() {
+func (w *fixture) cannotThrottle() {
 	w.engine.Inject(enginetest.Fault{Op: "update", Kind: engine.KindUnsupported})
 }
 
-// told counts the records of a condition that began or ended.
-func (w *world) told(event, condition string) (n int) {
+// changes counts the records of a condition that began or ended.
+func (w *fixture) changes(event, condition string) (n int) {
 	for _, b := range bodies[contract.SystemBody](w.spool) {
 		if b.Event == "condition_"+event && b.Details["condition"] == condition {
 			n++
@@ -28,7 +28,7 @@ func (w *world) told(event, condition string) (n int) {
 }
 
 func TestAThrottleThatTheEngineLacksIsLeftOut(t *testing.T) {
-	bubble(t, 5, 3, func(w *world) {
+	runSynctest(t, 5, 3, func(w *fixture) {
 		w.throttled(2)
 		w.cannotThrottle()
 		if err := w.run(35 * time.Second); err != nil {
@@ -41,7 +41,7 @@ func TestAThrottleThatTheEngineLacksIsLeftOut(t *testing.T) {
 		if c, holds := w.reports.condition(govern.ConditionNoThrottle); !holds || c.Gate || !strings.Contains(c.Text, "next: ") {
 			t.Errorf("conditions %+v", w.reports.last().Conditions)
 		}
-		if n := w.told("begin", govern.ConditionNoThrottle); n != 1 {
+		if n := w.changes("begin", govern.ConditionNoThrottle); n != 1 {
 			t.Errorf("the condition began %d times", n)
 		}
 		if open := w.open(); len(open) != 0 {
@@ -52,7 +52,7 @@ func TestAThrottleThatTheEngineLacksIsLeftOut(t *testing.T) {
 
 // The next victims lose no tick to it, and one of them tries now and then whether the engine can by now.
 func TestAThrottleThatTheEngineLacksIsTriedAgain(t *testing.T) {
-	bubble(t, 5, 3, func(w *world) {
+	runSynctest(t, 5, 3, func(w *fixture) {
 		w.throttled(2)
 		w.cannotThrottle()
 		more := func(n int) {
@@ -83,14 +83,14 @@ func TestAThrottleThatTheEngineLacksIsTriedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := w.told("begin", govern.ConditionNoThrottle); n != 1 {
+		if n := w.changes("begin", govern.ConditionNoThrottle); n != 1 {
 			t.Errorf("the condition began %d times", n)
 		}
 	})
 }
 
 func TestTheConditionIsOverWhenAThrottleWorks(t *testing.T) {
-	bubble(t, 4, 2, func(w *world) {
+	runSynctest(t, 4, 2, func(w *fixture) {
 		w.throttled(2)
 		w.cannotThrottle()
 		err := w.runWith(10*time.Minute, func(*govern.Governor) {
@@ -104,7 +104,7 @@ func TestTheConditionIsOverWhenAThrottleWorks(t *testing.T) {
 		}
 		w.wantAlive(settled(2)...)
 		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeRefused: 1, contract.OutcomeDone: 1})
-		if _, holds := w.reports.condition(govern.ConditionNoThrottle); holds || w.told("end", govern.ConditionNoThrottle) != 1 {
+		if _, holds := w.reports.condition(govern.ConditionNoThrottle); holds || w.changes("end", govern.ConditionNoThrottle) != 1 {
 			t.Errorf("conditions %+v", w.reports.last().Conditions)
 		}
 	})
@@ -112,16 +112,16 @@ func TestTheConditionIsOverWhenAThrottleWorks(t *testing.T) {
 
 // A victim that could not be throttled waits for its next rung like one that was, with nothing to be given back.
 func TestAVictimThatCouldNotBeThrottledIsLetGo(t *testing.T) {
-	for name, meanwhile := range map[string]func(*world, *govern.Governor){
-		"needed after all": func(w *world, _ *govern.Governor) { w.engine.Drop(id("low", 0)) },
-		"gone":             func(w *world, _ *govern.Governor) { w.engine.Drop(id("low", 3)) },
-		"nothing is enforced any more": func(w *world, g *govern.Governor) {
+	for name, meanwhile := range map[string]func(*fixture, *govern.Governor){
+		"needed after all": func(w *fixture, _ *govern.Governor) { w.engine.Drop(id("low", 0)) },
+		"gone":             func(w *fixture, _ *govern.Governor) { w.engine.Drop(id("low", 3)) },
+		"nothing is enforced any more": func(w *fixture, g *govern.Governor) {
 			w.reload(g, govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Mode = contract.ModeObserve })})
 		},
 		"the manager stops": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, 4, 2, func(w *world) {
+			runSynctest(t, 4, 2, func(w *fixture) {
 				w.throttled(9)
 				w.cannotThrottle()
 				length := 15 * time.Second // between the attempt and the next tick

@@ -93,7 +93,7 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 		}
 	}
 	now = b.until
-	if _, closed := b.record(now, false, nil, 2); !closed || b.state(now) != BreakerClosed {
+	if _, closes := b.record(now, false, nil, 2); !closes || b.state(now) != BreakerClosed {
 		t.Errorf("a success leaves it %s", b.state(now))
 	}
 	if fail() {

@@ -164,6 +164,8 @@ func (e *Engine) ListOwned(ctx context.Context) (contract.Inventory, error) {
 
 func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract.Inventory, error) {
 	inv := contract.Inventory{Host: "testhost"}
+
+	// The order of a map differs from call to call; the engine's list is sorted by the client.
 	err := e.do(ctx, "list", "", func() error {
 		for _, c := range e.containers {
 			if want(c) {

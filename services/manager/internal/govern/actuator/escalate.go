@@ -55,6 +55,7 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 	if x.stopped && rung != contract.RungRemove {
 		return ""
 	}
+
 	for attempt := 1; ; attempt++ {
 		err := x.call(ctx, rung)
 		if err == nil {
@@ -67,6 +68,7 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 		if kind == engine.KindUnsupported && rung != contract.RungRemove {
 			return "" // the next rung does without it
 		}
+
 		outcome, again := x.classifyError(ctx, kind)
 		if !again {
 			return outcome
@@ -118,6 +120,8 @@ func outcomeOfLastError(kind engine.Kind) string {
 // classifyError says what an error means: the outcome that ends the order, "" to go on with the next rung, or again.
 func (x *escalation) classifyError(ctx context.Context, kind engine.Kind) (outcome string, again bool) {
 	x.fault = x.fault || kind.EngineFault()
+
+	// An engine that is in trouble says little of the container: its state is read before anything is called again.
 	switch kind {
 	case engine.KindGone:
 		return x.gone(), false
@@ -136,6 +140,7 @@ func (x *escalation) classifyError(ctx context.Context, kind engine.Kind) (outco
 // force.
 func (x *escalation) notRunning(ctx context.Context) (outcome string, again bool) {
 	ours := x.attempts > 1 // the call before this one did it after all
+
 	state, err := inspect(ctx, x.inspector, x.order.Victim.ID)
 	gone := engine.KindOf(err) == engine.KindGone
 	switch {

@@ -52,6 +52,8 @@ func checkPreconditions(ctx context.Context, i Inspector, o Order) (engine.Conta
 // changed says why the container is no longer the one the plan was about, "" when it is.
 func changed(state engine.ContainerState, o Order) string {
 	w, elsewhere := contract.WorkloadOf(state.Labels)
+
+	// Which container it is comes before whose it is, and that before how it is: the first that does not hold is told.
 	switch {
 	case state.ID != o.Victim.ID:
 		return fmt.Sprintf("the engine answered for another id (%.12s)", state.ID)
