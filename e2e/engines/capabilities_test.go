@@ -49,21 +49,21 @@ func agreesOnAVersion(t *testing.T, c *candidate) {
 func governs(t *testing.T, c *candidate) {
 	h := c.suite(t)
 	logs, url := c.withLogs(t, h)
-	service, err := h.Engine.Inspect(t.Context(), h.Full("logs"))
+	service, err := h.Engine.Inspect(t.Context(), h.FullName("logs"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	stranger := h.Spawn("stranger", map[string]string{scenario.LabelTest: h.Name}, 60)
-	h.Crowd(5)
+	h.StartContainers(5)
 	for i := range 3 {
 		busy(h, "high-"+strconv.Itoa(i), 16*(i+1))
 	}
 
-	p := h.Govern("", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
+	p := h.StartManager("", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
 	kept := []string{"logs", "low-0", "low-1", "low-2", "high-1", "high-2"}
-	h.Becomes(2*scenario.Soon, kept...)
-	p.Ticks(3)
-	h.Becomes(time.Second, kept...)
+	h.WaitForPopulation(2*scenario.Soon, kept...)
+	p.WaitTicks(3)
+	h.WaitForPopulation(time.Second, kept...)
 	if now, err := h.Engine.Inspect(t.Context(), service.ID); err != nil || now.PID != service.PID || now.State != "running" {
 		t.Errorf("the log service was process %d and is %+v, %v", service.PID, now, err)
 	}
@@ -76,7 +76,7 @@ func governs(t *testing.T, c *candidate) {
 		if err != nil {
 			return err
 		}
-		return removalsAreTold(records, h.Full("low-3"), h.Full("low-4"), h.Full("high-0"))
+		return removalsAreTold(records, h.FullName("low-3"), h.FullName("low-4"), h.FullName("high-0"))
 	})
 	p.Stop()
 }
@@ -118,7 +118,7 @@ func measures(t *testing.T, c *candidate) {
 		t.Fatal(err)
 	}
 
-	p := h.Govern("mode: observe\n", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
+	p := h.StartManager("mode: observe\n", url, "GESTOR_LOGS_WAIT=30s", "GESTOR_FLUSH=15s")
 	scenario.Eventually(t, scenario.Soon, "its records have its figures", func() error {
 		records, err := logs.Records(contract.KindContainer)
 		if err != nil {
@@ -158,7 +158,7 @@ func figuresAre(b contract.ContainerBody, pid int, atLeastKB uint64) error {
 // refusesWithoutForce has the engine refuse to remove what runs: the answer is neither taken for success nor for gone.
 func refusesWithoutForce(t *testing.T, c *candidate) {
 	h := c.suite(t)
-	id := h.Spawn("runs", h.Owned(contract.ClassLow), 1)
+	id := h.Spawn("runs", h.OwnedLabels(contract.ClassLow), 1)
 	err := h.Engine.Client.ContainerRemove(t.Context(), id, container.RemoveOptions{})
 	if err == nil || errdefs.IsNotFound(err) {
 		t.Errorf("removal of a running container: %v", err)
@@ -172,14 +172,14 @@ func refusesWithoutForce(t *testing.T, c *candidate) {
 // lacksUpdate has the engine refuse a limit, and the manager go on to the next step of its ladder.
 func lacksUpdate(t *testing.T, c *candidate) {
 	h := c.suite(t)
-	ids := h.Crowd(4)
+	ids := h.StartContainers(4)
 	if _, err := h.Engine.Client.ContainerUpdate(t.Context(), ids[0], container.UpdateConfig{Resources: container.Resources{NanoCPUs: 50_000_000}}); err == nil {
 		t.Fatal("the engine has an update now: strike it from what it is known to lack")
 	}
-	p := h.Govern("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 1\n")
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p := h.StartManager("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 1\n")
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	scenario.Eventually(t, scenario.Soon, "the condition no_throttle is told", func() error {
-		if said := p.Said(); !strings.Contains(said, `"condition":"no_throttle"`) && !strings.Contains(said, "The engine cannot throttle containers") {
+		if said := p.Output(); !strings.Contains(said, `"condition":"no_throttle"`) && !strings.Contains(said, "The engine cannot throttle containers") {
 			return errors.New("not yet")
 		}
 		return nil
@@ -199,10 +199,10 @@ func lacksUpdate(t *testing.T, c *candidate) {
 // countsNoFault has four victims end before they are killed, where one fault of the engine would make acting pause.
 func countsNoFault(t *testing.T, c *candidate) {
 	h := c.suite(t)
-	ids := h.Crowd(7)
-	g := h.Hold(ids[3:]...)
-	p := h.Govern("act:\n  ladder: [kill, remove]\n  parallel: 4\n  breaker_after: 1\n", g.Setting)
-	g.Reached()
+	ids := h.StartContainers(7)
+	g := h.PausingProxy(ids[3:]...)
+	p := h.StartManager("act:\n  ladder: [kill, remove]\n  parallel: 4\n  breaker_after: 1\n", g.Setting)
+	g.WaitPaused()
 	for _, id := range ids[3:] {
 		if err := h.Engine.Client.ContainerKill(t.Context(), id, "KILL"); err != nil {
 			t.Fatal(err)
@@ -217,9 +217,9 @@ func countsNoFault(t *testing.T, c *candidate) {
 		return nil
 	})
 	g.Release()
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
-	p.Ticks(2)
-	if said := p.Said(); strings.Contains(said, `"event":"breaker"`) {
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
+	p.WaitTicks(2)
+	if said := p.Output(); strings.Contains(said, `"event":"breaker"`) {
 		t.Error("acting paused as if the engine had failed")
 	}
 	p.Stop()
@@ -228,13 +228,13 @@ func countsNoFault(t *testing.T, c *candidate) {
 // classByImage has containers without the label of a class, and a policy that names their image as it was named to the engine.
 func classByImage(t *testing.T, c *candidate) {
 	h := c.suite(t)
-	labels := h.Owned(contract.ClassLow)
+	labels := h.OwnedLabels(contract.ClassLow)
 	delete(labels, contract.LabelClass)
 	for i := range 4 {
 		h.Spawn("low-"+strconv.Itoa(i), labels, 8*i)
 	}
-	p := h.Govern("images:\n  " + strings.TrimSuffix(payloadImage, ":latest") + ": low\n")
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p := h.StartManager("images:\n  " + strings.TrimSuffix(payloadImage, ":latest") + ": low\n")
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	p.Stop()
 }
 
@@ -242,10 +242,10 @@ func classByImage(t *testing.T, c *candidate) {
 // that there is one too many.
 func runsUntilItHasStopped(t *testing.T, c *candidate) {
 	h := c.suite(t)
-	slow := h.Run("low-0", &container.Config{Image: payloadImage, Cmd: []string{"1"}, Labels: h.Owned(contract.ClassLow), StopSignal: "SIGWINCH"},
+	slow := h.Run("low-0", &container.Config{Image: payloadImage, Cmd: []string{"1"}, Labels: h.OwnedLabels(contract.ClassLow), StopSignal: "SIGWINCH"},
 		&container.HostConfig{NetworkMode: "none"})
 	for i := 1; i < 4; i++ {
-		h.Spawn("low-"+strconv.Itoa(i), h.Owned(contract.ClassLow), 8*i)
+		h.Spawn("low-"+strconv.Itoa(i), h.OwnedLabels(contract.ClassLow), 8*i)
 	}
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
@@ -255,8 +255,8 @@ func runsUntilItHasStopped(t *testing.T, c *candidate) {
 		stopped <- h.Engine.Client.ContainerStop(ctx, slow, container.StopOptions{Timeout: &seconds})
 	}()
 
-	p := h.Govern("")
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	p := h.StartManager("")
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	seen, err := h.Engine.Inspect(t.Context(), slow)
 	t.Logf("the engine's word: %s", seen.State)
 	if err != nil || seen.PID == 0 {
@@ -268,7 +268,7 @@ func runsUntilItHasStopped(t *testing.T, c *candidate) {
 	default:
 	}
 	p.Stop()
-	h.Drop(slow)
+	h.Remove(slow)
 	giveUp() // podman waits for its time to be over although the container is gone
 	<-stopped
 }

@@ -62,7 +62,7 @@ func (c *candidate) importImages(t *testing.T, engine *scenario.Engine) {
 func (c *candidate) withLogs(t *testing.T, h *scenario.Suite) (scenario.Logs, string) {
 	t.Helper()
 	port := scenario.FreePort(t)
-	labels := h.Owned(contract.ClassLow)
+	labels := h.OwnedLabels(contract.ClassLow)
 	labels[contract.LabelRole], labels[contract.LabelProject] = contract.ProducerLogs, h.Name
 	labels[contract.LabelService], labels[contract.LabelConfigHash] = contract.ProducerLogs, "0"
 	h.Run("logs", &container.Config{
@@ -81,7 +81,7 @@ func (c *candidate) withLogs(t *testing.T, h *scenario.Suite) (scenario.Logs, st
 // busy starts a high container that holds memory and uses CPU.
 func busy(h *scenario.Suite, name string, mib int) string {
 	h.Helper()
-	return h.Run(name, &container.Config{Image: payloadImage, Cmd: []string{strconv.Itoa(mib), "busy"}, Labels: h.Owned(contract.ClassHigh)},
+	return h.Run(name, &container.Config{Image: payloadImage, Cmd: []string{strconv.Itoa(mib), "busy"}, Labels: h.OwnedLabels(contract.ClassHigh)},
 		&container.HostConfig{NetworkMode: "none", Resources: container.Resources{Memory: 128 << 20, NanoCPUs: 100_000_000}})
 }
 

@@ -47,15 +47,15 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 	stay := []string{"low-0", "low-1", "low-2"}
 	before := map[string]int{}
 	for i, name := range stay {
-		h.Spawn(name, h.Owned(contract.ClassLow), 8*i, always)
-		seen, err := h.Engine.Inspect(t.Context(), h.Full(name))
+		h.Spawn(name, h.OwnedLabels(contract.ClassLow), 8*i, always)
+		seen, err := h.Engine.Inspect(t.Context(), h.FullName(name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		before[name] = seen.PID
 	}
-	p := h.Govern(patient)
-	p.Ticks(3)
+	p := h.StartManager(patient)
+	p.WaitTicks(3)
 
 	end(t)
 	scenario.Eventually(t, scenario.Soon, "without the engine the gate inventory is closed", func() error { return gateIs(p, true) })
@@ -66,10 +66,10 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 		t.Errorf("processes were %v and are %v, want the same: %t", before, after, survive)
 	}
 
-	p.Ticks(3)
-	h.Becomes(time.Second, stay...)
-	h.Spawn("low-3", h.Owned(contract.ClassLow), 40)
-	h.Becomes(scenario.Soon, stay...)
+	p.WaitTicks(3)
+	h.WaitForPopulation(time.Second, stay...)
+	h.Spawn("low-3", h.OwnedLabels(contract.ClassLow), 40)
+	h.WaitForPopulation(scenario.Soon, stay...)
 	scenario.Eventually(t, scenario.Soon, "the removal is done", func() error {
 		if got := p.Outcome("low-3"); got != contract.OutcomeDone {
 			return fmt.Errorf("%q", got)
@@ -94,7 +94,7 @@ func gateIs(p *scenario.Manager, closed bool) error {
 
 func (c *candidate) allRun(t *testing.T, h *scenario.Suite, names []string) error {
 	for _, name := range names {
-		if seen, err := h.Engine.Inspect(t.Context(), h.Full(name)); err != nil || seen.State != "running" {
+		if seen, err := h.Engine.Inspect(t.Context(), h.FullName(name)); err != nil || seen.State != "running" {
 			return fmt.Errorf("%s: %q, %w", name, seen.State, err)
 		}
 	}
@@ -105,7 +105,7 @@ func (c *candidate) processes(t *testing.T, h *scenario.Suite, names []string) m
 	t.Helper()
 	pids := map[string]int{}
 	for _, name := range names {
-		seen, err := h.Engine.Inspect(t.Context(), h.Full(name))
+		seen, err := h.Engine.Inspect(t.Context(), h.FullName(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func leavesNothing(t *testing.T, c *candidate) {
 	client := engine.Engine(t)
 	c.importImages(t, client)
 
-	orphan := engine.Derived("sleep", "1d")
+	orphan := engine.MountCommand("sleep", "1d")
 	if err := orphan.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func leavesNothing(t *testing.T, c *candidate) {
 	}
 	scenario.Eventually(t, scenario.Soon, "one of eight runs", func() error {
 		list, err := client.List(t.Context())
-		if err == nil && !slices.ContainsFunc(list, func(s scenario.Seen) bool { return s.State == "running" }) {
+		if err == nil && !slices.ContainsFunc(list, func(s scenario.ContainerState) bool { return s.State == "running" }) {
 			err = fmt.Errorf("%d are made", len(list))
 		}
 		return err
@@ -150,12 +150,12 @@ func leavesNothing(t *testing.T, c *candidate) {
 	}
 	engine.Kill(t)
 	starts.Wait()
-	if left := engine.Left(); len(left) < 3 { // the one that runs with its cgroups, the orphan
+	if left := engine.Leftovers(); len(left) < 3 { // the one that runs with its cgroups, the orphan
 		t.Errorf("before the end only this is found: %q", left)
 	}
 
 	engine.Close(t)
-	if left := engine.Left(); len(left) > 0 {
+	if left := engine.Leftovers(); len(left) > 0 {
 		t.Errorf("after the end there is still: %q", left)
 	}
 	select {

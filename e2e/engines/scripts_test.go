@@ -20,13 +20,13 @@ func scriptsWork(t *testing.T, c *candidate) {
 	h := c.suite(t)
 	script := c.script(t)
 
-	name := h.Full("started")
+	name := h.FullName("started")
 	launch := []string{"--name", name, "--suite", h.Name, "--run", h.Name, "low-idle"}
 	id, words, code := script("launch-container.sh", launch...)
 	if code != 0 || len(id) != 64 {
 		t.Fatalf("start: %q, code %d: %s", id, code, words)
 	}
-	defer h.Drop(id)
+	defer h.Remove(id)
 	full, err := h.Engine.Client.ContainerInspect(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func (c *candidate) script(t *testing.T) func(name string, arguments ...string) 
 func scriptsWatch(t *testing.T, c *candidate) {
 	h := c.suite(t)
 	script := c.script(t)
-	failed := h.Full("failed")
+	failed := h.FullName("failed")
 	if id, words, code := script("launch-container.sh", "--name", failed, "--suite", h.Name, "--run", h.Name, "--memory", "4k", "low-idle"); code != 5 {
 		t.Errorf("a limit that nothing fits in: code %d, want 5: %s %s", code, id, words)
 	}
@@ -115,7 +115,7 @@ func scriptsWatch(t *testing.T, c *candidate) {
 		if err := h.Engine.Client.ContainerKill(t.Context(), id, "KILL"); err != nil {
 			return err
 		}
-		h.Drop(id)
+		h.Remove(id)
 
 		told, err := os.ReadFile(events.Name()) // what is on its way counts on the next try
 		if err != nil {

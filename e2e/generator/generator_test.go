@@ -15,7 +15,7 @@ import (
 )
 
 func TestTheSameSeedTwiceIsTheSameChurn(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	var plans, fingerprints, images []string
 	for range 2 {
 		if code := s.start("--seed", "99", "--batch", "3", "--interval", "2s", "--for", "3s", "--strict").wait(t); code != 0 {
@@ -55,7 +55,7 @@ func TestTheSameSeedTwiceIsTheSameChurn(t *testing.T) {
 
 // After kill -9 at any moment the next start ends what was left, and touches nothing else.
 func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	stranger := strings.TrimSpace(run(t, "docker", "run", "--detach", "--name", s.suite+"-stranger", "--label", "gestor.test=generator", "--network", "none", "gestor/low-idle"))
 	other := strings.TrimSpace(run(t, filepath.Join(root, "scripts", "launch-container.sh"), "--suite", s.suite+"-other", "--lease", "1", "low-idle"))
 	byHand := strings.TrimSpace(run(t, filepath.Join(root, "scripts", "launch-container.sh"), "--suite", s.suite, "low-idle"))
@@ -110,7 +110,7 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 }
 
 func TestAnEngineThatRefusesEveryThirdStart(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	s.extra = []string{"DOCKER_HOST=unix://" + refuseEveryThirdStart(t), "GESTOR_PARALLEL=2"}
 	g := s.start("--seed", "3", "--batch", "4", "--interval", "2s", "--for", "5s", "--strict")
 	if code := g.wait(t); code != 7 {

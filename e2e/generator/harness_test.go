@@ -19,8 +19,8 @@ import (
 
 const root = "../.."
 
-// stage is what one test's generators run in: a suite of their own, a state folder, a log service.
-type stage struct {
+// fixture is what one test's generators run in: a suite of their own, a state folder, a log service.
+type fixture struct {
 	t      *testing.T
 	binary string
 	suite  string
@@ -29,8 +29,8 @@ type stage struct {
 	extra  []string // environment of the generators to come
 }
 
-// newStage skips the test without an engine. It removes the suite's containers at the end.
-func newStage(t *testing.T) *stage {
+// newFixture skips the test without an engine. It removes the suite's containers at the end.
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	if _, err := exec.LookPath("docker"); err != nil {
 		t.Skip("no docker command")
@@ -43,7 +43,7 @@ func newStage(t *testing.T) *stage {
 			run(t, filepath.Join(root, "stress-images", "build.sh"), name)
 		}
 	}
-	s := &stage{
+	s := &fixture{
 		t: t, suite: fmt.Sprintf("e2e-generator-%d-%d", os.Getpid(), time.Now().UnixNano()), state: t.TempDir(), logs: &shiptest.Service{},
 	}
 	s.binary = filepath.Join(t.TempDir(), "gestor-generator")
@@ -70,12 +70,12 @@ func run(t *testing.T, name string, arguments ...string) string {
 }
 
 // containers lists the suite's containers, in any state.
-func (s *stage) containers() []string {
+func (s *fixture) containers() []string {
 	return strings.Fields(run(s.t, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=gestor.suite="+s.suite))
 }
 
 // runs are the runs that the suite's containers belong to.
-func (s *stage) runs() map[string]bool {
+func (s *fixture) runs() map[string]bool {
 	found := map[string]bool{}
 	for _, label := range strings.Fields(run(s.t, "docker", "ps", "--all", "--format", `{{.Label "gestor.run"}}`, "--filter", "label=gestor.suite="+s.suite)) {
 		found[label] = true
@@ -84,14 +84,14 @@ func (s *stage) runs() map[string]bool {
 }
 
 // newRun adds the runs there are to the known ones; false when there was none to add.
-func (s *stage) newRun(known map[string]bool) bool {
+func (s *fixture) newRun(known map[string]bool) bool {
 	before := len(known)
 	maps.Copy(known, s.runs())
 	return len(known) > before
 }
 
 // wrapperRuns says whether a script works for the suite.
-func (s *stage) wrapperRuns() bool {
+func (s *fixture) wrapperRuns() bool {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		s.t.Fatal(err)
@@ -111,7 +111,7 @@ type generator struct {
 }
 
 // start starts a generator with its own log service address.
-func (s *stage) start(arguments ...string) generator {
+func (s *fixture) start(arguments ...string) generator {
 	s.t.Helper()
 	server := httptest.NewServer(s.logs)
 	s.t.Cleanup(server.Close)
@@ -151,7 +151,7 @@ type report struct {
 	Fingerprint      string
 }
 
-func (s *stage) report() (r report) {
+func (s *fixture) report() (r report) {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.state, "report.json"))
 	if err == nil {
@@ -164,7 +164,7 @@ func (s *stage) report() (r report) {
 }
 
 // launches returns the launch records that arrived, by run and position.
-func (s *stage) launches() map[string]map[uint64]contract.LaunchBody {
+func (s *fixture) launches() map[string]map[uint64]contract.LaunchBody {
 	got := map[string]map[uint64]contract.LaunchBody{}
 	for _, r := range s.logs.Records() {
 		if body, ok := r.Body.(contract.LaunchBody); ok {

@@ -11,33 +11,33 @@ import (
 )
 
 func TestRestartPolicyAlwaysAndAutoRemove(t *testing.T) {
-	RestartPolicyAlwaysAndAutoRemove(enter(t).Suite)
+	RestartPolicyAlwaysAndAutoRemove(newFixture(t).Suite)
 }
 
 func TestPausedIsLeftAloneUntilItRunsAgain(t *testing.T) {
-	PausedIsLeftAloneUntilItRunsAgain(enter(t).Suite)
+	PausedIsLeftAloneUntilItRunsAgain(newFixture(t).Suite)
 }
 
 func TestRemovedBySomebodyElseBetweenPlanAndAct(t *testing.T) {
-	RemovedBySomebodyElseBetweenPlanAndAct(enter(t).Suite)
+	RemovedBySomebodyElseBetweenPlanAndAct(newFixture(t).Suite)
 }
 
 func TestEndedBySomebodyElseBetweenPlanAndAct(t *testing.T) {
-	EndedBySomebodyElseBetweenPlanAndAct(enter(t).Suite)
+	EndedBySomebodyElseBetweenPlanAndAct(newFixture(t).Suite)
 }
 
 func TestRemovedBySomebodyElseAtTheSameMoment(t *testing.T) {
-	RemovedBySomebodyElseAtTheSameMoment(enter(t).Suite)
+	RemovedBySomebodyElseAtTheSameMoment(newFixture(t).Suite)
 }
 
 func TestThirtyVictimsInOneTickUnderCaps(t *testing.T) {
-	h := enter(t)
+	h := newFixture(t)
 	for i := range 33 {
-		h.Spawn(fmt.Sprintf("low-%d", i), h.Owned(contract.ClassLow), 0)
+		h.Spawn(fmt.Sprintf("low-%d", i), h.OwnedLabels(contract.ClassLow), 0)
 	}
-	p := h.Govern("young:\n  max: 100\ncaps:\n  per_tick: 20\n  per_minute: 60\n")
+	p := h.StartManager("young:\n  max: 100\ncaps:\n  per_tick: 20\n  per_minute: 60\n")
 	scenario.Eventually(t, 2*scenario.Soon, "three are left", func() error {
-		switch n := len(h.Present()); {
+		switch n := len(h.ContainerNames()); {
 		case n < 3:
 			t.Fatalf("%d are left: under the number", n)
 		case n > 3:
@@ -67,21 +67,21 @@ func TestThirtyVictimsInOneTickUnderCaps(t *testing.T) {
 	}
 }
 
-func TestThrottleIsUndoneByTheEngine(t *testing.T) { ThrottleIsUndone(enter(t).Suite) }
+func TestThrottleIsUndoneByTheEngine(t *testing.T) { ThrottleIsUndone(newFixture(t).Suite) }
 
 func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
-	h := enter(t)
-	ids := h.Crowd(9)
-	third := h.Hold(ids[6])
-	first := h.Govern("act:\n  parallel: 1\n", third.Setting)
-	third.Reached()
+	h := newFixture(t)
+	ids := h.StartContainers(9)
+	third := h.PausingProxy(ids[6])
+	first := h.StartManager("act:\n  parallel: 1\n", third.Setting)
+	third.WaitPaused()
 	first.Kill()
 	if open := h.openIntents(); len(open) < 4 {
 		t.Errorf("%d intents are without an outcome at the kill, want those for low-6 to low-3", len(open))
 	}
-	second := h.Govern("")
-	second.Ticks(1) // only then does it listen to SIGTERM
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	second := h.StartManager("")
+	second.WaitTicks(1) // only then does it listen to SIGTERM
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	second.Stop()
 	if open := h.openIntents(); len(open) != 0 {
 		t.Errorf("intents without an outcome: %v", open)

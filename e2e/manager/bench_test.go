@@ -21,9 +21,9 @@ import (
 func BenchmarkTick(b *testing.B) {
 	for _, n := range []int{10, 200} {
 		b.Run(fmt.Sprintf("containers=%d", n), func(b *testing.B) {
-			h := enter(b)
+			h := newFixture(b)
 			h.populate(n)
-			p := h.Govern("mode: observe\n")
+			p := h.StartManager("mode: observe\n")
 			logged(b, p, 3)
 			const ticks = 10
 			manager, engine := scenario.CPUTime(b, p.PID()), engineTime(b)
@@ -51,7 +51,7 @@ func (h suite) populate(n int) {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			h.Spawn("low-"+strconv.Itoa(i), h.Owned(contract.ClassLow), 1)
+			h.Spawn("low-"+strconv.Itoa(i), h.OwnedLabels(contract.ClassLow), 1)
 		})
 	}
 	wait.Wait()
@@ -61,7 +61,7 @@ func (h suite) populate(n int) {
 func logged(b *testing.B, p *scenario.Manager, n int) {
 	b.Helper()
 	scenario.Eventually(b, time.Minute, fmt.Sprintf("%d ticks are over", n), func() error {
-		if got := strings.Count(p.Said(), `"message":"tick"`); got < n {
+		if got := strings.Count(p.Output(), `"message":"tick"`); got < n {
 			return fmt.Errorf("%d ticks", got)
 		}
 		return nil

@@ -19,8 +19,8 @@ import (
 // A manager in a container, as compose starts it, on an engine without a log service: it governs once it is told that the log
 // service is elsewhere, and until then says how.
 func TestAManagerWhoseLogServiceIsElsewhere(t *testing.T) {
-	h := enter(t)
-	h.Crowd(4)
+	h := newFixture(t)
+	h.StartContainers(4)
 	name := payloadImage + "-manager"
 	if err := scenario.ImportImage(t.Context(), h.Engine.Client, h.Programs.Manager, name); err != nil {
 		t.Fatal(err)
@@ -36,13 +36,13 @@ func TestAManagerWhoseLogServiceIsElsewhere(t *testing.T) {
 		}
 		return nil
 	})
-	h.Drop(id)
-	if n := len(h.Present()); n != 4 {
+	h.Remove(id)
+	if n := len(h.ContainerNames()); n != 4 {
 		t.Fatalf("%d of 4 are left, and the suite was not resolved", n)
 	}
 
 	id = h.contain("with", name, "GESTOR_LOGS_ELSEWHERE=true", "GESTOR_LOGS_URL=http://192.0.2.1:8080") // TEST-NET-1: nobody answers
-	h.Becomes(scenario.Soon, "low-0", "low-1", "low-2")
+	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	if seen, err := h.Engine.Inspect(t.Context(), id); err != nil || seen.State != "running" {
 		t.Errorf("the manager itself: %+v, %v", seen, err)
 	}

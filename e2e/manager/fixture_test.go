@@ -50,8 +50,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// enter skips the test where no engine answers, and removes the test's containers at its end.
-func enter(t testing.TB) suite {
+// newFixture skips the test where no engine answers, and removes the test's containers at its end.
+func newFixture(t testing.TB) suite {
 	t.Helper()
 	if test, ok := t.(*testing.T); ok {
 		test.Parallel()

@@ -35,11 +35,14 @@ func (h suite) entries() (out []entry) {
 	if err != nil || len(files) == 0 {
 		h.Fatalf("no journal in %s: %v", h.State, err)
 	}
+
 	for _, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
 			h.Fatal(err)
 		}
+
+		// A line holds a whole tick, and may be far longer than a scanner takes by itself.
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, 16<<20)
 		for lines.Scan() {
@@ -49,6 +52,7 @@ func (h suite) entries() (out []entry) {
 			}
 			out = append(out, e)
 		}
+
 		if err := lines.Err(); err != nil {
 			h.Fatal(err)
 		}

@@ -22,11 +22,11 @@ func TestSourceThatDisappears(t *testing.T) {
 	if testing.Short() {
 		t.Skip("watches the manager for half a minute: left out by -short")
 	}
-	h := enter(t)
-	ids := h.Crowd(5)
+	h := newFixture(t)
+	ids := h.StartContainers(5)
 	m := newModule(h, ids[:3])
-	p := h.Govern("gates:\n  degraded_after: 3\n  alarm_after: 6\n", "GESTOR_SOURCE=module", "GESTOR_PROC="+m.proc)
-	p.Ticks(3) // three low ones are in the document: nothing to do
+	p := h.StartManager("gates:\n  degraded_after: 3\n  alarm_after: 6\n", "GESTOR_SOURCE=module", "GESTOR_PROC="+m.proc)
+	p.WaitTicks(3) // three low ones are in the document: nothing to do
 	m.stop()
 	scenario.Eventually(t, scenario.Soon, "the missing source is a named gate and readiness says so", func() error {
 		r, err := p.Ready()
@@ -41,7 +41,7 @@ func TestSourceThatDisappears(t *testing.T) {
 	before := scenario.CPUTime(t, p.PID())
 	const watch = 30 * time.Second
 	scenario.Always(t, watch, "nothing is removed without a source", func() error {
-		if n := len(h.Present()); n != 5 {
+		if n := len(h.ContainerNames()); n != 5 {
 			return fmt.Errorf("%d of 5 are left", n)
 		}
 		return nil
@@ -72,7 +72,7 @@ func newModule(h suite, ids []string) *module {
 		h.Fatal(err)
 	}
 	file := filepath.Join(m.proc, "sysinfo_gestor")
-	var rows []scenario.Seen
+	var rows []scenario.ContainerState
 	for _, id := range ids {
 		one, err := h.Engine.Inspect(h.Context(), id)
 		if err != nil {
@@ -119,7 +119,7 @@ func publish(path string, s contract.Snapshot) error {
 	return os.Rename(path+".new", path)
 }
 
-func document(sequence uint64, rows []scenario.Seen) contract.Snapshot {
+func document(sequence uint64, rows []scenario.ContainerState) contract.Snapshot {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) // every Linux has it
 	s := contract.Snapshot{

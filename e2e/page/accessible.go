@@ -1,7 +1,7 @@
 package page
 
-// checkAccessible holds what a reader without eyes or mouse needs of every chart.
-func (b *tab) accessible() {
+// checkAccessibility checks what a reader who does not see, or has no mouse, needs of every chart.
+func (b *tab) checkAccessibility() {
 	b.t.Helper()
 	for _, c := range []struct{ what, wrong string }{
 		{"every chart is named and described", "[...document.querySelectorAll('.plot')].filter((e) => !document.getElementById(e.getAttribute('aria-labelledby')) || !document.getElementById(e.getAttribute('aria-describedby')).textContent)"},

@@ -61,7 +61,7 @@ type tab struct {
 
 	mu       sync.Mutex // guards all following fields
 	requests []string
-	trouble  []string
+	problems []string
 }
 
 func open(t *testing.T, parent context.Context, where string, width, height int64) *tab {
@@ -87,15 +87,15 @@ func (b *tab) listen(ev any) {
 		if x := e.ExceptionDetails.Exception; x != nil {
 			text += fmt.Sprint(x.Description)
 		}
-		b.trouble = append(b.trouble, "exception: "+text)
+		b.problems = append(b.problems, "exception: "+text)
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == "error" || e.Type == "warning" || e.Type == "assert" {
-			b.trouble = append(b.trouble, fmt.Sprintf("console %s: %v", e.Type, e.Args))
+			b.problems = append(b.problems, fmt.Sprintf("console %s: %v", e.Type, e.Args))
 		}
 	case *log.EventEntryAdded:
 		moved := strings.Contains(e.Entry.Text, "net::ERR_NETWORK_CHANGED") // the machine's networks, by others: the page asks again
 		if (e.Entry.Level == "error" || e.Entry.Level == "warning") && !moved {
-			b.trouble = append(b.trouble, fmt.Sprintf("log %s: %s %v", e.Entry.Level, e.Entry.Text, e.Entry.URL))
+			b.problems = append(b.problems, fmt.Sprintf("log %s: %s %v", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 		}
 	}
 }
@@ -137,8 +137,8 @@ func (b *tab) until(what, expression string) {
 	})
 }
 
-// drawn waits until every chart has been scrolled into view and drawn.
-func (b *tab) drawn(n int) {
+// waitDrawn waits until every chart has been scrolled into view and drawn.
+func (b *tab) waitDrawn(n int) {
 	b.t.Helper()
 	for i := range n {
 		chart := fmt.Sprintf("document.querySelectorAll('[data-chart]')[%d]", i)
@@ -148,12 +148,12 @@ func (b *tab) drawn(n int) {
 	eval[bool](b, "(scrollTo(0, 0), true)")
 }
 
-// clean fails the test when the page complained or asked another host.
-func (b *tab) clean(service string) {
+// checkRequests fails the test when the page complained or asked another host.
+func (b *tab) checkRequests(service string) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, text := range b.trouble {
+	for _, text := range b.problems {
 		b.t.Errorf("the page complained: %s", text)
 	}
 	own, err := url.Parse(service)
@@ -173,12 +173,12 @@ func (b *tab) clean(service string) {
 	}
 }
 
-// alone fails the test when a file on disk complained or asked for anything but itself.
-func (b *tab) alone() {
+// checkSelfContained fails the test when a file on disk complained or asked for anything but itself.
+func (b *tab) checkSelfContained() {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, text := range b.trouble {
+	for _, text := range b.problems {
 		b.t.Errorf("the file complained: %s", text)
 	}
 	if len(b.requests) != 1 || !strings.HasPrefix(b.requests[0], "file://") {

@@ -9,9 +9,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// faking lets a test hold what the page cannot be made to meet at will: time that passed (fake.skew, in ms, of the
+// fakeScript lets a test hold what the page cannot be made to meet at will: time that passed (fake.skew, in ms, of the
 // monotonic clock alone), requests that fail (those whose address contains fake.fails) and what /now answers (fake.edit).
-const faking = `(() => {
+const fakeScript = `(() => {
 	const fetched = window.fetch, now = performance.now.bind(performance);
 	window.fake = { skew: 0, fails: null, edit: (text) => text, asked: 0 };
 	performance.now = () => now() + fake.skew;
@@ -32,25 +32,25 @@ func testFaults(t *testing.T, b context.Context, tools tools) {
 		name string
 		at   func(t *testing.T, b context.Context, where string)
 	}{
-		{"silence becomes no news", silenceIsNews},
-		{"a tick like the one before is a tick", equalTick},
-		{"a custom range without ends changes nothing", customWithoutEnds},
-		{"a chart of another selection is not left standing", failedSelection},
-		{"a tick leaves the reader where they are", keepsPlace},
-		{"an address with a senseless zoom", senselessZoom},
-		{"the keys of a container's page", keysOfALife},
-		{"the pause button says its state once", pauseSaysItOnce},
+		{"silence becomes no news", checkStaleNotice},
+		{"a tick like the one before is a tick", checkEqualTick},
+		{"a custom range without ends changes nothing", checkCustomRangeWithoutEnds},
+		{"a chart of another selection is not left standing", checkFailedSelection},
+		{"a tick leaves the reader where they are", checkFocusAndScroll},
+		{"an address with a senseless zoom", checkZoomBounds},
+		{"the keys of a container's page", checkContainerPageKeys},
+		{"the pause button says its state once", checkPauseNotice},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.at(t, b, s.url) })
 	}
 }
 
-// fake opens a page that is live, with faking in it.
+// fake opens a page that is live, with fakeScript in it.
 func fake(t *testing.T, b context.Context, where string, width int64) *tab {
 	t.Helper()
 	p := open(t, b, where, width, 900)
 	p.until("it is live", connected)
-	eval[bool](p, faking)
+	eval[bool](p, fakeScript)
 	return p
 }
 
@@ -73,7 +73,7 @@ func status(begin string) string {
 	return "document.querySelector('#status-text').textContent.startsWith('" + begin + ",')"
 }
 
-func silenceIsNews(t *testing.T, b context.Context, where string) {
+func checkStaleNotice(t *testing.T, b context.Context, where string) {
 	p := fake(t, b, where+"/", 1200)
 	p.set("fake.edit = (text) => text.replace(/<h1>[^<]*/, '<h1>No news for 1 min'); fake.skew += 60_000")
 	p.until("it asks without an event", "document.querySelector('h1').textContent === 'No news for 1 min'")
@@ -83,28 +83,28 @@ func silenceIsNews(t *testing.T, b context.Context, where string) {
 	p.until("and so is the recovery", connected)
 	p.refresh()
 	p.set("document.querySelector('#live').click(); fake.skew += 60_000; fake.asked = 0")
-	time.Sleep(2 * settle) // the time in which a live page would have asked
+	time.Sleep(2 * redrawTime) // the time in which a live page would have asked
 	if n := eval[int](p, "fake.asked"); n > 0 {
 		t.Errorf("a paused page asked %d times", n)
 	}
 	p.set("document.querySelector('#live').click()")
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func equalTick(t *testing.T, b context.Context, where string) {
+func checkEqualTick(t *testing.T, b context.Context, where string) {
 	const later = "2099-01-01T00:00:00Z"
 	p := fake(t, b, where+"/", 1200)
 	p.set("fake.edit = () => document.querySelector('#verdict').outerHTML.replace(/data-last=\"[^\"]*\"/, 'data-last=\"" + later + "\"').replace(/data-age=\"[^\"]*\"/, 'data-age=\"0\"')")
 	p.refresh()
 	p.until("its time is taken over", "document.querySelector('#verdict').dataset.last === '"+later+"'")
 	p.until("and shown", "document.querySelector('#status-text').textContent.endsWith(', last record 0 s ago')")
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func customWithoutEnds(t *testing.T, b context.Context, where string) {
+func checkCustomRangeWithoutEnds(t *testing.T, b context.Context, where string) {
 	const asked = "new URL(document.querySelector('#chart-population a[data-format=json]').href).searchParams"
 	p := fake(t, b, where+"/?range=1h&class=low&image=low-idle", 1200)
-	p.drawn(1)
+	p.waitDrawn(1)
 	p.set("document.querySelector('input[name=range][value=custom]').click()")
 	p.until("the ends can be chosen", "!document.querySelector('#custom').hidden")
 	n := eval[string](p, "document.body.dataset.refreshed || '0'")
@@ -118,13 +118,13 @@ func customWithoutEnds(t *testing.T, b context.Context, where string) {
 	p.set("const f = document.querySelector('#filters'); f.from.value = '2026-05-04T10:00'; f.to.value = '2026-05-04T11:00'; f.dispatchEvent(new Event('change'))")
 	p.until("both ends are a range", asked+".get('since') === '2026-05-04T10:00:00Z' && "+asked+".get('until') === '2026-05-04T11:00:00Z' && !"+asked+".has('range')")
 	p.until("it stands in the address", "location.search === '?class=high&since=2026-05-04T10%3A00%3A00Z&until=2026-05-04T11%3A00%3A00Z'")
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func failedSelection(t *testing.T, b context.Context, where string) {
+func checkFailedSelection(t *testing.T, b context.Context, where string) {
 	const chart = "document.querySelector('#chart-population')"
 	p := fake(t, b, where+"/", 1200)
-	p.drawn(1)
+	p.waitDrawn(1)
 	p.set("fake.fails = '/v1/charts/population'")
 	n := eval[string](p, "document.body.dataset.refreshed || '0'")
 	p.refresh()
@@ -140,13 +140,13 @@ func failedSelection(t *testing.T, b context.Context, where string) {
 	p.set("fake.fails = null")
 	p.do(chromedp.KeyEvent("1"))
 	p.until("it comes back", chart+".querySelector('.plot').dataset.ready === 'yes' && !"+chart+".querySelector('.plot').hidden && "+chart+".querySelector('.empty').hidden && "+chart+".querySelector('canvas').width > 100")
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func keepsPlace(t *testing.T, b context.Context, where string) {
+func checkFocusAndScroll(t *testing.T, b context.Context, where string) {
 	const region = "document.querySelector('#containers .scroll')"
 	p := fake(t, b, where+"/", 340)
-	p.drawn(1)
+	p.waitDrawn(1)
 	tick := func(n string) { // one that changes the table
 		p.set("fake.edit = (text) => text.replace(/(id=\"h-containers\">[^<]*<.h2><p class=\"about\">)[^<]*/, '$1Tick " + n + "')")
 		p.refresh()
@@ -174,33 +174,33 @@ func keepsPlace(t *testing.T, b context.Context, where string) {
 	if !eval[bool](p, "document.activeElement.matches('#chart-population .legend button') && document.activeElement.textContent === button.textContent") {
 		t.Errorf("the focus went from the legend to %s", eval[string](p, "document.activeElement.tagName"))
 	}
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func senselessZoom(t *testing.T, b context.Context, where string) {
+func checkZoomBounds(t *testing.T, b context.Context, where string) {
 	for _, zoom := range []string{"5-Infinity", "0-9e99"} {
 		p := open(t, b, where+"/?zoom="+zoom, 1200, 900)
 		p.until(zoom+": the page goes live", connected)
-		p.drawn(1)
+		p.waitDrawn(1)
 		if !eval[bool](p, "document.querySelector('#zoom').hidden") {
 			t.Errorf("%s: a zoom is shown", zoom)
 		}
-		p.clean(where)
+		p.checkRequests(where)
 	}
 }
 
-func keysOfALife(t *testing.T, b context.Context, where string) {
+func checkContainerPageKeys(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/", 1200, 900)
 	p.do(chromedp.Navigate(eval[string](p, "document.querySelector('#containers tbody a').href")))
-	p.drawn(1)
+	p.waitDrawn(1)
 	before := eval[string](p, "document.querySelector('#theme').textContent")
 	p.do(chromedp.KeyEvent("t"))
 	p.until("t changes the theme", "document.querySelector('#theme').textContent !== '"+before+"'")
 	p.do(chromedp.KeyEvent("1p")) // these are the main page's
-	p.clean(where)
+	p.checkRequests(where)
 }
 
-func pauseSaysItOnce(t *testing.T, b context.Context, where string) {
+func checkPauseNotice(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/", 1200, 900)
 	for _, want := range []string{"Pause", "Resume", "Pause"} {
 		p.until(want+" is offered", "document.querySelector('#live').textContent === '"+want+"'")

@@ -59,14 +59,14 @@ func removalIsSeen(t *testing.T, b context.Context, tools tools) {
 	p.until("one less", fmt.Sprintf("%s === %d", n, before-1))
 	s.post(t, events[1:])
 	p.until("settled", verdict+" === 'settled' && "+headline+" === 'Settled: 3 low, 2 high'")
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 func stoppedAtOnce(t *testing.T, b context.Context, tools tools) {
 	s := tools.start(t)
 	s.post(t, tools.records(t, "-length", "3m"))
 	p := fake(t, b, s.url+"/", 1200)
-	p.drawn(1)
+	p.waitDrawn(1)
 	s.system(t, "manager", "stop", "the manager stops")
 	p.until("the headline says it", headline+".startsWith('Manager stopped at ')")
 	p.until("the title too", "document.title.startsWith('Gestor · Manager stopped at ')")
@@ -74,7 +74,7 @@ func stoppedAtOnce(t *testing.T, b context.Context, tools tools) {
 	n := eval[string](p, "document.body.dataset.refreshed || '0'")
 	p.set("fake.skew += 60_000")
 	p.until("the charts are asked for without an event", "Number(document.body.dataset.refreshed || 0) > "+n)
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 func agesByItself(t *testing.T, b context.Context, tools tools) {
@@ -90,7 +90,7 @@ func agesByItself(t *testing.T, b context.Context, tools tools) {
 	p.until("a paused page ages, too", aged+" && document.querySelector('#aged').textContent.includes('paused')")
 	p.set("document.querySelector('#live').click()")
 	p.until("and is fresh again", "!document.body.dataset.aged")
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 func lifeGoesOn(t *testing.T, b context.Context, tools tools) {
@@ -101,12 +101,12 @@ func lifeGoesOn(t *testing.T, b context.Context, tools tools) {
 	p := open(t, b, s.url+"/", 1200, 900)
 	p.until("a container that stays", "document.querySelector('#containers .fate.kept')")
 	p.do(chromedp.Navigate(eval[string](p, "document.querySelector('#containers .fate.kept').closest('tr').querySelector('a').href")))
-	p.drawn(1)
+	p.waitDrawn(1)
 	const readings = "Number(document.querySelector('#verdict .facts div:last-child dd').firstChild.textContent)"
 	n := eval[int](p, readings)
 	s.post(t, lines[cut:])
 	p.until("one more reading", fmt.Sprintf("%s === %d", readings, n+1))
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 // staysWithItsHost adds a host that comes first by name: a page that is open goes on with its own.
@@ -128,7 +128,7 @@ func staysWithItsHost(t *testing.T, b context.Context, tools tools) {
 	p.do(chromedp.Click("#verdict .facts a"))
 	p.until("the other one's page", "location.search === '?host="+url.QueryEscape("a & b")+"' || location.search === '?host=a%20%26%20b'")
 	p.until("is of it", "document.querySelector('#verdict').dataset.host === 'a & b'")
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 // system posts an event of a service, now.

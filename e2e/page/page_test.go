@@ -28,12 +28,12 @@ func testRun(t *testing.T, b context.Context, tools tools) {
 	s := tools.start(t)
 	s.post(t, tools.records(t, "-length", "14m", "-gap", "1m"))
 
-	lookEverywhere(t, b, s.url)
+	checkPage(t, b, s.url)
 	t.Run("a file on the volume stands alone", func(t *testing.T) {
 		s.draw(t)
 		file := open(t, b, "file://"+filepath.Join(s.data, "charts", "population.html"), 1000, 700)
 		file.until("the chart is drawn", "document.querySelector('.plot').dataset.ready === 'yes'")
-		file.alone()
+		file.checkSelfContained()
 	})
 }
 
@@ -54,7 +54,7 @@ func testLive(t *testing.T, b context.Context, tools tools) {
 
 	p.do(chromedp.Click("#live"))
 	s.post(t, lines[before:cut])
-	time.Sleep(settle) // the time in which a live page would have changed
+	time.Sleep(redrawTime) // the time in which a live page would have changed
 	if got := eval[string](p, "document.querySelector('#verdict').dataset.last"); got != first {
 		t.Errorf("a paused page went on from %s to %s", first, got)
 	}
@@ -63,14 +63,14 @@ func testLive(t *testing.T, b context.Context, tools tools) {
 	second := eval[string](p, "document.querySelector('#verdict').dataset.last")
 	s.post(t, lines[cut:])
 	p.until("one more tick", fmt.Sprintf("document.querySelector('#verdict').dataset.last > %q", second))
-	p.clean(s.url)
+	p.checkRequests(s.url)
 }
 
 func testHostile(t *testing.T, b context.Context, tools tools) {
 	s := tools.start(t)
 	s.post(t, tools.records(t, "-length", "5m", "-hostile"))
 	p := open(t, b, s.url+"/", 1200, 900)
-	p.drawn(charts)
+	p.waitDrawn(charts)
 	eval[bool](p, "(document.querySelectorAll('details').forEach((d) => { d.open = true; }), true)")
 	hover(p)
 	checkHarmless(t, p)
@@ -78,15 +78,15 @@ func testHostile(t *testing.T, b context.Context, tools tools) {
 		t.Error("no hostile name is shown: the test is blind")
 	}
 	link := eval[string](p, "document.querySelector('#containers tbody a').href")
-	p.clean(s.url)
+	p.checkRequests(s.url)
 	for _, path := range []string{link, s.url + "/v1/charts/processes.html", s.url + "/v1/charts/lives.html"} {
 		if u, err := url.Parse(path); err != nil || u.Path == "" {
 			t.Fatalf("no link to a container: %q", path)
 		}
 		one := open(t, b, path, 1200, 900)
-		one.drawn(1)
+		one.waitDrawn(1)
 		checkHarmless(t, one)
-		one.clean(s.url)
+		one.checkRequests(s.url)
 	}
 }
 

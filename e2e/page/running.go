@@ -19,18 +19,18 @@ import (
 // charts is how many the page has.
 const charts = 9
 
-// settle is how long a canvas may take to be drawn after its page changed size.
-const settle = time.Second
+// redrawTime is how long a canvas may take to be drawn after its page changed size.
+const redrawTime = time.Second
 
-// LookAt opens the page of a running suite at the log service's address: the charts have data, it goes on by itself, and
-// everything that lookEverywhere asks for. A picture is written to the file picture unless that is "".
-func LookAt(t *testing.T, where, picture string) {
+// CheckRunning opens the page of a running suite at the log service's address: the charts have data, it goes on by itself, and
+// everything that checkPage asks for. A picture is written to the file picture unless that is "".
+func CheckRunning(t *testing.T, where, picture string) {
 	t.Helper()
 	b := browser(t)
-	lookEverywhere(t, b, where)
+	checkPage(t, b, where)
 	t.Run("goes on by itself, unless it is paused", func(t *testing.T) {
 		p := open(t, b, where+"/", 1440, 1000)
-		p.drawn(charts)
+		p.waitDrawn(charts)
 		if state := eval[string](p, "document.querySelector('#verdict').dataset.state"); slices.Contains([]string{"empty", "stale", "blind", "stopped"}, state) {
 			t.Errorf("the suite says %s", state)
 		}
@@ -41,21 +41,21 @@ func LookAt(t *testing.T, where, picture string) {
 		p.until("it is paused", "document.querySelector('#status-text').textContent.startsWith('paused')")
 		held := last()
 		eval[bool](p, fmt.Sprintf("(window.moved = false, new MutationObserver(() => { window.moved ||= document.querySelector('#verdict').dataset.last !== %q }).observe(document.body, {subtree: true, childList: true, attributes: true}), true)", held))
-		p.newer(where, p.newer(where, held)) // by the second one the first would have been shown
+		p.waitNewerTick(where, p.waitNewerTick(where, held)) // by the second one the first would have been shown
 		if eval[bool](p, "window.moved") {
 			t.Error("a paused page moved")
 		}
-		p.clean(where)
+		p.checkRequests(where)
 		if picture != "" {
 			p.do(chromedp.Reload(), chromedp.EmulateViewport(1440, 1180))
-			p.drawn(charts)
-			p.shoot(picture)
+			p.waitDrawn(charts)
+			p.screenshot(picture)
 		}
 	})
 }
 
-// newer waits until the service has a later tick than the one shown, and returns its time.
-func (b *tab) newer(where, shown string) (later string) {
+// waitNewerTick waits until the service has a later tick than the one shown, and returns its time.
+func (b *tab) waitNewerTick(where, shown string) (later string) {
 	b.t.Helper()
 	logs := scenario.Logs{URL: where}
 	scenario.Eventually(b.t, time.Minute, "the service has a newer tick", func() error {
@@ -75,10 +75,10 @@ func (b *tab) newer(where, shown string) (later string) {
 	return later
 }
 
-// shoot writes what the tab shows to a file.
-func (b *tab) shoot(file string) {
+// screenshot writes what the tab shows to a file.
+func (b *tab) screenshot(file string) {
 	b.t.Helper()
-	b.do(chromedp.Sleep(settle))
+	b.do(chromedp.Sleep(redrawTime))
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.t.Fatal(err)

@@ -28,8 +28,8 @@ func TestScreenshots(t *testing.T) {
 		s := tools.start(t)
 		s.post(t, tools.records(t, "-length", shot.length, "-gap", "40s", "-seed", "11"))
 		p := open(t, b, s.url+"/?theme="+shot.theme, shot.width, 1000)
-		p.drawn(charts)
+		p.waitDrawn(charts)
 		p.do(chromedp.EmulateViewport(shot.width, shot.height))
-		p.shoot(filepath.Join("..", "..", "docs", "images", shot.name+".png"))
+		p.screenshot(filepath.Join("..", "..", "docs", "images", shot.name+".png"))
 	}
 }

@@ -13,5 +13,5 @@ func TestRunningSuite(t *testing.T) {
 	if where == "" {
 		t.Skip("no running suite: set GESTOR_URL (the scenario in e2e/suite looks at the page of its own)")
 	}
-	LookAt(t, where, os.Getenv("GESTOR_PICTURE"))
+	CheckRunning(t, where, os.Getenv("GESTOR_PICTURE"))
 }

@@ -48,7 +48,7 @@ func zoomShowsWhatItSays(t *testing.T, b context.Context, where string) {
 		from := now.Add(-c.from).UnixMilli()
 		to := now.Add(c.length - c.from).UnixMilli()
 		p := open(t, b, fmt.Sprintf("%s/?zoom=%d-%d", where, from, to), 1200, 900)
-		p.drawn(2)
+		p.waitDrawn(2)
 		if c.frozen {
 			p.until(name+": the range stands still", "location.search.includes('since=') && !location.search.includes('zoom=') && !document.querySelector('#back').hidden")
 			from, to = from/1000*1000, (to+999)/1000*1000
@@ -62,16 +62,16 @@ func zoomShowsWhatItSays(t *testing.T, b context.Context, where string) {
 			p.until(name+": back to live", "!location.search.includes('since=') && document.querySelector('#back').hidden && document.querySelector('input[name=range]:checked').value === '15m'")
 			p.until(name+": the range slides again", asked+".get('range') === '15m'")
 		}
-		p.clean(where)
+		p.checkRequests(where)
 	}
 }
 
 // leftBehind lets the sliding range pass the begin of a zoom, as it does when a page stays open.
 func leftBehind(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/?range=1h", 1200, 900)
-	p.drawn(2)
+	p.waitDrawn(2)
 	p.do(chromedp.Navigate(where + "/?range=1h&zoom=" + fmt.Sprintf("%d-%d", time.Now().Add(-30*time.Minute).UnixMilli(), time.Now().Add(-20*time.Minute).UnixMilli())))
-	p.drawn(2)
+	p.waitDrawn(2)
 	if eval[bool](p, "location.search.includes('since=')") {
 		t.Error("a zoom within the range froze it")
 	}
@@ -87,13 +87,13 @@ func leftBehind(t *testing.T, b context.Context, where string) {
 	p.until("it stands still", "location.search.includes('since=') && !document.querySelector('#back').hidden && document.querySelector('input[name=range]:checked').value === 'custom'")
 	p.do(chromedp.Click("#back"))
 	p.until("back to the range of before", asked+".get('range') === '1h' && location.search.includes('range=1h')")
-	p.clean(where)
+	p.checkRequests(where)
 }
 
 // filterUnderThePointer changes the selection while a chart is being read.
 func filterUnderThePointer(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/", 1200, 900)
-	p.drawn(charts)
+	p.waitDrawn(charts)
 	for i := range 3 {
 		plot := fmt.Sprintf("document.querySelectorAll('.plot')[%d]", i)
 		for _, class := range []string{"high", "unknown", ""} {
@@ -111,6 +111,6 @@ func filterUnderThePointer(t *testing.T, b context.Context, where string) {
 			p.do(chromedp.MouseEvent("mouseMoved", x+8, y), chromedp.MouseEvent("mouseMoved", x+20, y))
 		}
 	}
-	time.Sleep(settle)
-	p.clean(where)
+	time.Sleep(redrawTime)
+	p.checkRequests(where)
 }

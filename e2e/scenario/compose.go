@@ -36,6 +36,7 @@ func findRoot() (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	for dir != "/" {
 		if _, err := os.Stat(filepath.Join(dir, "compose.yaml")); err == nil {
 			return dir, nil
@@ -62,6 +63,7 @@ func (c *Compose) Try(within time.Duration, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "-p", c.Project, "-f", "compose.yaml"}, args...)...)
 	cmd.Dir = c.Root
 	cmd.Env = append(os.Environ(), c.Env...)
+
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

@@ -16,8 +16,8 @@ import (
 // Engine is the real Docker engine, looked at directly and not through the suite.
 type Engine struct{ Client *client.Client }
 
-// Seen is what the engine says of one container.
-type Seen struct {
+// ContainerState is what the engine says of one container.
+type ContainerState struct {
 	ID, Name, State string
 	Labels          map[string]string
 	StartedAt       time.Time
@@ -41,6 +41,7 @@ func connect(t testing.TB, host string) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if _, err := c.Ping(ctx); err != nil {
@@ -51,7 +52,7 @@ func connect(t testing.TB, host string) *Engine {
 }
 
 // List returns every container, running or not, that carries all labels ("key" or "key=value").
-func (e *Engine) List(ctx context.Context, labels ...string) ([]Seen, error) {
+func (e *Engine) List(ctx context.Context, labels ...string) ([]ContainerState, error) {
 	f := filters.NewArgs()
 	for _, l := range labels {
 		f.Add("label", l)
@@ -60,9 +61,10 @@ func (e *Engine) List(ctx context.Context, labels ...string) ([]Seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := make([]Seen, 0, len(list))
+
+	seen := make([]ContainerState, 0, len(list))
 	for _, c := range list {
-		seen = append(seen, Seen{
+		seen = append(seen, ContainerState{
 			ID: c.ID, Name: strings.TrimPrefix(c.Names[0], "/"), State: c.State, Labels: c.Labels,
 			StartedAt: time.Unix(c.Created, 0),
 		})
@@ -71,20 +73,20 @@ func (e *Engine) List(ctx context.Context, labels ...string) ([]Seen, error) {
 }
 
 // Inspect returns one container with its start time and host PID.
-func (e *Engine) Inspect(ctx context.Context, name string) (Seen, error) {
+func (e *Engine) Inspect(ctx context.Context, name string) (ContainerState, error) {
 	c, err := e.Client.ContainerInspect(ctx, name)
 	if err != nil {
-		return Seen{}, err
+		return ContainerState{}, err
 	}
 	started, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
-	return Seen{
+	return ContainerState{
 		ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), State: c.State.Status, Labels: c.Config.Labels,
 		StartedAt: started, PID: c.State.Pid,
 	}, err
 }
 
 // MustList is List for tests.
-func (e *Engine) MustList(t testing.TB, labels ...string) []Seen {
+func (e *Engine) MustList(t testing.TB, labels ...string) []ContainerState {
 	t.Helper()
 	seen, err := e.List(t.Context(), labels...)
 	if err != nil {
@@ -100,6 +102,8 @@ func CPUTime(t testing.TB, pid int) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
+
+	// The name of the program stands in parentheses and may hold spaces: fields are counted behind it (proc_pid_stat(5)).
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(rest)
 	user, err1 := strconv.Atoi(fields[11])

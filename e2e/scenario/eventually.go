@@ -30,8 +30,8 @@ func Always(t testing.TB, during time.Duration, what string, check func() error)
 	}
 }
 
-// settled is Eventually for the end of a test, when its context is over: it returns the last error.
-func settled(within time.Duration, check func() error) error {
+// waitUntil is Eventually for the end of a test, when its context is over: it returns the last error.
+func waitUntil(within time.Duration, check func() error) error {
 	return poll(context.Background(), within, check, func(err error) bool { return err == nil })
 }
 
@@ -39,19 +39,21 @@ func settled(within time.Duration, check func() error) error {
 func poll(ctx context.Context, span time.Duration, check func() error, done func(error) bool) error {
 	end := time.NewTimer(span)
 	defer end.Stop()
-	beat := time.NewTicker(pollEvery)
-	defer beat.Stop()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+
 	for {
 		err := check()
 		if done(err) {
 			return err
 		}
+
 		select {
 		case <-end.C:
 			return err
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-beat.C:
+		case <-ticker.C:
 		}
 	}
 }

@@ -70,10 +70,12 @@ func (k Kind) configure(dir string) error {
 	if err := errors.Join(unix.Getrlimit(unix.RLIMIT_NOFILE, &files), unix.Getrlimit(unix.RLIMIT_NPROC, &processes)); err != nil {
 		return err
 	}
+
 	limit := func(name string, r unix.Rlimit) string {
 		most := min(r.Max, 1<<14)
 		return fmt.Sprintf("%s=%d:%d", name, most, most)
 	}
+
 	podman := fmt.Sprintf("[containers]\ndefault_ulimits = [%q, %q]\n", limit("nofile", files), limit("nproc", processes))
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600),
@@ -92,10 +94,12 @@ func (k Kind) daemon(dir, driver string) []string {
 		}
 		return append(line, "system", "service", "--time", "0", "unix://"+in("engine.sock"))
 	}
+
 	line := []string{
 		k.find("dockerd"), "--config-file", in("daemon.json"), "--host", "unix://" + in("engine.sock"), "--data-root", in("root"),
 		"--exec-root", in("exec"), "--pidfile", in("engine.pid"), "--log-level", "warn",
 	}
+
 	if driver != "" {
 		line = append(line, "--storage-driver", driver)
 	}

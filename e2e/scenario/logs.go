@@ -21,7 +21,7 @@ type Logs struct {
 	Client *http.Client
 }
 
-var client10s = &http.Client{Timeout: 10 * time.Second}
+var defaultClient = &http.Client{Timeout: 10 * time.Second}
 
 // Get returns the body of a 200 answer.
 func (l Logs) Get(path string, accept string) ([]byte, error) {
@@ -32,15 +32,17 @@ func (l Logs) Get(path string, accept string) ([]byte, error) {
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
+
 	client := l.Client
 	if client == nil {
-		client = client10s
+		client = defaultClient
 	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
@@ -61,6 +63,7 @@ func (l Logs) Records(kinds ...contract.Kind) ([]contract.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var out []contract.Record
 	lines := bufio.NewScanner(bytes.NewReader(body))
 	lines.Buffer(nil, contract.MaxRecordBytes+1)

@@ -53,25 +53,30 @@ func (h *Suite) policy(text string) string {
 	return "GESTOR_POLICY=" + path
 }
 
-// Govern starts the manager with a tick of 2 s and no log service: its records stay in its spool. policy is the rest of
+// StartManager starts the manager with a tick of 2 s and no log service: its records stay in its spool. policy is the rest of
 // its policy file.
-func (h *Suite) Govern(policy string, settings ...string) *Manager {
+func (h *Suite) StartManager(policy string, settings ...string) *Manager {
 	h.Helper()
+
 	port := FreePort(h.TB)
-	p := &Manager{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, http: client10s, done: make(chan error, 1)}
+	p := &Manager{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, http: defaultClient, done: make(chan error, 1)}
 	p.cmd = exec.Command(h.Programs.Manager, "run")
 	if h.Within != nil {
 		p.cmd, p.http = h.Within.Command(h.Programs.Manager, "run"), h.Within.Client()
 	}
+
+	// Nothing listens on port 9: the log service is not there.
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.Env = append(os.Environ(), h.policy(policy), "GESTOR_SUITE="+h.Name, "GESTOR_STATE="+h.State,
 		"GESTOR_OPS=127.0.0.1:"+port, "GESTOR_LOGS_URL=http://127.0.0.1:9", "GESTOR_LOGS_WAIT=0s", "GESTOR_FLUSH=100ms",
 		"GESTOR_SOURCE=procfs", "GESTOR_ENGINE="+h.Engine.Client.DaemonHost())
 	p.cmd.Env = append(p.cmd.Env, settings...)
+
 	if err := p.cmd.Start(); err != nil {
 		h.Fatal(err)
 	}
 	go func() { p.done <- p.cmd.Wait() }()
+
 	h.Cleanup(func() {
 		_ = p.cmd.Process.Kill() // may have ended
 		if h.Failed() {
@@ -84,8 +89,8 @@ func (h *Suite) Govern(policy string, settings ...string) *Manager {
 // PID is its process.
 func (p *Manager) PID() int { return p.cmd.Process.Pid }
 
-// Said is what it has printed so far.
-func (p *Manager) Said() string { return p.out.String() }
+// Output is what it has printed so far.
+func (p *Manager) Output() string { return p.out.String() }
 
 // Stop ends the manager as docker stop does and fails the test unless it ends cleanly.
 func (p *Manager) Stop() {
@@ -93,6 +98,7 @@ func (p *Manager) Stop() {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.h.Fatal(err)
 	}
+
 	select {
 	case err := <-p.done:
 		if err != nil {
@@ -155,6 +161,7 @@ func (p *Manager) Ready() (Ready, error) {
 		return r, err
 	}
 	defer resp.Body.Close()
+
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return r, err
@@ -162,8 +169,8 @@ func (p *Manager) Ready() (Ready, error) {
 	return r, json.Unmarshal(text, &r)
 }
 
-// Ticks waits for n more ticks.
-func (p *Manager) Ticks(n uint64) {
+// WaitTicks waits for n more ticks.
+func (p *Manager) WaitTicks(n uint64) {
 	p.h.Helper()
 	var from uint64
 	Eventually(p.h.TB, 30*time.Second, fmt.Sprintf("%d ticks go by", n), func() error {
@@ -171,6 +178,8 @@ func (p *Manager) Ticks(n uint64) {
 		if err != nil {
 			return err
 		}
+
+		// Counted from the first answer: a manager that has not begun answers with tick 0.
 		if from == 0 {
 			from = max(r.Tick, 1)
 		}
@@ -181,8 +190,8 @@ func (p *Manager) Ticks(n uint64) {
 	})
 }
 
-// Tool runs another subcommand of the manager on the test's state and returns what it printed.
-func (h *Suite) Tool(args ...string) string {
+// RunManager runs another subcommand of the manager on the test's state and returns what it printed.
+func (h *Suite) RunManager(args ...string) string {
 	h.Helper()
 	cmd := exec.Command(h.Programs.Manager, args...)
 	cmd.Env = append(os.Environ(), "GESTOR_STATE="+h.State, "GESTOR_SUITE="+h.Name)

@@ -14,7 +14,7 @@ import (
 )
 
 // Network is a network namespace that has a loopback device alone, so that every port is free in it.
-type Network struct{ space *exec.Cmd }
+type Network struct{ holder *exec.Cmd }
 
 // NewNetwork makes one for the time of the test. It skips the test where that cannot be done.
 func NewNetwork(t testing.TB) *Network {
@@ -38,6 +38,7 @@ func NewNetwork(t testing.TB) *Network {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := space.Start(); err != nil {
 		t.Skipf("a network of its own cannot be made here: %v", err)
 	}
@@ -45,6 +46,8 @@ func NewNetwork(t testing.TB) *Network {
 		_ = space.Process.Kill()
 		_ = space.Wait() // its error is the signal
 	})
+
+	// What it prints is the sign that the device is up.
 	if n, err := out.Read(make([]byte, 16)); n == 0 {
 		t.Skipf("a network of its own cannot be made here: %v", err)
 	}
@@ -53,17 +56,18 @@ func NewNetwork(t testing.TB) *Network {
 
 // Command runs a program in the network.
 func (n *Network) Command(name string, arguments ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--net=" + netOf(n.space.Process.Pid), name}, arguments...)...)
+	return exec.Command("nsenter", append([]string{"--net=" + netOf(n.holder.Process.Pid), name}, arguments...)...)
 }
 
 // Forward takes connections to an address within the network to one outside of it, until the test ends.
 func (n *Network) Forward(t testing.TB, within, outside string) {
 	t.Helper()
-	l, err := inNetwork(n.space.Process.Pid, func() (net.Listener, error) { return net.Listen("tcp", within) })
+	l, err := inNetwork(n.holder.Process.Pid, func() (net.Listener, error) { return net.Listen("tcp", within) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+
 	go func() {
 		for {
 			from, err := l.Accept()
@@ -83,6 +87,7 @@ func relay(from net.Conn, outside string) {
 		return // the client sees a connection that ends
 	}
 	defer to.Close()
+
 	ended := make(chan struct{}, 2)
 	pass := func(w, r net.Conn) {
 		_, _ = io.Copy(w, r) // a side that has gone away is an end
@@ -102,6 +107,7 @@ func inNetwork[T any](pid int, f func() (T, error)) (made T, err error) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
+
 		var space *os.File
 		if space, err = os.Open(netOf(pid)); err == nil {
 			defer space.Close()
@@ -111,6 +117,7 @@ func inNetwork[T any](pid int, f func() (T, error)) (made T, err error) {
 			err = fmt.Errorf("enter the network: %w", err)
 			return
 		}
+
 		made, err = f()
 	}()
 	<-done

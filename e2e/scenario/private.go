@@ -27,7 +27,7 @@ type PrivateEngine struct {
 	dir    string
 	driver string
 	groups []string  // parents of engines' cgroups that were there before
-	space  *exec.Cmd // holds the namespaces
+	holder *exec.Cmd // holds the namespaces
 	daemon *exec.Cmd // nil: it does not run
 	closed bool
 }
@@ -61,6 +61,7 @@ func StartEngine(t testing.TB, kind Kind) *PrivateEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	p := &PrivateEngine{Kind: kind, dir: dir, Socket: filepath.Join(dir, "engine.sock"), driver: hostDriver(kind)}
 	p.Host = "unix://" + p.Socket
 	t.Cleanup(func() {
@@ -69,11 +70,12 @@ func StartEngine(t testing.TB, kind Kind) *PrivateEngine {
 			t.Errorf("clean up: %v", err)
 		}
 	})
+
 	if err := kind.configure(dir); err != nil {
 		t.Fatal(err)
 	}
-	p.groups = parents()
-	p.enter(t)
+	p.groups = cgroupParents()
+	p.makeNamespaces(t)
 	p.Start(t)
 	return p
 }
@@ -91,19 +93,21 @@ func hostDriver(kind Kind) string {
 	return strings.TrimSpace(string(driver))
 }
 
-// enter makes the namespaces. /run and /dev/shm are of its own: engines keep sockets, network namespaces and locks there, whatever
-// folders they are given. The folder is a mount, so that every mount namespace made from this one tells whose it is.
-func (p *PrivateEngine) enter(t testing.TB) {
+// makeNamespaces makes the namespaces. /run and /dev/shm are of its own: engines keep sockets, network namespaces and locks there,
+// whatever folders they are given. The folder is a mount, so that every mount namespace made from this one shows whose it is.
+func (p *PrivateEngine) makeNamespaces(t testing.TB) {
 	t.Helper()
 	const script = `ip link set lo up && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/lock &&
 		mount -t tmpfs -o mode=1777 tmpfs /dev/shm && mount --bind "$1" "$1" && echo ready && exec sleep infinity`
-	p.space = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", p.dir)
-	out, err := p.space.StdoutPipe()
+	p.holder = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", p.dir)
+	out, err := p.holder.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.opened()
-	if err := p.space.Start(); err != nil {
+
+	// Before it starts: an interrupt at any moment after that ends it.
+	p.register()
+	if err := p.holder.Start(); err != nil {
 		t.Skipf("namespaces cannot be made here: %v", err)
 	}
 	if n, err := out.Read(make([]byte, 16)); n == 0 {
@@ -119,10 +123,13 @@ func (p *PrivateEngine) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer said.Close()
-	for _, name := range []string{"engine.pid", "engine.sock"} { // a killed one leaves its own
+
+	// A killed one leaves its own, and the next would take them for those of an engine that runs.
+	for _, name := range []string{"engine.pid", "engine.sock"} {
 		_ = os.Remove(filepath.Join(p.dir, name))
 	}
-	p.daemon = p.within([]string{"--net", "--mount"}, p.Kind.daemon(p.dir, p.driver))
+
+	p.daemon = p.inNamespaces([]string{"--net", "--mount"}, p.Kind.daemon(p.dir, p.driver))
 	p.daemon.Env = append(p.daemon.Env, "CONTAINERS_CONF="+filepath.Join(p.dir, "containers.conf"))
 	p.daemon.Stdout, p.daemon.Stderr = said, said
 	p.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for the test, which then ends it
@@ -162,6 +169,7 @@ func (p *PrivateEngine) signal(t testing.TB, signal syscall.Signal) {
 	}
 	_ = p.daemon.Wait() // its error is the signal
 	p.daemon = nil
+
 	// The kernel ends the containerd of a daemon that dies, a moment later: a new daemon that still sees it waits for it in vain.
 	Eventually(t, engineReady, "the engine's containerd has ended", func() error {
 		if pid := p.containerd(); pid > 0 && syscall.Kill(pid, 0) == nil {
@@ -186,18 +194,18 @@ func (p *PrivateEngine) containerd() int {
 
 // Command is a program in the engine's network, with the engine's docker command and address in its environment.
 func (p *PrivateEngine) Command(name string, arguments ...string) *exec.Cmd {
-	return p.within([]string{"--net"}, append([]string{name}, arguments...))
+	return p.inNamespaces([]string{"--net"}, append([]string{name}, arguments...))
 }
 
-// Derived is a program in a mount namespace made from the engine's, as a container's first process is in.
-func (p *PrivateEngine) Derived(name string, arguments ...string) *exec.Cmd {
+// MountCommand is a program in a mount namespace made from the engine's, as a container's first process is in.
+func (p *PrivateEngine) MountCommand(name string, arguments ...string) *exec.Cmd {
 	line := append([]string{"unshare", "--mount", "--propagation", "private", "--", name}, arguments...)
-	return p.within([]string{"--mount"}, line)
+	return p.inNamespaces([]string{"--mount"}, line)
 }
 
-// within runs a command line in some of the engine's namespaces. nsenter becomes the command.
-func (p *PrivateEngine) within(spaces, line []string) *exec.Cmd {
-	arguments := append([]string{"--target", strconv.Itoa(p.space.Process.Pid)}, spaces...)
+// inNamespaces runs a command line in some of the engine's namespaces. nsenter becomes the command.
+func (p *PrivateEngine) inNamespaces(spaces, line []string) *exec.Cmd {
+	arguments := append([]string{"--target", strconv.Itoa(p.holder.Process.Pid)}, spaces...)
 	cmd := exec.Command("nsenter", append(append(arguments, "--"), line...)...)
 	cmd.Env = p.Environment()
 	return cmd
@@ -217,7 +225,7 @@ func (p *PrivateEngine) Client() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return inNetwork(p.space.Process.Pid, func() (net.Conn, error) {
+			return inNetwork(p.holder.Process.Pid, func() (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, address) // an address, not a name: no other goroutine takes part
 			})
 		},
@@ -232,6 +240,8 @@ func (p *PrivateEngine) load(t testing.TB, images []string) {
 	}
 	save, load := exec.Command("docker", append([]string{"save"}, images...)...), exec.Command("docker", "load", "--quiet")
 	load.Env = p.Environment()
+
+	// From one engine into the other without a file between them: images are large.
 	out, err := save.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +250,7 @@ func (p *PrivateEngine) load(t testing.TB, images []string) {
 	if err := save.Start(); err != nil {
 		t.Skipf("the host's engine cannot be asked for images: %v", err)
 	}
+
 	said, loadErr := load.CombinedOutput()
 	if err := errors.Join(loadErr, save.Wait()); err != nil {
 		t.Skipf("the images %v could not be given to the second engine: %v: %s", images, err, said)
@@ -250,28 +261,30 @@ func (p *PrivateEngine) load(t testing.TB, images []string) {
 // end.
 func (p *PrivateEngine) Close(t testing.TB) {
 	t.Helper()
-	if p.closed || p.space == nil || p.space.Process == nil {
+	if p.closed || p.holder == nil || p.holder.Process == nil {
 		return
 	}
 	p.closed = true
 	if t.Failed() {
-		p.lastWords(t)
+		p.logTail(t)
 	}
-	if err := p.clear(); err != nil {
+
+	if err := p.endAll(); err != nil {
 		t.Error(err)
 	}
-	for _, own := range []*exec.Cmd{p.daemon, p.space} {
+	for _, own := range []*exec.Cmd{p.daemon, p.holder} {
 		if own != nil && own.Process != nil {
 			_ = own.Process.Kill() // was killed with the others
 			_ = own.Wait()
 		}
 	}
-	open.Lock()
-	defer open.Unlock()
-	delete(open.engines, p)
+
+	openEngines.Lock()
+	defer openEngines.Unlock()
+	delete(openEngines.engines, p)
 }
 
-func (p *PrivateEngine) lastWords(t testing.TB) {
+func (p *PrivateEngine) logTail(t testing.TB) {
 	said, err := os.Open(filepath.Join(p.dir, "engine.log"))
 	if err != nil {
 		return

@@ -29,6 +29,7 @@ func BuildPrograms(dir string) (Programs, error) {
 	if err != nil {
 		return Programs{}, err
 	}
+
 	p := Programs{root: root, Manager: filepath.Join(dir, "gestor-manager"), Payload: filepath.Join(dir, "payload")}
 	if err := p.build("services/manager", p.Manager, "off"); err != nil {
 		return p, err
@@ -59,6 +60,8 @@ func ImportImage(ctx context.Context, cli *client.Client, binary, name string) e
 	if err != nil {
 		return err
 	}
+
+	// The root file system as a tape archive: two folders that anybody may write to, and the binary.
 	entry := "/" + filepath.Base(binary)
 	var tape bytes.Buffer
 	w := tar.NewWriter(&tape)
@@ -76,12 +79,15 @@ func ImportImage(ctx context.Context, cli *client.Client, binary, name string) e
 	if err := w.Close(); err != nil {
 		return err
 	}
+
+	// The engine answers while it works: the image is there when the answer has ended.
 	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: &tape, SourceName: "-"}, name,
 		image.ImportOptions{Changes: []string{`ENTRYPOINT ["` + entry + `"]`}})
 	if err != nil {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
 	defer answer.Close()
+
 	_, err = io.Copy(io.Discard, answer)
 	return err
 }

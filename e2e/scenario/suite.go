@@ -42,32 +42,35 @@ func NewSuite(t testing.TB, engine *Engine, programs Programs, image string) *Su
 	t.Helper()
 	h := &Suite{TB: t, Engine: engine, Programs: programs, Image: image, State: t.TempDir()}
 	h.Name = fmt.Sprintf("e2e-%d-%d", os.Getpid(), suites.Add(1))
+
+	// Also what the suite does not own, as a test that fails half-way leaves it.
 	t.Cleanup(func() {
 		left, err := h.Engine.List(context.Background(), LabelTest+"="+h.Name)
 		if err != nil {
 			t.Errorf("clean up: %v", err)
 		}
+
 		for _, c := range left {
-			h.Drop(c.ID)
+			h.Remove(c.ID)
 		}
 	})
 	return h
 }
 
-// Drop removes a container at once, whatever state it is in.
-func (h *Suite) Drop(id string) {
+// Remove removes a container at once, whatever state it is in.
+func (h *Suite) Remove(id string) {
 	_ = h.Engine.Client.ContainerRemove(context.Background(), id, container.RemoveOptions{Force: true}) // may be gone
 }
 
-// Owned are the labels of a container that the test's manager owns.
-func (h *Suite) Owned(class contract.Class) map[string]string {
+// OwnedLabels are those of a container that the test's manager owns.
+func (h *Suite) OwnedLabels(class contract.Class) map[string]string {
 	return map[string]string{
 		contract.LabelManaged: "true", contract.LabelClass: string(class), contract.LabelSuite: h.Name, LabelTest: h.Name,
 	}
 }
 
-// Full is the name that a container of the suite has for the engine.
-func (h *Suite) Full(name string) string { return h.Name + "-" + name }
+// FullName is the name that a container of the suite has for the engine.
+func (h *Suite) FullName(name string) string { return h.Name + "-" + name }
 
 // Spawn starts a container that holds the given memory and returns its id.
 func (h *Suite) Spawn(name string, labels map[string]string, mib int, edit ...func(*container.HostConfig)) string {
@@ -83,7 +86,7 @@ func (h *Suite) Spawn(name string, labels map[string]string, mib int, edit ...fu
 // Run starts any container under a name of the suite and returns its id.
 func (h *Suite) Run(name string, config *container.Config, host *container.HostConfig) string {
 	h.Helper()
-	made, err := h.Engine.Client.ContainerCreate(h.Context(), config, host, nil, nil, h.Full(name))
+	made, err := h.Engine.Client.ContainerCreate(h.Context(), config, host, nil, nil, h.FullName(name))
 	if err == nil {
 		err = h.Engine.Client.ContainerStart(h.Context(), made.ID, container.StartOptions{})
 	}
@@ -93,39 +96,42 @@ func (h *Suite) Run(name string, config *container.Config, host *container.HostC
 	return made.ID
 }
 
-// Crowd starts n low containers of which every later one holds more memory: the first three are to stay. Memory does not
+// StartContainers starts n low containers of which every later one holds more memory: the first three are to stay. Memory does not
 // depend on how busy the machine is; the tests' policy ranks by it first. The steps are larger than a huge page.
-func (h *Suite) Crowd(n int) (ids []string) {
+func (h *Suite) StartContainers(n int) (ids []string) {
 	h.Helper()
 	for i := range n {
-		ids = append(ids, h.Spawn("low-"+strconv.Itoa(i), h.Owned(contract.ClassLow), 8*i))
+		ids = append(ids, h.Spawn("low-"+strconv.Itoa(i), h.OwnedLabels(contract.ClassLow), 8*i))
 	}
 	return ids
 }
 
-// Present are the short names of the test's owned containers, in any state.
-func (h *Suite) Present() (names []string) {
+// ContainerNames are the short names of the test's owned containers, in any state.
+func (h *Suite) ContainerNames() (names []string) {
 	h.Helper()
 	for _, c := range h.Engine.MustList(h.TB, contract.LabelSuite+"="+h.Name) {
-		names = append(names, strings.TrimPrefix(c.Name, h.Full("")))
+		names = append(names, strings.TrimPrefix(c.Name, h.FullName("")))
 	}
 	return names
 }
 
-// Becomes waits until exactly these containers are left.
-func (h *Suite) Becomes(within time.Duration, names ...string) {
+// WaitForPopulation waits until exactly these containers are left.
+func (h *Suite) WaitForPopulation(within time.Duration, names ...string) {
 	h.Helper()
 	want := make(map[string]bool, len(names))
 	for _, n := range names {
 		want[n] = true
 	}
+
 	Eventually(h.TB, within, "the population is "+strings.Join(names, ", "), func() error {
-		got := h.Present()
+		got := h.ContainerNames()
 		for _, n := range got {
 			if !want[n] {
 				return fmt.Errorf("have %v", got)
 			}
 		}
+
+		// One too few is a fault at once: nothing starts it again.
 		if len(got) != len(want) {
 			h.Fatalf("too few are left: %v", got)
 		}

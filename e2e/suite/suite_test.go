@@ -47,17 +47,17 @@ func TestSuite(t *testing.T) {
 		name string
 		run  func(*testing.T, *running)
 	}{
-		{"the population falls to the quota and stays there for three more batches", holdsTheQuota},
-		{"every container runs inside the limits the wrapper promises", staysInBounds},
-		{"the services go first when CPU or memory is short", goesFirst},
-		{"every removal has its decision and its action with the numbers", explainsRemovals},
-		{"the removed are the right ones by a ranking of our own", removesTheRightOnes},
-		{"every service, its image and its start record tell the same version", tellsItsVersion},
-		{"the page and the charts show data and need no other host", servesThePage},
-		{"a neighbour cannot store records in the name of the manager", refusesNeighbours},
-		{"a killed log service has lost nothing it acknowledged", survivesKillOfLogs},
-		{"nothing outside the suite's ownership was touched", leavesOthersAlone},
-		{"down after a kill of the generator leaves nothing behind", downLeavesNothing},
+		{"the population falls to the quota and stays there for three more batches", checkQuota},
+		{"every container runs inside the limits the wrapper promises", checkContainerLimits},
+		{"the services go first when CPU or memory is short", checkPriorities},
+		{"every removal has its decision and its action with the numbers", checkExplained},
+		{"the removed are the right ones by a ranking of our own", checkRanking},
+		{"every service, its image and its start record tell the same version", checkVersions},
+		{"the page and the charts show data and need no other host", checkPageServed},
+		{"a neighbour cannot store records in the name of the manager", checkForgedRecords},
+		{"a killed log service has lost nothing it acknowledged", checkKillOfLogs},
+		{"nothing outside the suite's ownership was touched", checkForeignUntouched},
+		{"down after a kill of the generator leaves nothing behind", checkDown},
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, s) }) {
@@ -151,9 +151,9 @@ func (s *running) cleanUp(t *testing.T) {
 }
 
 // managed lists the containers that this run's generator started and that still run, by class.
-func (s *running) managed(ctx context.Context) (map[contract.Class][]scenario.Seen, error) {
+func (s *running) managed(ctx context.Context) (map[contract.Class][]scenario.ContainerState, error) {
 	list, err := s.engine.List(ctx, contract.LabelManaged+"=true")
-	byClass := map[contract.Class][]scenario.Seen{}
+	byClass := map[contract.Class][]scenario.ContainerState{}
 	for _, c := range list {
 		if c.State == "running" && !slices.Contains(s.before, c.ID) {
 			class := contract.Class(c.Labels[contract.LabelClass])
@@ -163,7 +163,7 @@ func (s *running) managed(ctx context.Context) (map[contract.Class][]scenario.Se
 	return byClass, err
 }
 
-func olderThan(list []scenario.Seen, age time.Duration) int {
+func olderThan(list []scenario.ContainerState, age time.Duration) int {
 	n := 0
 	for _, c := range list {
 		if time.Since(c.StartedAt) > age {
@@ -173,7 +173,7 @@ func olderThan(list []scenario.Seen, age time.Duration) int {
 	return n
 }
 
-func holdsTheQuota(t *testing.T, s *running) {
+func checkQuota(t *testing.T, s *running) {
 	scenario.Eventually(t, 2*batch, "the first batch has both classes in plenty", func() error {
 		pop, err := s.managed(t.Context())
 		if err == nil && (len(pop[contract.ClassLow]) <= quotaLow || len(pop[contract.ClassHigh]) <= quotaHigh) {
@@ -208,7 +208,7 @@ func (s *running) quotaHolds(ctx context.Context) error {
 	return nil
 }
 
-func staysInBounds(t *testing.T, s *running) {
+func checkContainerLimits(t *testing.T, s *running) {
 	list := s.engine.MustList(t, contract.LabelManaged+"=true")
 	checked := 0
 	for _, c := range list {
@@ -239,9 +239,9 @@ func staysInBounds(t *testing.T, s *running) {
 	}
 }
 
-// goesFirst looks at what the engine was asked for and at what the kernel was told: a score needs a right that the services
+// checkPriorities looks at what the engine was asked for and at what the kernel was told: a score needs a right that the services
 // themselves do not have.
-func goesFirst(t *testing.T, s *running) {
+func checkPriorities(t *testing.T, s *running) {
 	const ordinary = 1024 // the CPU weight of a container without one
 	weights := map[string]int64{}
 	for _, role := range []string{contract.ProducerLogs, contract.ProducerManager, contract.ProducerGenerator} {
@@ -295,7 +295,7 @@ func oomScoreAdjust(t *testing.T, pid int) int {
 	return n
 }
 
-func explainsRemovals(t *testing.T, s *running) {
+func checkExplained(t *testing.T, s *running) {
 	decisions := map[string]contract.DecisionBody{}
 	var actions []contract.ActionBody
 	for _, r := range s.logs.MustRecords(t, contract.KindDecision, contract.KindAction) { // at once: they arrive together
@@ -326,10 +326,10 @@ func explainsRemovals(t *testing.T, s *running) {
 	}
 }
 
-func removesTheRightOnes(t *testing.T, s *running) {
+func checkRanking(t *testing.T, s *running) {
 	records := s.logs.MustRecords(t, contract.KindContainer, contract.KindDecision, contract.KindAction)
 	views := byTick(records)
-	leaving, spared := map[string]bool{}, sparedAtLast(records)
+	leaving, spared := map[string]bool{}, notRemoved(records)
 	compared := 0
 	for i := 1; i < len(views)-1; i++ { // of the last tick some may still be on its way
 		now := views[i]
@@ -355,9 +355,9 @@ func removesTheRightOnes(t *testing.T, s *running) {
 	}
 }
 
-// sparedAtLast are the containers of which one removal was called off or failed: when they are judged again depends on when
+// notRemoved are the containers of which one removal was called off or failed: when they are judged again depends on when
 // that was known.
-func sparedAtLast(records []contract.Record) map[string]bool {
+func notRemoved(records []contract.Record) map[string]bool {
 	spared := map[string]bool{}
 	for _, r := range records {
 		if a, ok := r.Body.(contract.ActionBody); ok && (a.Outcome == contract.OutcomeRefused || a.Outcome == contract.OutcomeFailed) {
@@ -367,7 +367,7 @@ func sparedAtLast(records []contract.Record) map[string]bool {
 	return spared
 }
 
-func tellsItsVersion(t *testing.T, s *running) {
+func checkVersions(t *testing.T, s *running) {
 	const label = "org.opencontainers.image.version"
 	started := map[string]any{}
 	for _, r := range s.logs.MustRecords(t, contract.KindSystem) {
@@ -390,7 +390,7 @@ func tellsItsVersion(t *testing.T, s *running) {
 	}
 }
 
-func servesThePage(t *testing.T, s *running) {
+func checkPageServed(t *testing.T, s *running) {
 	for _, chart := range []string{"memory", "processes", "population"} {
 		png, err := s.logs.Get(contract.PathCharts+"/"+chart+".png", "")
 		if err != nil || len(png) < 2000 || string(png[1:4]) != "PNG" {
@@ -401,12 +401,12 @@ func servesThePage(t *testing.T, s *running) {
 			t.Errorf("%s.html: %d bytes, %v", chart, len(html), err)
 		}
 	}
-	t.Run("in a browser", func(t *testing.T) { page.LookAt(t, s.logs.URL, "") })
+	t.Run("in a browser", func(t *testing.T) { page.CheckRunning(t, s.logs.URL, "") })
 }
 
-// refusesNeighbours sends, from a container on the services' own network, a record that claims the numbers that the manager is
+// checkForgedRecords sends, from a container on the services' own network, a record that claims the numbers that the manager is
 // about to use: taken, it would make the manager's own look like repetitions.
-func refusesNeighbours(t *testing.T, s *running) {
+func checkForgedRecords(t *testing.T, s *running) {
 	var last contract.Record
 	for _, r := range s.logs.MustRecords(t, contract.KindHost) {
 		if r.Producer == contract.ProducerManager {
@@ -444,7 +444,7 @@ read -r _ status _ <&3 && printf %s "$status"`
 	return string(out)
 }
 
-func survivesKillOfLogs(t *testing.T, s *running) {
+func checkKillOfLogs(t *testing.T, s *running) {
 	before := s.logs.MustRecords(t)
 	logs := s.service(t, "logs")
 	if err := syscall.Kill(logs.PID, syscall.SIGKILL); err != nil {
@@ -491,7 +491,7 @@ func checkNothingLost(t *testing.T, before, after []contract.Record) {
 }
 
 // service returns the running container of one compose service.
-func (s *running) service(t *testing.T, role string) scenario.Seen {
+func (s *running) service(t *testing.T, role string) scenario.ContainerState {
 	t.Helper()
 	list := s.engine.MustList(t, contract.LabelRole+"="+role, "com.docker.compose.project="+s.compose.Project)
 	if len(list) != 1 {
@@ -504,7 +504,7 @@ func (s *running) service(t *testing.T, role string) scenario.Seen {
 	return seen
 }
 
-func leavesOthersAlone(t *testing.T, s *running) {
+func checkForeignUntouched(t *testing.T, s *running) {
 	stranger, err := s.engine.Inspect(t.Context(), s.stranger)
 	if err != nil || stranger.State != "running" {
 		t.Errorf("the unlabelled stranger: state %q, %v", stranger.State, err)
@@ -521,7 +521,7 @@ func leavesOthersAlone(t *testing.T, s *running) {
 	}
 }
 
-func downLeavesNothing(t *testing.T, s *running) {
+func checkDown(t *testing.T, s *running) {
 	generator := s.service(t, "generator")
 	if err := syscall.Kill(generator.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
+
 	held := hold(os.Args[1:])
 	if len(os.Args) > 2 {
 		go func() {
@@ -20,8 +21,10 @@ func main() {
 			}
 		}()
 	}
+
+	// Looked at once more at the end, so that the collector does not take the memory back before.
 	<-stop
-	if len(held) > 0 && held[0] != 1 { // keeps the memory alive until here
+	if len(held) > 0 && held[0] != 1 {
 		os.Exit(1)
 	}
 }
@@ -36,6 +39,7 @@ func hold(args []string) []byte {
 	if err != nil || mib < 0 || mib > 1024 || mib == 0 && len(args) > 1 {
 		os.Exit(2)
 	}
+
 	held := make([]byte, mib<<20)
 	for i := 0; i < len(held); i += page {
 		held[i] = 1

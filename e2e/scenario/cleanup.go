@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// clearing is how long the kernel may take to end what was killed.
-const clearing = time.Minute
+// killTimeout is how long the kernel may take to end what was killed.
+const killTimeout = time.Minute
 
-// open are the engines that have not been ended yet: an interrupt ends the process without any clean-up of a test.
-var open = struct {
+// openEngines are those that have not been ended yet: an interrupt ends the process without any clean-up of a test.
+var openEngines = struct {
 	sync.Mutex
 	sync.Once
 	engines map[*PrivateEngine]bool
@@ -30,43 +30,49 @@ var open = struct {
 
 // TempDir makes a folder of a short name, which an interrupt of a test with an engine removes too.
 func TempDir(pattern string) (dir string, remove func() error, err error) {
-	open.Lock() // before: an interrupt removes what has been made by then, and nothing is made after it
-	defer open.Unlock()
+	// Locked before: an interrupt removes what has been made by then, and nothing is made after it.
+	openEngines.Lock()
+	defer openEngines.Unlock()
+
 	dir, err = os.MkdirTemp("", pattern)
-	open.folders = append(open.folders, dir)
+	openEngines.folders = append(openEngines.folders, dir)
 	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
-// opened takes an engine to those that an interrupt ends.
-func (p *PrivateEngine) opened() {
-	open.Lock()
-	defer open.Unlock()
-	open.engines[p] = true
-	open.Do(func() {
+// register adds an engine to those that an interrupt ends.
+func (p *PrivateEngine) register() {
+	openEngines.Lock()
+	defer openEngines.Unlock()
+	openEngines.engines[p] = true
+
+	openEngines.Do(func() {
 		interrupts := make(chan os.Signal, 1)
 		signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 		go func() {
 			<-interrupts
-			open.Lock() // for ever: nothing is opened any more
-			for engine := range open.engines {
-				if err := engine.clear(); err != nil {
+
+			// Never unlocked: from here on nothing is opened any more.
+			openEngines.Lock()
+			for engine := range openEngines.engines {
+				if err := engine.endAll(); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 				}
 			}
-			for _, dir := range open.folders {
+			for _, dir := range openEngines.folders {
 				os.RemoveAll(dir)
 			}
+
 			os.Exit(1)
 		}()
 	})
 }
 
-// clear ends whatever came from the engine: the daemon, shims and monitors, containers, the first processes of containers that were
+// endAll ends whatever came from the engine: the daemon, shims and monitors, containers, the first processes of containers that were
 // never started (`runc init`), storage helpers, and the cgroups of its containers. Its mounts and its network end with the last
 // process in its namespaces.
-func (p *PrivateEngine) clear() error {
-	ids := p.known()
-	if err := settled(clearing, func() error {
+func (p *PrivateEngine) endAll() error {
+	ids := p.containerIDs()
+	if err := waitUntil(killTimeout, func() error {
 		left := p.processes(ids)
 		for _, pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
@@ -80,7 +86,7 @@ func (p *PrivateEngine) clear() error {
 	}
 
 	// The kernel gives a cgroup up a moment after its last process.
-	if err := settled(clearing, func() error {
+	if err := waitUntil(killTimeout, func() error {
 		left := cgroups(ids)
 		for _, path := range left {
 			_ = os.Remove(path) // what is busy is tried again
@@ -92,7 +98,9 @@ func (p *PrivateEngine) clear() error {
 	}); err != nil {
 		return err
 	}
-	for _, path := range parents() {
+
+	// The groups above them are the engine's only where it made them.
+	for _, path := range cgroupParents() {
 		if !slices.Contains(p.groups, path) {
 			_ = os.Remove(filepath.Join(path, "conmon"))
 			_ = os.Remove(path) // another engine may use it by now
@@ -101,8 +109,8 @@ func (p *PrivateEngine) clear() error {
 	return nil
 }
 
-// parents are the groups below which engines make those of containers.
-func parents() (paths []string) {
+// cgroupParents are the groups below which engines make those of containers.
+func cgroupParents() (paths []string) {
 	for _, pattern := range []string{"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s"} { // version 2, version 1
 		for _, name := range []string{"docker", "libpod_parent"} {
 			found, _ := filepath.Glob(fmt.Sprintf(pattern, name)) // the pattern is right
@@ -112,17 +120,19 @@ func parents() (paths []string) {
 	return paths
 }
 
-// Left is what there still is of an engine: processes, cgroups of its containers, mounts that the host sees.
-func (p *PrivateEngine) Left() (found []string) {
-	ids := p.known()
+// Leftovers is what there still is of an engine: processes, cgroups of its containers, mounts that the host sees.
+func (p *PrivateEngine) Leftovers() (found []string) {
+	ids := p.containerIDs()
 	for _, pid := range p.processes(ids) {
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
 		found = append(found, fmt.Sprintf("process %d: %s", pid, bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
 	}
+
 	for _, path := range cgroups(ids) {
 		found = append(found, "cgroup "+path)
 	}
-	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || p.named(mounts) {
+
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || p.mentionedIn(mounts) {
 		found = append(found, fmt.Sprintf("mounts below %s (%v)", p.dir, err))
 	}
 	return found
@@ -130,9 +140,9 @@ func (p *PrivateEngine) Left() (found []string) {
 
 var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
 
-// known are the ids of all containers that the engine keeps in its folder, running or not, and of those that podman tells of in its
+// containerIDs are the ids of all containers that the engine keeps in its folder, running or not, and of those that podman names in its
 // events: it may have removed a container and not its cgroup, when two remove it at the same moment.
-func (p *PrivateEngine) known() []string {
+func (p *PrivateEngine) containerIDs() []string {
 	ids := map[string]bool{}
 	for _, pattern := range []string{"containers/*", "*-containers/*"} { // Docker's, podman's
 		paths, _ := filepath.Glob(filepath.Join(p.dir, "root", pattern)) // the pattern is right
@@ -142,6 +152,7 @@ func (p *PrivateEngine) known() []string {
 			}
 		}
 	}
+
 	events, _ := os.ReadFile(filepath.Join(p.dir, "tmp", "events", "events.log")) // of podman alone
 	for _, id := range containerID.FindAllString(string(events), -1) {
 		ids[id] = true
@@ -170,15 +181,16 @@ func (p *PrivateEngine) owns(proc string, ids []string) bool {
 		text, _ := os.ReadFile(filepath.Join(proc, name)) // it may have ended
 		return text
 	}
-	if p.named(read("mountinfo")) || p.named(read("cmdline")) {
+	if p.mentionedIn(read("mountinfo")) || p.mentionedIn(read("cmdline")) {
 		return true
 	}
+
 	groups := string(read("cgroup"))
 	return slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(groups, id) })
 }
 
-// named says whether a text has the engine's folder or something in it.
-func (p *PrivateEngine) named(text []byte) bool {
+// mentionedIn says whether a text has the engine's folder or something in it.
+func (p *PrivateEngine) mentionedIn(text []byte) bool {
 	return bytes.Contains(text, []byte(p.dir+"/")) || bytes.Contains(text, []byte(p.dir+" "))
 }
 

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Hold stands between the manager and the engine and holds what would change some containers, so that a test can do
+// PausingProxy stands between the manager and the engine and holds what would change some containers, so that a test can do
 // something in the middle of acting however fast the engine is.
-type Hold struct {
+type PausingProxy struct {
 	Setting string // leads the manager through it
 
 	h       *Suite
@@ -22,8 +22,8 @@ type Hold struct {
 	release chan struct{} // closed: nothing waits any more
 }
 
-// Hold makes one for the containers with these ids.
-func (h *Suite) Hold(ids ...string) *Hold {
+// PausingProxy makes one for the containers with these ids.
+func (h *Suite) PausingProxy(ids ...string) *PausingProxy {
 	h.Helper()
 	engine := h.Engine.Client.Dialer()
 	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
@@ -31,7 +31,9 @@ func (h *Suite) Hold(ids ...string) *Hold {
 	pass.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return engine(ctx)
 	}}
-	g := &Hold{h: h, waits: make(chan struct{}, 1), release: make(chan struct{})}
+
+	// Looking passes always: what a test wants to come between is the look and the act.
+	g := &PausingProxy{h: h, waits: make(chan struct{}, 1), release: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		about := func(id string) bool { return strings.Contains(r.URL.Path, id) }
 		if r.Method == http.MethodGet || !slices.ContainsFunc(ids, about) || g.hold(r.Context()) {
@@ -39,19 +41,21 @@ func (h *Suite) Hold(ids ...string) *Hold {
 		}
 	}))
 	h.Cleanup(server.Close)
+
 	g.Setting = "GESTOR_ENGINE=" + strings.Replace(server.URL, "http", "tcp", 1)
 	return g
 }
 
 // Release lets everything pass from now on.
-func (g *Hold) Release() { close(g.release) }
+func (g *PausingProxy) Release() { close(g.release) }
 
 // hold is false when the caller went away meanwhile.
-func (g *Hold) hold(ctx context.Context) bool {
+func (g *PausingProxy) hold(ctx context.Context) bool {
 	select {
 	case g.waits <- struct{}{}:
 	default:
 	}
+
 	select {
 	case <-g.release:
 		return true
@@ -60,8 +64,8 @@ func (g *Hold) hold(ctx context.Context) bool {
 	}
 }
 
-// Reached waits until the manager is about to change one of them.
-func (g *Hold) Reached() {
+// WaitPaused waits until the manager is about to change one of them.
+func (g *PausingProxy) WaitPaused() {
 	g.h.Helper()
 	select {
 	case <-g.waits:
