@@ -23,10 +23,12 @@ func main() {
 	victoria := flag.String("victoria", "", "a victoria-logs binary, or none (default: built from its Go module)")
 	out := flag.String("out", "", "file for the report (default: standard output)")
 	flag.Parse()
+
 	if *records < 0 || *seconds < 1 || *rounds < 1 {
 		fmt.Fprintln(os.Stderr, "bench: -records must not be negative, -seconds and -rounds must be at least 1")
 		os.Exit(2)
 	}
+
 	r := report{records: *records, rounds: *rounds, length: time.Duration(*seconds) * time.Second, began: time.Now().UTC()}
 	if err := bench(&r, *victoria, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -40,12 +42,15 @@ func bench(r *report, victoria, out string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
+
 	gestorBin := filepath.Join(work, "gestor-logs")
 	build := exec.Command("go", "build", "-o", gestorBin, ".")
 	build.Dir = "../services/logs"
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the log service: %w: %s", err, text)
 	}
+
+	// Without the other one the service is measured alone: its module may be out of reach.
 	systems := []*system{gestor(gestorBin)}
 	if victoria == "" {
 		if victoria, err = buildVictoria(work); err != nil {
@@ -55,6 +60,7 @@ func bench(r *report, victoria, out string) error {
 	if victoria != "" && victoria != "none" {
 		systems = append(systems, victoriaLogs(victoria))
 	}
+
 	if err := measureIngests(systems, r, work); err != nil {
 		return err
 	}
@@ -67,6 +73,7 @@ func bench(r *report, victoria, out string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+
 	if out == "" {
 		_, err := fmt.Print(r.markdown(systems))
 		return err

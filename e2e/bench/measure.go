@@ -44,6 +44,7 @@ func measureIngests(systems []*system, r *report, work string) error {
 					rows[i] = append(rows[i], row)
 				}
 			}
+
 			for i, s := range systems {
 				row := middle(rows[i])
 				s.ingested = append(s.ingested, row)
@@ -72,48 +73,56 @@ func (s *system) measureIngest(work string, batch, clients int, length time.Dura
 		return row, err
 	}
 	defer p.stop()
-	bodies := make([][]string, clients) // made before, so that making them is not measured
+
+	// Made before, so that making them is not measured: more than can be sent in the time.
+	bodies := make([][]string, clients)
 	for i := range bodies {
 		src := newSource(uint64(i+1), day, 10*time.Second)
 		for range min(300_000/batch/clients, 20_000) {
 			bodies[i] = append(bodies[i], src.batch(batch))
 		}
 	}
-	var mu sync.Mutex
+
+	// Each client has a connection and counts for itself; the sums are added at its end, when nothing is measured any more.
+	var mu sync.Mutex // guards took, sent and failed
 	var took []time.Duration
 	sent, failed := 0, error(nil)
 	before, began := p.cpu(), time.Now()
-	var work2 sync.WaitGroup
-	for _, mine := range bodies {
-		work2.Go(func() {
+	var senders sync.WaitGroup
+	for _, batches := range bodies {
+		senders.Go(func() {
 			client := newClient()
-			var own []time.Duration
+			var latencies []time.Duration
 			n := 0
-			var bad error
-			for _, body := range mine {
+			var err error
+			for _, body := range batches {
 				if time.Since(began) > length {
 					break
 				}
-				one := time.Now()
-				if bad = client.post(s.ingest, body); bad != nil {
+
+				start := time.Now()
+				if err = client.post(s.ingest, body); err != nil {
 					break
 				}
-				own = append(own, time.Since(one))
+				latencies = append(latencies, time.Since(start))
 				n += batch
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
-			took, sent = append(took, own...), sent+n
-			if bad != nil {
-				failed = bad
+			took, sent = append(took, latencies...), sent+n
+			if err != nil {
+				failed = err
 			}
 		})
 	}
-	work2.Wait()
+	senders.Wait()
+
 	elapsed, cpu := time.Since(began), p.cpu()-before
 	if failed != nil {
 		return row, failed
 	}
+
 	slices.Sort(took)
 	return ingestRow{
 		batch, clients, float64(sent) / elapsed.Seconds(), float64(sent) / cpu.Seconds(),
@@ -132,9 +141,12 @@ func (s *system) measureQueries(work string, records int) error {
 	if err != nil {
 		return err
 	}
+
 	src := newSource(1, day, 24*time.Hour/time.Duration(max(records/perTick, 1)))
 	client := newClient()
 	q := question{from: day, to: day.Add(24 * time.Hour)}
+
+	// The container that is asked for is one of the middle of the day.
 	for sent := 0; sent < records; sent += 1000 {
 		if err := client.post(s.ingest, src.batch(1000)); err != nil {
 			p.stop()
@@ -144,16 +156,20 @@ func (s *system) measureQueries(work string, records int) error {
 			q.container = src.alive[7].id
 		}
 	}
+
 	if err := s.settle(p); err != nil {
 		p.stop()
 		return err
 	}
 	p.stop()
 	s.diskMB = diskMB(data)
+
+	// Asked after a restart: what the writing left in memory is no part of the answer.
 	if p, err = s.start(data); err != nil {
 		return err
 	}
 	defer p.stop()
+
 	s.queried, s.answers = map[string]time.Duration{}, map[string]int{}
 	for name, url := range s.queries {
 		took, lines, err := client.ask(url(q))
@@ -163,6 +179,7 @@ func (s *system) measureQueries(work string, records int) error {
 		s.queried[name], s.answers[name] = took, lines
 		fmt.Printf("%-60s %v (%d bytes)\n", name, took, lines)
 	}
+
 	s.rssMB = p.peakMB()
 	return nil
 }
@@ -177,6 +194,7 @@ func (c *client) post(url, body string) error {
 		return err
 	}
 	defer res.Body.Close()
+
 	text, err := io.ReadAll(res.Body)
 	if err == nil && (res.StatusCode != http.StatusOK || strings.Contains(string(text), "rejected")) {
 		err = fmt.Errorf("%s: %.300s", res.Status, text)
@@ -194,16 +212,19 @@ func (c *client) ask(url string) (time.Duration, int, error) {
 		if err != nil {
 			return 0, 0, err
 		}
+
 		text, err := io.ReadAll(res.Body)
 		res.Body.Close()
 		if err != nil || res.StatusCode != http.StatusOK {
 			return 0, 0, fmt.Errorf("%s %w: %.300s", res.Status, err, text)
 		}
+
 		if i > 0 {
 			took = append(took, time.Since(began))
 		}
 		size = len(text)
 	}
+
 	slices.Sort(took)
 	if size == 0 {
 		return 0, 0, fmt.Errorf("an empty answer to %s", url)

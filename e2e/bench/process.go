@@ -46,10 +46,12 @@ func gestor(bin string) *system {
 	format := func(t time.Time) string { return t.Format(time.RFC3339) }
 	return &system{
 		name: "Gestor", bin: bin, ready: u + "/healthz", ingest: u + "/v1/records",
+
 		args: func(string) []string { return nil },
 		env: func(data string) []string {
 			return []string{"GESTOR_DATA=" + data, "GESTOR_ADDR=" + address, "GESTOR_LOG_LEVEL=error", "GESTOR_OBSERVATIONS_BYTES=100000000000", "GESTOR_SEGMENT_AGE=1m"}
 		},
+
 		queries: map[string]func(question) string{
 			queryRecent: func(q question) string {
 				return u + "/v1/records?limit=1000&since=" + format(q.to.Add(-15*time.Minute)) + "&until=" + format(q.to)
@@ -59,6 +61,7 @@ func gestor(bin string) *system {
 				return u + "/v1/stats?metric=cpu_millicores&fn=avg,max&by=class&step=10m&since=" + format(q.from) + "&until=" + format(q.to)
 			},
 		},
+
 		settle: gestorSettled,
 	}
 }
@@ -83,13 +86,16 @@ func victoriaLogs(bin string) *system {
 	span := func(from, to time.Time) string {
 		return "_time:[" + from.Format(time.RFC3339) + ", " + to.Format(time.RFC3339) + ")"
 	}
+
 	return &system{
 		name: "VictoriaLogs", bin: bin, ready: u + "/health",
 		ingest: u + "/insert/jsonline?_stream_fields=host,image&_time_field=ts&_msg_field=kind",
+
 		args: func(data string) []string {
 			return []string{"-storageDataPath=" + data, "-httpListenAddr=" + address, "-loggerLevel=ERROR", "-retentionPeriod=10y"}
 		},
 		env: func(string) []string { return nil },
+
 		queries: map[string]func(question) string{
 			queryRecent: func(q question) string {
 				return ask(span(q.to.Add(-15*time.Minute), q.to)+" *") + "&limit=1000"
@@ -101,6 +107,7 @@ func victoriaLogs(bin string) *system {
 				return ask(span(q.from, q.to) + " _msg:container | stats by (_time:10m, class) avg(cpu_millicores) a, max(cpu_millicores) m")
 			},
 		},
+
 		settle: func(*process) error { time.Sleep(15 * time.Second); return nil },
 	}
 }
@@ -120,6 +127,7 @@ func (s *system) start(data string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+
 	p := &process{s, data, cmd}
 	for range 200 {
 		if res, err := http.Get(s.ready); err == nil {
@@ -130,6 +138,7 @@ func (s *system) start(data string) (*process, error) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+
 	p.stop()
 	return nil, fmt.Errorf("did not become ready")
 }
@@ -145,10 +154,12 @@ func (p *process) cpu() time.Duration {
 	if err != nil {
 		return 0
 	}
+
+	// Counted behind the program's name, which may hold spaces. USER_HZ is 100 on every Linux that matters.
 	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 on every Linux that matters
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // peakMB is the most memory that was resident.
@@ -157,6 +168,7 @@ func (p *process) peakMB() float64 {
 	if err != nil {
 		return 0
 	}
+
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
@@ -177,6 +189,7 @@ func diskMB(dir string) float64 {
 		}
 		return nil
 	})
+
 	return float64(total) / (1 << 20)
 }
 
@@ -187,10 +200,12 @@ func buildVictoria(work string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
+
 	mod := "module build\n\ngo 1.26\n\nrequire " + victoriaModule + "\n\nreplace " + victoriaLibrary + "\n"
 	if err := os.WriteFile(dir+"/go.mod", []byte(mod), 0o644); err != nil {
 		return "", err
 	}
+
 	cmd := exec.Command("go", "build", "-mod=mod", "-o", dir+"/victoria-logs", "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")

@@ -21,6 +21,7 @@ func (r *report) markdown(systems []*system) string {
 		r.records, int(r.length.Seconds()), r.rounds, r.began.Format("2006-01-02 15:04 UTC"), cpuName(), runtime.NumCPU(), load(), runtime.Version())
 	b.WriteString("Gestor syncs every group of records to the disk before it answers. VictoriaLogs (default flags, " + strings.Fields(victoriaModule)[1] +
 		") answers first and stores within 5 s. The load generator shares the cores with the server, so that the figures per core\n(records divided by the server's own processor time) tell more than those per second.\nOf each ingest the systems took turns, and the run with the median figure per core is shown. Latencies of queries are medians\nof 15, client to client.\n\n")
+
 	b.WriteString("## Ingest\n\n| batch | clients |")
 	for _, s := range systems {
 		fmt.Fprintf(&b, " %s records/s | per core | p50 | p99 | peak MiB |", s.name)
@@ -29,6 +30,7 @@ func (r *report) markdown(systems []*system) string {
 		b.WriteString(" per core, ratio |")
 	}
 	b.WriteString("\n|" + strings.Repeat("---|", 2+5*len(systems)+len(systems)-1) + "\n")
+
 	for i, row := range systems[0].ingested {
 		fmt.Fprintf(&b, "| %d | %d |", row.batch, row.clients)
 		for _, s := range systems {
@@ -40,6 +42,7 @@ func (r *report) markdown(systems []*system) string {
 		}
 		b.WriteString("\n")
 	}
+
 	if r.records > 0 {
 		r.queries(&b, systems)
 	}
@@ -56,6 +59,7 @@ func (r *report) queries(b *strings.Builder, systems []*system) {
 		b.WriteString(" ratio |")
 	}
 	b.WriteString("\n|" + strings.Repeat("---|", 1+len(systems)+len(systems)-1) + "\n")
+
 	for _, name := range []string{queryRecent, queryContainer, queryChart} {
 		row(b, name, systems, func(s *system) (float64, string) { return float64(s.queried[name]), short(s.queried[name]) })
 	}
@@ -69,6 +73,7 @@ func row(b *strings.Builder, name string, systems []*system, value func(*system)
 		_, text := value(s)
 		fmt.Fprintf(b, " %s |", text)
 	}
+
 	if len(systems) == 2 {
 		one, _ := value(systems[0])
 		two, _ := value(systems[1])

@@ -27,20 +27,24 @@ func run(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+
 	rows, err := db.Query(string(query)) //nolint:noctx // ends with the process
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+
 	names, err := rows.Columns()
 	if err != nil {
 		return err
 	}
+
 	for rows.Next() {
 		if err := write(rows, names, out); err != nil {
 			return err
@@ -51,12 +55,15 @@ func run(in io.Reader, out io.Writer) error {
 
 func write(rows *sql.Rows, names []string, out io.Writer) error {
 	values, targets, row := make([]any, len(names)), make([]any, len(names)), map[string]any{}
+
+	// Scan wants a place for each value: the driver chooses its type.
 	for i := range values {
 		targets[i] = &values[i]
 	}
 	if err := rows.Scan(targets...); err != nil {
 		return err
 	}
+
 	for i, name := range names {
 		row[name] = values[i]
 	}

@@ -33,12 +33,15 @@ func browser(t *testing.T) context.Context {
 	if path == "" {
 		t.Skip("no Chromium: install the package chromium")
 	}
+
 	// Chromium leaves its sockets' folders behind when it is killed. Not t.TempDir: a socket's path must be short.
 	dir, err := os.MkdirTemp("", "gestor-page-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+
+	// It asks nobody else (an update, an account), and draws the same on every machine.
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.Env("TMPDIR="+dir),
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true),
@@ -46,6 +49,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("force-color-profile", "srgb"), chromedp.WindowSize(1440, 1000),
 	)
 	t.Cleanup(cancel)
+
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
@@ -67,10 +71,12 @@ type tab struct {
 func open(t *testing.T, parent context.Context, where string, width, height int64) *tab {
 	t.Helper()
 	b := &tab{t: t}
+
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithListener(b.listen))
 	t.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
 	t.Cleanup(cancel)
+
 	b.ctx = ctx
 	b.do(chromedp.EmulateViewport(width, height), chromedp.Navigate(where))
 	return b
@@ -79,21 +85,26 @@ func open(t *testing.T, parent context.Context, where string, width, height int6
 func (b *tab) listen(ev any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	switch e := ev.(type) {
 	case *network.EventRequestWillBeSent:
 		b.requests = append(b.requests, e.Request.URL)
+
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
 		if x := e.ExceptionDetails.Exception; x != nil {
 			text += fmt.Sprint(x.Description)
 		}
 		b.problems = append(b.problems, "exception: "+text)
+
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == "error" || e.Type == "warning" || e.Type == "assert" {
 			b.problems = append(b.problems, fmt.Sprintf("console %s: %v", e.Type, e.Args))
 		}
+
 	case *log.EventEntryAdded:
-		moved := strings.Contains(e.Entry.Text, "net::ERR_NETWORK_CHANGED") // the machine's networks, by others: the page asks again
+		// Others change the machine's networks: the page asks again.
+		moved := strings.Contains(e.Entry.Text, "net::ERR_NETWORK_CHANGED")
 		if (e.Entry.Level == "error" || e.Entry.Level == "warning") && !moved {
 			b.problems = append(b.problems, fmt.Sprintf("log %s: %s %v", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 		}
@@ -156,6 +167,7 @@ func (b *tab) checkRequests(service string) {
 	for _, text := range b.problems {
 		b.t.Errorf("the page complained: %s", text)
 	}
+
 	own, err := url.Parse(service)
 	if err != nil {
 		b.t.Fatal(err)
@@ -168,6 +180,7 @@ func (b *tab) checkRequests(service string) {
 		}
 		asked++
 	}
+
 	if asked == 0 {
 		b.t.Error("no request was seen: the test is blind")
 	}

@@ -35,6 +35,7 @@ func checkChartsHaveData(t *testing.T, b context.Context, where string) {
 	}{{"light", 1600}, {"dark", 390}} {
 		p := open(t, b, where+"/?theme="+c.theme, c.width, 1000)
 		p.waitDrawn(charts)
+
 		for i := range charts {
 			plot := fmt.Sprintf("document.querySelectorAll('.plot')[%d]", i)
 			if got := eval[string](p, plot+".dataset.ready"); got != "yes" {
@@ -44,6 +45,7 @@ func checkChartsHaveData(t *testing.T, b context.Context, where string) {
 				t.Errorf("%s: chart %d has no picture", c.theme, i)
 			}
 		}
+
 		if over := eval[int](p, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 			t.Errorf("%s: the page is %d px wider than %d", c.theme, over, c.width)
 		}
@@ -55,10 +57,12 @@ func checkAccessible(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/", 1200, 900)
 	p.waitDrawn(charts)
 	p.checkAccessibility()
+
 	p.do(chromedp.KeyEvent("t"))
 	p.until("t changes the theme", "document.querySelector('#theme').textContent.includes('light')")
 	p.do(chromedp.KeyEvent("2"))
 	p.until("2 chooses an hour", "location.search.includes('range=1h')")
+
 	p.do(chromedp.KeyEvent("p"))
 	p.until("p pauses", "document.querySelector('#status-text').textContent.startsWith('paused')")
 	p.do(chromedp.KeyEvent("p"))
@@ -69,14 +73,17 @@ func checkAccessible(t *testing.T, b context.Context, where string) {
 func checkZoomPersists(t *testing.T, b context.Context, where string) {
 	p := open(t, b, where+"/", 1200, 900)
 	p.waitDrawn(2)
+
 	eval[bool](p, "(document.querySelector('#chart-population .plot').focus(), true)")
 	p.do(chromedp.KeyEvent("++"))
 	p.until("the zoom stands in the address", "/zoom=\\d+-\\d+/.test(location.search)")
 	zoom := eval[string](p, "new URL(location).searchParams.get('zoom')")
+
 	p.do(chromedp.Reload())
 	p.waitDrawn(2)
 	p.until("zoomed after a reload", window("population", 0)+" === "+strings.Split(zoom, "-")[0])
 	p.until("the other chart too", window("memory", 0)+" === "+strings.Split(zoom, "-")[0])
+
 	eval[bool](p, "(document.querySelector('#chart-population .plot').focus(), true)")
 	p.do(chromedp.KeyEvent("0"))
 	p.until("0 shows the whole range", "!location.search.includes('zoom')")
@@ -97,12 +104,14 @@ func checkPrint(t *testing.T, b context.Context, where string) {
 	for _, theme := range []string{"light", "dark"} {
 		p := open(t, b, where+"/?theme="+theme, 1000, 900)
 		p.waitDrawn(charts)
+
 		p.media("print")
 		for _, what := range []string{".controls", ".bar", ".links"} {
 			if display := eval[string](p, "getComputedStyle(document.querySelector('"+what+"')).display"); display != "none" {
 				t.Errorf("%s: %s is printed (%s)", theme, what, display)
 			}
 		}
+
 		if ratio := eval[float64](p, contrast); ratio < 4.5 {
 			t.Errorf("%s: text on paper has a contrast of %.1f", theme, ratio)
 		}

@@ -28,24 +28,30 @@ func CheckRunning(t *testing.T, where, picture string) {
 	t.Helper()
 	b := browser(t)
 	checkPage(t, b, where)
+
 	t.Run("goes on by itself, unless it is paused", func(t *testing.T) {
 		p := open(t, b, where+"/", 1440, 1000)
 		p.waitDrawn(charts)
 		if state := eval[string](p, "document.querySelector('#verdict').dataset.state"); slices.Contains([]string{"empty", "stale", "blind", "stopped"}, state) {
 			t.Errorf("the suite says %s", state)
 		}
+
 		last := func() string { return eval[string](p, "document.querySelector('#verdict').dataset.last") }
 		began := last()
 		p.until("a live update", fmt.Sprintf("document.querySelector('#verdict').dataset.last > %q", began))
+
+		// Paused, it moves not even where two ticks have come: by the second one the first would have been shown. What moves
+		// and moves back is seen as well.
 		p.do(chromedp.KeyEvent("p"))
 		p.until("it is paused", "document.querySelector('#status-text').textContent.startsWith('paused')")
 		held := last()
 		eval[bool](p, fmt.Sprintf("(window.moved = false, new MutationObserver(() => { window.moved ||= document.querySelector('#verdict').dataset.last !== %q }).observe(document.body, {subtree: true, childList: true, attributes: true}), true)", held))
-		p.waitNewerTick(where, p.waitNewerTick(where, held)) // by the second one the first would have been shown
+		p.waitNewerTick(where, p.waitNewerTick(where, held))
 		if eval[bool](p, "window.moved") {
 			t.Error("a paused page moved")
 		}
 		p.checkRequests(where)
+
 		if picture != "" {
 			p.do(chromedp.Reload(), chromedp.EmulateViewport(1440, 1180))
 			p.waitDrawn(charts)
@@ -60,10 +66,12 @@ func (b *tab) waitNewerTick(where, shown string) (later string) {
 	logs := scenario.Logs{URL: where}
 	scenario.Eventually(b.t, time.Minute, "the service has a newer tick", func() error {
 		text, err := logs.Get(contract.PathRecords+"?kind=host&limit=1", "")
+
 		var page struct{ Records []struct{ TS time.Time } }
 		if err == nil {
 			err = json.Unmarshal(text, &page)
 		}
+
 		if err == nil && len(page.Records) > 0 {
 			later = page.Records[0].TS.UTC().Format(time.RFC3339)
 		}
@@ -83,11 +91,13 @@ func (b *tab) screenshot(file string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := os.WriteFile(file, picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
+
 	b.t.Logf("%s: %d KiB", file, len(picture)>>10)
 }

@@ -169,6 +169,7 @@ func (p *PrivateEngine) processes(ids []string) (pids []int) {
 		if err != nil || pid <= 1 || pid == os.Getpid() {
 			continue
 		}
+
 		if p.owns(path, ids) {
 			pids = append(pids, pid)
 		}

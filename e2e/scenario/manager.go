@@ -60,6 +60,7 @@ func (h *Suite) StartManager(policy string, settings ...string) *Manager {
 
 	port := FreePort(h.TB)
 	p := &Manager{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, http: defaultClient, done: make(chan error, 1)}
+
 	p.cmd = exec.Command(h.Programs.Manager, "run")
 	if h.Within != nil {
 		p.cmd, p.http = h.Within.Command(h.Programs.Manager, "run"), h.Within.Client()

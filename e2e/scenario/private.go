@@ -100,6 +100,7 @@ func (p *PrivateEngine) makeNamespaces(t testing.TB) {
 	const script = `ip link set lo up && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/lock &&
 		mount -t tmpfs -o mode=1777 tmpfs /dev/shm && mount --bind "$1" "$1" && echo ready && exec sleep infinity`
 	p.holder = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", p.dir)
+
 	out, err := p.holder.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

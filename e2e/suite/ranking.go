@@ -33,6 +33,7 @@ func byTick(records []contract.Record) []tickView {
 		}
 		return views[tick]
 	}
+
 	for _, r := range records {
 		switch b := r.Body.(type) {
 		case contract.ContainerBody:
@@ -43,12 +44,14 @@ func byTick(records []contract.Record) []tickView {
 			}
 		}
 	}
+
 	var out []tickView
 	for _, v := range views {
 		if len(v.containers) > 0 {
 			out = append(out, *v)
 		}
 	}
+
 	slices.SortFunc(out, func(a, b tickView) int { return cmp.Compare(a.tick, b.tick) })
 	return out
 }
@@ -87,6 +90,8 @@ func better(class contract.Class, a, b contract.ContainerBody) int {
 		cmp.Compare(a.VSZKB, b.VSZKB),
 		cmp.Compare(a.RSSKB, b.RSSKB),
 	)
+
+	// Only the load is turned around: of two that are alike the older stays in either class.
 	if class == contract.ClassHigh {
 		byLoad = -byLoad
 	}

@@ -38,7 +38,7 @@ const (
 func main() {
 	port := &port{}
 	if err := run(port); err != nil {
-		port.say("fail %v", err)
+		port.send("fail %v", err)
 	}
 	select {} // the first process must not end: the host pulls the plug
 }
@@ -48,7 +48,9 @@ func run(report *port) error {
 	if err != nil {
 		return err
 	}
-	report.say("mounted")
+	report.send("mounted")
+
+	// Small segments, so that cuts come in the middle of rotation and sealing too.
 	environ := append(os.Environ(), "GESTOR_DATA="+data, "GESTOR_ADDR="+address, "GESTOR_FSYNC="+options["fsync"],
 		"GESTOR_SEGMENT_BYTES=300000", "GESTOR_MIN_FREE=1000000", "GESTOR_LOG_LEVEL=warn")
 	logs := exec.Command(service)
@@ -59,27 +61,32 @@ func run(report *port) error {
 	if err := serving(logs); err != nil {
 		return err
 	}
-	report.say("serving")
-	if err := tellStored(report); err != nil {
+	report.send("serving")
+
+	if err := reportStored(report); err != nil {
 		return err
 	}
-	if options["fsync"] == "always" { // without syncs it finds what is lost
+
+	// Without syncs it would find what is lost, as it may be then.
+	if options["fsync"] == "always" {
 		verify := exec.Command(service, "verify", "-all")
 		verify.Env = environ
 		if text, err := verify.CombinedOutput(); err != nil {
 			return fmt.Errorf("verify: %w: %s", err, strings.ReplaceAll(string(text), "\n", "; "))
 		}
 	}
-	report.say("ready")
+
+	report.send("ready")
 	var work sync.WaitGroup
 	for i, text := range strings.Split(options["next"], ",") {
 		next, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return err
 		}
+
 		work.Go(func() {
-			if err := send(report, i, next); err != nil {
-				report.say("fail %v", err)
+			if err := produce(report, i, next); err != nil {
+				report.send("fail %v", err)
 			}
 		})
 	}
@@ -97,6 +104,7 @@ func prepare(report *port) (map[string]string, error) {
 	if err := report.open("/dev/ttyS1"); err != nil {
 		return nil, err
 	}
+
 	if err := loadDriver(); err != nil {
 		return nil, fmt.Errorf("driver of the disk: %w", err)
 	}
@@ -106,10 +114,12 @@ func prepare(report *port) (map[string]string, error) {
 	if err := loopbackUp(); err != nil {
 		return nil, fmt.Errorf("loopback: %w", err)
 	}
+
 	text, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return nil, err
 	}
+
 	options := map[string]string{}
 	for word := range strings.FieldsSeq(string(text)) {
 		if rest, ok := strings.CutPrefix(word, "gestor."); ok {
@@ -136,6 +146,7 @@ func loopbackUp() error {
 		return err
 	}
 	defer unix.Close(fd)
+
 	lo, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err
@@ -148,6 +159,7 @@ func loopbackUp() error {
 func serving(logs *exec.Cmd) error {
 	ended := make(chan error, 1)
 	go func() { ended <- logs.Wait() }()
+
 	for {
 		res, err := http.Get("http://" + address + "/healthz")
 		if err == nil {
@@ -156,6 +168,7 @@ func serving(logs *exec.Cmd) error {
 				return nil
 			}
 		}
+
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the service ended: %w", err)
@@ -173,13 +186,14 @@ type record struct {
 // identity is the sender within which a record's own number is given once.
 type identity struct{ Host, Boot, Producer string }
 
-// tellStored reads every record and tells the ranges of each producer's.
-func tellStored(report *port) error {
+// reportStored reads every record and reports the ranges of each producer's numbers.
+func reportStored(report *port) error {
 	res, err := http.Get("http://" + address + "/v1/records?order=asc&format=ndjson")
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
+
 	stored := map[identity]map[uint64]bool{}
 	last := uint64(0)
 	lines := bufio.NewScanner(res.Body)
@@ -188,10 +202,12 @@ func tellStored(report *port) error {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			return fmt.Errorf("half a record: %w: %s", err, lines.Text())
 		}
+
 		if r.Seq <= last {
 			return fmt.Errorf("number %d after %d", r.Seq, last)
 		}
 		last = r.Seq
+
 		if stored[r.identity] == nil {
 			stored[r.identity] = map[uint64]bool{}
 		}
@@ -203,24 +219,26 @@ func tellStored(report *port) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
+
 	for sender, numbers := range stored {
 		number, ok := strings.CutPrefix(sender.Producer, "power-")
 		for from := range numbers {
 			if !ok || numbers[from-1] {
-				continue
+				continue // of the service itself, or not the first of its range
 			}
+
 			to := from
 			for numbers[to+1] {
 				to++
 			}
-			report.say("stored %s %d %d", number, from, to)
+			report.send("stored %s %d %d", number, from, to)
 		}
 	}
 	return nil
 }
 
-// send stores batch after batch and tells what was answered.
-func send(report *port, producer int, next uint64) error {
+// produce stores batch after batch and reports what was answered.
+func produce(report *port, producer int, next uint64) error {
 	size := []uint64{1, 20, 100}[producer%3]
 	for {
 		var body strings.Builder
@@ -230,17 +248,21 @@ func send(report *port, producer int, next uint64) error {
 			fmt.Fprintf(&body, `{"v":1,"ts":%q,"kind":%q,"host":"h","boot":"b","producer":"power-%d","pseq":%d,"container":"c%d","event":"e"}`+"\n",
 				ts, kind, producer, n, n%50)
 		}
+
 		res, err := http.Post("http://"+address+"/v1/records", "application/x-ndjson", strings.NewReader(body.String()))
 		if err != nil {
 			return err
 		}
+
 		var answer struct{ Accepted, Duplicates uint64 }
 		err = json.NewDecoder(res.Body).Decode(&answer)
 		res.Body.Close()
 		if err != nil || answer.Accepted+answer.Duplicates != size {
 			return errors.Join(err, fmt.Errorf("answered %s, %+v", res.Status, answer))
 		}
-		report.say("ack %d %d %d", producer, next, next+size-1)
+
+		// Only now: what the host has read by the cut must be there after it.
+		report.send("ack %d %d %d", producer, next, next+size-1)
 		next += size
 	}
 }
@@ -256,9 +278,10 @@ func (p *port) open(name string) (err error) {
 	return err
 }
 
-func (p *port) say(format string, args ...any) {
+func (p *port) send(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	text := fmt.Sprintf(format, args...)
 	if p.file == nil {
 		fmt.Println(text) // on the console
