@@ -77,12 +77,3 @@ func handler(d Deps, assets *page.Assets) http.Handler {
 	}
 	return answerHead(engine)
 }
-
-// headers sets what every answer carries.
-func headers(c *gin.Context) {
-	h := c.Writer.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache") // revalidate by ETag
-	c.Next()
-}

@@ -1,6 +1,10 @@
 package web_test
 
 import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -9,6 +13,18 @@ import (
 	"gestor.local/logs/internal/store"
 	"gestor.local/logs/internal/web"
 )
+
+// A method that a client makes up is no series of its own.
+func TestInventedMethodsAreOneSeries(t *testing.T) {
+	a := newAPI(t)
+	for i := range 3 {
+		a.do(fmt.Sprintf("A%d", i), "/v1/records", nil)
+	}
+	metrics := a.get("/metrics").Body.String()
+	if strings.Contains(metrics, `method="A`) || !strings.Contains(metrics, `gestor_logs_request_seconds_count{method="other",path="none",status="405"} 3`) {
+		t.Errorf("%s", metrics)
+	}
+}
 
 // What another site makes a browser send is refused where it would store or write; other clients send no such headers.
 func TestOtherSitesDoNotStore(t *testing.T) {
@@ -77,5 +93,37 @@ func TestForeignNamesAreRefused(t *testing.T) {
 		if w.Code == 421 && !strings.Contains(w.Body.String(), "GESTOR_HOSTS") {
 			t.Errorf("no way out: %s", w.Body)
 		}
+	}
+}
+
+// HEAD has the status and the headers of GET, no body, and ends also where GET goes on.
+func TestHeadIsGetWithoutTheBody(t *testing.T) {
+	a := newAPI(t)
+	a.post("/v1/records", systemLine(1, ""))
+	server := httptest.NewServer(a.handler)
+	defer server.Close()
+	for target, want := range map[string]int{
+		"/v1/records": 200, "/v1/records/1": 200, "/v1/records/7": 404, "/healthz": 200, "/openapi.json": 200, "/": 200,
+		"/v1/records?format=ndjson": 200, "/v1/tail?since=2020-01-01T00:00:00Z": 200, "/logs": 405, "/graficar": 405,
+	} {
+		res, err := http.Head(server.URL + target)
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != want || len(body) > 0 || err != nil {
+			t.Errorf("%s: %d with %d bytes, %v; want %d", target, res.StatusCode, len(body), err, want)
+		}
+	}
+	got := a.get("/v1/records")
+	req := httptest.NewRequest("HEAD", "/v1/records", nil)
+	req.Host = "127.0.0.1"
+	w := httptest.NewRecorder()
+	a.handler.ServeHTTP(w, req)
+	if w.Body.Len() > 0 || w.Result().ContentLength != int64(got.Body.Len()) || w.Header().Get("ETag") != got.Header().Get("ETag") {
+		t.Errorf("%d bytes, length %d, ETag %s; GET has %d, %s", w.Body.Len(), w.Result().ContentLength, w.Header().Get("ETag"),
+			got.Body.Len(), got.Header().Get("ETag"))
 	}
 }
