@@ -21,8 +21,8 @@ type alert struct {
 	Elsewhere string
 }
 
-// lasts says whether the alert began something that has an end, so that it holds until the end is recorded.
-func (a alert) lasts() bool {
+// ongoing says whether the alert began something that has an end, so that it holds until the end is recorded.
+func (a alert) ongoing() bool {
 	_, change, _ := strings.Cut(a.Event, "_")
 	return change == "begin" || change == "alarm"
 }
@@ -36,42 +36,44 @@ func (a alert) Name() string {
 	return a.Event
 }
 
-// source is who tells of conditions: those of one host are not another's, also where both have the same name.
-type source struct{ host, producer string }
+// producerKey is who tells of conditions: those of one host are not another's, also where both have the same name.
+type producerKey struct{ host, producer string }
 
-// matter is what an event begins or ends: a condition or a gate of a source.
-type matter struct {
-	source
+// conditionKey is what an event begins or ends: a condition or a gate of a source.
+type conditionKey struct {
+	producerKey
 	what, name string // what is condition or gate
 }
 
-func matterOf(s source, b contract.SystemBody) (m matter, change string) {
+func conditionOf(s producerKey, b contract.SystemBody) (m conditionKey, change string) {
 	what, change, _ := strings.Cut(b.Event, "_")
 	name, _ := b.Details[what].(string)
-	return matter{s, what, name}, change
+	return conditionKey{s, what, name}, change
 }
 
-// ended remembers, on the way back in time, which conditions are over: what began before that is no news.
-type ended struct {
-	started map[source]bool
-	over    map[matter]bool
+// endedConditions remembers, on the way back in time, which conditions are over: what began before that is no news.
+type endedConditions struct {
+	started map[producerKey]bool
+	ended   map[conditionKey]bool
 }
 
-func newEnded() ended { return ended{map[source]bool{}, map[matter]bool{}} }
+func newEndedConditions() endedConditions {
+	return endedConditions{map[producerKey]bool{}, map[conditionKey]bool{}}
+}
 
-// has takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
+// observe takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
 // before.
-func (e ended) has(s source, b contract.SystemBody) bool {
-	m, change := matterOf(s, b)
+func (e endedConditions) observe(s producerKey, b contract.SystemBody) bool {
+	m, change := conditionOf(s, b)
 	switch {
 	case b.Event == "policy_rejected":
 		return true // the condition policy_refused tells it, for as long as it is so
 	case b.Event == "start":
 		e.started[s] = true
 	case change == "end":
-		e.over[m] = true
+		e.ended[m] = true
 	case change == "begin" || change == "alarm":
-		return e.over[m] || e.started[s]
+		return e.ended[m] || e.started[s]
 	}
 	return false
 }
@@ -79,23 +81,23 @@ func (e ended) has(s source, b contract.SystemBody) bool {
 // readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
 // began and on whichever host: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
 // decisions do not hide what began before them.
-func (p *present) readAlerts(ctx context.Context, from scanner) error {
+func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 	seen, shown := 0, map[bool]int{} // of the standing, by whether they are of this host
-	over, standing := newEnded(), map[matter]bool{}
+	over, standing := newEndedConditions(), map[conditionKey]bool{}
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
+		if seen++; seen > maxScanned {
 			return query.ErrStop
 		}
 		b, ok := r.Body.(contract.SystemBody)
 		if !ok {
 			return nil
 		}
-		here, who := p.concerns(r), source{r.Host, r.Producer}
+		here, who := p.isShown(r), producerKey{r.Host, r.Producer}
 		if here {
-			p.noteEnd(r, b)
+			p.noteManagerState(r, b)
 		}
-		if over.has(who, b) || b.Level == contract.LevelInfo {
+		if over.observe(who, b) || b.Level == contract.LevelInfo {
 			return nil
 		}
 
@@ -103,12 +105,12 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 		if !here {
 			a.Elsewhere = r.Host
 		}
-		about, _ := matterOf(who, b)
+		about, _ := conditionOf(who, b)
 		switch {
-		case a.lasts() && !standing[about] && shown[here] < standingAlerts: // the alarm says more than the begin before it
+		case a.ongoing() && !standing[about] && shown[here] < standingAlerts: // the alarm says more than the begin before it
 			standing[about] = true
 			shown[here]++
-		case !a.lasts() && here && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
+		case !a.ongoing() && here && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
 		default:
 			return nil
 		}
@@ -117,8 +119,8 @@ func (p *present) readAlerts(ctx context.Context, from scanner) error {
 	})
 }
 
-// tellOwn puts what is not as it should be with the log service itself before the alerts, in place of the events that say the same.
-func (p *present) tellOwn(conditions map[string]string) {
+// addOwnConditions puts what is not as it should be with the log service itself before the alerts, in place of the events that say the same.
+func (p *pageData) addOwnConditions(conditions map[string]string) {
 	said := slices.Collect(maps.Values(conditions))
 	p.Alerts = slices.DeleteFunc(p.Alerts, func(a alert) bool {
 		_, named := conditions[a.Event]
@@ -132,17 +134,17 @@ func (p *present) tellOwn(conditions map[string]string) {
 	p.Alerts = append(own, p.Alerts...)
 }
 
-// concerns says whether an event is of the host that is shown, or of the log service that all hosts share.
-func (p *present) concerns(r contract.Record) bool {
+// isShown says whether an event is of the host that is shown, or of the log service that all hosts share.
+func (p *pageData) isShown(r contract.Record) bool {
 	return r.Host == p.HostID || r.Producer == contract.ProducerLogs || p.HostID == ""
 }
 
-// noteEnd takes the manager's newest word on itself: that it ended, unless it ticked or started since.
-func (p *present) noteEnd(r contract.Record, b contract.SystemBody) {
-	if p.began || r.Producer != contract.ProducerManager || b.Event != "start" && b.Event != "stop" {
+// noteManagerState takes the manager's newest word on itself: that it ended, unless it ticked or started since.
+func (p *pageData) noteManagerState(r contract.Record, b contract.SystemBody) {
+	if p.managerSeen || r.Producer != contract.ProducerManager || b.Event != "start" && b.Event != "stop" {
 		return
 	}
-	p.began = true
+	p.managerSeen = true
 	if b.Event == "stop" && !r.Time.Before(p.Last) {
 		p.Stopped = r.Time
 		if b.Level != contract.LevelInfo {

@@ -43,8 +43,8 @@ type Assets struct {
 }
 
 type asset struct {
-	path, media string
-	raw, packed []byte
+	path, media  string
+	raw, gzipped []byte
 }
 
 // LoadAssets reads, compresses and names the embedded files and parses the templates.
@@ -58,7 +58,7 @@ func LoadAssets() (*Assets, error) {
 		if err != nil {
 			return nil, fmt.Errorf("assets: %w", err)
 		}
-		packed, err := pack(raw)
+		packed, err := gzipBytes(raw)
 		if err != nil {
 			return nil, fmt.Errorf("assets: compress %s: %w", name, err)
 		}
@@ -67,7 +67,7 @@ func LoadAssets() (*Assets, error) {
 		if !ext {
 			base = path.Base(name)
 		}
-		one := &asset{path: "/assets/" + base + "." + hex.EncodeToString(sum[:5]) + path.Ext(name), media: media, raw: raw, packed: packed}
+		one := &asset{path: "/assets/" + base + "." + hex.EncodeToString(sum[:5]) + path.Ext(name), media: media, raw: raw, gzipped: packed}
 		a.byName[name], a.byPath[one.path] = one, one
 	}
 	var err error
@@ -78,7 +78,7 @@ func LoadAssets() (*Assets, error) {
 	return a, nil
 }
 
-func pack(raw []byte) ([]byte, error) {
+func gzipBytes(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
@@ -134,8 +134,8 @@ func sourceText(source string) string {
 	}
 }
 
-// hash is a file's source expression for a Content-Security-Policy.
-func (a *Assets) hash(name string) string {
+// cspHash is a file's source expression for a Content-Security-Policy.
+func (a *Assets) cspHash(name string) string {
 	sum := sha256.Sum256(a.byName[name].raw)
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
@@ -156,7 +156,7 @@ func (a *Assets) serve(c *gin.Context) {
 	body := one.raw
 	if respond.AcceptsGzip(c) {
 		c.Header("Content-Encoding", "gzip")
-		body = one.packed
+		body = one.gzipped
 	}
 	c.Data(http.StatusOK, one.media, body)
 }

@@ -44,7 +44,7 @@ func TestPageNamesNoOtherHost(t *testing.T) {
 }
 
 func TestAssetsAreKeptForEverAndPacked(t *testing.T) {
-	h, _ := serve(t, aRun(nil))
+	h, _ := serve(t, sampleRun(nil))
 	a, err := LoadAssets()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestAssetsAreKeptForEverAndPacked(t *testing.T) {
 }
 
 func TestPageIsSmall(t *testing.T) {
-	h, _ := serve(t, aRun(nil))
+	h, _ := serve(t, sampleRun(nil))
 	a, err := LoadAssets()
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-// scanner is what the charts and the page need of the store.
-type scanner interface {
+// RecordSource is what the charts and the page need of the store.
+type RecordSource interface {
 	// Scan calls fn for every record that passes the filter, in the order of the store or its reverse; fn ends it with
 	// query.ErrStop.
 	Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error
@@ -31,14 +31,14 @@ type scanner interface {
 	Now() time.Time
 }
 
-// archive is the store as the charts need it: records and sums.
-type archive struct {
+// recordSource is the store as the charts need it: records and sums.
+type recordSource struct {
 	*query.Engine
 	store *store.Store
 }
 
 // Sums returns the roll-ups of one of rollup.Steps within [since, until) in order of time.
-func (a archive) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+func (a recordSource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
 	whole := rollup.NewRange(step) // parts of one bucket stand in different files
 	a.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, whole.Merge)
 	var out []chart.Sum
@@ -54,53 +54,53 @@ func (a archive) Sums(_ context.Context, step time.Duration, since, until time.T
 	return out, nil
 }
 
-// studio builds chart models and keeps the last ones: a page asks for nine charts of one range at a time, and they come
+// chartBuilder builds chart models and keeps the last ones: a page asks for nine charts of one range at a time, and they come
 // from one pass over the records, or one over the sums and one over the newest records of a long range.
-type studio struct {
-	from     scanner
+type chartBuilder struct {
+	from     RecordSource
 	recovery *respond.Recovery
-	// desks bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
+	// slots bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
 	// leaves its pass behind.
-	desks *respond.Slots
+	slots *respond.Slots
 
-	mu   sync.Mutex // guards all following fields
-	kept []*pass    // oldest first
+	mu     sync.Mutex // guards all following fields
+	cached []*build   // oldest first
 }
 
-// maxPasses leaves cores to the ingest; more passes at once would each be slower.
-const maxPasses = 2
+// maxBuilds leaves cores to the ingest; more passes at once would each be slower.
+const maxBuilds = 2
 
-func newStudio(from scanner, r *respond.Recovery) *studio {
-	return &studio{from: from, recovery: r, desks: respond.NewSlots(maxPasses)}
+func newChartBuilder(from RecordSource, r *respond.Recovery) *chartBuilder {
+	return &chartBuilder{from: from, recovery: r, slots: respond.NewSlots(maxBuilds)}
 }
 
-// maxKept bounds the memory of kept models: a model has some 100 KiB.
-const maxKept = 12
+// maxCached bounds the memory of kept models: a model has some 100 KiB.
+const maxCached = 12
 
-// freshFor is how long a pass answers although newer records arrived, so that a burst of requests during a burst of
+// cacheTTL is how long a pass answers although newer records arrived, so that a burst of requests during a burst of
 // records is paid once. It is shorter than the pause between a record's event and the page's question (250 ms in app.js):
 // whoever asks because of a record gets it.
-const freshFor = 200 * time.Millisecond
+const cacheTTL = 200 * time.Millisecond
 
-// passTimeout bounds one pass. It is longer than a query's: at the end of a run on a crowded host the manager's last
+// buildTimeout bounds one pass. It is longer than a query's: at the end of a run on a crowded host the manager's last
 // request reads everything.
-const passTimeout = 30 * time.Second
+const buildTimeout = 30 * time.Second
 
-// pass is one reading of the records of one range. done is closed when models or err is set.
-type pass struct {
-	key    string
-	head   uint64
-	begun  time.Time
-	done   chan struct{}
-	models map[string]chart.Model
-	err    error
+// build is one reading of the records of one range. done is closed when models or err is set.
+type build struct {
+	key       string
+	head      uint64
+	startedAt time.Time
+	done      chan struct{}
+	models    map[string]chart.Model
+	err       error
 }
 
-// model returns one chart of a range; ok is false when there is none of this name.
-func (s *studio) model(ctx context.Context, q chart.Query, name string) (m chart.Model, ok bool, err error) {
+// get returns one chart of a range; ok is false when there is none of this name.
+func (s *chartBuilder) get(ctx context.Context, q chart.Query, name string) (m chart.Model, ok bool, err error) {
 	for _, names := range groups(q) {
 		if slices.Contains(names, name) {
-			models, err := s.models(ctx, q, names)
+			models, err := s.getAll(ctx, q, names)
 			m, ok := models[name]
 			return m, ok && err == nil, err
 		}
@@ -108,11 +108,11 @@ func (s *studio) model(ctx context.Context, q chart.Query, name string) (m chart
 	return m, false, nil
 }
 
-// all returns every chart of a range.
-func (s *studio) all(ctx context.Context, q chart.Query) (map[string]chart.Model, error) {
+// getEvery returns every chart of a range.
+func (s *chartBuilder) getEvery(ctx context.Context, q chart.Query) (map[string]chart.Model, error) {
 	out := map[string]chart.Model{}
 	for _, names := range groups(q) {
-		models, err := s.models(ctx, q, names)
+		models, err := s.getAll(ctx, q, names)
 		if err != nil {
 			return nil, err
 		}
@@ -130,78 +130,78 @@ func groups(q chart.Query) [][]string {
 	return [][]string{sums, slices.DeleteFunc(chart.Names(), func(name string) bool { return slices.Contains(sums, name) })}
 }
 
-func (s *studio) models(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+func (s *chartBuilder) getAll(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
 	for {
-		p, mine := s.claim(q, names[0])
-		if mine {
-			go s.run(ctx, p, q, names)
+		b, leader := s.getOrStart(q, names[0])
+		if leader {
+			go s.runBuild(ctx, b, q, names)
 		}
 		select {
-		case <-p.done:
+		case <-b.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if errors.Is(p.err, errNotBegun) && ctx.Err() == nil {
+		if errors.Is(b.err, errAbandoned) && ctx.Err() == nil {
 			continue // who asked first has gone: this client's turn
 		}
-		return p.models, p.err
+		return b.models, b.err
 	}
 }
 
-// errNotBegun is a pass whose client went before its turn came.
-var errNotBegun = errors.New("charts: the client has gone before its turn")
+// errAbandoned is a pass whose client went before its turn came.
+var errAbandoned = errors.New("charts: the client has gone before its turn")
 
-// run waits for a desk as long as the client does, and makes a pass. One that has begun outlives its client: the next
+// runBuild waits for a desk as long as the client does, and makes a pass. One that has begun outlives its client: the next
 // one wants it too.
-func (s *studio) run(ctx context.Context, p *pass, q chart.Query, names []string) {
-	defer close(p.done)
-	if s.desks.Acquire(ctx) != nil {
-		p.err = errNotBegun
-		s.forget(p)
+func (s *chartBuilder) runBuild(ctx context.Context, b *build, q chart.Query, names []string) {
+	defer close(b.done)
+	if s.slots.Acquire(ctx) != nil {
+		b.err = errAbandoned
+		s.drop(b)
 		return
 	}
-	defer s.desks.Release()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), passTimeout)
+	defer s.slots.Release()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buildTimeout)
 	defer cancel()
-	p.err = s.recovery.Do("charts", func() (err error) {
-		p.models, err = s.build(ctx, q, names)
+	b.err = s.recovery.Do("charts", func() (err error) {
+		b.models, err = s.compute(ctx, q, names)
 		return err
 	})
-	if p.err != nil {
-		s.forget(p)
+	if b.err != nil {
+		s.drop(b)
 	}
 }
 
-// claim finds a pass that is still good or begins one, which the caller must then make.
-func (s *studio) claim(q chart.Query, group string) (p *pass, mine bool) {
+// getOrStart finds a pass that is still good or begins one, which the caller must then make.
+func (s *chartBuilder) getOrStart(q chart.Query, group string) (b *build, leader bool) {
 	key := fmt.Sprintf("%s %d %d %q %q %q %q %d", group, q.Since.UnixMilli(), q.Until.UnixMilli(), q.Hosts, q.Classes, q.Images, q.Containers, q.Points)
 	head := s.from.Head()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept = slices.DeleteFunc(s.kept, func(p *pass) bool {
-		return p.key == key && p.head != head && time.Since(p.begun) > freshFor
+	s.cached = slices.DeleteFunc(s.cached, func(b *build) bool {
+		return b.key == key && b.head != head && time.Since(b.startedAt) > cacheTTL
 	})
-	for _, p := range s.kept {
-		if p.key == key {
-			return p, false
+	for _, b := range s.cached {
+		if b.key == key {
+			return b, false
 		}
 	}
-	p = &pass{key: key, head: head, begun: time.Now(), done: make(chan struct{})}
-	s.kept = append(s.kept, p)
-	if len(s.kept) > maxKept {
-		s.kept = slices.Delete(s.kept, 0, 1)
+	b = &build{key: key, head: head, startedAt: time.Now(), done: make(chan struct{})}
+	s.cached = append(s.cached, b)
+	if len(s.cached) > maxCached {
+		s.cached = slices.Delete(s.cached, 0, 1)
 	}
-	return p, true
+	return b, true
 }
 
-func (s *studio) forget(bad *pass) {
+func (s *chartBuilder) drop(failed *build) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept = slices.DeleteFunc(s.kept, func(p *pass) bool { return p == bad })
+	s.cached = slices.DeleteFunc(s.cached, func(b *build) bool { return b == failed })
 }
 
-func (s *studio) build(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
-	newest, err := s.newest(ctx)
+func (s *chartBuilder) compute(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+	newest, err := s.newestTime(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func sumStep(q chart.Query) time.Duration {
 }
 
 // fromRecords builds charts record by record: of a long range its newest part.
-func (s *studio) fromRecords(ctx context.Context, q chart.Query, names []string) ([]chart.Model, error) {
+func (s *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []string) ([]chart.Model, error) {
 	note := ""
 	if from := q.Until.Add(-recordsFor); q.Since.Before(from) && len(q.Containers) == 0 {
 		q.Since = from
@@ -270,7 +270,7 @@ func (s *studio) fromRecords(ctx context.Context, q chart.Query, names []string)
 }
 
 // fromSums builds charts from the sums of their range.
-func (s *studio) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
+func (s *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
 	q.Sums = step
 	q.Since = q.Since.Truncate(step)
 	set, err := chart.NewSet(q, names...)
@@ -287,22 +287,22 @@ func (s *studio) fromSums(ctx context.Context, q chart.Query, step time.Duration
 	return set.Models(), nil
 }
 
-// newest is the time of the newest record, zero while nobody has sent any.
-func (s *studio) newest(ctx context.Context) (t time.Time, err error) {
-	err = s.sent(ctx, query.Newest, 1, func(at time.Time) { t = at })
+// newestTime is the time of the newest record, zero while nobody has sent any.
+func (s *chartBuilder) newestTime(ctx context.Context) (t time.Time, err error) {
+	err = s.scanTimes(ctx, query.Newest, 1, func(at time.Time) { t = at })
 	if err != nil {
 		return t, fmt.Errorf("charts: read the newest record: %w", err)
 	}
 	return t, nil
 }
 
-// firstSent is how many records the begin of all is looked for in: they come in the order of their arrival, and what waited
+// maxOldestScan is how many records the begin of all is looked for in: they come in the order of their arrival, and what waited
 // in a spool is older than what came at once.
-const firstSent = 1000
+const maxOldestScan = 1000
 
-// oldest is the time of the earliest of the first records, zero while nobody has sent any.
-func (s *studio) oldest(ctx context.Context) (t time.Time, err error) {
-	err = s.sent(ctx, query.Oldest, firstSent, func(at time.Time) {
+// oldestTime is the time of the earliest of the first records, zero while nobody has sent any.
+func (s *chartBuilder) oldestTime(ctx context.Context) (t time.Time, err error) {
+	err = s.scanTimes(ctx, query.Oldest, maxOldestScan, func(at time.Time) {
 		if t.IsZero() || at.Before(t) {
 			t = at
 		}
@@ -313,9 +313,9 @@ func (s *studio) oldest(ctx context.Context) (t time.Time, err error) {
 	return t, nil
 }
 
-// sent calls fn with the times of the first n records that somebody sent: the log service's own, which tell of itself, are
+// scanTimes calls fn with the times of the first n records that somebody sent: the log service's own, which tell of itself, are
 // no data.
-func (s *studio) sent(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
+func (s *chartBuilder) scanTimes(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
 	return s.from.Scan(ctx, contract.Filter{}, order, func(r contract.Record) error {
 		if r.Producer == contract.ProducerLogs {
 			return nil

@@ -17,48 +17,48 @@ import (
 	"gestor.local/logs/internal/respond"
 )
 
-// charts is GET and POST /v1/charts and GET /v1/charts/{name}.{html,json,png}.
-type charts struct {
+// chartHandler is GET and POST /v1/charts and GET /v1/charts/{name}.{html,json,png}.
+type chartHandler struct {
 	Deps
 	*Assets
-	studio *studio
-	// brush bounds the pictures drawn at once: each takes a core and some 20 MiB for a moment.
-	brush *respond.Slots
+	builder *chartBuilder
+	// renderSlots bounds the pictures drawn at once: each takes a core and some 20 MiB for a moment.
+	renderSlots *respond.Slots
 }
 
 // PathGraficar is the course's name for POST /v1/charts.
 const PathGraficar = "/graficar"
 
-func newCharts(d Deps, a *Assets, s *studio) charts {
-	return charts{Deps: d, Assets: a, studio: s, brush: respond.NewSlots(2)}
+func newChartHandler(d Deps, a *Assets, b *chartBuilder) chartHandler {
+	return chartHandler{Deps: d, Assets: a, builder: b, renderSlots: respond.NewSlots(2)}
 }
 
-func (h charts) register(r gin.IRouter) {
+func (h chartHandler) register(r gin.IRouter) {
 	r.GET(contract.PathCharts, respond.NoParams, h.list)
-	r.POST(contract.PathCharts, h.files)
-	r.GET(PathGraficar, h.files)
-	r.GET(contract.PathCharts+"/:file", h.one)
+	r.POST(contract.PathCharts, h.writeFiles)
+	r.GET(PathGraficar, h.writeFiles)
+	r.GET(contract.PathCharts+"/:file", h.get)
 }
 
 // list names the charts and how to ask for them.
-func (h charts) list(c *gin.Context) {
+func (h chartHandler) list(c *gin.Context) {
 	respond.JSON(c, gin.H{
 		"charts": chart.Catalogue(), "formats": []string{"html", "json", "png"}, "ranges": ranges(),
 		"parameters": []string{"range", "since", "until", "host", "class", "image", "container", "points", "theme", "width", "height", "view"},
 	})
 }
 
-// request is what one chart is asked for with.
-type request struct {
+// chartRequest is what one chart is asked for with.
+type chartRequest struct {
 	chart.Query
 	theme         chart.Theme
 	width, height int
 	view          string
 }
 
-func (h charts) parse(c *gin.Context) (request, bool) {
-	p := respond.NewParams(c.Request, h.studio.from.Now())
-	r := request{
+func (h chartHandler) parse(c *gin.Context) (chartRequest, bool) {
+	p := respond.NewParams(c.Request, h.builder.from.Now())
+	r := chartRequest{
 		Query: chartQuery(p), theme: chart.Theme(p.Choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark))),
 		width:  p.Int("width", 0, png.MinPixels, png.MaxPixels),
 		height: p.Int("height", 0, png.MinPixels, png.MaxPixels),
@@ -71,13 +71,13 @@ func (h charts) parse(c *gin.Context) (request, bool) {
 	return r, true
 }
 
-func (h charts) one(c *gin.Context) {
+func (h chartHandler) get(c *gin.Context) {
 	name, format, _ := strings.Cut(c.Param("file"), ".")
 	r, ok := h.parse(c)
 	if !ok {
 		return
 	}
-	m, ok, err := h.studio.model(c.Request.Context(), r.Query, name)
+	m, ok, err := h.builder.get(c.Request.Context(), r.Query, name)
 	switch {
 	case err != nil:
 		respond.Error(c, err)
@@ -92,7 +92,7 @@ func (h charts) one(c *gin.Context) {
 	case "png":
 		h.png(c, m, r)
 	case "html":
-		h.page(c, m, r)
+		h.html(c, m, r)
 	default:
 		respond.Problem(c, http.StatusNotFound, "a chart comes as .html, .json or .png")
 	}
@@ -112,7 +112,7 @@ func documentOf(m chart.Model, t chart.Theme) document {
 	return document{Model: m, Panes: echarts.Hints(m), Legend: m.Legend(t), Table: m.Table(), Option: echarts.Option(m, t)}
 }
 
-func (h charts) json(c *gin.Context, m chart.Model, r request) {
+func (h chartHandler) json(c *gin.Context, m chart.Model, r chartRequest) {
 	var v any = documentOf(m, r.theme)
 	if r.view == "model" {
 		v = m
@@ -125,13 +125,13 @@ func (h charts) json(c *gin.Context, m chart.Model, r request) {
 	respond.Body(c, contract.MediaJSON, append(body, '\n'))
 }
 
-func (h charts) png(c *gin.Context, m chart.Model, r request) {
-	w, height := size(m, r)
-	if h.brush.Acquire(c.Request.Context()) != nil {
+func (h chartHandler) png(c *gin.Context, m chart.Model, r chartRequest) {
+	w, height := imageSize(m, r)
+	if h.renderSlots.Acquire(c.Request.Context()) != nil {
 		c.Abort() // the client has gone
 		return
 	}
-	defer h.brush.Release()
+	defer h.renderSlots.Release()
 	var b bytes.Buffer
 	if err := png.Write(&b, m, r.theme, w, height); err != nil {
 		respond.Problem(c, http.StatusInternalServerError, err.Error())
@@ -140,7 +140,7 @@ func (h charts) png(c *gin.Context, m chart.Model, r request) {
 	respond.Body(c, "image/png", b.Bytes())
 }
 
-func size(m chart.Model, r request) (width, height int) {
+func imageSize(m chart.Model, r chartRequest) (width, height int) {
 	width, height = png.DefaultSize(m)
 	if r.width > 0 {
 		width = r.width
@@ -151,19 +151,19 @@ func size(m chart.Model, r request) (width, height int) {
 	return width, height
 }
 
-// page is one chart as a page of its own.
-func (h charts) page(c *gin.Context, m chart.Model, r request) {
+// html is one chart as a page of its own.
+func (h chartHandler) html(c *gin.Context, m chart.Model, r chartRequest) {
 	body, err := h.chartPage(m, r.theme, false)
 	if err != nil {
 		respond.Problem(c, http.StatusInternalServerError, err.Error())
 		return
 	}
-	c.Header("Content-Security-Policy", policyOfPages)
+	c.Header("Content-Security-Policy", pageCSP)
 	respond.Body(c, mediaHTML, body)
 }
 
 const mediaHTML = "text/html; charset=utf-8"
 
-// policyOfPages lets a page use what this service serves and nothing else, and nobody frame it.
-const policyOfPages = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+// pageCSP lets a page use what this service serves and nothing else, and nobody frame it.
+const pageCSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

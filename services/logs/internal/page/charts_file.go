@@ -34,8 +34,8 @@ func (a *Assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, e
 		"ECharts":   template.JS(a.byName[assetECharts].raw),
 		"App":       template.JS(a.byName[assetApp].raw),
 		"StyleText": template.CSS(a.byName[assetStyle].raw),
-		"Policy": template.HTMLAttr(`content="default-src 'none'; script-src ` + a.hash(assetECharts) + " " + a.hash(assetApp) +
-			"; style-src " + a.hash(assetStyle) + `; img-src data:; base-uri 'none'"`),
+		"Policy": template.HTMLAttr(`content="default-src 'none'; script-src ` + a.cspHash(assetECharts) + " " + a.cspHash(assetApp) +
+			"; style-src " + a.cspHash(assetStyle) + `; img-src data:; base-uri 'none'"`),
 	}
 	var b bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&b, "chart.html", view); err != nil {
@@ -44,19 +44,19 @@ func (a *Assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, e
 	return b.Bytes(), nil
 }
 
-// files draws every chart into the data folder: self-contained pages and pictures of all records, or of the range that
+// writeFiles draws every chart into the data folder: self-contained pages and pictures of all records, or of the range that
 // is asked for. It is the manager's last request, and GET /graficar.
-func (h charts) files(c *gin.Context) {
-	p := respond.NewParams(c.Request, h.studio.from.Now())
+func (h chartHandler) writeFiles(c *gin.Context) {
+	p := respond.NewParams(c.Request, h.builder.from.Now())
 	whole := !slices.ContainsFunc([]string{"range", "since", "until"}, p.Values.Has)
-	r := request{Query: chartQuery(p), theme: chart.Theme(p.Choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark)))}
+	r := chartRequest{Query: chartQuery(p), theme: chart.Theme(p.Choice("theme", string(chart.ThemeLight), string(chart.ThemeLight), string(chart.ThemeDark)))}
 	if bad := p.Problems(); bad != nil {
 		respond.BadParams(c, bad)
 		return
 	}
 	ctx := c.Request.Context()
 	if whole {
-		first, err := h.studio.oldest(ctx)
+		first, err := h.builder.oldestTime(ctx)
 		if err != nil {
 			respond.Error(c, err)
 			return
@@ -65,12 +65,12 @@ func (h charts) files(c *gin.Context) {
 			r.Since = first
 		}
 	}
-	models, err := h.studio.all(ctx, r.Query)
+	models, err := h.builder.getEvery(ctx, r.Query)
 	if err != nil {
 		respond.Error(c, err)
 		return
 	}
-	written, err := h.write(models, r.theme)
+	written, err := h.replaceFiles(models, r.theme)
 	if err != nil {
 		respond.Error(c, err)
 		return
@@ -78,8 +78,8 @@ func (h charts) files(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"folder": "charts", "files": written, "since": r.Since.UTC(), "until": r.Until.UTC()})
 }
 
-// write replaces the files one by one: a reader sees the old or the new one, never a part.
-func (h charts) write(models map[string]chart.Model, t chart.Theme) ([]string, error) {
+// replaceFiles replaces the files one by one: a reader sees the old or the new one, never a part.
+func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme) ([]string, error) {
 	dir := filepath.Join(h.DataDir, "charts")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("charts: %w: see that the data folder can be written", err)
@@ -133,16 +133,16 @@ func replaceFile(name string, body []byte) (err error) {
 	return err
 }
 
-// sweep removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody else
+// removeLeftovers removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody else
 // writes there: the store has the lock of the data folder.
-func sweep(dataDir string) (removed int, err error) {
+func removeLeftovers(dataDir string) (removed int, err error) {
 	dir := filepath.Join(dataDir, "charts")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	for _, e := range entries {
-		if !leftover(e.Name()) {
+		if !isLeftover(e.Name()) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
@@ -153,8 +153,8 @@ func sweep(dataDir string) (removed int, err error) {
 	return removed, err
 }
 
-// leftover says whether a name is one of replaceFile's: .memory.html.123.
-func leftover(name string) bool {
+// isLeftover says whether a name is one of replaceFile's: .memory.html.123.
+func isLeftover(name string) bool {
 	file, hidden := strings.CutPrefix(strings.TrimSuffix(name, filepath.Ext(name)), ".")
 	ext := filepath.Ext(file)
 	return hidden && (ext == ".html" || ext == ".png") && slices.Contains(chart.Names(), strings.TrimSuffix(file, ext))

@@ -16,20 +16,20 @@ import (
 )
 
 func TestNineRequestsArePaidWithOnePass(t *testing.T) {
-	s := aRun(nil)
+	s := sampleRun(nil)
 	h, _ := serve(t, s)
 	var wg sync.WaitGroup
 	for _, name := range chart.Names() {
 		wg.Go(func() { ask(t, h, "GET", "/v1/charts/"+name+".json?range=15m") })
 	}
 	wg.Wait()
-	if got := s.passes.Load(); got != 2 { // the newest record, and the range
+	if got := s.scans.Load(); got != 2 { // the newest record, and the range
 		t.Errorf("%d passes over the records for nine charts, want 2", got)
 	}
 }
 
 func TestChartComesInEveryForm(t *testing.T) {
-	h, _ := serve(t, aRun(nil))
+	h, _ := serve(t, sampleRun(nil))
 	if w := get(t, h, "/v1/charts/memory.png?width=640&height=360&theme=dark"); w.Header().Get("Content-Type") != "image/png" {
 		t.Error(w.Header())
 	} else if img, err := png.Decode(w.Body); err != nil || img.Bounds().Dx() != 640 || img.Bounds().Dy() != 360 {
@@ -48,7 +48,7 @@ func TestChartComesInEveryForm(t *testing.T) {
 
 // TestOneRangeOneSetOfNumbers holds the option of the page, the model of the picture and the legend together.
 func TestOneRangeOneSetOfNumbers(t *testing.T) {
-	h, _ := serve(t, aRun(nil))
+	h, _ := serve(t, sampleRun(nil))
 	var m chart.Model
 	var doc struct {
 		Legend []chart.LegendRow
@@ -85,7 +85,7 @@ func decode(t *testing.T, b []byte, v any) {
 }
 
 func TestWrongQueriesAreRefused(t *testing.T) {
-	h, _ := serve(t, aRun(nil))
+	h, _ := serve(t, sampleRun(nil))
 	for path, want := range map[string]int{
 		"/v1/charts/nonsense.json":                                 404,
 		"/v1/charts/memory.gif":                                    404,
@@ -109,7 +109,7 @@ func TestWrongQueriesAreRefused(t *testing.T) {
 }
 
 func TestFilesAreWholeAndNeedNothing(t *testing.T) {
-	h, data := serve(t, aRun(nil))
+	h, data := serve(t, sampleRun(nil))
 	began := time.Now().Add(-2 * time.Second)
 	for range 2 { // the second time replaces
 		if w := ask(t, h, "POST", "/v1/charts"); w.Code != http.StatusOK {
@@ -145,7 +145,7 @@ func TestFilesAreWholeAndNeedNothing(t *testing.T) {
 // What a killed process left half-written goes at the start, and nothing else.
 func TestHalfWrittenChartsAreSwept(t *testing.T) {
 	dir := t.TempDir()
-	if n, err := sweep(dir); n != 0 || err != nil {
+	if n, err := removeLeftovers(dir); n != 0 || err != nil {
 		t.Errorf("without a folder: %d, %v", n, err)
 	}
 	charts := filepath.Join(dir, "charts")

@@ -23,10 +23,10 @@ func TestOnlyWhatRemovedAContainerIsItsEnd(t *testing.T) {
 		"failed":         {contract.ActionRemove, contract.OutcomeFailed, "<dt>Last seen</dt><dd>10:00:00", "Removed"},
 	} {
 		s := newScene()
-		s.see(row("c0de", low, over, 4))
-		s.pass(5 * time.Second)
-		s.act("c0de", c.action, contract.PhaseOutcome, c.outcome)
-		h, _ := serve(t, &s.shelf)
+		s.addTick(containerOf("c0de", low, over, 4))
+		s.wait(5 * time.Second)
+		s.addAction("c0de", c.action, contract.PhaseOutcome, c.outcome)
+		h, _ := serve(t, &s.memorySource)
 		page := get(t, h, "/containers/c0de").Body.String()
 		if !strings.Contains(page, c.want) || strings.Contains(page, c.not) {
 			t.Errorf("%s: want %q and not %q", name, c.want, c.not)
@@ -36,18 +36,18 @@ func TestOnlyWhatRemovedAContainerIsItsEnd(t *testing.T) {
 
 func TestWhoIsNotSeenAnyMoreHasEnded(t *testing.T) {
 	s := newScene()
-	s.see(row("c0de", low, stays, 1), row("beef", low, stays, 2))
-	s.pass(10 * time.Second)
-	h, _ := serve(t, &s.shelf)
+	s.addTick(containerOf("c0de", low, stays, 1), containerOf("beef", low, stays, 2))
+	s.wait(10 * time.Second)
+	h, _ := serve(t, &s.memorySource)
 	if page := get(t, h, "/containers/c0de").Body.String(); !strings.Contains(page, "is-alive") {
 		t.Error("a container of the newest tick is not alive")
 	}
-	s.blind("no_source")
+	s.addBlindTick("no_source")
 	if page := get(t, h, "/containers/c0de").Body.String(); !strings.Contains(page, "is-alive") {
 		t.Error("it ended because nobody looked")
 	}
-	s.pass(10 * time.Second)
-	s.see(row("beef", low, stays, 1))
+	s.wait(10 * time.Second)
+	s.addTick(containerOf("beef", low, stays, 1))
 	if page := get(t, h, "/containers/c0de").Body.String(); !strings.Contains(page, "is-ended") || !strings.Contains(page, "not by Gestor") {
 		t.Error("it is gone, and its page says that it lives")
 	}
@@ -56,14 +56,14 @@ func TestWhoIsNotSeenAnyMoreHasEnded(t *testing.T) {
 // What the page calls the most is the most of its chart: a reading without an interval has no CPU.
 func TestTheMostIsThatOfTheChart(t *testing.T) {
 	s := newScene()
-	first := row("c0de", low, young, 0)
+	first := containerOf("c0de", low, young, 0)
 	first.CPUMillicores, first.RAMKB = 27, 900_000
-	s.see(first)
-	s.pass(10 * time.Second)
-	second := row("c0de", low, stays, 1)
+	s.addTick(first)
+	s.wait(10 * time.Second)
+	second := containerOf("c0de", low, stays, 1)
 	second.CPUMillicores = 4
-	s.see(second)
-	h, _ := serve(t, &s.shelf)
+	s.addTick(second)
+	h, _ := serve(t, &s.memorySource)
 	page := get(t, h, "/containers/c0de").Body.String()
 	for _, want := range []string{"<dt>Most CPU</dt><dd>0.40 %", "<dt>Most RAM</dt><dd>1000 KiB", "1 <small>and 1 without a figure"} {
 		if !strings.Contains(page, want) {
@@ -75,8 +75,8 @@ func TestTheMostIsThatOfTheChart(t *testing.T) {
 // The page of a container names the command that tells its whole story, and a name in the address where names are found.
 func TestTheLifePointsToWhatTellsMore(t *testing.T) {
 	s := newScene()
-	s.see(row("c0de", low, stays, 1))
-	h, _ := serve(t, &s.shelf)
+	s.addTick(containerOf("c0de", low, stays, 1))
+	h, _ := serve(t, &s.memorySource)
 	if page := get(t, h, "/containers/c0de").Body.String(); !strings.Contains(page, "scripts/gestor explain c0de") {
 		t.Error("the page does not name explain")
 	}

@@ -74,7 +74,7 @@ func text(n *html.Node) string {
 
 func TestHostileNamesAreTextEverywhere(t *testing.T) {
 	names := charttest.Hostile()
-	s := aRun(func(n int) string { return names[n%len(names)] })
+	s := sampleRun(func(n int) string { return names[n%len(names)] })
 	h, _ := serve(t, s)
 	paths := []string{"/", "/now"}
 	for _, name := range chart.Names() {

@@ -10,87 +10,91 @@ import (
 	"gestor.local/logs/internal/chart"
 )
 
-// rowNow is one owned container: as the newest tick that saw the containers has it, or started since.
-type rowNow struct {
+// containerRow is one owned container: as the newest tick that saw the containers has it, or started since.
+type containerRow struct {
 	contract.ContainerBody
-	standing
-	// Fate says in words what awaits it, FateClass how it is drawn.
-	Fate, FateClass string
-	BarCPU, BarRAM  int // per cent of the greatest in the table
+	containerStatus
+	// NextAction says in words what awaits it, FateClass how it is drawn.
+	NextAction, NextClass string
+	BarCPU, BarRAM        int // per cent of the greatest in the table
 	// Error is what the engine said when its removal failed.
 	Error string
-	// since says that it was started since the tick.
-	since bool
+	// sinceTick says that it was started since the tick.
+	sinceTick bool
 }
 
-// standing is how a container stands against the policy.
-type standing int
+// containerStatus is how a container stands against the policy.
+type containerStatus int
 
 const (
-	standsElse   standing = iota // no place is meant for it: paused, protected, its class unknown
-	standsKept                   // judged, and stays
-	standsNew                    // waits for its judgement
-	standsLeaves                 // its removal is under way
-	standsShown                  // the plan removes it, and nothing is carried out
-	standsFailed                 // its removal was tried, and failed
-	standsEnded                  // does not run
+	statusOther   containerStatus = iota // no place is meant for it: paused, protected, its class unknown
+	statusKept                           // judged, and stays
+	statusNew                            // waits for its judgement
+	statusLeaving                        // its removal is under way
+	statusShadow                         // the plan removes it, and nothing is carried out
+	statusFailed                         // its removal was tried, and failed
+	statusEnded                          // does not run
 )
 
-// lives says whether the engine runs it.
-func (r rowNow) lives() bool { return r.standing != standsEnded }
+// alive says whether the engine runs it.
+func (r containerRow) alive() bool { return r.containerStatus != statusEnded }
 
-// judged says whether it counts against the places of its class once the tick's removals are done.
-func (r rowNow) judged() bool {
-	return chart.Judged(r.ContainerBody) && r.standing != standsLeaves && r.standing != standsEnded
+// countsAgainstQuota says whether it counts against the places of its class once the tick's removals are done.
+func (r containerRow) countsAgainstQuota() bool {
+	return chart.Judged(r.ContainerBody) && r.containerStatus != statusLeaving && r.containerStatus != statusEnded
 }
 
-// classNow is the population of one class at this moment.
-type classNow struct {
-	Class   contract.Class
-	Quota   int
-	Alive   int // all that live: what `docker ps` shows
-	Judged  int // that count against the places after what is under way
-	Kept    int // of these, those that hold a place
-	Fixed   int // of these, those that no round removes
-	Tasks   int // of these, those of an orchestrator
-	New     int // wait for their judgement
-	Unseen  int // of these, started since the newest tick: judged a round later
-	Leaving int
-	Shown   int // the plan removes them, but nothing is carried out
-	Failed  int
-	Capped  int  // above the places, spared by a cap for this round
-	Remains int  // everything else
-	Places  bool // the policy has places for the class, be it none
+// classSummary is the population of one class at this moment.
+type classSummary struct {
+	Class        contract.Class
+	Quota        int
+	Alive        int // all that live: what `docker ps` shows
+	Counted      int // that count against the places after what is under way
+	Kept         int // of these, those that hold a place
+	Fixed        int // of these, those that no round removes
+	Orchestrated int // of these, those of an orchestrator
+	New          int // wait for their judgement
+	SinceTick    int // of these, started since the newest tick: judged a round later
+	Leaving      int
+	Shadow       int // the plan removes them, but nothing is carried out
+	Failed       int
+	Capped       int  // above the places, spared by a cap for this round
+	Others       int  // everything else
+	Places       bool // the policy has places for the class, be it none
 }
 
-// Above is how many judged ones stand above the places.
-func (c classNow) Above() int { return c.over(c.Judged) }
+// Over is how many judged ones stand above the places.
+func (c classSummary) Over() int { return c.overQuota(c.Counted) }
 
-// tasksOver is how many of an orchestrator's have no place: they take those that nobody competes for.
-func (c classNow) tasksOver() int { return max(0, c.Tasks-max(0, c.Quota-(c.Judged-c.Fixed))) }
+// orchestratedOver is how many of an orchestrator's have no place: they take those that nobody competes for.
+func (c classSummary) orchestratedOver() int {
+	return max(0, c.Orchestrated-max(0, c.Quota-(c.Counted-c.Fixed)))
+}
 
-func (c classNow) over(n int) int {
+func (c classSummary) overQuota(n int) int {
 	if !c.Places {
 		return 0
 	}
 	return max(0, n-c.Quota)
 }
 
-// next is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged there, with those
+// nextRemovals is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged there, with those
 // that can leave.
-func (c classNow) next() int { return c.over(c.Judged - c.Fixed + c.New - c.Unseen) }
+func (c classSummary) nextRemovals() int {
+	return c.overQuota(c.Counted - c.Fixed + c.New - c.SinceTick)
+}
 
-// live makes the rows of this moment: those of the newest tick that saw the containers, less who was removed since or
+// liveRows makes the rows of this moment: those of the newest tick that saw the containers, less who was removed since or
 // has come to its planned end, with who was started since. As of is the time of the newest of these.
-func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, asOf time.Time) {
-	seen := t.seen()
+func (t *tickReader) liveRows(now time.Time, ends map[string]time.Time) (rows []containerRow, asOf time.Time) {
+	seen := t.shownTick()
 	if seen == nil {
 		return nil, asOf
 	}
 	asOf = seen.Time
 	later := func(at time.Time) { asOf = latest(asOf, at) }
 	began := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
-		r, ok := t.started[b.Container]
+		r, ok := t.launches[b.Container]
 		return ok && b.State == contract.StateCreated && !r.Time.Before(seen.Time)
 	}
 
@@ -98,7 +102,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 		if began(b) {
 			continue
 		}
-		e, acted := t.ends[b.Container]
+		e, acted := t.actions[b.Container]
 		planned, ending := ends[b.Container]
 		switch {
 		case acted && e.Gone():
@@ -106,15 +110,15 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 		case ending && planned.After(seen.Time) && !planned.After(now):
 			later(planned)
 		default:
-			rows = append(rows, t.row(b, e))
+			rows = append(rows, t.rowOf(b, e))
 		}
 	}
 
-	for id, r := range t.started {
+	for id, r := range t.launches {
 		b, _ := r.Body.(contract.LaunchBody)
 		planned, ending := ends[id]
 		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id && !began(one) })
-		if known || r.Time.Before(seen.Time) || t.ends[id].Gone() {
+		if known || r.Time.Before(seen.Time) || t.actions[id].Gone() {
 			continue
 		}
 		later(r.Time)
@@ -122,7 +126,7 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 			later(planned)
 			continue
 		}
-		rows = append(rows, rowNow{standing: standsNew, since: true, ContainerBody: contract.ContainerBody{
+		rows = append(rows, containerRow{containerStatus: statusNew, sinceTick: true, ContainerBody: contract.ContainerBody{
 			Subject: b.Subject, Owned: true, State: "started", Reason: contract.ReasonYoung, Verdict: contract.VerdictKeep,
 			AgeUS: uint64(max(0, now.Sub(r.Time)).Microseconds()), //nolint:gosec // not negative
 		}})
@@ -130,12 +134,12 @@ func (t *ticks) live(now time.Time, ends map[string]time.Time) (rows []rowNow, a
 	return rows, asOf
 }
 
-// seen is the tick whose rows are shown, nil when none saw the containers.
-func (t *ticks) seen() *tickNow {
-	if t.counted == nil && t.newest == nil {
-		return t.alone
+// shownTick is the tick whose rows are shown, nil when none saw the containers.
+func (t *tickReader) shownTick() *tickRecords {
+	if t.lastCounted == nil && t.newest == nil {
+		return t.withoutHost
 	}
-	return t.counted
+	return t.lastCounted
 }
 
 func latest(a, b time.Time) time.Time {
@@ -145,35 +149,35 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// row says how a container of the tick stands; e is the newest word on an action on it.
-func (t *ticks) row(b contract.ContainerBody, e end) rowNow {
-	r := rowNow{ContainerBody: b, standing: standsElse}
+// rowOf says how a container of the tick stands; e is the newest word on an action on it.
+func (t *tickReader) rowOf(b contract.ContainerBody, e lastAction) containerRow {
+	r := containerRow{ContainerBody: b, containerStatus: statusOther}
 	switch {
 	case contract.StateEnded(b.State) || b.State == contract.StateCreated:
-		r.standing = standsEnded
+		r.containerStatus = statusEnded
 	case e.failed():
-		r.standing, r.Error = standsFailed, e.Error
+		r.containerStatus, r.Error = statusFailed, e.Error
 	case b.Reason == contract.ReasonLeaving:
-		r.standing = standsLeaves
-	case b.Verdict == contract.VerdictRemove && t.acts() && t.decided[b.Container].WhyHeld() == "" && e.Outcome != contract.OutcomeRefused:
-		r.standing = standsLeaves
+		r.containerStatus = statusLeaving
+	case b.Verdict == contract.VerdictRemove && t.enforces() && t.decisions[b.Container].WhyHeld() == "" && e.Outcome != contract.OutcomeRefused:
+		r.containerStatus = statusLeaving
 	case b.Verdict == contract.VerdictRemove, b.Reason == contract.ReasonShadowRemoved:
-		r.standing = standsShown
+		r.containerStatus = statusShadow
 	case chart.Waits(b):
-		r.standing = standsNew
+		r.containerStatus = statusNew
 	case chart.Judged(b):
-		r.standing = standsKept
+		r.containerStatus = statusKept
 	}
 	return r
 }
 
-// count sums the rows up by class: those of the policy in its order, then what else there is.
-func count(rows []rowNow, h contract.HostBody) []classNow {
-	var out []classNow
-	at := func(class contract.Class) *classNow {
-		i := slices.IndexFunc(out, func(c classNow) bool { return c.Class == class })
+// summarize sums the rows up by class: those of the policy in its order, then what else there is.
+func summarize(rows []containerRow, h contract.HostBody) []classSummary {
+	var out []classSummary
+	at := func(class contract.Class) *classSummary {
+		i := slices.IndexFunc(out, func(c classSummary) bool { return c.Class == class })
 		if i < 0 {
-			i, out = len(out), append(out, classNow{Class: class})
+			i, out = len(out), append(out, classSummary{Class: class})
 		}
 		return &out[i]
 	}
@@ -186,40 +190,40 @@ func count(rows []rowNow, h contract.HostBody) []classNow {
 		k.Quota, k.Places = c.Quota, true
 	}
 	for _, r := range rows {
-		if r.lives() {
-			at(cmp.Or(r.Class, contract.ClassUnknown)).add(r)
+		if r.alive() {
+			at(cmp.Or(r.Class, contract.ClassUnknown)).addRow(r)
 		}
 	}
 	return out
 }
 
-func (c *classNow) add(r rowNow) {
+func (c *classSummary) addRow(r containerRow) {
 	c.Alive++
-	if r.judged() {
-		c.Judged++
+	if r.countsAgainstQuota() {
+		c.Counted++
 		if chart.Fixed(r.ContainerBody) {
 			c.Fixed++
 		}
 		if r.Reason == contract.ReasonElsewhere {
-			c.Tasks++
+			c.Orchestrated++
 		}
 	}
-	switch r.standing {
-	case standsKept:
+	switch r.containerStatus {
+	case statusKept:
 		c.Kept++
-	case standsNew:
+	case statusNew:
 		c.New++
-	case standsLeaves:
+	case statusLeaving:
 		c.Leaving++
-	case standsShown:
-		c.Shown++
-	case standsFailed:
+	case statusShadow:
+		c.Shadow++
+	case statusFailed:
 		c.Failed++
 	default:
-		c.Remains++
+		c.Others++
 	}
-	if r.since {
-		c.Unseen++
+	if r.sinceTick {
+		c.SinceTick++
 	}
 	if r.Reason == contract.ReasonCapped {
 		c.Capped++

@@ -12,23 +12,23 @@ import (
 	"gestor.local/logs/internal/query"
 )
 
-// present is what the page says about this moment of one host.
-type present struct {
+// pageData is what the page says about this moment of one host.
+type pageData struct {
 	At time.Time
 	// Last is the time of the host's newest observation, zero when there is none; AsOf that of the newest word on who lives,
 	// and Seen that of the tick whose rows are shown.
 	Last, AsOf, Seen time.Time
 	Age              time.Duration
-	Beat             time.Duration // between the newest tick and the one before, 0 when there is none
+	TickInterval     time.Duration // between the newest tick and the one before, 0 when there is none
 	Due              time.Time     // of the next planned end, zero when none is known
 	Stopped          time.Time     // of the manager, zero while it runs
 	StopReason       string
 	Source           string
 	HostID           string
-	Hosts            []hostNow // all of them, when there are several
+	Hosts            []hostSummary // all of them, when there are several
 	Host             contract.HostBody
-	Rows             []rowNow
-	Classes          []classNow
+	Rows             []containerRow
+	Classes          []classSummary
 	Alive            int
 	RAMKB            uint64 // of all governed ones
 	Others           int    // containers of the host that Gestor does not own
@@ -37,8 +37,8 @@ type present struct {
 	Verdict          verdict
 	Images           []string
 
-	began bool                 // the manager's newest start or stop was seen
-	ends  map[string]time.Time // by container: when it was started to end by itself
+	managerSeen bool                 // the manager's newest start or stop was seen
+	plannedEnds map[string]time.Time // by container: when it was started to end by itself
 }
 
 // decisionRow is one removal with its reason.
@@ -56,18 +56,18 @@ const (
 	recentAlerts    = 4  // events that passed; what still stands is shown besides
 	standingAlerts  = 32 // more than there are conditions, so that a stranger's records cannot fill the page
 	alertWindow     = 30 * time.Minute
-	lookBack        = 20_000 // records, so that a store without decisions is not read to its beginning
+	maxScanned      = 20_000 // records, so that a store without decisions is not read to its beginning
 )
 
-// readPresent gathers the state of one host: the one asked for, or that which choose names.
-func readPresent(ctx context.Context, from scanner, host string) (present, error) {
-	p := present{At: from.Now(), HostID: host, ends: map[string]time.Time{}}
+// readPageData gathers the state of one host: the one asked for, or that which choose names.
+func readPageData(ctx context.Context, from RecordSource, host string) (pageData, error) {
+	p := pageData{At: from.Now(), HostID: host, plannedEnds: map[string]time.Time{}}
 	hosts, err := readHosts(ctx, from)
 	if err != nil {
 		return p, err
 	}
 	if host == "" {
-		p.HostID = choose(hosts)
+		p.HostID = defaultHost(hosts)
 	}
 	if len(hosts) > 1 || len(hosts) == 1 && hosts[0].Name != p.HostID {
 		p.Hosts = hosts
@@ -86,13 +86,13 @@ func readPresent(ctx context.Context, from scanner, host string) (present, error
 	if !p.Last.IsZero() {
 		p.Age = max(0, p.At.Sub(p.Last))
 	}
-	p.Verdict = judge(p)
-	p.finish()
+	p.Verdict = verdictOf(p)
+	p.completeRows()
 	return p, nil
 }
 
 // readTick takes in the host's newest tick, and what has changed since.
-func (p *present) readTick(ctx context.Context, from scanner) error {
+func (p *pageData) readTick(ctx context.Context, from RecordSource) error {
 	if p.HostID == "" {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (p *present) readTick(ctx context.Context, from scanner) error {
 	}
 	newest := t.newest
 	if newest == nil {
-		newest = t.alone
+		newest = t.withoutHost
 	}
 	if newest == nil {
 		return nil
@@ -112,25 +112,25 @@ func (p *present) readTick(ctx context.Context, from scanner) error {
 	if newest.Host != nil {
 		p.Host = *newest.Host
 	}
-	if t.before != nil {
-		p.Beat = newest.Time.Sub(t.before.Time)
+	if t.previous != nil {
+		p.TickInterval = newest.Time.Sub(t.previous.Time)
 	}
 
 	places := p.Host
-	if seen := t.seen(); seen != nil {
+	if seen := t.shownTick(); seen != nil {
 		p.Seen, p.Others = seen.Time, seen.Others
 		if len(places.Classes) == 0 && seen.Host != nil { // a tick without a plan has none
 			places = *seen.Host
 		}
 	}
-	p.Rows, p.AsOf = t.live(p.At, p.ends)
-	p.Classes = count(p.Rows, places)
+	p.Rows, p.AsOf = t.liveRows(p.At, p.plannedEnds)
+	p.Classes = summarize(p.Rows, places)
 	for _, c := range p.Classes {
 		p.Alive += c.Alive
 	}
 	for _, r := range p.Rows {
 		p.RAMKB += r.RAMKB
-		if at := p.ends[r.Container]; at.After(p.At) && (p.Due.IsZero() || at.Before(p.Due)) {
+		if at := p.plannedEnds[r.Container]; at.After(p.At) && (p.Due.IsZero() || at.Before(p.Due)) {
 			p.Due = at
 		}
 	}
@@ -145,10 +145,10 @@ const (
 )
 
 // readEvents gathers the last removals, and from the starts the images that the selection offers and the planned ends.
-func (p *present) readEvents(ctx context.Context, from scanner) error {
+func (p *pageData) readEvents(ctx context.Context, from RecordSource) error {
 	seen := 0
 	err := from.Scan(ctx, contract.Filter{Kinds: []contract.Kind{contract.KindDecision}}, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack || len(p.Recent) >= recentDecisions {
+		if seen++; seen > maxScanned || len(p.Recent) >= recentDecisions {
 			return query.ErrStop
 		}
 		if b, ok := r.Body.(contract.DecisionBody); ok && b.Verdict == contract.VerdictRemove {
@@ -163,27 +163,27 @@ func (p *present) readEvents(ctx context.Context, from scanner) error {
 	seen = 0
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindLaunch}, Since: p.At.Add(-alertWindow)}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
+		if seen++; seen > maxScanned {
 			return query.ErrStop
 		}
 		if b, ok := r.Body.(contract.LaunchBody); ok {
-			p.noteStart(r, b)
+			p.addLaunch(r, b)
 		}
 		return nil
 	})
 }
 
-func (p *present) noteStart(r contract.Record, b contract.LaunchBody) {
+func (p *pageData) addLaunch(r contract.Record, b contract.LaunchBody) {
 	if image := chart.ShortImage(b.Image); image != "" && len(p.Images) < maxImages && !slices.Contains(p.Images, image) {
 		p.Images = append(p.Images, image)
 	}
 	if b.Outcome == contract.LaunchStarted && b.LifetimeS > 0 && b.LifetimeS < maxLifetimeS {
-		p.ends[b.Container] = r.Time.Add(time.Duration(b.LifetimeS) * time.Second) //nolint:gosec // bounded
+		p.plannedEnds[b.Container] = r.Time.Add(time.Duration(b.LifetimeS) * time.Second) //nolint:gosec // bounded
 	}
 }
 
-// finish orders the table (class, then rank, the unranked last), says what awaits each container, and offers its image.
-func (p *present) finish() {
+// completeRows orders the table (class, then rank, the unranked last), says what awaits each container, and offers its image.
+func (p *pageData) completeRows() {
 	cpu, ram := uint64(1), uint64(1)
 	for _, r := range p.Rows {
 		cpu, ram = max(cpu, r.CPUMillicores), max(ram, r.RAMKB)
@@ -191,7 +191,7 @@ func (p *present) finish() {
 	for i := range p.Rows {
 		r := &p.Rows[i]
 		r.BarCPU, r.BarRAM = int(r.CPUMillicores*100/cpu), int(r.RAMKB*100/ram)
-		r.Fate, r.FateClass = fate(*r, p)
+		r.NextAction, r.NextClass = nextAction(*r, p)
 	}
 	for _, r := range p.Rows {
 		if image := chart.ShortImage(r.Image); image != "" && !slices.Contains(p.Images, image) {
@@ -199,8 +199,8 @@ func (p *present) finish() {
 		}
 	}
 	slices.Sort(p.Images)
-	slices.SortFunc(p.Rows, func(a, b rowNow) int {
-		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(unranked(a.Rank), unranked(b.Rank)),
+	slices.SortFunc(p.Rows, func(a, b containerRow) int {
+		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(rankOrder(a.Rank), rankOrder(b.Rank)),
 			cmp.Compare(b.AgeUS, a.AgeUS), cmp.Compare(a.Container, b.Container))
 	})
 }
@@ -209,70 +209,70 @@ func classOrder(c contract.Class) int {
 	return slices.Index([]contract.Class{contract.ClassLow, contract.ClassHigh}, c) & 3 // -1, the unknown, becomes 3
 }
 
-func unranked(rank int) int {
+func rankOrder(rank int) int {
 	if rank == 0 {
 		return 1 << 30
 	}
 	return rank
 }
 
-// fate says what the last plan decided on a container and what comes next. Where nothing is known of this moment it says
+// nextAction says what the last plan decided on a container and what comes next. Where nothing is known of this moment it says
 // what was to come.
-func fate(r rowNow, p *present) (text, class string) {
+func nextAction(r containerRow, p *pageData) (text, class string) {
 	known := p.Verdict.Known()
-	switch r.standing {
-	case standsEnded:
+	switch r.containerStatus {
+	case statusEnded:
 		return "ended", "kept"
-	case standsFailed:
-		return "could not be removed" + colon(chart.Prose(r.Error, 120)), "failed"
-	case standsLeaves:
+	case statusFailed:
+		return "could not be removed" + withColon(chart.Prose(r.Error, 120)), "failed"
+	case statusLeaving:
 		if !known {
 			return "was to leave", "leaving"
 		}
-		return "leaving" + colon(leavesFor(r)), "leaving"
-	case standsShown:
+		return "leaving" + withColon(leavingReason(r)), "leaving"
+	case statusShadow:
 		return "not acted on: " + chart.ReasonText(r.Reason), "next"
-	case standsNew:
+	case statusNew:
 		switch {
 		case !known:
 			return "not judged", "young"
-		case r.since:
+		case r.sinceTick:
 			return "new: started since the last round", "young"
 		case r.Reason == contract.ReasonUnmeasured:
 			return chart.ReasonText(r.Reason), "young"
 		}
 		return "new: judged in the next round", "young"
-	case standsKept:
+	case statusKept:
 		if r.Reason == contract.ReasonWithinQuota {
-			return p.place(r)
+			return p.keptAction(r)
 		}
 	}
-	return "kept" + colon(chart.ReasonText(r.Reason)), "kept"
+	return "kept" + withColon(chart.ReasonText(r.Reason)), "kept"
 }
 
-func colon(text string) string {
+func withColon(text string) string {
 	if text == "" {
 		return ""
 	}
 	return ": " + text
 }
 
-// leavesFor is why a container leaves, "" when only an earlier round knows.
-func leavesFor(r rowNow) string {
+// leavingReason is why a container leaves, "" when only an earlier round knows.
+func leavingReason(r containerRow) string {
 	if r.Reason == contract.ReasonLeaving {
 		return ""
 	}
 	return chart.ReasonText(r.Reason)
 }
 
-// last says whether the container holds the last place while others wait for their judgement.
-func (p *present) last(r rowNow) bool {
-	i := slices.IndexFunc(p.Classes, func(c classNow) bool { return c.Class == r.Class })
+// holdsLastPlace says whether the container holds the last place while others wait for their judgement.
+func (p *pageData) holdsLastPlace(r containerRow) bool {
+	i := slices.IndexFunc(p.Classes, func(c classSummary) bool { return c.Class == r.Class })
 	return i >= 0 && r.Rank > 0 && r.Rank == p.Classes[i].Quota && p.Classes[i].New > 0
 }
 
-func (p *present) place(r rowNow) (text, class string) {
-	if p.last(r) {
+func (p *pageData) keptAction(r containerRow) (text, class string) {
+	if p.holdsLastPlace(r) {
 		return "kept, last in line: next to go if a better one matures", "next"
 	}
 	return "kept", "kept"
@@ -281,15 +281,15 @@ func (p *present) place(r rowNow) (text, class string) {
 // sortRanked puts the best rank first and the unranked last.
 func sortRanked(rows []contract.ContainerBody) {
 	slices.SortFunc(rows, func(a, b contract.ContainerBody) int {
-		return cmp.Or(cmp.Compare(unranked(a.Rank), unranked(b.Rank)), cmp.Compare(b.AgeUS, a.AgeUS), cmp.Compare(a.Container, b.Container))
+		return cmp.Or(cmp.Compare(rankOrder(a.Rank), rankOrder(b.Rank)), cmp.Compare(b.AgeUS, a.AgeUS), cmp.Compare(a.Container, b.Container))
 	})
 }
 
-// Patience is how long the page waits for news before it says that it has none.
-func (p present) Patience() time.Duration { return staleAfter(p.Beat) }
+// StaleAfter is how long the page waits for news before it says that it has none.
+func (p pageData) StaleAfter() time.Duration { return staleAfter(p.TickInterval) }
 
 // DueIn is the time to the next planned end.
-func (p present) DueIn() time.Duration { return max(0, p.Due.Sub(p.At)) }
+func (p pageData) DueIn() time.Duration { return max(0, p.Due.Sub(p.At)) }
 
-// Blind says whether the manager does not see the containers: what is not known is not shown as nothing.
-func (p present) Blind() bool { return len(p.Host.Gates) > 0 && len(p.Host.Classes) == 0 }
+// Unseen says whether the manager does not see the containers: what is not known is not shown as nothing.
+func (p pageData) Unseen() bool { return len(p.Host.Gates) > 0 && len(p.Host.Classes) == 0 }

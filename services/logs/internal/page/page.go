@@ -14,22 +14,22 @@ import (
 	"gestor.local/logs/internal/respond"
 )
 
-// page is GET / and the part of it that the page's script replaces on every tick.
-type page struct {
+// pageHandler is GET / and the part of it that the page's script replaces on every tick.
+type pageHandler struct {
 	Deps
 	*Assets
-	from scanner
+	from RecordSource
 }
 
-func (h page) register(r gin.IRouter) {
-	r.GET("/", h.whole)
-	r.GET("/now", h.now)
+func (h pageHandler) register(r gin.IRouter) {
+	r.GET("/", h.getPage)
+	r.GET("/now", h.getNow)
 	r.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, h.byName[assetIcon].path) })
 }
 
 // pageView is what page.html shows.
 type pageView struct {
-	present
+	pageData
 	Charts  []chart.Info
 	Ranges  []string
 	Range   string
@@ -37,16 +37,16 @@ type pageView struct {
 	Version string
 }
 
-func (h page) whole(c *gin.Context) {
+func (h pageHandler) getPage(c *gin.Context) {
 	h.render(c, "page.html")
 }
 
-// now is the page's upper part and tables alone.
-func (h page) now(c *gin.Context) {
+// getNow is the page's upper part and tables alone.
+func (h pageHandler) getNow(c *gin.Context) {
 	h.render(c, "now.html")
 }
 
-func (h page) render(c *gin.Context, name string) {
+func (h pageHandler) render(c *gin.Context, name string) {
 	values, ok := pageParams(c)
 	if !ok {
 		return
@@ -54,16 +54,16 @@ func (h page) render(c *gin.Context, name string) {
 
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
-	p, err := readPresent(ctx, h.from, values.Get("host"))
+	p, err := readPageData(ctx, h.from, values.Get("host"))
 	if err != nil {
 		respond.Error(c, err)
 		return
 	}
 	if h.Store != nil {
-		p.tellOwn(h.Store.Conditions())
+		p.addOwnConditions(h.Store.Conditions())
 	}
 	view := pageView{
-		present: p, Charts: chart.Catalogue(), Ranges: ranges(), Range: defaultRange,
+		pageData: p, Charts: chart.Catalogue(), Ranges: ranges(), Range: defaultRange,
 		Classes: []string{"low", "high"}, Version: h.Version,
 	}
 	var b bytes.Buffer
@@ -71,7 +71,7 @@ func (h page) render(c *gin.Context, name string) {
 		respond.Problem(c, http.StatusInternalServerError, "write the page: "+err.Error())
 		return
 	}
-	c.Header("Content-Security-Policy", policyOfPages)
+	c.Header("Content-Security-Policy", pageCSP)
 	respond.Body(c, mediaHTML, b.Bytes())
 }
 

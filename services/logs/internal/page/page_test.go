@@ -10,7 +10,7 @@ import (
 )
 
 // ids are the first n containers of a shelf.
-func ids(s *shelf, n int) []string {
+func ids(s *memorySource, n int) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, r := range s.records {
@@ -28,7 +28,7 @@ func classCounts(low, high contract.ClassCount) []contract.ClassCount {
 }
 
 func TestPageOfAnEmptyStore(t *testing.T) {
-	h, _ := serve(t, &shelf{now: epoch()})
+	h, _ := serve(t, &memorySource{now: epoch()})
 	page := get(t, h, "/").Body.String()
 	if !strings.Contains(page, "No records yet") || !strings.Contains(page, "make up") {
 		t.Error("an empty store does not say what to do")
@@ -36,8 +36,8 @@ func TestPageOfAnEmptyStore(t *testing.T) {
 }
 
 func TestPageShowsTheNewestTickAlone(t *testing.T) {
-	s := aRun(nil)
-	p, err := readPresent(t.Context(), s, "")
+	s := sampleRun(nil)
+	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +59,14 @@ func TestPageShowsTheNewestTickAlone(t *testing.T) {
 }
 
 func TestAHalfArrivedTickShowsTheOneBefore(t *testing.T) {
-	s := aRun(nil)
+	s := sampleRun(nil)
 	last := len(s.records) - 1
 	for s.records[last].Kind != contract.KindHost {
 		last--
 	}
 	s.records[last], s.records[last+1] = s.records[last+1], s.records[last]
 	s.records = s.records[:last+1] // a container of the newest tick, without the tick's host record
-	p, err := readPresent(t.Context(), s, "")
+	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func TestAHalfArrivedTickShowsTheOneBefore(t *testing.T) {
 }
 
 // containersAlone are records as POST /logs makes them: no host record among them.
-func containersAlone(n int, step time.Duration) *shelf {
-	s := &shelf{now: epoch().Add(time.Duration(n) * step)}
+func containersAlone(n int, step time.Duration) *memorySource {
+	s := &memorySource{now: epoch().Add(time.Duration(n) * step)}
 	for i := range n {
 		s.records = append(s.records, contract.Record{
 			Time: epoch().Add(time.Duration(i+1) * step), Kind: contract.KindContainer, Host: "seed", Boot: "b", Source: contract.SourceProcfs, Tick: uint64(i + 1),
@@ -89,7 +89,7 @@ func containersAlone(n int, step time.Duration) *shelf {
 
 func TestContainersAloneAreShownAsOfTheNewest(t *testing.T) {
 	const n = 100
-	p, err := readPresent(t.Context(), containersAlone(n, time.Minute), "")
+	p, err := readPageData(t.Context(), containersAlone(n, time.Minute), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,21 +102,21 @@ func TestContainersAloneAreShownAsOfTheNewest(t *testing.T) {
 }
 
 func TestTheSearchForATickIsBounded(t *testing.T) {
-	s := containersAlone(lookBack+10, time.Second)
+	s := containersAlone(maxScanned+10, time.Second)
 	first := &s.records[0]
 	first.Kind, first.Body = contract.KindHost, contract.HostBody{Classes: classCounts(contract.ClassCount{}, contract.ClassCount{})}
-	p, err := readPresent(t.Context(), s, "")
+	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Host.Classes) != 0 || !p.Last.Equal(p.At) {
-		t.Errorf("read on to %v, beyond %d records", p.Last, lookBack)
+		t.Errorf("read on to %v, beyond %d records", p.Last, maxScanned)
 	}
 }
 
 func TestHostMemoryIsShownWhenItIsKnown(t *testing.T) {
 	for total, want := range map[uint64]bool{0: false, 4 << 20: true} {
-		s := &shelf{now: epoch(), records: []contract.Record{{
+		s := &memorySource{now: epoch(), records: []contract.Record{{
 			Time: epoch(), Kind: contract.KindHost, Host: "node1", Boot: "b", Tick: 1, Body: contract.HostBody{Memory: contract.Memory{TotalKB: total}},
 		}}}
 		h, _ := serve(t, s)
@@ -127,7 +127,7 @@ func TestHostMemoryIsShownWhenItIsKnown(t *testing.T) {
 }
 
 func TestAStandingConditionIsNeverSilent(t *testing.T) {
-	s := &shelf{now: epoch()}
+	s := &memorySource{now: epoch()}
 	add := func(ago time.Duration, kind contract.Kind, body contract.Body) {
 		s.records = append(s.records, contract.Record{Time: s.now.Add(-ago), Kind: kind, Producer: "manager", Body: body})
 	}
@@ -148,7 +148,7 @@ func TestAStandingConditionIsNeverSilent(t *testing.T) {
 	for range recentAlerts + 1 {
 		event(time.Minute, "breaker", "", "")
 	}
-	p, err := readPresent(t.Context(), s, "")
+	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestAConditionIsOfItsHost(t *testing.T) {
 		"its end":                         {[]told{{"node3", "manager", "condition_end", "engine"}}, false},
 		"its producer's start":            {[]told{{"node3", "manager", "start", ""}}, false},
 	} {
-		s := &shelf{now: epoch()}
+		s := &memorySource{now: epoch()}
 		for i, e := range append([]told{{"node3", "manager", "condition_begin", "engine"}}, c.events...) {
 			what, _, _ := strings.Cut(e.event, "_")
 			s.records = append(s.records, contract.Record{
@@ -190,7 +190,7 @@ func TestAConditionIsOfItsHost(t *testing.T) {
 			})
 		}
 		for _, host := range []string{"node1", "node3"} {
-			p, err := readPresent(t.Context(), s, host)
+			p, err := readPageData(t.Context(), s, host)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +206,7 @@ func TestWhatIsOverIsNoAlert(t *testing.T) {
 	event := func(name, gate string) contract.SystemBody {
 		return contract.SystemBody{Event: name, Details: map[string]any{"gate": gate}}
 	}
-	over := newEnded() // told from the newest to the oldest
+	over := newEndedConditions() // told from the newest to the oldest
 	for i, e := range []struct {
 		producer string
 		body     contract.SystemBody
@@ -224,7 +224,7 @@ func TestWhatIsOverIsNoAlert(t *testing.T) {
 		{"manager", event("gate_begin", "journal"), true},
 		{"manager", event("breaker", ""), false},
 	} {
-		if got := over.has(source{"node1", e.producer}, e.body); got != e.over {
+		if got := over.observe(producerKey{"node1", e.producer}, e.body); got != e.over {
 			t.Errorf("event %d, %s of %s: over %t, want %t", i, e.body.Event, e.producer, got, e.over)
 		}
 	}
@@ -244,7 +244,7 @@ func TestAnAlertIsNamedAfterItsCondition(t *testing.T) {
 }
 
 func TestLifeStoryTellsWhy(t *testing.T) {
-	s := aRun(nil)
+	s := sampleRun(nil)
 	h, _ := serve(t, s)
 	for _, r := range s.records {
 		b, ok := r.Body.(contract.DecisionBody)

@@ -29,19 +29,19 @@ type part interface{ register(r gin.IRouter) }
 
 // New returns the pages over a store, and removes what a process that was killed left half-written.
 func New(d Deps, a *Assets) Pages {
-	if removed, err := sweep(d.DataDir); err != nil || removed > 0 {
+	if removed, err := removeLeftovers(d.DataDir); err != nil || removed > 0 {
 		d.Log.Warn().Err(err).Int("files", removed).Msg("removed half-written charts of a process that was killed")
 	}
-	return pages(d, a, archive{d.Query, d.Store})
+	return pages(d, a, recordSource{d.Query, d.Store})
 }
 
 // pages are those over any source of records.
-func pages(d Deps, a *Assets, from scanner) Pages {
+func pages(d Deps, a *Assets, from RecordSource) Pages {
 	return Pages{[]part{
 		a,
-		newCharts(d, a, newStudio(from, d.Recovery)),
-		page{d, a, from},
-		lifePage{d, a, from},
+		newChartHandler(d, a, newChartBuilder(from, d.Recovery)),
+		pageHandler{d, a, from},
+		containerHandler{d, a, from},
 	}}
 }
 

@@ -26,16 +26,16 @@ func aRecovery() *respond.Recovery {
 	return respond.NewRecovery(zerolog.Nop(), prometheus.NewRegistry())
 }
 
-// shelf is a scanner over records in memory. It counts the passes.
-type shelf struct {
+// memorySource is a scanner over records in memory. It counts the passes.
+type memorySource struct {
 	records []contract.Record
 	now     time.Time
 	sums    []chart.Sum
-	passes  atomic.Int32
+	scans   atomic.Int32
 }
 
-func (s *shelf) Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error {
-	s.passes.Add(1)
+func (s *memorySource) Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error {
+	s.scans.Add(1)
 	list := s.records
 	if order == query.Newest {
 		list = slices.Clone(list)
@@ -45,7 +45,7 @@ func (s *shelf) Scan(ctx context.Context, f contract.Filter, order query.Order, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !passes(f, r) {
+		if !matchesFilter(f, r) {
 			continue
 		}
 		if err := fn(r); err != nil {
@@ -58,7 +58,7 @@ func (s *shelf) Scan(ctx context.Context, f contract.Filter, order query.Order, 
 	return nil
 }
 
-func passes(f contract.Filter, r contract.Record) bool {
+func matchesFilter(f contract.Filter, r contract.Record) bool {
 	sub, _ := contract.SubjectOf(r.Body)
 	return (f.Since.IsZero() || !r.Time.Before(f.Since)) && (f.Until.IsZero() || r.Time.Before(f.Until)) &&
 		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, r.Kind)) && (len(f.Hosts) == 0 || slices.Contains(f.Hosts, r.Host)) &&
@@ -67,23 +67,23 @@ func passes(f contract.Filter, r contract.Record) bool {
 }
 
 // Sums are those of the records, made as the store makes them.
-func (s *shelf) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+func (s *memorySource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
 	return s.sums, nil
 }
 
-func (s *shelf) Head() uint64   { return uint64(len(s.records)) }
-func (s *shelf) Now() time.Time { return s.now }
+func (s *memorySource) Head() uint64   { return uint64(len(s.records)) }
+func (s *memorySource) Now() time.Time { return s.now }
 
 func epoch() time.Time { return time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC) }
 
-// aRun is a quarter of an hour of records, read 4 s after its end.
-func aRun(name func(int) string) *shelf {
+// sampleRun is a quarter of an hour of records, read 4 s after its end.
+func sampleRun(name func(int) string) *memorySource {
 	records := charttest.Run{Start: epoch(), Length: 15 * time.Minute, Seed: 8, Name: name}.Records()
-	return &shelf{records: records, now: epoch().Add(15*time.Minute + 4*time.Second)}
+	return &memorySource{records: records, now: epoch().Add(15*time.Minute + 4*time.Second)}
 }
 
 // serve is the pages over a shelf, writing its files below the returned folder.
-func serve(t *testing.T, s *shelf) (http.Handler, string) {
+func serve(t *testing.T, s *memorySource) (http.Handler, string) {
 	t.Helper()
 	a, err := LoadAssets()
 	if err != nil {

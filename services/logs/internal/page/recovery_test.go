@@ -20,7 +20,7 @@ import (
 )
 
 // broken is a shelf that cannot be read.
-type broken struct{ *shelf }
+type broken struct{ *memorySource }
 
 func (broken) Scan(context.Context, contract.Filter, query.Order, func(contract.Record) error) error {
 	panic("broken shelf")
@@ -30,10 +30,10 @@ func (broken) Scan(context.Context, contract.Filter, query.Order, func(contract.
 func TestAPanicFailsItsRequestAlone(t *testing.T) {
 	var said bytes.Buffer
 	metrics := prometheus.NewRegistry()
-	s := newStudio(broken{&shelf{now: epoch()}}, respond.NewRecovery(zerolog.New(&said), metrics))
+	s := newChartBuilder(broken{&memorySource{now: epoch()}}, respond.NewRecovery(zerolog.New(&said), metrics))
 	q := chart.Query{Since: epoch().Add(-time.Hour), Until: epoch()}
 	for range 2 {
-		if _, err := s.all(t.Context(), q); !errors.Is(err, respond.ErrPanic) {
+		if _, err := s.getEvery(t.Context(), q); !errors.Is(err, respond.ErrPanic) {
 			t.Errorf("%v, want %v", err, respond.ErrPanic)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // scene makes the records of one or several hosts, a tick each 10 s.
 type scene struct {
-	shelf
+	memorySource
 	host, boot string
 	tick       uint64
 	gates      []string
@@ -18,11 +18,11 @@ type scene struct {
 }
 
 func newScene() *scene {
-	return &scene{host: "node1", boot: "b", mode: contract.ModeEnforce, shelf: shelf{now: epoch()}}
+	return &scene{host: "node1", boot: "b", mode: contract.ModeEnforce, memorySource: memorySource{now: epoch()}}
 }
 
-// pass moves the clock.
-func (s *scene) pass(d time.Duration) { s.now = s.now.Add(d) }
+// wait moves the clock.
+func (s *scene) wait(d time.Duration) { s.now = s.now.Add(d) }
 
 func (s *scene) emit(producer string, body contract.Body) {
 	r := contract.NewRecord(s.now, s.tick, contract.SourceModule, body)
@@ -30,8 +30,8 @@ func (s *scene) emit(producer string, body contract.Body) {
 	s.records = append(s.records, r)
 }
 
-// row is a container on a tick; the verdict follows from the reason.
-func row(id string, class contract.Class, reason string, rank int) contract.ContainerBody {
+// containerOf is a container on a tick; the verdict follows from the reason.
+func containerOf(id string, class contract.Class, reason string, rank int) contract.ContainerBody {
 	b := contract.ContainerBody{
 		Subject: contract.Subject{Container: id, Name: string(class) + "-" + id, Image: "gestor/" + string(class) + "-idle", Class: class},
 		Owned:   true, State: "running", Measured: reason != contract.ReasonYoung, Rank: rank, Reason: reason, Verdict: contract.VerdictKeep,
@@ -43,16 +43,16 @@ func row(id string, class contract.Class, reason string, rank int) contract.Cont
 	return b
 }
 
-// rows are n containers of a class in a row, named from first.
-func rows(first string, n int, class contract.Class, reason string) (out []contract.ContainerBody) {
+// containersOf are n containers of a class in a row, named from first.
+func containersOf(first string, n int, class contract.Class, reason string) (out []contract.ContainerBody) {
 	for i := range n {
-		out = append(out, row(fmt.Sprintf("%s%d", first, i), class, reason, i+1))
+		out = append(out, containerOf(fmt.Sprintf("%s%d", first, i), class, reason, i+1))
 	}
 	return out
 }
 
-// see makes a tick: the removals it decides, the host's record and those of its containers.
-func (s *scene) see(list ...contract.ContainerBody) {
+// addTick makes a tick: the removals it decides, the host's record and those of its containers.
+func (s *scene) addTick(list ...contract.ContainerBody) {
 	s.tick++
 	counts := classCounts(contract.ClassCount{}, contract.ClassCount{})
 	for _, b := range list {
@@ -76,24 +76,24 @@ func (s *scene) see(list ...contract.ContainerBody) {
 	}
 }
 
-// blind makes a tick that saw nothing.
-func (s *scene) blind(gates ...string) {
+// addBlindTick makes a tick that saw nothing.
+func (s *scene) addBlindTick(gates ...string) {
 	s.tick++
 	s.emit(contract.ProducerManager, contract.HostBody{Mode: s.mode, Gates: gates})
 }
 
-func (s *scene) act(id, action, phase, outcome string) {
+func (s *scene) addAction(id, action, phase, outcome string) {
 	s.emit(contract.ProducerManager, contract.ActionBody{
 		Subject: contract.Subject{Container: id}, Action: action, Phase: phase, Outcome: outcome, Removes: action == contract.ActionRemove, Error: "device busy",
 	})
 }
 
-func (s *scene) launch(id string, class contract.Class, lifetime uint64) {
+func (s *scene) addLaunch(id string, class contract.Class, lifetime uint64) {
 	s.emit(contract.ProducerGenerator, contract.LaunchBody{
 		Subject: contract.Subject{Container: id, Name: id, Image: "low-idle", Class: class}, Outcome: contract.LaunchStarted, LifetimeS: lifetime,
 	})
 }
 
-func (s *scene) event(producer, event, level, message string) {
+func (s *scene) addEvent(producer, event, level, message string) {
 	s.emit(producer, contract.SystemBody{Event: event, Level: level, Message: message})
 }

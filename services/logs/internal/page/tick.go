@@ -11,8 +11,8 @@ import (
 	"gestor.local/logs/internal/query"
 )
 
-// tickNow is what was recorded on one tick of one host.
-type tickNow struct {
+// tickRecords is what was recorded on one tick of one host.
+type tickRecords struct {
 	Time   time.Time
 	Source string
 	// Host is nil where no host record belongs to the containers (as POST /logs makes them).
@@ -24,18 +24,18 @@ type tickNow struct {
 	number         uint64
 }
 
-// counted says whether the tick knows who lives: it names containers, or counted them and found none.
-func (t *tickNow) counted() bool {
+// knowsLiving says whether the tick knows who lives: it names containers, or counted them and found none.
+func (t *tickRecords) knowsLiving() bool {
 	return len(t.Rows)+t.Others > 0 || t.Host != nil && len(t.Host.Classes) > 0
 }
 
-// holds says whether a record belongs to the tick. Numbers may come back after a restart: the time tells then.
-func (t *tickNow) holds(r contract.Record) bool {
+// includes says whether a record belongs to the tick. Numbers may come back after a restart: the time tells then.
+func (t *tickRecords) includes(r contract.Record) bool {
 	near := t.Time.Sub(r.Time).Abs() <= time.Minute
 	return near && t.boot == r.Boot && t.producer == r.Producer && t.number == r.Tick && (r.Tick > 0 || t.Time.Equal(r.Time))
 }
 
-func (t *tickNow) add(r contract.Record) {
+func (t *tickRecords) addRecord(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.HostBody:
 		t.Host, t.Time, t.Source = &b, r.Time, r.Source
@@ -48,36 +48,36 @@ func (t *tickNow) add(r contract.Record) {
 	}
 }
 
-// ticks reads a host's records from the newest back to the tick before the newest: the newest tick itself, the newest one
+// tickReader reads a host's records from the newest back to the tick before the newest: the newest tick itself, the newest one
 // that saw the containers, and what was done and begun since.
-type ticks struct {
-	open    *tickNow // being read
-	alone   *tickNow // the newest group without a host record
-	newest  *tickNow
-	counted *tickNow
-	before  *tickNow // the newest one, for the rhythm
+type tickReader struct {
+	current     *tickRecords // being read
+	withoutHost *tickRecords // the newest group without a host record
+	newest      *tickRecords
+	lastCounted *tickRecords
+	previous    *tickRecords // the newest one, for the rhythm
 
-	ends    map[string]end                   // by container: what became of it
-	started map[string]contract.Record       // by container: its launch
-	decided map[string]contract.DecisionBody // by container: its newest decision
-	shown   map[uint64]bool                  // ticks whose removals were only shown
+	actions     map[string]lastAction            // by container: what became of it
+	launches    map[string]contract.Record       // by container: its launch
+	decisions   map[string]contract.DecisionBody // by container: its newest decision
+	shadowTicks map[uint64]bool                  // ticks whose removals were only shown
 }
 
-// end is the newest outcome of an action that was to take a container away.
-type end struct {
+// lastAction is the newest outcome of an action that was to take a container away.
+type lastAction struct {
 	contract.ActionBody
 	at time.Time
 }
 
 // failed says whether the action was tried and did not do it.
-func (e end) failed() bool {
+func (e lastAction) failed() bool {
 	return e.Phase == contract.PhaseOutcome && e.Outcome == contract.OutcomeFailed
 }
 
 // readTicks scans one host, the newest records first, until the ticks are whole or lookBack records are read.
-func readTicks(ctx context.Context, from scanner, host string) (*ticks, error) {
-	t := &ticks{
-		ends: map[string]end{}, started: map[string]contract.Record{}, decided: map[string]contract.DecisionBody{}, shown: map[uint64]bool{},
+func readTicks(ctx context.Context, from RecordSource, host string) (*tickReader, error) {
+	t := &tickReader{
+		actions: map[string]lastAction{}, launches: map[string]contract.Record{}, decisions: map[string]contract.DecisionBody{}, shadowTicks: map[uint64]bool{},
 	}
 
 	seen := 0
@@ -85,90 +85,90 @@ func readTicks(ctx context.Context, from scanner, host string) (*ticks, error) {
 		contract.KindHost, contract.KindContainer, contract.KindAction, contract.KindLaunch, contract.KindDecision,
 	}}
 	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
+		if seen++; seen > maxScanned {
 			return query.ErrStop
 		}
 
 		if r.Kind == contract.KindHost || r.Kind == contract.KindContainer {
-			t.observe(r)
+			t.addReading(r)
 		} else {
-			t.note(r)
+			t.addEvent(r)
 		}
-		if t.whole() {
+		if t.complete() {
 			return query.ErrStop
 		}
 		return nil
 	})
 
-	t.close()
+	t.closeTick()
 	return t, err
 }
 
-// whole says whether nothing older is needed.
-func (t *ticks) whole() bool { return t.counted != nil && t.before != nil }
+// complete says whether nothing older is needed.
+func (t *tickReader) complete() bool { return t.lastCounted != nil && t.previous != nil }
 
-// observe takes a record of a tick. A tick is complete when a record of an older one comes.
-func (t *ticks) observe(r contract.Record) {
-	if t.open == nil || !t.open.holds(r) {
-		t.close()
-		t.open = &tickNow{Time: r.Time, Source: r.Source, boot: r.Boot, producer: r.Producer, number: r.Tick}
-		if t.newest != nil && t.before == nil {
-			t.before = t.open
+// addReading takes a record of a tick. A tick is complete when a record of an older one comes.
+func (t *tickReader) addReading(r contract.Record) {
+	if t.current == nil || !t.current.includes(r) {
+		t.closeTick()
+		t.current = &tickRecords{Time: r.Time, Source: r.Source, boot: r.Boot, producer: r.Producer, number: r.Tick}
+		if t.newest != nil && t.previous == nil {
+			t.previous = t.current
 		}
 	}
-	t.open.add(r)
+	t.current.addRecord(r)
 }
 
-// close ends the tick that is being read. One without a host record is of a producer that makes none, or has half arrived:
+// closeTick ends the tick that is being read. One without a host record is of a producer that makes none, or has half arrived:
 // the tick before it stands then.
-func (t *ticks) close() {
-	one := t.open
-	t.open = nil
+func (t *tickReader) closeTick() {
+	one := t.current
+	t.current = nil
 	switch {
 	case one == nil:
 	case one.Host == nil:
-		if t.newest == nil && t.alone == nil {
-			t.alone = one
+		if t.newest == nil && t.withoutHost == nil {
+			t.withoutHost = one
 		}
 	default:
 		if t.newest == nil {
 			t.newest = one
 		}
-		if t.counted == nil && one.counted() {
-			t.counted = one
+		if t.lastCounted == nil && one.knowsLiving() {
+			t.lastCounted = one
 		}
 	}
 }
 
-// note takes what was done, begun and decided. The newest word on a container counts.
-func (t *ticks) note(r contract.Record) {
+// addEvent takes what was done, begun and decided. The newest word on a container counts.
+func (t *tickReader) addEvent(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.ActionBody:
 		if b.Action == contract.ActionShadowRemove {
-			t.shown[r.Tick] = true
+			t.shadowTicks[r.Tick] = true
 			return
 		}
-		if _, later := t.ends[b.Container]; !later {
-			t.ends[b.Container] = end{b, r.Time}
+		if _, later := t.actions[b.Container]; !later {
+			t.actions[b.Container] = lastAction{b, r.Time}
 		}
 	case contract.LaunchBody:
-		if _, later := t.started[b.Container]; !later && b.Outcome == contract.LaunchStarted && b.Container != "" {
-			t.started[b.Container] = r
+		if _, later := t.launches[b.Container]; !later && b.Outcome == contract.LaunchStarted && b.Container != "" {
+			t.launches[b.Container] = r
 		}
 	case contract.DecisionBody:
-		if _, later := t.decided[b.Container]; !later {
-			t.decided[b.Container] = b
+		if _, later := t.decisions[b.Container]; !later {
+			t.decisions[b.Container] = b
 		}
 	}
 }
 
-// acts says whether the newest tick's removals are carried out.
-func (t *ticks) acts() bool {
-	return t.newest != nil && t.newest.Host != nil && t.newest.Host.WhyHeld() == "" && !t.shown[t.newest.number]
+// enforces says whether the newest tick's removals are carried out.
+func (t *tickReader) enforces() bool {
+	return t.newest != nil && t.newest.Host != nil && t.newest.Host.WhyHeld() == "" && !t.shadowTicks[t.newest.number]
 }
 
-// hostNow is a host that records are of.
-type hostNow struct {
+// hostSummary is a host that records are of.
+type hostSummary struct {
 	Name string
 	Last time.Time // its newest tick
 	// Silent is how long ago that is, 0 while it ticks.
@@ -180,7 +180,7 @@ const hostsWindow = 15 * time.Minute
 
 // readHosts lists the hosts that ticked lately, by name. Where nobody ticks (containers alone, as POST /logs makes them) it
 // is the host of the newest observation.
-func readHosts(ctx context.Context, from scanner) ([]hostNow, error) {
+func readHosts(ctx context.Context, from RecordSource) ([]hostSummary, error) {
 	var newest contract.Record
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindHost, contract.KindContainer}}
 	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
@@ -194,7 +194,7 @@ func readHosts(ctx context.Context, from scanner) ([]hostNow, error) {
 	last, seen := map[string]time.Time{}, 0
 	f = contract.Filter{Kinds: []contract.Kind{contract.KindHost}, Since: newest.Time.Add(-hostsWindow)}
 	err = from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > lookBack {
+		if seen++; seen > maxScanned {
 			return query.ErrStop
 		}
 		if r.Time.After(last[r.Host]) {
@@ -206,21 +206,21 @@ func readHosts(ctx context.Context, from scanner) ([]hostNow, error) {
 		last[newest.Host] = newest.Time
 	}
 
-	var hosts []hostNow
+	var hosts []hostSummary
 	for name, at := range last {
-		one := hostNow{Name: name, Last: at}
+		one := hostSummary{Name: name, Last: at}
 		if age := from.Now().Sub(at); age > staleAfter(0) {
 			one.Silent = age
 		}
 		hosts = append(hosts, one)
 	}
-	slices.SortFunc(hosts, func(a, b hostNow) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(hosts, func(a, b hostSummary) int { return strings.Compare(a.Name, b.Name) })
 	return hosts, err
 }
 
-// choose is the host that a page without a wish shows: of those that tick, the first by name. Which one ticked last changes
+// defaultHost is the host that a page without a wish shows: of those that tick, the first by name. Which one ticked last changes
 // every few seconds.
-func choose(hosts []hostNow) string {
+func defaultHost(hosts []hostSummary) string {
 	var newest time.Time
 	for _, h := range hosts {
 		if h.Last.After(newest) {

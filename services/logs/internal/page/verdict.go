@@ -27,7 +27,7 @@ const (
 	stateEmpty    = "empty"    // nothing is known yet
 	stateStopped  = "stopped"  // the manager ended
 	stateStale    = "stale"    // no record for three ticks
-	stateBlind    = "blind"    // the manager does not see the containers
+	stateUnseen   = "blind"    // the manager does not see the containers
 	stateHolding  = "holding"  // a gate is closed
 	stateOver     = "over"     // judged ones stand above the places after acting
 	stateSettling = "settling" // newcomers wait for their judgement, or removals are under way
@@ -53,23 +53,23 @@ func wordOf(state string) string {
 
 // Known says whether what is shown is so at this moment. What is not is greyed, and named as last seen.
 func (v verdict) Known() bool {
-	return !slices.Contains([]string{stateStopped, stateStale, stateBlind}, v.State)
+	return !slices.Contains([]string{stateStopped, stateStale, stateUnseen}, v.State)
 }
 
 // classMeter is one class against its places.
 type classMeter struct {
-	classNow
-	// Pips are the containers one by one, at most maxPips, and empty places. The cut stands behind the last place.
-	Pips []pip
-	More int
+	classSummary
+	// Cells are the containers one by one, at most maxPips, and empty places. The cut stands behind the last place.
+	Cells []meterCell
+	More  int
 }
 
-type pip struct {
+type meterCell struct {
 	Kind string // held, above, new, leaving, other, empty
 	Cut  bool   // the first one beyond the places
 }
 
-const maxPips = 24
+const maxCells = 24
 
 // staleAfter is three ticks: one may be late, two missed, three are silence. A tick is as long as the last one was, at
 // least the default policy's and at most ten minutes, since the last one may have been a restart.
@@ -77,7 +77,7 @@ func staleAfter(beat time.Duration) time.Duration {
 	return 3 * min(max(beat, time.Duration(contract.DefaultPolicy().Tick)), 10*time.Minute)
 }
 
-func judge(p present) verdict {
+func verdictOf(p pageData) verdict {
 	v := verdict{Classes: meters(p.Classes)}
 	v.State = stateOf(p)
 	v.Word = wordOf(v.State)
@@ -89,10 +89,10 @@ func judge(p present) verdict {
 }
 
 // stateOf finds the worst that is true: what keeps the page from knowing comes before what it knows.
-func stateOf(p present) string {
+func stateOf(p pageData) string {
 	above, waiting, short := 0, 0, 0
 	for _, c := range p.Classes {
-		above += c.Above()
+		above += c.Over()
 		waiting += c.New + c.Leaving
 		if c.Places {
 			short += max(0, c.Quota-c.Alive)
@@ -104,10 +104,10 @@ func stateOf(p present) string {
 		return stateEmpty
 	case !p.Stopped.IsZero():
 		return stateStopped
-	case p.Age > staleAfter(p.Beat):
+	case p.Age > staleAfter(p.TickInterval):
 		return stateStale
-	case p.Blind():
-		return stateBlind
+	case p.Unseen():
+		return stateUnseen
 	case !planned: // records of the host or its containers, as any client may send them
 		return stateEmpty
 	case gated:
@@ -124,50 +124,50 @@ func stateOf(p present) string {
 }
 
 // sentences are the headline and what follows from it.
-func sentences(state string, p present) (headline, detail string) {
-	alive, seen := held(p.Classes), p.Seen.UTC().Format(time.TimeOnly)
+func sentences(state string, p pageData) (headline, detail string) {
+	alive, seen := populationText(p.Classes), p.Seen.UTC().Format(time.TimeOnly)
 	switch state {
 	case stateStopped:
 		return "Manager stopped at " + p.Stopped.UTC().Format(time.TimeOnly) + ": nothing is being removed",
-			because(p.StopReason) + "Who is below was seen at " + seen + "; containers go on as they are. Start it again with docker compose start manager."
+			stopReasonText(p.StopReason) + "Who is below was seen at " + seen + "; containers go on as they are. Start it again with docker compose start manager."
 	case stateStale:
 		return "No news for " + chart.FormatDuration(p.Age),
 			"Who is below was seen at " + seen + " (" + alive + ") and may be gone. Is the manager running? See docker compose ps."
-	case stateBlind:
+	case stateUnseen:
 		return "Gestor cannot see the containers. Nothing is removed.",
 			"No reading: " + strings.Join(p.Host.Gates, ", ") + ". " + lastSeen(p, alive, seen) + " make doctor finds out why."
 	case stateHolding:
 		return "Holding: " + alive, "Nothing is removed while a gate is closed: " + strings.Join(p.Host.Gates, ", ") + ". " +
 			"Gestor acts again by itself when it opens."
 	case stateOver:
-		return "Over: " + alive, aboveThePlaces(p)
+		return "Over: " + alive, overText(p)
 	case stateSettling:
-		return "Settling: " + alive, coming(p.Classes)
+		return "Settling: " + alive, upcoming(p.Classes)
 	case stateShort:
 		return "Short: " + alive, "Places nobody holds: " + shortOf(p.Classes) + ". The manager never starts containers; the generator's next batch may fill them."
 	case stateSettled:
-		return "Settled: " + alive, coming(p.Classes)
+		return "Settled: " + alive, upcoming(p.Classes)
 	default:
 		return emptySentences(p)
 	}
 }
 
-// because says why the manager ended, when it was not told to.
-func because(reason string) string {
+// stopReasonText says why the manager ended, when it was not told to.
+func stopReasonText(reason string) string {
 	if reason == "" {
 		return ""
 	}
 	return "It said: " + reason + ". "
 }
 
-func lastSeen(p present, alive, seen string) string {
+func lastSeen(p pageData, alive, seen string) string {
 	if p.Seen.IsZero() {
 		return "How many run is not known."
 	}
 	return "Who is below was last seen at " + seen + " (" + alive + "); the number now is not known."
 }
 
-func emptySentences(p present) (headline, detail string) {
+func emptySentences(p pageData) (headline, detail string) {
 	switch {
 	case p.Last.IsZero() && p.HostID != "":
 		return "No record of host " + chart.Plain(p.HostID), "Choose another host, or look whether its manager runs."
@@ -178,8 +178,8 @@ func emptySentences(p present) (headline, detail string) {
 	}
 }
 
-// held is the population in words: "3 low, 2 high".
-func held(classes []classNow) string {
+// populationText is the population in words: "3 low, 2 high".
+func populationText(classes []classSummary) string {
 	var parts []string
 	for _, c := range classes {
 		if c.Places || c.Alive > 0 {
@@ -192,29 +192,29 @@ func held(classes []classNow) string {
 	return strings.Join(parts, ", ")
 }
 
-// aboveThePlaces says who stands above the places though the tick has acted, and what keeps them there.
-func aboveThePlaces(p present) string {
+// overText says who stands above the places though the tick has acted, and what keeps them there.
+func overText(p pageData) string {
 	var who []string
 	capped, shown, tasks := 0, 0, 0
 	for _, c := range p.Classes {
-		if n := c.Above(); n > 0 {
+		if n := c.Over(); n > 0 {
 			who = append(who, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
-			tasks += c.tasksOver()
+			tasks += c.orchestratedOver()
 		}
-		capped, shown = capped+c.Capped, shown+c.Shown
+		capped, shown = capped+c.Capped, shown+c.Shadow
 	}
 	text := strings.Join(who, " and ") + " above the places."
 	if failed := failures(p.Rows); failed != "" {
 		text += " The engine did not remove " + failed + "."
 	}
 	if tasks > 0 {
-		text += fmt.Sprintf(" %d %s an orchestrator's and stay: only it can end them, as the warning managed_elsewhere says.", tasks, be(tasks))
+		text += fmt.Sprintf(" %d %s an orchestrator's and stay: only it can end them, as the warning managed_elsewhere says.", tasks, isOrAre(tasks))
 	}
 	if capped > 0 {
 		text += fmt.Sprintf(" %d are spared by a cap and leave in the coming rounds.", capped)
 	}
 	if shown > 0 && p.Host.Mode == contract.ModeEnforce {
-		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shown, heldText(p.Host.Held))
+		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shown, heldReasonText(p.Host.Held))
 	}
 	return text
 }
@@ -223,11 +223,11 @@ func aboveThePlaces(p present) string {
 const maxFailures = 3
 
 // failures names the containers whose removal failed, and what the engine said of the first.
-func failures(rows []rowNow) string {
+func failures(rows []containerRow) string {
 	var names []string
 	said := ""
 	for _, r := range rows {
-		if r.standing != standsFailed && r.Reason != contract.ReasonStuck {
+		if r.containerStatus != statusFailed && r.Reason != contract.ReasonStuck {
 			continue
 		}
 		names = append(names, chart.Plain(r.Name))
@@ -241,31 +241,31 @@ func failures(rows []rowNow) string {
 	return strings.Join(names, ", ") + said
 }
 
-func heldText(held string) string {
+func heldReasonText(held string) string {
 	if held == "" {
 		return ""
 	}
 	return " (" + chart.Plain(held) + ")"
 }
 
-// coming says what is under way and what the next round brings. That is a forecast: who comes and ends by itself meanwhile
+// upcoming says what is under way and what the next round brings. That is a forecast: who comes and ends by itself meanwhile
 // is not known.
-func coming(classes []classNow) string {
+func upcoming(classes []classSummary) string {
 	next, leaving, kept, fresh, unseen, places := 0, 0, 0, 0, 0, 0
 	for _, c := range classes {
-		next, leaving = next+c.next(), leaving+c.Leaving
-		kept, fresh, unseen, places = kept+c.Kept, fresh+c.New-c.Unseen, unseen+c.Unseen, places+c.Quota
+		next, leaving = next+c.nextRemovals(), leaving+c.Leaving
+		kept, fresh, unseen, places = kept+c.Kept, fresh+c.New-c.SinceTick, unseen+c.SinceTick, places+c.Quota
 	}
 	var parts []string
 	if leaving > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s leaving.", leaving, be(leaving)))
+		parts = append(parts, fmt.Sprintf("%d %s leaving.", leaving, isOrAre(leaving)))
 	}
 	if next > 0 {
 		parts = append(parts, fmt.Sprintf("About %d leave in the next round.", next))
 	} else {
 		parts = append(parts, "Nobody leaves in the next round.")
 	}
-	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", kept, be(kept), places))
+	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", kept, isOrAre(kept), places))
 	if fresh > 0 {
 		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomers(fresh)))
 	}
@@ -275,7 +275,7 @@ func coming(classes []classNow) string {
 	return strings.Join(parts, " ")
 }
 
-func be(n int) string {
+func isOrAre(n int) string {
 	if n == 1 {
 		return "is"
 	}
@@ -289,7 +289,7 @@ func newcomers(n int) string {
 	return fmt.Sprintf("%d newcomers are", n)
 }
 
-func shortOf(classes []classNow) string {
+func shortOf(classes []classSummary) string {
 	var parts []string
 	for _, c := range classes {
 		if c.Places && c.Alive < c.Quota {
@@ -299,33 +299,33 @@ func shortOf(classes []classNow) string {
 	return strings.Join(parts, ", ")
 }
 
-func meters(classes []classNow) []classMeter {
+func meters(classes []classSummary) []classMeter {
 	var out []classMeter
 	for _, c := range classes {
 		if !c.Places {
 			continue
 		}
-		m := classMeter{classNow: c}
-		for _, kind := range pipsOf(c) {
-			if len(m.Pips) == maxPips {
+		m := classMeter{classSummary: c}
+		for _, kind := range cellsOf(c) {
+			if len(m.Cells) == maxCells {
 				m.More++
 				continue
 			}
-			m.Pips = append(m.Pips, pip{Kind: kind, Cut: len(m.Pips) == c.Quota && c.Quota > 0 && kind != "empty"})
+			m.Cells = append(m.Cells, meterCell{Kind: kind, Cut: len(m.Cells) == c.Quota && c.Quota > 0 && kind != "empty"})
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-// pipsOf are the class's containers in the order of their claim to a place, and the places nobody holds.
-func pipsOf(c classNow) []string {
-	above := c.Above()
+// cellsOf are the class's containers in the order of their claim to a place, and the places nobody holds.
+func cellsOf(c classSummary) []string {
+	above := c.Over()
 	var out []string
 	for _, group := range []struct {
 		kind string
 		n    int
-	}{{"held", c.Judged - above}, {"above", above}, {"new", c.New}, {"leaving", c.Leaving}, {"other", c.Remains}} {
+	}{{"held", c.Counted - above}, {"above", above}, {"new", c.New}, {"leaving", c.Leaving}, {"other", c.Others}} {
 		for range group.n {
 			out = append(out, group.kind)
 		}
