@@ -36,22 +36,23 @@ func (a alert) Name() string {
 	return a.Event
 }
 
-// producerKey is who tells of conditions: those of one host are not another's, also where both have the same name.
+// producerKey is who records conditions: those of one host are not another's, also where both have the same name.
 type producerKey struct{ host, producer string }
 
-// conditionKey is what an event begins or ends: a condition or a gate of a source.
+// conditionKey is what an event begins or ends: a condition or a gate of a producer.
 type conditionKey struct {
 	producerKey
-	what, name string // what is condition or gate
+	kind, name string // kind is condition or gate
 }
 
+// conditionOf is what an event is about, and how that changes: begin, alarm or end.
 func conditionOf(s producerKey, b contract.SystemBody) (m conditionKey, change string) {
-	what, change, _ := strings.Cut(b.Event, "_")
-	name, _ := b.Details[what].(string)
-	return conditionKey{s, what, name}, change
+	kind, change, _ := strings.Cut(b.Event, "_")
+	name, _ := b.Details[kind].(string)
+	return conditionKey{s, kind, name}, change
 }
 
-// endedConditions remembers, on the way back in time, which conditions are over: what began before that is no news.
+// endedConditions is, on the way back in time, which conditions have ended: what began before that is no news.
 type endedConditions struct {
 	started map[producerKey]bool
 	ended   map[conditionKey]bool
@@ -61,13 +62,13 @@ func newEndedConditions() endedConditions {
 	return endedConditions{map[producerKey]bool{}, map[conditionKey]bool{}}
 }
 
-// observe takes in an event and says whether it tells of a condition that is over. A producer that started again has none of
+// observe takes in an event and says whether it is of a condition that has ended. A producer that started again has none of
 // before.
 func (e endedConditions) observe(s producerKey, b contract.SystemBody) bool {
 	m, change := conditionOf(s, b)
 	switch {
 	case b.Event == "policy_rejected":
-		return true // the condition policy_refused tells it, for as long as it is so
+		return true // the condition policy_refused says it, for as long as it is so
 	case b.Event == "start":
 		e.started[s] = true
 	case change == "end":
@@ -78,26 +79,28 @@ func (e endedConditions) observe(s producerKey, b contract.SystemBody) bool {
 	return false
 }
 
-// readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they
-// began and on whichever host: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy store's
-// decisions do not hide what began before them.
+// readAlerts gathers the warnings of the last half hour, and the conditions that still stand however long ago they began and
+// on whichever host: a condition is never silent. It asks for one kind alone, of which there are few records, so that a busy
+// store's decisions do not hide what began before them.
 func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
-	seen, shown := 0, map[bool]int{} // of the standing, by whether they are of this host
-	over, standing := newEndedConditions(), map[conditionKey]bool{}
+	scanned, shown := 0, map[bool]int{} // of the standing, by whether they are of this host
+	ended, standing := newEndedConditions(), map[conditionKey]bool{}
+
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > maxScanned {
+		if scanned++; scanned > maxScanned {
 			return query.ErrStop
 		}
 		b, ok := r.Body.(contract.SystemBody)
 		if !ok {
 			return nil
 		}
-		here, who := p.isShown(r), producerKey{r.Host, r.Producer}
+
+		here, producer := p.isShown(r), producerKey{r.Host, r.Producer}
 		if here {
 			p.noteManagerState(r, b)
 		}
-		if over.observe(who, b) || b.Level == contract.LevelInfo {
+		if ended.observe(producer, b) || b.Level == contract.LevelInfo {
 			return nil
 		}
 
@@ -105,10 +108,12 @@ func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 		if !here {
 			a.Elsewhere = r.Host
 		}
-		about, _ := conditionOf(who, b)
+
+		// Read backwards, the first event of a condition is its newest: an alarm says more than the begin before it.
+		key, _ := conditionOf(producer, b)
 		switch {
-		case a.ongoing() && !standing[about] && shown[here] < standingAlerts: // the alarm says more than the begin before it
-			standing[about] = true
+		case a.ongoing() && !standing[key] && shown[here] < standingAlerts:
+			standing[key] = true
 			shown[here]++
 		case !a.ongoing() && here && len(p.Alerts)-len(standing) < recentAlerts && p.At.Sub(r.Time) <= alertWindow:
 		default:
@@ -119,12 +124,13 @@ func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 	})
 }
 
-// addOwnConditions puts what is not as it should be with the log service itself before the alerts, in place of the events that say the same.
+// addOwnConditions puts what is not as it should be with the log service itself before the alerts, in place of the events that
+// say the same.
 func (p *pageData) addOwnConditions(conditions map[string]string) {
-	said := slices.Collect(maps.Values(conditions))
+	texts := slices.Collect(maps.Values(conditions))
 	p.Alerts = slices.DeleteFunc(p.Alerts, func(a alert) bool {
 		_, named := conditions[a.Event]
-		return named || slices.ContainsFunc(said, func(text string) bool { return a.Message != "" && strings.HasPrefix(text, a.Message) })
+		return named || slices.ContainsFunc(texts, func(text string) bool { return a.Message != "" && strings.HasPrefix(text, a.Message) })
 	})
 
 	own := make([]alert, 0, len(conditions))
@@ -139,7 +145,7 @@ func (p *pageData) isShown(r contract.Record) bool {
 	return r.Host == p.HostID || r.Producer == contract.ProducerLogs || p.HostID == ""
 }
 
-// noteManagerState takes the manager's newest word on itself: that it ended, unless it ticked or started since.
+// noteManagerState takes the manager's newest record of itself: that it ended, unless it ticked or started since.
 func (p *pageData) noteManagerState(r contract.Record, b contract.SystemBody) {
 	if p.managerSeen || r.Producer != contract.ProducerManager || b.Event != "start" && b.Event != "stop" {
 		return

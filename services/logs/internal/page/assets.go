@@ -37,13 +37,13 @@ const (
 // Assets are the page's static files, compressed once, under names that change with their content, so that browsers
 // keep them for ever.
 type Assets struct {
-	byName map[string]*asset // by the name in the repository
-	byPath map[string]*asset // by the name in a URL
-	pages  *template.Template
+	byName    map[string]*asset // by the name in the repository
+	byPath    map[string]*asset // by the name in a URL
+	templates *template.Template
 }
 
 type asset struct {
-	path, media  string
+	url, media   string
 	raw, gzipped []byte
 }
 
@@ -58,20 +58,22 @@ func LoadAssets() (*Assets, error) {
 		if err != nil {
 			return nil, fmt.Errorf("assets: %w", err)
 		}
-		packed, err := gzipBytes(raw)
+		gzipped, err := gzipBytes(raw)
 		if err != nil {
 			return nil, fmt.Errorf("assets: compress %s: %w", name, err)
 		}
+
 		sum := sha256.Sum256(raw)
-		base, ext := strings.CutSuffix(path.Base(name), path.Ext(name))
-		if !ext {
+		base, hasExt := strings.CutSuffix(path.Base(name), path.Ext(name))
+		if !hasExt {
 			base = path.Base(name)
 		}
-		one := &asset{path: "/assets/" + base + "." + hex.EncodeToString(sum[:5]) + path.Ext(name), media: media, raw: raw, gzipped: packed}
-		a.byName[name], a.byPath[one.path] = one, one
+		file := &asset{url: "/assets/" + base + "." + hex.EncodeToString(sum[:5]) + path.Ext(name), media: media, raw: raw, gzipped: gzipped}
+		a.byName[name], a.byPath[file.url] = file, file
 	}
+
 	var err error
-	a.pages, err = template.New("").Funcs(a.funcs()).ParseFS(embedded, "assets/*.html")
+	a.templates, err = template.New("").Funcs(a.funcs()).ParseFS(embedded, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("assets: %w", err)
 	}
@@ -84,6 +86,7 @@ func gzipBytes(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if _, err := z.Write(raw); err != nil {
 		return nil, err
 	}
@@ -93,10 +96,10 @@ func gzipBytes(raw []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// url is the path of a file for the templates.
-func (a *Assets) url(name string) (string, error) {
-	if one := a.byName[name]; one != nil {
-		return one.path, nil
+// urlOf is the path of a file for the templates.
+func (a *Assets) urlOf(name string) (string, error) {
+	if file := a.byName[name]; file != nil {
+		return file.url, nil
 	}
 	return "", fmt.Errorf("assets: no file %q", name)
 }
@@ -104,7 +107,7 @@ func (a *Assets) url(name string) (string, error) {
 // funcs are what the templates call. All of them return text; html/template escapes it.
 func (a *Assets) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":  a.url,
+		"asset":  a.urlOf,
 		"bytes":  func(kb uint64) string { return chart.FormatValue(chart.UnitBytes, float64(kb)*1024) },
 		"cpu":    func(milli uint64) string { return chart.FormatValue(chart.UnitCPU, float64(milli)/10) },
 		"age":    func(us uint64) string { return chart.FormatDuration(time.Duration(us) * time.Microsecond) },
@@ -146,17 +149,19 @@ func (a *Assets) register(r gin.IRouter) {
 }
 
 func (a *Assets) serve(c *gin.Context) {
-	one := a.byPath[c.Request.URL.Path]
-	if one == nil {
+	file := a.byPath[c.Request.URL.Path]
+	if file == nil {
 		respond.Problem(c, http.StatusNotFound, "no such file")
 		return
 	}
+
 	c.Header("Cache-Control", "public, max-age=31536000, immutable")
 	c.Header("Vary", "Accept-Encoding")
-	body := one.raw
+
+	body := file.raw
 	if respond.AcceptsGzip(c) {
 		c.Header("Content-Encoding", "gzip")
-		body = one.gzipped
+		body = file.gzipped
 	}
-	c.Data(http.StatusOK, one.media, body)
+	c.Data(http.StatusOK, file.media, body)
 }

@@ -50,7 +50,7 @@ func TestAssetsAreKeptForEverAndPacked(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := a.byName[assetECharts]
-	packed, raw := get(t, h, one.path, "Accept-Encoding", "gzip, br"), get(t, h, one.path)
+	packed, raw := get(t, h, one.url, "Accept-Encoding", "gzip, br"), get(t, h, one.url)
 	if packed.Header().Get("Content-Encoding") != "gzip" || raw.Header().Get("Content-Encoding") != "" {
 		t.Error("compression does not follow Accept-Encoding")
 	}
@@ -71,7 +71,7 @@ func TestPageIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"/", a.byName[assetECharts].path, a.byName[assetApp].path, a.byName[assetStyle].path, a.byName[assetIcon].path}
+	paths := []string{"/", a.byName[assetECharts].url, a.byName[assetApp].url, a.byName[assetStyle].url, a.byName[assetIcon].url}
 	for _, name := range []string{"population", "memory", "processes", "lives", "top", "heatmap", "lifetimes", "control", "health"} {
 		paths = append(paths, "/v1/charts/"+name+".json")
 	}

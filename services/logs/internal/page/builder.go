@@ -38,11 +38,12 @@ type recordSource struct {
 }
 
 // Sums returns the roll-ups of one of rollup.Steps within [since, until) in order of time.
-func (a recordSource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
-	whole := rollup.NewRange(step) // parts of one bucket stand in different files
-	a.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, whole.Merge)
+func (s recordSource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+	table := rollup.NewRange(step) // parts of one bucket stand in different files
+	s.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, table.Merge)
+
 	var out []chart.Sum
-	whole.Each(since.Unix(), until.Unix(), func(k rollup.Key, r *rollup.Row) {
+	table.Each(since.Unix(), until.Unix(), func(k rollup.Key, r *rollup.Row) {
 		r.Each(func(metric string, v rollup.Value) {
 			if !chart.Sums(metric) {
 				return
@@ -50,57 +51,60 @@ func (a recordSource) Sums(_ context.Context, step time.Duration, since, until t
 			out = append(out, chart.Sum{At: time.Unix(k.At, 0), By: string(k.By), Key: k.Key, Metric: metric, N: v.N, Total: v.Sum, Min: v.Min, Max: v.Max})
 		})
 	})
-	slices.SortStableFunc(out, func(a, b chart.Sum) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(out, func(s, b chart.Sum) int { return s.At.Compare(b.At) })
 	return out, nil
 }
 
-// chartBuilder builds chart models and keeps the last ones: a page asks for nine charts of one range at a time, and they come
-// from one pass over the records, or one over the sums and one over the newest records of a long range.
+// chartBuilder builds chart models and caches the last ones: a page asks for nine charts of one range at a time, and they
+// come from one build, or from one of the sums and one of the newest records of a long range.
+//
+// It is a single flight, but not golang.org/x/sync/singleflight: a build under way is joined only while no newer record
+// makes it stale, and one whose client leaves while it waits for its slot is taken over by those who joined it.
 type chartBuilder struct {
 	from     RecordSource
 	recovery *respond.Recovery
-	// slots bounds the passes at once: each reads a whole range, and a client that gives up and asks for another one
-	// leaves its pass behind.
+	// slots bounds the builds at once: each reads a whole range, and a client that gives up and asks for another one
+	// leaves its build behind.
 	slots *respond.Slots
 
 	mu     sync.Mutex // guards all following fields
 	cached []*build   // oldest first
 }
 
-// maxBuilds leaves cores to the ingest; more passes at once would each be slower.
+// maxBuilds leaves cores to the ingest; more builds at once would each be slower.
 const maxBuilds = 2
 
 func newChartBuilder(from RecordSource, r *respond.Recovery) *chartBuilder {
 	return &chartBuilder{from: from, recovery: r, slots: respond.NewSlots(maxBuilds)}
 }
 
-// maxCached bounds the memory of kept models: a model has some 100 KiB.
+// maxCached bounds the memory of cached models: a model has some 100 KiB.
 const maxCached = 12
 
-// cacheTTL is how long a pass answers although newer records arrived, so that a burst of requests during a burst of
+// cacheTTL is how long a build answers although newer records arrived, so that a burst of requests during a burst of
 // records is paid once. It is shorter than the pause between a record's event and the page's question (250 ms in app.js):
 // whoever asks because of a record gets it.
 const cacheTTL = 200 * time.Millisecond
 
-// buildTimeout bounds one pass. It is longer than a query's: at the end of a run on a crowded host the manager's last
+// buildTimeout bounds one build. It is longer than a query's: at the end of a run on a crowded host the manager's last
 // request reads everything.
 const buildTimeout = 30 * time.Second
 
 // build is one reading of the records of one range. done is closed when models or err is set.
 type build struct {
 	key       string
-	head      uint64
+	head      uint64 // the newest record when it started
 	startedAt time.Time
 	done      chan struct{}
 	models    map[string]chart.Model
 	err       error
 }
 
-// get returns one chart of a range; ok is false when there is none of this name.
-func (s *chartBuilder) get(ctx context.Context, q chart.Query, name string) (m chart.Model, ok bool, err error) {
+// model returns one chart of a range; ok is false when there is none of this name.
+func (c *chartBuilder) model(ctx context.Context, q chart.Query, name string) (m chart.Model, ok bool, err error) {
 	for _, names := range groups(q) {
 		if slices.Contains(names, name) {
-			models, err := s.getAll(ctx, q, names)
+			models, err := c.models(ctx, q, names)
 			m, ok := models[name]
 			return m, ok && err == nil, err
 		}
@@ -108,11 +112,11 @@ func (s *chartBuilder) get(ctx context.Context, q chart.Query, name string) (m c
 	return m, false, nil
 }
 
-// getEvery returns every chart of a range.
-func (s *chartBuilder) getEvery(ctx context.Context, q chart.Query) (map[string]chart.Model, error) {
+// all returns every chart of a range.
+func (c *chartBuilder) all(ctx context.Context, q chart.Query) (map[string]chart.Model, error) {
 	out := map[string]chart.Model{}
 	for _, names := range groups(q) {
-		models, err := s.getAll(ctx, q, names)
+		models, err := c.models(ctx, q, names)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +125,7 @@ func (s *chartBuilder) getEvery(ctx context.Context, q chart.Query) (map[string]
 	return out, nil
 }
 
-// groups are the charts that one pass makes: those of sums do not wait for the records.
+// groups are the charts that one build makes: those of sums do not wait for the records.
 func groups(q chart.Query) [][]string {
 	if sumStep(q) == 0 {
 		return [][]string{chart.Names()}
@@ -130,17 +134,20 @@ func groups(q chart.Query) [][]string {
 	return [][]string{sums, slices.DeleteFunc(chart.Names(), func(name string) bool { return slices.Contains(sums, name) })}
 }
 
-func (s *chartBuilder) getAll(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+// models returns a group of charts: those of a build that somebody else started, or of one of its own.
+func (c *chartBuilder) models(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
 	for {
-		b, leader := s.getOrStart(q, names[0])
+		b, leader := c.getOrStart(q, names[0])
 		if leader {
-			go s.runBuild(ctx, b, q, names)
+			go c.runBuild(ctx, b, q, names)
 		}
+
 		select {
 		case <-b.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+
 		if errors.Is(b.err, errAbandoned) && ctx.Err() == nil {
 			continue // who asked first has gone: this client's turn
 		}
@@ -148,70 +155,80 @@ func (s *chartBuilder) getAll(ctx context.Context, q chart.Query, names []string
 	}
 }
 
-// errAbandoned is a pass whose client went before its turn came.
+// errAbandoned is a build whose client went before its turn came.
 var errAbandoned = errors.New("charts: the client has gone before its turn")
 
-// runBuild waits for a desk as long as the client does, and makes a pass. One that has begun outlives its client: the next
-// one wants it too.
-func (s *chartBuilder) runBuild(ctx context.Context, b *build, q chart.Query, names []string) {
+// runBuild waits for a slot as long as the client does, and builds.
+func (c *chartBuilder) runBuild(ctx context.Context, b *build, q chart.Query, names []string) {
 	defer close(b.done)
-	if s.slots.Acquire(ctx) != nil {
+
+	if c.slots.Acquire(ctx) != nil {
 		b.err = errAbandoned
-		s.drop(b)
+		c.drop(b)
 		return
 	}
-	defer s.slots.Release()
+	defer c.slots.Release()
+
+	// A build that has begun outlives its client: the next one wants it too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buildTimeout)
 	defer cancel()
-	b.err = s.recovery.Do("charts", func() (err error) {
-		b.models, err = s.compute(ctx, q, names)
+
+	b.err = c.recovery.Do("charts", func() (err error) {
+		b.models, err = c.compute(ctx, q, names)
 		return err
 	})
 	if b.err != nil {
-		s.drop(b)
+		c.drop(b)
 	}
 }
 
-// getOrStart finds a pass that is still good or begins one, which the caller must then make.
-func (s *chartBuilder) getOrStart(q chart.Query, group string) (b *build, leader bool) {
+// getOrStart finds a build that is still good or adds one, whose leader must then run it.
+func (c *chartBuilder) getOrStart(q chart.Query, group string) (b *build, leader bool) {
 	key := fmt.Sprintf("%s %d %d %q %q %q %q %d", group, q.Since.UnixMilli(), q.Until.UnixMilli(), q.Hosts, q.Classes, q.Images, q.Containers, q.Points)
-	head := s.from.Head()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cached = slices.DeleteFunc(s.cached, func(b *build) bool {
+	head := c.from.Head()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.cached = slices.DeleteFunc(c.cached, func(b *build) bool {
 		return b.key == key && b.head != head && time.Since(b.startedAt) > cacheTTL
 	})
-	for _, b := range s.cached {
+	for _, b := range c.cached {
 		if b.key == key {
 			return b, false
 		}
 	}
+
 	b = &build{key: key, head: head, startedAt: time.Now(), done: make(chan struct{})}
-	s.cached = append(s.cached, b)
-	if len(s.cached) > maxCached {
-		s.cached = slices.Delete(s.cached, 0, 1)
+	c.cached = append(c.cached, b)
+	if len(c.cached) > maxCached {
+		c.cached = slices.Delete(c.cached, 0, 1)
 	}
 	return b, true
 }
 
-func (s *chartBuilder) drop(failed *build) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cached = slices.DeleteFunc(s.cached, func(b *build) bool { return b == failed })
+// drop takes a build that failed out of the cache, so that the next request starts another one.
+func (c *chartBuilder) drop(failed *build) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cached = slices.DeleteFunc(c.cached, func(b *build) bool { return b == failed })
 }
 
-func (s *chartBuilder) compute(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
-	newest, err := s.newestTime(ctx)
+// compute reads what a group of charts is drawn from, and returns the models by name.
+func (c *chartBuilder) compute(ctx context.Context, q chart.Query, names []string) (map[string]chart.Model, error) {
+	newest, err := c.newestTime(ctx)
 	if err != nil {
 		return nil, err
 	}
 	q.Newest = newest
+
 	var models []chart.Model
 	if step := sumStep(q); step > 0 && slices.Contains(chart.Summable(q), names[0]) {
-		models, err = s.fromSums(ctx, q, step, names)
+		models, err = c.fromSums(ctx, q, step, names)
 	} else {
-		models, err = s.fromRecords(ctx, q, names)
+		models, err = c.fromRecords(ctx, q, names)
 	}
+
 	out := map[string]chart.Model{}
 	for _, m := range models {
 		out[m.Name] = m
@@ -230,6 +247,7 @@ func sumStep(q chart.Query) time.Duration {
 	if span <= recordsFor || len(q.Containers) > 0 {
 		return 0
 	}
+
 	for _, step := range rollup.Steps {
 		if span/step <= chart.MaxPoints {
 			return step
@@ -239,27 +257,31 @@ func sumStep(q chart.Query) time.Duration {
 }
 
 // fromRecords builds charts record by record: of a long range its newest part.
-func (s *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []string) ([]chart.Model, error) {
+func (c *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []string) ([]chart.Model, error) {
 	note := ""
 	if from := q.Until.Add(-recordsFor); q.Since.Before(from) && len(q.Containers) == 0 {
 		q.Since = from
 		note = "This chart needs single records: the last " + chart.FormatDuration(recordsFor) + " of the range are drawn."
 	}
+
 	set, err := chart.NewSet(q, names...)
 	if err != nil {
 		return nil, err
 	}
+
 	f := contract.Filter{Since: q.Since, Until: q.Until, Kinds: set.Kinds(), Hosts: q.Hosts}
 	if q.Until.Sub(q.Since) > recordsFor { // too long for all records: the host's own are left out
 		f.Containers = q.Containers
 	}
-	err = s.from.Scan(ctx, f, query.Oldest, func(r contract.Record) error {
+
+	err = c.from.Scan(ctx, f, query.Oldest, func(r contract.Record) error {
 		set.Add(r)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("charts: read records: %w", err)
 	}
+
 	models := set.Models()
 	for i := range models {
 		if note != "" {
@@ -270,17 +292,19 @@ func (s *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []s
 }
 
 // fromSums builds charts from the sums of their range.
-func (s *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
+func (c *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
 	q.Sums = step
 	q.Since = q.Since.Truncate(step)
 	set, err := chart.NewSet(q, names...)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := s.from.Sums(ctx, step, q.Since, q.Until)
+
+	sums, err := c.from.Sums(ctx, step, q.Since, q.Until)
 	if err != nil {
 		return nil, fmt.Errorf("charts: read sums: %w", err)
 	}
+
 	for _, one := range sums {
 		set.AddSum(one)
 	}
@@ -288,21 +312,21 @@ func (s *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Du
 }
 
 // newestTime is the time of the newest record, zero while nobody has sent any.
-func (s *chartBuilder) newestTime(ctx context.Context) (t time.Time, err error) {
-	err = s.scanTimes(ctx, query.Newest, 1, func(at time.Time) { t = at })
+func (c *chartBuilder) newestTime(ctx context.Context) (t time.Time, err error) {
+	err = c.scanTimes(ctx, query.Newest, 1, func(at time.Time) { t = at })
 	if err != nil {
 		return t, fmt.Errorf("charts: read the newest record: %w", err)
 	}
 	return t, nil
 }
 
-// maxOldestScan is how many records the begin of all is looked for in: they come in the order of their arrival, and what waited
-// in a spool is older than what came at once.
+// maxOldestScan is how many records the oldest is searched in: they come in the order of their arrival, and what waited in a
+// spool is older than what came at once.
 const maxOldestScan = 1000
 
 // oldestTime is the time of the earliest of the first records, zero while nobody has sent any.
-func (s *chartBuilder) oldestTime(ctx context.Context) (t time.Time, err error) {
-	err = s.scanTimes(ctx, query.Oldest, maxOldestScan, func(at time.Time) {
+func (c *chartBuilder) oldestTime(ctx context.Context) (t time.Time, err error) {
+	err = c.scanTimes(ctx, query.Oldest, maxOldestScan, func(at time.Time) {
 		if t.IsZero() || at.Before(t) {
 			t = at
 		}
@@ -313,13 +337,14 @@ func (s *chartBuilder) oldestTime(ctx context.Context) (t time.Time, err error) 
 	return t, nil
 }
 
-// scanTimes calls fn with the times of the first n records that somebody sent: the log service's own, which tell of itself, are
-// no data.
-func (s *chartBuilder) scanTimes(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
-	return s.from.Scan(ctx, contract.Filter{}, order, func(r contract.Record) error {
+// scanTimes calls fn with the times of the first n records that somebody sent: the log service's own, which are about itself,
+// are no data.
+func (c *chartBuilder) scanTimes(ctx context.Context, order query.Order, n int, fn func(time.Time)) error {
+	return c.from.Scan(ctx, contract.Filter{}, order, func(r contract.Record) error {
 		if r.Producer == contract.ProducerLogs {
 			return nil
 		}
+
 		fn(r.Time)
 		if n--; n == 0 {
 			return query.ErrStop
@@ -328,13 +353,12 @@ func (s *chartBuilder) scanTimes(ctx context.Context, order query.Order, n int, 
 	})
 }
 
-// ranges are the presets of the page. A preset's end is rounded up to a part of the range, so that the requests of one
-// moment ask for the same range.
+// ranges are the presets of the page.
 func ranges() []string { return []string{"15m", "1h", "6h", "24h", "7d", "30d"} }
 
 const defaultRange = "15m"
 
-// chartQuery reads range (or since and until), class, image, container and points.
+// chartQuery reads range (or since and until), host, class, image, container and points.
 func chartQuery(p *respond.Params) chart.Query {
 	q := chart.Query{
 		Since: p.Time("since"), Until: p.Time("until"), Images: p.List("image"), Containers: p.List("container"), Hosts: p.List("host"),
@@ -343,6 +367,7 @@ func chartQuery(p *respond.Params) chart.Query {
 	for _, c := range p.List("class") {
 		q.Classes = append(q.Classes, contract.Class(c))
 	}
+
 	length := p.One("range")
 	if length != "" && !q.Since.IsZero() {
 		p.Reject("range", "goes with until, not with since")
@@ -350,18 +375,23 @@ func chartQuery(p *respond.Params) chart.Query {
 	if length == "" {
 		length = defaultRange
 	}
+
 	d, err := respond.ParseDuration(length)
 	if err != nil || d < time.Second || d > 400*24*time.Hour {
 		p.Reject("range", "want a duration from 1s to 400d such as "+strings.Join(ranges(), ", "))
 		d = 15 * time.Minute
 	}
+
+	// The end of a preset is rounded up, so that all charts of one page, and of pages opened together, share a build.
 	if q.Until.IsZero() {
 		part := min(max(d/90, time.Second), 10*time.Minute)
 		q.Until = p.Now.Truncate(part).Add(part)
 	}
+
 	if q.Since.IsZero() {
 		q.Since = q.Until.Add(-d)
 	}
+
 	if !q.Since.Before(q.Until) {
 		p.Reject("until", "is not after since")
 	}

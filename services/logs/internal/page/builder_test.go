@@ -33,7 +33,7 @@ func TestPassesAreBounded(t *testing.T) {
 		asked := func(ctx context.Context, minutes int) <-chan error {
 			out := make(chan error, 1)
 			q := chart.Query{Since: epoch().Add(-time.Duration(minutes) * time.Minute), Until: epoch(), Points: 10}
-			go func() { _, err := s.getEvery(ctx, q); out <- err }()
+			go func() { _, err := s.all(ctx, q); out <- err }()
 			synctest.Wait()
 			return out
 		}

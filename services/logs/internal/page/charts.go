@@ -77,7 +77,8 @@ func (h chartHandler) get(c *gin.Context) {
 	if !ok {
 		return
 	}
-	m, ok, err := h.builder.get(c.Request.Context(), r.Query, name)
+
+	m, ok, err := h.builder.model(c.Request.Context(), r.Query, name)
 	switch {
 	case err != nil:
 		respond.Error(c, err)
@@ -86,6 +87,7 @@ func (h chartHandler) get(c *gin.Context) {
 		respond.Problem(c, http.StatusNotFound, "no such chart; the charts are "+strings.Join(chart.Names(), ", "))
 		return
 	}
+
 	switch format {
 	case "json":
 		h.json(c, m, r)
@@ -117,6 +119,7 @@ func (h chartHandler) json(c *gin.Context, m chart.Model, r chartRequest) {
 	if r.view == "model" {
 		v = m
 	}
+
 	body, err := json.Marshal(v)
 	if err != nil {
 		respond.Problem(c, http.StatusInternalServerError, fmt.Sprintf("write chart %s: %v", m.Name, err))
@@ -127,11 +130,13 @@ func (h chartHandler) json(c *gin.Context, m chart.Model, r chartRequest) {
 
 func (h chartHandler) png(c *gin.Context, m chart.Model, r chartRequest) {
 	w, height := imageSize(m, r)
+
 	if h.renderSlots.Acquire(c.Request.Context()) != nil {
 		c.Abort() // the client has gone
 		return
 	}
 	defer h.renderSlots.Release()
+
 	var b bytes.Buffer
 	if err := png.Write(&b, m, r.theme, w, height); err != nil {
 		respond.Problem(c, http.StatusInternalServerError, err.Error())

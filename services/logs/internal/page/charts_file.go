@@ -27,6 +27,7 @@ func (a *Assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("write chart %s: %w", m.Name, err)
 	}
+
 	view := map[string]any{
 		"Title": m.Title, "Model": m, "Theme": string(t), "Inline": inline,
 		"Doc":       template.JS(doc), // json.Marshal escapes <, > and &: it cannot end the element
@@ -37,8 +38,9 @@ func (a *Assets) chartPage(m chart.Model, t chart.Theme, inline bool) ([]byte, e
 		"Policy": template.HTMLAttr(`content="default-src 'none'; script-src ` + a.cspHash(assetECharts) + " " + a.cspHash(assetApp) +
 			"; style-src " + a.cspHash(assetStyle) + `; img-src data:; base-uri 'none'"`),
 	}
+
 	var b bytes.Buffer
-	if err := a.pages.ExecuteTemplate(&b, "chart.html", view); err != nil {
+	if err := a.templates.ExecuteTemplate(&b, "chart.html", view); err != nil {
 		return nil, fmt.Errorf("write page of chart %s: %w", m.Name, err)
 	}
 	return b.Bytes(), nil
@@ -54,6 +56,7 @@ func (h chartHandler) writeFiles(c *gin.Context) {
 		respond.BadParams(c, bad)
 		return
 	}
+
 	ctx := c.Request.Context()
 	if whole {
 		first, err := h.builder.oldestTime(ctx)
@@ -65,16 +68,19 @@ func (h chartHandler) writeFiles(c *gin.Context) {
 			r.Since = first
 		}
 	}
-	models, err := h.builder.getEvery(ctx, r.Query)
+
+	models, err := h.builder.all(ctx, r.Query)
 	if err != nil {
 		respond.Error(c, err)
 		return
 	}
+
 	written, err := h.replaceFiles(models, r.theme)
 	if err != nil {
 		respond.Error(c, err)
 		return
 	}
+
 	c.JSON(http.StatusOK, gin.H{"folder": "charts", "files": written, "since": r.Since.UTC(), "until": r.Until.UTC()})
 }
 
@@ -84,6 +90,7 @@ func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("charts: %w: see that the data folder can be written", err)
 	}
+
 	var written []string
 	for _, name := range chart.Names() {
 		m := models[name]
@@ -91,11 +98,13 @@ func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme)
 		if err != nil {
 			return written, err
 		}
+
 		var picture bytes.Buffer
 		w, height := png.DefaultSize(m)
 		if err := png.Write(&picture, m, t, w, height); err != nil {
 			return written, err
 		}
+
 		for file, body := range map[string][]byte{name + ".html": page, name + ".png": picture.Bytes()} {
 			if err := replaceFile(filepath.Join(dir, file), body); err != nil {
 				return written, fmt.Errorf("charts: %w: see that the data folder can be written and has space", err)
@@ -103,6 +112,7 @@ func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme)
 			written = append(written, file)
 		}
 	}
+
 	slices.Sort(written)
 	return written, syncDir(dir)
 }
@@ -113,11 +123,13 @@ func replaceFile(name string, body []byte) (err error) {
 	if err != nil {
 		return err
 	}
+
 	defer func() {
 		if err != nil {
 			os.Remove(tmp.Name()) // best effort: the name is not one of ours
 		}
 	}()
+
 	if _, err = tmp.Write(body); err == nil {
 		err = tmp.Chmod(0o644)
 	}
@@ -133,18 +145,20 @@ func replaceFile(name string, body []byte) (err error) {
 	return err
 }
 
-// removeLeftovers removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody else
-// writes there: the store has the lock of the data folder.
+// removeLeftovers removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody
+// else writes there: the store has the lock of the data folder.
 func removeLeftovers(dataDir string) (removed int, err error) {
 	dir := filepath.Join(dataDir, "charts")
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
+
 	for _, e := range entries {
 		if !isLeftover(e.Name()) {
 			continue
 		}
+
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 			return removed, fmt.Errorf("charts: remove a leftover: %w", err)
 		}

@@ -15,7 +15,7 @@ import (
 	"gestor.local/logs/internal/respond"
 )
 
-// containerHandler is GET /containers/{id}: the story of one container.
+// containerHandler is GET /containers/{id}: the history of one container.
 type containerHandler struct {
 	Deps
 	*Assets
@@ -48,7 +48,7 @@ type containerPage struct {
 	Age          time.Duration // since the last sign of life
 }
 
-// historyLine is one line of the story.
+// historyLine is one line of the history.
 type historyLine struct {
 	Time time.Time
 	Kind contract.Kind
@@ -70,17 +70,19 @@ func (h containerHandler) get(c *gin.Context) {
 
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
-	p, err := h.readPage(ctx, id)
+	p, err := h.read(ctx, id)
 	if err != nil {
 		respond.Error(c, err)
 		return
 	}
+
 	if p.Container == "" {
 		respond.Problem(c, http.StatusNotFound, "no record names this container, or retention has deleted them")
 		return
 	}
+
 	var b bytes.Buffer
-	if err := h.pages.ExecuteTemplate(&b, "life.html", &p); err != nil {
+	if err := h.templates.ExecuteTemplate(&b, "life.html", &p); err != nil {
 		respond.Problem(c, http.StatusInternalServerError, "write the page: "+err.Error())
 		return
 	}
@@ -88,11 +90,13 @@ func (h containerHandler) get(c *gin.Context) {
 	respond.Body(c, mediaHTML, b.Bytes())
 }
 
+// isID says whether a text may be an id or its beginning.
 func isID(id string) bool {
 	return len(id) >= 4 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-func (h containerHandler) readPage(ctx context.Context, id string) (containerPage, error) {
+// read gathers what is recorded about a container; Container is empty where nothing is.
+func (h containerHandler) read(ctx context.Context, id string) (containerPage, error) {
 	p := containerPage{Version: h.Version}
 	err := h.from.Scan(ctx, contract.Filter{Containers: []string{id}}, query.Oldest, func(r contract.Record) error {
 		p.addRecord(r)
@@ -101,13 +105,15 @@ func (h containerHandler) readPage(ctx context.Context, id string) (containerPag
 	if err != nil || p.Container == "" {
 		return p, err
 	}
+
 	if err := h.markEnded(ctx, &p); err != nil {
 		return p, err
 	}
+
 	p.Since = p.Born.Add(-15 * time.Second)
 	p.Until = p.lastKnown().Add(30 * time.Second)
 	p.Age = max(0, h.from.Now().Sub(p.Seen))
-	return p, h.neighbours(ctx, &p)
+	return p, h.addNeighbours(ctx, &p)
 }
 
 // lastKnown is the last that is known of it.
@@ -116,30 +122,36 @@ func (p *containerPage) lastKnown() time.Time { return latest(latest(p.Seen, p.R
 // Alive says whether nothing is known of its end.
 func (p *containerPage) Alive() bool { return p.Removed.IsZero() && p.Ended.IsZero() }
 
+// addRecord takes the container's next record, in the order of the store.
 func (p *containerPage) addRecord(r contract.Record) {
 	if subject, ok := contract.SubjectOf(r.Body); ok {
 		if p.Container == "" {
 			p.Subject, p.HostID, p.Born = subject, r.Host, r.Time
 		}
 		if subject.Container != p.Container {
-			return // a prefix that names several: the first one is told
+			return // a prefix that names several: the first one is shown
 		}
 	}
+
 	switch b := r.Body.(type) {
 	case contract.ContainerBody:
 		p.addReading(r, b)
+
 	case contract.LaunchBody:
 		p.Launch = &b
 		p.addLine(r, "started by the generator: "+b.Outcome)
+
 	case contract.DecisionBody:
 		if b.Verdict == contract.VerdictRemove {
 			p.Decision = &decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick}
 		}
+
 		text := b.Verdict + ": " + b.Text
 		if why := b.WhyHeld(); why != "" && b.Verdict == contract.VerdictRemove {
 			text += " (not carried out: " + why + ")"
 		}
 		p.addLine(r, text)
+
 	case contract.ActionBody:
 		text := b.Action + " " + b.Phase
 		if b.Phase == contract.PhaseOutcome {
@@ -156,6 +168,7 @@ func (p *containerPage) addRecord(r contract.Record) {
 	}
 }
 
+// addReading takes what one tick measured of it.
 func (p *containerPage) addReading(r contract.Record, b contract.ContainerBody) {
 	if p.Last == nil {
 		born := r.Time.Add(-time.Duration(b.AgeUS) * time.Microsecond) //nolint:gosec // bounded at the door
@@ -184,29 +197,34 @@ func (h containerHandler) markEnded(ctx context.Context, p *containerPage) error
 	if p.Last == nil || !p.Alive() {
 		return nil
 	}
+
 	t, err := readTicks(ctx, h.from, p.HostID)
 	if err != nil || t.lastCounted == nil || !t.lastCounted.Time.After(p.Seen) || t.lastCounted.number == p.Tick {
 		return err
 	}
+
 	p.Ended = p.Seen
 	return nil
 }
 
-// neighbours are the containers of its class on the last tick that saw it.
-func (h containerHandler) neighbours(ctx context.Context, p *containerPage) error {
+// addNeighbours adds the containers of its class on the last tick that saw it.
+func (h containerHandler) addNeighbours(ctx context.Context, p *containerPage) error {
 	if p.Last == nil {
 		return nil
 	}
+
 	f := contract.Filter{
 		Kinds: []contract.Kind{contract.KindContainer}, Classes: []contract.Class{p.Class}, Hosts: []string{p.HostID},
 		Since: p.Seen.Add(-5 * time.Second), Until: p.Seen.Add(5 * time.Second),
 	}
+
 	err := h.from.Scan(ctx, f, query.Oldest, func(r contract.Record) error {
 		if b, ok := r.Body.(contract.ContainerBody); ok && r.Tick == p.Tick && b.Owned {
 			p.Neighbours = append(p.Neighbours, b)
 		}
 		return nil
 	})
+
 	sortRanked(p.Neighbours)
 	return err
 }

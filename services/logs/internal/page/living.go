@@ -13,8 +13,8 @@ import (
 // containerRow is one owned container: as the newest tick that saw the containers has it, or started since.
 type containerRow struct {
 	contract.ContainerBody
-	containerStatus
-	// NextAction says in words what awaits it, FateClass how it is drawn.
+	status containerStatus
+	// NextAction says in words what awaits it, NextClass how it is drawn.
 	NextAction, NextClass string
 	BarCPU, BarRAM        int // per cent of the greatest in the table
 	// Error is what the engine said when its removal failed.
@@ -37,11 +37,11 @@ const (
 )
 
 // alive says whether the engine runs it.
-func (r containerRow) alive() bool { return r.containerStatus != statusEnded }
+func (r containerRow) alive() bool { return r.status != statusEnded }
 
 // countsAgainstQuota says whether it counts against the places of its class once the tick's removals are done.
 func (r containerRow) countsAgainstQuota() bool {
-	return chart.Judged(r.ContainerBody) && r.containerStatus != statusLeaving && r.containerStatus != statusEnded
+	return chart.Judged(r.ContainerBody) && r.status != statusLeaving && r.status != statusEnded
 }
 
 // classSummary is the population of one class at this moment.
@@ -85,48 +85,53 @@ func (c classSummary) nextRemovals() int {
 }
 
 // liveRows makes the rows of this moment: those of the newest tick that saw the containers, less who was removed since or
-// has come to its planned end, with who was started since. As of is the time of the newest of these.
+// has come to its planned end, with who was started since. asOf is the time of the newest of these.
 func (t *tickReader) liveRows(now time.Time, ends map[string]time.Time) (rows []containerRow, asOf time.Time) {
 	seen := t.shownTick()
 	if seen == nil {
 		return nil, asOf
 	}
+
 	asOf = seen.Time
-	later := func(at time.Time) { asOf = latest(asOf, at) }
-	began := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
+	advance := func(at time.Time) { asOf = latest(asOf, at) }
+	startedSince := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
 		r, ok := t.launches[b.Container]
 		return ok && b.State == contract.StateCreated && !r.Time.Before(seen.Time)
 	}
 
 	for _, b := range seen.Rows {
-		if began(b) {
+		if startedSince(b) {
 			continue
 		}
-		e, acted := t.actions[b.Container]
-		planned, ending := ends[b.Container]
+
+		last, hasAction := t.actions[b.Container]
+		planned, isPlanned := ends[b.Container]
 		switch {
-		case acted && e.Gone():
-			later(e.at)
-		case ending && planned.After(seen.Time) && !planned.After(now):
-			later(planned)
+		case hasAction && last.Gone():
+			advance(last.time)
+		case isPlanned && planned.After(seen.Time) && !planned.After(now):
+			advance(planned)
 		default:
-			rows = append(rows, t.rowOf(b, e))
+			rows = append(rows, t.rowOf(b, last))
 		}
 	}
 
 	for id, r := range t.launches {
 		b, _ := r.Body.(contract.LaunchBody)
-		planned, ending := ends[id]
-		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id && !began(one) })
+		planned, isPlanned := ends[id]
+		known := slices.ContainsFunc(seen.Rows, func(one contract.ContainerBody) bool { return one.Container == id && !startedSince(one) })
 		if known || r.Time.Before(seen.Time) || t.actions[id].Gone() {
 			continue
 		}
-		later(r.Time)
-		if ending && !planned.After(now) {
-			later(planned)
+
+		advance(r.Time)
+		if isPlanned && !planned.After(now) {
+			advance(planned)
 			continue
 		}
-		rows = append(rows, containerRow{containerStatus: statusNew, sinceTick: true, ContainerBody: contract.ContainerBody{
+
+		// No tick has read it yet: what its launch says of it is all that is known.
+		rows = append(rows, containerRow{status: statusNew, sinceTick: true, ContainerBody: contract.ContainerBody{
 			Subject: b.Subject, Owned: true, State: "started", Reason: contract.ReasonYoung, Verdict: contract.VerdictKeep,
 			AgeUS: uint64(max(0, now.Sub(r.Time)).Microseconds()), //nolint:gosec // not negative
 		}})
@@ -150,24 +155,25 @@ func latest(a, b time.Time) time.Time {
 }
 
 // rowOf says how a container of the tick stands; e is the newest word on an action on it.
-func (t *tickReader) rowOf(b contract.ContainerBody, e lastAction) containerRow {
-	r := containerRow{ContainerBody: b, containerStatus: statusOther}
+func (t *tickReader) rowOf(b contract.ContainerBody, last lastAction) containerRow {
+	r := containerRow{ContainerBody: b, status: statusOther}
 	switch {
 	case contract.StateEnded(b.State) || b.State == contract.StateCreated:
-		r.containerStatus = statusEnded
-	case e.failed():
-		r.containerStatus, r.Error = statusFailed, e.Error
+		r.status = statusEnded
+	case last.failed():
+		r.status, r.Error = statusFailed, last.Error
 	case b.Reason == contract.ReasonLeaving:
-		r.containerStatus = statusLeaving
-	case b.Verdict == contract.VerdictRemove && t.enforces() && t.decisions[b.Container].WhyHeld() == "" && e.Outcome != contract.OutcomeRefused:
-		r.containerStatus = statusLeaving
+		r.status = statusLeaving
+	case b.Verdict == contract.VerdictRemove && t.enforces() && t.decisions[b.Container].WhyHeld() == "" && last.Outcome != contract.OutcomeRefused:
+		r.status = statusLeaving
 	case b.Verdict == contract.VerdictRemove, b.Reason == contract.ReasonShadowRemoved:
-		r.containerStatus = statusShadow
+		r.status = statusShadow
 	case chart.Waits(b):
-		r.containerStatus = statusNew
+		r.status = statusNew
 	case chart.Judged(b):
-		r.containerStatus = statusKept
+		r.status = statusKept
 	}
+
 	return r
 }
 
@@ -194,6 +200,7 @@ func summarize(rows []containerRow, h contract.HostBody) []classSummary {
 			at(cmp.Or(r.Class, contract.ClassUnknown)).addRow(r)
 		}
 	}
+
 	return out
 }
 
@@ -208,7 +215,8 @@ func (c *classSummary) addRow(r containerRow) {
 			c.Orchestrated++
 		}
 	}
-	switch r.containerStatus {
+
+	switch r.status {
 	case statusKept:
 		c.Kept++
 	case statusNew:
@@ -222,9 +230,11 @@ func (c *classSummary) addRow(r containerRow) {
 	default:
 		c.Others++
 	}
+
 	if r.sinceTick {
 		c.SinceTick++
 	}
+
 	if r.Reason == contract.ReasonCapped {
 		c.Capped++
 	}

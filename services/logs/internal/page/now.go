@@ -59,13 +59,14 @@ const (
 	maxScanned      = 20_000 // records, so that a store without decisions is not read to its beginning
 )
 
-// readPageData gathers the state of one host: the one asked for, or that which choose names.
+// readPageData gathers the state of one host: the one asked for, or that which defaultHost names.
 func readPageData(ctx context.Context, from RecordSource, host string) (pageData, error) {
 	p := pageData{At: from.Now(), HostID: host, plannedEnds: map[string]time.Time{}}
 	hosts, err := readHosts(ctx, from)
 	if err != nil {
 		return p, err
 	}
+
 	if host == "" {
 		p.HostID = defaultHost(hosts)
 	}
@@ -96,10 +97,13 @@ func (p *pageData) readTick(ctx context.Context, from RecordSource) error {
 	if p.HostID == "" {
 		return nil
 	}
+
 	t, err := readTicks(ctx, from, p.HostID)
 	if err != nil {
 		return err
 	}
+
+	// Where no tick has a host record (containers alone, as POST /logs makes them), the newest group is shown.
 	newest := t.newest
 	if newest == nil {
 		newest = t.withoutHost
@@ -123,11 +127,14 @@ func (p *pageData) readTick(ctx context.Context, from RecordSource) error {
 			places = *seen.Host
 		}
 	}
+
 	p.Rows, p.AsOf = t.liveRows(p.At, p.plannedEnds)
 	p.Classes = summarize(p.Rows, places)
+
 	for _, c := range p.Classes {
 		p.Alive += c.Alive
 	}
+
 	for _, r := range p.Rows {
 		p.RAMKB += r.RAMKB
 		if at := p.plannedEnds[r.Container]; at.After(p.At) && (p.Due.IsZero() || at.Before(p.Due)) {
@@ -146,9 +153,9 @@ const (
 
 // readEvents gathers the last removals, and from the starts the images that the selection offers and the planned ends.
 func (p *pageData) readEvents(ctx context.Context, from RecordSource) error {
-	seen := 0
+	scanned := 0
 	err := from.Scan(ctx, contract.Filter{Kinds: []contract.Kind{contract.KindDecision}}, query.Newest, func(r contract.Record) error {
-		if seen++; seen > maxScanned || len(p.Recent) >= recentDecisions {
+		if scanned++; scanned > maxScanned || len(p.Recent) >= recentDecisions {
 			return query.ErrStop
 		}
 		if b, ok := r.Body.(contract.DecisionBody); ok && b.Verdict == contract.VerdictRemove {
@@ -160,10 +167,10 @@ func (p *pageData) readEvents(ctx context.Context, from RecordSource) error {
 		return err
 	}
 
-	seen = 0
+	scanned = 0
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindLaunch}, Since: p.At.Add(-alertWindow)}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > maxScanned {
+		if scanned++; scanned > maxScanned {
 			return query.ErrStop
 		}
 		if b, ok := r.Body.(contract.LaunchBody); ok {
@@ -173,6 +180,7 @@ func (p *pageData) readEvents(ctx context.Context, from RecordSource) error {
 	})
 }
 
+// addLaunch takes from a launch an image that the selection offers, and the end that was planned with it.
 func (p *pageData) addLaunch(r contract.Record, b contract.LaunchBody) {
 	if image := chart.ShortImage(b.Image); image != "" && len(p.Images) < maxImages && !slices.Contains(p.Images, image) {
 		p.Images = append(p.Images, image)
@@ -188,16 +196,20 @@ func (p *pageData) completeRows() {
 	for _, r := range p.Rows {
 		cpu, ram = max(cpu, r.CPUMillicores), max(ram, r.RAMKB)
 	}
+
+	// The bars are drawn against the greatest of the table, and what comes next depends on the verdict.
 	for i := range p.Rows {
 		r := &p.Rows[i]
 		r.BarCPU, r.BarRAM = int(r.CPUMillicores*100/cpu), int(r.RAMKB*100/ram)
 		r.NextAction, r.NextClass = nextAction(*r, p)
 	}
+
 	for _, r := range p.Rows {
 		if image := chart.ShortImage(r.Image); image != "" && !slices.Contains(p.Images, image) {
 			p.Images = append(p.Images, image)
 		}
 	}
+
 	slices.Sort(p.Images)
 	slices.SortFunc(p.Rows, func(a, b containerRow) int {
 		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(rankOrder(a.Rank), rankOrder(b.Rank)),
@@ -220,18 +232,23 @@ func rankOrder(rank int) int {
 // what was to come.
 func nextAction(r containerRow, p *pageData) (text, class string) {
 	known := p.Verdict.Known()
-	switch r.containerStatus {
+
+	switch r.status {
 	case statusEnded:
 		return "ended", "kept"
+
 	case statusFailed:
 		return "could not be removed" + withColon(chart.Prose(r.Error, 120)), "failed"
+
 	case statusLeaving:
 		if !known {
 			return "was to leave", "leaving"
 		}
 		return "leaving" + withColon(leavingReason(r)), "leaving"
+
 	case statusShadow:
 		return "not acted on: " + chart.ReasonText(r.Reason), "next"
+
 	case statusNew:
 		switch {
 		case !known:
@@ -242,11 +259,13 @@ func nextAction(r containerRow, p *pageData) (text, class string) {
 			return chart.ReasonText(r.Reason), "young"
 		}
 		return "new: judged in the next round", "young"
+
 	case statusKept:
 		if r.Reason == contract.ReasonWithinQuota {
 			return p.keptAction(r)
 		}
 	}
+
 	return "kept" + withColon(chart.ReasonText(r.Reason)), "kept"
 }
 
@@ -271,6 +290,7 @@ func (p *pageData) holdsLastPlace(r containerRow) bool {
 	return i >= 0 && r.Rank > 0 && r.Rank == p.Classes[i].Quota && p.Classes[i].New > 0
 }
 
+// keptAction says what comes next for a container that holds a place.
 func (p *pageData) keptAction(r containerRow) (text, class string) {
 	if p.holdsLastPlace(r) {
 		return "kept, last in line: next to go if a better one matures", "next"

@@ -24,7 +24,7 @@ type pageHandler struct {
 func (h pageHandler) register(r gin.IRouter) {
 	r.GET("/", h.getPage)
 	r.GET("/now", h.getNow)
-	r.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, h.byName[assetIcon].path) })
+	r.GET("/favicon.ico", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, h.byName[assetIcon].url) })
 }
 
 // pageView is what page.html shows.
@@ -62,12 +62,14 @@ func (h pageHandler) render(c *gin.Context, name string) {
 	if h.Store != nil {
 		p.addOwnConditions(h.Store.Conditions())
 	}
+
 	view := pageView{
 		pageData: p, Charts: chart.Catalogue(), Ranges: ranges(), Range: defaultRange,
 		Classes: []string{"low", "high"}, Version: h.Version,
 	}
+
 	var b bytes.Buffer
-	if err := h.pages.ExecuteTemplate(&b, name, view); err != nil {
+	if err := h.templates.ExecuteTemplate(&b, name, view); err != nil {
 		respond.Problem(c, http.StatusInternalServerError, "write the page: "+err.Error())
 		return
 	}

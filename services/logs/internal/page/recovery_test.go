@@ -33,7 +33,7 @@ func TestAPanicFailsItsRequestAlone(t *testing.T) {
 	s := newChartBuilder(broken{&memorySource{now: epoch()}}, respond.NewRecovery(zerolog.New(&said), metrics))
 	q := chart.Query{Since: epoch().Add(-time.Hour), Until: epoch()}
 	for range 2 {
-		if _, err := s.getEvery(t.Context(), q); !errors.Is(err, respond.ErrPanic) {
+		if _, err := s.all(t.Context(), q); !errors.Is(err, respond.ErrPanic) {
 			t.Errorf("%v, want %v", err, respond.ErrPanic)
 		}
 	}

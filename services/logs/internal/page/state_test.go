@@ -534,7 +534,7 @@ func TestThePageTellsWhatTheLogServiceLacks(t *testing.T) {
 }
 
 func TestPipsAreBounded(t *testing.T) {
-	m := meters([]classSummary{{Class: low, Quota: 3, Alive: 500, Counted: 500, Places: true}, {Class: high, Quota: 2, Places: true}})
+	m := classMeters([]classSummary{{Class: low, Quota: 3, Alive: 500, Counted: 500, Places: true}, {Class: high, Quota: 2, Places: true}})
 	if len(m[0].Cells) != maxCells || m[0].More != 500-maxCells || m[0].Cells[3] != (meterCell{Kind: "above", Cut: true}) {
 		t.Errorf("%d pips and %d more: %v", len(m[0].Cells), m[0].More, m[0].Cells)
 	}

@@ -49,13 +49,13 @@ func (t *tickRecords) addRecord(r contract.Record) {
 }
 
 // tickReader reads a host's records from the newest back to the tick before the newest: the newest tick itself, the newest one
-// that saw the containers, and what was done and begun since.
+// that saw the containers, and what was done and launched since.
 type tickReader struct {
 	current     *tickRecords // being read
 	withoutHost *tickRecords // the newest group without a host record
 	newest      *tickRecords
 	lastCounted *tickRecords
-	previous    *tickRecords // the newest one, for the rhythm
+	previous    *tickRecords // the one before the newest, for the interval
 
 	actions     map[string]lastAction            // by container: what became of it
 	launches    map[string]contract.Record       // by container: its launch
@@ -63,10 +63,10 @@ type tickReader struct {
 	shadowTicks map[uint64]bool                  // ticks whose removals were only shown
 }
 
-// lastAction is the newest outcome of an action that was to take a container away.
+// lastAction is the newest record of an action on a container.
 type lastAction struct {
 	contract.ActionBody
-	at time.Time
+	time time.Time
 }
 
 // failed says whether the action was tried and did not do it.
@@ -74,18 +74,18 @@ func (e lastAction) failed() bool {
 	return e.Phase == contract.PhaseOutcome && e.Outcome == contract.OutcomeFailed
 }
 
-// readTicks scans one host, the newest records first, until the ticks are whole or lookBack records are read.
+// readTicks scans one host, the newest records first, until the ticks are complete or maxScanned records are read.
 func readTicks(ctx context.Context, from RecordSource, host string) (*tickReader, error) {
 	t := &tickReader{
 		actions: map[string]lastAction{}, launches: map[string]contract.Record{}, decisions: map[string]contract.DecisionBody{}, shadowTicks: map[uint64]bool{},
 	}
 
-	seen := 0
+	scanned := 0
 	f := contract.Filter{Hosts: []string{host}, Kinds: []contract.Kind{
 		contract.KindHost, contract.KindContainer, contract.KindAction, contract.KindLaunch, contract.KindDecision,
 	}}
 	err := from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > maxScanned {
+		if scanned++; scanned > maxScanned {
 			return query.ErrStop
 		}
 
@@ -116,31 +116,33 @@ func (t *tickReader) addReading(r contract.Record) {
 			t.previous = t.current
 		}
 	}
+
 	t.current.addRecord(r)
 }
 
 // closeTick ends the tick that is being read. One without a host record is of a producer that makes none, or has half arrived:
-// the tick before it stands then.
+// the tick before it is shown then.
 func (t *tickReader) closeTick() {
-	one := t.current
+	closed := t.current
 	t.current = nil
+
 	switch {
-	case one == nil:
-	case one.Host == nil:
+	case closed == nil:
+	case closed.Host == nil:
 		if t.newest == nil && t.withoutHost == nil {
-			t.withoutHost = one
+			t.withoutHost = closed
 		}
 	default:
 		if t.newest == nil {
-			t.newest = one
+			t.newest = closed
 		}
-		if t.lastCounted == nil && one.knowsLiving() {
-			t.lastCounted = one
+		if t.lastCounted == nil && closed.knowsLiving() {
+			t.lastCounted = closed
 		}
 	}
 }
 
-// addEvent takes what was done, begun and decided. The newest word on a container counts.
+// addEvent takes what was done, launched and decided. The newest record of a container counts.
 func (t *tickReader) addEvent(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.ActionBody:
@@ -151,10 +153,12 @@ func (t *tickReader) addEvent(r contract.Record) {
 		if _, later := t.actions[b.Container]; !later {
 			t.actions[b.Container] = lastAction{b, r.Time}
 		}
+
 	case contract.LaunchBody:
 		if _, later := t.launches[b.Container]; !later && b.Outcome == contract.LaunchStarted && b.Container != "" {
 			t.launches[b.Container] = r
 		}
+
 	case contract.DecisionBody:
 		if _, later := t.decisions[b.Container]; !later {
 			t.decisions[b.Container] = b
@@ -175,8 +179,8 @@ type hostSummary struct {
 	Silent time.Duration
 }
 
-// hostsWindow is how long before the newest observation a host may have ticked last to be named on the page.
-const hostsWindow = 15 * time.Minute
+// recentHosts is how long before the newest observation a host may have ticked last to be named on the page.
+const recentHosts = 15 * time.Minute
 
 // readHosts lists the hosts that ticked lately, by name. Where nobody ticks (containers alone, as POST /logs makes them) it
 // is the host of the newest observation.
@@ -191,10 +195,11 @@ func readHosts(ctx context.Context, from RecordSource) ([]hostSummary, error) {
 		return nil, err
 	}
 
-	last, seen := map[string]time.Time{}, 0
-	f = contract.Filter{Kinds: []contract.Kind{contract.KindHost}, Since: newest.Time.Add(-hostsWindow)}
+	// Lately is before the newest record, not before now: a store that stands still shows its hosts all the same.
+	last, scanned := map[string]time.Time{}, 0
+	f = contract.Filter{Kinds: []contract.Kind{contract.KindHost}, Since: newest.Time.Add(-recentHosts)}
 	err = from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
-		if seen++; seen > maxScanned {
+		if scanned++; scanned > maxScanned {
 			return query.ErrStop
 		}
 		if r.Time.After(last[r.Host]) {
@@ -208,18 +213,19 @@ func readHosts(ctx context.Context, from RecordSource) ([]hostSummary, error) {
 
 	var hosts []hostSummary
 	for name, at := range last {
-		one := hostSummary{Name: name, Last: at}
+		h := hostSummary{Name: name, Last: at}
 		if age := from.Now().Sub(at); age > staleAfter(0) {
-			one.Silent = age
+			h.Silent = age
 		}
-		hosts = append(hosts, one)
+		hosts = append(hosts, h)
 	}
+
 	slices.SortFunc(hosts, func(a, b hostSummary) int { return strings.Compare(a.Name, b.Name) })
 	return hosts, err
 }
 
-// defaultHost is the host that a page without a wish shows: of those that tick, the first by name. Which one ticked last changes
-// every few seconds.
+// defaultHost is the host that a page shows when none is asked for: of those that tick, the first by name. Which one ticked
+// last changes every few seconds.
 func defaultHost(hosts []hostSummary) string {
 	var newest time.Time
 	for _, h := range hosts {
@@ -227,6 +233,7 @@ func defaultHost(hosts []hostSummary) string {
 			newest = h.Last
 		}
 	}
+
 	for _, h := range hosts {
 		if newest.Sub(h.Last) <= staleAfter(0) {
 			return h.Name

@@ -73,15 +73,17 @@ const maxCells = 24
 
 // staleAfter is three ticks: one may be late, two missed, three are silence. A tick is as long as the last one was, at
 // least the default policy's and at most ten minutes, since the last one may have been a restart.
-func staleAfter(beat time.Duration) time.Duration {
-	return 3 * min(max(beat, time.Duration(contract.DefaultPolicy().Tick)), 10*time.Minute)
+func staleAfter(interval time.Duration) time.Duration {
+	return 3 * min(max(interval, time.Duration(contract.DefaultPolicy().Tick)), 10*time.Minute)
 }
 
+// verdictOf judges the host by what was read of it.
 func verdictOf(p pageData) verdict {
-	v := verdict{Classes: meters(p.Classes)}
+	v := verdict{Classes: classMeters(p.Classes)}
 	v.State = stateOf(p)
 	v.Word = wordOf(v.State)
 	v.Headline, v.Detail = sentences(v.State, p)
+
 	if mode := p.Host.Mode; v.Known() && (mode == contract.ModeObserve || mode == contract.ModeShadow) {
 		v.Detail += " Mode " + string(mode) + ": no container is touched."
 	}
@@ -98,6 +100,7 @@ func stateOf(p pageData) string {
 			short += max(0, c.Quota-c.Alive)
 		}
 	}
+
 	planned, gated := len(p.Host.Classes) > 0, len(p.Host.Gates) > 0
 	switch {
 	case p.Last.IsZero():
@@ -126,6 +129,7 @@ func stateOf(p pageData) string {
 // sentences are the headline and what follows from it.
 func sentences(state string, p pageData) (headline, detail string) {
 	alive, seen := populationText(p.Classes), p.Seen.UTC().Format(time.TimeOnly)
+
 	switch state {
 	case stateStopped:
 		return "Manager stopped at " + p.Stopped.UTC().Format(time.TimeOnly) + ": nothing is being removed",
@@ -144,7 +148,7 @@ func sentences(state string, p pageData) (headline, detail string) {
 	case stateSettling:
 		return "Settling: " + alive, upcoming(p.Classes)
 	case stateShort:
-		return "Short: " + alive, "Places nobody holds: " + shortOf(p.Classes) + ". The manager never starts containers; the generator's next batch may fill them."
+		return "Short: " + alive, "Places nobody holds: " + shortText(p.Classes) + ". The manager never starts containers; the generator's next batch may fill them."
 	case stateSettled:
 		return "Settled: " + alive, upcoming(p.Classes)
 	default:
@@ -186,6 +190,7 @@ func populationText(classes []classSummary) string {
 			parts = append(parts, fmt.Sprintf("%d %s", c.Alive, chart.Plain(string(c.Class))))
 		}
 	}
+
 	if len(parts) == 0 {
 		return "no governed container"
 	}
@@ -194,17 +199,19 @@ func populationText(classes []classSummary) string {
 
 // overText says who stands above the places though the tick has acted, and what keeps them there.
 func overText(p pageData) string {
-	var who []string
-	capped, shown, tasks := 0, 0, 0
+	var classes []string
+	capped, shadow, tasks := 0, 0, 0
 	for _, c := range p.Classes {
 		if n := c.Over(); n > 0 {
-			who = append(who, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
+			classes = append(classes, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
 			tasks += c.orchestratedOver()
 		}
-		capped, shown = capped+c.Capped, shown+c.Shadow
+		capped, shadow = capped+c.Capped, shadow+c.Shadow
 	}
-	text := strings.Join(who, " and ") + " above the places."
-	if failed := failures(p.Rows); failed != "" {
+
+	// Why they are still there: each of these keeps some of them above.
+	text := strings.Join(classes, " and ") + " above the places."
+	if failed := failedText(p.Rows); failed != "" {
 		text += " The engine did not remove " + failed + "."
 	}
 	if tasks > 0 {
@@ -213,32 +220,34 @@ func overText(p pageData) string {
 	if capped > 0 {
 		text += fmt.Sprintf(" %d are spared by a cap and leave in the coming rounds.", capped)
 	}
-	if shown > 0 && p.Host.Mode == contract.ModeEnforce {
-		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shown, heldReasonText(p.Host.Held))
+	if shadow > 0 && p.Host.Mode == contract.ModeEnforce {
+		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shadow, heldReasonText(p.Host.Held))
 	}
+
 	return text
 }
 
 // maxFailures is how many containers a sentence names.
 const maxFailures = 3
 
-// failures names the containers whose removal failed, and what the engine said of the first.
-func failures(rows []containerRow) string {
+// failedText names the containers whose removal failed, and what the engine said of the first.
+func failedText(rows []containerRow) string {
 	var names []string
-	said := ""
+	errorText := ""
 	for _, r := range rows {
-		if r.containerStatus != statusFailed && r.Reason != contract.ReasonStuck {
+		if r.status != statusFailed && r.Reason != contract.ReasonStuck {
 			continue
 		}
 		names = append(names, chart.Plain(r.Name))
-		if said == "" && r.Error != "" {
-			said = ": " + chart.Prose(r.Error, 200)
+		if errorText == "" && r.Error != "" {
+			errorText = ": " + chart.Prose(r.Error, 200)
 		}
 	}
+
 	if more := len(names) - maxFailures; more > 0 {
 		names = append(names[:maxFailures], fmt.Sprintf("%d more", more))
 	}
-	return strings.Join(names, ", ") + said
+	return strings.Join(names, ", ") + errorText
 }
 
 func heldReasonText(held string) string {
@@ -256,6 +265,7 @@ func upcoming(classes []classSummary) string {
 		next, leaving = next+c.nextRemovals(), leaving+c.Leaving
 		kept, fresh, unseen, places = kept+c.Kept, fresh+c.New-c.SinceTick, unseen+c.SinceTick, places+c.Quota
 	}
+
 	var parts []string
 	if leaving > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s leaving.", leaving, isOrAre(leaving)))
@@ -265,12 +275,13 @@ func upcoming(classes []classSummary) string {
 	} else {
 		parts = append(parts, "Nobody leaves in the next round.")
 	}
+
 	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", kept, isOrAre(kept), places))
 	if fresh > 0 {
-		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomers(fresh)))
+		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomersAre(fresh)))
 	}
 	if unseen > 0 {
-		parts = append(parts, fmt.Sprintf("%s judged a round later.", newcomers(unseen)))
+		parts = append(parts, fmt.Sprintf("%s judged a round later.", newcomersAre(unseen)))
 	}
 	return strings.Join(parts, " ")
 }
@@ -282,14 +293,15 @@ func isOrAre(n int) string {
 	return "are"
 }
 
-func newcomers(n int) string {
+func newcomersAre(n int) string {
 	if n == 1 {
 		return "1 newcomer is"
 	}
 	return fmt.Sprintf("%d newcomers are", n)
 }
 
-func shortOf(classes []classSummary) string {
+// shortText says how many places of which class nobody holds.
+func shortText(classes []classSummary) string {
 	var parts []string
 	for _, c := range classes {
 		if c.Places && c.Alive < c.Quota {
@@ -299,12 +311,14 @@ func shortOf(classes []classSummary) string {
 	return strings.Join(parts, ", ")
 }
 
-func meters(classes []classSummary) []classMeter {
+// classMeters draws the classes that have places.
+func classMeters(classes []classSummary) []classMeter {
 	var out []classMeter
 	for _, c := range classes {
 		if !c.Places {
 			continue
 		}
+
 		m := classMeter{classSummary: c}
 		for _, kind := range cellsOf(c) {
 			if len(m.Cells) == maxCells {
@@ -330,6 +344,7 @@ func cellsOf(c classSummary) []string {
 			out = append(out, group.kind)
 		}
 	}
+
 	for len(out) < c.Quota {
 		out = append(out, "empty")
 	}
