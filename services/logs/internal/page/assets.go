@@ -63,6 +63,7 @@ func LoadAssets() (*Assets, error) {
 			return nil, fmt.Errorf("assets: compress %s: %w", name, err)
 		}
 
+		// Part of the hash stands in the name, so that another content is another URL.
 		sum := sha256.Sum256(raw)
 		base, hasExt := strings.CutSuffix(path.Base(name), path.Ext(name))
 		if !hasExt {
@@ -163,5 +164,6 @@ func (a *Assets) serve(c *gin.Context) {
 		c.Header("Content-Encoding", "gzip")
 		body = file.gzipped
 	}
+
 	c.Data(http.StatusOK, file.media, body)
 }

@@ -162,6 +162,7 @@ var errAbandoned = errors.New("charts: the client has gone before its turn")
 func (c *chartBuilder) runBuild(ctx context.Context, b *build, q chart.Query, names []string) {
 	defer close(b.done)
 
+	// Out of the cache before done is closed: whoever joined looks there again, and must find another one.
 	if c.slots.Acquire(ctx) != nil {
 		b.err = errAbandoned
 		c.drop(b)
@@ -190,6 +191,7 @@ func (c *chartBuilder) getOrStart(q chart.Query, group string) (b *build, leader
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
+	// A build of older records answers for a moment more. Then it leaves the cache, ended or not: who waits for it still gets it.
 	c.cached = slices.DeleteFunc(c.cached, func(b *build) bool {
 		return b.key == key && b.head != head && time.Since(b.startedAt) > cacheTTL
 	})
@@ -269,8 +271,9 @@ func (c *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []s
 		return nil, err
 	}
 
+	// Of single containers a range of any length is read: too long for all records, so that the host's own are left out.
 	f := contract.Filter{Since: q.Since, Until: q.Until, Kinds: set.Kinds(), Hosts: q.Hosts}
-	if q.Until.Sub(q.Since) > recordsFor { // too long for all records: the host's own are left out
+	if q.Until.Sub(q.Since) > recordsFor {
 		f.Containers = q.Containers
 	}
 
@@ -293,6 +296,7 @@ func (c *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []s
 
 // fromSums builds charts from the sums of their range.
 func (c *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
+	// The first bucket is drawn whole.
 	q.Sums = step
 	q.Since = q.Since.Truncate(step)
 	set, err := chart.NewSet(q, names...)

@@ -113,6 +113,7 @@ func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme)
 		}
 	}
 
+	// One sync of the folder makes all renames last.
 	slices.Sort(written)
 	return written, syncDir(dir)
 }

@@ -92,6 +92,7 @@ func (t *tickReader) liveRows(now time.Time, ends map[string]time.Time) (rows []
 		return nil, asOf
 	}
 
+	// asOf moves to the newest of what changed since.
 	asOf = seen.Time
 	advance := func(at time.Time) { asOf = latest(asOf, at) }
 	startedSince := func(b contract.ContainerBody) bool { // the tick saw it made, and its start came after
@@ -116,6 +117,7 @@ func (t *tickReader) liveRows(now time.Time, ends map[string]time.Time) (rows []
 		}
 	}
 
+	// Started since: the next tick will have them.
 	for id, r := range t.launches {
 		b, _ := r.Body.(contract.LaunchBody)
 		planned, isPlanned := ends[id]
@@ -188,6 +190,7 @@ func summarize(rows []containerRow, h contract.HostBody) []classSummary {
 		return &out[i]
 	}
 
+	// The policy's classes stand there even when they are empty: their places are nobody's.
 	for _, c := range h.Classes {
 		if c.Class == contract.ClassUnknown {
 			continue
@@ -195,6 +198,8 @@ func summarize(rows []containerRow, h contract.HostBody) []classSummary {
 		k := at(c.Class)
 		k.Quota, k.Places = c.Quota, true
 	}
+
+	// Who does not run holds no place.
 	for _, r := range rows {
 		if r.alive() {
 			at(cmp.Or(r.Class, contract.ClassUnknown)).addRow(r)

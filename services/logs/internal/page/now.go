@@ -74,6 +74,8 @@ func readPageData(ctx context.Context, from RecordSource, host string) (pageData
 		p.Hosts = hosts
 	}
 
+	// In this order: who lives depends on the planned ends that the launches name, and whether the manager has stopped on the
+	// time of its last tick.
 	if err := p.readEvents(ctx, from); err != nil {
 		return p, err
 	}
@@ -87,6 +89,8 @@ func readPageData(ctx context.Context, from RecordSource, host string) (pageData
 	if !p.Last.IsZero() {
 		p.Age = max(0, p.At.Sub(p.Last))
 	}
+
+	// What awaits a container is said otherwise where the verdict does not know this moment.
 	p.Verdict = verdictOf(p)
 	p.completeRows()
 	return p, nil
@@ -120,6 +124,7 @@ func (p *pageData) readTick(ctx context.Context, from RecordSource) error {
 		p.TickInterval = newest.Time.Sub(t.previous.Time)
 	}
 
+	// The rows are of the newest tick that saw the containers, which a closed gate may have put behind the newest one.
 	places := p.Host
 	if seen := t.shownTick(); seen != nil {
 		p.Seen, p.Others = seen.Time, seen.Others

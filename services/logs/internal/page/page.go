@@ -59,6 +59,7 @@ func (h pageHandler) render(c *gin.Context, name string) {
 		respond.Error(c, err)
 		return
 	}
+
 	if h.Store != nil {
 		p.addOwnConditions(h.Store.Conditions())
 	}
@@ -73,6 +74,7 @@ func (h pageHandler) render(c *gin.Context, name string) {
 		respond.Problem(c, http.StatusInternalServerError, "write the page: "+err.Error())
 		return
 	}
+
 	c.Header("Content-Security-Policy", pageCSP)
 	respond.Body(c, mediaHTML, b.Bytes())
 }

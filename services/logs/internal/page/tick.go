@@ -211,6 +211,7 @@ func readHosts(ctx context.Context, from RecordSource) ([]hostSummary, error) {
 		last[newest.Host] = newest.Time
 	}
 
+	// Silent is said against the clock: all hosts may have fallen silent together.
 	var hosts []hostSummary
 	for name, at := range last {
 		h := hostSummary{Name: name, Last: at}

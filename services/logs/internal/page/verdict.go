@@ -111,6 +111,8 @@ func stateOf(p pageData) string {
 		return stateStale
 	case p.Unseen():
 		return stateUnseen
+
+	// Here the state is known. What the policy wants comes first, then who stands above it, then what moves.
 	case !planned: // records of the host or its containers, as any client may send them
 		return stateEmpty
 	case gated:
