@@ -31,34 +31,35 @@ func newAssignment(in *ingest) *assignmentRoutes {
 }
 
 func (s *assignmentRoutes) register(r gin.IRouter) {
-	r.POST("/logs", respond.NoParams, s.take(s.processes))
-	r.POST("/memory", respond.NoParams, s.take(s.memory))
+	r.POST("/logs", respond.NoParams, s.post(s.readProcesses))
+	r.POST("/memory", respond.NoParams, s.post(s.readMemory))
 }
 
-// element is one element of a body as the records that it becomes.
-type element []contract.Record
+// elementRecords is one element of a body as the records that it becomes.
+type elementRecords []contract.Record
 
-func (s *assignmentRoutes) processes(body []byte) ([]element, error) {
+func (s *assignmentRoutes) readProcesses(body []byte) ([]elementRecords, error) {
 	rows, err := assignment.ReadProcesses(body)
-	out := make([]element, len(rows))
+	out := make([]elementRecords, len(rows))
 	for i, p := range rows {
 		out[i] = p.Records(s.Query.Now())
 	}
 	return out, err
 }
 
-func (s *assignmentRoutes) memory(body []byte) ([]element, error) {
+func (s *assignmentRoutes) readMemory(body []byte) ([]elementRecords, error) {
 	var m assignment.Memory
 	err := json.Unmarshal(body, &m)
-	return []element{{m.Record(s.Query.Now())}}, err
+	return []elementRecords{{m.Record(s.Query.Now())}}, err
 }
 
-// take decodes a body and stores the records made of it, all or none.
-func (s *assignmentRoutes) take(read func(body []byte) ([]element, error)) gin.HandlerFunc {
+// post decodes a body and stores the records made of it, all or none.
+func (s *assignmentRoutes) post(read func(body []byte) ([]elementRecords, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if !acceptable(c, contract.MediaJSON) {
+		if !checkContentType(c, contract.MediaJSON) {
 			return
 		}
+
 		s.receive(c, func(body []byte) {
 			elements, err := read(body)
 			var bad *assignment.ElementError
@@ -68,19 +69,20 @@ func (s *assignmentRoutes) take(read func(body []byte) ([]element, error)) gin.H
 			case err != nil:
 				respond.Problem(c, http.StatusBadRequest, "the body is not what the assignment sends here: "+err.Error())
 			default:
-				s.store(c, s.identify(elements, s.identity(c, body)), true)
+				s.store(c, s.withIdentity(elements, s.bootOf(c, body)), true)
 			}
 		})
 	}
 }
 
-// identity is the boot of records under an Idempotency-Key, "" without one. It is that of the request as a whole, so that
+// bootOf is the boot of records under an Idempotency-Key, "" without one. It is that of the request as a whole, so that
 // a repetition after a restart is a duplicate, and another body or another path under the same key is not.
-func (s *assignmentRoutes) identity(c *gin.Context, body []byte) string {
+func (s *assignmentRoutes) bootOf(c *gin.Context, body []byte) string {
 	key := c.GetHeader(idempotencyKey)
 	if key == "" {
 		return ""
 	}
+
 	h := sha256.New()
 	for _, part := range []string{c.Request.URL.Path, key} { // neither holds a line feed
 		h.Write([]byte(part + "\n"))
@@ -89,11 +91,12 @@ func (s *assignmentRoutes) identity(c *gin.Context, body []byte) string {
 	return "key:" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// identify gives records an identity: numbers under the given boot, else new ones.
-func (s *assignmentRoutes) identify(elements []element, boot string) *batch {
+// withIdentity gives records an identity: numbers under the given boot, else new ones.
+func (s *assignmentRoutes) withIdentity(elements []elementRecords, boot string) *batch {
 	b := new(batch)
 	parser := line.NewParser()
 	n := uint64(0)
+
 	for i, e := range elements {
 		for _, rec := range e {
 			n++
@@ -104,12 +107,14 @@ func (s *assignmentRoutes) identify(elements []element, boot string) *batch {
 			if rec.Time.IsZero() {
 				rec.Time = s.Query.Now().Truncate(time.Microsecond)
 			}
+
+			// Through the same parser as what comes to /v1/records: one form of stored records, one set of bounds.
 			text, err := json.Marshal(rec)
 			if err != nil {
 				b.reject(i+1, err.Error())
 				continue
 			}
-			b.one(parser, text, i+1)
+			b.parseRecord(parser, text, i+1)
 		}
 	}
 	return b

@@ -27,6 +27,7 @@ func (a TokenAuth) Middleware(c *gin.Context) {
 	case contract.PathHealth, contract.PathReady, contract.PathVersion:
 		return
 	}
+
 	files, asked := []string{a.Read, a.Write, a.Suite}, a.Read
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
 		files, asked = files[1:], a.Write
@@ -36,42 +37,43 @@ func (a TokenAuth) Middleware(c *gin.Context) {
 	}
 
 	token := bearer(c.GetHeader("Authorization"))
-	if !slices.ContainsFunc(files, func(file string) bool { return holds(file, token) }) {
-		unauthorised(c, "this needs a token: Authorization: Bearer …")
+	if !slices.ContainsFunc(files, func(file string) bool { return tokenMatches(file, token) }) {
+		unauthorized(c, "this needs a token: Authorization: Bearer …")
 	}
 }
 
-func unauthorised(c *gin.Context, detail string) {
+// unauthorized answers 401 and how to authenticate.
+func unauthorized(c *gin.Context, detail string) {
 	c.Header("WWW-Authenticate", `Bearer realm="gestor"`)
 	respond.Problem(c, http.StatusUnauthorized, detail)
 }
 
-// suiteRefusal is what a stranger is told who sends records in the name of the suite's own services.
+// suiteRefusal is the answer to a stranger who sends records in the name of the suite's own services.
 const suiteRefusal = "records of the producers " + contract.ProducerManager + ", " + contract.ProducerGenerator + " and " + contract.ProducerLogs +
 	" are taken with the suite's own token only (GESTOR_SUITE_TOKEN_FILE here, GESTOR_TOKEN_FILE at the sender); nothing was stored"
 
-// maySend says whether the request may store these records, and answers it when it may not. Who can write under the
+// allowsProducers says whether the request may store these records, and answers it when it may not. Who can write under the
 // identity of the manager can make its next records look like duplicates, and the audit trail is blind.
-func (a TokenAuth) maySend(c *gin.Context, records []line.Record) bool {
-	if a.Suite == "" || !slices.ContainsFunc(records, ofTheSuite) {
+func (a TokenAuth) allowsProducers(c *gin.Context, records []line.Record) bool {
+	if a.Suite == "" || !slices.ContainsFunc(records, isSuiteRecord) {
 		return true
 	}
 
 	token := bearer(c.GetHeader("Authorization"))
 	switch {
-	case holds(a.Suite, token):
+	case tokenMatches(a.Suite, token):
 		return true
 	case token == "":
-		unauthorised(c, suiteRefusal)
+		unauthorized(c, suiteRefusal)
 	default:
 		respond.Problem(c, http.StatusForbidden, suiteRefusal)
 	}
 	return false
 }
 
-// ofTheSuite says whether a record claims to come from one of the suite's services. The log service sends none to itself: who
-// writes in its name could put conditions on every page, and take the numbers of what it has to tell.
-func ofTheSuite(rec line.Record) bool {
+// isSuiteRecord says whether a record claims to come from one of the suite's services. The log service sends none to itself: who
+// writes in its name could put conditions on every page, and take the numbers of what it records.
+func isSuiteRecord(rec line.Record) bool {
 	switch rec.Identity.Producer {
 	case contract.ProducerManager, contract.ProducerGenerator, contract.ProducerLogs:
 		return true
@@ -89,8 +91,8 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// holds says whether a file holds the token; one that cannot be read holds none.
-func holds(file, token string) bool {
+// tokenMatches says whether a file holds the token; one that cannot be read holds none.
+func tokenMatches(file, token string) bool {
 	if file == "" || token == "" {
 		return false
 	}

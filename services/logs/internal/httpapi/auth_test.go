@@ -55,7 +55,7 @@ func TestOnlyTheSuiteSendsInItsName(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h, s := guardedBy(t, c.suite, c.write, c.read)
 			// One record in the suite's name is enough to refuse them all.
-			w := asked(h, http.MethodPost, contract.PathRecords, c.token, note(1, "p")+"\n"+strings.Replace(note(2, "p"), `"producer":"p"`, `"producer":"`+c.producer+`"`, 1))
+			w := request(h, http.MethodPost, contract.PathRecords, c.token, note(1, "p")+"\n"+strings.Replace(note(2, "p"), `"producer":"p"`, `"producer":"`+c.producer+`"`, 1))
 			if w.Code != c.want || c.want != 200 && s.Head() != 0 || c.want == 200 && s.Head() != 2 {
 				t.Errorf("%d %s with %d stored, want %d", w.Code, w.Body, s.Head(), c.want)
 			}
@@ -69,7 +69,7 @@ func TestOnlyTheSuiteSendsInItsName(t *testing.T) {
 	for _, c := range []struct{ method, target, body string }{
 		{http.MethodGet, contract.PathRecords, ""}, {http.MethodPost, contract.PathRecords, note(1, "me")}, {http.MethodGet, contract.PathMetrics, ""},
 	} {
-		if w := asked(h, c.method, c.target, "inner", c.body); w.Code != 200 {
+		if w := request(h, c.method, c.target, "inner", c.body); w.Code != 200 {
 			t.Errorf("%s %s with the suite's token: %d %s", c.method, c.target, w.Code, w.Body)
 		}
 	}
@@ -96,7 +96,7 @@ func guardedBy(t *testing.T, suite, write, read string) (http.Handler, *store.St
 	return serve(Deps{Store: s, Auth: TokenAuth{Suite: suite, Write: write, Read: read}}), s
 }
 
-func asked(h http.Handler, method, target, token, body string) *httptest.ResponseRecorder {
+func request(h http.Handler, method, target, token, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Host = "localhost"
 	r.Header.Set("Content-Type", contract.MediaNDJSON)

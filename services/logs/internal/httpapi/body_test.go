@@ -98,7 +98,7 @@ func TestWhatIsAnnouncedTakesNoRoom(t *testing.T) {
 				t.Fatalf("a body that does not go on: %s", got)
 			}
 		}
-		if took := time.Since(began); took > paceTime {
+		if took := time.Since(began); took > minBytesTime {
 			t.Errorf("they were ended after %s", took)
 		}
 	})
@@ -170,27 +170,27 @@ func TestBodiesOfOthersKeepNobodyOut(t *testing.T) {
 
 func TestRoomIsSharedAndGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(10, 6)
-		if ok, _ := r.try("a", 6); !ok {
+		r := newBodyBudget(10, 6)
+		if ok, _ := r.tryAcquire("a", 6); !ok {
 			t.Error("a has no share")
 		}
-		if ok, _ := r.try("a", 1); ok {
+		if ok, _ := r.tryAcquire("a", 1); ok {
 			t.Error("a has more than its share")
 		}
-		if ok, _ := r.try("b", 5); ok {
+		if ok, _ := r.tryAcquire("b", 5); ok {
 			t.Error("there is more than there is")
 		}
 
 		got := make(chan error)
-		go func() { got <- r.take(t.Context(), "b", 5) }()
+		go func() { got <- r.acquire(t.Context(), "b", 5) }()
 		synctest.Wait()
-		r.give("a", 6)
+		r.release("a", 6)
 		if err := <-got; err != nil {
 			t.Error(err)
 		}
-		r.give("b", 5)
-		if r.free != 10 || len(r.held) > 0 {
-			t.Errorf("%d free, held %v", r.free, r.held)
+		r.release("b", 5)
+		if r.free != 10 || len(r.used) > 0 {
+			t.Errorf("%d free, held %v", r.free, r.used)
 		}
 	})
 }

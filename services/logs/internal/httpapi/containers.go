@@ -22,11 +22,11 @@ type containers struct {
 
 func (h containers) register(r gin.IRouter) {
 	r.GET(contract.PathContainers, h.list)
-	r.GET(contract.PathContainers+"/:id", h.life)
+	r.GET(contract.PathContainers+"/:id", h.history)
 }
 
-// populationRange is what a list without since looks back on from its end.
-const populationRange = 15 * time.Minute
+// defaultRange is what a list without since looks back on from its end.
+const defaultRange = 15 * time.Minute
 
 // list answers every container that a range has seen, the dead included, the largest consumers first.
 func (h containers) list(c *gin.Context) {
@@ -41,18 +41,21 @@ func (h containers) list(c *gin.Context) {
 		respond.BadParams(c, bad)
 		return
 	}
+
 	if f.Since.IsZero() {
 		end := f.Until
 		if end.IsZero() {
 			end = h.Query.Now()
 		}
-		f.Since = end.Add(-populationRange)
+		f.Since = end.Add(-defaultRange)
 	}
+
 	release := h.heavy.AcquireWithin(c, heavyWait, heavyBusy)
 	if release == nil {
 		return
 	}
 	defer release()
+
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
 	all, err := h.Query.Containers(ctx, f, by)
@@ -60,23 +63,26 @@ func (h containers) list(c *gin.Context) {
 		respond.Error(c, err)
 		return
 	}
+
 	total := len(all)
 	respond.JSON(c, gin.H{"since": f.Since.UTC(), "total": total, "containers": all[:min(limit, total)]})
 }
 
-// life answers the story of one container.
-func (h containers) life(c *gin.Context) {
+// history answers the history of one container.
+func (h containers) history(c *gin.Context) {
 	p := respond.NewParams(c.Request, h.Query.Now())
 	host := p.One("host")
 	if bad := p.Problems(); bad != nil {
 		respond.BadParams(c, bad)
 		return
 	}
+
 	id := c.Param("id")
 	if len(id) < 4 {
 		respond.Problem(c, http.StatusBadRequest, "give the id or at least its first 4 digits")
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
 	life, ok, err := h.Query.Life(ctx, id, host)

@@ -15,7 +15,7 @@ import (
 func cursor(seq uint64, values url.Values) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], seq)
-	binary.BigEndian.PutUint64(b[8:], questionHash(values))
+	binary.BigEndian.PutUint64(b[8:], queryHash(values))
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
@@ -23,14 +23,14 @@ var errCursor = errors.New("is not a cursor of this query; begin again without i
 
 func parseCursor(text string, values url.Values) (uint64, error) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != 16 || binary.BigEndian.Uint64(b[8:]) != questionHash(values) {
+	if err != nil || len(b) != 16 || binary.BigEndian.Uint64(b[8:]) != queryHash(values) {
 		return 0, errCursor
 	}
 	return binary.BigEndian.Uint64(b[:8]), nil
 }
 
-// questionHash covers what selects and orders, not how much is asked for or in which form.
-func questionHash(values url.Values) uint64 {
+// queryHash covers what selects and orders, not how much is asked for or in which form.
+func queryHash(values url.Values) uint64 {
 	question := url.Values{}
 	for name, v := range values {
 		switch name {
@@ -39,6 +39,7 @@ func questionHash(values url.Values) uint64 {
 			question[name] = v
 		}
 	}
+
 	h := fnv.New64a()
 	h.Write([]byte(question.Encode()))
 	return h.Sum64()

@@ -30,16 +30,16 @@ func TestATailLivesWhileOtherRecordsArrive(t *testing.T) {
 		defer writing.Wait()
 		writing.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
-				time.Sleep(tailPace / 2) // one is there whenever the tail looks
-				if _, err := s.Append(t.Context(), []line.Record{aNote(t, n)}); err != nil {
+				time.Sleep(tailInterval / 2) // one is there whenever the tail looks
+				if _, err := s.Append(t.Context(), []line.Record{systemRecord(t, n)}); err != nil {
 					t.Error(err)
 				}
 			}
 		})
-		c, w := aRequest(ctx, http.MethodGet, contract.PathTail)
+		c, w := newRequest(ctx, http.MethodGet, contract.PathTail)
 		d := Deps{Store: s, Query: query.New(s)}
 		stream := &tailStream{
-			outlet: newOutlet(c, "text/event-stream"), query: d.Query, sse: true,
+			streamWriter: newStreamWriter(c, "text/event-stream"), query: d.Query, sse: true,
 			filter: contract.Filter{Kinds: []contract.Kind{contract.KindHost}},
 		}
 		newTail(d).run(ctx, stream)
@@ -49,8 +49,8 @@ func TestATailLivesWhileOtherRecordsArrive(t *testing.T) {
 	})
 }
 
-// aNote is a system record with a number.
-func aNote(t *testing.T, n int) (rec line.Record) {
+// systemRecord is a system record with a number.
+func systemRecord(t *testing.T, n int) (rec line.Record) {
 	t.Helper()
 	r := contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "note", Level: "info"})
 	r.Host, r.Boot, r.Producer, r.PSeq = "h", "b", "p", uint64(n)

@@ -38,6 +38,7 @@ type resource interface{ register(r gin.IRouter) }
 // New returns the API over a store.
 func New(d Deps) API {
 	d.Metrics.MustRegister(newStoreCollector(d.Store))
+
 	heavy := respond.NewSlots(maxHeavy)
 	in := newIngest(d)
 	return API{[]resource{
@@ -70,11 +71,13 @@ var errClosing = errors.New("the service is shutting down")
 // untilClosing is a context that ends with its parent, or with the service and the cause errClosing.
 func (d Deps) untilClosing(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
+
 	select {
 	case <-d.Closing: // what begins now ends now
 		cancel(errClosing)
 	default:
 	}
+
 	go func() {
 		select {
 		case <-d.Closing:

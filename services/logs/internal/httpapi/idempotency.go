@@ -21,77 +21,85 @@ const (
 	maxKeys        = 10_000
 	keyAge         = 24 * time.Hour
 	maxKeyLength   = 200
-	// maxAnswer and maxAnswers bound the bytes kept, of one answer and of all. Without its answer a repetition is done
+	// maxResponse and maxResponses bound the bytes cached, of one answer and of all. Without its answer a repetition is done
 	// again, which is safe: its records are duplicates.
-	maxAnswer  = 64 << 10
-	maxAnswers = 32 << 20
+	maxResponse  = 64 << 10
+	maxResponses = 32 << 20
 )
 
-// answers remembers what was answered under a key.
-type answers struct {
+// responseCache has what was answered under a key.
+type responseCache struct {
 	now func() time.Time
 
 	mu    sync.Mutex // guards the following fields
-	byKey map[string]*kept
+	byKey map[string]*cachedResponse
 	order []string // oldest first
 	bytes int      // of all answers
 }
 
-type kept struct {
-	body   [sha256.Size]byte
-	at     time.Time
-	done   bool
-	status int
-	answer []byte
-	media  string
+// cachedResponse is the answer under one key, once it is done.
+type cachedResponse struct {
+	bodyHash   [sha256.Size]byte
+	reservedAt time.Time
+	done       bool
+	status     int
+	content    []byte
+	media      string
 }
 
-func newAnswers(now func() time.Time) *answers { return &answers{now: now, byKey: map[string]*kept{}} }
+func newResponseCache(now func() time.Time) *responseCache {
+	return &responseCache{now: now, byKey: map[string]*cachedResponse{}}
+}
 
-// begin reserves a key; an earlier use is returned instead. Room is made after the look-up, so that the oldest key is
+// reserve reserves a key; an earlier use is returned instead. Room is made after the look-up, so that the oldest key is
 // still known when it is asked for.
-func (a *answers) begin(key string, body [sha256.Size]byte) (earlier *kept) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for len(a.order) > 0 && a.now().Sub(a.byKey[a.order[0]].at) > keyAge {
-		a.forget(a.order[0])
+func (r *responseCache) reserve(key string, body [sha256.Size]byte) (earlier *cachedResponse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	for len(r.order) > 0 && r.now().Sub(r.byKey[r.order[0]].reservedAt) > keyAge {
+		r.remove(r.order[0])
 	}
-	if k := a.byKey[key]; k != nil {
-		copied := *k
+
+	if known := r.byKey[key]; known != nil {
+		copied := *known
 		return &copied
 	}
-	if len(a.order) >= maxKeys {
-		a.forget(a.order[0])
+
+	if len(r.order) >= maxKeys {
+		r.remove(r.order[0])
 	}
-	a.byKey[key] = &kept{body: body, at: a.now()}
-	a.order = append(a.order, key)
+	r.byKey[key] = &cachedResponse{bodyHash: body, reservedAt: r.now()}
+	r.order = append(r.order, key)
 	return nil
 }
 
-// end keeps the answer of a request that stored, and forgets one that may be tried again.
-func (a *answers) end(key string, status int, media string, answer []byte) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	k := a.byKey[key]
+// complete keeps the answer of a request that stored, and forgets one that may be tried again.
+func (r *responseCache) complete(key string, status int, media string, answer []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	k := r.byKey[key]
 	if k == nil {
 		return
 	}
-	if status != http.StatusOK || len(answer) > maxAnswer {
-		a.forget(key)
+	if status != http.StatusOK || len(answer) > maxResponse {
+		r.remove(key)
 		return
 	}
-	k.done, k.status, k.media, k.answer = true, status, media, answer
-	for a.bytes += len(answer); a.bytes > maxAnswers; {
-		a.forget(a.order[0])
+
+	k.done, k.status, k.media, k.content = true, status, media, answer
+	for r.bytes += len(answer); r.bytes > maxResponses; {
+		r.remove(r.order[0])
 	}
 }
 
-// forget drops a key and its answer. The caller holds mu.
-func (a *answers) forget(key string) {
-	a.bytes -= len(a.byKey[key].answer)
-	delete(a.byKey, key)
-	i := slices.Index(a.order, key) // nearly always the first or the last
-	a.order = slices.Delete(a.order, i, i+1)
+// remove drops a key and its answer. The caller holds mu.
+func (r *responseCache) remove(key string) {
+	r.bytes -= len(r.byKey[key].content)
+	delete(r.byKey, key)
+	i := slices.Index(r.order, key) // nearly always the first or the last
+	r.order = slices.Delete(r.order, i, i+1)
 }
 
 // idempotent runs do once for each key.
@@ -105,12 +113,15 @@ func (in *ingest) idempotent(c *gin.Context, body []byte, do func()) {
 		respond.Problem(c, http.StatusBadRequest, "the Idempotency-Key is longer than 200 bytes")
 		return
 	}
+
+	// A key belongs to one path and one body. The same key with another body is a mistake of the client: answered with the
+	// first answer, it would not see that its records were not stored.
 	scoped := c.Request.URL.Path + " " + key
 	hash := sha256.Sum256(body)
-	earlier := in.answers.begin(scoped, hash)
+	earlier := in.responses.reserve(scoped, hash)
 	switch {
-	case earlier == nil:
-	case earlier.body != hash:
+	case earlier == nil: // the first of this key
+	case earlier.bodyHash != hash:
 		respond.Problem(c, http.StatusUnprocessableEntity, "this Idempotency-Key was used with another body")
 		return
 	case !earlier.done:
@@ -118,18 +129,21 @@ func (in *ingest) idempotent(c *gin.Context, body []byte, do func()) {
 		return
 	default:
 		c.Header("Idempotency-Replayed", "true")
-		c.Data(earlier.status, earlier.media, earlier.answer)
+		c.Data(earlier.status, earlier.media, earlier.content)
 		return
 	}
+
 	w := &copyWriter{ResponseWriter: c.Writer}
 	c.Writer = w
+
+	// The key is completed however do ends, by a panic too: one that stays reserved answers 409 for a day.
 	defer func() {
 		c.Writer = w.ResponseWriter
 		status := w.Status()
 		if !w.Written() { // the client has gone, or a panic: gin calls that 200 too
 			status = 0
 		}
-		in.answers.end(scoped, status, contract.MediaJSON, w.copied)
+		in.responses.complete(scoped, status, contract.MediaJSON, w.copied)
 	}()
 	do()
 }
@@ -142,6 +156,6 @@ type copyWriter struct {
 
 // Write implements io.Writer.
 func (w *copyWriter) Write(b []byte) (int, error) {
-	w.copied = append(w.copied, b[:min(len(b), maxAnswer+1-len(w.copied))]...)
+	w.copied = append(w.copied, b[:min(len(b), maxResponse+1-len(w.copied))]...)
 	return w.ResponseWriter.Write(b)
 }

@@ -33,7 +33,7 @@ func TestAKeyWithoutAnAnswerIsForgotten(t *testing.T) {
 		"refused":             func(c *gin.Context) { respond.Problem(c, http.StatusInsufficientStorage, "full") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &ingest{answers: newAnswers(time.Now)}
+			in := &ingest{responses: newResponseCache(time.Now)}
 			once(in, end)
 			stored := 0
 			store := func(c *gin.Context) { stored++; c.JSON(http.StatusOK, "stored") }
@@ -47,17 +47,17 @@ func TestAKeyWithoutAnAnswerIsForgotten(t *testing.T) {
 }
 
 // keyed ends a request under a key with an answer of some bytes.
-func keyed(a *answers, key string, bytes int) {
-	a.begin(key, sha256.Sum256(nil))
-	a.end(key, http.StatusOK, "text/plain", make([]byte, bytes))
+func keyed(a *responseCache, key string, bytes int) {
+	a.reserve(key, sha256.Sum256(nil))
+	a.complete(key, http.StatusOK, "text/plain", make([]byte, bytes))
 }
 
 func TestTheOldestKeyIsKnownWhenItIsAskedFor(t *testing.T) {
-	a := newAnswers(time.Now)
+	a := newResponseCache(time.Now)
 	for i := range maxKeys {
 		keyed(a, strconv.Itoa(i), 1)
 	}
-	if a.begin("0", sha256.Sum256(nil)) == nil {
+	if a.reserve("0", sha256.Sum256(nil)) == nil {
 		t.Error("the oldest key went before it was looked up")
 	}
 	keyed(a, "new", 1)
@@ -68,18 +68,18 @@ func TestTheOldestKeyIsKnownWhenItIsAskedFor(t *testing.T) {
 
 // Answers take a bounded number of bytes; what is not kept is done again.
 func TestAnswersAreBounded(t *testing.T) {
-	in := &ingest{answers: newAnswers(time.Now)}
+	in := &ingest{responses: newResponseCache(time.Now)}
 	done := 0
 	for range 2 {
-		once(in, func(c *gin.Context) { done++; c.String(http.StatusOK, strings.Repeat("x", maxAnswer+1)) })
+		once(in, func(c *gin.Context) { done++; c.String(http.StatusOK, strings.Repeat("x", maxResponse+1)) })
 	}
-	if done != 2 || len(in.answers.byKey) != 0 {
-		t.Errorf("done %d times, %d keys", done, len(in.answers.byKey))
+	if done != 2 || len(in.responses.byKey) != 0 {
+		t.Errorf("done %d times, %d keys", done, len(in.responses.byKey))
 	}
-	for i := range maxAnswers/maxAnswer + 3 {
-		keyed(in.answers, strconv.Itoa(i), maxAnswer)
+	for i := range maxResponses/maxResponse + 3 {
+		keyed(in.responses, strconv.Itoa(i), maxResponse)
 	}
-	if in.answers.bytes != maxAnswers || len(in.answers.byKey) != maxAnswers/maxAnswer {
-		t.Errorf("%d bytes of %d answers", in.answers.bytes, len(in.answers.byKey))
+	if in.responses.bytes != maxResponses || len(in.responses.byKey) != maxResponses/maxResponse {
+		t.Errorf("%d bytes of %d answers", in.responses.bytes, len(in.responses.byKey))
 	}
 }

@@ -20,31 +20,32 @@ import (
 // ingest is POST /v1/records.
 type ingest struct {
 	Deps
-	parsers sync.Pool           // of *line.Parser
-	bodies  sync.Pool           // of *[]byte
-	batches sync.Pool           // of *batch
-	room    *room               // of bodies
-	inner   *room               // of those that the suite's own services send
-	work    *semaphore.Weighted // of bodies whose records are in memory too
-	answers *answers
+	parsers     sync.Pool           // of *line.Parser
+	bodies      sync.Pool           // of *[]byte
+	batches     sync.Pool           // of *batch
+	budget      *bodyBudget         // of bodies
+	suiteBudget *bodyBudget         // of those that the suite's own services send
+	parseBudget *semaphore.Weighted // of bodies whose records are in memory too
+	responses   *responseCache
 }
 
 // Bounds of what is in memory at once, so that many large bodies wait for each other. Parsed, a body takes three times its
 // size more; but only one that has arrived whole is parsed, so that a slow client does not keep others from it.
 const (
 	bodiesInMemory = 3*contract.MaxBodyBytes + 3
-	bodiesOfOne    = bodiesInMemory / 2 // client
+	bodiesOfClient = bodiesInMemory / 2
 	bodiesOfSuite  = contract.MaxBodyBytes + 1
 	bodiesParsed   = 2 * contract.MaxBodyBytes
 )
 
 func newIngest(d Deps) *ingest {
 	return &ingest{
-		Deps: d, answers: newAnswers(d.Query.Now),
-		room: newRoom(bodiesInMemory, bodiesOfOne), inner: newRoom(bodiesOfSuite, bodiesOfSuite), work: semaphore.NewWeighted(bodiesParsed),
-		parsers: sync.Pool{New: func() any { return line.NewParser() }},
-		bodies:  sync.Pool{New: func() any { return new([]byte) }},
-		batches: sync.Pool{New: func() any { return new(batch) }},
+		Deps: d, responses: newResponseCache(d.Query.Now),
+		budget: newBodyBudget(bodiesInMemory, bodiesOfClient), suiteBudget: newBodyBudget(bodiesOfSuite, bodiesOfSuite),
+		parseBudget: semaphore.NewWeighted(bodiesParsed),
+		parsers:     sync.Pool{New: func() any { return line.NewParser() }},
+		bodies:      sync.Pool{New: func() any { return new([]byte) }},
+		batches:     sync.Pool{New: func() any { return new(batch) }},
 	}
 }
 
@@ -57,14 +58,16 @@ func (in *ingest) post(c *gin.Context) {
 		respond.BadParams(c, bad)
 		return
 	}
-	if !acceptable(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {
+	if !checkContentType(c, contract.MediaJSON, contract.MediaNDJSON, "text/plain", "application/octet-stream", "") {
 		return
 	}
+
 	in.receive(c, func(body []byte) {
 		parser := in.parsers.Get().(*line.Parser)
 		b := in.batches.Get().(*batch)
 		b.parse(parser, body)
 		in.parsers.Put(parser)
+
 		in.store(c, b, atomic)
 		if b.reset() {
 			in.batches.Put(b)
@@ -74,22 +77,25 @@ func (in *ingest) post(c *gin.Context) {
 
 // receive calls do with the whole body, unless its Idempotency-Key was answered before.
 func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
-	a := in.arrive(c)
-	defer a.end()
+	reader := in.newBodyReader(c)
+	defer reader.release()
+
 	buf := in.bodies.Get().(*[]byte)
-	defer in.reuse(buf)
-	body, ok := in.body(c, a, (*buf)[:0])
-	*buf = body
+	defer in.putBuffer(buf)
+	body, ok := in.readBody(c, reader, (*buf)[:0])
+	*buf = body // which may have grown
 	if !ok {
 		return
 	}
 
+	// Only now, when all of it is here: a slow client takes no turn of those whose bodies are parsed.
 	size := int64(len(body))
-	if in.work.Acquire(c.Request.Context(), size) != nil {
+	if in.parseBudget.Acquire(c.Request.Context(), size) != nil {
 		c.Abort()
 		return
 	}
-	defer in.work.Release(size)
+	defer in.parseBudget.Release(size)
+
 	in.idempotent(c, body, func() { do(body) })
 }
 
@@ -102,25 +108,27 @@ func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
 	case len(b.rejected) > 0 && (atomic || len(b.records) == 0):
 		respond.Problem(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
 		return
-	case !in.Auth.maySend(c, b.records):
+	case !in.Auth.allowsProducers(c, b.records):
 		return
 	}
+
 	put := in.Store.Append
 	if atomic {
 		put = in.Store.AppendAll
 	}
 	result, err := put(c.Request.Context(), b.records)
-	var none *store.RefusedError
+	var refused *store.RefusedError
 	switch {
-	case errors.As(err, &none):
-		b.refused(none.Refused)
+	case errors.As(err, &refused):
+		b.addRefusals(refused.Refused)
 		respond.Problem(c, http.StatusUnprocessableEntity, "nothing was stored", fieldErrors(b)...)
 		return
 	case err != nil:
 		respond.Error(c, err)
 		return
 	}
-	b.refused(result.Refused)
+
+	b.addRefusals(result.Refused)
 	c.JSON(http.StatusOK, ingestResult{IngestResult: contract.IngestResult{
 		Accepted: result.Accepted, Duplicates: result.Duplicates, DuplicateRanges: b.lineRanges(result.DuplicateRanges), Rejected: b.rejected,
 		FirstSeq: result.First, LastSeq: result.Last, Durable: result.Durable,
@@ -135,6 +143,7 @@ type ingestResult struct {
 	RejectedMore int `json:"rejected_more,omitempty"`
 }
 
+// fieldErrors are the rejected records of a batch as a problem detail lists them.
 func fieldErrors(b *batch) []contract.FieldError {
 	out := make([]contract.FieldError, len(b.rejected), len(b.rejected)+1)
 	for i, r := range b.rejected {
@@ -146,30 +155,32 @@ func fieldErrors(b *batch) []contract.FieldError {
 	return out
 }
 
-// acceptable refuses a body of another type than the given ones ("" = none was named). A form, which curl -d sends, is
+// checkContentType refuses a body of another type than the given ones ("" = none was named). A form, which curl -d sends, is
 // refused with the way out: it would otherwise be easy to believe that it was stored.
-func acceptable(c *gin.Context, types ...string) bool {
+func checkContentType(c *gin.Context, types ...string) bool {
 	name := c.GetHeader("Content-Type")
 	media, _, err := mime.ParseMediaType(name)
 	if name == "" {
 		media, err = "", nil
 	}
+
 	for _, t := range types {
 		if err == nil && media == t {
 			return true
 		}
 	}
+
 	respond.Problem(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken: send %s or %s "+
 		"(curl: --data-binary @file -H 'Content-Type: %s')", name, contract.MediaJSON, contract.MediaNDJSON, contract.MediaNDJSON))
 	return false
 }
 
-// largestKept bounds the memory that is kept for the next body: a large one is rare.
-const largestKept = 512 << 10
+// maxPooled bounds the memory that is pooled for the next body: a large one is rare.
+const maxPooled = 512 << 10
 
-// reuse takes a buffer back, of which nothing is in use any more: parse copies what it keeps.
-func (in *ingest) reuse(buf *[]byte) {
-	if cap(*buf) <= largestKept {
+// putBuffer takes a buffer back, of which nothing is in use any more: parse copies what it keeps.
+func (in *ingest) putBuffer(buf *[]byte) {
+	if cap(*buf) <= maxPooled {
 		in.bodies.Put(buf)
 	}
 }

@@ -39,11 +39,11 @@ func newStoreCollector(s *store.Store) *storeCollector {
 	c.counter("gestor_logs_store_panics_total", "Panics of the store's own work, which are always a defect.", nil, func() float64 { return float64(n.Panics.Load()) })
 	c.gauge("gestor_logs_head_seq", "Last sequence number.", nil, func() float64 { return float64(s.Head()) })
 	c.gauge("gestor_logs_absent_segments", "Files of records that are gone or cannot be read.", nil, func() float64 { return float64(s.Absent()) })
-	c.gauge("gestor_logs_full", "1 while records are refused for want of space.", nil, func() float64 { return oneIf(s.Full()) })
+	c.gauge("gestor_logs_full", "1 while records are refused for want of space.", nil, func() float64 { return boolValue(s.Full()) })
 	return c
 }
 
-func oneIf(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

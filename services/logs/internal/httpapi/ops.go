@@ -22,8 +22,8 @@ func (o ops) register(r gin.IRouter) {
 	r.GET(contract.PathOpenAPI, respond.NoParams, func(c *gin.Context) { respond.Body(c, contract.MediaJSON, o.OpenAPI) })
 }
 
-// Health is the answer of /healthz and /readyz.
-type Health struct {
+// healthStatus is the answer of /healthz and /readyz.
+type healthStatus struct {
 	Status string `json:"status"` // ok, degraded, unavailable
 	// Conditions says what is not as it should be.
 	Conditions map[string]string `json:"conditions,omitempty"`
@@ -32,15 +32,15 @@ type Health struct {
 // health says whether the process works: a restart helps when it does not.
 func (o ops) health(c *gin.Context) {
 	if err := o.Store.Err(); err != nil {
-		c.JSON(http.StatusServiceUnavailable, Health{Status: "unavailable", Conditions: o.Store.Conditions()})
+		c.JSON(http.StatusServiceUnavailable, healthStatus{Status: "unavailable", Conditions: o.Store.Conditions()})
 		return
 	}
-	c.JSON(http.StatusOK, Health{Status: "ok"})
+	c.JSON(http.StatusOK, healthStatus{Status: "ok"})
 }
 
 // ready says whether records are taken. Damage to old records degrades, it does not stop.
 func (o ops) ready(c *gin.Context) {
-	h := Health{Status: "ok", Conditions: o.Store.Conditions()}
+	h := healthStatus{Status: "ok", Conditions: o.Store.Conditions()}
 	switch {
 	case o.Store.Err() != nil || o.Store.Full():
 		h.Status = "unavailable"

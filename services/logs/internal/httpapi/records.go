@@ -31,13 +31,13 @@ func newRecords(d Deps) records { return records{Deps: d, slots: respond.NewSlot
 
 func (r records) register(g gin.IRouter) {
 	g.GET(contract.PathRecords, r.list)
-	g.GET(contract.PathRecords+"/:seq", respond.NoParams, r.one)
+	g.GET(contract.PathRecords+"/:seq", respond.NoParams, r.get)
 	g.GET(contract.PathDecisions, r.decisions)
 }
 
 func (r records) list(c *gin.Context) {
 	p := respond.NewParams(c.Request, r.Query.Now())
-	r.answer(c, p, query.Query{Filter: p.Filter()})
+	r.serve(c, p, query.Query{Filter: p.Filter()})
 }
 
 // decisions is the audit trail: what was decided on which container, and the numbers it was decided on.
@@ -48,15 +48,17 @@ func (r records) decisions(c *gin.Context) {
 		p.Reject("kind", "is always decision here")
 	}
 	q.Kinds = []contract.Kind{contract.KindDecision}
-	r.answer(c, p, q)
+	r.serve(c, p, q)
 }
 
-// answer gives one page as JSON, or streams every match as NDJSON or CSV.
-func (r records) answer(c *gin.Context, p *respond.Params, q query.Query) {
+// serve gives one page as JSON, or streams every match as NDJSON or CSV.
+func (r records) serve(c *gin.Context, p *respond.Params, q query.Query) {
 	q.Order = orderOf(p.Choice("order", "desc", "asc", "desc"))
-	format := p.Choice("format", preferred(c), "json", "ndjson", "csv")
+	format := p.Choice("format", acceptedFormat(c), "json", "ndjson", "csv")
 	limit := p.Int("limit", 0, 1, contract.MaxPageRecords)
 	fields := p.Fields()
+
+	// The cursor is the last record of the page before: the next one lies behind it in the order that is asked for.
 	if text := p.One("cursor"); text != "" {
 		seq, err := parseCursor(text, p.Values)
 		if err != nil {
@@ -68,10 +70,12 @@ func (r records) answer(c *gin.Context, p *respond.Params, q query.Query) {
 			q.After = seq
 		}
 	}
+
 	if bad := p.Problems(); bad != nil {
 		respond.BadParams(c, bad)
 		return
 	}
+
 	if format != "json" {
 		r.stream(c, q, format, limit, fields)
 		return
@@ -79,11 +83,11 @@ func (r records) answer(c *gin.Context, p *respond.Params, q query.Query) {
 	if limit == 0 {
 		limit = contract.DefaultPage
 	}
-	r.page(c, q, p.Values, limit, fields)
+	r.listPage(c, q, p.Values, limit, fields)
 }
 
-// preferred is the format that the Accept header asks for.
-func preferred(c *gin.Context) string {
+// acceptedFormat is the format that the Accept header asks for.
+func acceptedFormat(c *gin.Context) string {
 	accept := c.GetHeader("Accept")
 	switch {
 	case strings.Contains(accept, contract.MediaNDJSON):
@@ -98,9 +102,11 @@ func preferred(c *gin.Context) string {
 // pageBytes ends a page before its limit: it is in memory as a whole.
 const pageBytes = 8 << 20
 
-func (r records) page(c *gin.Context, q query.Query, asked url.Values, limit int, fields []string) {
+// listPage answers one page with a link to the next. asked are the parameters of the request.
+func (r records) listPage(c *gin.Context, q query.Query, asked url.Values, limit int, fields []string) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
+
 	var body bytes.Buffer
 	body.WriteString(`{"records":[`)
 	n, last, more := 0, uint64(0), false
@@ -109,6 +115,7 @@ func (r records) page(c *gin.Context, q query.Query, asked url.Values, limit int
 			more = true
 			return query.ErrStop
 		}
+
 		if n > 0 {
 			body.WriteByte(',')
 		}
@@ -120,25 +127,28 @@ func (r records) page(c *gin.Context, q query.Query, asked url.Values, limit int
 		respond.Error(c, err)
 		return
 	}
+
 	body.WriteByte(']')
 	if more {
 		next := cursor(last, asked)
 		body.WriteString(`,"next":"` + next + `"`)
-		onward := maps.Clone(asked)
-		onward.Set("cursor", next)
-		c.Header("Link", "<"+c.Request.URL.Path+"?"+onward.Encode()+`>; rel="next"`)
+		following := maps.Clone(asked)
+		following.Set("cursor", next)
+		c.Header("Link", "<"+c.Request.URL.Path+"?"+following.Encode()+`>; rel="next"`)
 	}
+
 	body.WriteString("}\n")
 	respond.Body(c, contract.MediaJSON, body.Bytes())
 }
 
-// one answers a single record with links to what it belongs to.
-func (r records) one(c *gin.Context) {
+// get answers a single record with links to what it belongs to.
+func (r records) get(c *gin.Context) {
 	seq, err := strconv.ParseUint(c.Param("seq"), 10, 64)
 	if err != nil || seq == 0 {
 		respond.Problem(c, http.StatusBadRequest, "a sequence number is a whole number from 1")
 		return
 	}
+
 	raw, ok, err := r.Query.Get(c.Request.Context(), seq)
 	switch {
 	case err != nil:
@@ -148,6 +158,7 @@ func (r records) one(c *gin.Context) {
 		respond.Problem(c, http.StatusNotFound, "no record has this number, or retention has deleted it")
 		return
 	}
+
 	respond.JSON(c, map[string]any{"record": json.RawMessage(raw), "links": links(raw)})
 }
 
@@ -162,13 +173,15 @@ func links(raw []byte) map[string]string {
 	if json.Unmarshal(raw, &of) != nil {
 		return out
 	}
+
+	// A tick is not indexed: it is found by its text in the records of its host.
 	if of.Tick > 0 {
-		q := urlValues("host", of.Host, "q", `"tick":`+strconv.FormatUint(of.Tick, 10)+",")
+		q := encodeQuery("host", of.Host, "q", `"tick":`+strconv.FormatUint(of.Tick, 10)+",")
 		out["tick"] = contract.PathRecords + "?" + q
 	}
 	if of.Container != "" {
-		out["container"] = contract.PathContainers + "/" + url.PathEscape(of.Container) + "?" + urlValues("host", of.Host)
-		out["records"] = contract.PathRecords + "?" + urlValues("container", of.Container)
+		out["container"] = contract.PathContainers + "/" + url.PathEscape(of.Container) + "?" + encodeQuery("host", of.Host)
+		out["records"] = contract.PathRecords + "?" + encodeQuery("container", of.Container)
 	}
 	return out
 }

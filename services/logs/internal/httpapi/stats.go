@@ -49,11 +49,12 @@ func (h stats) get(c *gin.Context) {
 		Filter: contract.Filter{Containers: p.List("container")}, Since: p.Time("since"), Until: p.Time("until"),
 	}
 	fns := p.List("fn")
-	h.defaults(p, &q, &fns, now)
+	h.setDefaults(p, &q, &fns, now)
 	if bad := p.Problems(); bad != nil {
 		respond.BadParams(c, bad)
 		return
 	}
+
 	if q.OfRecords() {
 		release := h.heavy.AcquireWithin(c, heavyWait, heavyBusy)
 		if release == nil {
@@ -61,6 +62,7 @@ func (h stats) get(c *gin.Context) {
 		}
 		defer release()
 	}
+
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
 	series, err := h.Query.Series(ctx, q)
@@ -72,6 +74,7 @@ func (h stats) get(c *gin.Context) {
 		respond.Error(c, err)
 		return
 	}
+
 	out := statsAnswer{Metric: q.Metric, By: q.By, StepS: q.Step.Seconds(), Series: make([]statsSeries, len(series))}
 	for i, s := range series {
 		out.Series[i] = statsSeries{Key: s.Key, Functions: fns, Points: make([][]float64, len(s.Points))}
@@ -82,8 +85,8 @@ func (h stats) get(c *gin.Context) {
 	respond.JSON(c, out)
 }
 
-// defaults checks and completes a question: the last hour, a step that makes about 240 points, the average.
-func (h stats) defaults(p *respond.Params, q *query.SeriesQuery, fns *[]string, now time.Time) {
+// setDefaults checks and completes a question: the last hour, a step that makes about 240 points, the average.
+func (h stats) setDefaults(p *respond.Params, q *query.SeriesQuery, fns *[]string, now time.Time) {
 	if q.Metric == "" {
 		p.Reject("metric", "missing: cpu_millicores, ram_kb, vsz_kb, rss_kb, population, memory_used_kb, remove_done …")
 	}
@@ -96,6 +99,7 @@ func (h stats) defaults(p *respond.Params, q *query.SeriesQuery, fns *[]string, 
 	if !q.Since.Before(q.Until) {
 		p.Reject("since", "is not before until")
 	}
+
 	q.Step = stepFor(q.Until.Sub(q.Since))
 	if text := p.One("step"); text != "" {
 		step, err := respond.ParseDuration(text)
@@ -104,6 +108,7 @@ func (h stats) defaults(p *respond.Params, q *query.SeriesQuery, fns *[]string, 
 		}
 		q.Step = step
 	}
+
 	if len(*fns) == 0 {
 		*fns = []string{"avg"}
 	}
@@ -112,6 +117,8 @@ func (h stats) defaults(p *respond.Params, q *query.SeriesQuery, fns *[]string, 
 			p.Reject("fn", "unknown: "+fn)
 			continue
 		}
+
+		// A quantile keeps every value of a bucket in memory, so that one question has one.
 		if percent, err := strconv.Atoi(fn[1:]); err == nil && fn[0] == 'p' {
 			if q.Quantile > 0 {
 				p.Reject("fn", "one quantile at a time")
@@ -131,6 +138,7 @@ func stepFor(span time.Duration) time.Duration {
 	return 24 * time.Hour
 }
 
+// values are a point's time and its functions, as statsSeries has them.
 func values(p query.Point, fns []string) []float64 {
 	out := []float64{float64(p.At.UnixMilli()) / 1000}
 	for _, fn := range fns {

@@ -19,78 +19,81 @@ import (
 	"gestor.local/logs/internal/respond"
 )
 
-// slowest is how long a stream waits for a client that does not read.
-const slowest = 30 * time.Second
+// writeTimeout is how long a stream waits for a client that does not read.
+const writeTimeout = 30 * time.Second
 
-// outlet writes a stream: the deadline moves with every flush, so that a long answer is no slow client.
-type outlet struct {
-	c       *gin.Context
-	control *http.ResponseController
-	buf     bytes.Buffer
-	sent    time.Time    // when it was last flushed
-	packer  *gzip.Writer // nil: it goes out as it is
+// streamWriter writes a stream: the deadline moves with every flush, so that a long answer is no slow client.
+type streamWriter struct {
+	c         *gin.Context
+	control   *http.ResponseController
+	buf       bytes.Buffer
+	flushedAt time.Time    // when it was last flushed
+	gzip      *gzip.Writer // nil: it goes out as it is
 }
 
-func newOutlet(c *gin.Context, media string) *outlet {
+func newStreamWriter(c *gin.Context, media string) *streamWriter {
 	c.Header("Content-Type", media)
 	c.Header("X-Accel-Buffering", "no")
-	return &outlet{c: c, control: http.NewResponseController(c.Writer)}
+	return &streamWriter{c: c, control: http.NewResponseController(c.Writer)}
 }
 
-// packedOutlet is newOutlet for a client that may take it packed. The header that says so is set with the first bytes: until then
-// the answer may be a problem, which is not packed.
-func packedOutlet(c *gin.Context, media string) *outlet {
-	o := newOutlet(c, media)
+// newGzipStreamWriter is newStreamWriter for a client that may take it packed. The header that says so is set with the first
+// bytes: until then the answer may be a problem, which is not packed.
+func newGzipStreamWriter(c *gin.Context, media string) *streamWriter {
+	w := newStreamWriter(c, media)
 	c.Header("Vary", "Accept-Encoding")
 	if respond.AcceptsGzip(c) {
-		o.packer = respond.NewGzipWriter(c.Writer)
+		w.gzip = respond.NewGzipWriter(c.Writer)
 	}
-	return o
+	return w
 }
 
-// end sends what is left. Without it a packed stream is broken off.
-func (o *outlet) end() error {
-	if o.packer == nil {
-		return o.flush()
+// close sends what is left. Without it a packed stream is broken off.
+func (w *streamWriter) close() error {
+	if w.gzip == nil {
+		return w.flush()
 	}
-	if err := o.flush(); err != nil {
+
+	if err := w.flush(); err != nil {
 		return err
 	}
-	return o.packer.Close()
+	return w.gzip.Close()
 }
 
-// write passes on what is buffered, packed so that the client can unpack all of it now.
-func (o *outlet) write() error {
-	if o.packer == nil {
-		_, err := o.c.Writer.Write(o.buf.Bytes())
+// writeBuffer passes on what is buffered, packed so that the client can unpack all of it now.
+func (w *streamWriter) writeBuffer() error {
+	if w.gzip == nil {
+		_, err := w.c.Writer.Write(w.buf.Bytes())
 		return err
 	}
-	o.c.Header("Content-Encoding", "gzip")
-	if _, err := o.packer.Write(o.buf.Bytes()); err != nil {
+
+	w.c.Header("Content-Encoding", "gzip")
+	if _, err := w.gzip.Write(w.buf.Bytes()); err != nil {
 		return err
 	}
-	return o.packer.Flush()
+	return w.gzip.Flush()
 }
 
 // flush sends what is buffered.
-func (o *outlet) flush() error {
-	if err := o.control.SetWriteDeadline(time.Now().Add(slowest)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+func (w *streamWriter) flush() error {
+	if err := w.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if err := o.write(); err != nil {
+	if err := w.writeBuffer(); err != nil {
 		return err
 	}
-	o.buf.Reset()
-	o.sent = time.Now()
-	return o.control.Flush()
+
+	w.buf.Reset()
+	w.flushedAt = time.Now()
+	return w.control.Flush()
 }
 
-// flushLarge sends when enough has gathered.
-func (o *outlet) flushLarge() error {
-	if o.buf.Len() < 32<<10 {
+// flushIfLarge sends when enough has gathered.
+func (w *streamWriter) flushIfLarge() error {
+	if w.buf.Len() < 32<<10 {
 		return nil
 	}
-	return o.flush()
+	return w.flush()
 }
 
 // stream answers every match in constant memory. Closing the connection ends the query, and so does the service's end.
@@ -102,28 +105,32 @@ func (r records) stream(c *gin.Context, q query.Query, format string, limit int,
 	defer release()
 	ctx, cancel := r.untilClosing(c.Request.Context())
 	defer cancel()
+
 	media := contract.MediaNDJSON
 	if format == "csv" {
 		media = contract.MediaCSV + "; charset=utf-8; header=present"
 	}
-	out := packedOutlet(c, media)
+	out := newGzipStreamWriter(c, media)
 	write := out.ndjson(fields)
 	if format == "csv" {
 		write = out.csv(fields)
 	}
-	err := r.Query.Lines(ctx, q, atMost(limit, func(l query.Line) error {
+
+	err := r.Query.Lines(ctx, q, limitLines(limit, func(l query.Line) error {
 		if err := write(l); err != nil {
 			return err
 		}
-		return out.flushLarge()
+		return out.flushIfLarge()
 	}))
 	if err == nil {
-		err = out.end()
+		err = out.close()
 	}
+
+	// What has been sent cannot be taken back: a stream that failed half-way is broken off, so that nobody takes it for whole.
 	switch {
 	case err == nil:
 	case c.Writer.Written():
-		panic(http.ErrAbortHandler) // the client sees a broken stream, not a short one
+		panic(http.ErrAbortHandler)
 	case errors.Is(context.Cause(ctx), errClosing):
 		respond.RetryLater(c, http.StatusServiceUnavailable, 5, errClosing.Error())
 	default:
@@ -131,8 +138,8 @@ func (r records) stream(c *gin.Context, q query.Query, format string, limit int,
 	}
 }
 
-// atMost ends a query with its nth line, without a search for one more; 0 is no end.
-func atMost(n int, send func(query.Line) error) func(query.Line) error {
+// limitLines ends a query with its nth line, without a search for one more; 0 is no end.
+func limitLines(n int, send func(query.Line) error) func(query.Line) error {
 	return func(l query.Line) error {
 		if err := send(l); err != nil {
 			return err
@@ -144,10 +151,10 @@ func atMost(n int, send func(query.Line) error) func(query.Line) error {
 	}
 }
 
-func (o *outlet) ndjson(fields []string) func(query.Line) error {
+func (w *streamWriter) ndjson(fields []string) func(query.Line) error {
 	return func(l query.Line) error {
-		o.buf.Write(project(l.JSON, fields))
-		o.buf.WriteByte('\n')
+		w.buf.Write(project(l.JSON, fields))
+		w.buf.WriteByte('\n')
 		return nil
 	}
 }
@@ -158,13 +165,14 @@ var csvFields = []string{
 	"vsz_kb", "rss_kb", "verdict", "reason", "action", "phase", "outcome", "event", "message",
 }
 
-func (o *outlet) csv(fields []string) func(query.Line) error {
+func (w *streamWriter) csv(fields []string) func(query.Line) error {
 	if len(fields) == 0 {
 		fields = csvFields
 	}
-	w := csv.NewWriter(&o.buf)
-	header := w.Write(fields)
-	w.Flush()
+	out := csv.NewWriter(&w.buf)
+	header := out.Write(fields)
+	out.Flush()
+
 	row := make([]string, len(fields))
 	return func(l query.Line) error {
 		if header != nil {
@@ -174,18 +182,20 @@ func (o *outlet) csv(fields []string) func(query.Line) error {
 		if err := json.Unmarshal(l.JSON, &flat); err != nil {
 			return err
 		}
+
 		for i, f := range fields {
-			row[i] = cell(flat[f])
+			row[i] = csvCell(flat[f])
 		}
-		err := w.Write(row)
-		w.Flush()
+
+		err := out.Write(row)
+		out.Flush()
 		return err
 	}
 }
 
-// cell is a JSON value as text. A text that a spreadsheet would run as a formula gets an apostrophe before it: names
+// csvCell is a JSON value as text. A text that a spreadsheet would run as a formula gets an apostrophe before it: names
 // and command lines are hostile.
-func cell(raw json.RawMessage) string {
+func csvCell(raw json.RawMessage) string {
 	if len(raw) == 0 || raw[0] != '"' {
 		return string(raw)
 	}
@@ -208,12 +218,14 @@ func project(line []byte, fields []string) []byte {
 	if json.Unmarshal(line, &flat) != nil {
 		return line
 	}
+
 	out := []byte{'{'}
 	for _, f := range fields {
 		raw, ok := flat[f]
 		if !ok {
 			continue
 		}
+
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
@@ -226,8 +238,8 @@ func project(line []byte, fields []string) []byte {
 	return append(out, '}')
 }
 
-// urlValues encodes pairs of name and value.
-func urlValues(pairs ...string) string {
+// encodeQuery encodes pairs of name and value.
+func encodeQuery(pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])

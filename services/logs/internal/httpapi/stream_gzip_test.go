@@ -11,9 +11,9 @@ import (
 
 // A client can unpack what a stream has flushed while the stream goes on, and a stream that is broken off has no end.
 func TestAPackedStreamIsReadAsItComes(t *testing.T) {
-	c, w := aRequest(t.Context(), http.MethodGet, "/")
+	c, w := newRequest(t.Context(), http.MethodGet, "/")
 	c.Request.Header.Set("Accept-Encoding", "gzip")
-	out := packedOutlet(c, "text/plain")
+	out := newGzipStreamWriter(c, "text/plain")
 	if w.Header().Get("Content-Encoding") != "" {
 		t.Error("it says that it is packed before anything is")
 	}
@@ -27,7 +27,7 @@ func TestAPackedStreamIsReadAsItComes(t *testing.T) {
 	}
 
 	out.buf.WriteString("last\n")
-	if err := out.end(); err != nil {
+	if err := out.close(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := unpack(t, w.Body.Bytes()); got != "first\nlast\n" || err != nil {

@@ -14,8 +14,8 @@ import (
 	"gestor.local/logs/internal/query"
 )
 
-// aRequest is a handler's context by itself.
-func aRequest(ctx context.Context, method, target string) (*gin.Context, *httptest.ResponseRecorder) {
+// newRequest is a handler's context by itself.
+func newRequest(ctx context.Context, method, target string) (*gin.Context, *httptest.ResponseRecorder) {
 	w := httptest.NewRecorder()
 	c, _ := gin.CreateTestContext(w)
 	c.Request = httptest.NewRequest(method, target, nil).WithContext(ctx)
@@ -24,11 +24,11 @@ func aRequest(ctx context.Context, method, target string) (*gin.Context, *httpte
 
 func TestALimitedStreamEndsWithItsLastLine(t *testing.T) {
 	sent := 0
-	send := atMost(2, func(query.Line) error { sent++; return nil })
+	send := limitLines(2, func(query.Line) error { sent++; return nil })
 	if first, second := send(query.Line{}), send(query.Line{}); first != nil || !errors.Is(second, query.ErrStop) || sent != 2 {
 		t.Errorf("%v, %v, %d sent", first, second, sent)
 	}
-	if send := atMost(0, func(query.Line) error { return nil }); send(query.Line{}) != nil {
+	if send := limitLines(0, func(query.Line) error { return nil }); send(query.Line{}) != nil {
 		t.Error("a stream without a limit ended")
 	}
 }
@@ -40,7 +40,7 @@ func TestStreamsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, w := aRequest(t.Context(), http.MethodGet, contract.PathRecords)
+	c, w := newRequest(t.Context(), http.MethodGet, contract.PathRecords)
 	r.stream(c, query.Query{}, "ndjson", 0, nil)
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", w.Code, w.Body)

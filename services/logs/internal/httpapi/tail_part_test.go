@@ -26,7 +26,7 @@ func TestATailResumesOverWhateverIsStored(t *testing.T) {
 		}
 		defer s.Close()
 		const all = 105_000
-		records := slices.Repeat([]line.Record{aNote(t, 1)}, all)
+		records := slices.Repeat([]line.Record{systemRecord(t, 1)}, all)
 		for i := range records {
 			records[i].PSeq = uint64(i) + 1
 		}
@@ -38,7 +38,7 @@ func TestATailResumesOverWhateverIsStored(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		c, w := aRequest(ctx, http.MethodGet, contract.PathTail)
+		c, w := newRequest(ctx, http.MethodGet, contract.PathTail)
 		c.Request.Header.Set("Last-Event-ID", "3")
 		newTail(Deps{Store: s, Query: query.New(s)}).get(c)
 		body := w.Body.String()
@@ -60,8 +60,8 @@ func TestATailTellsWhatWasDeletedUnderIt(t *testing.T) {
 		"all of it and more":           {100, 60, 500, `{"from":61,"to":100,"count":40}`},
 		"the next one of what is kept": {100, 60, 61, ""},
 	} {
-		ctx, _ := aRequest(t.Context(), http.MethodGet, contract.PathTail)
-		s := &tailStream{outlet: newOutlet(ctx, "text/event-stream"), sse: true, after: c.after, shown: c.shown}
+		ctx, _ := newRequest(t.Context(), http.MethodGet, contract.PathTail)
+		s := &tailStream{streamWriter: newStreamWriter(ctx, "text/event-stream"), sse: true, after: c.after, lastSent: c.shown}
 		s.gapWithin(c.oldest)
 		if got := s.buf.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" || s.after != c.after {
 			t.Errorf("%s: %q, goes on after %d; want %q", name, got, s.after, c.want)
