@@ -45,6 +45,7 @@ func (s *Stamp) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &text); err != nil || text == "" {
 		return err
 	}
+
 	for _, whole := range []string{text, text + "Z", strings.Replace(text, " ", "T", 1) + "Z"} {
 		if t, ok := line.ParseTime([]byte(whole)); ok {
 			s.Time = t.UTC()
@@ -61,13 +62,14 @@ func (s Stamp) MarshalJSON() ([]byte, error) { return json.Marshal(s.UTC().Forma
 // governed ones: the charts draw no others.
 func (p Process) Records(now time.Time) []contract.Record {
 	subject := contract.Subject{Container: p.ContainerID, Name: p.Name}
-	out := []contract.Record{contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ContainerBody{
+	out := []contract.Record{contract.NewRecord(p.Timestamp.orNow(now), 0, "", contract.ContainerBody{
 		Subject: subject, Owned: true, Measured: true, PID: p.PID, Processes: 1,
-		Measures:       contract.Measures{CPUMillicores: scaled(p.CPUUsage), RAMKB: p.RSS, VSZKB: p.VSZ, RSSKB: p.RSS},
-		MemoryPermille: scaled(p.MemoryUsage), CPUPermille: scaled(p.CPUUsage), Verdict: p.Action,
+		Measures:       contract.Measures{CPUMillicores: permille(p.CPUUsage), RAMKB: p.RSS, VSZKB: p.VSZ, RSSKB: p.RSS},
+		MemoryPermille: permille(p.MemoryUsage), CPUPermille: permille(p.CPUUsage), Verdict: p.Action,
 	})}
-	if removal(p.Action) {
-		out = append(out, contract.NewRecord(p.Timestamp.or(now), 0, "", contract.ActionBody{
+
+	if isRemoval(p.Action) {
+		out = append(out, contract.NewRecord(p.Timestamp.orNow(now), 0, "", contract.ActionBody{
 			Subject: subject, ActionID: fmt.Sprintf("seed-%d", p.PID), Action: contract.ActionRemove,
 			Phase: contract.PhaseOutcome, Outcome: contract.OutcomeDone,
 		}))
@@ -81,7 +83,8 @@ func (m Memory) Record(now time.Time) contract.Record {
 	if used == 0 && m.Total >= m.Free {
 		used = m.Total - m.Free
 	}
-	return contract.NewRecord(m.Timestamp.or(now), 0, "", contract.HostBody{Memory: contract.Memory{
+
+	return contract.NewRecord(m.Timestamp.orNow(now), 0, "", contract.HostBody{Memory: contract.Memory{
 		TotalKB: m.Total, FreeKB: m.Free, AvailableKB: m.Total - min(used, m.Total), UsedKB: used, SharedKB: m.Shared,
 	}})
 }
@@ -96,46 +99,49 @@ func FromRecord(r contract.Record) (p Process, ok bool) {
 	case contract.ContainerBody:
 		return Process{
 			PID: b.PID, ContainerID: b.Container, Name: b.Name, VSZ: b.VSZKB, RSS: b.RSSKB,
-			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: actionOf(r, b),
+			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: exportedAction(r, b),
 			Timestamp: Stamp{r.Time},
 		}, true
+
 	case contract.ActionBody:
+
 		done := b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeDone && b.Action != contract.ActionShadowRemove
 		if !done && !b.Removed() {
 			return p, false
 		}
 		return Process{ContainerID: b.Container, Name: b.Name, Action: b.Action, Timestamp: Stamp{r.Time}}, true
+
 	default:
 		return p, false
 	}
 }
 
-// actionOf is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan, which the
+// exportedAction is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan, which the
 // record of the action itself tells the end of.
-func actionOf(r contract.Record, b contract.ContainerBody) string {
+func exportedAction(r contract.Record, b contract.ContainerBody) string {
 	if r.Producer != Producer && b.Verdict == contract.VerdictRemove {
 		return ""
 	}
 	return b.Verdict
 }
 
-func (s Stamp) or(now time.Time) time.Time {
+func (s Stamp) orNow(now time.Time) time.Time {
 	if s.IsZero() {
 		return now.UTC().Truncate(time.Microsecond)
 	}
 	return s.Time
 }
 
-// scaled turns per cent into tenths of a per cent; what is no number counts as nothing.
-func scaled(percent float64) uint64 {
+// permille turns per cent into tenths of a per cent; what is no number counts as nothing.
+func permille(percent float64) uint64 {
 	if !(percent > 0) {
 		return 0
 	}
 	return uint64(math.Min(math.Round(percent*10), 1e9))
 }
 
-// removal knows the words of the editions; the first one's service wrote "Killed".
-func removal(action string) bool {
+// isRemoval knows the words of the editions; the first one's service wrote "Killed".
+func isRemoval(action string) bool {
 	switch strings.ToLower(action) {
 	case "kill", "killed", "stop", "stopped", "remove", "removed", "delete", "deleted", "eliminado":
 		return true

@@ -23,47 +23,53 @@ func (e *ElementError) Error() string { return fmt.Sprintf("element %d: %s", e.E
 // that cannot be taken, with an *ElementError, so that a body of many small wrong ones is never in memory as a whole.
 func ReadProcesses(body []byte) ([]Process, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
+
 	array := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte{'['})
 	if array {
 		if _, err := dec.Token(); err != nil {
 			return nil, err
 		}
 	}
+
 	var out []Process
 	for n := 1; !array && n == 1 || array && dec.More(); n++ {
 		if n > maxElements {
 			return nil, &ElementError{n, fmt.Sprintf("there are more than %d: send smaller arrays", maxElements)}
 		}
+
 		var p Process
 		if err := dec.Decode(&p); err != nil {
 			return nil, err
 		}
-		if reason := p.wanting(); reason != "" {
+
+		if reason := p.missingField(); reason != "" {
 			return nil, &ElementError{n, reason}
 		}
 		out = append(out, p)
 	}
+
 	if array {
 		if _, err := dec.Token(); err != nil { // the closing bracket
-			return nil, unfinished(err)
+			return nil, arrayError(err)
 		}
 	}
+
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the end of the JSON")
 	}
 	return out, nil
 }
 
-// unfinished tells the end of the body from an error of the JSON.
-func unfinished(err error) error {
+// arrayError tells the end of the body from an error of the JSON.
+func arrayError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("the array does not end")
 	}
 	return err
 }
 
-// wanting says what an element lacks, "" for nothing.
-func (p Process) wanting() string {
+// missingField says what an element lacks, "" for nothing.
+func (p Process) missingField() string {
 	switch {
 	case p.ContainerID == "":
 		return "container_id is missing"

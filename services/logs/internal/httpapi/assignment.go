@@ -62,6 +62,7 @@ func (s *assignmentRoutes) post(read func(body []byte) ([]elementRecords, error)
 
 		s.receive(c, func(body []byte) {
 			elements, err := read(body)
+
 			var bad *assignment.ElementError
 			switch {
 			case errors.As(err, &bad):

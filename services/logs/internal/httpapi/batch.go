@@ -181,9 +181,11 @@ func (b *batch) skipSeparator(rest *[]byte, n int) bool {
 			return false
 		}
 		return true
+
 	case len(*rest) > 0 && (*rest)[0] == ']':
 		*rest = (*rest)[1:]
 		return false
+
 	default:
 		b.failSyntax(n, "the array does not end")
 		return false

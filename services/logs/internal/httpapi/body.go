@@ -156,9 +156,11 @@ func (in *ingest) readBody(c *gin.Context, r *bodyReader, buf []byte) ([]byte, b
 		return buf, false
 	}
 
+	// Both lengths are bounded, that of what is sent here and that of what it unpacks to by read.
 	var src io.Reader = http.MaxBytesReader(c.Writer, io.NopCloser(r.paced), contract.MaxBodyBytes)
 	switch encoding := c.GetHeader("Content-Encoding"); strings.ToLower(encoding) { // RFC 9110, section 8.4.1
 	case "", "identity":
+
 	case "gzip":
 		unzipped, err := gzip.NewReader(src)
 		if err != nil {
@@ -166,6 +168,7 @@ func (in *ingest) readBody(c *gin.Context, r *bodyReader, buf []byte) ([]byte, b
 			return buf, false
 		}
 		src = unzipped
+
 	default:
 		respond.Problem(c, http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %q is not taken: send gzip or none", encoding))
 		return buf, false

@@ -35,6 +35,7 @@ func (h containers) list(c *gin.Context) {
 	if len(f.Kinds) > 0 {
 		p.Reject("kind", "is not chosen here")
 	}
+
 	by := p.Choice("sort", "cpu", "cpu", "ram")
 	limit := p.Int("limit", contract.DefaultPage, 1, contract.MaxPageRecords)
 	if bad := p.Problems(); bad != nil {
@@ -85,6 +86,7 @@ func (h containers) history(c *gin.Context) {
 
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
+
 	life, ok, err := h.Query.Life(ctx, id, host)
 	switch {
 	case errors.Is(err, query.ErrAmbiguous):

@@ -119,6 +119,7 @@ func (in *ingest) idempotent(c *gin.Context, body []byte, do func()) {
 	scoped := c.Request.URL.Path + " " + key
 	hash := sha256.Sum256(body)
 	earlier := in.responses.reserve(scoped, hash)
+
 	switch {
 	case earlier == nil: // the first of this key
 	case earlier.bodyHash != hash:

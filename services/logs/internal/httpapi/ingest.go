@@ -101,6 +101,7 @@ func (in *ingest) receive(c *gin.Context, do func(body []byte)) {
 
 // store appends a parsed batch and answers.
 func (in *ingest) store(c *gin.Context, b *batch, atomic bool) {
+	// Atomic: one record that cannot be stored keeps the others out. Without it the good ones are stored.
 	switch {
 	case b.syntax != nil:
 		respond.Problem(c, http.StatusBadRequest, "the body is not JSON; nothing was stored", fieldErrors(b)...)

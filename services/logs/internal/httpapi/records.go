@@ -109,6 +109,8 @@ func (r records) listPage(c *gin.Context, q query.Query, asked url.Values, limit
 
 	var body bytes.Buffer
 	body.WriteString(`{"records":[`)
+
+	// One match more than fits is looked for, so that a link leads on only where something is.
 	n, last, more := 0, uint64(0), false
 	err := r.Query.Lines(ctx, q, func(l query.Line) error {
 		if n == limit || body.Len() >= pageBytes {

@@ -90,6 +90,8 @@ func (h stats) setDefaults(p *respond.Params, q *query.SeriesQuery, fns *[]strin
 	if q.Metric == "" {
 		p.Reject("metric", "missing: cpu_millicores, ram_kb, vsz_kb, rss_kb, population, memory_used_kb, remove_done …")
 	}
+
+	// The last record of this second is to be in it.
 	if q.Until.IsZero() {
 		q.Until = now.Add(time.Second)
 	}
@@ -118,7 +120,7 @@ func (h stats) setDefaults(p *respond.Params, q *query.SeriesQuery, fns *[]strin
 			continue
 		}
 
-		// A quantile keeps every value of a bucket in memory, so that one question has one.
+		// A point has one quantile: query.SeriesQuery asks for one at a time.
 		if percent, err := strconv.Atoi(fn[1:]); err == nil && fn[0] == 'p' {
 			if q.Quantile > 0 {
 				p.Reject("fn", "one quantile at a time")

@@ -36,6 +36,7 @@ func (t *tail) register(r gin.IRouter) { r.GET(contract.PathTail, t.get) }
 func (t *tail) get(c *gin.Context) {
 	p := respond.NewParams(c.Request, t.Query.Now())
 	filter := p.Filter()
+
 	fallback := "sse"
 	if acceptedFormat(c) == "ndjson" {
 		fallback = "ndjson"

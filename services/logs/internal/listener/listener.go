@@ -24,28 +24,28 @@ import (
 // handler.
 type Listener struct {
 	net.Listener
-	most, each int
+	maxTotal, maxPerClient int
 
 	closed, refused atomic.Uint64
 
-	mu    sync.Mutex // guards the following fields and those of the connections
+	mu    sync.Mutex // guards the following fields, and those of the connections from busy on
 	open  map[*conn]struct{}
 	count map[string]int // by client
 }
 
-// New bounds the connections of a listener to most, those of one client to each.
-func New(inner net.Listener, most, each int) *Listener {
-	return &Listener{Listener: inner, most: most, each: each, open: map[*conn]struct{}{}, count: map[string]int{}}
+// New bounds the connections of a listener to maxTotal, those of one client to maxPerClient.
+func New(inner net.Listener, maxTotal, maxPerClient int) *Listener {
+	return &Listener{Listener: inner, maxTotal: maxTotal, maxPerClient: maxPerClient, open: map[*conn]struct{}{}, count: map[string]int{}}
 }
 
 // conn is one connection.
 type conn struct {
 	net.Conn
-	of     *Listener
-	client string
-	busy   bool      // a request is being worked on
-	idle   time.Time // since when none is
-	gone   bool
+	listener  *Listener
+	client    string
+	busy      bool      // a request is being worked on
+	idleSince time.Time // since when none is
+	removed   bool
 }
 
 // Accept implements net.Listener.
@@ -56,13 +56,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 
-		c := &conn{Conn: inner, of: l, client: Client(inner.RemoteAddr().String()), idle: time.Now()}
-		room, closed := l.admit(c)
+		c := &conn{Conn: inner, listener: l, client: Client(inner.RemoteAddr().String()), idleSince: time.Now()}
+		admitted, closed := l.admit(c)
 		if closed != nil {
 			l.closed.Add(1)
 			closed.Conn.Close() // its server sees the end of it
 		}
-		if room {
+		if admitted {
 			return c, nil
 		}
 
@@ -72,71 +72,77 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // admit takes in a connection if there is room for it, or for it instead of another, which the caller closes.
-func (l *Listener) admit(c *conn) (room bool, closed *conn) {
+func (l *Listener) admit(c *conn) (admitted bool, closed *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
+	// Who is at its share makes room among its own connections: others are not closed for it.
 	switch {
-	case l.count[c.client] >= l.each:
-		closed = l.longestIdle(func(o *conn) bool { return o.client == c.client })
-	case len(l.open) >= l.most:
+	case l.count[c.client] >= l.maxPerClient:
+		closed = l.longestIdle(func(other *conn) bool { return other.client == c.client })
+	case len(l.open) >= l.maxTotal:
 		closed = l.longestIdle(func(*conn) bool { return true })
 	default:
-		room = true
+		admitted = true
 	}
 
 	if closed != nil {
 		l.remove(closed)
-		room = true
+		admitted = true
 	}
-	if room {
+	if admitted {
 		l.open[c] = struct{}{}
 		l.count[c.client]++
 	}
-	return room, closed
+	return admitted, closed
 }
 
 // longestIdle is the connection that has been idle for longest, of the client that has most; nil when all are busy. The
 // caller holds mu.
-func (l *Listener) longestIdle(among func(*conn) bool) (worst *conn) {
+func (l *Listener) longestIdle(eligible func(*conn) bool) (longest *conn) {
 	for c := range l.open {
-		if c.busy || !among(c) {
+		if c.busy || !eligible(c) {
 			continue
 		}
-		if worst == nil || l.count[c.client] > l.count[worst.client] ||
-			l.count[c.client] == l.count[worst.client] && c.idle.Before(worst.idle) {
-			worst = c
+
+		// Who holds most gives first; of one client, and among equals, the one that has been idle for longest goes.
+		if longest == nil || l.count[c.client] > l.count[longest.client] ||
+			l.count[c.client] == l.count[longest.client] && c.idleSince.Before(longest.idleSince) {
+			longest = c
 		}
 	}
-	return worst
+	return longest
 }
 
-// remove forgets a connection. The caller holds mu.
+// remove takes a connection out of the counts. The caller holds mu.
 func (l *Listener) remove(c *conn) {
-	if c.gone {
+	if c.removed {
 		return
 	}
-	c.gone = true
+	c.removed = true
+
 	delete(l.open, c)
 	if l.count[c.client]--; l.count[c.client] == 0 {
 		delete(l.count, c.client)
 	}
 }
 
-// refusal is the answer to a connection for which there is no room. It is best effort: a client that is still sending may
+// response503 is the answer to a connection for which there is no room. It is best effort: a client that is still sending may
 // see the end of the connection instead.
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+const response503 = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
+// refuse answers 503 and closes.
 func refuse(c net.Conn) {
 	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) // it fits into the kernel's buffer
-	_, _ = c.Write([]byte(refusal))
+	_, _ = c.Write([]byte(response503))
 	c.Close()
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.of.mu.Lock()
-	c.of.remove(c)
-	c.of.mu.Unlock()
+	c.listener.mu.Lock()
+	c.listener.remove(c)
+	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }
 
@@ -161,40 +167,44 @@ func (l *Listener) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(contextKey{}).(*conn)
 		if ok {
-			if !l.begin(c) {
+			if !l.markBusy(c) {
 				panic(http.ErrAbortHandler) // it was closed for another one meanwhile
 			}
-			defer l.end(c)
+			defer l.markIdle(c)
 		}
+
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (l *Listener) begin(c *conn) bool {
+// markBusy is false when the connection was closed meanwhile.
+func (l *Listener) markBusy(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.busy = true
-	return !c.gone
+	return !c.removed
 }
 
-func (l *Listener) end(c *conn) {
+func (l *Listener) markIdle(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.busy, c.idle = false, time.Now()
+	c.busy, c.idleSince = false, time.Now()
 }
 
 // Client is what requests of one client have in common, given its address with the port: the address, of IPv6 the network
 // of 64 bits, which is what one machine gets.
 func Client(remote string) string {
-	at, err := netip.ParseAddrPort(remote)
+	addrPort, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return remote
 	}
-	addr := at.Addr().Unmap()
+
+	addr := addrPort.Addr().Unmap()
 	if addr.Is6() {
 		if network, err := addr.Prefix(64); err == nil {
 			return network.String()
 		}
 	}
+
 	return addr.String()
 }

@@ -14,7 +14,7 @@ func (l *Listener) Metrics() prometheus.Collector {
 }
 
 type collector struct {
-	of                    *Listener
+	listener              *Listener
 	open, closed, refused *prometheus.Desc
 }
 
@@ -27,10 +27,10 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(out chan<- prometheus.Metric) {
-	c.of.mu.Lock()
-	open := len(c.of.open)
-	c.of.mu.Unlock()
+	c.listener.mu.Lock()
+	open := len(c.listener.open)
+	c.listener.mu.Unlock()
 	out <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, float64(open))
-	out <- prometheus.MustNewConstMetric(c.closed, prometheus.CounterValue, float64(c.of.closed.Load()))
-	out <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.of.refused.Load()))
+	out <- prometheus.MustNewConstMetric(c.closed, prometheus.CounterValue, float64(c.listener.closed.Load()))
+	out <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.listener.refused.Load()))
 }

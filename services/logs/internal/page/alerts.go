@@ -55,7 +55,7 @@ func conditionOf(s producerKey, b contract.SystemBody) (m conditionKey, change s
 // endedConditions is, on the way back in time, which conditions have ended: what began before that is no news.
 type endedConditions struct {
 	started map[producerKey]bool
-	ended   map[conditionKey]bool
+	past    map[conditionKey]bool
 }
 
 func newEndedConditions() endedConditions {
@@ -72,9 +72,9 @@ func (e endedConditions) observe(s producerKey, b contract.SystemBody) bool {
 	case b.Event == "start":
 		e.started[s] = true
 	case change == "end":
-		e.ended[m] = true
+		e.past[m] = true
 	case change == "begin" || change == "alarm":
-		return e.ended[m] || e.started[s]
+		return e.past[m] || e.started[s]
 	}
 	return false
 }
@@ -84,7 +84,7 @@ func (e endedConditions) observe(s producerKey, b contract.SystemBody) bool {
 // store's decisions do not hide what began before them.
 func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 	scanned, shown := 0, map[bool]int{} // of the standing, by whether they are of this host
-	ended, standing := newEndedConditions(), map[conditionKey]bool{}
+	over, standing := newEndedConditions(), map[conditionKey]bool{}
 
 	f := contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}
 	return from.Scan(ctx, f, query.Newest, func(r contract.Record) error {
@@ -100,7 +100,7 @@ func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 		if here {
 			p.noteManagerState(r, b)
 		}
-		if ended.observe(producer, b) || b.Level == contract.LevelInfo {
+		if over.observe(producer, b) || b.Level == contract.LevelInfo {
 			return nil
 		}
 

@@ -50,14 +50,14 @@ func TestAssetsAreKeptForEverAndPacked(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := a.byName[assetECharts]
-	packed, raw := get(t, h, one.url, "Accept-Encoding", "gzip, br"), get(t, h, one.url)
-	if packed.Header().Get("Content-Encoding") != "gzip" || raw.Header().Get("Content-Encoding") != "" {
+	gzipped, raw := get(t, h, one.url, "Accept-Encoding", "gzip, br"), get(t, h, one.url)
+	if gzipped.Header().Get("Content-Encoding") != "gzip" || raw.Header().Get("Content-Encoding") != "" {
 		t.Error("compression does not follow Accept-Encoding")
 	}
 	if got := raw.Body.Len(); got != len(one.raw) {
 		t.Errorf("%d bytes, want %d", got, len(one.raw))
 	}
-	if !strings.Contains(packed.Header().Get("Cache-Control"), "immutable") {
+	if !strings.Contains(gzipped.Header().Get("Cache-Control"), "immutable") {
 		t.Error("not kept by browsers")
 	}
 	if w := ask(t, h, "GET", "/assets/../page.go"); w.Code == 200 {

@@ -14,7 +14,7 @@ type scene struct {
 	tick       uint64
 	gates      []string
 	mode       contract.Mode
-	held       string
+	heldReason string
 }
 
 func newScene() *scene {
@@ -66,11 +66,11 @@ func (s *scene) addTick(list ...contract.ContainerBody) {
 			}
 			if b.Verdict == contract.VerdictRemove {
 				counts[i].Removals++
-				s.emit(contract.ProducerManager, contract.DecisionBody{Subject: b.Subject, Mode: s.mode, Held: s.held, Verdict: b.Verdict, Reason: b.Reason})
+				s.emit(contract.ProducerManager, contract.DecisionBody{Subject: b.Subject, Mode: s.mode, Held: s.heldReason, Verdict: b.Verdict, Reason: b.Reason})
 			}
 		}
 	}
-	s.emit(contract.ProducerManager, contract.HostBody{Classes: counts, Mode: s.mode, Gates: s.gates, Held: s.held, Memory: contract.Memory{TotalKB: 1 << 20}})
+	s.emit(contract.ProducerManager, contract.HostBody{Classes: counts, Mode: s.mode, Gates: s.gates, Held: s.heldReason, Memory: contract.Memory{TotalKB: 1 << 20}})
 	for _, b := range list {
 		s.emit(contract.ProducerManager, b)
 	}

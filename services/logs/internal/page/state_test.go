@@ -96,9 +96,9 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 		},
 		{
 			"an orchestrator's task has ended", func(s *scene) {
-				ended := containerOf("c", low, contract.ReasonElsewhere, 0)
-				ended.State = contract.StateExited
-				s.addTick(full(ended)...)
+				exited := containerOf("c", low, contract.ReasonElsewhere, 0)
+				exited.State = contract.StateExited
+				s.addTick(full(exited)...)
 			},
 			"settled", "Settled: 3 low, 2 high", "Nobody leaves",
 		},
@@ -136,7 +136,7 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 		},
 		{
 			"a surprise is held", func(s *scene) {
-				s.held = contract.HeldSurprise
+				s.heldReason = contract.HeldSurprise
 				s.addTick(full(containersOf("c", 2, low, over)...)...)
 			},
 			"over", "Over: 5 low, 2 high", "2 were to leave, and the plan was not carried out (surprise)",
@@ -324,7 +324,7 @@ func TestWhatAwaitsAContainer(t *testing.T) {
 	}{
 		"leaving": {func(s *scene) { s.addTick(containerOf("c", low, over, 4)) }, "leaving: over the quota of its class"},
 		"held": {func(s *scene) {
-			s.held = contract.HeldSurprise
+			s.heldReason = contract.HeldSurprise
 			s.addTick(containerOf("c", low, over, 4))
 		}, "not acted on: over the quota of its class"},
 		"gated": {func(s *scene) {
@@ -373,10 +373,10 @@ func TestWhatAwaitsAContainer(t *testing.T) {
 func TestShadowHidesNobody(t *testing.T) {
 	s := newScene()
 	s.mode = contract.ModeShadow
-	kept := containersOf("a", 3, low, stays)
-	s.addTick(append(kept, containerOf("b", low, over, 4), containerOf("c", low, over, 5))...)
+	staying := containersOf("a", 3, low, stays)
+	s.addTick(append(staying, containerOf("b", low, over, 4), containerOf("c", low, over, 5))...)
 	s.wait(10 * time.Second)
-	s.addTick(append(kept, containerOf("b", low, contract.ReasonShadowRemoved, 0), containerOf("c", low, contract.ReasonShadowRemoved, 0))...)
+	s.addTick(append(staying, containerOf("b", low, contract.ReasonShadowRemoved, 0), containerOf("c", low, contract.ReasonShadowRemoved, 0))...)
 
 	p := read(t, s)
 	if p.Verdict.State != stateOver || !strings.HasPrefix(p.Verdict.Headline, "Over: 5 low") || !strings.HasSuffix(p.Verdict.Detail, " Mode shadow: no container is touched.") {

@@ -252,20 +252,20 @@ func failedText(rows []containerRow) string {
 	return strings.Join(names, ", ") + errorText
 }
 
-func heldReasonText(held string) string {
-	if held == "" {
+func heldReasonText(reason string) string {
+	if reason == "" {
 		return ""
 	}
-	return " (" + chart.Plain(held) + ")"
+	return " (" + chart.Plain(reason) + ")"
 }
 
 // upcoming says what is under way and what the next round brings. That is a forecast: who comes and ends by itself meanwhile
 // is not known.
 func upcoming(classes []classSummary) string {
-	next, leaving, kept, fresh, unseen, places := 0, 0, 0, 0, 0, 0
+	next, leaving, staying, newSeen, newSince, places := 0, 0, 0, 0, 0, 0
 	for _, c := range classes {
 		next, leaving = next+c.nextRemovals(), leaving+c.Leaving
-		kept, fresh, unseen, places = kept+c.Kept, fresh+c.New-c.SinceTick, unseen+c.SinceTick, places+c.Quota
+		staying, newSeen, newSince, places = staying+c.Kept, newSeen+c.New-c.SinceTick, newSince+c.SinceTick, places+c.Quota
 	}
 
 	var parts []string
@@ -278,12 +278,12 @@ func upcoming(classes []classSummary) string {
 		parts = append(parts, "Nobody leaves in the next round.")
 	}
 
-	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", kept, isOrAre(kept), places))
-	if fresh > 0 {
-		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomersAre(fresh)))
+	parts = append(parts, fmt.Sprintf("%d %s kept in %d places.", staying, isOrAre(staying), places))
+	if newSeen > 0 {
+		parts = append(parts, fmt.Sprintf("%s judged in the next round.", newcomersAre(newSeen)))
 	}
-	if unseen > 0 {
-		parts = append(parts, fmt.Sprintf("%s judged a round later.", newcomersAre(unseen)))
+	if newSince > 0 {
+		parts = append(parts, fmt.Sprintf("%s judged a round later.", newcomersAre(newSince)))
 	}
 	return strings.Join(parts, " ")
 }

@@ -16,23 +16,27 @@ import (
 	"gestor.local/contract"
 )
 
-// smallest is the length from which packing an answer is worth it.
-const smallest = 1024
+// minGzipBytes is the length from which compressing an answer is worth it.
+const minGzipBytes = 1024
 
 // Body answers with a body with a strong ETag, packed for those who take it, or 304 when the client has it already.
 func Body(c *gin.Context, media string, body []byte) {
 	sum := sha256.Sum256(body)
 	tag := hex.EncodeToString(sum[:12])
-	packed := false
+
+	gzipped := false
 	if !strings.HasPrefix(media, "image/") { // which is packed in itself
 		c.Header("Vary", "Accept-Encoding")
-		packed = len(body) >= smallest && AcceptsGzip(c)
+		gzipped = len(body) >= minGzipBytes && AcceptsGzip(c)
 	}
-	if packed { // another answer, byte for byte
+
+	if gzipped { // another answer, byte for byte
 		tag += "-gzip"
 	}
 	tag = `"` + tag + `"`
 	c.Header("ETag", tag)
+
+	// The client may have it (RFC 9110, section 13.1.2): a tag is compared weakly there.
 	for known := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
 		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
 			c.Status(http.StatusNotModified)
@@ -40,14 +44,15 @@ func Body(c *gin.Context, media string, body []byte) {
 		}
 	}
 
-	if packed {
+	if gzipped {
 		var b bytes.Buffer
-		z := NewGzipWriter(&b)
-		if _, err := z.Write(body); err == nil && z.Close() == nil { // a buffer takes everything
+		gz := NewGzipWriter(&b)
+		if _, err := gz.Write(body); err == nil && gz.Close() == nil { // a buffer takes everything
 			c.Header("Content-Encoding", "gzip")
 			body = b.Bytes()
 		}
 	}
+
 	c.Data(http.StatusOK, media, body)
 }
 
@@ -75,14 +80,14 @@ func AcceptsGzip(c *gin.Context) bool {
 	for part := range strings.SplitSeq(c.GetHeader("Accept-Encoding"), ",") {
 		coding, weight, _ := strings.Cut(part, ";")
 		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			return !refused(weight)
+			return !isZeroWeight(weight)
 		}
 	}
 	return false
 }
 
-// refused says whether a weight is 0, in any of its spellings: q=0, q=0.0 (RFC 9110, section 12.4.2).
-func refused(weight string) bool {
+// isZeroWeight says whether a weight is 0, in any of its spellings: q=0, q=0.0 (RFC 9110, section 12.4.2).
+func isZeroWeight(weight string) bool {
 	name, value, _ := strings.Cut(weight, "=")
 	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0

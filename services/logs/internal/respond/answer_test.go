@@ -11,7 +11,7 @@ func TestPicturesAndSmallAnswersAreNotPacked(t *testing.T) {
 		media string
 		size  int
 		want  string
-	}{"picture": {"image/png", 1 << 16, ""}, "small": {"text/html", smallest - 1, ""}, "page": {"text/html", 1 << 16, "gzip"}} {
+	}{"picture": {"image/png", 1 << 16, ""}, "small": {"text/html", minGzipBytes - 1, ""}, "page": {"text/html", 1 << 16, "gzip"}} {
 		c, w := aRequest(t.Context(), http.MethodGet, "/")
 		c.Request.Header.Set("Accept-Encoding", "gzip")
 		Body(c, a.media, []byte(strings.Repeat("x", a.size)))

@@ -59,6 +59,7 @@ func (p *Params) One(name string) string {
 	if len(all) > 1 {
 		p.Reject(name, "may be given once")
 	}
+
 	if len(all) == 0 {
 		return ""
 	}
@@ -69,6 +70,8 @@ func (p *Params) One(name string) string {
 func (p *Params) List(name string) []string {
 	p.known = append(p.known, name)
 	var out []string
+
+	// "a,,b" is refused: whoever sends it has lost a value.
 	for _, v := range p.Values[name] {
 		for part := range strings.SplitSeq(v, ",") {
 			if part = strings.TrimSpace(part); part == "" {
@@ -102,6 +105,7 @@ func (p *Params) Time(name string) time.Time {
 	if v == "" {
 		return time.Time{}
 	}
+
 	t, err := parseTime(v, p.Now)
 	if err != nil {
 		p.Reject(name, err.Error())
@@ -114,27 +118,31 @@ var (
 	errYear = errors.New("want a year from 1970 to 9999")
 )
 
+// parseTime is Params.Time of one value.
 func parseTime(v string, now time.Time) (time.Time, error) {
 	if t, ok := line.ParseTime([]byte(v)); ok {
-		return t, bounded(t)
+		return t, checkYear(t)
 	}
+
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
 		if n > maxUnix {
 			return time.Time{}, errYear
 		}
 		return time.Unix(n, 0), nil
 	}
+
 	if d, err := ParseDuration(v); err == nil {
 		return now.Add(-d), nil
 	}
+
 	return time.Time{}, errTime
 }
 
 // maxUnix is the last second of the year 9999: an answer tells its range in RFC 3339, which has four digits.
 const maxUnix = 253402300799
 
-// bounded refuses times that an answer could not write, or whose range could not. The zero time is no bound.
-func bounded(t time.Time) error {
+// checkYear refuses times that an answer could not write, or whose range could not. The zero time is no bound.
+func checkYear(t time.Time) error {
 	if year := t.UTC().Year(); t.IsZero() || year >= 1970 && year <= 9999 {
 		return nil
 	}
@@ -147,6 +155,7 @@ func ParseDuration(v string) (time.Duration, error) {
 		n, err := strconv.ParseUint(days, 10, 16)
 		return time.Duration(n) * 24 * time.Hour, err
 	}
+
 	d, err := time.ParseDuration(v)
 	if err == nil && d < 0 {
 		err = errTime
@@ -160,6 +169,7 @@ func (p *Params) Int(name string, fallback, low, high int) int {
 	if v == "" {
 		return fallback
 	}
+
 	n, err := strconv.Atoi(v)
 	if err != nil || n < low || n > high {
 		p.Reject(name, fmt.Sprintf("want a whole number from %d to %d", low, high))
@@ -174,6 +184,7 @@ func (p *Params) Choice(name, fallback string, words ...string) string {
 	if v == "" {
 		return fallback
 	}
+
 	if !slices.Contains(words, v) {
 		p.Reject(name, "want one of "+strings.Join(words, ", "))
 		return fallback
@@ -187,6 +198,7 @@ func (p *Params) Filter() contract.Filter {
 		Since: p.Time("since"), Until: p.Time("until"), Images: p.List("image"), Hosts: p.List("host"),
 		Containers: p.List("container"), Actions: p.List("action"), Text: p.One("q"),
 	}
+
 	for _, k := range p.List("kind") {
 		if !slices.Contains(contract.Kinds(), contract.Kind(k)) {
 			p.Reject("kind", fmt.Sprintf("%q is none of %v", k, contract.Kinds()))
@@ -196,11 +208,14 @@ func (p *Params) Filter() contract.Filter {
 	for _, c := range p.List("class") {
 		f.Classes = append(f.Classes, contract.Class(c))
 	}
+
+	// A shorter beginning would soon name several containers.
 	for _, id := range f.Containers {
 		if len(id) < 4 {
 			p.Reject("container", "want a full id or at least its first 4 digits")
 		}
 	}
+
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
 		p.Reject("until", "is not after since")
 	}
@@ -214,6 +229,8 @@ func (p *Params) Problems() []contract.FieldError {
 			p.Reject(name, "unknown parameter")
 		}
 	}
+
+	// A map has no order, and an answer should have one.
 	slices.SortStableFunc(p.problems, func(a, b contract.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return p.problems
 }

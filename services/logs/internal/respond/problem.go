@@ -25,6 +25,7 @@ func Problem(c *gin.Context, status int, detail string, problems ...contract.Fie
 	})
 }
 
+// writeProblem ends the request with a problem detail, where an answer can still be given.
 func writeProblem(c *gin.Context, p contract.ErrorBody) {
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -35,6 +36,7 @@ func writeProblem(c *gin.Context, p contract.ErrorBody) {
 	if c.Writer.Written() { // a stream has begun: its end is all that can be said
 		return
 	}
+
 	c.Writer.Header().Set("Content-Type", contract.MediaProblem) // a stream has announced its own
 	c.Data(p.Status, contract.MediaProblem, b)
 }
@@ -52,13 +54,16 @@ const QueryTimeout = 10 * time.Second
 func Error(c *gin.Context, err error) {
 	var tooLarge *http.MaxBytesError
 	var tooMuch *query.TooMuchError
+
 	switch {
 	case errors.As(err, &tooMuch):
-		Problem(c, http.StatusUnprocessableEntity, tooMuch.Error(), narrower(tooMuch)...)
+		Problem(c, http.StatusUnprocessableEntity, tooMuch.Error(), narrowingHints(tooMuch)...)
+
 	case errors.Is(err, query.ErrTooManyContainers):
 		Problem(c, http.StatusUnprocessableEntity, err.Error())
 	case errors.Is(err, query.ErrTooMany):
 		Problem(c, http.StatusUnprocessableEntity, err.Error(), contract.FieldError{Field: "step", Reason: "is too narrow for the range"})
+
 	case errors.Is(err, store.ErrFull), disk.NoRoom(err):
 		RetryLater(c, http.StatusInsufficientStorage, 10, err.Error())
 	case errors.Is(err, store.ErrBusy):
@@ -67,6 +72,7 @@ func Error(c *gin.Context, err error) {
 		RetryLater(c, http.StatusTooManyRequests, 60, err.Error())
 	case errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed):
 		RetryLater(c, http.StatusServiceUnavailable, 5, err.Error())
+
 	case errors.Is(err, context.DeadlineExceeded):
 		RetryLater(c, http.StatusServiceUnavailable, 1, "the query took longer than "+QueryTimeout.String()+": ask for a shorter range")
 	case errors.Is(err, context.Canceled):
@@ -78,8 +84,8 @@ func Error(c *gin.Context, err error) {
 	}
 }
 
-// narrower says how a question that would read too much is narrowed.
-func narrower(e *query.TooMuchError) []contract.FieldError {
+// narrowingHints says how a question that would read too much is narrowed.
+func narrowingHints(e *query.TooMuchError) []contract.FieldError {
 	out := []contract.FieldError{{Field: "container", Reason: "reads that container's records only, or those of several"}}
 	if !e.Since.IsZero() {
 		out = append(out, contract.FieldError{Field: "since", Reason: e.Since.Format(time.RFC3339) + " fits, and any later time"})

@@ -12,22 +12,22 @@ import (
 
 // Slots bound how many requests do one thing at a time.
 type Slots struct {
-	free *semaphore.Weighted
+	sem  *semaphore.Weighted
 	size int
 }
 
 // NewSlots makes so many slots.
-func NewSlots(size int) *Slots { return &Slots{free: semaphore.NewWeighted(int64(size)), size: size} }
+func NewSlots(size int) *Slots { return &Slots{sem: semaphore.NewWeighted(int64(size)), size: size} }
 
 // Acquire takes a slot, or waits for one as long as the context lasts and returns its error. Release gives it back.
-func (s *Slots) Acquire(ctx context.Context) error { return s.free.Acquire(ctx, 1) }
+func (s *Slots) Acquire(ctx context.Context) error { return s.sem.Acquire(ctx, 1) }
 
 // Release gives a slot back.
-func (s *Slots) Release() { s.free.Release(1) }
+func (s *Slots) Release() { s.sem.Release(1) }
 
 // TryAcquire takes a slot if one is free; else it answers 429 with how many of these are open, and release is nil.
 func (s *Slots) TryAcquire(c *gin.Context, what string) (release func()) {
-	if !s.free.TryAcquire(1) {
+	if !s.sem.TryAcquire(1) {
 		RetryLater(c, http.StatusTooManyRequests, 10, fmt.Sprintf("%d %s are open already", s.size, what))
 		return nil
 	}

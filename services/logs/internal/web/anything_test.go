@@ -57,17 +57,17 @@ func TestWhateverWasAcceptedIsAnswered(t *testing.T) {
 		for n := range rapid.IntRange(1, 4).Draw(t, "requests") {
 			var body strings.Builder
 			for i := range rapid.IntRange(0, 12).Draw(t, "records") {
-				body.WriteString(anyRecord(t, kinds, now, 100*n+i+1) + "\n")
+				body.WriteString(drawRecord(t, kinds, now, 100*n+i+1) + "\n")
 			}
-			if w := sent(h, http.MethodPost, contract.PathRecords, body.String()); w.Code >= 500 {
+			if w := send(h, http.MethodPost, contract.PathRecords, body.String()); w.Code >= 500 {
 				t.Fatalf("%s was answered with %d %s", &body, w.Code, w.Body)
 			}
 		}
 
-		for _, path := range anyQuestions(t) {
-			w := sent(h, http.MethodGet, path, "")
+		for _, path := range drawQuestions(t) {
+			w := send(h, http.MethodGet, path, "")
 			media := w.Header().Get("Content-Type")
-			if w.Code >= 500 || !readable(media, w.Body.Bytes()) {
+			if w.Code >= 500 || !isWellFormed(media, w.Body.Bytes()) {
 				t.Fatalf("GET %s: %d %s %s", path, w.Code, media, w.Body)
 			}
 		}
@@ -77,8 +77,8 @@ func TestWhateverWasAcceptedIsAnswered(t *testing.T) {
 	})
 }
 
-// readable says whether a body is what its media type promises.
-func readable(media string, body []byte) bool {
+// isWellFormed says whether a body is what its media type promises.
+func isWellFormed(media string, body []byte) bool {
 	switch media, _, _ = strings.Cut(media, ";"); media {
 	case contract.MediaJSON, contract.MediaProblem:
 		return json.Valid(body)
@@ -94,7 +94,7 @@ func readable(media string, body []byte) bool {
 
 func epoch() time.Time { return time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC) }
 
-func sent(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+func send(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Host = "127.0.0.1:8080"
 	r.Header.Set("Content-Type", contract.MediaNDJSON)
@@ -103,9 +103,9 @@ func sent(h http.Handler, method, path, body string) *httptest.ResponseRecorder 
 	return w
 }
 
-// anyQuestions asks for every chart, page and table, of a selection that is drawn once: charts of one question are made
+// drawQuestions asks for every chart, page and table, of a selection that is drawn once: charts of one question are made
 // together.
-func anyQuestions(t *rapid.T) []string {
+func drawQuestions(t *rapid.T) []string {
 	of := func(name string, values ...string) string {
 		if v := rapid.SampledFrom(append(values, "")).Draw(t, name); v != "" {
 			return "&" + url.Values{name: {v}}.Encode()
@@ -114,7 +114,7 @@ func anyQuestions(t *rapid.T) []string {
 	}
 	selection := ""
 	if rapid.Bool().Draw(t, "selection") {
-		selection = of("class", "low", "high", "zzz") + of("image", "high-cpu", "i") + of("container", someContainers[0], "ffff")
+		selection = of("class", "low", "high", "zzz") + of("image", "high-cpu", "i") + of("container", containerIDs[0], "ffff")
 	}
 	narrow := of("points", "2", "7")
 
@@ -134,16 +134,16 @@ func anyQuestions(t *rapid.T) []string {
 	for _, metric := range []string{"cpu_millicores", "ram_kb", "population", "memory_used_kb", "late_us", "remove_done"} {
 		out = append(out, stats+"&metric="+metric)
 	}
-	return append(out, "/", "/now", "/containers/"+someContainers[0], contract.PathContainers+"/"+someContainers[0],
+	return append(out, "/", "/now", "/containers/"+containerIDs[0], contract.PathContainers+"/"+containerIDs[0],
 		contract.PathContainers+"?"+since+of("sort", "cpu", "ram"), contract.PathRecords+"?"+since+of("order", "asc", "desc"),
 		contract.PathRecords+"?format=csv", contract.PathRecords+"?format=ndjson&fields=ts,name,details", contract.PathRecords+"/1",
 		contract.PathDecisions+"?"+since, contract.PathReady, contract.PathMetrics)
 }
 
-var someContainers = []string{"71fa559c210d" + strings.Repeat("0", 52), "71fa559c210e", "c", "日本"}
+var containerIDs = []string{"71fa559c210d" + strings.Repeat("0", 52), "71fa559c210e", "c", "日本"}
 
-// anyRecord is one record as JSON: mostly acceptable, each member drawn by itself.
-func anyRecord(t *rapid.T, kinds []contract.Kind, now time.Time, pseq int) string {
+// drawRecord is one record as JSON: mostly acceptable, each member drawn by itself.
+func drawRecord(t *rapid.T, kinds []contract.Kind, now time.Time, pseq int) string {
 	word := func(name string, words ...string) string {
 		hostile := charttest.Hostile()
 		if rapid.IntRange(0, 9).Draw(t, "hostile") == 0 {
@@ -158,7 +158,7 @@ func anyRecord(t *rapid.T, kinds []contract.Kind, now time.Time, pseq int) strin
 		return rapid.SampledFrom([]int64{0, 1, 2, 3, 10, 1 << 31, 1 << 53, math.MaxInt64, math.MinInt64, -1}).Draw(t, name)
 	}
 	subject := func(m map[string]any) map[string]any {
-		m["container"] = word("container", someContainers...)
+		m["container"] = word("container", containerIDs...)
 		m["name"] = word("name", "one", "two", "")
 		m["image"] = word("image", "gestor/high-cpu:latest", "high-cpu", "i", "", ":", "/", "sha256:00")
 		m["class"] = word("class", "low", "high", "unknown", "", "zzz")
@@ -219,7 +219,7 @@ func anyRecord(t *rapid.T, kinds []contract.Kind, now time.Time, pseq int) strin
 	}
 	maps.Copy(m, map[string]any{
 		"v": 1, "kind": kind, "host": word("host", "n1", "n1", "n2"), "boot": word("boot", "b1", "b1", "b2"), "producer": word("producer", "manager", "t"),
-		"pseq": pseq, "tick": number("tick"), "ts": anyTime(t, now), "source": word("source", "module", "procfs"),
+		"pseq": pseq, "tick": number("tick"), "ts": drawTime(t, now), "source": word("source", "module", "procfs"),
 	})
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -228,8 +228,8 @@ func anyRecord(t *rapid.T, kinds []contract.Kind, now time.Time, pseq int) strin
 	return string(text)
 }
 
-// anyTime is mostly one of the last minutes, so that records share minutes and ticks.
-func anyTime(t *rapid.T, now time.Time) string {
+// drawTime is mostly one of the last minutes, so that records share minutes and ticks.
+func drawTime(t *rapid.T, now time.Time) string {
 	if rapid.IntRange(0, 9).Draw(t, "far") == 0 {
 		return rapid.SampledFrom([]string{
 			"0001-01-01T00:00:01Z", "1969-12-31T23:59:30Z", "1970-01-01T00:00:00Z", "2026-05-04T14:00:00+14:00", "9999-12-31T23:59:59.999999999Z",
@@ -250,11 +250,11 @@ func TestAChartOfContainersWithoutTheirHost(t *testing.T) {
 	defer s.Close()
 	h := New(Deps{Store: s, Query: query.New(s), Log: zerolog.Nop(), Metrics: prometheus.NewRegistry(), DataDir: t.TempDir()})
 
-	if w := sent(h, http.MethodPost, contract.PathRecords, body); w.Code != 200 {
+	if w := send(h, http.MethodPost, contract.PathRecords, body); w.Code != 200 {
 		t.Fatal(w.Code, w.Body)
 	}
 	for _, name := range chart.Names() {
-		if w := sent(h, http.MethodGet, contract.PathCharts+"/"+name+".json?range=6h", ""); w.Code != 200 || !json.Valid(w.Body.Bytes()) {
+		if w := send(h, http.MethodGet, contract.PathCharts+"/"+name+".json?range=6h", ""); w.Code != 200 || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}

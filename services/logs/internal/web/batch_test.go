@@ -39,7 +39,7 @@ func TestRejectedRecordsAreListedWithinBounds(t *testing.T) {
 // A sender that leaves out numbers on and on hears which of its records are not stored and why; all of a body or none is kept.
 func TestGapsBeyondTheBoundAreRefusedByLine(t *testing.T) {
 	a := newAPI(t)
-	const sent, kept = 5000, 4096
+	const sent, accepted = 5000, 4096
 	var body strings.Builder
 	for i := range sent {
 		fmt.Fprintf(&body, `{"v":1,"ts":"2026-01-02T03:04:05Z","kind":"system","host":"h","boot":"b","producer":"p","pseq":%d,"event":"e"}`+"\n", 2*(sent-i))
@@ -48,10 +48,10 @@ func TestGapsBeyondTheBoundAreRefusedByLine(t *testing.T) {
 		t.Errorf("all or nothing: %d", code)
 	}
 	code, result := a.post("/v1/records", body.String())
-	if code != http.StatusOK || result.Accepted != kept || result.Duplicates != 0 || len(result.Rejected) != sent-kept {
+	if code != http.StatusOK || result.Accepted != accepted || result.Duplicates != 0 || len(result.Rejected) != sent-accepted {
 		t.Fatalf("%d: %d accepted, %d duplicates, %d rejected", code, result.Accepted, result.Duplicates, len(result.Rejected))
 	}
-	if r := result.Rejected[0]; r.Line != kept+1 || !strings.Contains(r.Reason, "without gaps") {
+	if r := result.Rejected[0]; r.Line != accepted+1 || !strings.Contains(r.Reason, "without gaps") {
 		t.Errorf("rejected %+v", r)
 	}
 }

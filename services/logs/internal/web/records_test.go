@@ -105,15 +105,15 @@ func TestAnswersArePacked(t *testing.T) {
 		"/v1/records", "/v1/records?format=ndjson", "/v1/records?format=csv", "/v1/containers?" + day,
 		"/v1/stats?metric=ram_kb&by=container&step=1h&" + day,
 	} {
-		plain, packed := a.get(target), a.get(target, "Accept-Encoding", "gzip, br")
-		if packed.Header().Get("Content-Encoding") != "gzip" || packed.Header().Get("Vary") != "Accept-Encoding" || plain.Header().Get("Vary") != "Accept-Encoding" {
-			t.Errorf("%s: %v", target, packed.Header())
+		plain, gzipped := a.get(target), a.get(target, "Accept-Encoding", "gzip, br")
+		if gzipped.Header().Get("Content-Encoding") != "gzip" || gzipped.Header().Get("Vary") != "Accept-Encoding" || plain.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: %v", target, gzipped.Header())
 			continue
 		}
-		if got := unpacked(t, packed); string(got) != plain.Body.String() || packed.Body.Len() >= plain.Body.Len() {
-			t.Errorf("%s: %d bytes packed in %d, want %d", target, len(got), packed.Body.Len(), plain.Body.Len())
+		if got := unpacked(t, gzipped); string(got) != plain.Body.String() || gzipped.Body.Len() >= plain.Body.Len() {
+			t.Errorf("%s: %d bytes gzipped in %d, want %d", target, len(got), gzipped.Body.Len(), plain.Body.Len())
 		}
-		if tag := packed.Header().Get("ETag"); tag != "" {
+		if tag := gzipped.Header().Get("ETag"); tag != "" {
 			if again := a.get(target, "Accept-Encoding", "gzip", "If-None-Match", tag); again.Code != 304 || tag == plain.Header().Get("ETag") {
 				t.Errorf("%s: %d for %s, plain %s", target, again.Code, tag, plain.Header().Get("ETag"))
 			}

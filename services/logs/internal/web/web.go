@@ -65,7 +65,7 @@ func handler(d Deps, assets *page.Assets) http.Handler {
 
 	recovery := respond.NewRecovery(d.Log, d.Metrics)
 	auth := httpapi.TokenAuth{Write: d.WriteToken, Read: d.ReadToken, Suite: d.SuiteToken}
-	engine.Use(newObserver(d).middleware, recovery.Middleware, headers, newHosts(d).middleware, newOrigins().middleware, auth.Middleware)
+	engine.Use(newRequestObserver(d).middleware, recovery.Middleware, commonHeaders, newHostCheck(d).middleware, newOriginCheck().middleware, auth.Middleware)
 
 	httpapi.New(httpapi.Deps{
 		Store: d.Store, Query: d.Query, Metrics: d.Metrics, Version: d.Version, OpenAPI: d.OpenAPI, Auth: auth, Closing: d.Closing,
@@ -75,5 +75,5 @@ func handler(d Deps, assets *page.Assets) http.Handler {
 			Store: d.Store, Query: d.Query, Log: d.Log, DataDir: d.DataDir, Version: d.Version, Recovery: recovery,
 		}, assets).Register(engine)
 	}
-	return answerHead(engine)
+	return headAsGet(engine)
 }
