@@ -92,8 +92,9 @@ func (m Memory) Record(now time.Time) contract.Record {
 // Producer names the records that were made of the assignment's own.
 const Producer = "seed"
 
-// FromRecord is the assignment's element of a container or action record; ok is false for what it has no word for. Its
-// action says what has happened: an attempt that was refused, failed or only thought of is none.
+// FromRecord is the assignment's element of a container or action record; ok is false for what it has no word for. Of the
+// actions those are elements that removed a container: an attempt that was refused, failed or only thought of is none, and
+// neither is a throttle.
 func FromRecord(r contract.Record) (p Process, ok bool) {
 	switch b := r.Body.(type) {
 	case contract.ContainerBody:
@@ -104,9 +105,7 @@ func FromRecord(r contract.Record) (p Process, ok bool) {
 		}, true
 
 	case contract.ActionBody:
-
-		done := b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeDone && b.Action != contract.ActionShadowRemove
-		if !done && !b.Removed() {
+		if !b.Removed() { // the assignment knows no container that was slowed down
 			return p, false
 		}
 		return Process{ContainerID: b.Container, Name: b.Name, Action: b.Action, Timestamp: Stamp{r.Time}}, true

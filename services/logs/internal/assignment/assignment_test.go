@@ -37,6 +37,8 @@ func TestOnlyWhatHappenedIsAnAction(t *testing.T) {
 		"unknown":      {body: action(contract.ActionRemove, contract.OutcomeUnknown), want: "none"},
 		"already gone": {body: action(contract.ActionRemove, contract.OutcomeAlreadyGone), want: "none"},
 		"shadow":       {body: action(contract.ActionShadowRemove, contract.OutcomeDone), want: "none"},
+		"throttled":    {body: action(contract.ActionThrottle, contract.OutcomeDone), want: "none"},
+		"freed":        {body: action(contract.ActionUnthrottle, contract.OutcomeDone), want: "none"},
 		"intent":       {body: contract.ActionBody{Action: contract.ActionRemove, Phase: contract.PhaseIntent}, want: "none"},
 		"kept":         {body: contract.ContainerBody{Verdict: contract.VerdictKeep}, want: "keep"},
 		"planned":      {body: contract.ContainerBody{Verdict: contract.VerdictRemove}, want: ""},
