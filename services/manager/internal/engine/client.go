@@ -25,7 +25,7 @@ func Open(host string) (*Client, error) {
 	}
 
 	// The client takes any text for a version and asks each route below it: every call would be a 404 without a reason.
-	if v := api.ClientVersion(); !versionForm.MatchString(v) {
+	if v := api.ClientVersion(); !versionPattern.MatchString(v) {
 		return nil, fmt.Errorf("engine open: %s=%q is no API version: unset it, or write one like 1.41", docker.EnvOverrideAPIVersion, v)
 	}
 
@@ -42,11 +42,11 @@ func dial(host string) (*docker.Client, error) {
 	return docker.NewClientWithOpts(opts...)
 }
 
-// versionForm is how the engine's routes write a version (api/server/server.go).
-var versionForm = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
+// versionPattern is how the engine's routes write a version (api/server/server.go).
+var versionPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 
-// wrap makes an error of this package of what the engine answered. An engine that was replaced by another version may refuse
-// the version that was agreed on, and every later call with it: the next one agrees anew.
+// wrap makes an error of this package of what the engine answered. An engine that was replaced by another version may
+// refuse the version that was agreed on, and every later call with it: the next one agrees anew.
 func (c *Client) wrap(op, id string, err error) error {
 	if refusesVersion(err) {
 		c.renegotiate()
@@ -54,7 +54,8 @@ func (c *Client) wrap(op, id string, err error) error {
 	return wrap(op, id, err)
 }
 
-// renegotiate forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be a new one.
+// renegotiate forgets the version that was agreed on. A client lowers its version but never raises it, so it has to be
+// a new one.
 func (c *Client) renegotiate() {
 	api, err := dial(c.host)
 	if err != nil {

@@ -136,10 +136,10 @@ func TestAnAnswerThatIsTooLateOrNeverCameIsDoubtful(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if kind := engine.KindOf(c.Kill(ctx, id)); kind != engine.KindTimeout || !kind.Doubtful() || !kind.EngineFault() {
+	if kind := engine.KindOf(c.Kill(ctx, id)); kind != engine.KindTimeout || !kind.Indeterminate() || !kind.EngineFault() {
 		t.Errorf("time-out: kind %s", kind)
 	}
-	if kind := engine.KindOf(c.Remove(context.Background(), id)); !kind.Doubtful() {
+	if kind := engine.KindOf(c.Remove(context.Background(), id)); !kind.Indeterminate() {
 		t.Errorf("connection broken: kind %s, want a doubtful one", kind)
 	}
 }
@@ -366,7 +366,7 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 			defer c.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 			defer cancel()
-			if _, err := c.List(ctx); engine.Refused(err) != tt.want || !strings.Contains(engine.Advice(err), tt.advice) {
+			if _, err := c.List(ctx); engine.ConnectionRefused(err) != tt.want || !strings.Contains(engine.Advice(err), tt.advice) {
 				t.Errorf("%s (%v): refused %t; %s", engine.KindOf(err), err, !tt.want, engine.Advice(err))
 			}
 		})

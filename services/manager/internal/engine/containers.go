@@ -15,8 +15,8 @@ import (
 )
 
 // List returns every container the engine knows, stopped ones included, sorted by id. StartedAt is not part of the
-// engine's list and stays empty, and an image whose tag has moved on is told by its id (daemon/list.go, refreshImage): see
-// Inspect.
+// engine's list and stays empty, and an image whose tag has moved on is told by its id (daemon/list.go, refreshImage):
+// see Inspect.
 func (c *Client) List(ctx context.Context) (contract.Inventory, error) {
 	return c.list(ctx, filters.NewArgs())
 }
@@ -72,8 +72,8 @@ type ContainerState struct {
 	RestartPolicy string // no, always, unless-stopped, on-failure
 	AutoRemove    bool   // --rm: the engine removes it when it ends
 	CPU           CPULimit
-	// AnonymousVolumes counts the volumes that were made for it without a name. The engine removes them with the container
-	// only where AutoRemove is set or the removal asks for it.
+	// AnonymousVolumes counts the volumes that were made for it without a name. The engine removes them with the
+	// container only where AutoRemove is set or the removal asks for it.
 	AnonymousVolumes int
 	// RestartCount is how often its restart policy brought it back; ExitCode is that of its last end, 0 while it runs.
 	RestartCount int

@@ -18,8 +18,9 @@ type CPULimit struct {
 	PeriodUS int64 `json:"period_us,omitempty"`
 }
 
-// cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells NanoCPUs
-// made of it beside it (-10000 for no limit), and does not read NanoCPUs when a limit is changed: of both the quota is the limit.
+// cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells
+// NanoCPUs made of it beside it (-10000 for no limit), and does not read NanoCPUs when a limit is changed: of both the
+// quota is the limit.
 func cpuLimitOf(r container.Resources) CPULimit {
 	return CPULimit{NanoCPUs: r.NanoCPUs, QuotaUS: r.CPUQuota, PeriodUS: r.CPUPeriod}.canonical()
 }
@@ -64,8 +65,8 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
 }
 
-// Equals says whether two limits, in whatever form, allow as much. Engines may round by a little.
-func (l CPULimit) Equals(other CPULimit) bool {
+// Equal says whether two limits, in whatever form, allow as much. Engines may round by a little.
+func (l CPULimit) Equal(other CPULimit) bool {
 	a, b := l.share(), other.share()
 	return a == b || a > 0 && b > 0 && max(a, b)-min(a, b) <= max(a, b)/100
 }
@@ -99,9 +100,9 @@ func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 	return c.wrap("update", id, err)
 }
 
-// dropsRestartPolicy says that the engine takes an update without a restart policy for one to none. Podman does; Docker takes it for
-// "as it is", and is sent none: one that was read before would undo what somebody changes meanwhile. An engine that does not tell
-// what it is may be either.
+// dropsRestartPolicy says that the engine takes an update without a restart policy for one to none. Podman does; Docker
+// takes it for "as it is", and is sent none: one that was read before would undo what somebody changes meanwhile. An
+// engine that does not tell what it is may be either.
 func dropsRestartPolicy(ctx context.Context, api *client.Client) bool {
 	version, err := api.ServerVersion(ctx)
 	return err != nil || slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })

@@ -39,8 +39,9 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// Doubtful says that the call may or may not have taken effect: the state must be read before anything is tried again.
-func (k Kind) Doubtful() bool { return k == KindTimeout || k == KindServer || k == KindVanished }
+// Indeterminate says that the call may or may not have taken effect: the state must be read before anything is tried
+// again.
+func (k Kind) Indeterminate() bool { return k == KindTimeout || k == KindServer || k == KindVanished }
 
 // EngineFault says that the engine, rather than the container, is in trouble. Such errors count for the breaker.
 func (k Kind) EngineFault() bool {
@@ -83,15 +84,15 @@ func wrap(op, id string, err error) error {
 	return &Error{Op: op, ID: id, Kind: classify(op, err), Err: err}
 }
 
-// classify reads the status the engine answered with. Where one status has several causes they differ by text only: Docker's
-// two conflicts that matter (daemon/kill.go "is not running", daemon/delete.go "removal of container … is already in
-// progress"), and with podman all but a wrong route, since a container's state is a 500 or a 409 to it
+// classify reads the status the engine answered with. Where one status has several causes they differ by text only:
+// Docker's two conflicts that matter (daemon/kill.go "is not running", daemon/delete.go "removal of container … is
+// already in progress"), and with podman all but a wrong route, since a container's state is a 500 or a 409 to it
 // (libpod/define/errors.go).
 func classify(op string, err error) Kind {
 	text := strings.ToLower(err.Error())
 
-	// The order matters where one answer would fit two cases: a 404 of a container before one of a route, and podman's words for a
-	// state before the status that it gives to all of them.
+	// The order matters where one answer would fit two cases: a 404 of a container before one of a route, and podman's
+	// words for a state before the status that it gives to all of them.
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
 		return KindTimeout
@@ -125,14 +126,14 @@ const noSuchContainer = "no such container"
 // stateImproper is in what podman says of a container whose state does not allow the call.
 const stateImproper = "container state improper"
 
-// lacksCall says that the engine does not have the call at all: it does not know the route (podman before 5.1 has no update: "Not
-// Found"), the method on it, or answers that it does not do that.
+// lacksCall says that the engine does not have the call at all: it does not know the route (podman before 5.1 has no
+// update: "Not Found"), the method on it, or answers that it does not do that.
 func lacksCall(err error, text string) bool {
 	return errdefs.IsNotFound(err) || errdefs.IsNotImplemented(err) || strings.Contains(text, "method not allowed")
 }
 
-// improperKind tells podman's refusals for a container's state apart. Of a kill and of a stop it means that there is nothing to
-// signal, or, rarely, that it is paused: whoever asks looks at the container again.
+// improperKind tells podman's refusals for a container's state apart. Of a kill and of a stop it means that there is
+// nothing to signal, or, rarely, that it is paused: whoever asks looks at the container again.
 func improperKind(op, text string) Kind {
 	switch {
 	case strings.Contains(text, "being removed"):
@@ -153,19 +154,19 @@ func refusesVersion(err error) bool {
 	return strings.Contains(text, "client version") && (strings.Contains(text, "is too old") || strings.Contains(text, "is too new"))
 }
 
-// Refused says that no connection was made: the socket is not there, or nobody listens on it. An engine that is slow, or that
-// this user may not speak to, is another matter.
-func Refused(err error) bool {
+// ConnectionRefused says that no connection was made: the socket is not there, or nobody listens on it. An engine that
+// is slow, or that this user may not speak to, is another matter.
+func ConnectionRefused(err error) bool {
 	return KindOf(err) == KindUnreachable && !errors.Is(err, fs.ErrPermission)
 }
 
-// Advice is what to do about an error, by its cause; "" where the error says it itself, or nothing better is known than to
-// look whether the engine runs.
+// Advice is what to do about an error, by its cause; "" where the error says it itself, or nothing better is known than
+// to look whether the engine runs.
 func Advice(err error) string {
 	switch kind := KindOf(err); {
 	case errors.Is(err, fs.ErrPermission):
 		return "let this user use the engine's socket: make up writes a user that may into .env"
-	case Refused(err):
+	case ConnectionRefused(err):
 		return "start the Docker engine, and check that GESTOR_ENGINE names its socket"
 	case kind == KindTimeout:
 		return "the engine answers too slowly: take load off the host, and look at the engine's own log (journalctl -u docker)"

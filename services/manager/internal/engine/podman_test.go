@@ -176,7 +176,7 @@ func TestACallThatTheEngineLacksIsNoContainerThatIsGone(t *testing.T) {
 			c, _ := connect(t, everyRoute(a))
 			for op, call := range everyCall(c) {
 				err := call()
-				if kind := engine.KindOf(err); kind != engine.KindUnsupported || kind.EngineFault() || kind.Doubtful() {
+				if kind := engine.KindOf(err); kind != engine.KindUnsupported || kind.EngineFault() || kind.Indeterminate() {
 					t.Errorf("%s: kind %s (%v)", op, kind, err)
 				}
 				if engine.Advice(err) == "" {
@@ -270,8 +270,8 @@ const (
 	versionOfDocker = `{"Version":"28.2.2","Components":[{"Name":"Engine","Version":"28.2.2"},{"Name":"containerd","Version":"1.7.24"}]}`
 )
 
-// Podman 5.6 reads an update without a restart policy as one that takes it away. To Docker it says nothing about it: a policy that
-// was read before and is sent would put back what somebody changed meanwhile.
+// Podman 5.6 reads an update without a restart policy as one that takes it away. To Docker it says nothing about it: a
+// policy that was read before and is sent would put back what somebody changed meanwhile.
 func TestALimitIsChangedWithoutChangingTheRestartPolicy(t *testing.T) {
 	const none = `{"Name":"","MaximumRetryCount":0}`
 	const always, retries = `{"Name":"always","MaximumRetryCount":0}`, `{"Name":"on-failure","MaximumRetryCount":4}`

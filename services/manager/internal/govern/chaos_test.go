@@ -104,8 +104,8 @@ func (c *chaos) run() {
 	}
 }
 
-// disturb does something every few seconds, never in the same instant as a tick or an answer: what then comes first would
-// be chance.
+// disturb does something every few seconds, never in the same instant as a tick or an answer: what then comes first
+// would be chance.
 func (c *chaos) disturb(during time.Duration) {
 	time.Sleep(313 * time.Millisecond)
 	for end := time.Now().Add(during); ; {
@@ -153,9 +153,9 @@ func (c *chaos) disturbOnce() {
 	}
 }
 
-// fault draws one of the ways in which an engine fails. Reading calls are not delayed: what happens while one is under way
-// cannot be known by anybody. An engine that says of a living container that it is gone or going is believed
-// where its limit is changed.
+// fault draws one of the ways in which an engine fails. Reading calls are not delayed: what happens while one is under
+// way cannot be known by anybody. An engine that says of a living container that it is gone or going is believed where
+// its limit is changed.
 func (c *chaos) fault() enginetest.Fault {
 	kinds := []engine.Kind{
 		engine.KindNone, engine.KindNotRunning, engine.KindRemoving, engine.KindServer, engine.KindUnreachable, engine.KindOther,

@@ -122,7 +122,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	spool := r.spool.Stats()
 	if spool.LastError != "" && spool.OldestAge > time.Duration(r.loop.policy.Tick) {
 		why := fmt.Sprintf("%d of them, the oldest for %s: %s", spool.Records, spool.OldestAge.Round(time.Second), spool.LastError)
-		out = append(out, advised(condition(ConditionWaits, why, false), why, r.suite.advice(ConditionWaits)))
+		out = append(out, advised(condition(ConditionRecordsWait, why, false), why, r.suite.advice(ConditionRecordsWait)))
 	}
 	if !spool.LastConflict.IsZero() && t.at.Sub(spool.LastConflict) < conflictShown {
 		out = append(out, condition(ConditionConflict, fmt.Sprintf("%d records were sent again under a new identity, the last at %s",
@@ -137,22 +137,22 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 		out = append(out, condition(ConditionStuck, namesOf(t.inv, s.stuck), false))
 	}
 	if s.crashLoops != "" {
-		out = append(out, condition(ConditionLoop, s.crashLoops, false))
+		out = append(out, condition(ConditionCrashLoop, s.crashLoops, false))
 	}
 	if len(t.futile) > 0 {
 		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
 	}
 
-	// What comes and goes by itself is told once it lasts.
+	// What comes and goes by itself is a condition once it lasts.
 	if paused := r.lasting(s.paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, namesOf(t.inv, paused), false))
 	}
 	if unlocated := r.lasting(s.unlocated); len(unlocated) > 0 {
-		out = append(out, condition(ConditionNoRow, fmt.Sprintf("%d: %s", len(unlocated), namesOf(t.inv, unlocated)), false))
+		out = append(out, condition(ConditionUnlocated, fmt.Sprintf("%d: %s", len(unlocated), namesOf(t.inv, unlocated)), false))
 	}
 
 	if over := r.overElsewhere(t); len(over) > 0 {
-		out = append(out, condition(ConditionManaged, shortened(over), false))
+		out = append(out, condition(ConditionManagedElsewhere, shortened(over), false))
 	}
 	if len(s.ended) > 0 {
 		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(s.ended), namesOf(t.inv, s.ended)), false))
@@ -160,7 +160,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	return out
 }
 
-// lasting lists the containers that have been counted on so many ticks in a row that it is worth telling.
+// lasting lists the containers that have been counted on so many ticks in a row that it is worth a condition.
 func (r *reporter) lasting(ticks map[string]int) (ids []string) {
 	for id, n := range ticks {
 		if n >= r.loop.policy.Gates.DegradedAfter {
@@ -171,7 +171,8 @@ func (r *reporter) lasting(ticks map[string]int) (ids []string) {
 	return ids
 }
 
-// overElsewhere are the words on each workload of an orchestrator that has more containers than places, the largest first.
+// overElsewhere are the words on each workload of an orchestrator that has more containers than places, the largest
+// first.
 func (r *reporter) overElsewhere(t *tick) (words []string) {
 	for _, s := range slices.Backward(r.texts(t).Shares) {
 		if s.Over() {

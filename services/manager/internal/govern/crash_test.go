@@ -16,95 +16,95 @@ import (
 	"gestor.local/ship/shiptest"
 )
 
-// life is one run of a manager that is killed at a given step: before or after a write to the journal or the spool, or a call
-// of the engine. Nothing that it does after that has an effect.
-type life struct {
+// process is one run of a manager that is killed at a given step: before or after a write to the journal or the spool,
+// or a call of the engine. Nothing that it does after that has an effect.
+type process struct {
 	steps atomic.Int64
-	end   int64 // the step of its death, 0 for none
+	end   int64 // the step at which it is killed, 0 for none
 	dead  atomic.Bool
 }
 
 var errDead = errors.New("killed")
 
-func (l *life) step() (alive bool) {
-	if l.dead.Load() {
+func (p *process) step() (alive bool) {
+	if p.dead.Load() {
 		return false
 	}
-	if n := l.steps.Add(1); n == l.end {
-		l.dead.Store(true)
+	if n := p.steps.Add(1); n == p.end {
+		p.dead.Store(true)
 	}
-	return !l.dead.Load()
+	return !p.dead.Load()
 }
 
 // do is an effect between two steps: what comes back from it does so only to the living.
-func (l *life) do(effect func() error) error {
-	if !l.step() {
+func (p *process) do(effect func() error) error {
+	if !p.step() {
 		return errDead
 	}
 	err := effect()
-	if !l.step() {
+	if !p.step() {
 		return errDead
 	}
 	return err
 }
 
-type mortalJournal struct {
+type killableJournal struct {
 	*journal.Journal
-	life *life
+	process *process
 }
 
-func (m mortalJournal) number(write func() (uint64, error)) (seq uint64, err error) {
-	failure := m.life.do(func() error { seq, err = write(); return err })
+func (m killableJournal) number(write func() (uint64, error)) (seq uint64, err error) {
+	failure := m.process.do(func() error { seq, err = write(); return err })
 	if errors.Is(failure, errDead) {
 		return 0, journal.ErrFailed // ends the loop
 	}
 	return seq, err
 }
 
-func (m mortalJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
+func (m killableJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
 	return m.number(func() (uint64, error) { return m.Journal.Tick(p, t, plan) })
 }
 
-func (m mortalJournal) Intent(intents ...journal.Intent) (uint64, error) {
+func (m killableJournal) Intent(intents ...journal.Intent) (uint64, error) {
 	return m.number(func() (uint64, error) { return m.Journal.Intent(intents...) })
 }
 
-func (m mortalJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
+func (m killableJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
 	return m.number(func() (uint64, error) { return m.Journal.Outcome(outcomes...) })
 }
 
-type mortalSpool struct {
+type killableSpool struct {
 	*ship.Shipper
-	life *life
+	process *process
 }
 
-func (m mortalSpool) Append(records ...contract.Record) error {
-	return m.life.do(func() error { return m.Shipper.Append(records...) })
+func (m killableSpool) Append(records ...contract.Record) error {
+	return m.process.do(func() error { return m.Shipper.Append(records...) })
 }
 
-type mortalEngine struct {
+type killableEngine struct {
 	govern.Engine
-	life *life
+	process *process
 }
 
-func (m mortalEngine) Kill(ctx context.Context, id string) error {
-	return m.life.do(func() error { return m.Engine.Kill(ctx, id) })
+func (m killableEngine) Kill(ctx context.Context, id string) error {
+	return m.process.do(func() error { return m.Engine.Kill(ctx, id) })
 }
 
-func (m mortalEngine) Stop(ctx context.Context, id string, grace time.Duration) error {
-	return m.life.do(func() error { return m.Engine.Stop(ctx, id, grace) })
+func (m killableEngine) Stop(ctx context.Context, id string, grace time.Duration) error {
+	return m.process.do(func() error { return m.Engine.Stop(ctx, id, grace) })
 }
 
-func (m mortalEngine) Remove(ctx context.Context, id string) error {
-	return m.life.do(func() error { return m.Engine.Remove(ctx, id) })
+func (m killableEngine) Remove(ctx context.Context, id string) error {
+	return m.process.do(func() error { return m.Engine.Remove(ctx, id) })
 }
 
-func (m mortalEngine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
-	return m.life.do(func() error { return m.Engine.SetCPU(ctx, id, limit) })
+func (m killableEngine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
+	return m.process.do(func() error { return m.Engine.SetCPU(ctx, id, limit) })
 }
 
-// live runs the fixture's manager with a journal and a spool on disk until its time or its life is over.
-func (w *fixture) live(spoolDir string, service *shiptest.Service, d time.Duration, l *life, sends bool) {
+// runUntilKilled runs the fixture's manager with a journal and a spool on disk until its time is over or it is killed.
+func (w *fixture) runUntilKilled(spoolDir string, service *shiptest.Service, d time.Duration, p *process, sends bool) {
 	w.t.Helper()
 	spool, err := ship.Open(ship.Config{
 		Dir: spoolDir, URL: "http://logs.test", Producer: contract.ProducerManager, Host: "h", Boot: "b", Client: service.Client(),
@@ -117,8 +117,11 @@ func (w *fixture) live(spoolDir string, service *shiptest.Service, d time.Durati
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
+	// A new spool is told its place in the journal by the first record, a known one gets what the journal holds beyond
+	// its own.
 	o := w.options
-	o.Journal, o.Spool, o.Engine, o.Recovered = mortalJournal{j, l}, mortalSpool{spool, l}, mortalEngine{w.engine, l}, recovered
+	o.Journal, o.Spool, o.Engine, o.Recovered = killableJournal{j, p}, killableSpool{spool, p}, killableEngine{w.engine, p}, recovered
 	if recorded == 0 {
 		start := contract.NewRecord(time.Now(), 0, "", contract.SystemBody{Event: "start", Level: "info"})
 		start.JournalSeq = j.Seq()
@@ -131,6 +134,7 @@ func (w *fixture) live(spoolDir string, service *shiptest.Service, d time.Durati
 			w.t.Fatal(err)
 		}
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	sent := make(chan struct{})
@@ -140,13 +144,15 @@ func (w *fixture) live(spoolDir string, service *shiptest.Service, d time.Durati
 			_ = spool.Run(ctx)
 		}
 	}()
+
 	err = govern.New(o).Run(ctx)
-	if err != nil && !l.dead.Load() {
+	if err != nil && !p.dead.Load() {
 		w.t.Error(err)
 	}
 	cancel()
 	<-sent
-	if l.end == 0 {
+
+	if p.end == 0 {
 		if err := spool.Flush(context.Background()); err != nil {
 			w.t.Error(err)
 		}
@@ -168,9 +174,9 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 			var steps int64
 			runSynctest(t, 5, 2, func(w *fixture) {
 				change(&w.options.Policy)
-				var l life
-				w.live(t.TempDir(), &shiptest.Service{}, 35*time.Second, &l, true)
-				steps = l.steps.Load()
+				var p process
+				w.runUntilKilled(t.TempDir(), &shiptest.Service{}, 35*time.Second, &p, true)
+				steps = p.steps.Load()
 			})
 			if steps < 20 {
 				t.Fatalf("only %d steps", steps)
@@ -180,9 +186,9 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 					change(&w.options.Policy)
 					var service shiptest.Service
 					dir := memoryDir(t)
-					w.live(dir, &service, 35*time.Second, &life{end: end}, end%4 < 2)
+					w.runUntilKilled(dir, &service, 35*time.Second, &process{end: end}, end%4 < 2)
 					time.Sleep(time.Second)
-					w.live(dir, &service, 78*time.Second, &life{}, false)
+					w.runUntilKilled(dir, &service, 78*time.Second, &process{}, false)
 					if problem := w.compare(&service); problem != "" {
 						t.Errorf("killed at step %d of %d: %s", end, steps, problem)
 					}

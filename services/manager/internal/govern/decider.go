@@ -35,6 +35,9 @@ func (d *decider) resetForPolicy() {
 	clear(d.shadowRemoved)
 }
 
+// addShadowRemoved takes a container out of the population of mode shadow, until it is gone from the host.
+func (d *decider) addShadowRemoved(id string, s journal.Shadowed) { d.shadowRemoved[id] = s }
+
 // decide asks the policy and writes inputs and plan into the journal. Without a population or an inventory there is
 // nothing to ask about, and only the tick's number is written.
 func (d *decider) decide(t *tick, e executorState) {
@@ -54,8 +57,8 @@ func (d *decider) decide(t *tick, e executorState) {
 		t.timings.DataAgeUS = now - pop.MonotonicUS
 	}
 
-	// A plan that the journal has not got is not carried out: nobody could explain it later. Where the tick is gated anyway
-	// that is told by the journal's gate on the next one.
+	// A plan that the journal has not got is not carried out: nobody could explain it later. Where the tick is gated
+	// anyway the gate of the journal says so on the next one.
 	seq, err := d.journaler.tick(journal.Tick{
 		Population: pop, Inventory: inv, Context: t.context, Shadow: shadow, Gates: failedGates(t.failures), DataAgeUS: t.timings.DataAgeUS,
 	}, plan)
@@ -65,8 +68,8 @@ func (d *decider) decide(t *tick, e executorState) {
 		t.failStorage(GateJournal, err)
 	}
 
-	// Only a plan that nothing keeps from being carried out is the first under its policy, or the surprise that the next one
-	// confirms.
+	// Only a plan that nothing keeps from being carried out is the first under its policy, or the surprise that the
+	// next one confirms.
 	if !t.gated() {
 		d.policyChanged, d.surpriseSeen = false, plan.Surprise
 	}
@@ -80,8 +83,8 @@ func (d *decider) context(t *tick, e executorState) contract.Context {
 	}
 }
 
-// withoutShadowRemoved is the population without those that shadow mode has "removed", and these by themselves, as they are
-// now. Elsewhere it is the population itself.
+// withoutShadowRemoved is the population without those that shadow mode has "removed", and these by themselves, as they
+// are now. Elsewhere it is the population itself.
 func (d *decider) withoutShadowRemoved(pop contract.Population, inv contract.Inventory) (contract.Population, contract.Inventory, []journal.Shadowed) {
 	for id := range d.shadowRemoved {
 		if inv.Entry(id) == nil {

@@ -36,8 +36,8 @@ func (e *executor) dispatch() {
 	}
 }
 
-// start runs one action beside the loop. Its end comes back through completions, or is dropped when the drain is over: the
-// intent then stays open in the journal and is verified at the next start.
+// start runs one action beside the loop. Its end comes back through completions, or is dropped when the drain is over:
+// the intent then stays open in the journal and is verified at the next start.
 func (e *executor) start(r *removal) {
 	r.stage = stageActing
 	e.active++
@@ -111,9 +111,9 @@ func (e *executor) release(r *removal) {
 	delete(e.inFlight, r.order.Victim.ID)
 }
 
-// restore gives a container back what a throttle took from it. That is written down first, too; if it cannot be, it is done
-// all the same, since the open throttle in the journal says that it is due. One that is tried again is the same action: its
-// intent stands.
+// restore gives a container back what a throttle took from it. That is written down first, too; if it cannot be, it is
+// done all the same, since the open throttle in the journal says that it is due. One that is tried again is the same
+// action: its intent stands.
 func (e *executor) restore(r *removal) {
 	r.order.Act, r.verb, r.stage = e.loop.policy.Act, contract.ActionUnthrottle, stageQueued
 	if r.restoreAttempts == 0 {

@@ -1,5 +1,5 @@
-// Package govern is the manager's loop: on every point of a fixed schedule it observes the host, asks the policy, writes
-// down what it is going to do, does it and writes down what came of it.
+// Package govern is the manager's loop: on every point of a fixed schedule it observes the host, asks the policy,
+// writes down what it is going to do, does it and writes down what came of it.
 //
 // # Parts
 //
@@ -21,30 +21,34 @@
 //
 // In this order, and each step for a reason that a change of the order would break:
 //
-//  1. The policy is polled. A changed one is in force from this tick on: orders that wait are cancelled, and its first plan
-//     runs in shadow. A tick takes the last point of the schedule that has come; points before it are counted as skipped.
-//  2. readHost: one reading of the host, compared with the last accepted one. Gates: can it be read and believed, is there a
-//     rate, was it made after the last action had settled.
-//  3. listInventory: the engine's containers, right after the reading, so that the two speak of the same moment. Whoever is
-//     new or was started again is inspected, each row is checked to be its container's own, the suite's own containers are
-//     found, and who comes back each time it is removed is counted.
-//  4. checkOwnGates: outcomes that the journal has not taken are offered again first; then journal, spool and engine breaker
-//     are asked whether anything may be done.
-//  5. reconcile: what is in flight is compared with the inventory, before the plan is made, since the plan counts as leaving
-//     what still is.
-//  6. decide: the policy makes a plan of population, inventory and the manager's memory. Inputs, plan and failed gates are
-//     written into the journal, also on a tick that may not act: it has to be explained too. If that fails nothing is done.
-//  7. execute: throttled victims that nobody wants removed any more get their limits back, whatever the gates say. On a tick
-//     with a failing gate everything else that waits is cancelled. Otherwise the removals of the plan become intents, which
-//     are durable in the journal and recorded in the spool before the first of them is given to a worker.
-//  8. report: conditions begin, become alarms and end; the records of the tick go to the spool; the sinks are told.
+//  1. pollPolicy: a changed policy is in force from this tick on. Orders that wait are cancelled, and its first plan
+//     runs in shadow. The tick takes the last point of the schedule that has come; points before it are counted as
+//     skipped.
+//  2. readHost: one reading of the host, compared with the last accepted one. Gates: can it be read and believed, is
+//     there a rate, was it made after the last action had settled.
+//  3. listInventory: the engine's containers, right after the reading, so that the two speak of the same moment.
+//     Whoever is new or was started again is inspected, each row is checked to be its container's own, the suite's own
+//     containers are found, and who comes back each time it is removed is counted.
+//  4. checkOwnGates: outcomes that the journal has not taken are offered again first; then journal, spool and engine
+//     breaker are asked whether anything may be done.
+//  5. reconcile: what is in flight is compared with the inventory, before the plan is made, since the plan counts as
+//     leaving what still is.
+//  6. decide: the policy makes a plan of population, inventory and the manager's memory. Inputs, plan and failed gates
+//     are written into the journal, also on a tick that may not act: it has to be explained too. If that fails nothing
+//     is done. Without a reading or an inventory there is no plan, and only the number of the tick is written.
+//  7. execute: throttled victims that nobody wants removed any more get their limits back, whatever the gates say. On
+//     a tick with a failing gate every other order that waits is cancelled. Otherwise the removals of the plan become
+//     intents, durable in the journal and recorded in the spool before the first of them is given to a worker; the
+//     intent of a throttle is written by its worker, with the limit that it is going to replace. Mode observe ends
+//     before that.
+//  8. report: conditions begin, become alarms and end; the records of the tick go to the spool; the sinks are called.
 //
-// Between ticks the loop takes in the results of actions, and answers who asks for a reload. What an action did is written
-// into the journal, then into the spool, then told to the sinks.
+// Between ticks the loop takes in the results of actions, and answers who asks for a reload. What an action did is
+// written into the journal, then into the spool, then passed to the sinks.
 //
-// Before the first tick the loop records what an earlier run left unrecorded, and verifies what it left open against the
-// engine. After the last it waits for what is under way, gives limits back, removes the containers that have lost their
-// generator, and offers what was not taken once more.
+// Before the first tick the loop records what an earlier run left unrecorded, and verifies what it left open against
+// the engine. After the last it waits for what is under way, gives limits back, removes the containers that have lost
+// their generator, and offers what was not taken once more.
 //
 // # Promises
 //
@@ -58,7 +62,7 @@
 //
 // # Concurrency
 //
-// One goroutine, the one that called [Governor.Run], owns the state of all parts. Actions run in goroutines of their own,
-// bounded by the policy, and send their results back. Everything that leaves the loop ([Report], [ActionResult]) is a value
-// that nobody changes any more.
+// One goroutine, the one that called [Governor.Run], owns the state of all parts. Actions run in goroutines of their
+// own, bounded by the policy, and send their results back. Everything that leaves the loop ([Report], [ActionResult])
+// is a value that nobody changes any more.
 package govern

@@ -28,35 +28,35 @@ func (brokenJournal) Intent(...journal.Intent) (uint64, error)   { return 0, err
 func (brokenJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, errFull }
 func (brokenJournal) Size() int64                                { return 0 }
 
-// fickleJournal is one whose disk is full now and then, or that takes everything but outcomes.
-type fickleJournal struct {
+// flakyJournal is one whose disk is full now and then, or that takes everything but outcomes.
+type flakyJournal struct {
 	govern.Journal
-	full, endless atomic.Bool
+	full, noOutcomes atomic.Bool
 }
 
-func (f *fickleJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
+func (f *flakyJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
 	if f.full.Load() {
 		return 0, errFull
 	}
 	return f.Journal.Tick(p, t, plan)
 }
 
-func (f *fickleJournal) NoPlan(t journal.NoPlan) error {
+func (f *flakyJournal) NoPlan(t journal.NoPlan) error {
 	if f.full.Load() {
 		return errFull
 	}
 	return f.Journal.NoPlan(t)
 }
 
-func (f *fickleJournal) Intent(intents ...journal.Intent) (uint64, error) {
+func (f *flakyJournal) Intent(intents ...journal.Intent) (uint64, error) {
 	if f.full.Load() {
 		return 0, errFull
 	}
 	return f.Journal.Intent(intents...)
 }
 
-func (f *fickleJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
-	if f.full.Load() || f.endless.Load() {
+func (f *flakyJournal) Outcome(outcomes ...journal.Outcome) (uint64, error) {
+	if f.full.Load() || f.noOutcomes.Load() {
 		return 0, errFull
 	}
 	return f.Journal.Outcome(outcomes...)

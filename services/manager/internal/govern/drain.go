@@ -37,8 +37,8 @@ func (g *Governor) drain(stopActing func()) {
 			fmt.Sprintf("%d actions had not ended when the time for it was over: the next start verifies them", left), nil)
 	}
 
-	// Outcomes first: their records follow them into the spool. The spool then gets what it refused before; what it refuses now
-	// is lost with this process.
+	// Outcomes first: their records follow them into the spool. The spool then gets what it refused before; what it
+	// refuses now is lost with this process.
 	g.journaler.flushOutcomes()
 	_ = g.reporter.append()
 }
@@ -64,8 +64,8 @@ func (e *executor) restoreThrottled() {
 }
 
 // removeOrphans removes the containers whose generator was killed: the suite is stopped from the generator to the log
-// service, so whoever has no owner now would outlive it. The caps do not apply, they bound errors of judgement and nothing
-// is judged here; the journal, the check of the preconditions and the number of workers do.
+// service, so whoever has no owner now would outlive it. The caps do not apply, they bound errors of judgement and
+// nothing is judged here; the journal, the check of the preconditions and the number of workers do.
 func (g *Governor) removeOrphans() {
 	ctx, cancel := context.WithTimeout(g.executor.ctx, g.observer.readTimeout())
 	defer cancel()
@@ -98,8 +98,8 @@ func (g *Governor) removeOrphans() {
 	g.executor.dispatch()
 }
 
-// fillStarts gives the removals the image and the time of the container's start, which the preconditions are checked against.
-// The list that they were chosen from has neither.
+// fillStarts gives the removals the image and the time of the container's start, which the preconditions are checked
+// against. The list that they were chosen from has neither.
 func (o *observer) fillStarts(ctx context.Context, inv *contract.Inventory, removals []*contract.Verdict) {
 	entries := make([]*contract.Entry, len(removals))
 	for i, v := range removals {

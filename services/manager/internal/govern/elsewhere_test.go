@@ -54,7 +54,7 @@ func TestTasksAreLeftAloneWithTheSentenceThatHelps(t *testing.T) {
 			!strings.HasPrefix(texts[1], "web has 5 replicas for 0 places: docker service scale web=0") {
 			t.Errorf("decisions: %q, want one as often as the numbers change", texts)
 		}
-		c, ok := w.reports.condition(govern.ConditionManaged)
+		c, ok := w.reports.condition(govern.ConditionManagedElsewhere)
 		if !ok || c.Gate || !strings.Contains(c.Text, "docker service scale web=0") || !strings.Contains(c.Text, "; next: ") {
 			t.Errorf("condition %+v", c)
 		}
@@ -70,7 +70,7 @@ func TestTasksWithinThePlacesAreNoNews(t *testing.T) {
 		if err := w.run(45 * time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if c, ok := w.reports.condition(govern.ConditionManaged); ok {
+		if c, ok := w.reports.condition(govern.ConditionManagedElsewhere); ok {
 			t.Errorf("condition %+v", c)
 		}
 		for _, e := range w.spool.events() {
@@ -84,7 +84,8 @@ func TestTasksWithinThePlacesAreNoNews(t *testing.T) {
 	})
 }
 
-// An orchestrator keeps what ended for a while, and pauses or restarts by its own rules: no condition tells people to see to it.
+// An orchestrator keeps what ended for a while, and pauses or restarts by its own rules: no condition tells people to
+// see to it.
 func TestTheEndOfATaskIsItsOrchestratorsBusiness(t *testing.T) {
 	runSynctest(t, 4, 2, func(w *fixture) {
 		for n := range 3 {
@@ -97,7 +98,7 @@ func TestTheEndOfATaskIsItsOrchestratorsBusiness(t *testing.T) {
 			steps = append(steps, func() { w.crash(id("low", 2)) })
 		}
 		w.atTicks(steps...)
-		for _, name := range []string{govern.ConditionEnded, govern.ConditionPaused, govern.ConditionLoop} {
+		for _, name := range []string{govern.ConditionEnded, govern.ConditionPaused, govern.ConditionCrashLoop} {
 			if c, ok := w.reports.condition(name); ok {
 				t.Errorf("condition %+v", c)
 			}
@@ -130,7 +131,7 @@ func TestTheLogServiceElsewhereIsNotLookedFor(t *testing.T) {
 				if tt.governs {
 					w.wantAlive(append(settled(4), "manager")...)
 				}
-				waits, _ := w.reports.condition(govern.ConditionWaits)
+				waits, _ := w.reports.condition(govern.ConditionRecordsWait)
 				if strings.Contains(waits.Text, far) != tt.governs || strings.Contains(waits.Text, "docker compose") == tt.governs {
 					t.Errorf("records wait: %s", waits.Text)
 				}

@@ -15,8 +15,8 @@ import (
 	"gestor.local/manager/internal/journal"
 )
 
-// executor carries plans out: it turns removals into intents and orders, runs them beside the loop, and follows each until
-// its outcome is known. It owns everything about what is in flight.
+// executor carries plans out: it turns removals into intents and orders, runs them beside the loop, and follows each
+// until its outcome is known. It owns everything about what is in flight.
 type executor struct {
 	loop      *loopState
 	journaler *journaler
@@ -34,28 +34,28 @@ type executor struct {
 	inFlight inFlight
 	queue    []*removal // in stageQueued, in order
 	active   int        // actions under way
-	// actBegan is when the first of the actions under way began, zero while there is none; actTook how long they took, told
-	// with the next tick.
+	// actBegan is when the first of the actions under way began, zero while there is none; actTook how long they took,
+	// reported with the next tick.
 	actBegan time.Time
 	actTook  time.Duration
 	// lastActionUS is the boot time at which the last action ended.
 	lastActionUS uint64
 
-	// removals are the times of the victims begun with in the last minute: what the policy's caps count. removalCalls are
-	// those of the removals given to the engine; they are fewer where a throttle comes first.
+	// removals are the times of the victims begun with in the last minute: what the policy's caps count. removalCalls
+	// are those of the removals given to the engine; they are fewer where a throttle comes first.
 	removals, removalCalls []time.Time
 	failures               map[string]int // in a row, by container id
 	// stuck holds the containers that are left alone, with the state they had when they were first seen so.
 	stuck map[string]string
-	// unrestored holds the CPU limits that could not be given back. To throttle such a container again would take the lowered
-	// limit for its own.
+	// unrestored holds the CPU limits that could not be given back. To throttle such a container again would take the
+	// lowered limit for its own.
 	unrestored map[string]engine.CPULimit
 	noThrottle noThrottle
 	breaker    *breaker
 }
 
-// noThrottle is an engine that cannot change the CPU limit of a container: what it said, "" while it can as far as is known,
-// and the tick of the last attempt.
+// noThrottle is an engine that cannot change the CPU limit of a container: what it said, "" while it can as far as is
+// known, and the tick of the last attempt.
 type noThrottle struct {
 	why  string
 	tick uint64
@@ -89,8 +89,8 @@ func lastMinute(times []time.Time, now time.Time) []time.Time {
 	return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
 }
 
-// execute gives the orders of this tick: those of its plan, and the removal of victims that were throttled. Nothing is begun
-// on a tick with a failing gate, and what waits for a worker is cancelled.
+// execute gives the orders of this tick: those of its plan, and the removal of victims that were throttled. Nothing is
+// begun on a tick with a failing gate, and what waits for a worker is cancelled.
 func (e *executor) execute(t *tick) {
 	e.restoreUnwanted(t)
 	if t.gated() || t.plan == nil {
@@ -125,8 +125,8 @@ func (e *executor) execute(t *tick) {
 	e.dispatch()
 }
 
-// restoreUnwanted gives the throttled victims their limits back that nobody is going to remove any more. That takes nothing
-// from anybody, so that a failing gate does not keep it back.
+// restoreUnwanted gives the throttled victims their limits back that nobody is going to remove any more. That takes
+// nothing from anybody, so that a failing gate does not keep it back.
 func (e *executor) restoreUnwanted(t *tick) {
 	for _, r := range e.inFlight.in(stageThrottled) {
 		if e.loop.policy.Mode != contract.ModeEnforce || !stillWanted(t.plan, r.order.Victim.ID) {
@@ -148,9 +148,9 @@ func (e *executor) cancelUnwanted(t *tick) {
 	}
 }
 
-// stillWanted says whether a container that was chosen before is still to go by the plan of now, which sees it as leaving
-// unless something weighs more. What the plan does not know is gone, or cannot be judged: the check of the preconditions
-// decides about it.
+// stillWanted says whether a container that was chosen before is still to go by the plan of now, which sees it as
+// leaving unless something weighs more. What the plan does not know is gone, or cannot be judged: the check of the
+// preconditions decides about it.
 func stillWanted(plan *contract.Plan, id string) bool {
 	if plan == nil {
 		return true
@@ -187,8 +187,8 @@ func (e *executor) dueRemovals(t *tick) []*removal {
 			continue
 		}
 
-		// It is ordered afresh, by the plan of now. What the throttle changed has to be given back all the same if the removal
-		// does not come about.
+		// It is ordered afresh, by the plan of now. What the throttle changed has to be given back all the same if the
+		// removal does not come about.
 		before, lowered := r.order.Before, r.order.Lowered
 		r.order = e.order(t, r.order.Victim)
 		r.order.Before, r.order.Lowered, r.verb = before, lowered, contract.ActionRemove
@@ -275,8 +275,8 @@ func withoutThrottle(ladder []contract.Rung) (rungs []contract.Rung) {
 	return rungs
 }
 
-// persistIntents makes the intents durable, first in the journal, then in the spool: whoever dies in between finds at its
-// next start what the spool has not got. If either fails nothing is done.
+// persistIntents makes the intents durable, first in the journal, then in the spool: whoever dies in between finds at
+// its next start what the spool has not got. If either fails nothing is done.
 func (e *executor) persistIntents(t *tick, batch []*removal) error {
 	records := e.reporter.decisionRecords(t)
 
@@ -333,8 +333,8 @@ func (e *executor) rejectAll(batch []*removal, why string) {
 	}
 }
 
-// endedByThemselves lists the governed containers that stopped without the executor's doing. Orchestrators keep what ended
-// for a while, and remove it themselves.
+// endedByThemselves lists the governed containers that stopped without the executor's doing. Orchestrators keep what
+// ended for a while, and remove it themselves.
 func (e *executor) endedByThemselves(t *tick) (ids []string) {
 	if t.inv == nil {
 		return nil

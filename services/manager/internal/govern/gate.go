@@ -32,21 +32,23 @@ const (
 
 // Conditions that do not keep the manager from acting.
 const (
-	ConditionPolicy = "policy_refused"
-	ConditionStuck  = "stuck"
-	ConditionFutile = "futile"
-	ConditionPaused = "paused"
-	ConditionEnded  = "ended"
-	ConditionLoop   = "crash_loop"
-	ConditionWaits  = "records_wait"
-	// ConditionManaged has the name of the reason: what an orchestrator keeps is over the quota, and only it can mend that.
-	ConditionManaged = contract.ReasonElsewhere
+	ConditionPolicy      = "policy_refused"
+	ConditionStuck       = "stuck"
+	ConditionFutile      = "futile"
+	ConditionPaused      = "paused"
+	ConditionEnded       = "ended"
+	ConditionCrashLoop   = "crash_loop"
+	ConditionRecordsWait = "records_wait"
+	// ConditionManagedElsewhere has the name of the reason: what an orchestrator keeps is over the quota, and only it
+	// can mend that.
+	ConditionManagedElsewhere = contract.ReasonElsewhere
 	// ConditionConflict lasts conflictShown after the last one: it heals by itself, but its cause does not.
 	ConditionConflict = "identity_conflict"
 	// ConditionNoThrottle lasts until a throttle works, or the policy has none.
 	ConditionNoThrottle = "no_throttle"
-	// ConditionNoRow holds while the reading has no row of a container that runs, or another cgroup's row under its id.
-	ConditionNoRow = "unlocated"
+	// ConditionUnlocated holds while the reading has no row of a container that runs, or another cgroup's row under its
+	// id.
+	ConditionUnlocated = "unlocated"
 )
 
 // GateNames lists every gate.
@@ -60,8 +62,8 @@ func GateNames() []string {
 // ConditionNames lists every condition that is not a gate.
 func ConditionNames() []string {
 	return []string{
-		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionLoop, ConditionWaits, ConditionConflict,
-		ConditionNoThrottle, ConditionManaged, ConditionNoRow,
+		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionCrashLoop, ConditionRecordsWait, ConditionConflict,
+		ConditionNoThrottle, ConditionManagedElsewhere, ConditionUnlocated,
 	}
 }
 
@@ -70,38 +72,38 @@ type conditionText struct{ title, next string }
 
 func textOf(name string) conditionText {
 	texts := map[string]conditionText{
-		GateNoSource:        {"The host cannot be read", "load the kernel module (make insmod), or let the host be read without it: GESTOR_SOURCE=auto, with its /proc and /sys/fs/cgroup in GESTOR_PROC and GESTOR_CGROUP"},
-		GateBadSnapshot:     {"The reading of the host is not a whole, valid document", "nothing is decided on a part; if it stays, reload the kernel module or set GESTOR_SOURCE=procfs"},
-		GateVersion:         {"The kernel module speaks another version", "build and load the module of this release (make insmod)"},
-		GateStale:           {"The reading is not newer than the last one", "wait a tick; if it stays, reload the kernel module"},
-		GateBaseline:        {"The host or its reader began again", "rates need a second reading: wait a tick"},
-		GateWarming:         {"There is no second reading yet", "rates need a second reading: wait a tick"},
-		GateInterval:        {"The time between two readings is far from a tick", "wait a tick; if it stays, the host was suspended or is overloaded: see the tick's lateness in /metrics"},
-		GateUnsettled:       {"The reading is older than the last action", "wait a tick"},
-		GateBadRows:         {"Too many rows of the reading cannot be believed", "see bad_row in the records; if it stays, set GESTOR_SOURCE=procfs"},
-		GateInventory:       {"The engine does not list its containers", "check that the Docker engine runs and that GESTOR_ENGINE names its socket"},
-		GateSuite:           {"The suite's own containers cannot be told apart", "start the suite with docker compose so that its containers carry the label gestor.role, and give this manager the socket of the engine it runs on"},
-		GateJournal:         {"The journal cannot be used", "check that the volume of GESTOR_STATE is writable"},
-		GateSpool:           {"The spool of records cannot be used", "check that the volume of GESTOR_STATE is writable"},
-		GateSpoolFull:       {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
-		GateBreaker:         {"The engine failed too often in a row", "it is tried again by itself; look at the engine's own log (journalctl -u docker)"},
-		ConditionPolicy:     {"The changed policy was refused; the one before is in force", "put the file right (scripts/gestor check-policy FILE): it is taken up by itself, or at once by scripts/gestor reload; a restart with this file fails"},
-		ConditionStuck:      {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
-		ConditionFutile:     {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
-		ConditionPaused:     {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
-		ConditionEnded:      {"Containers of ours have ended by themselves", "docker inspect NAME says why (.State.ExitCode, .State.OOMKilled); docker rm removes them: they hold no place and are not removed"},
-		ConditionLoop:       {"Containers of ours end and are started again, over and over", "docker logs NAME says why; docker rm -f NAME ends it: no life of it is long enough to be judged"},
-		ConditionWaits:      {"Records wait on disk: the log service does not take them", "see to what it answers; if it does not answer start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
-		ConditionConflict:   {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
-		ConditionManaged:    {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
-		ConditionNoRow:      {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
-		ConditionNoThrottle: {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
+		GateNoSource:              {"The host cannot be read", "load the kernel module (make insmod), or let the host be read without it: GESTOR_SOURCE=auto, with its /proc and /sys/fs/cgroup in GESTOR_PROC and GESTOR_CGROUP"},
+		GateBadSnapshot:           {"The reading of the host is not a whole, valid document", "nothing is decided on a part; if it stays, reload the kernel module or set GESTOR_SOURCE=procfs"},
+		GateVersion:               {"The kernel module speaks another version", "build and load the module of this release (make insmod)"},
+		GateStale:                 {"The reading is not newer than the last one", "wait a tick; if it stays, reload the kernel module"},
+		GateBaseline:              {"The host or its reader began again", "rates need a second reading: wait a tick"},
+		GateWarming:               {"There is no second reading yet", "rates need a second reading: wait a tick"},
+		GateInterval:              {"The time between two readings is far from a tick", "wait a tick; if it stays, the host was suspended or is overloaded: see the tick's lateness in /metrics"},
+		GateUnsettled:             {"The reading is older than the last action", "wait a tick"},
+		GateBadRows:               {"Too many rows of the reading cannot be believed", "see bad_row in the records; if it stays, set GESTOR_SOURCE=procfs"},
+		GateInventory:             {"The engine does not list its containers", "check that the Docker engine runs and that GESTOR_ENGINE names its socket"},
+		GateSuite:                 {"The suite's own containers cannot be told apart", "start the suite with docker compose so that its containers carry the label gestor.role, and give this manager the socket of the engine it runs on"},
+		GateJournal:               {"The journal cannot be used", "check that the volume of GESTOR_STATE is writable"},
+		GateSpool:                 {"The spool of records cannot be used", "check that the volume of GESTOR_STATE is writable"},
+		GateSpoolFull:             {"The spool of records is full", "start the log service again (docker compose up -d logs), or make room on the volume of GESTOR_STATE"},
+		GateBreaker:               {"The engine failed too often in a row", "it is tried again by itself; look at the engine's own log (journalctl -u docker)"},
+		ConditionPolicy:           {"The changed policy was refused; the one before is in force", "put the file right (scripts/gestor check-policy FILE): it is taken up by itself, or at once by scripts/gestor reload; a restart with this file fails"},
+		ConditionStuck:            {"Containers that cannot be removed", "remove them by hand (docker rm -f); they are judged again when they change"},
+		ConditionFutile:           {"Containers that come back each time they are removed", "stop whatever starts them, or protect them in the policy"},
+		ConditionPaused:           {"Owned containers have been paused for long", "docker unpause or docker rm them: paused ones hold no place and are not removed"},
+		ConditionEnded:            {"Containers of ours have ended by themselves", "docker inspect NAME says why (.State.ExitCode, .State.OOMKilled); docker rm removes them: they hold no place and are not removed"},
+		ConditionCrashLoop:        {"Containers of ours end and are started again, over and over", "docker logs NAME says why; docker rm -f NAME ends it: no life of it is long enough to be judged"},
+		ConditionRecordsWait:      {"Records wait on disk: the log service does not take them", "see to what it answers; if it does not answer start it again (docker compose up -d logs) and see what it says (docker compose logs logs)"},
+		ConditionConflict:         {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
+		ConditionManagedElsewhere: {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
+		ConditionUnlocated:        {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
+		ConditionNoThrottle:       {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return texts[name]
 }
 
-// gateFailure is one gate that failed on this tick and why. next is what to do about it where the gate's own advice would not
-// fit the cause.
+// gateFailure is one gate that failed on this tick and why. next is what to do about it where the gate's own advice
+// would not fit the cause.
 type gateFailure struct{ gate, why, next string }
 
 // storageFailure is the gate of a journal or a spool that cannot be used: what helps depends on the cause.

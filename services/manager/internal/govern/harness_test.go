@@ -38,7 +38,8 @@ type fixture struct {
 	wrap    func(govern.Journal) govern.Journal // what stands between the governor and its journal, nil for nothing
 }
 
-// newFixture has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 … %.
+// newFixture has the given number of low and high containers. Low ones use 1, 2, 3 … % of a CPU, high ones 50, 51, 52 …
+// %.
 func newFixture(t *testing.T, low, high int) *fixture {
 	t.Helper()
 	w := &fixture{t: t, engine: enginetest.New(), spool: &spool{}, dir: memoryDir(t), reports: &reports{}, policy: &policySource{}}
@@ -56,7 +57,8 @@ func newFixture(t *testing.T, low, high int) *fixture {
 	return w
 }
 
-// memoryDir is a folder in memory where there is one: the journal syncs after every step, and a busy disk takes its time.
+// memoryDir is a folder in memory where there is one: the journal syncs after every step, and a busy disk takes its
+// time.
 func memoryDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "govern-test-")
@@ -158,9 +160,9 @@ type hostReader struct {
 	millicores map[string]uint64
 	born       map[string]time.Time
 	err        error
-	mangle     func(*contract.Snapshot)
+	edit       func(*contract.Snapshot)
 	reads      int
-	spoiled    bool
+	corrupt    bool
 }
 
 func (h *hostReader) boottime() uint64 {
@@ -183,14 +185,14 @@ func (h *hostReader) fail(err error) {
 func (h *hostReader) change(edit func(*contract.Snapshot)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.mangle = edit
+	h.edit = edit
 }
 
-// spoil makes every row of every later snapshot unbelievable.
-func (h *hostReader) spoil() {
+// corruptRows makes every row of every later snapshot unbelievable.
+func (h *hostReader) corruptRows() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.spoiled = true
+	h.corrupt = true
 }
 
 func (h *hostReader) Read(context.Context) (source.Reading, error) {
@@ -213,11 +215,11 @@ func (h *hostReader) Read(context.Context) (source.Reading, error) {
 		}
 	}
 	s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
-	if h.mangle != nil {
-		h.mangle(s)
+	if h.edit != nil {
+		h.edit(s)
 	}
 	r := source.Reading{Snapshot: s, Source: s.Source}
-	if h.spoiled {
+	if h.corrupt {
 		for i := range s.Containers {
 			r.Bad = append(r.Bad, contract.RowProblem{Index: i})
 		}
@@ -320,7 +322,7 @@ func (s *spool) wantOutcomes(t *testing.T, action string, want map[string]int) {
 	}
 }
 
-// reports keeps what the sinks hear.
+// reports keeps what the sinks receive.
 type reports struct {
 	mu    sync.Mutex
 	ticks []*govern.Report
@@ -384,7 +386,7 @@ func runSynctest(t *testing.T, low, high int, test func(w *fixture)) {
 type policySource struct {
 	mu      sync.Mutex
 	reload  govern.PolicyUpdate
-	written bool // and not looked at since
+	written bool // and not polled since
 }
 
 func (p *policySource) write(r govern.PolicyUpdate) {
@@ -401,7 +403,7 @@ func (p *policySource) Poll(bool) (govern.PolicyUpdate, bool) {
 	return p.reload, changed
 }
 
-// reload writes a policy, or what is wrong with it, and makes the governor look at it.
+// reload writes a policy, or what is wrong with it, and makes the governor read it.
 func (w *fixture) reload(g *govern.Governor, r govern.PolicyUpdate) govern.ReloadResult {
 	w.t.Helper()
 	w.policy.write(r)

@@ -64,8 +64,8 @@ func (f inFlight) in(s stage) []*removal {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// minAvailableOf is what must still run when a victim of the plan is removed: as many of those that stay in its ranking as
-// the policy gives places. A young one removed under the hard rule has no ranking.
+// minAvailableOf is what must still run when a victim of the plan is removed: as many of those that stay in its ranking
+// as the policy gives places. A young one removed under the hard rule has no ranking.
 func minAvailableOf(p contract.Policy, plan contract.Plan, v contract.Verdict) actuator.MinAvailable {
 	if v.Reason != contract.ReasonOverQuota {
 		return actuator.MinAvailable{}
@@ -139,8 +139,8 @@ func (e *executor) verify(r *removal, entry *contract.Entry) {
 	}
 }
 
-// closeUnattended ends a removal by what was seen of its container; no action told it, so it says nothing about the engine
-// either.
+// closeUnattended ends a removal by what was seen of its container; no action told it, so it says nothing about the
+// engine either.
 func (e *executor) closeUnattended(r *removal, result actuator.Result) {
 	e.applyResult(r, result)
 	e.dispatch()
@@ -168,7 +168,8 @@ func (e *executor) retryRemoval(r *removal, entry *contract.Entry) {
 	e.queue = append(e.queue, r)
 }
 
-// restoreRetryTicks is how many ticks lie between two attempts to give a limit back that could not be given back at once.
+// restoreRetryTicks is how many ticks lie between two attempts to give a limit back that could not be given back at
+// once.
 const restoreRetryTicks = 30
 
 // retryRestores tries again to give back the limits that could not be given back.

@@ -49,10 +49,10 @@ func (o *observer) listInventory(ctx context.Context, t *tick) {
 }
 
 // countRefusals counts the ticks in a row on which no connection to the engine was made. In a container the socket is a
-// mount of the file that was there at its start: when the engine makes a new one only a restart of the container mounts that,
-// and until then every connection to the old one is refused (docs/adr/0024).
+// mount of the file that was there at its start: when the engine makes a new one only a restart of the container mounts
+// that, and until then every connection to the old one is refused (docs/adr/0024).
 func (o *observer) countRefusals(err error) {
-	if !engine.Refused(err) {
+	if !engine.ConnectionRefused(err) {
 		o.refusals = 0
 		return
 	}
@@ -67,7 +67,8 @@ func (o *observer) countRefusals(err error) {
 type containerInfo struct {
 	// image is what it was created with, "" while the engine has told no name of it.
 	image string
-	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process then.
+	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process
+	// then.
 	startedAt string
 	startUS   uint64
 	// pid is the first process of that start, 0 when the engine has none running.
@@ -85,8 +86,8 @@ func (c containerInfo) startedWith(startUS uint64) bool {
 	return c.startedAt != "" && apart <= micros(startTolerance)
 }
 
-// seen is what is known of a container after it was listed with this image and read with this start of its oldest process, 0
-// when it was not read.
+// seen is what is known of a container after it was listed with this image and read with this start of its oldest
+// process, 0 when it was not read.
 func (c containerInfo) seen(image string, startUS uint64) containerInfo {
 	if c.image == "" && !isImageID(image) {
 		c.image = image
@@ -113,9 +114,10 @@ func (c containerInfo) runsIn(row *contract.Container) bool {
 // maxRestarting is how many containers between two starts are inspected on one tick.
 const maxRestarting = 20
 
-// complete gives every entry the image that its container was created with, and every governed one that was seen the time
-// of its start. The engine is asked only about what is new, was started again or is about to be, or is listed by the id of its
-// image since the tag moved on. Without a reading nobody is asked: nothing is decided then, and whoever was known stays known.
+// complete gives every entry the image that its container was created with, and every governed one that was seen the
+// time of its start. The engine is asked only about what is new, was started again or is about to be, or is listed by
+// the id of its image since the tag moved on. Without a reading nobody is asked: nothing is decided then, and whoever
+// was known stays known.
 func (o *observer) complete(ctx context.Context, t *tick, inv contract.Inventory) {
 	known := make(map[string]containerInfo, len(inv.Entries))
 	var ask []*contract.Entry
@@ -128,7 +130,8 @@ func (o *observer) complete(ctx context.Context, t *tick, inv contract.Inventory
 
 		governed := contract.Governed(e.Labels, o.suite.Name)
 
-		// The cgroup of one that is being made has a process before the engine names it, and it is the same one afterwards.
+		// The cgroup of one that is being made has a process before the engine names it, and it is the same one
+		// afterwards.
 		startUnknown := info.startedAt == "" || info.pid == 0 && e.State == contract.StateRunning
 
 		// A loop of restarts costs one inspection a tick, many of them cost no more than maxRestarting.
@@ -176,8 +179,8 @@ func startOf(p *contract.Population, id string) uint64 {
 // isImageID says that a list tells an image by its id instead of by the name that the container was created with.
 func isImageID(image string) bool { return image == "" || strings.HasPrefix(image, "sha256:") }
 
-// maxInspects is how many containers are inspected at a time: enough to hide the engine's latency, few enough not to load
-// it.
+// maxInspects is how many containers are inspected at a time: enough to hide the engine's latency, few enough not to
+// load it.
 const maxInspects = 4
 
 // inspectAll inspects each of the entries. The state of one that the engine does not tell is empty: an order about a
@@ -199,8 +202,8 @@ func inspectAll(ctx context.Context, i actuator.Inspector, entries []*contract.E
 	return states
 }
 
-// crashLoops names the containers in a loop with how often they were started again and how they ended, "" when there are
-// none.
+// crashLoops names the containers in a loop with how often they were started again and how they ended, "" when there
+// are none.
 func (o *observer) crashLoops(t *tick) string {
 	var loops []string
 	for _, id := range slices.Sorted(maps.Keys(o.containers)) {

@@ -33,7 +33,8 @@ func newJournaler(j Journal, loop *loopState, r *reporter, s stopper) *journaler
 	return &journaler{journal: j, loop: loop, reporter: r, stopper: s}
 }
 
-// note remembers how the last use of the journal ended, for the next gate. A journal that failed for good ends the loop.
+// note remembers how the last use of the journal ended, for the next gate. A journal that failed for good ends the
+// loop.
 func (j *journaler) note(err error) error {
 	j.err = err
 	if errors.Is(err, journal.ErrFailed) {
@@ -57,7 +58,7 @@ func (j *journaler) tick(t journal.Tick, plan contract.Plan) (seq uint64, err er
 	return seq, j.note(err)
 }
 
-// noPlan writes that a tick has decided nothing. If that fails the gate of the next tick tells it.
+// noPlan writes that a tick has decided nothing. If that fails the gate of the next tick says so.
 func (j *journaler) noPlan(t journal.NoPlan) { _ = j.note(j.journal.NoPlan(t)) }
 
 // intents makes intents durable and returns the number of the first of them in the journal.
@@ -69,16 +70,17 @@ func (j *journaler) intents(intents ...journal.Intent) (first uint64, err error)
 	return first, j.note(err)
 }
 
-// outcome writes down how an action ended, behind those outcomes that the journal did not take before: a throttle must not
-// seem to be in force because its outcome came after that of its undo. The record follows under the outcome's number.
+// outcome writes down how an action ended, behind those outcomes that the journal did not take before: a throttle must
+// not seem to be in force because its outcome came after that of its undo. The record follows under the outcome's
+// number.
 func (j *journaler) outcome(o journal.Outcome, record contract.Record) {
 	j.pending = append(j.pending, pendingOutcome{outcome: o, record: record})
 	j.flushOutcomes()
 }
 
-// flushOutcomes writes down the outcomes that are pending. An intent left open would be carried out by a later run, on a
-// container that nobody chose any more; and until the journal has an outcome the spool does not get it, since a later run
-// would record it again. An unknown outcome leaves its intent open anyway: it does not wait.
+// flushOutcomes writes down the outcomes that are pending. An intent left open would be carried out by a later run, on
+// a container that nobody chose any more; and until the journal has an outcome the spool does not get it, since a later
+// run would record it again. An unknown outcome leaves its intent open anyway: it does not wait.
 func (j *journaler) flushOutcomes() {
 	if len(j.pending) == 0 {
 		return
@@ -121,7 +123,8 @@ func undoOf(l engine.CPULimit) *journal.Undo {
 	return &journal.Undo{NanoCPUs: l.NanoCPUs, CPUQuota: l.QuotaUS, CPUPeriod: l.PeriodUS}
 }
 
-// undoLog is the journal as an actuator sees it. Actions use it beside the loop: it must touch no state of the journaler.
+// undoLog is the journal as an actuator sees it. Actions use it beside the loop: it must touch no state of the
+// journaler.
 type undoLog struct{ journal Journal }
 
 // LogThrottle writes the intent to throttle with what it has to be undone with.

@@ -43,7 +43,8 @@ type stopper interface {
 	stop(err error)
 }
 
-// removalHooks tell of removals whoever decides by them. With stopper they are the only way back up from a part to the loop.
+// removalHooks tell of removals whoever decides by them. With stopper they are the only way back up from a part to the
+// loop.
 type removalHooks interface {
 	// removed says that a container was removed, by the key that stays when it is made again.
 	removed(key string)
@@ -65,8 +66,8 @@ func New(o Options) *Governor {
 	return g
 }
 
-// Reload makes the loop ask for another policy now instead of before its next tick, and returns what came of it. It waits
-// for a tick under way; the error is that of ctx.
+// Reload makes the loop ask for another policy now instead of before its next tick, and returns what came of it. It
+// waits for a tick under way; the error is that of ctx.
 func (g *Governor) Reload(ctx context.Context) (ReloadResult, error) {
 	answer := make(chan ReloadResult, 1)
 	select {
@@ -77,7 +78,8 @@ func (g *Governor) Reload(ctx context.Context) (ReloadResult, error) {
 	}
 }
 
-// ErrEngineUnreachable says that the engine has refused every connection for long. Only a restart mounts its new socket.
+// ErrEngineUnreachable says that the engine has refused every connection for long. Only a restart mounts its new
+// socket.
 var ErrEngineUnreachable = errors.New("govern: the engine refused the connection")
 
 // Run governs until ctx ends, then lets the victims in flight end, within Options.Drain, and returns nil. It returns an
@@ -106,7 +108,8 @@ func (g *Governor) Run(ctx context.Context) error {
 			g.executor.handleResult(c)
 
 		case answer := <-g.reloads:
-			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be closed.
+			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be
+			// closed.
 			before := g.loop.policyHash
 			if g.pollPolicy(true) {
 				tick := time.Duration(g.loop.policy.Tick)
@@ -131,7 +134,7 @@ func (g *Governor) stop(err error) {
 
 func (g *Governor) removed(key string) { g.observer.respawns.removed(time.Now(), key) }
 
-func (g *Governor) shadowRemoved(id string, s journal.Shadowed) { g.decider.shadowRemoved[id] = s }
+func (g *Governor) shadowRemoved(id string, s journal.Shadowed) { g.decider.addShadowRemoved(id, s) }
 
 // runDue runs the tick that is due and moves on to the next point that has not passed.
 func (g *Governor) runDue(ctx context.Context) {
@@ -157,7 +160,8 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 	g.observer.listInventory(ctx, t)
 	g.checkOwnGates(t)
 
-	// What is in flight is compared with the inventory before the plan is made: the policy sees as leaving what still is.
+	// What is in flight is compared with the inventory before the plan is made: the policy sees as leaving what still
+	// is.
 	g.executor.reconcile(t)
 	g.decider.decide(t, g.executor.state(t.at))
 	g.executor.execute(t)
@@ -178,7 +182,7 @@ func (g *Governor) checkOwnGates(t *tick) {
 	}
 }
 
-// status is what the reporter tells of the other parts.
+// status is what the reporter says of the other parts.
 func (g *Governor) status(t *tick) status {
 	return status{
 		policyProblem: g.policyProblem,
@@ -188,8 +192,8 @@ func (g *Governor) status(t *tick) status {
 	}
 }
 
-// pollPolicy puts the policy in force that is to be from now on, if it is another. It reports whether its tick is another:
-// the schedule has to begin anew.
+// pollPolicy puts the policy in force that is to be from now on, if it is another. It reports whether its tick is
+// another: the schedule has to begin anew.
 func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
 	if g.options.Policies == nil {
 		return false
@@ -198,11 +202,12 @@ func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
 	return changed && g.applyPolicy(u)
 }
 
-// applyPolicy puts a changed policy in force; a refused one leaves the old in force. It reports whether the tick is another.
+// applyPolicy puts a changed policy in force; a refused one leaves the old in force. It reports whether the tick is
+// another.
 func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	if u.Err != nil {
 		if g.policyProblem == u.Err.Error() {
-			return false // it has been told
+			return false // it stands in the records
 		}
 		g.policyProblem = u.Err.Error()
 		g.reporter.event("policy_rejected", contract.LevelError, "the changed policy was refused, the one before stays in force: "+g.policyProblem, nil)
@@ -221,8 +226,8 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 		map[string]any{"from": g.loop.policyHash, "to": hash, "mode": string(u.Policy.Mode)})
 	g.loop.policy, g.loop.policyHash = u.Policy, hash
 
-	// Orders that wait were given under the old policy: what the new one still wants removed it says itself. The sinks are told
-	// last, so that they show the new policy with nothing left of the old.
+	// Orders that wait were given under the old policy: what the new one still wants removed it says itself. The sinks
+	// are told last, so that they show the new policy with nothing left of the old.
 	g.decider.resetForPolicy()
 	g.executor.cancelQueued("the policy changed")
 	g.reporter.policyChanged()
@@ -256,7 +261,7 @@ type tick struct {
 	timings contract.Timings
 	texts   *policy.Texts // of the plan, see reporter.texts
 	records []contract.Record
-	// verdicts are what the decision records of the tick tell, once they are made.
+	// verdicts are what the decision records of the tick say, once they are made.
 	verdicts          map[string]verdictKey
 	decisionsRecorded bool
 }

@@ -31,7 +31,8 @@ type observer struct {
 	containers map[string]containerInfo // by id
 	respawns   *respawnTracker
 
-	// Ticks in a row, by container id, on which one was paused, and on which one that runs was not found in the reading.
+	// Ticks in a row, by container id, on which one was paused, and on which one that runs was not found in the
+	// reading.
 	paused, unlocated map[string]int
 }
 
@@ -42,8 +43,8 @@ func newObserver(o Options, loop *loopState, r *reporter, s stopper) *observer {
 	}
 }
 
-// readHost reads the host and compares it with the last accepted reading. lastActionUS is the boot time at which the last
-// action ended.
+// readHost reads the host and compares it with the last accepted reading. lastActionUS is the boot time at which the
+// last action ended.
 func (o *observer) readHost(ctx context.Context, t *tick, lastActionUS uint64) {
 	ctx, cancel := context.WithTimeout(ctx, o.readTimeout())
 	defer cancel()
@@ -167,9 +168,9 @@ func (o *observer) recordEvents(t *tick, events []population.Event) {
 	}
 }
 
-// checkRows keeps from each governed container the figures of a row that is not its own. An id is only a name, and whoever
-// was given a cgroup can name another in it after somebody's container; which process is the container's first one the engine
-// alone knows, and no user can move it into a group of his own (docs/adr/0083).
+// checkRows keeps from each governed container the figures of a row that is not its own. An id is only a name, and
+// whoever was given a cgroup can name another in it after somebody's container; which process is the container's first
+// one the engine alone knows, and no user can move it into a group of his own (docs/adr/0083).
 //
 // Nothing is known then of the container: it stays, and takes no place from another.
 func (o *observer) checkRows(t *tick) {
@@ -196,7 +197,7 @@ func (o *observer) checkRows(t *tick) {
 
 		default:
 			*m = contract.Member{ID: e.ID, Why: contract.UnmeasuredUnlocated}
-			if info.startedAt != "" { // else it is the engine that has not told yet
+			if info.startedAt != "" { // else it is the engine that has not said yet
 				now[e.ID] = o.unlocated[e.ID] + 1
 			}
 		}

@@ -15,7 +15,7 @@ import (
 func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 	spared := id("low", 5)
 	runSynctest(t, 13, 2, func(w *fixture) { // ten victims, four workers
-		fickle := &fickleJournal{}
+		fickle := &flakyJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(55*time.Second, func(g *govern.Governor) {
@@ -47,17 +47,17 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 // A journal that takes the tick but not the outcomes is not writable yet.
 func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
 	runSynctest(t, 13, 2, func(w *fixture) {
-		fickle := &fickleJournal{}
+		fickle := &flakyJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(115*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
-			fickle.endless.Store(true)
+			fickle.noOutcomes.Store(true)
 			time.Sleep(43 * time.Second) // the last kill has ended at 34 s, and the tick at 40 s was written
 			if _, held := w.reports.condition(govern.GateJournal); !held {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
 			}
-			fickle.endless.Store(false)
+			fickle.noOutcomes.Store(false)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
 
 func TestOutcomesThatAreOwedAreWrittenBeforeTheEnd(t *testing.T) {
 	runSynctest(t, 13, 2, func(w *fixture) {
-		fickle := &fickleJournal{}
+		fickle := &flakyJournal{}
 		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(25*time.Second, func(*govern.Governor) {

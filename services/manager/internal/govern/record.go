@@ -28,8 +28,8 @@ func subjectOf(v contract.Verdict) contract.Subject {
 	return contract.Subject{Container: v.ID, Name: v.Name, Image: v.Image, Class: v.Class}
 }
 
-// decisionRecords are the removals of the plan and the verdicts that changed since they were last recorded. A gated tick
-// decides nothing.
+// decisionRecords are the removals of the plan and the verdicts that changed since they were last recorded. A gated
+// tick decides nothing.
 func (r *reporter) decisionRecords(t *tick) (records []contract.Record) {
 	if t.plan == nil || t.decisionsRecorded || t.gated() {
 		return nil
@@ -87,8 +87,8 @@ func (r *reporter) heldFor(t *tick, id string) string {
 	return GateBreaker
 }
 
-// texts words the verdicts of the tick's plan; without a plan there are none. That of an earlier run may have been made under
-// another policy.
+// texts words the verdicts of the tick's plan; without a plan there are none. That of an earlier run may have been made
+// under another policy.
 func (r *reporter) texts(t *tick) *policy.Texts {
 	switch {
 	case t.plan == nil:
@@ -115,7 +115,8 @@ func (r *reporter) hostRecord(t *tick) contract.Record {
 		body.Classes = withShadow(t.plan.Counts, t.shadow)
 	}
 
-	// What is governed takes part of the host's memory: the sum is over the containers that are owned, whatever the plan says.
+	// What is governed takes part of the host's memory: the sum is over the containers that are owned, whatever the
+	// plan says.
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
@@ -191,7 +192,8 @@ func containerBody(m *contract.Member, e *contract.Entry, v *contract.Verdict, r
 		body.MemoryPermille = m.RAMKB * 1000 / totalKB
 	}
 
-	// Not every source knows of the rest: the engine may not list it, the plan may not speak of it, its processes may have ended.
+	// Not every source knows of the rest: the engine may not list it, the plan may not speak of it, its processes may
+	// have ended.
 	if e != nil {
 		body.Name, body.Image, body.State = e.Name, e.Image, e.State
 	}

@@ -15,8 +15,8 @@ import (
 	"gestor.local/manager/internal/source"
 )
 
-// recoverEarlierRun takes over what an earlier run left: records that its spool has not got, and actions that it left open. It
-// returns when no action is open any more, or none that another look would tell more of.
+// recoverEarlierRun takes over what an earlier run left: records that its spool has not got, and actions that it left
+// open. It returns when no action is open any more, or none that another list of the engine would say more of.
 func (g *Governor) recoverEarlierRun(ctx context.Context) {
 	g.reporter.appendEvents(g.options.First...)
 	g.reporter.recordBacklog(g.options.Backlog)
@@ -24,8 +24,8 @@ func (g *Governor) recoverEarlierRun(ctx context.Context) {
 	g.verifyRecovered(ctx)
 }
 
-// recordBacklog gives the spool the records that an earlier run wrote into the journal alone, with what the journal knows of
-// them: the removals decided, the intents, the outcomes, and the observations of the last tick.
+// recordBacklog gives the spool the records that an earlier run wrote into the journal alone, with what the journal
+// knows of them: the removals decided, the intents, the outcomes, and the observations of the last tick.
 func (r *reporter) recordBacklog(b Backlog) {
 	var records []contract.Record
 	for _, e := range b.Entries {
@@ -83,7 +83,8 @@ func (r *reporter) actionOf(e journal.Entry, i journal.Intent, phase string, res
 	return record
 }
 
-// decisionsOf are the removals that a tick decided. The other verdicts are recorded anew: this run has recorded none yet.
+// decisionsOf are the removals that a tick decided. The other verdicts are recorded anew: this run has recorded none
+// yet.
 func (r *reporter) decisionsOf(e journal.Entry) (records []contract.Record) {
 	t, ok := tickOf(e)
 	if !ok {
@@ -131,8 +132,8 @@ func tickOf(e journal.Entry) (*tick, bool) {
 	return t, true
 }
 
-// addShadow makes population and inventory those of the host, which the plan was not made from. Both stay sorted: whoever
-// looks for an id halves the list.
+// addShadow makes population and inventory those of the host, which the plan was not made from. Both stay sorted:
+// whoever looks for an id halves the list.
 func (t *tick) addShadow() {
 	for _, s := range t.shadow {
 		t.inv.Entries = append(t.inv.Entries, s.Entry)
@@ -205,8 +206,9 @@ func orderOf(i journal.Intent) actuator.Order {
 const recoverEvery = time.Second
 
 // verifyRecovered verifies what an earlier run left open against the engine and closes it, before the first tick. A
-// container that runs may still die of a kill that was asked for: it is watched until that can be no more, and so long the
-// first tick waits. What does not run is removed, as it was meant to be, unless the policy of now does not want that.
+// container that runs may still die of a kill that was asked for: it is watched until that can be no more, and so long
+// the first tick waits. What does not run is removed, as it was meant to be, unless the policy of now does not want
+// that.
 func (g *Governor) verifyRecovered(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -230,7 +232,7 @@ func (g *Governor) verifyRecovered(ctx context.Context) {
 	}
 }
 
-// verifyOnce compares what was left open with the engine's list and says whether another look will tell more.
+// verifyOnce compares what was left open with the engine's list and says whether another list will say more.
 func (g *Governor) verifyOnce(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, g.observer.readTimeout())
 	defer cancel()

@@ -169,7 +169,7 @@ func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
 
 func TestAChangedPolicyIsInForceFromTheNextTick(t *testing.T) {
 	runSynctest(t, 3, 2, func(w *fixture) {
-		w.atTicks(pass, func() {
+		w.atTicks(noop, func() {
 			w.policy.write(govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 2 })})
 		}, func() {
 			r := w.reports.last()

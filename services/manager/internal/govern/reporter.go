@@ -11,8 +11,8 @@ import (
 	"gestor.local/contract"
 )
 
-// reporter tells what happens: records for the log service, conditions, log lines, and the sinks. It owns what has been
-// told, and what the spool has not taken yet.
+// reporter reports what happens: records for the log service, conditions, log lines, and the sinks. It owns what has
+// been recorded, and what the spool has not taken yet.
 type reporter struct {
 	loop      *loopState
 	spool     Spool
@@ -30,8 +30,8 @@ type reporter struct {
 	pending []contract.Record
 }
 
-// verdictKey is what makes a decision record worth writing when it changes. words are those of a verdict whose numbers change
-// without it.
+// verdictKey is what makes a decision record worth writing when it changes. words are those of a verdict whose numbers
+// change without it.
 type verdictKey struct{ verdict, reason, words string }
 
 func newReporter(o Options, loop *loopState) *reporter {
@@ -44,12 +44,12 @@ func newReporter(o Options, loop *loopState) *reporter {
 // check returns why nothing may be done on this tick: what cannot be recorded is not done.
 func (r *reporter) check() error { return cmp.Or(r.spool.Check(), r.err) }
 
-// maxPending bounds the records that wait for room in the spool: more than a full spool lets happen, since its gate keeps
-// new actions from being begun.
+// maxPending bounds the records that wait for room in the spool: more than a full spool lets happen, since its gate
+// keeps new actions from being begun.
 const maxPending = 1000
 
-// append hands records to the spool, behind those that it refused before; it takes all or none of them. A spool that takes no
-// more is a gate until it takes some again.
+// append hands records to the spool, behind those that it refused before; it takes all or none of them. A spool that
+// takes no more is a gate until it takes some again.
 func (r *reporter) append(records ...contract.Record) error {
 	if len(records)+len(r.pending) == 0 {
 		return nil
@@ -129,7 +129,7 @@ func (r *reporter) policyChanged() {
 	}
 }
 
-// status is what a report tells of the other parts.
+// status is what a report says of the other parts.
 type status struct {
 	policyProblem     string
 	crashLoops        string
@@ -146,7 +146,8 @@ func (r *reporter) report(t *tick, s status) {
 	r.updateConditions(t, s)
 	r.recordDeficits(t)
 
-	// The number of the tick's line in the journal stands on the last record that it makes: whoever has that one has all.
+	// The number of the tick's line in the journal stands on the last record that it makes: whoever has that one has
+	// all.
 	observations := append([]contract.Record{r.hostRecord(t)}, r.containerRecords(t)...)
 	observations[len(observations)-1].JournalSeq = t.journalSeq
 	if r.append(slices.Concat(t.records, r.decisionRecords(t), observations)...) == nil {

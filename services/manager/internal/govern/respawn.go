@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// loopRestarts within loopSpan are a loop. The engine waits up to a minute between two starts of a container that ends
-	// soon after each (restartmanager/restartmanager.go), so that one that loops makes nine in that time.
+	// loopRestarts within loopSpan are a loop. The engine waits up to a minute between two starts of a container that
+	// ends soon after each (restartmanager/restartmanager.go), so that one that loops makes nine in that time.
 	loopRestarts = 3
 	loopSpan     = 10 * time.Minute
 )
@@ -71,11 +71,12 @@ func (r *restartHistory) String() string {
 	return fmt.Sprintf("%d restarts, %s", r.total(), code)
 }
 
-// respawnRetention is how long a return is remembered: whoever starts a container again within ten minutes of its removal
-// is a machine, and once it has stopped for that long the container is judged again.
+// respawnRetention is how long a return is remembered: whoever starts a container again within ten minutes of its
+// removal is a machine, and once it has stopped for that long the container is judged again.
 const respawnRetention = 10 * time.Minute
 
-// respawnTracker counts containers that come back under a new id: the same name, or the same service, as respawnKey tells.
+// respawnTracker counts containers that come back under a new id: the same name, or the same service, as respawnKey
+// tells.
 type respawnTracker struct {
 	tracked map[string]respawn // by key
 	seen    map[string]bool    // the ids of the last inventory: a replica that was there all the time did not return
@@ -89,8 +90,8 @@ type respawn struct {
 
 func newRespawnTracker() *respawnTracker { return &respawnTracker{tracked: make(map[string]respawn)} }
 
-// respawnKey is what stays when a container is made again: whoever starts it knows it by the service, and often calls each
-// by another name. Without the hash the labels of a compose service may be the image's.
+// respawnKey is what stays when a container is made again: whoever starts it knows it by the service, and often calls
+// each by another name. Without the hash the labels of a compose service may be the image's.
 func respawnKey(name string, labels map[string]string) string {
 	service := labels[contract.LabelService]
 	switch w, _ := contract.WorkloadOf(labels); {
@@ -117,8 +118,8 @@ func (r *respawnTracker) removed(now time.Time, key string) {
 	r.tracked[key] = one
 }
 
-// observe compares the inventory with what was removed and returns the names whose removal is pointless, sorted, and those
-// among them that have become so just now.
+// observe compares the inventory with what was removed and returns the names whose removal is pointless, sorted, and
+// those among them that have become so just now.
 func (r *respawnTracker) observe(now time.Time, inv contract.Inventory, after int) (futile, fresh []string) {
 	maps.DeleteFunc(r.tracked, func(_ string, one respawn) bool { return now.Sub(one.at) > respawnRetention })
 

@@ -62,8 +62,8 @@ func (e *executor) applyResult(r *removal, result actuator.Result) {
 func (e *executor) onRemove(r *removal, result actuator.Result) {
 	id := r.order.Victim.ID
 
-	// A reading that is older than this moment shows the host as it was before the removal: the next tick must not act on it
-	// (GateUnsettled).
+	// A reading that is older than this moment shows the host as it was before the removal: the next tick must not act
+	// on it (GateUnsettled).
 	if result.Attempts > 0 {
 		e.lastActionUS = e.boottime()
 	}
@@ -76,8 +76,8 @@ func (e *executor) onRemove(r *removal, result actuator.Result) {
 	case contract.OutcomeFailed:
 		e.countFailure(r)
 
-		// A container that we have killed must not be left behind dead: removing what is left of it is tried again, until it
-		// counts as stuck.
+		// A container that we have killed must not be left behind dead: removing what is left of it is tried again,
+		// until it counts as stuck.
 		if _, stuck := e.stuck[id]; r.stopped && !stuck {
 			r.stage = stageUnverified
 			e.recordOutcome(r, result, false)
@@ -120,8 +120,8 @@ func (e *executor) onShadowRemove(r *removal, result actuator.Result) {
 	delete(e.inFlight, v.ID)
 }
 
-// onThrottle keeps the victim throttled for the policy's ticks. One whose limit may have been changed without an answer is
-// given its old limit back; where the engine cannot throttle the victim is removed with nothing to be given back.
+// onThrottle keeps the victim throttled for the policy's ticks. One whose limit may have been changed without an answer
+// is given its old limit back; where the engine cannot throttle the victim is removed with nothing to be given back.
 func (e *executor) onThrottle(r *removal, result actuator.Result) {
 	e.recordOutcome(r, result, true)
 	switch {
@@ -172,8 +172,8 @@ func (e *executor) recordOutcome(r *removal, result actuator.Result, final bool)
 	e.reporter.action(ActionResult{Result: result, Verb: r.verb, At: time.Now(), Final: final})
 }
 
-// writeOutcome writes down how a removal ended: in the journal, and then in the spool. What only the shadow did is not in the
-// journal.
+// writeOutcome writes down how a removal ended: in the journal, and then in the spool. What only the shadow did is not
+// in the journal.
 func (e *executor) writeOutcome(r *removal, result actuator.Result) {
 	record := e.reporter.actionRecord(r, contract.PhaseOutcome, result)
 	if r.verb == contract.ActionShadowRemove {

@@ -10,22 +10,22 @@ import (
 
 // Self says how the manager recognises its own container and those of its suite.
 type Suite struct {
-	// ManagerID is the full id of the manager's own container, "" when it does not run in one. In a container it must find itself
-	// and the log service among the engine's containers before it removes any.
+	// ManagerID is the full id of the manager's own container, "" when it does not run in one. In a container it must
+	// find itself and the log service among the engine's containers before it removes any.
 	ManagerID string
-	// Name is the compose project of the suite's services, and the value of contract.LabelSuite that what it starts carries;
-	// "" for any.
+	// Name is the compose project of the suite's services, and the value of contract.LabelSuite that what it starts
+	// carries; "" for any.
 	Name string
-	// LogsElsewhere is the address of a log service that runs on another host, "" when it runs on the engine of this one: then
-	// the manager need not find it. Everything else holds as before.
+	// LogsElsewhere is the address of a log service that runs on another host, "" when it runs on the engine of this
+	// one: then the manager need not find it. Everything else holds as before.
 	LogsElsewhere string
 }
 
 // roleLogs is the value of contract.LabelRole that the log service's container carries, and its name in compose.yaml.
 const roleLogs = "logs"
 
-// resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite or
-// contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.
+// resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite
+// or contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.
 func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailure) {
 	var self *contract.Entry
 	logs := false
@@ -70,22 +70,23 @@ func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailu
 	}
 }
 
-// advice is what to do about a condition of a log service that runs elsewhere, "" where the condition's own advice fits.
+// advice is what to do about a condition of a log service that runs elsewhere, "" where the condition's own advice
+// fits.
 func (s Suite) advice(name string) string {
 	switch {
 	case s.LogsElsewhere == "":
 		return ""
 	case name == GateSpoolFull:
 		return "see that " + s.LogsElsewhere + " answers from here and takes records, or make room on the volume of GESTOR_STATE"
-	case name == ConditionWaits:
+	case name == ConditionRecordsWait:
 		return "see that " + s.LogsElsewhere + " answers from here, that its service is well (/readyz), and that GESTOR_TOKEN_FILE holds a token that it takes"
 	default:
 		return ""
 	}
 }
 
-// ofThisProject says that the address of the log service elsewhere is the one that compose.yaml has for its own. In a stack
-// the same name is right: its network reaches over the hosts.
+// ofThisProject says that the address of the log service elsewhere is the one that compose.yaml has for its own. In a
+// stack the same name is right: its network reaches over the hosts.
 func (s Suite) ofThisProject(self *contract.Entry) bool {
 	u, err := url.Parse(s.LogsElsewhere)
 	return err == nil && u.Hostname() == roleLogs && self.Labels[contract.LabelConfigHash] != ""

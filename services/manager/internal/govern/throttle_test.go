@@ -150,3 +150,110 @@ func TestAVictimThatCouldNotBeThrottledIsLetGo(t *testing.T) {
 		})
 	}
 }
+
+func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
+	victim := id("low", 3)
+	limit := engine.CPULimit{NanoCPUs: 500_000_000}
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.engine.Change(victim, func(c *enginetest.Container) { c.CPU = limit })
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		// A crash keeps everything from being undone.
+		w.options.Drain = 0
+		w.engine.Inject(enginetest.Fault{Op: "update", ID: victim, Times: 1}, enginetest.Fault{Op: "update", Delay: time.Hour, Kind: engine.KindServer})
+		if err := w.run(15 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(victim); c.CPU == limit {
+			t.Fatalf("not throttled: %+v", c.CPU)
+		}
+		w.engine.ClearFaults()
+		w.options.Policy.Mode = contract.ModeObserve
+		w.options.Drain = 30 * time.Second
+		if err := w.run(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(victim); c.CPU != limit {
+			t.Errorf("limit after the restart is %+v, was %+v", c.CPU, limit)
+		}
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open intents: %+v", open)
+		}
+	})
+}
+
+func TestThrottledVictimIsRemovedWhenItsTimeIsOver(t *testing.T) {
+	victim := id("low", 3)
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			if c, ok := w.engine.Get(victim); !ok || c.State != "running" || c.CPU.QuotaUS == 0 {
+				t.Errorf("two ticks later: %+v", c)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive(settled(2)...)
+		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeDone: 1})
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 1})
+	})
+}
+
+func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
+	victim := id("low", 3)
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.engine.Drop(id("low", 0))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
+		if c, _ := w.engine.Get(victim); c.CPU != (engine.CPULimit{}) {
+			t.Errorf("limit is still %+v", c.CPU)
+		}
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeRefused: 1})
+		w.spool.wantOutcomes(t, contract.ActionUnthrottle, map[string]int{contract.OutcomeDone: 1})
+	})
+}
+
+func TestALimitThatSomebodySetOnAThrottledVictimStays(t *testing.T) {
+	victim := id("low", 3)
+	theirs := engine.CPULimit{QuotaUS: 80_000}
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 2
+		err := w.runWith(45*time.Second, func(*govern.Governor) {
+			time.Sleep(15 * time.Second)
+			w.engine.Change(victim, func(c *enginetest.Container) { c.CPU = theirs })
+			w.engine.Drop(id("low", 0))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
+		if c, _ := w.engine.Get(victim); c.CPU != theirs {
+			t.Errorf("limit is %+v, somebody set %+v", c.CPU, theirs)
+		}
+		w.spool.wantOutcomes(t, contract.ActionUnthrottle, map[string]int{contract.OutcomeRefused: 1})
+	})
+}
+
+func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Policy.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+		w.options.Policy.Act.ThrottleTicks = 9
+		if err := w.run(25 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := w.engine.Get(id("low", 3)); c.CPU != (engine.CPULimit{}) {
+			t.Errorf("limit is still %+v", c.CPU)
+		}
+	})
+}

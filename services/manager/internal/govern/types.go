@@ -44,8 +44,8 @@ type Spool interface {
 	Stats() ship.Stats
 }
 
-// Sink receives what the loop does. Its methods are called by the loop: they must be quick and must not keep what they are
-// given beyond reading it.
+// Sink receives what the loop does. Its methods are called by the loop: they must be quick and must not keep what they
+// are given beyond reading it.
 type Sink interface {
 	OnTick(r *Report)
 	OnAction(a ActionResult)
@@ -55,8 +55,8 @@ type Sink interface {
 
 // PolicySource knows which policy is to be in force. It is asked by the loop alone.
 type PolicySource interface {
-	// Poll returns the policy, or why it is refused, when it may be another than the last time, and always when it is to be
-	// read anew. It is asked before every tick: where nothing has changed it must be quick.
+	// Poll returns the policy, or why it is refused, when it may be another than the last time, and always when it is
+	// to be read anew. It is asked before every tick: where nothing has changed it must be quick.
 	Poll(anew bool) (u PolicyUpdate, changed bool)
 }
 
@@ -68,8 +68,8 @@ type PolicyUpdate struct {
 
 // ReloadResult is what came of reading the policy anew.
 type ReloadResult struct {
-	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there is not
-	// taken, "" when it is.
+	// Policy is the hash of the policy in force, Changed whether it is another than before, Refused why what is there
+	// is not taken, "" when it is.
 	Policy  string        `json:"policy"`
 	Mode    contract.Mode `json:"mode"`
 	Changed bool          `json:"changed"`
@@ -90,7 +90,7 @@ type Options struct {
 	Spool   Spool
 	// Recovered is what the journal held when it was opened.
 	Recovered journal.Recovery
-	// First are the first records of the run: what the start has to tell.
+	// First are the first records of the run: what the start has to report.
 	First []contract.Record
 	// Backlog is what the journal held and the spool did not.
 	Backlog Backlog

@@ -1,8 +1,8 @@
 // Package actuator carries out one removal at a time: a check of what the plan took for granted, then the rungs of the
 // policy's ladder, then a look at what became of the container.
 //
-// There are two actuators. [Enforcer] changes containers through a [Mutator]. [Shadow] has only an [Inspector]: it cannot
-// change anything, whatever it is asked to do, and its records carry another verb.
+// There are two actuators. [Enforcer] changes containers through a [Mutator]. [Shadow] has only an [Inspector]: it
+// cannot change anything, whatever it is asked to do, and its records carry another verb.
 package actuator
 
 import (
@@ -29,8 +29,8 @@ type Mutator interface {
 	SetCPU(ctx context.Context, id string, limit engine.CPULimit) error
 }
 
-// UndoLog writes down the intent to throttle and what it has to be undone with. Both are on stable storage when LogThrottle
-// returns nil.
+// UndoLog writes down the intent to throttle and what it has to be undone with. Both are on stable storage when
+// LogThrottle returns nil.
 type UndoLog interface {
 	LogThrottle(o Order, before engine.CPULimit) error
 }

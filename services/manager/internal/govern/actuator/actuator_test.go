@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	victim = strings.Repeat("a", 64)
-	keeper = strings.Repeat("b", 64)
+	victim   = strings.Repeat("a", 64)
+	survivor = strings.Repeat("b", 64)
 )
 
 const started = "2026-01-01T00:00:00Z"
@@ -27,11 +27,11 @@ func labels() map[string]string {
 	return map[string]string{contract.LabelManaged: "true", contract.LabelClass: "low"}
 }
 
-// population is a victim and one keeper of its class.
+// population is a victim and one survivor of its class.
 func population() *enginetest.Engine {
 	return enginetest.New(
 		enginetest.Container{ID: victim, Name: "victim", Labels: labels(), StartedAt: started},
-		enginetest.Container{ID: keeper, Name: "keeper", Labels: labels(), StartedAt: started},
+		enginetest.Container{ID: survivor, Name: "survivor", Labels: labels(), StartedAt: started},
 	)
 }
 
@@ -40,7 +40,7 @@ func order() actuator.Order {
 	return actuator.Order{
 		ActionID: "1", Tick: 7, ClassLabel: "low", Act: act, Rungs: act.Ladder,
 		Victim:       contract.Verdict{ID: victim, Class: contract.ClassLow, StartedAt: started},
-		MinAvailable: actuator.MinAvailable{Survivors: []string{keeper}, Need: 1},
+		MinAvailable: actuator.MinAvailable{Survivors: []string{survivor}, Need: 1},
 	}
 }
 
@@ -230,8 +230,8 @@ func TestOutcomes(t *testing.T) {
 				if _, there := e.Get(victim); there == tt.gone && tt.name != "gone between the check and the kill" {
 					t.Errorf("victim is there: %t", there)
 				}
-				if _, there := e.Get(keeper); !there {
-					t.Error("the keeper was removed")
+				if _, there := e.Get(survivor); !there {
+					t.Error("the survivor was removed")
 				}
 			})
 		})
@@ -243,10 +243,10 @@ func TestNoRemovalByForceOnOldNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := population()
 		e.Inject(enginetest.Fault{Op: "kill", Kind: engine.KindNotRunning, Delay: 5 * time.Second, Times: 1})
-		time.AfterFunc(2*time.Second, func() { e.Drop(keeper) })
+		time.AfterFunc(2*time.Second, func() { e.Drop(survivor) })
 		got := actuator.NewEnforcer(e, e, &journal{}).Do(context.Background(), order())
 		if got.Outcome != contract.OutcomeRefused || !strings.Contains(got.Why, "only 0 of the 1") {
-			t.Errorf("outcome %q (%s), want refused: its keeper died", got.Outcome, got.Why)
+			t.Errorf("outcome %q (%s), want refused: its survivor died", got.Outcome, got.Why)
 		}
 		if diff := cmp.Diff([]string{"kill"}, ops(e)); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
@@ -272,9 +272,9 @@ func TestPreconditionsRefuse(t *testing.T) {
 		{"another class", change(func(c *enginetest.Container) { c.Labels[contract.LabelClass] = "high" }), "class label"},
 		{"an orchestrator's", change(func(c *enginetest.Container) { c.Labels[contract.LabelSwarmTask] = "t" }), "swarm keeps it"},
 		{"paused", change(func(c *enginetest.Container) { c.State = "paused" }), "paused"},
-		{"its keeper died", func(e *enginetest.Engine, _ *actuator.Order) { e.Drop(keeper) }, "only 0 of the 1"},
-		{"its keeper stopped", func(e *enginetest.Engine, _ *actuator.Order) {
-			e.Change(keeper, func(c *enginetest.Container) { c.State = "exited" })
+		{"its survivor died", func(e *enginetest.Engine, _ *actuator.Order) { e.Drop(survivor) }, "only 0 of the 1"},
+		{"its survivor stopped", func(e *enginetest.Engine, _ *actuator.Order) {
+			e.Change(survivor, func(c *enginetest.Container) { c.State = "exited" })
 		}, "only 0 of the 1"},
 	}
 	for _, tt := range tests {
@@ -341,13 +341,14 @@ func TestALimitThatSomebodyChangedMeanwhileIsLeft(t *testing.T) {
 				t.Errorf("the limit is %+v, want %+v", c.CPU, tt.left)
 			}
 			if left := tt.found == tt.left; left != (undone.Outcome == contract.OutcomeRefused) || left != (undone.Why != "") {
-				t.Errorf("told as %+v", undone)
+				t.Errorf("undone as %+v", undone)
 			}
 		})
 	}
 }
 
-// Who cannot inspect gives the limit back: a container must not stay throttled. Nor is it known after a restart what was set.
+// Who cannot inspect gives the limit back: a container must not stay throttled. Nor is it known after a restart what
+// was set.
 func TestALimitIsGivenBackWhereNobodyKnowsBetter(t *testing.T) {
 	for name, change := range map[string]func(*enginetest.Engine, *actuator.Order){
 		"no inspection": func(e *enginetest.Engine, _ *actuator.Order) {
@@ -369,7 +370,8 @@ func TestALimitIsGivenBackWhereNobodyKnowsBetter(t *testing.T) {
 	}
 }
 
-// Nothing was changed, so that nothing is to be given back, and it is neither a failure of the container nor one of the engine.
+// Nothing was changed, so that nothing is to be given back, and it is neither a failure of the container nor one of the
+// engine.
 func TestNoThrottleOnAnEngineThatCannot(t *testing.T) {
 	e := population()
 	e.Inject(enginetest.Fault{Op: "update", Kind: engine.KindUnsupported})

@@ -77,7 +77,8 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 			return outcomeOfLastError(kind)
 		}
 
-		// Time has passed since the preconditions were checked: what is to be called again may be another container's turn.
+		// Time has passed since the preconditions were checked: what is to be called again may be another container's
+		// turn.
 		if _, r := checkPreconditions(ctx, x.inspector, x.order); r.Outcome != "" {
 			x.why, x.fault = r.Why, x.fault || r.EngineFault
 			return r.Outcome
@@ -108,10 +109,10 @@ func (x *escalation) call(ctx context.Context, rung contract.Rung) error {
 	}
 }
 
-// outcomeOfLastError is the outcome of an order whose last call failed. A doubtful one may still take effect although the
-// container was unharmed a moment ago: who calls that failed leaves the dead behind.
+// outcomeOfLastError is the outcome of an order whose last call failed. A doubtful one may still take effect although
+// the container was unharmed a moment ago: who calls that failed leaves the dead behind.
 func outcomeOfLastError(kind engine.Kind) string {
-	if kind.Doubtful() {
+	if kind.Indeterminate() {
 		return contract.OutcomeUnknown
 	}
 	return contract.OutcomeFailed
@@ -136,8 +137,8 @@ func (x *escalation) classifyError(ctx context.Context, kind engine.Kind) (outco
 	}
 }
 
-// notRunning looks whether that is still so: a restart policy brings a container back, and the next rung may be a removal by
-// force.
+// notRunning looks whether that is still so: a restart policy brings a container back, and the next rung may be a
+// removal by force.
 func (x *escalation) notRunning(ctx context.Context) (outcome string, again bool) {
 	ours := x.attempts > 1 // the call before this one did it after all
 

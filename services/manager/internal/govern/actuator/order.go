@@ -27,8 +27,8 @@ type Order struct {
 	Lowered *engine.CPULimit
 }
 
-// MinAvailable is what must still run when the order is carried out: at least Need of the Survivors. The zero value always
-// holds.
+// MinAvailable is what must still run when the order is carried out: at least Need of the Survivors. The zero value
+// always holds.
 type MinAvailable struct {
 	Survivors []string // full ids, sorted
 	Need      int
@@ -48,7 +48,8 @@ type Result struct {
 	Err error
 	// Ended says that the container does not run any more, by us or before we came, although it may still exist.
 	Ended bool
-	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last inspection.
+	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last
+	// inspection.
 	AnonymousVolumes int
 	// Unsupported says that the engine has no such call: the next rung is to be tried.
 	Unsupported bool

@@ -20,8 +20,8 @@ func inspect(ctx context.Context, i Inspector, id string) (engine.ContainerState
 	return i.Inspect(ctx, id)
 }
 
-// checkPreconditions compares the victim with what the plan knew of it, right before the act. A result with an outcome ends
-// the order; otherwise the state is that of a container that may be removed.
+// checkPreconditions compares the victim with what the plan knew of it, right before the act. A result with an outcome
+// ends the order; otherwise the state is that of a container that may be removed.
 func checkPreconditions(ctx context.Context, i Inspector, o Order) (engine.ContainerState, Result) {
 	state, err := inspect(ctx, i, o.Victim.ID)
 	switch kind := engine.KindOf(err); {

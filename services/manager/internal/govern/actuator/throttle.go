@@ -45,8 +45,8 @@ func (e *Enforcer) throttle(ctx context.Context, o Order) Result {
 	return r
 }
 
-// Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit, and one whose limit
-// somebody else has changed since keeps that.
+// Unthrottle gives a container the CPU limit back that it had before. One that is gone needs no limit, and one whose
+// limit somebody else has changed since keeps that.
 func (e *Enforcer) Unthrottle(ctx context.Context, o Order) Result {
 	began := time.Now()
 	var r Result
@@ -59,8 +59,8 @@ func (e *Enforcer) Unthrottle(ctx context.Context, o Order) Result {
 	return r
 }
 
-// changedMeanwhile says whether the limit is known to be another than the one that the throttle set. An undo that is tried again
-// may find the old one: that is its own doing.
+// changedMeanwhile says whether the limit is known to be another than the one that the throttle set. An undo that is
+// tried again may find the old one: that is its own doing.
 func (e *Enforcer) changedMeanwhile(ctx context.Context, o Order) bool {
 	if o.Lowered == nil {
 		return false
@@ -68,7 +68,7 @@ func (e *Enforcer) changedMeanwhile(ctx context.Context, o Order) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.Act.Deadline))
 	defer cancel()
 	state, err := e.inspector.Inspect(ctx, o.Victim.ID)
-	return err == nil && !state.CPU.Equals(*o.Lowered) && !state.CPU.Equals(*o.Before)
+	return err == nil && !state.CPU.Equal(*o.Lowered) && !state.CPU.Equal(*o.Before)
 }
 
 func (e *Enforcer) setLimit(ctx context.Context, o Order, limit engine.CPULimit) Result {

@@ -11,8 +11,9 @@ import (
 	"gestor.local/manager/internal/govern"
 )
 
-// forge gives the container a row that is another cgroup's: it uses nothing, and has none of the container's processes.
-func forge(victim string) func(*contract.Snapshot) {
+// forgeRow gives the container a row that is another cgroup's: it uses nothing, and has none of the container's
+// processes.
+func forgeRow(victim string) func(*contract.Snapshot) {
 	return func(s *contract.Snapshot) {
 		row := contract.Container{
 			ID: victim, CgroupID: 666, ProcessCount: 1, ThreadCount: 1, RSSKB: 1, VSZKB: 1, StartUS: 100_000_000,
@@ -23,8 +24,8 @@ func forge(victim string) func(*contract.Snapshot) {
 	}
 }
 
-// without takes the container's row away.
-func without(victim string) func(*contract.Snapshot) {
+// withoutRow takes the container's row away.
+func withoutRow(victim string) func(*contract.Snapshot) {
 	return func(s *contract.Snapshot) {
 		s.Containers = slices.DeleteFunc(s.Containers, func(c contract.Container) bool { return c.ID == victim })
 		s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
@@ -43,7 +44,7 @@ func (w *fixture) lastOf(one string) (last contract.ContainerBody) {
 
 func (w *fixture) wantUnlocated(want bool) {
 	w.t.Helper()
-	c, ok := w.reports.condition(govern.ConditionNoRow)
+	c, ok := w.reports.condition(govern.ConditionUnlocated)
 	if ok != want || ok && !strings.Contains(c.Text, "low-0") {
 		w.t.Errorf("condition %+v, %t; want %t", c, ok, want)
 	}
@@ -53,8 +54,8 @@ func (w *fixture) wantUnlocated(want bool) {
 func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 	victim := id("low", 0)
 	runSynctest(t, 4, 2, func(w *fixture) {
-		w.reader.change(forge(victim))
-		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
+		w.reader.change(forgeRow(victim))
+		w.atTicks(noop, noop, noop, func() { w.wantUnlocated(true) })
 		// The forged row uses less than any other: it would keep its place, and low-3 would go for it.
 		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
 		last := w.lastOf(victim)
@@ -70,13 +71,13 @@ func TestARowOfAnotherCgroupIsNotTheContainers(t *testing.T) {
 func TestARowOfAnotherCgroupDoesNotRemoveTheContainer(t *testing.T) {
 	victim := id("low", 0)
 	runSynctest(t, 4, 2, func(w *fixture) {
-		busy := forge(victim)
+		busy := forgeRow(victim)
 		w.reader.change(func(s *contract.Snapshot) {
 			busy(s)
 			s.Containers[len(s.Containers)-1].CPUUS = s.MonotonicUS // a whole core
 			s.Containers[len(s.Containers)-1].RSSKB = 1 << 20
 		})
-		w.atTicks(pass, pass, pass)
+		w.atTicks(noop, noop, noop)
 		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
 	})
 }
@@ -85,8 +86,8 @@ func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 	victim := id("low", 0)
 	runSynctest(t, 3, 2, func(w *fixture) {
 		w.engine.Change(victim, func(c *enginetest.Container) { c.State = "exited" })
-		w.reader.change(forge(victim))
-		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(true) })
+		w.reader.change(forgeRow(victim))
+		w.atTicks(noop, noop, noop, func() { w.wantUnlocated(true) })
 		if last := w.lastOf(victim); last.Why != contract.UnmeasuredUnlocated {
 			t.Errorf("recorded as %+v", last)
 		}
@@ -96,22 +97,22 @@ func TestARowOfAStoppedContainerIsNotItsOwn(t *testing.T) {
 func TestTheOwnRowIsJudgedAgain(t *testing.T) {
 	victim := id("low", 0)
 	runSynctest(t, 4, 2, func(w *fixture) {
-		w.reader.change(forge(victim))
-		w.atTicks(pass, pass, pass, func() { w.reader.change(nil) }, pass, pass, func() { w.wantUnlocated(false) })
+		w.reader.change(forgeRow(victim))
+		w.atTicks(noop, noop, noop, func() { w.reader.change(nil) }, noop, noop, func() { w.wantUnlocated(false) })
 		w.wantAlive(settled(2)...)
 	})
 }
 
 func TestAContainerThatRunsWithoutARowIsTold(t *testing.T) {
 	runSynctest(t, 3, 2, func(w *fixture) {
-		w.reader.change(without(id("low", 0)))
-		w.atTicks(pass, func() { w.wantUnlocated(false) }, pass, func() { w.wantUnlocated(true) },
+		w.reader.change(withoutRow(id("low", 0)))
+		w.atTicks(noop, func() { w.wantUnlocated(false) }, noop, func() { w.wantUnlocated(true) },
 			func() { w.reader.change(nil) }, func() { w.wantUnlocated(false) })
 	})
 }
 
-// A container that is being made has a process in its cgroup before the engine names it, and it is the same one afterwards: its
-// start does not change, so that the engine has to be asked again although nothing has started since.
+// A container that is being made has a process in its cgroup before the engine names it, and it is the same one
+// afterwards: its start does not change, so that the engine has to be asked again although nothing has started since.
 func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
 	victim := id("low", 3)
 	runSynctest(t, 4, 2, func(w *fixture) {
@@ -128,7 +129,7 @@ func TestWhoWasSeenWhileItWasMadeIsJudged(t *testing.T) {
 			w.reader.change(nil)
 			w.engine.Change(victim, func(c *enginetest.Container) { c.State, c.StartedAt = contract.StateRunning, began })
 		}
-		w.atTicks(pass, made, pass, pass, func() { w.wantUnlocated(false) })
+		w.atTicks(noop, made, noop, noop, func() { w.wantUnlocated(false) })
 		w.wantAlive(settled(2)...)
 		if n := w.engine.Inspections()[victim]; n > 4 {
 			t.Errorf("inspected %d times", n)
@@ -141,7 +142,7 @@ func TestWhoIsNotToldOfKeepsItsPlace(t *testing.T) {
 	victim := id("low", 0)
 	runSynctest(t, 4, 2, func(w *fixture) {
 		w.engine.Inject(enginetest.Fault{Op: "look", ID: victim, Kind: engine.KindServer})
-		w.atTicks(pass, pass, pass, func() { w.wantUnlocated(false) })
+		w.atTicks(noop, noop, noop, func() { w.wantUnlocated(false) })
 		w.wantAlive("low-0", "low-1", "low-2", "low-3", "high-0", "high-1")
 	})
 }

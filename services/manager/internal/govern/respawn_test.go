@@ -23,23 +23,23 @@ func (w *fixture) crash(one string) {
 func TestAContainerThatCrashesAgainAndAgainIsNamed(t *testing.T) {
 	one := id("low", 0)
 	runSynctest(t, 3, 2, func(w *fixture) {
-		steps := []func(){pass}
+		steps := []func(){noop}
 		for range 4 {
 			steps = append(steps, func() { w.crash(one) })
 		}
 		steps = append(steps, func() {
-			c, ok := w.reports.condition(govern.ConditionLoop)
+			c, ok := w.reports.condition(govern.ConditionCrashLoop)
 			if !ok || c.Gate || !strings.Contains(c.Text, "low-0 (4 restarts, last exit code 137)") {
 				t.Errorf("condition %+v", c)
 			}
 			w.engine.Change(one, func(c *enginetest.Container) { c.State = "running" })
 		})
 		for range 70 { // a quarter of an hour without another end
-			steps = append(steps, pass)
+			steps = append(steps, noop)
 		}
 		w.atTicks(steps...)
 
-		if c, ok := w.reports.condition(govern.ConditionLoop); ok {
+		if c, ok := w.reports.condition(govern.ConditionCrashLoop); ok {
 			t.Errorf("it runs for long and the condition says %q", c.Text)
 		}
 		for other, n := range w.engine.Inspections() {
@@ -54,16 +54,16 @@ func TestARestartNowAndThenIsNoLoop(t *testing.T) {
 	one := id("low", 0)
 	runSynctest(t, 3, 2, func(w *fixture) {
 		w.engine.Change(one, func(c *enginetest.Container) { c.RestartCount = 50 }) // in its life before
-		steps := []func(){pass}
+		steps := []func(){noop}
 		for range 6 {
 			steps = append(steps, func() { w.crash(one) }, func() { w.engine.Change(one, func(c *enginetest.Container) { c.State = "running" }) })
 			for range 33 {
-				steps = append(steps, pass)
+				steps = append(steps, noop)
 			}
 		}
 		w.atTicks(steps...)
 		for _, e := range bodies[contract.SystemBody](w.spool) {
-			if e.Details["condition"] == govern.ConditionLoop {
+			if e.Details["condition"] == govern.ConditionCrashLoop {
 				t.Fatalf("six restarts in half an hour are called a loop: %s", e.Message)
 			}
 		}
@@ -89,7 +89,7 @@ func TestManyThatCrashAreNoStormOfInspections(t *testing.T) {
 func TestALongListIsShortened(t *testing.T) {
 	runSynctest(t, 8, 0, func(w *fixture) {
 		w.options.Policy.Mode = contract.ModeObserve
-		steps := []func(){pass}
+		steps := []func(){noop}
 		for range 4 {
 			steps = append(steps, func() {
 				for n := range 8 {
@@ -98,7 +98,7 @@ func TestALongListIsShortened(t *testing.T) {
 			})
 		}
 		steps = append(steps, func() {
-			if c, ok := w.reports.condition(govern.ConditionLoop); !ok || !strings.Contains(c.Text, "3 more") || strings.Contains(c.Text, fmt.Sprint("low-", 6)) {
+			if c, ok := w.reports.condition(govern.ConditionCrashLoop); !ok || !strings.Contains(c.Text, "3 more") || strings.Contains(c.Text, fmt.Sprint("low-", 6)) {
 				t.Errorf("condition %+v", c)
 			}
 		})

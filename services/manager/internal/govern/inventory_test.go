@@ -27,7 +27,7 @@ func (w *fixture) atTicks(steps ...func()) {
 	}
 }
 
-func pass() {}
+func noop() {}
 
 // inspected says how many inspections there were during the step.
 func (w *fixture) inspected(counts *[]int) func() {
@@ -48,7 +48,7 @@ func TestAFailedReadingMakesNobodyBeInspected(t *testing.T) {
 			count,
 			func() { w.reader.fail(errors.New("cut off")) },
 			func() { count(); w.reader.fail(nil) },
-			pass,
+			noop,
 			count,
 		)
 		if inspections[0] != 5 || inspections[1] != inspections[0] || inspections[2] != inspections[0] {
@@ -67,7 +67,7 @@ func TestAContainerThatOneReadingMissesIsNotInspected(t *testing.T) {
 				w.reader.change(func(s *contract.Snapshot) { s.Containers = s.Containers[1:]; s.ContainerTotal-- })
 			},
 			func() { w.reader.change(nil) },
-			pass,
+			noop,
 			count,
 		)
 		if inspections[1] != inspections[0] {
@@ -89,7 +89,7 @@ func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
 					}
 				})
 			},
-			pass,
+			noop,
 			count,
 		)
 		if inspections[1] != inspections[0] {
@@ -100,10 +100,10 @@ func TestAReaderWithACoarserClockMakesNobodyBeInspected(t *testing.T) {
 
 func TestOnlyWhatWasStartedAgainIsInspected(t *testing.T) {
 	runSynctest(t, 3, 2, func(w *fixture) {
-		w.atTicks(pass, func() {
+		w.atTicks(noop, func() {
 			w.engine.Change(id("low", 0), func(c *enginetest.Container) { c.StartedAt = "2026-02-02T00:00:00Z" })
 			w.reader.use(id("low", 0), 10)
-		}, pass, pass)
+		}, noop, noop)
 		for one, n := range w.engine.Inspections() {
 			want := 1
 			if one == id("low", 0) {
@@ -143,7 +143,7 @@ func TestAMovedTagChangesNeitherImageNorClass(t *testing.T) {
 				if tt.moved {
 					move()
 				}
-				w.atTicks(pass, move, pass, pass)
+				w.atTicks(noop, move, noop, noop)
 
 				for _, b := range bodies[contract.ContainerBody](w.spool) {
 					if b.Image != "gestor/low-idle" || b.Class != contract.ClassLow {
