@@ -64,7 +64,7 @@ func TestATickWithoutAReadingIsAGap(t *testing.T) {
 		if gaps != tt.gaps || least <= floor {
 			t.Errorf("%s: %s, %s: %d gaps, want %d; least value %v", tt.name, tt.chart, tt.series, gaps, tt.gaps, least)
 		}
-		if last := clock(s.Points[len(s.Points)-1].X); tt.gaps > 0 && !last.Before(epoch().Add(blindSpans()[1].From)) {
+		if last := timeAt(s.Points[len(s.Points)-1].X); tt.gaps > 0 && !last.Before(epoch().Add(blindSpans()[1].From)) {
 			t.Errorf("%s: %s, %s: a value at %s, when nothing was seen", tt.name, tt.chart, tt.series, last)
 		}
 	}

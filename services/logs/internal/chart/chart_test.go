@@ -189,7 +189,7 @@ func TestOtherIsTheRest(t *testing.T) {
 	whole := map[float64]float64{}
 	for _, r := range records {
 		if b, ok := r.Body.(contract.ContainerBody); ok && b.Measured {
-			whole[Millis(r.Time)] += cores(b.CPUMillicores)
+			whole[Millis(r.Time)] += cpuPercent(b.CPUMillicores)
 		}
 	}
 	drawn := map[float64]float64{}
@@ -202,7 +202,7 @@ func TestOtherIsTheRest(t *testing.T) {
 	}
 	for x, want := range whole {
 		if math.Abs(drawn[x]-want) > 1e-6 {
-			t.Fatalf("at %v the lines add up to %v, the records to %v", clock(x), drawn[x], want)
+			t.Fatalf("at %v the lines add up to %v, the records to %v", timeAt(x), drawn[x], want)
 		}
 	}
 }

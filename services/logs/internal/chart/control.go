@@ -17,87 +17,87 @@ import (
 // a plan says neither.
 type control struct {
 	q                         Query
-	over                      map[string]float64 // host: begin of its open episode
-	unjudged                  bool               // the newest tick had no plan
-	settle                    []Point
+	openSince                 map[string]float64 // host: begin of its open episode
+	lastTickWithoutPlan       bool               // the newest tick had no plan
+	settleTimes               []Point
 	total, worst              float64
-	read, parse, decide, acts *track
-	removal                   *track
+	read, parse, decide, acts *bucketedSeries
+	removal                   *bucketedSeries
 }
 
 func newControl(q Query) builder {
 	return &control{
-		q: q, over: map[string]float64{},
-		read: newTrack(q), parse: newTrack(q), decide: newTrack(q), acts: newTrack(q), removal: newTrack(q),
+		q: q, openSince: map[string]float64{},
+		read: newBucketedSeries(q), parse: newBucketedSeries(q), decide: newBucketedSeries(q), acts: newBucketedSeries(q), removal: newBucketedSeries(q),
 	}
 }
 
-func (c *control) event(r contract.Record) {
-	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && c.q.wants(b.Subject) {
-		c.removal.add(Millis(r.Time), micros(b.LatencyUS))
+func (c *control) addRecord(r contract.Record) {
+	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && c.q.matches(b.Subject) {
+		c.removal.add(Millis(r.Time), secondsFromUS(b.LatencyUS))
 	}
 }
 
-func (c *control) frame(f *frame) {
+func (c *control) addTick(f *tickFrame) {
 	if f.host == nil {
 		return
 	}
 	t := f.host.Timings
 	if f.host.Memory.TotalKB > 0 { // of a failed reading there is nothing to compare
-		c.read.add(f.at, micros(t.ReadUS))
-		c.parse.add(f.at, micros(t.ParseUS))
+		c.read.add(f.at, secondsFromUS(t.ReadUS))
+		c.parse.add(f.at, secondsFromUS(t.ParseUS))
 	}
 	if t.ActUS > 0 {
-		c.acts.add(f.at, micros(t.ActUS))
+		c.acts.add(f.at, secondsFromUS(t.ActUS))
 	}
-	c.unjudged = !f.judged()
-	if f.judged() {
-		c.decide.add(f.at, micros(t.DecideUS))
+	c.lastTickWithoutPlan = !f.hasPlan()
+	if f.hasPlan() {
+		c.decide.add(f.at, secondsFromUS(t.DecideUS))
 		c.episode(f)
 	}
 }
 
-func (c *control) sum(s Sum) {
+func (c *control) addRow(s RollupRow) {
 	if s.By != byHost {
 		return
 	}
 	const us = 1e-6
 	switch s.Metric {
 	case "read_us":
-		s.into(c.read, us)
+		s.mergeInto(c.read, us)
 	case "parse_us":
-		s.into(c.parse, us)
+		s.mergeInto(c.parse, us)
 	case "decide_us":
-		s.into(c.decide, us)
+		s.mergeInto(c.decide, us)
 	case "act_us":
-		s.into(c.acts, us)
+		s.mergeInto(c.acts, us)
 	}
 }
 
-func (c *control) episode(f *frame) {
+func (c *control) episode(f *tickFrame) {
 	excess := 0
 	for _, k := range f.host.Classes {
 		if k.Class != contract.ClassUnknown {
 			excess += max(0, k.Eligible-k.Quota)
 		}
 	}
-	begin, open := c.over[f.node]
+	begin, open := c.openSince[f.hostName]
 	switch {
 	case excess > 0 && !open:
-		c.over[f.node] = f.at
+		c.openSince[f.hostName] = f.at
 	case excess == 0 && open:
-		delete(c.over, f.node)
+		delete(c.openSince, f.hostName)
 		took := (f.at - begin) / 1000
 		c.total += took
 		c.worst = max(c.worst, took)
-		c.settle = append(c.settle, Point{X: f.at, Y: took, Min: took, Max: took, Label: "over the policy for " + FormatValue(UnitSeconds, took)})
+		c.settleTimes = append(c.settleTimes, Point{X: f.at, Y: took, Min: took, Max: took, Label: "over the policy for " + FormatValue(UnitSeconds, took)})
 	}
 }
 
-func (c *control) model(rhythm time.Duration) Model {
-	gap := c.q.gap(rhythm)
-	settle := Pane{Title: "Time from over the policy to settled", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
-		{Name: "settle time", Kind: KindMark, Tone: ToneLow, Glyph: GlyphCircle, Points: thin(c.settle, c.q.points())},
+func (c *control) model(tickInterval time.Duration) Model {
+	gap := c.q.gap(tickInterval)
+	settleTimes := Pane{Title: "Time from over the policy to settled", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
+		{Name: "settle time", Kind: KindMark, Tone: ToneLow, Glyph: GlyphCircle, Points: newestN(c.settleTimes, c.q.points())},
 	}}
 	act := Pane{Title: "Acting: a tick's actions, and one removal", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
 		c.acts.series(Series{Name: "act, per tick", Kind: KindLine, Tone: ToneHigh, Glyph: GlyphTriangle}, 3*gap),
@@ -108,17 +108,17 @@ func (c *control) model(rhythm time.Duration) Model {
 		c.parse.series(Series{Name: "parse", Kind: KindLine, Tone: ToneThird, Dash: DashDashed}, gap),
 		c.decide.series(Series{Name: "decide", Kind: KindLine, Tone: ToneFourth, Dash: DashDotted}, gap),
 	}}
-	m := Model{StepMS: stepOf(c.q, float64(rhythm.Milliseconds())), Summary: c.summary(), Panes: []Pane{settle, act, cost}}
-	if c.q.Sums > 0 {
+	m := Model{StepMS: stepOf(c.q, float64(tickInterval.Milliseconds())), Summary: c.summary(), Panes: []Pane{settleTimes, act, cost}}
+	if c.q.RollupStep > 0 {
 		m.Panes = m.Panes[1:]
 		m.Panes[1].Column = 1
-		m.Notes = []string{sumsOnly("the time to settle and single removals are drawn for shorter ranges.")}
+		m.Notes = []string{rollupsOnly("the time to settle and single removals are drawn for shorter ranges.")}
 	}
 	return m
 }
 
-// thin keeps the newest n points.
-func thin(points []Point, n int) []Point { return points[max(0, len(points)-n):] }
+// newestN keeps the newest n points.
+func newestN(points []Point, n int) []Point { return points[max(0, len(points)-n):] }
 
 func (c *control) summary() string {
 	said := slices.DeleteFunc([]string{c.episodes(), c.removals(), c.cost()}, func(s string) bool { return s == "" })
@@ -128,14 +128,14 @@ func (c *control) summary() string {
 // episodes says how often and how long the population stood over the policy, and whether it still does. Sums do not know
 // it, nor does a range without a plan.
 func (c *control) episodes() string {
-	n, open := len(c.settle), len(c.over) > 0
+	n, open := len(c.settleTimes), len(c.openSince) > 0
 	settled := ""
 	if n > 0 {
 		settled = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most.",
 			pluralOf(n, "episode", "episodes"), FormatValue(UnitSeconds, c.total/float64(n)), FormatValue(UnitSeconds, c.worst))
 	}
 	switch {
-	case c.q.Sums > 0 || c.decide.stat.N == 0:
+	case c.q.RollupStep > 0 || c.decide.stat.N == 0:
 		return ""
 	case open && n > 0:
 		return settled + " It stands over it again since " + c.overSince() + "."
@@ -151,13 +151,13 @@ func (c *control) episodes() string {
 // overSince is the begin of the oldest open episode, and whether that is the newest word on it.
 func (c *control) overSince() string {
 	var begins []float64
-	for _, begin := range c.over {
+	for _, begin := range c.openSince {
 		begins = append(begins, begin)
 	}
-	if c.unjudged {
-		return stamp(slices.Min(begins)) + " (the newest ticks had no plan)"
+	if c.lastTickWithoutPlan {
+		return timestamp(slices.Min(begins)) + " (the newest ticks had no plan)"
 	}
-	return stamp(slices.Min(begins))
+	return timestamp(slices.Min(begins))
 }
 
 func (c *control) removals() string {

@@ -2,9 +2,9 @@ package chart
 
 import "sort"
 
-// track is the course of one value: readings merged into buckets of one width as they arrive, so that its size is bounded
+// bucketedSeries is the course of one value: readings merged into buckets of one width as they arrive, so that its size is bounded
 // by the range and not by the number of records.
-type track struct {
+type bucketedSeries struct {
 	since, step float64 // milliseconds
 	buckets     []bucket
 	stat        Stat
@@ -20,11 +20,11 @@ type bucket struct {
 	label    string
 }
 
-func (t *track) add(x, y float64) { t.merge(x, y, y, y, 1) }
+func (t *bucketedSeries) add(x, y float64) { t.merge(x, y, y, y, 1) }
 
 // merge adds n readings with the given sum, least and greatest at x. Readings may come out of order.
-func (t *track) merge(x, sum, least, most float64, n int) {
-	t.account(x, sum, most, n)
+func (t *bucketedSeries) merge(x, sum, least, most float64, n int) {
+	t.updateStat(x, sum, most, n)
 	slot := int64((x - t.since) / t.step)
 	i := len(t.buckets)
 	if i > 0 && t.buckets[i-1].slot >= slot {
@@ -41,7 +41,7 @@ func (t *track) merge(x, sum, least, most float64, n int) {
 	t.buckets[i] = bucket{at: x, slot: slot, sum: sum, min: least, max: most, n: n}
 }
 
-func (t *track) account(x, sum, most float64, n int) {
+func (t *bucketedSeries) updateStat(x, sum, most float64, n int) {
 	if t.stat.N == 0 || most > t.stat.Max {
 		t.stat.Max = most
 	}
@@ -54,7 +54,7 @@ func (t *track) account(x, sum, most float64, n int) {
 }
 
 // points are the buckets' averages, with a gap wherever two neighbours are further apart than gap milliseconds.
-func (t *track) points(gap float64) []Point {
+func (t *bucketedSeries) points(gap float64) []Point {
 	out := make([]Point, 0, len(t.buckets)+4)
 	for i, b := range t.buckets {
 		if i > 0 && b.at-t.buckets[i-1].at > gap {
@@ -65,7 +65,7 @@ func (t *track) points(gap float64) []Point {
 	return out
 }
 
-func (t *track) stats() *Stat {
+func (t *bucketedSeries) stats() *Stat {
 	if t.stat.N == 0 {
 		return nil
 	}

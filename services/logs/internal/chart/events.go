@@ -10,8 +10,8 @@ import (
 	"gestor.local/contract"
 )
 
-// counter counts events in buckets of one width.
-type counter struct {
+// bucketCounter counts events in buckets of one width.
+type bucketCounter struct {
 	since, step float64
 	slots       map[int64]int
 	total       int
@@ -20,21 +20,21 @@ type counter struct {
 // EventBuckets is how many buckets of events a chart shows at most: bars and glyphs narrower than this are not told apart.
 const EventBuckets = 180
 
-func newCounter(q Query) *counter {
-	return &counter{
+func newBucketCounter(q Query) *bucketCounter {
+	return &bucketCounter{
 		since: Millis(q.Since), step: float64(max(q.evenStep(EventBuckets), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
 	}
 }
 
-func (c *counter) add(t time.Time) { c.addN(t, 1) }
+func (c *bucketCounter) add(t time.Time) { c.addN(t, 1) }
 
-func (c *counter) addN(t time.Time, n int) {
+func (c *bucketCounter) addN(t time.Time, n int) {
 	c.slots[int64((Millis(t)-c.since)/c.step)] += n
 	c.total += n
 }
 
 // points are the counts in the middle of their buckets, times sign.
-func (c *counter) points(sign float64, word string) []Point {
+func (c *bucketCounter) points(sign float64, word string) []Point {
 	out := make([]Point, 0, len(c.slots))
 	for _, slot := range sortedKeys(c.slots) {
 		n := c.slots[slot]
@@ -45,73 +45,73 @@ func (c *counter) points(sign float64, word string) []Point {
 }
 
 // removals and arrivals count what happened to the containers of a selection.
-type comings struct {
+type flow struct {
 	q                  Query
-	arrivals, removals map[contract.Class]*counter
+	arrivals, removals map[contract.Class]*bucketCounter
 }
 
-func newComings(q Query) *comings {
-	return &comings{q: q, arrivals: map[contract.Class]*counter{}, removals: map[contract.Class]*counter{}}
+func newFlow(q Query) *flow {
+	return &flow{q: q, arrivals: map[contract.Class]*bucketCounter{}, removals: map[contract.Class]*bucketCounter{}}
 }
 
-func (c *comings) event(r contract.Record) {
+func (c *flow) addRecord(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.LaunchBody:
-		if b.Outcome == contract.LaunchStarted && c.q.wants(b.Subject) {
+		if b.Outcome == contract.LaunchStarted && c.q.matches(b.Subject) {
 			c.count(c.arrivals, cmp.Or(b.Class, contract.ClassUnknown), r.Time, 1)
 		}
 	case contract.ActionBody:
-		if b.Removed() && c.q.wants(b.Subject) {
+		if b.Removed() && c.q.matches(b.Subject) {
 			c.count(c.removals, cmp.Or(b.Class, contract.ClassUnknown), r.Time, 1)
 		}
 	}
 }
 
-func (c *comings) count(m map[contract.Class]*counter, class contract.Class, t time.Time, n int) {
+func (c *flow) count(m map[contract.Class]*bucketCounter, class contract.Class, t time.Time, n int) {
 	class = classKey(m, class)
 	if m[class] == nil {
-		m[class] = newCounter(c.q)
+		m[class] = newBucketCounter(c.q)
 	}
 	m[class].addN(t, n)
 }
 
-// sum counts the arrivals and removals of a bucket.
-func (c *comings) sum(s Sum) {
-	var into map[contract.Class]*counter
+// addRow counts the arrivals and removals of a bucket.
+func (c *flow) addRow(s RollupRow) {
+	var target map[contract.Class]*bucketCounter
 	switch {
 	case s.Metric == contract.MetricLaunch+contract.LaunchStarted:
-		into = c.arrivals
+		target = c.arrivals
 	case contract.IsRemovalMetric(s.Metric):
-		into = c.removals
+		target = c.removals
 	default:
 		return
 	}
 	switch {
-	case !c.knowsSums():
+	case !c.knownFromRollups():
 	case len(c.q.Images) > 0: // of any class
-		if s.By == byImage && c.q.holdsImage(s.Key) {
-			c.count(into, "", s.At, int(s.N))
+		if s.By == byImage && c.q.matchesImage(s.Key) {
+			c.count(target, "", s.At, int(s.N))
 		}
-	case s.By == byClass && c.q.wants(contract.Subject{Class: contract.Class(s.Key)}):
-		c.count(into, cmp.Or(contract.Class(s.Key), contract.ClassUnknown), s.At, int(s.N))
+	case s.By == byClass && c.q.matches(contract.Subject{Class: contract.Class(s.Key)}):
+		c.count(target, cmp.Or(contract.Class(s.Key), contract.ClassUnknown), s.At, int(s.N))
 	}
 }
 
-// knowsSums says whether sums tell the comings and goings of the selection: those of images do not know a class, those of
+// knownFromRollups says whether sums tell the comings and goings of the selection: those of images do not know a class, those of
 // both no host.
-func (c *comings) knowsSums() bool {
+func (c *flow) knownFromRollups() bool {
 	return len(c.q.Hosts) == 0 && (len(c.q.Classes) == 0 || len(c.q.Images) == 0)
 }
 
 // notes say what is left out.
-func (c *comings) notes() []string {
-	if c.q.Sums == 0 || c.knowsSums() {
+func (c *flow) notes() []string {
+	if c.q.RollupStep == 0 || c.knownFromRollups() {
 		return nil
 	}
-	return []string{sumsOnly("what of this selection was started and removed is drawn for shorter ranges.")}
+	return []string{rollupsOnly("what of this selection was started and removed is drawn for shorter ranges.")}
 }
 
-func totalOf(m map[contract.Class]*counter) int {
+func totalOf(m map[contract.Class]*bucketCounter) int {
 	n := 0
 	for _, c := range m {
 		n += c.total
@@ -120,16 +120,16 @@ func totalOf(m map[contract.Class]*counter) int {
 }
 
 // marks is one series of glyphs at height y for the removals of every class.
-func (c *comings) marks(y float64) []Series {
+func (c *flow) marks(y float64) []Series {
 	var out []Series
-	for _, class := range inOrder(c.removals) {
+	for _, class := range orderedClasses(c.removals) {
 		if n := c.removals[class]; n != nil {
 			points := n.points(1, "removed")
 			for i := range points {
 				points[i].Y = y
 			}
 			out = append(out, Series{
-				Name: called("removed", class), Kind: KindMark, Tone: toneOf(class), Glyph: glyphOf(class), Points: points,
+				Name: seriesName("removed", class), Kind: KindMark, Tone: toneOf(class), Glyph: glyphOf(class), Points: points,
 			})
 		}
 	}
@@ -155,8 +155,8 @@ func classKey[V any](m map[contract.Class]V, class contract.Class) contract.Clas
 	return classOther
 }
 
-// inOrder lists the classes of some maps: the known ones first, then the others by name.
-func inOrder[V any](maps ...map[contract.Class]V) []contract.Class {
+// orderedClasses lists the classes of some maps: the known ones first, then the others by name.
+func orderedClasses[V any](maps ...map[contract.Class]V) []contract.Class {
 	var known, others []contract.Class
 	for _, class := range classes() {
 		if slices.ContainsFunc(maps, func(m map[contract.Class]V) bool { _, ok := m[class]; return ok }) {
@@ -174,9 +174,9 @@ func inOrder[V any](maps ...map[contract.Class]V) []contract.Class {
 	return append(known, others...)
 }
 
-// called is the name of a series about a class; "" is any.
-func called(word string, class contract.Class) string {
-	return strings.TrimSpace(word + " " + Plain(string(class)))
+// seriesName is the name of a series about a class; "" is any.
+func seriesName(word string, class contract.Class) string {
+	return strings.TrimSpace(word + " " + Sanitize(string(class)))
 }
 
 func toneOf(c contract.Class) Tone {

@@ -7,21 +7,21 @@ import (
 	"gestor.local/contract"
 )
 
-// frame is one tick of one host: its host record and the container records of the same tick.
-type frame struct {
-	at   float64 // milliseconds since the epoch
-	key  frameKey
-	node string // the host's name, which outlives a boot
-	host *contract.HostBody
-	rows []contract.ContainerBody
+// tickFrame is one tick of one host: its host record and the container records of the same tick.
+type tickFrame struct {
+	at       float64 // milliseconds since the epoch
+	key      frameKey
+	hostName string // the host's name, which outlives a boot
+	host     *contract.HostBody
+	rows     []contract.ContainerBody
 }
 
-// judged says whether the tick had a plan: host and engine were read. A blind tick has a host record too, with zeros
+// hasPlan says whether the tick had a plan: host and engine were read. A blind tick has a host record too, with zeros
 // where nobody looked.
-func (f *frame) judged() bool { return f.host != nil && len(f.host.Classes) > 0 }
+func (f *tickFrame) hasPlan() bool { return f.host != nil && len(f.host.Classes) > 0 }
 
-// counted says whether the tick knows who lives: it names containers, or counted them and found none.
-func (f *frame) counted() bool { return len(f.rows) > 0 || f.judged() }
+// knowsLiving says whether the tick knows who lives: it names containers, or knowsLiving them and found none.
+func (f *tickFrame) knowsLiving() bool { return len(f.rows) > 0 || f.hasPlan() }
 
 // frameKey tells the ticks of one host apart. A producer that does not number its ticks is told apart by time.
 type frameKey struct {
@@ -38,23 +38,23 @@ func keyOf(r contract.Record) frameKey {
 	return k
 }
 
-// framer groups observations into frames; hosts do not disturb each other. A frame is complete when the next one of its
+// tickGrouper groups observations into frames; hosts do not disturb each other. A frame is complete when the next one of its
 // host begins.
-type framer struct {
-	open  map[string]*frame
-	emit  func(*frame)
-	delta []float64 // between the ticks of a host, for the rhythm
+type tickGrouper struct {
+	open      map[string]*tickFrame
+	emit      func(*tickFrame)
+	intervals []float64 // between the ticks of a host, for the rhythm
 }
 
-// maxDeltas is enough to know the rhythm of the ticks and bounds the memory of a long range.
-const maxDeltas = 4096
+// maxIntervals is enough to know the rhythm of the ticks and bounds the memory of a long range.
+const maxIntervals = 4096
 
-func (f *framer) add(r contract.Record) {
+func (f *tickGrouper) add(r contract.Record) {
 	cur := f.open[r.Host]
 	if key := keyOf(r); cur == nil || cur.key != key {
-		next := &frame{at: Millis(r.Time), key: key, node: r.Host}
+		next := &tickFrame{at: Millis(r.Time), key: key, hostName: r.Host}
 		if cur != nil {
-			f.note(next.at - cur.at)
+			f.addInterval(next.at - cur.at)
 			f.emit(cur)
 		}
 		f.open[r.Host] = next
@@ -68,13 +68,13 @@ func (f *framer) add(r contract.Record) {
 	}
 }
 
-func (f *framer) note(ms float64) {
-	if ms > 0 && len(f.delta) < maxDeltas {
-		f.delta = append(f.delta, ms)
+func (f *tickGrouper) addInterval(ms float64) {
+	if ms > 0 && len(f.intervals) < maxIntervals {
+		f.intervals = append(f.intervals, ms)
 	}
 }
 
-func (f *framer) flush() {
+func (f *tickGrouper) flush() {
 	hosts := make([]string, 0, len(f.open))
 	for h := range f.open {
 		hosts = append(hosts, h)
@@ -86,12 +86,12 @@ func (f *framer) flush() {
 	clear(f.open)
 }
 
-// rhythm is the usual time between two ticks in milliseconds: the median, or the default policy's tick.
-func (f *framer) rhythm() float64 {
-	if len(f.delta) == 0 {
+// medianInterval is the usual time between two ticks in milliseconds: the median, or the default policy's tick.
+func (f *tickGrouper) medianInterval() float64 {
+	if len(f.intervals) == 0 {
 		return float64(time.Duration(contract.DefaultPolicy().Tick) / time.Millisecond)
 	}
-	d := slices.Clone(f.delta)
+	d := slices.Clone(f.intervals)
 	slices.Sort(d)
 	return d[len(d)/2]
 }

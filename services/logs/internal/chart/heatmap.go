@@ -28,7 +28,7 @@ func newHeatmap(q Query) builder {
 	return &heatmap{q: q, step: max(q.Step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
 }
 
-func (h *heatmap) at(image string, ms float64) *cell {
+func (h *heatmap) cellAt(image string, ms float64) *cell {
 	if image == "" {
 		image = "(unknown image)"
 	}
@@ -42,33 +42,33 @@ func (h *heatmap) at(image string, ms float64) *cell {
 	return h.images[image][col]
 }
 
-func (h *heatmap) event(r contract.Record) {
-	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && h.q.wants(b.Subject) {
-		h.at(b.Image, Millis(r.Time)).removed++
+func (h *heatmap) addRecord(r contract.Record) {
+	if b, ok := r.Body.(contract.ActionBody); ok && b.Removed() && h.q.matches(b.Subject) {
+		h.cellAt(b.Image, Millis(r.Time)).removed++
 		h.total++
 	}
 }
 
-func (h *heatmap) frame(f *frame) {
+func (h *heatmap) addTick(f *tickFrame) {
 	for _, row := range f.rows {
-		if row.Owned && row.Measured && h.q.wants(row.Subject) {
-			c := h.at(row.Image, f.at)
-			c.cpu += cores(row.CPUMillicores)
+		if row.Owned && row.Measured && h.q.matches(row.Subject) {
+			c := h.cellAt(row.Image, f.at)
+			c.cpu += cpuPercent(row.CPUMillicores)
 			c.n++
 		}
 	}
 }
 
-func (h *heatmap) sum(s Sum) {
-	if s.By != byImage || !h.q.holdsImage(s.Key) {
+func (h *heatmap) addRow(s RollupRow) {
+	if s.By != byImage || !h.q.matchesImage(s.Key) {
 		return
 	}
 	switch {
 	case contract.IsRemovalMetric(s.Metric):
-		h.at(s.Key, Millis(s.At)).removed += int(s.N)
+		h.cellAt(s.Key, Millis(s.At)).removed += int(s.N)
 		h.total += int(s.N)
 	case s.Metric == "cpu_millicores":
-		c := h.at(s.Key, Millis(s.At))
+		c := h.cellAt(s.Key, Millis(s.At))
 		c.cpu += float64(s.Total) / 10
 		c.n += int(s.N)
 	}

@@ -3,8 +3,11 @@ package chart
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"gestor.local/contract"
+
+	"gestor.local/logs/internal/history"
 )
 
 // Ends of a life.
@@ -14,96 +17,107 @@ const (
 	endGone    = "gone" // not seen any more; nobody recorded a removal
 )
 
-// life is one container from its first to its last sign.
-type life struct {
-	contract.Subject
-	born, seen float64 // milliseconds
-	end        string
-	died       float64
-	reason     string // of the decision that ended it
+// containerLife is one container from its first to its last sign, as a chart draws it: times are milliseconds.
+type containerLife struct {
+	*history.Container
+	end string
+}
+
+func (l *containerLife) born() float64 { return float64(l.Born.UnixMicro()) / 1000 }
+
+// seen is its last sign of life: the newest tick that listed it, or the record that named it first.
+func (l *containerLife) seen() float64 {
+	if l.Seen.After(l.First) {
+		return Millis(l.Seen)
+	}
+	return Millis(l.First)
 }
 
 // until is where the life's bar ends.
-func (l *life) until(now float64) float64 {
+func (l *containerLife) until(now float64) float64 {
 	switch l.end {
 	case endAlive:
 		return now
 	case endRemoved:
-		return l.died
+		return Millis(l.Removed)
 	default:
-		return l.seen
+		return l.seen()
 	}
 }
 
-// lives follows every container that the records name.
-type lives struct {
+// lifeTracker follows every container that the records name.
+type lifeTracker struct {
 	q   Query
-	all map[string]*life
+	all map[string]*history.Container
 	now float64 // the newest tick that knows who lives
 }
 
-func newLives(q Query) *lives { return &lives{q: q, all: map[string]*life{}} }
-
-func (ls *lives) of(s contract.Subject, at float64) *life {
-	l := ls.all[s.Container]
-	if l == nil {
-		l = &life{Subject: s, born: at, seen: at, end: endAlive}
-		ls.all[s.Container] = l
-	}
-	if l.Name == "" {
-		l.Subject = s
-	}
-	return l
+func newLifeTracker(q Query) *lifeTracker {
+	return &lifeTracker{q: q, all: map[string]*history.Container{}}
 }
 
-func (ls *lives) frame(f *frame) {
-	if !f.counted() { // nobody looked, so nobody has left
+func (t *lifeTracker) get(s contract.Subject, host string, at time.Time) *history.Container {
+	c := t.all[s.Container]
+	if c == nil {
+		c = history.New(s, host, at)
+		t.all[s.Container] = c
+	}
+	if c.Name == "" { // the record before did not know it
+		c.Subject = s
+	}
+	return c
+}
+
+func (t *lifeTracker) addTick(f *tickFrame) {
+	if !f.knowsLiving() { // without a reading nobody is known to have left
 		return
 	}
-	ls.now = max(ls.now, f.at)
+
+	t.now = max(t.now, f.at)
+	at := timeAt(f.at)
 	for _, row := range f.rows {
-		if !row.Owned || !ls.q.wants(row.Subject) {
-			continue
+		if row.Owned && t.q.matches(row.Subject) {
+			t.get(row.Subject, f.hostName, at).See(at, row.AgeUS)
 		}
-		l := ls.of(row.Subject, f.at)
-		l.seen = max(l.seen, f.at)
-		l.born = min(l.born, f.at-float64(row.AgeUS)/1000)
 	}
 }
 
-func (ls *lives) event(r contract.Record) {
-	at := Millis(r.Time)
+func (t *lifeTracker) addRecord(r contract.Record) {
 	switch b := r.Body.(type) {
 	case contract.LaunchBody:
-		if b.Outcome == contract.LaunchStarted && b.Container != "" && ls.q.wants(b.Subject) {
-			ls.of(b.Subject, at)
+		if b.Outcome == contract.LaunchStarted && b.Container != "" && t.q.matches(b.Subject) {
+			t.get(b.Subject, r.Host, r.Time)
 		}
+
 	case contract.DecisionBody:
-		if b.Verdict == contract.VerdictRemove && ls.q.wants(b.Subject) {
-			ls.of(b.Subject, at).reason = b.Reason
+		if b.Verdict == contract.VerdictRemove && t.q.matches(b.Subject) {
+			t.get(b.Subject, r.Host, r.Time).Decide(b)
 		}
+
 	case contract.ActionBody:
-		if b.Removed() && ls.q.wants(b.Subject) {
-			l := ls.of(b.Subject, at)
-			l.end, l.died = endRemoved, at
-			if b.Reason != "" {
-				l.reason = b.Reason
-			}
+		if b.Removed() && t.q.matches(b.Subject) {
+			t.get(b.Subject, r.Host, r.Time).Act(r.Time, b)
 		}
 	}
 }
 
-// close marks as gone whoever was not in the newest ticks that know who lives, and returns all in order of birth.
-func (ls *lives) close(rhythm float64) []*life {
-	out := make([]*life, 0, len(ls.all))
-	for _, l := range ls.all {
-		if l.end == endAlive && ls.now-l.seen > 1.5*rhythm {
+// lives returns all in order of birth; gone is whoever was not in the newest ticks that know who lives. One tick may have
+// missed it: interval is the time between two.
+func (t *lifeTracker) lives(interval time.Duration) []*containerLife {
+	out := make([]*containerLife, 0, len(t.all))
+	for _, c := range t.all {
+		l := &containerLife{Container: c, end: endAlive}
+		switch {
+		case !c.Removed.IsZero():
+			l.end = endRemoved
+		case t.now-l.seen() > 1.5*float64(interval.Milliseconds()):
 			l.end = endGone
 		}
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b *life) int {
-		return cmp.Or(cmp.Compare(a.born, b.born), cmp.Compare(a.Container, b.Container))
+
+	slices.SortFunc(out, func(a, b *containerLife) int {
+		return cmp.Or(a.Born.Compare(b.Born), cmp.Compare(a.Container.Container, b.Container.Container))
 	})
 	return out
 }

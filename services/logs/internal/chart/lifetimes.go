@@ -10,14 +10,14 @@ import (
 
 // lifetimes is a histogram of how long ended containers lived. Its bins roughly double: a log axis people can read.
 type lifetimes struct {
-	q     Query
-	lives *lives
+	q       Query
+	tracker *lifeTracker
 }
 
-func newLifetimes(q Query) builder { return &lifetimes{q: q, lives: newLives(q)} }
+func newLifetimes(q Query) builder { return &lifetimes{q: q, tracker: newLifeTracker(q)} }
 
-func (l *lifetimes) event(r contract.Record) { l.lives.event(r) }
-func (l *lifetimes) frame(f *frame)          { l.lives.frame(f) }
+func (l *lifetimes) addRecord(r contract.Record) { l.tracker.addRecord(r) }
+func (l *lifetimes) addTick(f *tickFrame)        { l.tracker.addTick(f) }
 
 // bins are the upper ends; one more bin takes the rest.
 func bins() []time.Duration {
@@ -37,10 +37,10 @@ func binLabels() []string {
 	return append(out, "over "+from)
 }
 
-func (l *lifetimes) model(rhythm time.Duration) Model {
+func (l *lifetimes) model(tickInterval time.Duration) Model {
 	pane := Pane{Title: "Ended containers by length of life", X: Axis{Kind: AxisCategory, Categories: binLabels()}, Y: valueAxis("", UnitCount), Weight: 1}
 	alive := 0
-	all := l.lives.close(float64(rhythm.Milliseconds()))
+	all := l.tracker.lives(tickInterval)
 	text := ""
 	for _, class := range classes() {
 		counts, ages := make([]int, len(bins())+1), []time.Duration(nil)
@@ -49,7 +49,7 @@ func (l *lifetimes) model(rhythm time.Duration) Model {
 				alive++
 				continue
 			}
-			age := time.Duration((one.until(l.lives.now) - one.born) * float64(time.Millisecond))
+			age := time.Duration((one.until(l.tracker.now) - one.born()) * float64(time.Millisecond))
 			ages = append(ages, age)
 			i, _ := slices.BinarySearch(bins(), age)
 			counts[i]++

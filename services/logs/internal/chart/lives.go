@@ -14,17 +14,17 @@ const maxLives = MaxPoints / 3
 // livesChart draws one bar per container. Bars share lanes where they do not overlap, so that a thousand lives an hour
 // need no more height than the most that lived at once.
 type livesChart struct {
-	q     Query
-	lives *lives
+	q       Query
+	tracker *lifeTracker
 }
 
-func newLivesChart(q Query) builder { return &livesChart{q: q, lives: newLives(q)} }
+func newLivesChart(q Query) builder { return &livesChart{q: q, tracker: newLifeTracker(q)} }
 
-func (c *livesChart) event(r contract.Record) { c.lives.event(r) }
-func (c *livesChart) frame(f *frame)          { c.lives.frame(f) }
+func (c *livesChart) addRecord(r contract.Record) { c.tracker.addRecord(r) }
+func (c *livesChart) addTick(f *tickFrame)        { c.tracker.addTick(f) }
 
-func (c *livesChart) model(rhythm time.Duration) Model {
-	all := c.lives.close(float64(rhythm.Milliseconds()))
+func (c *livesChart) model(tickInterval time.Duration) Model {
+	all := c.tracker.lives(tickInterval)
 	var notes []string
 	if len(all) > maxLives {
 		notes = append(notes, fmt.Sprintf("The newest %d of %d lives are drawn; choose a shorter range to see the others.", maxLives, len(all)))
@@ -37,7 +37,7 @@ func (c *livesChart) model(rhythm time.Duration) Model {
 		if len(group) == 0 {
 			continue
 		}
-		rows, lanes := c.pack(group)
+		rows, lanes := c.assignLanes(group)
 		for i := range rows {
 			rows[i] += lane
 		}
@@ -51,8 +51,8 @@ func (c *livesChart) model(rhythm time.Duration) Model {
 	return Model{Notes: notes, Summary: c.summary(all), Panes: []Pane{pane}}
 }
 
-func ofClass(all []*life, class contract.Class) []*life {
-	var out []*life
+func ofClass(all []*containerLife, class contract.Class) []*containerLife {
+	var out []*containerLife
 	for _, l := range all {
 		if l.Class == class || class == contract.ClassUnknown && toneOf(l.Class) == ToneNeutral {
 			out = append(out, l)
@@ -61,14 +61,14 @@ func ofClass(all []*life, class contract.Class) []*life {
 	return out
 }
 
-// pack gives every life the first lane that is free; a lane is free a little after its last bar so that bars do not touch.
-func (c *livesChart) pack(group []*life) (rows []float64, lanes int) {
+// assignLanes gives every life the first lane that is free; a lane is free a little after its last bar so that bars do not touch.
+func (c *livesChart) assignLanes(group []*containerLife) (rows []float64, lanes int) {
 	pause := float64(c.q.Until.Sub(c.q.Since).Milliseconds()) / 400
 	var busy []float64
 	for _, l := range group {
 		row := len(busy)
 		for i, until := range busy {
-			if until <= l.born {
+			if until <= l.born() {
 				row = i
 				break
 			}
@@ -76,27 +76,27 @@ func (c *livesChart) pack(group []*life) (rows []float64, lanes int) {
 		if row == len(busy) {
 			busy = append(busy, 0)
 		}
-		busy[row] = math.Max(l.until(c.lives.now), l.born) + pause
+		busy[row] = math.Max(l.until(c.tracker.now), l.born()) + pause
 		rows = append(rows, float64(row))
 	}
 	return rows, len(busy)
 }
 
-func (c *livesChart) spans(group []*life, rows []float64, class contract.Class) Series {
+func (c *livesChart) spans(group []*containerLife, rows []float64, class contract.Class) Series {
 	s := Series{Name: string(class), Kind: KindSpan, Tone: toneOf(class)}
 	since := Millis(c.q.Since)
 	for i, l := range group {
-		end := l.until(c.lives.now)
+		end := l.until(c.tracker.now)
 		s.Points = append(s.Points, Point{
-			X: math.Max(l.born, since), X2: math.Max(end, l.born), Y: rows[i],
-			Label: fmt.Sprintf("%s · %s · %s · %s", display(l.Subject), l.Image, FormatDuration(time.Duration((end-l.born)*1e6)), endText(l)),
+			X: math.Max(l.born(), since), X2: math.Max(end, l.born()), Y: rows[i],
+			Label: fmt.Sprintf("%s · %s · %s · %s", displayName(l.Subject), l.Image, FormatDuration(time.Duration((end-l.born())*1e6)), endText(l)),
 		})
 	}
 	return s
 }
 
 // ends are the glyphs at the ends of the bars: one shape per cause.
-func (c *livesChart) ends(group []*life, rows []float64, class contract.Class) []Series {
+func (c *livesChart) ends(group []*containerLife, rows []float64, class contract.Class) []Series {
 	var out []Series
 	for _, end := range []struct {
 		cause string
@@ -105,7 +105,7 @@ func (c *livesChart) ends(group []*life, rows []float64, class contract.Class) [
 		s := Series{Name: string(class) + " " + endWord(end.cause), Kind: KindMark, Tone: toneOf(class), Glyph: end.glyph}
 		for i, l := range group {
 			if l.end == end.cause {
-				s.Points = append(s.Points, Point{X: math.Max(l.until(c.lives.now), l.born), Y: rows[i], Label: display(l.Subject) + " · " + endText(l)})
+				s.Points = append(s.Points, Point{X: math.Max(l.until(c.tracker.now), l.born()), Y: rows[i], Label: displayName(l.Subject) + " · " + endText(l)})
 			}
 		}
 		if len(s.Points) > 0 {
@@ -126,14 +126,14 @@ func endWord(end string) string {
 	}
 }
 
-func endText(l *life) string {
-	if l.end == endRemoved && l.reason != "" {
-		return "removed: " + ReasonText(l.reason)
+func endText(l *containerLife) string {
+	if l.end == endRemoved && l.Reason != "" {
+		return "removed: " + ReasonText(l.Reason)
 	}
 	return endWord(l.end)
 }
 
-func (c *livesChart) summary(all []*life) string {
+func (c *livesChart) summary(all []*containerLife) string {
 	n := map[string]int{}
 	for _, l := range all {
 		n[l.end]++

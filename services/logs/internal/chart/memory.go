@@ -11,66 +11,66 @@ import (
 // what nobody holds, cache is what the kernel would give back (available - free).
 type memory struct {
 	q                           Query
-	used, cache, free, governed *track
-	available                   *track // of sums only
+	used, cache, free, governed *bucketedSeries
+	available                   *bucketedSeries // of sums only
 	total                       float64
-	comings                     *comings
+	flow                        *flow
 }
 
 func newMemory(q Query) builder {
 	return &memory{
-		q: q, available: newTrack(q), used: newTrack(q), cache: newTrack(q), free: newTrack(q), governed: newTrack(q), comings: newComings(q),
+		q: q, available: newBucketedSeries(q), used: newBucketedSeries(q), cache: newBucketedSeries(q), free: newBucketedSeries(q), governed: newBucketedSeries(q), flow: newFlow(q),
 	}
 }
 
-func (m *memory) event(r contract.Record) { m.comings.event(r) }
+func (m *memory) addRecord(r contract.Record) { m.flow.addRecord(r) }
 
-func (m *memory) frame(f *frame) {
+func (m *memory) addTick(f *tickFrame) {
 	if f.host == nil || f.host.Memory.TotalKB == 0 { // a tick without a reading is a gap
 		return
 	}
 	mem := f.host.Memory
-	m.total = max(m.total, kib(mem.TotalKB))
-	m.used.add(f.at, kib(mem.UsedKB))
-	m.free.add(f.at, kib(mem.FreeKB))
+	m.total = max(m.total, bytesFromKB(mem.TotalKB))
+	m.used.add(f.at, bytesFromKB(mem.UsedKB))
+	m.free.add(f.at, bytesFromKB(mem.FreeKB))
 	if mem.AvailableKB >= mem.FreeKB {
-		m.cache.add(f.at, kib(mem.AvailableKB-mem.FreeKB))
+		m.cache.add(f.at, bytesFromKB(mem.AvailableKB-mem.FreeKB))
 	} else { // a host whose reserves are larger than its cache
 		m.cache.add(f.at, 0)
 	}
-	if f.counted() { // without the engine nobody knows which containers are governed
+	if f.knowsLiving() { // without the engine nobody knows which containers are governed
 		m.governed.add(f.at, m.governedRAM(f))
 	}
 }
 
-func (m *memory) sum(s Sum) {
-	m.comings.sum(s)
+func (m *memory) addRow(s RollupRow) {
+	m.flow.addRow(s)
 	if s.By != byHost {
 		return
 	}
-	const kib = 1024
+	const bytesPerKB = 1024
 	switch s.Metric {
 	case "memory_total_kb":
-		m.total = max(m.total, float64(s.Max)*kib)
+		m.total = max(m.total, float64(s.Max)*bytesPerKB)
 	case "memory_used_kb":
-		s.into(m.used, kib)
+		s.mergeInto(m.used, bytesPerKB)
 	case "memory_free_kb":
-		s.into(m.free, kib)
+		s.mergeInto(m.free, bytesPerKB)
 	case "memory_available_kb":
-		s.into(m.available, kib)
+		s.mergeInto(m.available, bytesPerKB)
 	case "governed_ram_kb":
 		if m.knowsGoverned() {
-			s.into(m.governed, kib)
+			s.mergeInto(m.governed, bytesPerKB)
 		}
 	}
 }
 
 // knowsGoverned says whether it can be told what the governed containers hold: sums know it of all together, not of a
 // selection.
-func (m *memory) knowsGoverned() bool { return m.q.Sums == 0 || !m.q.selective() }
+func (m *memory) knowsGoverned() bool { return m.q.RollupStep == 0 || !m.q.filtered() }
 
-// reclaimable is available - free, bucket by bucket, of sums that know only these two.
-func (m *memory) reclaimable() {
+// deriveCache is available - free, bucket by bucket, of sums that know only these two.
+func (m *memory) deriveCache() {
 	free := map[int64]float64{}
 	for _, b := range m.free.buckets {
 		free[b.slot] = b.sum / float64(b.n)
@@ -82,23 +82,23 @@ func (m *memory) reclaimable() {
 }
 
 // governedRAM is the sum over the owned containers; of the selection when there is one.
-func (m *memory) governedRAM(f *frame) float64 {
-	if !m.q.selective() {
-		return kib(f.host.GovernedRAMKB)
+func (m *memory) governedRAM(f *tickFrame) float64 {
+	if !m.q.filtered() {
+		return bytesFromKB(f.host.GovernedRAMKB)
 	}
 	sum := 0.0
 	for _, row := range f.rows {
-		if row.Owned && m.q.wants(row.Subject) {
-			sum += kib(row.RAMKB)
+		if row.Owned && m.q.matches(row.Subject) {
+			sum += bytesFromKB(row.RAMKB)
 		}
 	}
 	return sum
 }
 
-func (m *memory) model(rhythm time.Duration) Model {
-	gap := m.q.gap(rhythm)
-	if m.q.Sums > 0 {
-		m.reclaimable()
+func (m *memory) model(tickInterval time.Duration) Model {
+	gap := m.q.gap(tickInterval)
+	if m.q.RollupStep > 0 {
+		m.deriveCache()
 	}
 	top := m.total
 	pane := Pane{
@@ -109,18 +109,18 @@ func (m *memory) model(rhythm time.Duration) Model {
 			m.free.series(Series{Name: "free", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted, Stack: "host", Fill: 0.06}, gap),
 		},
 	}
-	notes := m.comings.notes()
+	notes := m.flow.notes()
 	if m.knowsGoverned() {
 		pane.Series = append(pane.Series, m.governed.series(Series{Name: "governed containers", Kind: KindLine, Tone: ToneFourth, Glyph: GlyphDiamond}, gap))
 	} else {
-		notes = append(notes, sumsOnly("what the selected containers held is drawn for shorter ranges."))
+		notes = append(notes, rollupsOnly("what the selected containers held is drawn for shorter ranges."))
 	}
-	pane.Series = append(pane.Series, m.comings.marks(top)...)
+	pane.Series = append(pane.Series, m.flow.marks(top)...)
 	if top > 0 {
 		pane.Y.Max = &top
 	}
 	return Model{
-		StepMS: stepOf(m.q, float64(rhythm.Milliseconds())), Summary: m.summary(), Panes: []Pane{pane}, Notes: notes,
+		StepMS: stepOf(m.q, float64(tickInterval.Milliseconds())), Summary: m.summary(), Panes: []Pane{pane}, Notes: notes,
 	}
 }
 
@@ -133,8 +133,8 @@ func (m *memory) summary() string {
 		held = fmt.Sprintf(" The governed containers held %s on average and %s at most.", FormatValue(UnitBytes, gov.Avg), FormatValue(UnitBytes, gov.Max))
 	}
 	removed := ""
-	if m.q.Sums == 0 || m.comings.knowsSums() {
-		removed = " " + pluralOf(totalOf(m.comings.removals), "container was", "containers were") + " removed."
+	if m.q.RollupStep == 0 || m.flow.knownFromRollups() {
+		removed = " " + pluralOf(totalOf(m.flow.removals), "container was", "containers were") + " removed."
 	}
 	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s.%s%s",
 		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last), held, removed)

@@ -13,8 +13,8 @@ const (
 // and an OKLab distance of 20 from each other, also as protanopes, deuteranopes and tritanopes see them; palette_test.go
 // computes it (Machado, Oliveira and Fernandes 2009; WCAG 2.2, 1.4.11).
 type Palette struct {
-	Ground, Ink, Muted, Grid string
-	Low, High, Third, Fourth string
+	Background, Text, Muted, Grid string
+	Low, High, Third, Fourth      string
 	// Ramp colours heat cells from little to much.
 	Ramp []string
 }
@@ -23,13 +23,13 @@ type Palette struct {
 func PaletteOf(t Theme) Palette {
 	if t == ThemeDark {
 		return Palette{
-			Ground: "#111827", Ink: "#e5e7eb", Muted: "#9ca3af", Grid: "#273244",
+			Background: "#111827", Text: "#e5e7eb", Muted: "#9ca3af", Grid: "#273244",
 			Low: "#56b4e9", High: "#e69f00", Third: "#5555cc", Fourth: "#aa4433",
 			Ramp: []string{"#1d2b45", "#23527c", "#2f82b5", "#56b4e9", "#b9e2fb"},
 		}
 	}
 	return Palette{
-		Ground: "#ffffff", Ink: "#1b2430", Muted: "#5b6675", Grid: "#e6e9ee",
+		Background: "#ffffff", Text: "#1b2430", Muted: "#5b6675", Grid: "#e6e9ee",
 		Low: "#0072b2", High: "#d55e00", Third: "#112277", Fourth: "#882200",
 		Ramp: []string{"#e8f1f8", "#b3d3e8", "#6aa9d2", "#0072b2", "#0b2f5b"},
 	}

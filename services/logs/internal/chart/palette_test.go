@@ -69,7 +69,7 @@ func distance(a, b [3]float64) float64 {
 func TestPaletteCanBeSeenAndToldApart(t *testing.T) {
 	for _, theme := range []Theme{ThemeLight, ThemeDark} {
 		p := PaletteOf(theme)
-		ground := linear(t, p.Ground)
+		ground := linear(t, p.Background)
 		tones := map[Tone]rgb{}
 		for _, tone := range []Tone{ToneLow, ToneHigh, ToneThird, ToneFourth} {
 			tones[tone] = linear(t, p.Color(tone))
@@ -95,8 +95,8 @@ func TestPaletteCanBeSeenAndToldApart(t *testing.T) {
 func TestTextOnTheGroundIsReadable(t *testing.T) {
 	for _, theme := range []Theme{ThemeLight, ThemeDark} {
 		p := PaletteOf(theme)
-		for name, c := range map[string]string{"ink": p.Ink, "muted": p.Muted} {
-			if got := contrast(linear(t, c), linear(t, p.Ground)); got < 4.5 {
+		for name, c := range map[string]string{"ink": p.Text, "muted": p.Muted} {
+			if got := contrast(linear(t, c), linear(t, p.Background)); got < 4.5 {
 				t.Errorf("%s %s: contrast %.2f, want 4.5 (WCAG 1.4.3)", theme, name, got)
 			}
 		}

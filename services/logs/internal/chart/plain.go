@@ -11,15 +11,15 @@ import (
 // maxName is how many characters of a name a chart shows: container names have at most 64 useful ones.
 const maxName = 64
 
-// Plain makes hostile text fit to be drawn: no control or bidirectional characters (they reorder what a reader sees),
+// Sanitize makes hostile text fit to be drawn: no control or bidirectional characters (they reorder what a reader sees),
 // valid UTF-8, bounded. Markup stays as it is; the renderers treat it as text.
-func Plain(s string) string { return clean(s, maxName) }
+func Sanitize(s string) string { return sanitize(s, maxName) }
 
-// Prose is Plain for sentences of at most n characters: a line's end between them is a blank.
-func Prose(s string, n int) string { return clean(strings.Join(strings.Fields(s), " "), n) }
+// SanitizeText is Plain for sentences of at most n characters: a line's end between them is a blank.
+func SanitizeText(s string, n int) string { return sanitize(strings.Join(strings.Fields(s), " "), n) }
 
-func clean(s string, n int) string {
-	if isPlain(s, n) {
+func sanitize(s string, n int) string {
+	if isSafe(s, n) {
 		return s
 	}
 	s = strings.Map(func(r rune) rune {
@@ -34,7 +34,7 @@ func clean(s string, n int) string {
 	return s
 }
 
-func isPlain(s string, n int) bool {
+func isSafe(s string, n int) bool {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] > 0x7e {
 			return false
@@ -43,31 +43,31 @@ func isPlain(s string, n int) bool {
 	return len(s) <= n
 }
 
-// plainBody cleans the names of the container that a body is about.
-func plainBody(b contract.Body) contract.Body {
+// sanitizeBody cleans the names of the container that a body is about.
+func sanitizeBody(b contract.Body) contract.Body {
 	switch b := b.(type) {
 	case contract.ContainerBody:
-		b.Subject = plainSubject(b.Subject)
+		b.Subject = sanitizeSubject(b.Subject)
 		return b
 	case contract.DecisionBody:
-		b.Subject = plainSubject(b.Subject)
+		b.Subject = sanitizeSubject(b.Subject)
 		return b
 	case contract.ActionBody:
-		b.Subject = plainSubject(b.Subject)
+		b.Subject = sanitizeSubject(b.Subject)
 		return b
 	case contract.LaunchBody:
-		b.Subject = plainSubject(b.Subject)
+		b.Subject = sanitizeSubject(b.Subject)
 		return b
 	default:
 		return b
 	}
 }
 
-func plainSubject(s contract.Subject) contract.Subject {
-	s.Name, s.Image = Plain(s.Name), ShortImage(s.Image)
+func sanitizeSubject(s contract.Subject) contract.Subject {
+	s.Name, s.Image = Sanitize(s.Name), ShortImage(s.Image)
 	return s
 }
 
 // ShortImage is contract.ShortImage, fit to be drawn. The engine's gestor/high-cpu:latest and the generator's high-cpu are
 // one.
-func ShortImage(image string) string { return Plain(contract.ShortImage(image)) }
+func ShortImage(image string) string { return Sanitize(contract.ShortImage(image)) }

@@ -10,13 +10,13 @@ import (
 
 // population is the owned containers of each class, stacked, against the places the policy has for them.
 type population struct {
-	q       Query
-	count   map[contract.Class]*track
-	quota   map[contract.Class]int
-	comings *comings
-	rounds  []round
-	failed  map[roundKey]bool // rounds of which a removal failed, or was only shown
-	over    int               // the most beyond the places, the young included
+	q      Query
+	count  map[contract.Class]*bucketedSeries
+	quota  map[contract.Class]int
+	flow   *flow
+	rounds []round
+	failed map[roundKey]bool // rounds of which a removal failed, or was only shown
+	over   int               // the most beyond the places, the young included
 }
 
 // round is what one tick left behind.
@@ -39,24 +39,24 @@ func (p *population) obeyed(r round) bool {
 }
 
 func newPopulation(q Query) builder {
-	return &population{q: q, count: map[contract.Class]*track{}, quota: map[contract.Class]int{}, comings: newComings(q), failed: map[roundKey]bool{}}
+	return &population{q: q, count: map[contract.Class]*bucketedSeries{}, quota: map[contract.Class]int{}, flow: newFlow(q), failed: map[roundKey]bool{}}
 }
 
-func (p *population) event(r contract.Record) {
-	p.comings.event(r)
+func (p *population) addRecord(r contract.Record) {
+	p.flow.addRecord(r)
 	b, ok := r.Body.(contract.ActionBody)
 	if ok && (b.Action == contract.ActionShadowRemove || b.Phase == contract.PhaseOutcome && b.Outcome == contract.OutcomeFailed) {
 		p.failed[roundKey{r.Boot, r.Tick}] = true
 	}
 }
 
-func (p *population) frame(f *frame) {
+func (p *population) addTick(f *tickFrame) {
 	if f.host == nil || len(f.host.Classes) == 0 {
 		return
 	}
 	over := 0
 	for _, c := range f.host.Classes {
-		if !p.q.wants(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
+		if !p.q.matches(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
 			continue
 		}
 		n := c.Owned
@@ -68,7 +68,7 @@ func (p *population) frame(f *frame) {
 			continue
 		}
 		if p.count[class] == nil {
-			p.count[class] = newTrack(p.q)
+			p.count[class] = newBucketedSeries(p.q)
 		}
 		p.count[class].add(f.at, float64(n))
 		p.quota[class] = c.Quota
@@ -81,36 +81,36 @@ func (p *population) frame(f *frame) {
 }
 
 // round sums up a tick's plan for the selected classes.
-func (p *population) round(f *frame) round {
+func (p *population) round(f *tickFrame) round {
 	r := round{roundKey: roundKey{f.key.boot, f.key.tick}}
 	acts := f.host.WhyHeld() == ""
 	for _, c := range f.host.Classes {
-		if c.Class == contract.ClassUnknown || !p.q.wants(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
+		if c.Class == contract.ClassUnknown || !p.q.matches(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
 			continue
 		}
 
-		judged := c.Eligible
+		eligible := c.Eligible
 		for _, row := range f.rows {
-			if row.Owned && row.Class == c.Class && Waits(row) {
+			if row.Owned && row.Class == c.Class && AwaitsVerdict(row) {
 				r.waiting++
 			}
-			if row.Owned && row.Class == c.Class && row.Rank == 0 && Judged(row) && row.Verdict != contract.VerdictRemove {
-				judged++ // one that cannot be got rid of
+			if row.Owned && row.Class == c.Class && row.Rank == 0 && CountsAgainstQuota(row) && row.Verdict != contract.VerdictRemove {
+				eligible++ // one that cannot be got rid of
 			}
 		}
 
 		if acts {
-			judged -= c.Removals
+			eligible -= c.Removals
 		}
 		r.removals += c.Removals
-		r.above += max(0, judged-c.Quota)
+		r.above += max(0, eligible-c.Quota)
 	}
 	return r
 }
 
-func (p *population) sum(s Sum) {
-	p.comings.sum(s)
-	if !p.knowsCounts() || s.By != byClass || !p.q.wants(contract.Subject{Class: contract.Class(s.Key)}) {
+func (p *population) addRow(s RollupRow) {
+	p.flow.addRow(s)
+	if !p.knowsCounts() || s.By != byClass || !p.q.matches(contract.Subject{Class: contract.Class(s.Key)}) {
 		return
 	}
 	class := classKey(p.count, contract.Class(s.Key))
@@ -120,9 +120,9 @@ func (p *population) sum(s Sum) {
 			return
 		}
 		if p.count[class] == nil {
-			p.count[class] = newTrack(p.q)
+			p.count[class] = newBucketedSeries(p.q)
 		}
-		s.into(p.count[class], 1)
+		s.mergeInto(p.count[class], 1)
 	case "quota":
 		p.quota[class] = int(s.Max)
 	}
@@ -130,63 +130,63 @@ func (p *population) sum(s Sum) {
 
 // knowsCounts says whether it can be told how many containers of the selection lived: sums count classes, not images.
 func (p *population) knowsCounts() bool {
-	return p.q.Sums == 0 || len(p.q.Images)+len(p.q.Containers) == 0
+	return p.q.RollupStep == 0 || len(p.q.Images)+len(p.q.Containers) == 0
 }
 
-func (p *population) selected(f *frame, class contract.Class) int {
+func (p *population) selected(f *tickFrame, class contract.Class) int {
 	n := 0
 	for _, row := range f.rows {
-		if row.Owned && row.Class == class && p.q.wants(row.Subject) {
+		if row.Owned && row.Class == class && p.q.matches(row.Subject) {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *population) model(rhythm time.Duration) Model {
-	gap := p.q.gap(rhythm)
+func (p *population) model(tickInterval time.Duration) Model {
+	gap := p.q.gap(tickInterval)
 	main := Pane{Title: "Containers", X: timeAxis(), Y: valueAxis("", UnitCount), Weight: 3}
 	base, policy := 0.0, []string(nil)
-	for _, class := range inOrder(p.count) {
+	for _, class := range orderedClasses(p.count) {
 		t := p.count[class]
 		main.Series = append(main.Series, t.series(Series{
-			Name: called("", class), Kind: KindStep, Tone: toneOf(class), Dash: dashOf(class), Stack: "population", Fill: 0.45,
+			Name: seriesName("", class), Kind: KindStep, Tone: toneOf(class), Dash: dashOf(class), Stack: "population", Fill: 0.45,
 		}, gap))
 		if q := float64(p.quota[class]); q > 0 {
 			main.Bands = append(main.Bands, Band{From: base, To: base + q, Tone: toneOf(class)})
 			base += q
-			policy = append(policy, fmt.Sprintf("%d %s", p.quota[class], called("", class)))
+			policy = append(policy, fmt.Sprintf("%d %s", p.quota[class], seriesName("", class)))
 		}
 	}
 	if len(policy) > 0 { // the bands are too thin to be named in the picture
 		main.Title = "Containers against the policy (shaded): " + strings.Join(policy, " + ")
 	}
 	m := Model{
-		StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flow()}, Notes: p.comings.notes(),
+		StepMS: stepOf(p.q, float64(tickInterval.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flowPane()}, Notes: p.flow.notes(),
 	}
 	if !p.knowsCounts() {
 		m.Panes = m.Panes[1:]
-		m.Notes = append(m.Notes, sumsOnly("how many containers of an image lived is drawn for shorter ranges."))
+		m.Notes = append(m.Notes, rollupsOnly("how many containers of an image lived is drawn for shorter ranges."))
 	}
 	return m
 }
 
-// flow is the pane of arrivals (up) and removals (down).
-func (p *population) flow() Pane {
+// flowPane is the pane of arrivals (up) and removals (down).
+func (p *population) flowPane() Pane {
 	pane := Pane{Title: "Started (up) and removed (down)", X: timeAxis(), Y: Axis{Kind: AxisValue, Unit: UnitCount}, Weight: 1}
-	for _, class := range inOrder(p.comings.arrivals, p.comings.removals) {
-		if c := p.comings.arrivals[class]; c != nil {
-			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(called("", class) + " started"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.9, Points: c.points(1, "started")})
+	for _, class := range orderedClasses(p.flow.arrivals, p.flow.removals) {
+		if c := p.flow.arrivals[class]; c != nil {
+			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(seriesName("", class) + " started"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.9, Points: c.points(1, "started")})
 		}
-		if c := p.comings.removals[class]; c != nil {
-			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(called("", class) + " removed"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.5, Points: c.points(-1, "removed")})
+		if c := p.flow.removals[class]; c != nil {
+			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(seriesName("", class) + " removed"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.5, Points: c.points(-1, "removed")})
 		}
 	}
 	return pane
 }
 
 func (p *population) summary() string {
-	flow := fmt.Sprintf("%d started, %d removed.", totalOf(p.comings.arrivals), totalOf(p.comings.removals))
+	flow := fmt.Sprintf("%d started, %d removed.", totalOf(p.flow.arrivals), totalOf(p.flow.removals))
 	switch {
 	case !p.knowsCounts():
 		return "Of the selection " + flow
@@ -194,10 +194,10 @@ func (p *population) summary() string {
 		return ""
 	}
 	var parts []string
-	for _, class := range inOrder(p.count) {
+	for _, class := range orderedClasses(p.count) {
 		t := p.count[class]
 		parts = append(parts, fmt.Sprintf("%.0f %s for %d places (%.1f on average, %.0f at most)",
-			t.stat.Last, called("", class), p.quota[class], t.stat.Avg, t.stat.Max))
+			t.stat.Last, seriesName("", class), p.quota[class], t.stat.Avg, t.stat.Max))
 	}
 	text := strings.Join(parts, " and ") + ". "
 	if len(p.rounds) == 0 { // of sums

@@ -16,38 +16,38 @@ const topSeries = 10
 type processes struct {
 	q        Query
 	all      map[string]*consumer
-	cpu, ram sums
-	prune    int
-	now      map[string]float64          // by host: the newest tick that knows who lives
-	images   struct{ cpu, ram *perTick } // of sums only, which know images and not containers
+	cpu, ram totalSeries
+	pruneAt  int
+	now      map[string]float64                 // by host: the newest tick that knows who lives
+	images   struct{ cpu, ram *perTickAverage } // of sums only, which know images and not containers
 }
 
 // consumer is one container's use over the range.
 type consumer struct {
 	contract.Subject
-	cpu, ram *track
-	node     string
+	cpu, ram *bucketedSeries
+	hostName string
 	seen     float64 // measured or not
 }
 
-// sums is the course of a whole: the sum over all containers at each tick.
-type sums struct{ *track }
+// totalSeries is the course of a whole: the sum over all containers at each tick.
+type totalSeries struct{ *bucketedSeries }
 
 func newProcesses(q Query) builder {
-	p := &processes{q: q, all: map[string]*consumer{}, cpu: sums{newTrack(q)}, ram: sums{newTrack(q)}, prune: 512, now: map[string]float64{}}
-	p.images.cpu, p.images.ram = newPerTick(q), newPerTick(q)
+	p := &processes{q: q, all: map[string]*consumer{}, cpu: totalSeries{newBucketedSeries(q)}, ram: totalSeries{newBucketedSeries(q)}, pruneAt: 512, now: map[string]float64{}}
+	p.images.cpu, p.images.ram = newPerTickAverage(q), newPerTickAverage(q)
 	return p
 }
 
-func (p *processes) event(contract.Record) {}
+func (p *processes) addRecord(contract.Record) {}
 
-func (p *processes) frame(f *frame) {
+func (p *processes) addTick(f *tickFrame) {
 	cpu, ram, any := 0.0, 0.0, false
-	if f.counted() {
-		p.now[f.node] = max(p.now[f.node], f.at)
+	if f.knowsLiving() {
+		p.now[f.hostName] = max(p.now[f.hostName], f.at)
 	}
 	for _, row := range f.rows {
-		if !row.Owned || !p.q.wants(row.Subject) {
+		if !row.Owned || !p.q.matches(row.Subject) {
 			continue
 		}
 		c := p.all[row.Container]
@@ -58,28 +58,28 @@ func (p *processes) frame(f *frame) {
 			continue
 		}
 		if c == nil {
-			c = &consumer{Subject: row.Subject, cpu: newTrack(p.q), ram: newTrack(p.q), node: f.node, seen: f.at}
+			c = &consumer{Subject: row.Subject, cpu: newBucketedSeries(p.q), ram: newBucketedSeries(p.q), hostName: f.hostName, seen: f.at}
 			p.all[row.Container] = c
 		}
-		c.cpu.add(f.at, cores(row.CPUMillicores))
-		c.ram.add(f.at, kib(row.RAMKB))
-		cpu, ram, any = cpu+cores(row.CPUMillicores), ram+kib(row.RAMKB), true
+		c.cpu.add(f.at, cpuPercent(row.CPUMillicores))
+		c.ram.add(f.at, bytesFromKB(row.RAMKB))
+		cpu, ram, any = cpu+cpuPercent(row.CPUMillicores), ram+bytesFromKB(row.RAMKB), true
 	}
 	if any {
 		p.cpu.add(f.at, cpu)
 		p.ram.add(f.at, ram)
 	}
-	if len(p.all) > p.prune {
-		p.forget(f.at)
+	if len(p.all) > p.pruneAt {
+		p.prune(f.at)
 	}
 }
 
-func (p *processes) sum(s Sum) {
+func (p *processes) addRow(s RollupRow) {
 	switch {
 	case s.By == byHost && s.Metric == "late_us":
-		p.images.cpu.tick(s)
-		p.images.ram.tick(s)
-	case s.By != byImage || !p.q.holdsImage(s.Key):
+		p.images.cpu.addTicks(s)
+		p.images.ram.addTicks(s)
+	case s.By != byImage || !p.q.matchesImage(s.Key):
 	case s.Metric == "cpu_millicores":
 		p.images.cpu.add(s)
 	case s.Metric == "ram_kb":
@@ -87,9 +87,9 @@ func (p *processes) sum(s Sum) {
 	}
 }
 
-// forget drops dead containers that cannot be among the top any more, which bounds memory on long ranges. The sums keep
+// prune drops dead containers that cannot be among the top any more, which bounds memory on long ranges. The sums keep
 // their share. An id does not come back, so a dead one's sum is final.
-func (p *processes) forget(now float64) {
+func (p *processes) prune(now float64) {
 	keep := map[string]bool{}
 	for _, c := range p.top() {
 		keep[c.Container] = true
@@ -99,7 +99,7 @@ func (p *processes) forget(now float64) {
 			delete(p.all, id)
 		}
 	}
-	p.prune = max(512, 2*len(p.all))
+	p.pruneAt = max(512, 2*len(p.all))
 }
 
 // top are the containers that used most over the range (RAM held × time, CPU time), taken alternately from both orders;
@@ -109,8 +109,8 @@ func (p *processes) top() []*consumer {
 	for _, c := range p.all {
 		list = append(list, c)
 	}
-	byRAM := ordered(list, func(c *consumer) float64 { return c.ram.sum })
-	byCPU := ordered(list, func(c *consumer) float64 { return c.cpu.sum })
+	byRAM := sortedBy(list, func(c *consumer) float64 { return c.ram.sum })
+	byCPU := sortedBy(list, func(c *consumer) float64 { return c.cpu.sum })
 	var out []*consumer
 	for i := range list {
 		for _, c := range []*consumer{byRAM[i], byCPU[i]} {
@@ -119,10 +119,10 @@ func (p *processes) top() []*consumer {
 			}
 		}
 	}
-	return ordered(out, func(c *consumer) float64 { return c.ram.sum })
+	return sortedBy(out, func(c *consumer) float64 { return c.ram.sum })
 }
 
-func ordered(list []*consumer, by func(*consumer) float64) []*consumer {
+func sortedBy(list []*consumer, by func(*consumer) float64) []*consumer {
 	out := slices.Clone(list)
 	slices.SortFunc(out, func(a, b *consumer) int {
 		return cmp.Or(cmp.Compare(by(b), by(a)), cmp.Compare(a.Container, b.Container))
@@ -130,34 +130,34 @@ func ordered(list []*consumer, by func(*consumer) float64) []*consumer {
 	return out
 }
 
-func (p *processes) model(rhythm time.Duration) Model {
-	if p.q.Sums > 0 {
-		return p.byImage(rhythm)
+func (p *processes) model(tickInterval time.Duration) Model {
+	if p.q.RollupStep > 0 {
+		return p.byImage(tickInterval)
 	}
-	gap := p.q.gap(rhythm)
+	gap := p.q.gap(tickInterval)
 	top := p.top()
 	cpu := Pane{Title: "CPU per container", X: timeAxis(), Y: valueAxis("100 % = one core", UnitCPU), Weight: 1}
 	ram := Pane{Title: "RAM per container", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1}
-	names := distinct(top)
+	names := distinctNames(top)
 	for i, c := range top {
 		s := Series{Name: names[i], ID: c.Container, Kind: KindLine, Tone: toneOf(c.Class), Dash: dashes[i%len(dashes)], Glyph: glyphs[i%len(glyphs)]}
-		c.cpu.stat.Gone = c.seen < p.now[c.node]
+		c.cpu.stat.Gone = c.seen < p.now[c.hostName]
 		c.ram.stat.Gone = c.cpu.stat.Gone
 		cpu.Series = append(cpu.Series, c.cpu.series(s, gap))
 		ram.Series = append(ram.Series, c.ram.series(s, gap))
 	}
 	if len(p.all) > len(top) {
 		other := Series{Name: "other", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted}
-		cpu.Series = append(cpu.Series, p.cpu.less(top, func(c *consumer) *track { return c.cpu }).series(other, gap))
-		ram.Series = append(ram.Series, p.ram.less(top, func(c *consumer) *track { return c.ram }).series(other, gap))
+		cpu.Series = append(cpu.Series, p.cpu.minus(top, func(c *consumer) *bucketedSeries { return c.cpu }).series(other, gap))
+		ram.Series = append(ram.Series, p.ram.minus(top, func(c *consumer) *bucketedSeries { return c.ram }).series(other, gap))
 	}
-	return Model{StepMS: stepOf(p.q, float64(rhythm.Milliseconds())), Summary: p.summary(top), Panes: []Pane{cpu, ram}}
+	return Model{StepMS: stepOf(p.q, float64(tickInterval.Milliseconds())), Summary: p.summary(top), Panes: []Pane{cpu, ram}}
 }
 
-// less is the whole minus the given parts, bucket by bucket. The extremes of the rest within a bucket are not known: its
+// minus is the whole minus the given parts, bucket by bucket. The extremes of the rest within a bucket are not known: its
 // average stands for them.
-func (s sums) less(parts []*consumer, of func(*consumer) *track) *track {
-	rest := &track{since: s.since, step: s.step}
+func (s totalSeries) minus(parts []*consumer, of func(*consumer) *bucketedSeries) *bucketedSeries {
+	rest := &bucketedSeries{since: s.since, step: s.step}
 	share := map[int64]float64{}
 	for _, c := range parts {
 		for _, b := range of(c).buckets {
@@ -176,10 +176,10 @@ func (p *processes) summary(top []*consumer) string {
 	if len(top) == 0 {
 		return ""
 	}
-	byCPU := ordered(top, func(c *consumer) float64 { return c.cpu.sum })[0]
+	byCPU := sortedBy(top, func(c *consumer) float64 { return c.cpu.sum })[0]
 	byRAM := top[0]
 	return fmt.Sprintf("Most RAM over time: %s (up to %s). Most CPU time: %s (up to %s of a core). All governed containers together used %s and %s on average.",
-		display(byRAM.Subject), FormatValue(UnitBytes, byRAM.ram.stat.Max), display(byCPU.Subject), FormatValue(UnitCPU, byCPU.cpu.stat.Max),
+		displayName(byRAM.Subject), FormatValue(UnitBytes, byRAM.ram.stat.Max), displayName(byCPU.Subject), FormatValue(UnitCPU, byCPU.cpu.stat.Max),
 		FormatValue(UnitBytes, p.ram.stat.Avg), FormatValue(UnitCPU, p.cpu.stat.Avg))
 }
 
@@ -188,15 +188,15 @@ var (
 	glyphs = []Glyph{GlyphCircle, GlyphSquare, GlyphTriangle, GlyphDiamond, GlyphPin}
 )
 
-// distinct are the containers' names; where several have the same one, each carries the beginning of its id too.
-func distinct(list []*consumer) []string {
+// distinctNames are the containers' names; where several have the same one, each carries the beginning of its id too.
+func distinctNames(list []*consumer) []string {
 	seen := map[string]int{"other": 1}
 	for _, c := range list {
-		seen[display(c.Subject)]++
+		seen[displayName(c.Subject)]++
 	}
 	out := make([]string, len(list))
 	for i, c := range list {
-		out[i] = display(c.Subject)
+		out[i] = displayName(c.Subject)
 		if seen[out[i]] > 1 {
 			out[i] += " (" + c.Container[:min(12, len(c.Container))] + ")"
 		}
@@ -204,8 +204,8 @@ func distinct(list []*consumer) []string {
 	return out
 }
 
-// display is how a container is called in a legend: its name, else the beginning of its id.
-func display(s contract.Subject) string {
+// displayName is how a container is called in a legend: its name, else the beginning of its id.
+func displayName(s contract.Subject) string {
 	if s.Name != "" {
 		return s.Name
 	}

@@ -22,8 +22,8 @@ type Query struct {
 	Containers []string
 	// Points is the most points of a series, 0 = MaxPoints.
 	Points int
-	// Sums is the width of the buckets when the set is fed with sums, 0 when it is fed with records.
-	Sums time.Duration
+	// RollupStep is the width of the buckets when the set is fed with sums, 0 when it is fed with records.
+	RollupStep time.Duration
 	// Newest is the time of the newest record of the store, for the text of an empty chart; zero = the store is empty.
 	Newest time.Time
 }
@@ -36,13 +36,13 @@ var steps = [...]time.Duration{
 }
 
 // Step is the narrowest width that divides the range into at most n buckets.
-func (q Query) Step(n int) time.Duration { return q.multiple(n, steps[0]) }
+func (q Query) Step(n int) time.Duration { return q.stepMultipleOf(n, steps[0]) }
 
 // evenStep is step for buckets that count: each holds the same number of sums, or even counts would look uneven.
-func (q Query) evenStep(n int) time.Duration { return q.multiple(n, max(q.Sums, steps[0])) }
+func (q Query) evenStep(n int) time.Duration { return q.stepMultipleOf(n, max(q.RollupStep, steps[0])) }
 
-// multiple is the narrowest width that divides the range into at most n buckets and is a whole multiple of unit.
-func (q Query) multiple(n int, unit time.Duration) time.Duration {
+// stepMultipleOf is the narrowest width that divides the range into at most n buckets and is a whole stepMultipleOf of unit.
+func (q Query) stepMultipleOf(n int, unit time.Duration) time.Duration {
 	span := q.Until.Sub(q.Since)
 	for _, s := range steps {
 		if span <= time.Duration(n)*s && s%unit == 0 {
@@ -60,12 +60,12 @@ func (q Query) points() int {
 	return q.Points
 }
 
-// wants says whether the selection holds the container.
-func (q Query) wants(s contract.Subject) bool {
+// matches says whether the selection holds the container.
+func (q Query) matches(s contract.Subject) bool {
 	if len(q.Classes) > 0 && !slices.Contains(q.Classes, s.Class) {
 		return false
 	}
-	if !q.holdsImage(s.Image) {
+	if !q.matchesImage(s.Image) {
 		return false
 	}
 	return len(q.Containers) == 0 || slices.ContainsFunc(q.Containers, func(id string) bool {
@@ -73,15 +73,15 @@ func (q Query) wants(s contract.Subject) bool {
 	})
 }
 
-// holdsImage says whether the selection leaves the image in.
-func (q Query) holdsImage(image string) bool {
+// matchesImage says whether the selection leaves the image in.
+func (q Query) matchesImage(image string) bool {
 	return len(q.Images) == 0 || slices.Contains(q.Images, image)
 }
 
-// holdsHost says whether the records of a host count.
-func (q Query) holdsHost(host string) bool {
+// matchesHost says whether the records of a host count.
+func (q Query) matchesHost(host string) bool {
 	return len(q.Hosts) == 0 || slices.Contains(q.Hosts, host)
 }
 
-// selective says whether the selection leaves any container out.
-func (q Query) selective() bool { return len(q.Classes)+len(q.Images)+len(q.Containers) > 0 }
+// filtered says whether the selection leaves any container out.
+func (q Query) filtered() bool { return len(q.Classes)+len(q.Images)+len(q.Containers) > 0 }

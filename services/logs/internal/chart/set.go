@@ -11,10 +11,10 @@ import (
 
 // builder makes one chart from the frames and events of a range.
 type builder interface {
-	frame(*frame)
-	event(contract.Record)
+	addTick(*tickFrame)
+	addRecord(contract.Record)
 	// model is called once, after the last record.
-	model(rhythm time.Duration) Model
+	model(tickInterval time.Duration) Model
 }
 
 // spec is a chart's entry in the catalogue.
@@ -34,7 +34,7 @@ type Info struct {
 // Set builds any number of charts from one pass over the records of a range.
 type Set struct {
 	q        Query
-	frames   framer
+	frames   tickGrouper
 	specs    []spec
 	builders []builder
 	records  int
@@ -50,7 +50,7 @@ func NewSet(q Query, names ...string) (*Set, error) {
 	for i, image := range q.Images {
 		q.Images[i] = ShortImage(image)
 	}
-	s := &Set{q: q, frames: framer{open: map[string]*frame{}}}
+	s := &Set{q: q, frames: tickGrouper{open: map[string]*tickFrame{}}}
 	s.frames.emit = s.emit
 	if len(names) == 0 {
 		names = Names()
@@ -80,40 +80,40 @@ func (s *Set) Kinds() []contract.Kind {
 
 // Add takes one record. Records come in the order of the store; those outside the range are ignored.
 func (s *Set) Add(r contract.Record) {
-	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) || !s.q.holdsHost(r.Host) {
+	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) || !s.q.matchesHost(r.Host) {
 		return
 	}
 	s.records++
-	r.Body = plainBody(r.Body)
+	r.Body = sanitizeBody(r.Body)
 	switch r.Kind {
 	case contract.KindHost, contract.KindContainer:
 		s.frames.add(r)
 	}
 	for _, b := range s.builders {
-		b.event(r)
+		b.addRecord(r)
 	}
 }
 
-func (s *Set) emit(f *frame) {
+func (s *Set) emit(f *tickFrame) {
 	for _, b := range s.builders {
-		b.frame(f)
+		b.addTick(f)
 	}
 }
 
 // Models ends the pass and returns the charts in the order they were asked for.
 func (s *Set) Models() []Model {
 	s.frames.flush()
-	rhythm := time.Duration(s.frames.rhythm()) * time.Millisecond
-	if s.q.Sums > 0 {
-		rhythm = s.q.Sums
+	tickInterval := time.Duration(s.frames.medianInterval()) * time.Millisecond
+	if s.q.RollupStep > 0 {
+		tickInterval = s.q.RollupStep
 	}
 	out := make([]Model, 0, len(s.builders))
 	for i, b := range s.builders {
-		m := b.model(rhythm)
+		m := b.model(tickInterval)
 		m.Name, m.Title, m.About = s.specs[i].Name, s.specs[i].Title, s.specs[i].About
 		m.Since, m.Until = s.q.Since.UTC(), s.q.Until.UTC()
-		if s.q.Sums > 0 {
-			m.StepMS = max(m.StepMS, s.q.Sums.Milliseconds())
+		if s.q.RollupStep > 0 {
+			m.StepMS = max(m.StepMS, s.q.RollupStep.Milliseconds())
 		}
 		if !m.HasData() {
 			m.Empty = s.emptyText()
@@ -130,14 +130,14 @@ func (s *Set) emptyText() string {
 	switch {
 	case s.q.Newest.IsZero():
 		return "No record has arrived yet. Start the suite with `make up`; the first records come within a tick (10 s)."
-	case s.records == 0 && s.q.Sums == 0 && len(s.q.Hosts) > 0:
+	case s.records == 0 && s.q.RollupStep == 0 && len(s.q.Hosts) > 0:
 		return fmt.Sprintf("No records of %s in these %s. Choose another host or a longer range, or see that its manager runs.", strings.Join(s.q.Hosts, ", "), span)
-	case s.records == 0 && (s.q.Sums == 0 || len(s.q.Hosts) == 0):
+	case s.records == 0 && (s.q.RollupStep == 0 || len(s.q.Hosts) == 0):
 		return fmt.Sprintf("No records in these %s; the newest is of %s. Choose a longer range, or see that the manager runs.",
 			span, s.q.Newest.UTC().Format("2006-01-02 15:04:05Z"))
-	case s.q.Sums > 0 && (s.q.selective() || len(s.q.Hosts) > 0):
-		return "The sums of these " + span + " hold nothing of this selection. Choose a range of at most " + FormatDuration(RecordsFor) + ", which is read record by record."
-	case s.q.selective():
+	case s.q.RollupStep > 0 && (s.q.filtered() || len(s.q.Hosts) > 0):
+		return "The sums of these " + span + " hold nothing of this selection. Choose a range of at most " + FormatDuration(MaxRecordRange) + ", which is read record by record."
+	case s.q.filtered():
 		return "No container of this selection in these " + span + ". Widen the class, image or time range."
 	default:
 		return "Nothing of this kind happened in these " + span + ". Choose a longer range."
@@ -163,10 +163,10 @@ func Catalogue() []Info {
 }
 
 // gap is the distance in milliseconds between two points of a series beyond which at least one reading is missing.
-func (q Query) gap(rhythm time.Duration) float64 {
+func (q Query) gap(tickInterval time.Duration) float64 {
 	step := q.Step(q.points())
-	ms := float64(rhythm / time.Millisecond)
-	if 2*step <= rhythm || q.Sums > 0 && step <= rhythm { // no two readings share a bucket; sums stand on its grid
+	ms := float64(tickInterval / time.Millisecond)
+	if 2*step <= tickInterval || q.RollupStep > 0 && step <= tickInterval { // no two readings share a bucket; sums stand on its grid
 		return 1.5 * ms
 	}
 	return float64(step/time.Millisecond) + 1.2*ms

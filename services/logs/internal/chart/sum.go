@@ -6,8 +6,8 @@ import (
 	"gestor.local/contract"
 )
 
-// Sum is what a roll-up knows of one metric over one bucket of one class, image or host.
-type Sum struct {
+// RollupRow is what a roll-up knows of one metric over one bucket of one class, image or host.
+type RollupRow struct {
 	At                 time.Time // the bucket's start
 	By                 string    // class, image or host
 	Key                string
@@ -22,15 +22,15 @@ const (
 	byHost  = "host"
 )
 
-// summer is a builder that can be fed with sums instead of records, for ranges too long to read record by record.
-type summer interface{ sum(Sum) }
+// rollupBuilder is a builder that can be fed with sums instead of records, for ranges too long to read record by record.
+type rollupBuilder interface{ addRow(RollupRow) }
 
-// RecordsFor is the longest range that is read record by record: longer ones are drawn from sums.
-const RecordsFor = 90 * time.Minute
+// MaxRecordRange is the longest range that is read record by record: longer ones are drawn from sums.
+const MaxRecordRange = 90 * time.Minute
 
-// sumsOnly is a note on what a chart of sums joins or leaves out.
-func sumsOnly(what string) string {
-	return "Over " + FormatDuration(RecordsFor) + " only the sums are read: " + what
+// rollupsOnly is a note on what a chart of sums joins or leaves out.
+func rollupsOnly(what string) string {
+	return "Over " + FormatDuration(MaxRecordRange) + " only the sums are read: " + what
 }
 
 // Summable lists the charts of a selection that can be built from sums. Sums of images do not tell a container's class, nor
@@ -38,7 +38,7 @@ func sumsOnly(what string) string {
 func Summable(q Query) []string {
 	var out []string
 	for _, c := range catalogue() {
-		if _, ok := c.make(Query{Since: time.Unix(0, 0), Until: time.Unix(1, 0)}).(summer); ok && q.summable(c.Name) {
+		if _, ok := c.make(Query{Since: time.Unix(0, 0), Until: time.Unix(1, 0)}).(rollupBuilder); ok && q.summable(c.Name) {
 			out = append(out, c.Name)
 		}
 	}
@@ -56,8 +56,8 @@ func (q Query) summable(name string) bool {
 	}
 }
 
-// Sums says whether a chart draws the metric.
-func Sums(metric string) bool {
+// UsesMetric says whether a chart draws the metric.
+func UsesMetric(metric string) bool {
 	switch metric {
 	case "memory_total_kb", "memory_used_kb", "memory_free_kb", "memory_available_kb", "governed_ram_kb", "population", "quota",
 		"cpu_millicores", "ram_kb", "read_us", "parse_us", "decide_us", "act_us", "late_us", "spool_records", "skipped_ticks", "sync_us",
@@ -68,25 +68,25 @@ func Sums(metric string) bool {
 	}
 }
 
-// AddSum takes one sum. Sums come in order of time; the query's Sums is their step.
-func (s *Set) AddSum(sum Sum) {
-	if sum.By == byHost && !s.q.holdsHost(sum.Key) {
+// AddRow takes one sum. Sums come in order of time; the query's Sums is their step.
+func (s *Set) AddRow(sum RollupRow) {
+	if sum.By == byHost && !s.q.matchesHost(sum.Key) {
 		return
 	}
 	s.records++
-	sum.Key = Plain(sum.Key)
+	sum.Key = Sanitize(sum.Key)
 	if sum.By == byImage {
 		sum.Key = ShortImage(sum.Key)
 	}
 	for _, b := range s.builders {
-		if b, ok := b.(summer); ok {
-			b.sum(sum)
+		if b, ok := b.(rollupBuilder); ok {
+			b.addRow(sum)
 		}
 	}
 }
 
-// into adds a sum to a track, in units of the track: unit is what 1 of the metric is.
-func (s Sum) into(t *track, unit float64) {
+// mergeInto adds a sum to a track, in units of the track: unit is what 1 of the metric is.
+func (s RollupRow) mergeInto(t *bucketedSeries, unit float64) {
 	t.merge(Millis(s.At), float64(s.Total)*unit, float64(s.Min)*unit, float64(s.Max)*unit, int(s.N))
 }
 
@@ -101,23 +101,23 @@ func classOfImage(image string) contract.Class {
 	return contract.ClassUnknown
 }
 
-// perTick turns totals over all containers into the average of a tick: how many ticks each bucket had is known from the
+// perTickAverage turns totals over all containers into the average of a tick: how many ticks each bucket had is known from the
 // host's own metrics.
-type perTick struct {
+type perTickAverage struct {
 	q     Query
 	ticks map[int64]uint64
-	total map[string]map[int64]Sum // by key
+	total map[string]map[int64]RollupRow // by key
 }
 
-func newPerTick(q Query) *perTick {
-	return &perTick{q: q, ticks: map[int64]uint64{}, total: map[string]map[int64]Sum{}}
+func newPerTickAverage(q Query) *perTickAverage {
+	return &perTickAverage{q: q, ticks: map[int64]uint64{}, total: map[string]map[int64]RollupRow{}}
 }
 
-func (p *perTick) tick(s Sum) { p.ticks[s.At.UnixMilli()] += s.N }
+func (p *perTickAverage) addTicks(s RollupRow) { p.ticks[s.At.UnixMilli()] += s.N }
 
-func (p *perTick) add(s Sum) {
+func (p *perTickAverage) add(s RollupRow) {
 	if p.total[s.Key] == nil {
-		p.total[s.Key] = map[int64]Sum{}
+		p.total[s.Key] = map[int64]RollupRow{}
 	}
 	at := s.At.UnixMilli()
 	old := p.total[s.Key][at]
@@ -125,9 +125,9 @@ func (p *perTick) add(s Sum) {
 	p.total[s.Key][at] = s
 }
 
-// track is the average per tick of one key, of value(sum).
-func (p *perTick) track(key string, value func(Sum) float64) *track {
-	t := newTrack(p.q)
+// series is the average per tick of one key, of value(sum).
+func (p *perTickAverage) series(key string, value func(RollupRow) float64) *bucketedSeries {
+	t := newBucketedSeries(p.q)
 	for _, at := range sortedKeys(p.total[key]) {
 		if n := p.ticks[at]; n > 0 {
 			v := value(p.total[key][at]) / float64(n)

@@ -9,16 +9,16 @@ import (
 )
 
 // aMonth is the sums of 30 days by the hour, without the 10th day.
-func aMonth() (Query, []Sum) {
+func aMonth() (Query, []RollupRow) {
 	until := epoch().Truncate(time.Hour)
-	q := Query{Since: until.Add(-30 * 24 * time.Hour), Until: until, Newest: until, Sums: time.Hour}
-	var out []Sum
+	q := Query{Since: until.Add(-30 * 24 * time.Hour), Until: until, Newest: until, RollupStep: time.Hour}
+	var out []RollupRow
 	for at := q.Since; at.Before(until); at = at.Add(time.Hour) {
 		if day := int(at.Sub(q.Since) / (24 * time.Hour)); day == 10 {
 			continue
 		}
 		sum := func(by, key, metric string, n, total, least, most uint64) {
-			out = append(out, Sum{At: at, By: by, Key: key, Metric: metric, N: n, Total: total, Min: least, Max: most})
+			out = append(out, RollupRow{At: at, By: by, Key: key, Metric: metric, N: n, Total: total, Min: least, Max: most})
 		}
 		const ticks = 360
 		sum(byHost, "node1", "memory_total_kb", ticks, ticks*8_000_000, 8_000_000, 8_000_000)
@@ -50,13 +50,13 @@ func aMonth() (Query, []Sum) {
 }
 
 func TestThirtyDaysAreDrawnFromSums(t *testing.T) {
-	q, sums := aMonth()
+	q, rows := aMonth()
 	set, err := NewSet(q, Summable(q)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range sums {
-		set.AddSum(s)
+	for _, s := range rows {
+		set.AddRow(s)
 	}
 	models := map[string]Model{}
 	for _, m := range set.Models() {
@@ -113,14 +113,14 @@ func TestSummableChartsAreThoseThatNeedNoSingleRecord(t *testing.T) {
 // fromSums draws a month of a selection.
 func fromSums(t *testing.T, change func(*Query)) map[string]Model {
 	t.Helper()
-	q, sums := aMonth()
+	q, rows := aMonth()
 	change(&q)
 	set, err := NewSet(q, Summable(q)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range sums {
-		set.AddSum(s)
+	for _, s := range rows {
+		set.AddRow(s)
 	}
 	models := map[string]Model{}
 	for _, m := range set.Models() {
@@ -136,10 +136,10 @@ func TestSumsSayWhatTheyDoNotKnow(t *testing.T) {
 	imageLow := func(q *Query) { q.Images = []string{"gestor/low-idle:latest"} }
 	webHigh := func(q *Query) { classHigh(q); q.Images = []string{"shop/web:2"} }
 	const (
-		held    = "Over 1 h 30 min only the sums are read: what the selected containers held is drawn for shorter ranges."
-		lived   = "Over 1 h 30 min only the sums are read: how many containers of an image lived is drawn for shorter ranges."
-		joined  = "Over 1 h 30 min only the sums are read: containers are joined by image."
-		comings = "Over 1 h 30 min only the sums are read: what of this selection was started and removed is drawn for shorter ranges."
+		held   = "Over 1 h 30 min only the sums are read: what the selected containers held is drawn for shorter ranges."
+		lived  = "Over 1 h 30 min only the sums are read: how many containers of an image lived is drawn for shorter ranges."
+		joined = "Over 1 h 30 min only the sums are read: containers are joined by image."
+		flow   = "Over 1 h 30 min only the sums are read: what of this selection was started and removed is drawn for shorter ranges."
 	)
 	for _, tt := range []struct {
 		name    string
@@ -182,19 +182,19 @@ func TestSumsSayWhatTheyDoNotKnow(t *testing.T) {
 		{
 			"class and image of another policy", webHigh, "memory",
 			[]string{"used", "cache", "free"},
-			[]string{comings, held},
+			[]string{flow, held},
 			"Of 7.63 GiB the host used 1.91 GiB on average and 2.86 GiB at most, now 1.91 GiB.",
 		},
 		{
 			"host", func(q *Query) { q.Hosts = []string{"node1"} }, "memory",
 			[]string{"used", "cache", "free", "governed containers"},
-			[]string{comings},
+			[]string{flow},
 			"Of 7.63 GiB the host used 1.91 GiB on average and 2.86 GiB at most, now 1.91 GiB. The governed containers held 4.88 MiB on average and 5.86 MiB at most.",
 		},
 		{
 			"another host", func(q *Query) { q.Hosts = []string{"node2"} }, "memory",
 			nil,
-			[]string{comings},
+			[]string{flow},
 			"Memory: nothing to show. The sums of these 30 d hold nothing of this selection. Choose a range of at most 1 h 30 min, which is read record by record.",
 		},
 	} {
@@ -226,7 +226,7 @@ func drawn(m Model) (names []string) {
 
 // TestEvenRemovalsLookEven: ten removals in every sum are the same height in every bucket, whatever the range.
 func TestEvenRemovalsLookEven(t *testing.T) {
-	for _, tt := range []struct{ span, sums, bucket time.Duration }{
+	for _, tt := range []struct{ span, rows, bucket time.Duration }{
 		{2 * time.Hour, time.Minute, time.Minute},
 		{20 * time.Hour, time.Minute, 10 * time.Minute},
 		{33*time.Hour + 20*time.Minute, time.Minute, 15 * time.Minute},
@@ -239,16 +239,16 @@ func TestEvenRemovalsLookEven(t *testing.T) {
 		{400 * 24 * time.Hour, time.Hour, 72 * time.Hour},
 	} {
 		t.Run(tt.span.String(), func(t *testing.T) {
-			q := Query{Since: epoch(), Until: epoch().Add(tt.span), Newest: epoch(), Sums: tt.sums}
+			q := Query{Since: epoch(), Until: epoch().Add(tt.span), Newest: epoch(), RollupStep: tt.rows}
 			set, err := NewSet(q, "population")
 			if err != nil {
 				t.Fatal(err)
 			}
-			for at := q.Since; at.Before(q.Until); at = at.Add(tt.sums) {
-				set.AddSum(Sum{At: at, By: byClass, Key: "low", Metric: "remove_done", N: 10, Total: 10, Min: 1, Max: 1})
+			for at := q.Since; at.Before(q.Until); at = at.Add(tt.rows) {
+				set.AddRow(RollupRow{At: at, By: byClass, Key: "low", Metric: "remove_done", N: 10, Total: 10, Min: 1, Max: 1})
 			}
 			points := find(t, set.Models()[0], "low removed").Points
-			want := -10 * float64(tt.bucket/tt.sums)
+			want := -10 * float64(tt.bucket/tt.rows)
 			for _, p := range points[:len(points)-1] { // the last may be cut off by the end of the range
 				if p.Y != want {
 					t.Fatalf("%v in a bucket, want %v", p.Y, want)

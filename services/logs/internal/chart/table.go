@@ -27,7 +27,7 @@ func (m Model) Table() Table {
 		}
 	}
 	if len(timed) > 0 {
-		return overTime(timed)
+		return timeTable(timed)
 	}
 	t := Table{Columns: []string{"what", "where", "value"}, Rows: items}
 	if n := len(items) - TableRows; n > 0 {
@@ -41,13 +41,13 @@ type column struct {
 	Series
 }
 
-// overTime joins series on their times, keeping evenly spread rows.
-func overTime(cols []column) Table {
+// timeTable joins series on their times, keeping evenly spread rows.
+func timeTable(cols []column) Table {
 	t := Table{Columns: []string{"time (UTC)"}}
 	at := map[float64][]string{}
 	for i, c := range cols {
 		name := c.Series.Name
-		if many(cols, name) {
+		if isRepeated(cols, name) {
 			name += ", " + c.Pane.Title
 		}
 		t.Columns = append(t.Columns, name)
@@ -68,12 +68,12 @@ func overTime(cols []column) Table {
 			t.Left++
 			continue
 		}
-		t.Rows = append(t.Rows, append([]string{stamp(x)}, at[x]...))
+		t.Rows = append(t.Rows, append([]string{timestamp(x)}, at[x]...))
 	}
 	return t
 }
 
-func many(cols []column, name string) bool {
+func isRepeated(cols []column, name string) bool {
 	n := 0
 	for _, c := range cols {
 		if c.Series.Name == name {
@@ -86,7 +86,7 @@ func many(cols []column, name string) bool {
 func (p Pane) itemRows(s Series) [][]string {
 	var out [][]string
 	for _, pt := range s.Points {
-		where := p.place(pt)
+		where := p.placeOf(pt)
 		text := pt.Label
 		if text == "" {
 			text = FormatValue(p.Unit(), p.valueOf(s, pt))
@@ -99,14 +99,14 @@ func (p Pane) itemRows(s Series) [][]string {
 	return out
 }
 
-func (p Pane) place(pt Point) string {
+func (p Pane) placeOf(pt Point) string {
 	switch {
 	case p.Horizontal():
 		return category(p.Y, pt.Y)
 	case p.X.Kind == AxisCategory:
 		return category(p.X, pt.X)
 	default:
-		return stamp(pt.X)
+		return timestamp(pt.X)
 	}
 }
 
@@ -117,4 +117,4 @@ func category(a Axis, i float64) string {
 	return ""
 }
 
-func stamp(ms float64) string { return clock(ms).Format(time.DateTime) }
+func timestamp(ms float64) string { return timeAt(ms).Format(time.DateTime) }

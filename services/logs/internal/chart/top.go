@@ -14,32 +14,32 @@ const topBars = 5
 // topChart ranks containers by RAM and by CPU, now and over the range.
 type topChart struct {
 	q   Query
-	all map[string]*use
+	all map[string]*peakUse
 	now map[string]float64 // by host: the newest tick that knows who lives
 }
 
-// use is what one container used.
-type use struct {
+// peakUse is what one container used.
+type peakUse struct {
 	contract.Subject
-	node             string
+	hostName         string
 	seen, measured   float64 // the newest ticks that saw it, and that have its figures
 	cpuNow, ramNow   float64
 	cpuMost, ramMost float64
 }
 
 func newTop(q Query) builder {
-	return &topChart{q: q, all: map[string]*use{}, now: map[string]float64{}}
+	return &topChart{q: q, all: map[string]*peakUse{}, now: map[string]float64{}}
 }
 
-func (t *topChart) event(contract.Record) {}
+func (t *topChart) addRecord(contract.Record) {}
 
-func (t *topChart) frame(f *frame) {
-	if !f.counted() { // nobody looked, so nobody is dead
+func (t *topChart) addTick(f *tickFrame) {
+	if !f.knowsLiving() { // nobody looked, so nobody is dead
 		return
 	}
-	t.now[f.node] = max(t.now[f.node], f.at)
+	t.now[f.hostName] = max(t.now[f.hostName], f.at)
 	for _, row := range f.rows {
-		if !row.Owned || !t.q.wants(row.Subject) {
+		if !row.Owned || !t.q.matches(row.Subject) {
 			continue
 		}
 		u := t.all[row.Container]
@@ -50,24 +50,24 @@ func (t *topChart) frame(f *frame) {
 			continue
 		}
 		if u == nil {
-			u = &use{Subject: row.Subject, node: f.node, seen: f.at}
+			u = &peakUse{Subject: row.Subject, hostName: f.hostName, seen: f.at}
 			t.all[row.Container] = u
 		}
-		u.measured, u.cpuNow, u.ramNow = f.at, cores(row.CPUMillicores), kib(row.RAMKB)
+		u.measured, u.cpuNow, u.ramNow = f.at, cpuPercent(row.CPUMillicores), bytesFromKB(row.RAMKB)
 		u.cpuMost, u.ramMost = max(u.cpuMost, u.cpuNow), max(u.ramMost, u.ramNow)
 	}
 	if len(t.all) > 4096 {
-		t.forget()
+		t.prune()
 	}
 }
 
 // gone says whether the newest tick of its host did not see the container.
-func (t *topChart) gone(u *use) bool { return u.seen < t.now[u.node] }
+func (t *topChart) gone(u *peakUse) bool { return u.seen < t.now[u.hostName] }
 
-// forget keeps the alive and the greatest: the dead do not grow any more.
-func (t *topChart) forget() {
-	keep := map[*use]bool{}
-	for _, by := range []func(*use) float64{func(u *use) float64 { return u.ramMost }, func(u *use) float64 { return u.cpuMost }} {
+// prune keeps the alive and the greatest: the dead do not grow any more.
+func (t *topChart) prune() {
+	keep := map[*peakUse]bool{}
+	for _, by := range []func(*peakUse) float64{func(u *peakUse) float64 { return u.ramMost }, func(u *peakUse) float64 { return u.cpuMost }} {
 		for _, u := range rank(t.list(false), by) {
 			keep[u] = true
 		}
@@ -80,10 +80,10 @@ func (t *topChart) forget() {
 }
 
 // list is everybody, or those that have figures now.
-func (t *topChart) list(now bool) []*use {
-	var out []*use
+func (t *topChart) list(now bool) []*peakUse {
+	var out []*peakUse
 	for _, id := range sortedKeys(t.all) {
-		if u := t.all[id]; !now || u.measured >= t.now[u.node] {
+		if u := t.all[id]; !now || u.measured >= t.now[u.hostName] {
 			out = append(out, u)
 		}
 	}
@@ -91,9 +91,9 @@ func (t *topChart) list(now bool) []*use {
 }
 
 // rank is the first topBars of the list, greatest first; equals keep the order of their ids.
-func rank(list []*use, by func(*use) float64) []*use {
+func rank(list []*peakUse, by func(*peakUse) float64) []*peakUse {
 	out := slices.Clone(list)
-	slices.SortStableFunc(out, func(a, b *use) int {
+	slices.SortStableFunc(out, func(a, b *peakUse) int {
 		switch {
 		case by(a) > by(b):
 			return -1
@@ -107,25 +107,25 @@ func rank(list []*use, by func(*use) float64) []*use {
 }
 
 func (t *topChart) model(time.Duration) Model {
-	ramNow := rank(t.list(true), func(u *use) float64 { return u.ramNow })
-	cpuNow := rank(t.list(true), func(u *use) float64 { return u.cpuNow })
-	ramMost := rank(t.list(false), func(u *use) float64 { return u.ramMost })
-	cpuMost := rank(t.list(false), func(u *use) float64 { return u.cpuMost })
+	ramNow := rank(t.list(true), func(u *peakUse) float64 { return u.ramNow })
+	cpuNow := rank(t.list(true), func(u *peakUse) float64 { return u.cpuNow })
+	ramMost := rank(t.list(false), func(u *peakUse) float64 { return u.ramMost })
+	cpuMost := rank(t.list(false), func(u *peakUse) float64 { return u.cpuMost })
 	m := Model{Panes: []Pane{
-		t.bars("RAM now", 0, UnitBytes, ramNow, func(u *use) float64 { return u.ramNow }),
-		t.bars("CPU now", 0, UnitCPU, cpuNow, func(u *use) float64 { return u.cpuNow }),
-		t.bars("RAM, most in the range", 1, UnitBytes, ramMost, func(u *use) float64 { return u.ramMost }),
-		t.bars("CPU, most in the range", 1, UnitCPU, cpuMost, func(u *use) float64 { return u.cpuMost }),
+		t.bars("RAM now", 0, UnitBytes, ramNow, func(u *peakUse) float64 { return u.ramNow }),
+		t.bars("CPU now", 0, UnitCPU, cpuNow, func(u *peakUse) float64 { return u.cpuNow }),
+		t.bars("RAM, most in the range", 1, UnitBytes, ramMost, func(u *peakUse) float64 { return u.ramMost }),
+		t.bars("CPU, most in the range", 1, UnitCPU, cpuMost, func(u *peakUse) float64 { return u.cpuMost }),
 	}}
 	if len(ramMost) > 0 {
 		m.Summary = fmt.Sprintf("Over the range %s used most RAM (%s) and %s most CPU (%s of a core).",
-			display(ramMost[0].Subject), FormatValue(UnitBytes, ramMost[0].ramMost), display(cpuMost[0].Subject), FormatValue(UnitCPU, cpuMost[0].cpuMost))
+			displayName(ramMost[0].Subject), FormatValue(UnitBytes, ramMost[0].ramMost), displayName(cpuMost[0].Subject), FormatValue(UnitCPU, cpuMost[0].cpuMost))
 	}
 	return m
 }
 
 // bars is one ranking; the greatest stands on top.
-func (t *topChart) bars(title string, column int, u Unit, list []*use, by func(*use) float64) Pane {
+func (t *topChart) bars(title string, column int, u Unit, list []*peakUse, by func(*peakUse) float64) Pane {
 	label := ""
 	if u == UnitCPU {
 		label = "100 % = one core"
@@ -134,7 +134,7 @@ func (t *topChart) bars(title string, column int, u Unit, list []*use, by func(*
 	s := Series{Name: title, Kind: KindBar, Tone: ToneNeutral, Fill: 0.9}
 	for i := len(list) - 1; i >= 0; i-- {
 		one := list[i]
-		name := display(one.Subject)
+		name := displayName(one.Subject)
 		if t.gone(one) {
 			name += " †"
 		}

@@ -122,15 +122,15 @@ func FormatDuration(d time.Duration) string {
 // Millis is a time as it stands on a time axis: milliseconds since the Unix epoch.
 func Millis(t time.Time) float64 { return float64(t.UnixMilli()) }
 
-func kib(kb uint64) float64         { return float64(kb) * 1024 }
-func cores(milli uint64) float64    { return float64(milli) / 10 }
-func micros(us uint64) float64      { return float64(us) / 1e6 }
-func clock(ms float64) time.Time    { return time.UnixMilli(int64(ms)).UTC() }
-func plural(n int, s string) string { return pluralOf(n, s, s+"s") }
+func bytesFromKB(kb uint64) float64   { return float64(kb) * 1024 }
+func cpuPercent(milli uint64) float64 { return float64(milli) / 10 }
+func secondsFromUS(us uint64) float64 { return float64(us) / 1e6 }
+func timeAt(ms float64) time.Time     { return time.UnixMilli(int64(ms)).UTC() }
+func plural(n int, s string) string   { return pluralOf(n, s, s+"s") }
 
-func pluralOf(n int, one, many string) string {
+func pluralOf(n int, one, plural string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + many
+	return strconv.Itoa(n) + " " + plural
 }

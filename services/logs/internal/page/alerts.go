@@ -154,7 +154,7 @@ func (p *pageData) noteManagerState(r contract.Record, b contract.SystemBody) {
 	if b.Event == "stop" && !r.Time.Before(p.Last) {
 		p.Stopped = r.Time
 		if b.Level != contract.LevelInfo {
-			p.StopReason = chart.Prose(b.Message, 200)
+			p.StopReason = chart.SanitizeText(b.Message, 200)
 		}
 	}
 }

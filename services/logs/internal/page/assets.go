@@ -119,8 +119,8 @@ func (a *Assets) funcs() template.FuncMap {
 		"short":  func(id string) string { return id[:min(12, len(id))] },
 		"reason": chart.ReasonText,
 		"source": sourceText,
-		"plain":  chart.Plain,
-		"prose":  func(s string) string { return chart.Prose(s, 400) },
+		"plain":  chart.Sanitize,
+		"prose":  func(s string) string { return chart.SanitizeText(s, 400) },
 		"image":  chart.ShortImage,
 		"info":   func(name, title, about string) chart.Info { return chart.Info{Name: name, Title: title, About: about} },
 	}

@@ -25,7 +25,7 @@ type RecordSource interface {
 	// query.ErrStop.
 	Scan(ctx context.Context, f contract.Filter, order query.Order, fn func(contract.Record) error) error
 	// Sums returns the sums of one width within [since, until) in order of time.
-	Sums(ctx context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error)
+	Sums(ctx context.Context, step time.Duration, since, until time.Time) ([]chart.RollupRow, error)
 	// Head is the newest sequence number.
 	Head() uint64
 	Now() time.Time
@@ -38,20 +38,20 @@ type recordSource struct {
 }
 
 // Sums returns the roll-ups of one of rollup.Steps within [since, until) in order of time.
-func (s recordSource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+func (s recordSource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.RollupRow, error) {
 	table := rollup.NewRange(step) // parts of one bucket stand in different files
 	s.store.Rollup(slices.Index(rollup.Steps[:], step), since, until, table.Merge)
 
-	var out []chart.Sum
+	var out []chart.RollupRow
 	table.Each(since.Unix(), until.Unix(), func(k rollup.Key, r *rollup.Row) {
 		r.Each(func(metric string, v rollup.Value) {
-			if !chart.Sums(metric) {
+			if !chart.UsesMetric(metric) {
 				return
 			}
-			out = append(out, chart.Sum{At: time.Unix(k.At, 0), By: string(k.By), Key: k.Key, Metric: metric, N: v.N, Total: v.Sum, Min: v.Min, Max: v.Max})
+			out = append(out, chart.RollupRow{At: time.Unix(k.At, 0), By: string(k.By), Key: k.Key, Metric: metric, N: v.N, Total: v.Sum, Min: v.Min, Max: v.Max})
 		})
 	})
-	slices.SortStableFunc(out, func(s, b chart.Sum) int { return s.At.Compare(b.At) })
+	slices.SortStableFunc(out, func(s, b chart.RollupRow) int { return s.At.Compare(b.At) })
 	return out, nil
 }
 
@@ -240,7 +240,7 @@ func (c *chartBuilder) compute(ctx context.Context, q chart.Query, names []strin
 
 // recordsFor is the longest range whose records are read one by one: some 14 000 at ten containers, a quarter of a
 // second of one core.
-const recordsFor = chart.RecordsFor
+const recordsFor = chart.MaxRecordRange
 
 // sumStep is the width of the sums that a range is drawn from, 0 for records: the finest of which a series' points show
 // all. A selection of single containers needs the records.
@@ -297,7 +297,7 @@ func (c *chartBuilder) fromRecords(ctx context.Context, q chart.Query, names []s
 // fromSums builds charts from the sums of their range.
 func (c *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Duration, names []string) ([]chart.Model, error) {
 	// The first bucket is drawn whole.
-	q.Sums = step
+	q.RollupStep = step
 	q.Since = q.Since.Truncate(step)
 	set, err := chart.NewSet(q, names...)
 	if err != nil {
@@ -310,7 +310,7 @@ func (c *chartBuilder) fromSums(ctx context.Context, q chart.Query, step time.Du
 	}
 
 	for _, one := range sums {
-		set.AddSum(one)
+		set.AddRow(one)
 	}
 	return set.Models(), nil
 }

@@ -41,7 +41,7 @@ func (r containerRow) alive() bool { return r.status != statusEnded }
 
 // countsAgainstQuota says whether it counts against the places of its class once the tick's removals are done.
 func (r containerRow) countsAgainstQuota() bool {
-	return chart.Judged(r.ContainerBody) && r.status != statusLeaving && r.status != statusEnded
+	return chart.CountsAgainstQuota(r.ContainerBody) && r.status != statusLeaving && r.status != statusEnded
 }
 
 // classSummary is the population of one class at this moment.
@@ -170,9 +170,9 @@ func (t *tickReader) rowOf(b contract.ContainerBody, last lastAction) containerR
 		r.status = statusLeaving
 	case b.Verdict == contract.VerdictRemove, b.Reason == contract.ReasonShadowRemoved:
 		r.status = statusShadow
-	case chart.Waits(b):
+	case chart.AwaitsVerdict(b):
 		r.status = statusNew
-	case chart.Judged(b):
+	case chart.CountsAgainstQuota(b):
 		r.status = statusKept
 	}
 
@@ -213,7 +213,7 @@ func (c *classSummary) addRow(r containerRow) {
 	c.Alive++
 	if r.countsAgainstQuota() {
 		c.Counted++
-		if chart.Fixed(r.ContainerBody) {
+		if chart.Unremovable(r.ContainerBody) {
 			c.Fixed++
 		}
 		if r.Reason == contract.ReasonElsewhere {

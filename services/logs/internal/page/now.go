@@ -243,7 +243,7 @@ func nextAction(r containerRow, p *pageData) (text, class string) {
 		return "ended", "kept"
 
 	case statusFailed:
-		return "could not be removed" + withColon(chart.Prose(r.Error, 120)), "failed"
+		return "could not be removed" + withColon(chart.SanitizeText(r.Error, 120)), "failed"
 
 	case statusLeaving:
 		if !known {

@@ -30,7 +30,7 @@ func aRecovery() *respond.Recovery {
 type memorySource struct {
 	records []contract.Record
 	now     time.Time
-	sums    []chart.Sum
+	sums    []chart.RollupRow
 	scans   atomic.Int32
 }
 
@@ -67,7 +67,7 @@ func matchesFilter(f contract.Filter, r contract.Record) bool {
 }
 
 // Sums are those of the records, made as the store makes them.
-func (s *memorySource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.Sum, error) {
+func (s *memorySource) Sums(_ context.Context, step time.Duration, since, until time.Time) ([]chart.RollupRow, error) {
 	return s.sums, nil
 }
 

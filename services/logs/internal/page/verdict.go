@@ -176,7 +176,7 @@ func lastSeen(p pageData, alive, seen string) string {
 func emptySentences(p pageData) (headline, detail string) {
 	switch {
 	case p.Last.IsZero() && p.HostID != "":
-		return "No record of host " + chart.Plain(p.HostID), "Choose another host, or look whether its manager runs."
+		return "No record of host " + chart.Sanitize(p.HostID), "Choose another host, or look whether its manager runs."
 	case p.Last.IsZero():
 		return "No records yet", "The first ones come within a tick (10 s) of the manager's start. Nothing after a minute? See docker compose logs manager."
 	default:
@@ -189,7 +189,7 @@ func populationText(classes []classSummary) string {
 	var parts []string
 	for _, c := range classes {
 		if c.Places || c.Alive > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.Alive, chart.Plain(string(c.Class))))
+			parts = append(parts, fmt.Sprintf("%d %s", c.Alive, chart.Sanitize(string(c.Class))))
 		}
 	}
 
@@ -205,7 +205,7 @@ func overText(p pageData) string {
 	capped, shadow, tasks := 0, 0, 0
 	for _, c := range p.Classes {
 		if n := c.Over(); n > 0 {
-			classes = append(classes, fmt.Sprintf("%d %s", n, chart.Plain(string(c.Class))))
+			classes = append(classes, fmt.Sprintf("%d %s", n, chart.Sanitize(string(c.Class))))
 			tasks += c.orchestratedOver()
 		}
 		capped, shadow = capped+c.Capped, shadow+c.Shadow
@@ -240,9 +240,9 @@ func failedText(rows []containerRow) string {
 		if r.status != statusFailed && r.Reason != contract.ReasonStuck {
 			continue
 		}
-		names = append(names, chart.Plain(r.Name))
+		names = append(names, chart.Sanitize(r.Name))
 		if errorText == "" && r.Error != "" {
-			errorText = ": " + chart.Prose(r.Error, 200)
+			errorText = ": " + chart.SanitizeText(r.Error, 200)
 		}
 	}
 
@@ -256,7 +256,7 @@ func heldReasonText(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return " (" + chart.Plain(reason) + ")"
+	return " (" + chart.Sanitize(reason) + ")"
 }
 
 // upcoming says what is under way and what the next round brings. That is a forecast: who comes and ends by itself meanwhile
@@ -307,7 +307,7 @@ func shortText(classes []classSummary) string {
 	var parts []string
 	for _, c := range classes {
 		if c.Places && c.Alive < c.Quota {
-			parts = append(parts, fmt.Sprintf("%d of %d %s", c.Quota-c.Alive, c.Quota, chart.Plain(string(c.Class))))
+			parts = append(parts, fmt.Sprintf("%d of %d %s", c.Quota-c.Alive, c.Quota, chart.Sanitize(string(c.Class))))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -68,7 +68,7 @@ func Option(m chart.Model, t chart.Theme) map[string]any {
 	validate(line)
 	option := line.JSON()
 	option["title"] = titles(m.Panes, places, pal)
-	option["textStyle"] = map[string]any{"color": pal.Ink}
+	option["textStyle"] = map[string]any{"color": pal.Text}
 	option["aria"] = map[string]any{"enabled": true, "label": map[string]any{"description": m.Summary}}
 	delete(option, "toolbox")
 	delete(option, "color")

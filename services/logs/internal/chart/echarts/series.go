@@ -124,7 +124,7 @@ func bands(p chart.Pane, pal chart.Palette) *opts.MarkAreas {
 			map[string]any{
 				"yAxis": b.From / div, "name": b.Label,
 				"itemStyle": map[string]any{"color": color, "opacity": 0.1, "borderColor": color, "borderWidth": 1, "borderType": "dashed"},
-				"label":     map[string]any{"position": "insideTopRight", "color": pal.Ink, "fontSize": 11},
+				"label":     map[string]any{"position": "insideTopRight", "color": pal.Text, "fontSize": 11},
 			},
 			map[string]any{"yAxis": b.To / div},
 		})

@@ -15,20 +15,20 @@ const (
 	keyWidth  = vg.Length(20)
 )
 
-// entry is one key of the legend.
-type entry struct {
+// legendEntry is one key of the legend.
+type legendEntry struct {
 	series chart.Series
 	text   string
 }
 
 // legend draws the keys at the bottom in columns and returns the height it took. A series that stands in several panes
 // has one key; figures are those of the pane with the series' first appearance.
-func (p *painter) legend(c draw.Canvas) vg.Length {
+func (p *renderer) legend(c draw.Canvas) vg.Length {
 	entries := p.entries()
 	if len(entries) == 0 {
 		return 0
 	}
-	s := p.style(sizeTxt, p.pal.Ink)
+	s := p.style(sizeTxt, p.pal.Text)
 	widest := vg.Length(0)
 	for _, e := range entries {
 		widest = max(widest, s.Width(e.text))
@@ -40,14 +40,14 @@ func (p *painter) legend(c draw.Canvas) vg.Length {
 	for i, e := range entries {
 		x := c.Min.X + vg.Length(i%columns)*column
 		y := c.Min.Y + vg.Length(rows-1-i/columns)*legendRow
-		p.key(c, e.series, x, y+3)
+		p.legendKey(c, e.series, x, y+3)
 		c.FillText(s, vg.Point{X: x + keyWidth, Y: y}, shorten(s, e.text, column-keyWidth-4))
 	}
 	return height
 }
 
-func (p *painter) entries() []entry {
-	var out []entry
+func (p *renderer) entries() []legendEntry {
+	var out []legendEntry
 	seen := map[string]bool{}
 	for _, pane := range p.m.Panes {
 		for _, s := range pane.Series {
@@ -60,13 +60,13 @@ func (p *painter) entries() []entry {
 				u := pane.Unit()
 				txt += fmt.Sprintf("   last %s · avg %s · max %s", s.Stat.LastText(u), chart.FormatValue(u, s.Stat.Avg), chart.FormatValue(u, s.Stat.Max))
 			}
-			out = append(out, entry{s, txt})
+			out = append(out, legendEntry{s, txt})
 		}
 	}
 	return out
 }
 
-func (p *painter) key(c draw.Canvas, s chart.Series, x, y vg.Length) {
+func (p *renderer) legendKey(c draw.Canvas, s chart.Series, x, y vg.Length) {
 	end := vg.Point{X: x + keyWidth - 5, Y: y}
 	switch s.Kind {
 	case chart.KindBar, chart.KindSpan:

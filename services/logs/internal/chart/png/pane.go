@@ -29,14 +29,14 @@ type view struct {
 // x is rounded to whole pixels, so that the pieces of an area meet without a seam.
 func (v view) x(at float64) vg.Length {
 	const pixel = float64(vg.Inch) / dpi
-	return vg.Length(math.Round(float64(v.X(share(at, v.x0, v.x1)))/pixel) * pixel)
+	return vg.Length(math.Round(float64(v.X(fraction(at, v.x0, v.x1)))/pixel) * pixel)
 }
 
-func (v view) y(at float64) vg.Length { return v.Y(share(at, v.y0, v.y1)) }
+func (v view) y(at float64) vg.Length { return v.Y(fraction(at, v.y0, v.y1)) }
 
-// share is where a value stands between the ends of an axis, 0..1. What lies beyond is drawn on the edge: the numbers
+// fraction is where a value stands between the ends of an axis, 0..1. What lies beyond is drawn on the edge: the numbers
 // are a producer's word, and a rasteriser does not come back from coordinates of 10^20.
-func share(at, lo, hi float64) float64 {
+func fraction(at, lo, hi float64) float64 {
 	s := (at - lo) / (hi - lo)
 	if math.IsNaN(s) {
 		return 0
@@ -46,7 +46,7 @@ func share(at, lo, hi float64) float64 {
 
 func (v view) at(x, y float64) vg.Point { return vg.Point{X: v.x(x), Y: v.y(y)} }
 
-func (p *painter) pane(c draw.Canvas, pane chart.Pane) {
+func (p *renderer) pane(c draw.Canvas, pane chart.Pane) {
 	head := p.style(sizeH2, p.pal.Muted)
 	left := paneLeft
 	if pane.Y.Kind == chart.AxisCategory {
@@ -71,7 +71,7 @@ func (p *painter) pane(c draw.Canvas, pane chart.Pane) {
 }
 
 // ranges sets what the view shows, in units of the axis.
-func (p *painter) ranges(v *view, pane chart.Pane) {
+func (p *renderer) ranges(v *view, pane chart.Pane) {
 	lo, hi := pane.Extent()
 	lo, hi = lo/v.div, hi/v.div
 	switch pane.X.Kind {
@@ -98,7 +98,7 @@ func (p *painter) ranges(v *view, pane chart.Pane) {
 	}
 }
 
-func (p *painter) axes(v view, pane chart.Pane) {
+func (p *renderer) axes(v view, pane chart.Pane) {
 	grid := draw.LineStyle{Color: rgba(p.pal.Grid, 1), Width: 0.7}
 	label := p.style(sizeTxt, p.pal.Muted)
 	if !pane.Y.Hidden {
@@ -126,14 +126,14 @@ func aligned(s text.Style, x draw.XAlignment, y draw.YAlignment) text.Style {
 	return s
 }
 
-func (p *painter) yTicks(v view, pane chart.Pane) []tickMark {
+func (p *renderer) yTicks(v view, pane chart.Pane) []tickMark {
 	if pane.Y.Kind == chart.AxisCategory {
 		return categoryTicks(pane.Y.Categories, 1)
 	}
 	return valueTicks(v.y0, v.y1, max(2, int((v.Max.Y-v.Min.Y)/28)), pane.Y.Unit == chart.UnitCount)
 }
 
-func (p *painter) xTicks(v view, pane chart.Pane) []tickMark {
+func (p *renderer) xTicks(v view, pane chart.Pane) []tickMark {
 	room := int((v.Max.X - v.Min.X) / 62)
 	switch pane.X.Kind {
 	case chart.AxisTime:
@@ -153,13 +153,13 @@ func categoryTicks(names []string, every int) []tickMark {
 	return out
 }
 
-func (p *painter) bands(v view, pane chart.Pane) {
+func (p *renderer) bands(v view, pane chart.Pane) {
 	for _, b := range pane.Bands {
 		tone := p.pal.Color(b.Tone)
 		lo, hi := v.y(math.Max(b.From/v.div, v.y0)), v.y(math.Min(b.To/v.div, v.y1))
 		v.FillPolygon(rgba(tone, 0.1), []vg.Point{{X: v.Min.X, Y: lo}, {X: v.Max.X, Y: lo}, {X: v.Max.X, Y: hi}, {X: v.Min.X, Y: hi}})
 		v.StrokeLine2(draw.LineStyle{Color: rgba(tone, 0.8), Width: 0.7, Dashes: []vg.Length{3, 3}}, v.Min.X, hi, v.Max.X, hi)
-		s := aligned(p.style(sizeTxt, p.pal.Ink), draw.XRight, draw.YTop)
+		s := aligned(p.style(sizeTxt, p.pal.Text), draw.XRight, draw.YTop)
 		v.FillText(s, vg.Point{X: v.Max.X - 3, Y: hi - 2}, b.Label)
 	}
 }

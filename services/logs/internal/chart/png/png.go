@@ -49,10 +49,10 @@ func Write(w io.Writer, m chart.Model, t chart.Theme, width, height int) error {
 	}
 	img := vgimg.NewWith(
 		vgimg.UseWH(pixels(width), pixels(height)), vgimg.UseDPI(dpi),
-		vgimg.UseBackgroundColor(rgba(chart.PaletteOf(t).Ground, 1)),
+		vgimg.UseBackgroundColor(rgba(chart.PaletteOf(t).Background, 1)),
 	)
-	p := &painter{pal: chart.PaletteOf(t), m: m}
-	p.picture(draw.New(img))
+	p := &renderer{pal: chart.PaletteOf(t), m: m}
+	p.draw(draw.New(img))
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(w); err != nil {
 		return fmt.Errorf("chart: write picture of %s: %w", m.Name, err)
 	}
@@ -61,8 +61,8 @@ func Write(w io.Writer, m chart.Model, t chart.Theme, width, height int) error {
 
 func pixels(n int) vg.Length { return vg.Length(n) * vg.Inch / dpi }
 
-// painter draws one model on a canvas, from the top down: title, summary, panes, legend.
-type painter struct {
+// renderer draws one model on a canvas, from the top down: title, summary, panes, legend.
+type renderer struct {
 	pal chart.Palette
 	m   chart.Model
 }
@@ -74,9 +74,9 @@ const (
 	sizeTxt = 8.5
 )
 
-func (p *painter) picture(c draw.Canvas) {
+func (p *renderer) draw(c draw.Canvas) {
 	c = draw.Crop(c, margin, -margin, margin, -margin)
-	head := p.style(sizeH1, p.pal.Ink)
+	head := p.style(sizeH1, p.pal.Text)
 	head.Font.Weight = imagefont.WeightBold
 	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 14}, p.m.Title)
 	small := p.style(sizeTxt, p.pal.Muted)
@@ -97,27 +97,27 @@ func (p *painter) picture(c draw.Canvas) {
 	}
 	c.Max.Y -= 8
 	if p.m.Empty != "" {
-		p.nothing(c)
+		p.emptyState(c)
 		return
 	}
 	c.Min.Y += p.legend(c)
 	for i, f := range chart.Layout(p.m.Panes) {
-		p.pane(part(c, f), p.m.Panes[i])
+		p.pane(crop(c, f), p.m.Panes[i])
 	}
 }
 
-func (p *painter) span() string {
+func (p *renderer) span() string {
 	return p.m.Since.UTC().Format("2006-01-02 15:04:05") + " – " + p.m.Until.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-func (p *painter) nothing(c draw.Canvas) {
+func (p *renderer) emptyState(c draw.Canvas) {
 	s := p.style(13, p.pal.Muted)
 	s.XAlign, s.YAlign = draw.XCenter, draw.YCenter
 	c.FillText(s, c.Center(), "nothing to show")
 }
 
-// part is the piece of a canvas that a pane's frame names; frames count from the top left.
-func part(c draw.Canvas, f chart.Rect) draw.Canvas {
+// crop is the piece of a canvas that a pane's frame names; frames count from the top left.
+func crop(c draw.Canvas, f chart.Rect) draw.Canvas {
 	w, h := c.Max.X-c.Min.X, c.Max.Y-c.Min.Y
 	out := c
 	out.Min.X = c.Min.X + vg.Length(f.Left)*w
@@ -127,7 +127,7 @@ func part(c draw.Canvas, f chart.Rect) draw.Canvas {
 	return out
 }
 
-func (p *painter) style(size float64, hex string) text.Style {
+func (p *renderer) style(size float64, hex string) text.Style {
 	return text.Style{
 		Color: rgba(hex, 1), Handler: plot.DefaultTextHandler,
 		Font: font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Length(size)),

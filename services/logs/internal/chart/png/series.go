@@ -9,7 +9,7 @@ import (
 	"gestor.local/logs/internal/chart"
 )
 
-func (p *painter) series(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
+func (p *renderer) series(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
 	switch s.Kind {
 	case chart.KindLine, chart.KindStep:
 		p.line(v, s, base)
@@ -30,7 +30,7 @@ func (p *painter) series(v view, pane chart.Pane, s chart.Series, base chart.Sta
 }
 
 // line draws the runs between gaps, each with the area below it.
-func (p *painter) line(v view, s chart.Series, base chart.Stacks) {
+func (p *renderer) line(v view, s chart.Series, base chart.Stacks) {
 	var top, bottom []vg.Point
 	flush := func() {
 		p.run(v, s, top, bottom)
@@ -52,21 +52,21 @@ func (p *painter) line(v view, s chart.Series, base chart.Stacks) {
 	flush()
 }
 
-func (p *painter) run(v view, s chart.Series, top, bottom []vg.Point) {
+func (p *renderer) run(v view, s chart.Series, top, bottom []vg.Point) {
 	if len(top) == 1 {
 		v.DrawGlyph(p.glyph(s), top[0])
 		return
 	}
-	for i := 0; i+1 < len(top); i += piece {
-		end := min(i+piece+1, len(top))
+	for i := 0; i+1 < len(top); i += chunk {
+		end := min(i+chunk+1, len(top))
 		if s.Fill > 0 {
 			area := slices.Clone(bottom[i:end])
 			slices.Reverse(area)
 			p.fill(v.Canvas, s, s.Fill, append(area, top[i:end]...))
 		}
 	}
-	for i := 0; i+1 < len(top); i += piece {
-		v.StrokeLines(p.stroke(s), top[i:min(i+piece+1, len(top))])
+	for i := 0; i+1 < len(top); i += chunk {
+		v.StrokeLines(p.stroke(s), top[i:min(i+chunk+1, len(top))])
 	}
 	if s.Glyph == chart.GlyphNone {
 		return
@@ -77,13 +77,13 @@ func (p *painter) run(v view, s chart.Series, top, bottom []vg.Point) {
 	}
 }
 
-// piece is how many points are drawn at once. The rasteriser searches all edges of a pixel row for each new one: a whole
+// chunk is how many points are drawn at once. The rasteriser searches all edges of a pixel row for each new one: a whole
 // line of steps takes seconds, its pieces milliseconds.
-const piece = 24
+const chunk = 24
 
-func (p *painter) bars(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
+func (p *renderer) bars(v view, pane chart.Pane, s chart.Series, base chart.Stacks) {
 	if pane.Horizontal() {
-		p.lying(v, pane, s)
+		p.horizontalBars(v, pane, s)
 		return
 	}
 	half, shift := p.barWidth(v, pane, s)
@@ -95,7 +95,7 @@ func (p *painter) bars(v view, pane chart.Pane, s chart.Series, base chart.Stack
 }
 
 // barWidth is half the width of a bar and how far it stands from the middle of its place, where several series share one.
-func (p *painter) barWidth(v view, pane chart.Pane, s chart.Series) (half, shift vg.Length) {
+func (p *renderer) barWidth(v view, pane chart.Pane, s chart.Series) (half, shift vg.Length) {
 	if pane.X.Kind != chart.AxisCategory {
 		return max(0.8, min(6, (v.Max.X-v.Min.X)/chart.EventBuckets*0.42)), 0
 	}
@@ -113,20 +113,20 @@ func (p *painter) barWidth(v view, pane chart.Pane, s chart.Series) (half, shift
 	return half, (vg.Length(mine) - vg.Length(n-1)/2) * 2 * half
 }
 
-// lying draws horizontal bars with their values at the ends.
-func (p *painter) lying(v view, pane chart.Pane, s chart.Series) {
+// horizontalBars draws horizontal bars with their values at the ends.
+func (p *renderer) horizontalBars(v view, pane chart.Pane, s chart.Series) {
 	half := min(9, (v.Max.Y-v.Min.Y)/vg.Length(max(1, len(s.Points)))*0.32)
 	for _, pt := range s.Points {
 		one := s
 		one.Tone = pt.Tone
 		y := v.y(pt.Y)
 		p.box(v, one, s.Fill, v.Min.X, v.x(pt.X/v.div), y-half, y+half)
-		label := aligned(p.style(sizeTxt, p.pal.Ink), draw.XLeft, draw.YCenter)
+		label := aligned(p.style(sizeTxt, p.pal.Text), draw.XLeft, draw.YCenter)
 		v.FillText(label, vg.Point{X: v.x(pt.X/v.div) + 4, Y: y}, chart.FormatValue(pane.Unit(), pt.X))
 	}
 }
 
-func (p *painter) cells(v view, pane chart.Pane, s chart.Series) {
+func (p *renderer) cells(v view, pane chart.Pane, s chart.Series) {
 	_, hi := pane.Extent()
 	w := v.x(1) - v.x(0)
 	h := v.y(1) - v.y(0)
@@ -143,7 +143,7 @@ func (p *painter) cells(v view, pane chart.Pane, s chart.Series) {
 }
 
 // box fills a rectangle, cut to the view, at least wide enough to be seen.
-func (p *painter) box(v view, s chart.Series, opacity float64, x0, x1, y0, y1 vg.Length) {
+func (p *renderer) box(v view, s chart.Series, opacity float64, x0, x1, y0, y1 vg.Length) {
 	if x1 < x0+0.8 {
 		x1 = x0 + 0.8
 	}
@@ -153,14 +153,14 @@ func (p *painter) box(v view, s chart.Series, opacity float64, x0, x1, y0, y1 vg
 	}
 }
 
-func (p *painter) fill(c draw.Canvas, s chart.Series, opacity float64, pts []vg.Point) {
+func (p *renderer) fill(c draw.Canvas, s chart.Series, opacity float64, pts []vg.Point) {
 	if opacity == 0 {
 		opacity = 1
 	}
 	c.FillPolygon(rgba(p.pal.Color(s.Tone), opacity), pts)
 }
 
-func (p *painter) stroke(s chart.Series) draw.LineStyle {
+func (p *renderer) stroke(s chart.Series) draw.LineStyle {
 	out := draw.LineStyle{Color: rgba(p.pal.Color(s.Tone), 1), Width: 1.4}
 	switch s.Dash {
 	case chart.DashDashed:
@@ -171,7 +171,7 @@ func (p *painter) stroke(s chart.Series) draw.LineStyle {
 	return out
 }
 
-func (p *painter) glyph(s chart.Series) draw.GlyphStyle {
+func (p *renderer) glyph(s chart.Series) draw.GlyphStyle {
 	out := draw.GlyphStyle{Color: rgba(p.pal.Color(s.Tone), 1), Radius: 2.4}
 	switch s.Glyph {
 	case chart.GlyphSquare:

@@ -42,13 +42,13 @@ func Empty(tb testing.TB) []chart.Model {
 func OfSums(tb testing.TB) []chart.Model {
 	tb.Helper()
 	q := First(7 * 24 * time.Hour)
-	q.Sums = time.Hour
+	q.RollupStep = time.Hour
 	set, err := chart.NewSet(q, chart.Summable(q)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 
-	for at := q.Since; at.Before(q.Until); at = at.Add(q.Sums) {
+	for at := q.Since; at.Before(q.Until); at = at.Add(q.RollupStep) {
 		if at.Sub(q.Since)/(24*time.Hour) == 2 {
 			continue
 		}
@@ -62,7 +62,7 @@ func OfSums(tb testing.TB) []chart.Model {
 		} {
 			for i, metric := range of.metrics {
 				n := uint64(360)
-				set.AddSum(chart.Sum{At: at, By: of.by, Key: of.key, Metric: metric, N: n, Total: n * uint64(i+1) * 1000, Min: 1, Max: 9000})
+				set.AddRow(chart.RollupRow{At: at, By: of.by, Key: of.key, Metric: metric, N: n, Total: n * uint64(i+1) * 1000, Min: 1, Max: 9000})
 			}
 		}
 	}
