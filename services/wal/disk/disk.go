@@ -1,4 +1,4 @@
-// Package disk is the file system as the record store needs it: few operations, with durability said out loud.
+// Package disk is the file system as the logs of the suite need it: few operations, with durability said out loud.
 //
 // Nothing is durable before it is synced: a file's bytes by File.Sync, its name by FS.SyncDir of its directory. Rename
 // is atomic: after a crash a name leads to the old or to the new file. Package disktest has an implementation that
@@ -30,12 +30,20 @@ type FS interface {
 	SyncDir(dir string) error
 	// Free returns the bytes that an unprivileged process may still write.
 	Free(dir string) (uint64, error)
-	// Lock takes the exclusive lock of a file until the result is closed or the process ends.
-	Lock(name string) (io.Closer, error)
+	// Lock takes the exclusive lock of a file, which it makes if need be, until the result is closed or the process ends.
+	// The error matches ErrHeld when another one has it.
+	Lock(name string) (Lock, error)
 }
 
-// NoRoom says that an operation failed because the disk, or the user's share of it, is full.
-func NoRoom(err error) bool {
+// Lock is an exclusive lock that is held.
+type Lock interface {
+	io.Closer
+	// Stat says which file is locked, wherever its name leads to by now.
+	Stat() (Info, error)
+}
+
+// NoSpace says that an operation failed because the disk, or the user's share of it, is full.
+func NoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
@@ -47,6 +55,8 @@ type File interface {
 	// Sync returns when every byte written is on stable storage.
 	Sync() error
 	Truncate(size int64) error
+	// Overwrite writes over bytes that are there already; the file does not become longer.
+	Overwrite(p []byte, off int64) error
 	Size() (int64, error)
 	Stat() (Info, error)
 }
@@ -67,29 +77,6 @@ var ErrIrregular = errors.New("is not a regular file")
 // ErrHeld says that another process has a lock.
 var ErrHeld = errors.New("another process has it")
 
-// WriteFile replaces a file so that after a crash the name holds all of the old or all of the new content.
-func WriteFile(fsys FS, dir, name string, content []byte) error {
-	tmp := dir + "/" + name + ".tmp"
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = fsys.Rename(tmp, dir+"/"+name)
-	}
-	if err == nil {
-		err = fsys.SyncDir(dir)
-	}
-	return err
-}
-
 // ReadFile reads a whole file.
 func ReadFile(fsys FS, name string) ([]byte, error) {
 	f, err := fsys.Open(name)
@@ -101,6 +88,7 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	b := make([]byte, size)
 	if n, err := f.ReadAt(b, 0); err != nil && int64(n) != size {
 		return nil, err

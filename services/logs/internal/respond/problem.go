@@ -64,7 +64,7 @@ func Error(c *gin.Context, err error) {
 	case errors.Is(err, query.ErrTooMany):
 		Problem(c, http.StatusUnprocessableEntity, err.Error(), contract.FieldError{Field: "step", Reason: "is too narrow for the range"})
 
-	case errors.Is(err, store.ErrFull), disk.NoRoom(err):
+	case errors.Is(err, store.ErrFull), disk.NoSpace(err):
 		RetryLater(c, http.StatusInsufficientStorage, 10, err.Error())
 	case errors.Is(err, store.ErrBusy):
 		RetryLater(c, http.StatusTooManyRequests, 1, err.Error())

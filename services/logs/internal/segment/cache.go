@@ -112,7 +112,7 @@ func (x *Index) write(fsys disk.FS, dir, name string) error {
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
-	if err := disk.WriteFile(fsys, dir, name+IndexExt, line.AppendChecksum(nil, b)); err != nil {
+	if err := disk.WriteFile(fsys, dir+"/"+name+IndexExt, line.AppendChecksum(nil, b)); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil

@@ -136,7 +136,7 @@ func (s *Segment) cutTail(aside string) error {
 	if err := s.fs.SyncDir(path.Dir(aside)); err != nil {
 		return err
 	}
-	if err := disk.WriteFile(s.fs, aside, path.Base(s.asideName(aside)), tail); err != nil {
+	if err := disk.WriteFile(s.fs, s.asideName(aside), tail); err != nil {
 		return fmt.Errorf("keep the torn tail: %w", err)
 	}
 	if s.fixed {

@@ -116,7 +116,7 @@ func (s *Segment) keepBad(aside string, bad []byte) error {
 	if err := s.fs.Mkdir(aside); err != nil {
 		return err
 	}
-	return disk.WriteFile(s.fs, aside, s.name+".bad", bad)
+	return disk.WriteFile(s.fs, aside+"/"+s.name+".bad", bad)
 }
 
 // sealer writes a compressed file and its index.

@@ -376,7 +376,7 @@ func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) erro
 			}
 		}
 	}
-	if disk.NoRoom(cause) {
+	if disk.NoSpace(cause) {
 		s.noRoom = true
 		s.full(cause.Error())
 		return fmt.Errorf("%w: %w", ErrFull, cause)

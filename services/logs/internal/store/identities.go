@@ -53,5 +53,5 @@ func (s *Store) remember(seg *segment.Segment) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(s.fs, s.cfg.Dir+"/records", forgottenName, line.AppendChecksum(nil, b))
+	return disk.WriteFile(s.fs, s.cfg.Dir+"/records/"+forgottenName, line.AppendChecksum(nil, b))
 }

@@ -63,7 +63,7 @@ func (s *Store) writeList(l list) {
 	if err != nil || bytes.Equal(text, s.list) {
 		return
 	}
-	if disk.WriteFile(s.fs, s.cfg.Dir+"/records", listName, line.AppendChecksum(nil, text)) == nil {
+	if disk.WriteFile(s.fs, s.cfg.Dir+"/records/"+listName, line.AppendChecksum(nil, text)) == nil {
 		s.list = text
 	}
 }

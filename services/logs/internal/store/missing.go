@@ -200,14 +200,7 @@ func (s *Store) withdraw(stream Stream, seg *segment.Segment, why error) {
 
 // lockInPlace says whether the data folder is still the one that is locked: after it was emptied another process may have it.
 func (s *Store) lockInPlace() error {
-	if s.locked == (disk.Info{}) {
-		return nil
-	}
-	at, err := s.fs.Stat(s.cfg.Dir + "/LOCK")
-	if err == nil && !at.Same(s.locked) {
-		err = fmt.Errorf("%s/LOCK %w", s.cfg.Dir, segment.ErrChanged)
-	}
-	if err != nil {
+	if err := disk.InPlace(s.fs, s.cfg.Dir+"/LOCK", s.lock, disk.AnySize); err != nil {
 		return fmt.Errorf("%w: the data folder was emptied or replaced while the service ran: %w", segment.ErrBroken, err)
 	}
 	return nil

@@ -159,7 +159,7 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 		name := fmt.Sprintf("%s.%d-%d.ndjson", id, from, to)
 		err = s.fs.Mkdir(s.cfg.rollupDir(i)) // everything here may be deleted at any time
 		if err == nil {
-			err = disk.WriteFile(s.fs, s.cfg.rollupDir(i), name, text)
+			err = disk.WriteFile(s.fs, s.cfg.rollupDir(i)+"/"+name, text)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", errSums, err)

@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -45,7 +44,7 @@ var (
 type Store struct {
 	cfg   Config
 	fs    disk.FS
-	lock  io.Closer
+	lock  disk.Lock
 	boot  string // of this process: the identity of the service's own records
 	pseq  atomic.Uint64
 	queue chan *request
@@ -81,8 +80,6 @@ type Store struct {
 
 	list []byte // segments.json as it was written last
 
-	locked disk.Info // the file that is locked
-
 	rollups rollups
 
 	mu      sync.RWMutex // guards the following fields
@@ -113,7 +110,6 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w (the service must be able to read and write what is in %s: chown it to the service's user)", err, cfg.Dir)
 	}
 	s.lock = lock
-	s.locked, _ = s.fs.Stat(cfg.Dir + "/LOCK") // not every file system has one
 	notes, err := s.recover()
 	if err != nil {
 		lock.Close()

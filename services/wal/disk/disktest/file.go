@@ -20,17 +20,43 @@ type handle struct {
 func (h *handle) Write(p []byte) (int, error) {
 	h.mem.mu.Lock()
 	defer h.mem.mu.Unlock()
-	err := h.mem.before("write", h.name)
-	n := len(p)
-	if errors.Is(err, ErrShort) {
-		n /= 2
-	} else if err != nil {
+	n, err := h.writable(p)
+	if n == 0 && err != nil {
 		return 0, err
 	}
+
 	h.file.pending = append(h.file.pending, edit{offset: int64(len(h.file.current)), data: slices.Clone(p[:n])})
 	h.file.current = append(h.file.current, p[:n]...)
 	h.file.changes++
 	return n, err
+}
+
+// Overwrite implements disk.File.
+func (h *handle) Overwrite(p []byte, off int64) error {
+	h.mem.mu.Lock()
+	defer h.mem.mu.Unlock()
+	n, err := h.writable(p)
+	if n == 0 && err != nil {
+		return err
+	}
+
+	h.file.pending = append(h.file.pending, edit{offset: off, data: slices.Clone(p[:n]), over: true})
+	copy(h.file.current[off:], p[:n])
+	h.file.changes++
+	return err
+}
+
+// writable asks Before how many of the bytes get through.
+func (h *handle) writable(p []byte) (n int, err error) {
+	err = h.mem.before("write", h.name)
+	switch {
+	case errors.Is(err, ErrShort):
+		return len(p) / 2, err
+	case err != nil:
+		return 0, err
+	default:
+		return len(p), nil
+	}
 }
 
 // ReadAt implements disk.File.
@@ -40,6 +66,7 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	if err := h.mem.reading("read", h.name); err != nil {
 		return 0, &fs.PathError{Op: "read", Path: h.name, Err: err}
 	}
+
 	if off >= int64(len(h.file.current)) {
 		return 0, io.EOF
 	}

@@ -5,7 +5,6 @@ package disktest
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"path"
@@ -32,7 +31,7 @@ type Mem struct {
 	files   map[string]*inode
 	durable map[string]*inode
 	pending []change // of directory entries, since the last sync of each
-	locked  map[string]bool
+	locked  map[*inode]bool
 	inodes  uint64 // how many were made
 }
 
@@ -52,6 +51,7 @@ type inode struct {
 type edit struct {
 	offset int64
 	data   []byte
+	over   bool // data goes over what is there
 	cut    bool // truncate to offset
 }
 
@@ -64,7 +64,7 @@ type change struct {
 
 // NewMem returns an empty file system with room.
 func NewMem() *Mem {
-	m := &Mem{files: map[string]*inode{}, durable: map[string]*inode{}, locked: map[string]bool{}}
+	m := &Mem{files: map[string]*inode{}, durable: map[string]*inode{}, locked: map[*inode]bool{}}
 	m.Space.Store(1 << 40)
 	return m
 }
@@ -86,6 +86,7 @@ func (m *Mem) reading(op, name string) error {
 func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	op := "open"
 	if create {
 		op = "append"
@@ -93,6 +94,7 @@ func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 	if err := m.reading(op, name); err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
+
 	file := m.files[name]
 	switch {
 	case file == nil && !create:
@@ -153,6 +155,7 @@ func (m *Mem) Rename(from, to string) error {
 	if err := m.before("rename", from); err != nil {
 		return err
 	}
+
 	delete(m.files, from)
 	m.files[to] = file
 	m.pending = append(m.pending, change{dir: path.Dir(to), from: from, to: to, file: file})
@@ -169,6 +172,7 @@ func (m *Mem) Remove(name string) error {
 	if err := m.before("remove", name); err != nil {
 		return err
 	}
+
 	delete(m.files, name)
 	m.pending = append(m.pending, change{dir: path.Dir(name), from: name})
 	return nil
@@ -184,6 +188,7 @@ func (m *Mem) List(dir string) ([]string, error) {
 	if err := m.reading("list", dir); err != nil {
 		return nil, &fs.PathError{Op: "list", Path: dir, Err: err}
 	}
+
 	var names []string
 	for name := range m.files {
 		if rest, ok := strings.CutPrefix(name, dir+"/"); ok && !strings.Contains(rest, "/") {
@@ -201,6 +206,7 @@ func (m *Mem) SyncDir(dir string) error {
 	if err := m.before("syncdir", dir); err != nil {
 		return err
 	}
+
 	rest := m.pending[:0:0]
 	for _, c := range m.pending {
 		if c.dir == dir {
@@ -225,26 +231,39 @@ func (c change) apply(to map[string]*inode) {
 // Free implements disk.FS.
 func (m *Mem) Free(string) (uint64, error) { return m.Space.Load(), nil }
 
-// Lock implements disk.FS.
-func (m *Mem) Lock(name string) (io.Closer, error) {
+// Lock implements disk.FS. The file that it makes is durable at once: nothing depends on it after a crash.
+func (m *Mem) Lock(name string) (disk.Lock, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.locked[name] {
+	file := m.files[name]
+	if file == nil {
+		file = m.inode(nil)
+		m.files[name], m.durable[name] = file, file
+	}
+	if m.locked[file] {
 		return nil, fmt.Errorf("lock %s: %w", name, disk.ErrHeld)
 	}
-	m.locked[name] = true
-	return closer(func() { m.locked[name] = false }), nil
+	m.locked[file] = true
+	return &lock{handle{mem: m, file: file, name: name}}, nil
 }
 
-type closer func()
+// lock is a lock that is held.
+type lock struct{ handle }
 
-func (c closer) Close() error { c(); return nil }
+// Close implements disk.Lock.
+func (l *lock) Close() error {
+	l.mem.mu.Lock()
+	defer l.mem.mu.Unlock()
+	delete(l.mem.locked, l.file)
+	return nil
+}
 
 // Crash returns the file system as it may be found after the power came back now. Call it from Before, or when nothing
 // else uses m.
 func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	after := NewMem()
 	after.Space.Store(m.Space.Load())
+
 	names := map[string]*inode{}
 	for name, file := range m.durable {
 		names[name] = file
@@ -252,6 +271,7 @@ func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	for _, c := range survivors(rng, m.pending) {
 		c.apply(names)
 	}
+
 	for name, file := range names {
 		content := file.afterCrash(rng)
 		copied := after.inode(content)
@@ -290,10 +310,15 @@ func (f *inode) afterCrash(rng *rand.Rand) []byte {
 			out = out[:min(int64(len(out)), e.offset)]
 			continue
 		}
+		if e.over { // it is no part of a file that ends before it
+			e.data = e.data[:min(int64(len(e.data)), max(int64(len(out))-e.offset, 0))]
+		}
+
 		end := e.offset + int64(len(e.data))
 		if grow := end - int64(len(out)); grow > 0 {
 			out = append(out, make([]byte, grow)...)
 		}
+
 		torn := rng.IntN(3) == 0
 		for at := int64(0); at < int64(len(e.data)); at += sector {
 			if torn && rng.IntN(4) == 0 {
@@ -301,7 +326,7 @@ func (f *inode) afterCrash(rng *rand.Rand) []byte {
 			}
 			copy(out[e.offset+at:], e.data[at:min(at+sector, int64(len(e.data)))])
 		}
-		if torn && rng.IntN(2) == 0 {
+		if torn && !e.over && rng.IntN(2) == 0 {
 			out = out[:e.offset+rng.Int64N(int64(len(e.data))+1)] // nor was the size
 		}
 	}
