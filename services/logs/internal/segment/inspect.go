@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
 
@@ -45,9 +47,10 @@ func InspectActive(fsys disk.FS, path string, seen func(seq uint64)) (found []Fi
 	if err != nil {
 		return nil, err
 	}
+
 	parser := line.NewParser()
 	last := uint64(0)
-	err = Lines(file, size, func(offset int64, b []byte) error {
+	_, err = wal.Scan(io.NewSectionReader(file, 0, size), maxPiece, func(offset int64, b []byte, _ bool) (wal.Verdict, error) {
 		var rec line.Record
 		switch {
 		case offset+int64(len(b)) == size:
@@ -60,8 +63,9 @@ func InspectActive(fsys disk.FS, path string, seen func(seq uint64)) (found []Fi
 		default:
 			last = rec.Seq
 			seen(rec.Seq)
+			return wal.Good, nil
 		}
-		return nil
+		return wal.Bad, nil
 	})
 	return found, err
 }

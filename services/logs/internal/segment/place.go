@@ -10,31 +10,9 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// ErrChanged says that another file, or another content, stands in the place of a segment's.
-var ErrChanged = errors.New("is not the file that was written")
-
-// ErrCut says that somebody else has changed the size of a file.
-var ErrCut = errors.New("its size was changed")
-
 // InPlace says whether the name of an active segment leads to the file that is being written, as long as it was left: what is
 // appended elsewhere is lost with the last process that has it open. It is for whoever appends.
-func (s *Segment) InPlace() error {
-	at, err := s.fs.Stat(s.path(ActiveExt))
-	if err != nil {
-		return err
-	}
-	mine, err := s.file.Stat()
-	if err != nil {
-		return err
-	}
-	switch {
-	case !at.Same(mine):
-		return fmt.Errorf("%s %w", s.path(ActiveExt), ErrChanged)
-	case mine.Size != s.size:
-		return fmt.Errorf("%s: %w: it has %d bytes, not %d", s.path(ActiveExt), ErrCut, mine.Size, s.size)
-	}
-	return nil
-}
+func (s *Segment) InPlace() error { return s.file.InPlace() }
 
 // Look says what has become of the file of a sealed segment. One that was touched or brought back is read and compared.
 func (s *Segment) Look() error {
@@ -48,7 +26,7 @@ func (s *Segment) Look() error {
 	case at.Size == known.Size && at.Modified == known.Modified: // the inode of a file that nobody has open may change on FUSE
 		return nil
 	case at.Size != size:
-		return fmt.Errorf("%s %w: it has %d bytes, not %d", s.path(SealedExt), ErrChanged, at.Size, size)
+		return fmt.Errorf("%s %w: it has %d bytes, not %d", s.path(SealedExt), disk.ErrReplaced, at.Size, size)
 	}
 
 	content, err := disk.ReadFile(s.fs, s.path(SealedExt))
@@ -56,7 +34,7 @@ func (s *Segment) Look() error {
 		return err
 	}
 	if got := sha256.Sum256(content); hex.EncodeToString(got[:]) != sum {
-		return fmt.Errorf("%s %w (SHA-256)", s.path(SealedExt), ErrChanged)
+		return fmt.Errorf("%s %w (SHA-256)", s.path(SealedExt), disk.ErrReplaced)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

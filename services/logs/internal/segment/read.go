@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"gestor.local/logs/internal/line"
-	"gestor.local/wal/disk"
 )
 
 // ErrDamaged marks a block that cannot be read; the others can.
@@ -18,11 +18,17 @@ type Reader struct {
 	// in order only after sorting.
 	Groups [][]Block
 
-	file   disk.File
+	file   blockFile
 	own    bool // the file is the reader's to close
 	sealed bool
 	unzip  *unzipper
 	raw    []byte
+}
+
+// blockFile is a file that blocks are read from.
+type blockFile interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Open chooses blocks and opens the file they stand in. Without any block the reader is nil.

@@ -1,18 +1,13 @@
 package segment
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
-
-// ErrBroken marks a failure after which only the disk knows what is stored: stop, start again and read it.
-var ErrBroken = errors.New("the state of the file is not known")
 
 // Bad is what recovery could not read.
 type Bad struct {
@@ -30,14 +25,15 @@ type Bad struct {
 // byte on. seen is called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string, seen func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
-	file, err := fsys.Append(s.path(ActiveExt))
+	file, err := wal.Open(fsys, s.path(ActiveExt))
 	if err != nil {
 		cause := err
-		if file, err = fsys.Open(s.path(ActiveExt)); err != nil {
+		if file, err = wal.OpenReadOnly(fsys, s.path(ActiveExt)); err != nil {
 			return nil, fmt.Errorf("recover %s: %w", s.name, cause)
 		}
-		s.fixed, s.bad.Why = true, cause.Error()
+		s.bad.Why = cause.Error()
 	}
+
 	s.file = file
 	if err := s.recover(first, aside, seen); err != nil {
 		file.Close()
@@ -47,60 +43,69 @@ func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string,
 }
 
 func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) error {
-	if err := s.file.Sync(); err != nil { // what is shown and counts as stored from now on must outlive a power cut
+	// The page cache may hold lines that nobody has synced: what is shown and counts as stored from here on must outlive a
+	// power cut, so it is synced before it is read.
+	if err := s.file.Sync(); err != nil {
 		return err
 	}
-	size, err := s.file.Size()
-	if err != nil {
-		return err
-	}
-	good := int64(0) // end of the last good line
-	badLines, badBytes := 0, int64(0)
-	pending, pendingBytes := 0, int64(0) // bad lines since then
-	parser := line.NewParser()
-	var rec line.Record // one for all lines: it goes to the heap
-	s.unread = Lines(s.file, size, func(offset int64, b []byte) error {
-		length := int64(len(b)) + 1
-		ended := offset+length <= size // with a newline
-		if !ended || !whole(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
-			pending, pendingBytes = pending+1, pendingBytes+length
-			if head, ok := line.ParseHead(b); ok && ended && head.Seq < max(s.index.Last, first)+maxClaim {
-				s.claimed = max(s.claimed, head.Seq)
-			}
-			return nil
-		}
-		badLines, badBytes = badLines+pending, badBytes+pendingBytes
-		pending, pendingBytes = 0, 0
-		s.index.grow(&rec, good, offset+length-good) // with the bad lines before it: they are put aside at the seal
-		good = offset + length
-		if seen != nil {
-			seen(&rec)
-		}
-		return nil
-	})
-	s.bad.Lines, s.bad.Bytes = badLines, badBytes
-	s.size, s.index.Bytes = good, good
-	s.tail = size - good
+
+	found, err := s.scan(first, seen)
+	s.unread = err // what is behind may be good: it is no reason to leave out what was read
+	s.bad.Lines, s.bad.Bytes = found.BadLines, found.BadBytes
+	s.index.Bytes = found.Good
+	s.tail = s.file.Size() - found.Good
+
 	switch {
-	case s.stuck(): // what is behind may be good, and stays where it is
+	case s.stuck():
 		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.unread.Error()
 		return nil
 	case s.tail == 0:
 		return nil
 	}
 
+	// Without room for a copy of the tail, or in a file that may only be read, the tail stays: the store begins another file,
+	// and sealing this one tries again.
 	s.bad.Torn, s.bad.Aside = s.tail, s.asideName(aside)
-	if err := s.cutTail(aside); err != nil && s.tail == 0 {
-		return err
-	}
-	if s.tail > 0 {
+	cut, err := s.cutTail(aside)
+	if !cut {
 		s.bad.Aside = s.path(ActiveExt)
+		return nil
 	}
-	return nil
+	return err
 }
 
+// scan builds the index of the good lines.
+func (s *Segment) scan(first uint64, seen func(*line.Record)) (wal.Result, error) {
+	parser := line.NewParser()
+	var rec line.Record // one for all lines: it goes to the heap
+	good := int64(0)    // end of the last good line
+
+	return wal.Scan(s.file.Reader(), maxPiece, func(offset int64, b []byte, ended bool) (wal.Verdict, error) {
+		if !ended || !whole(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
+			// Its number may have been answered to a producer. It is not given again, unless it runs so far ahead that the
+			// number itself must be damaged.
+			if head, ok := line.ParseHead(b); ok && ended && head.Seq < max(s.index.Last, first)+maxClaim {
+				s.claimed = max(s.claimed, head.Seq)
+			}
+			return wal.Bad, nil
+		}
+
+		// The block reaches back over the bad lines before it, so that sealing finds them and puts them aside.
+		end := offset + int64(len(b)) + 1
+		s.index.grow(&rec, good, end-good)
+		good = end
+		if seen != nil {
+			seen(&rec)
+		}
+		return wal.Good, nil
+	})
+}
+
+// maxPiece is more than any record takes; a longer line is read in pieces.
+const maxPiece = 1 << 20
+
 // Whole says that more may be appended: nothing stands behind the last record, and the file may be written.
-func (s *Segment) Whole() bool { return s.tail == 0 && !s.fixed && !s.stuck() }
+func (s *Segment) Whole() bool { return s.tail == 0 && !s.file.ReadOnly() && !s.stuck() }
 
 func (s *Segment) stuck() bool { return s.unread != nil }
 
@@ -108,7 +113,7 @@ func (s *Segment) stuck() bool { return s.unread != nil }
 func (s *Segment) Stuck() error { return s.unread }
 
 func (s *Segment) asideName(aside string) string {
-	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.size)
+	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.index.Bytes)
 }
 
 // maxClaim bounds how far a damaged number may run ahead: the records of one commit, of which the last request may be
@@ -120,67 +125,25 @@ func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
 	return line.Check(b) && parser.ParseStored(b, rec)
 }
 
-// cutTail copies the tail aside before it truncates: the evidence outlives the repair. A file that may only be read keeps
-// its tail; it is deleted when it is sealed.
-func (s *Segment) cutTail(aside string) error {
+// cutTail cuts the tail off after it has stored a copy: the evidence outlives the repair. cut is false when the tail stays. A
+// file that may only be read keeps its tail, which is deleted when the file is sealed.
+func (s *Segment) cutTail(aside string) (cut bool, err error) {
 	if s.tail == 0 {
-		return nil
+		return true, nil
 	}
-	tail := make([]byte, s.tail)
-	if n, err := s.file.ReadAt(tail, s.size); int64(n) != s.tail {
-		return err
-	}
-	if err := s.fs.Mkdir(aside); err != nil {
-		return err
-	}
-	if err := s.fs.SyncDir(path.Dir(aside)); err != nil {
-		return err
-	}
-	if err := disk.WriteFile(s.fs, s.asideName(aside), tail); err != nil {
-		return fmt.Errorf("keep the torn tail: %w", err)
-	}
-	if s.fixed {
-		return nil
-	}
-	if err := s.file.Truncate(s.size); err != nil {
-		return err
-	}
-	s.tail = 0
-	return s.file.Sync()
-}
-
-// Lines calls fn for every line of a file, the last one also without its newline, with the offset of its first byte.
-// A line longer than any record is handed over in pieces, each of which fails its check.
-func Lines(file io.ReaderAt, size int64, fn func(offset int64, b []byte) error) error {
-	buf := make([]byte, 0, min(size, 1<<20))
-	offset := int64(0) // of buf[0]
-	for {
-		room := buf[len(buf):cap(buf)]
-		at := offset + int64(len(buf))
-		n, err := file.ReadAt(room[:min(int64(len(room)), size-at)], at)
-		if err != nil && !errors.Is(err, io.EOF) {
+	cut, err = s.file.CutTail(s.index.Bytes, func(tail []byte) error {
+		if err := s.fs.Mkdir(aside); err != nil {
 			return err
 		}
-		buf = buf[:len(buf)+n]
-		last := n == 0 || offset+int64(len(buf)) >= size
-		rest := buf
-		for len(rest) > 0 {
-			end := bytes.IndexByte(rest, '\n')
-			if end < 0 && !last && len(rest) < cap(buf) {
-				break
-			}
-			if end < 0 {
-				end = len(rest)
-			}
-			if err := fn(offset+int64(len(buf)-len(rest)), rest[:end]); err != nil {
-				return err
-			}
-			rest = rest[min(end+1, len(rest)):]
+		if err := s.fs.SyncDir(path.Dir(aside)); err != nil {
+			return err
 		}
-		offset += int64(len(buf) - len(rest))
-		buf = buf[:copy(buf[:cap(buf)], rest)]
-		if last {
-			return nil
-		}
+		return disk.WriteFile(s.fs, s.asideName(aside), tail)
+	})
+	if !cut {
+		return false, err
 	}
+
+	s.tail = 0
+	return true, s.file.Sync()
 }

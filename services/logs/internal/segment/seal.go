@@ -24,7 +24,7 @@ import (
 // at any step leaves the plain or the compressed file complete; where both exist the plain one counts.
 // Bad lines and a tail that is still there are kept in aside, since the compressed file holds only good ones.
 func (s *Segment) Seal(aside string, now time.Time) error {
-	if err := s.cutTail(aside); err != nil {
+	if _, err := s.cutTail(aside); err != nil {
 		return fmt.Errorf("seal %s: %w", s.name, err)
 	}
 	sealed, err := s.compress(aside)

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"gestor.local/logs/internal/line"
+	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
 
@@ -16,7 +17,7 @@ const (
 )
 
 // Name is the file name without extension of the segment that begins with a sequence number.
-func Name(first uint64) string { return fmt.Sprintf("%020d", first) }
+func Name(first uint64) string { return wal.Names{}.Of(first) }
 
 // Segment is one file. One goroutine appends, seals and removes; any number read at the same time.
 //
@@ -31,14 +32,11 @@ type Segment struct {
 	cache *Cache
 	// claimed: see Claimed
 	claimed uint64
-	cut     bool  // Append took something back that may still be on the disk
 	tail    int64 // bytes behind the last record; written before the segment is shared and by Seal
-	fixed   bool  // the active file may only be read
 	unread  error // the disk cannot read all of the active file; written before the segment is shared and by Seal
 
 	mu     sync.RWMutex // guards all following fields
-	file   disk.File    // open while active, nil when sealed
-	size   int64        // of the active file, unpublished lines included
+	file   *wal.File    // open while active, nil when sealed
 	sealed bool
 	gone   bool // removed: readers find nothing in it
 	index  *Index
@@ -50,14 +48,15 @@ type Segment struct {
 // Create begins a new active segment. Its name is durable when Create returns.
 func Create(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
-	file, err := fsys.Append(s.path(ActiveExt))
+	file, err := wal.Create(fsys, s.path(ActiveExt))
 	if err != nil {
 		return nil, fmt.Errorf("create segment: %w", err)
 	}
-	if err := fsys.SyncDir(dir); err != nil {
+	if err := file.SyncName(); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("create segment: sync directory: %w", err)
+		return nil, fmt.Errorf("create segment: %w", err)
 	}
+
 	s.file = file
 	return s, nil
 }
@@ -65,50 +64,25 @@ func Create(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment, err
 func (s *Segment) path(ext string) string { return s.dir + "/" + s.name + ext }
 
 // Append writes lines at the end of an active segment. After an error nothing of them is in the file; when that cannot
-// be had either, the error matches ErrBroken.
+// be had either, the error matches wal.ErrBroken.
 func (s *Segment) Append(lines []byte) error {
-	n, err := s.file.Write(lines)
-	if err == nil {
-		s.size += int64(n)
-		return nil
-	}
-	if n > 0 {
-		s.cut = true
-		if cutErr := s.file.Truncate(s.size); cutErr != nil {
-			return fmt.Errorf("append: %w: %w, then truncate: %w", ErrBroken, err, cutErr)
-		}
-	}
-	return fmt.Errorf("append: %w", err)
-}
-
-// Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others.
-func (s *Segment) Rollback() error {
-	published := s.Brief().Bytes
-	size, err := s.file.Size() // what is there, also after a write of which nobody knows how it ended
-	if err != nil {
-		return fmt.Errorf("roll back: %w: %w", ErrBroken, err)
-	}
-	switch {
-	case size < published:
-		return fmt.Errorf("roll back: %w: %w", ErrBroken, ErrCut)
-	case s.size == published && size == published && !s.cut:
-		return nil
-	}
-	if err := s.file.Truncate(published); err != nil {
-		return fmt.Errorf("roll back: %w: %w", ErrBroken, err)
-	}
-	s.size, s.cut = published, false
-	return s.Sync()
-}
-
-// Sync returns when everything appended is on stable storage. A failure is final: the kernel may have dropped the dirty
-// pages and marked them clean, so that a second sync would succeed without the data.
-func (s *Segment) Sync() error {
-	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("%w: %w", ErrBroken, err)
+	if err := s.file.Append(lines); err != nil {
+		return fmt.Errorf("append: %w", err)
 	}
 	return nil
 }
+
+// Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others. An error
+// matches wal.ErrBroken.
+func (s *Segment) Rollback() error {
+	if err := s.file.Rollback(s.Brief().Bytes); err != nil {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}
+
+// Sync returns when everything appended is on stable storage. A failure is final (wal.ErrBroken).
+func (s *Segment) Sync() error { return s.file.Sync() }
 
 // Publish shows appended records to readers. lengths are the bytes of their lines, in order.
 func (s *Segment) Publish(records []*line.Record, lengths []int) {

@@ -9,6 +9,7 @@ import (
 
 	"gestor.local/logs/internal/line"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
 
@@ -334,7 +335,7 @@ func (s *Store) writeStream(stream Stream, p *pending) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: what is written to %s is gone at once", segment.ErrBroken, s.dir(stream))
+	return fmt.Errorf("%w: what is written to %s is gone at once", wal.ErrBroken, s.dir(stream))
 }
 
 // writeTo appends to a file and syncs. lost says that it is not in its place, before or after that.
@@ -358,15 +359,15 @@ func (s *Store) writeTo(stream Stream, seg *segment.Segment, p *pending) (lost, 
 	}
 
 	lost = seg.InPlace()
-	if errors.Is(lost, segment.ErrCut) { // the lines are somewhere in a file that the next start reads
-		return nil, fmt.Errorf("%w: %w", segment.ErrBroken, lost)
+	if errors.Is(lost, disk.ErrResized) { // the lines are somewhere in a file that the next start reads
+		return nil, fmt.Errorf("%w: %w", wal.ErrBroken, lost)
 	}
 	return lost, nil
 }
 
 // undo removes the lines of a group of which one stream could not be written.
 func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) error {
-	if errors.Is(cause, segment.ErrBroken) {
+	if errors.Is(cause, wal.ErrBroken) {
 		return s.fail(cause)
 	}
 	for stream := Observations; stream <= upTo; stream++ {

@@ -10,6 +10,7 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
 
@@ -201,7 +202,7 @@ func (s *Store) withdraw(stream Stream, seg *segment.Segment, why error) {
 // lockInPlace says whether the data folder is still the one that is locked: after it was emptied another process may have it.
 func (s *Store) lockInPlace() error {
 	if err := disk.InPlace(s.fs, s.cfg.Dir+"/LOCK", s.lock, disk.AnySize); err != nil {
-		return fmt.Errorf("%w: the data folder was emptied or replaced while the service ran: %w", segment.ErrBroken, err)
+		return fmt.Errorf("%w: the data folder was emptied or replaced while the service ran: %w", wal.ErrBroken, err)
 	}
 	return nil
 }

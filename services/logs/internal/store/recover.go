@@ -11,6 +11,7 @@ import (
 
 	"gestor.local/logs/internal/rollup"
 	"gestor.local/logs/internal/segment"
+	"gestor.local/wal"
 )
 
 func (s *Store) dir(stream Stream) string { return s.cfg.Dir + "/records/" + stream.String() }
@@ -203,20 +204,7 @@ func (s *Store) gatherSenders(stream Stream, last uint64, producers []segment.Pr
 }
 
 // numbers returns the numbers of the files with an extension, ascending.
-func numbers(names []string, ext string) []uint64 {
-	var out []uint64
-	for _, name := range names {
-		stem, ok := strings.CutSuffix(name, ext)
-		if !ok {
-			continue
-		}
-		if n, err := strconv.ParseUint(stem, 10, 64); err == nil && segment.Name(n) == stem {
-			out = append(out, n)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
+func numbers(names []string, ext string) []uint64 { return wal.Names{Ext: ext}.Select(names) }
 
 // damage counts what a segment has lost and puts it into words.
 func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody {
