@@ -80,6 +80,7 @@ func connect(t *testing.T, answers map[string]func(http.ResponseWriter, *http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		_ = c.Close()
 		server.Close()
@@ -106,6 +107,7 @@ func TestKindsOfErrors(t *testing.T) {
 		{"bad request", 400, "invalid signal", engine.KindOther},
 		{"forbidden by a socket proxy", 403, "forbidden", engine.KindOther},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
@@ -149,6 +151,7 @@ func TestNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
 	if _, err := c.Name(context.Background()); engine.KindOf(err) != engine.KindUnreachable {
 		t.Errorf("%v: kind %s", err, engine.KindOf(err))
@@ -177,6 +180,7 @@ func TestListIsSortedAndNamesAreOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := contract.Inventory{Entries: []contract.Entry{
 		{ID: "aa", Image: "j", State: "exited"},
 		{ID: "bb", Name: "web", Image: "team/i", Labels: map[string]string{"gestor.managed": "true"}, State: "running", CreatedUnix: 5},
@@ -262,6 +266,7 @@ func TestThrottledNeverRaisesALimitAndKeepsItsForm(t *testing.T) {
 		{"quota already lower", engine.CPULimit{QuotaUS: 5_000}, 100, engine.CPULimit{QuotaUS: 5_000}},
 		{"less than the kernel takes", engine.CPULimit{}, 1, engine.CPULimit{QuotaUS: 1_000}},
 	}
+
 	for _, tt := range tests {
 		if got := tt.limit.Throttled(tt.millicores); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
@@ -291,6 +296,7 @@ func TestAnotherVersionIsAgreedOnWhenTheEngineChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
 	for _, v := range []string{"1.41", "1.44", "1.40"} {
 		version.Store(v)
@@ -312,6 +318,7 @@ func TestAVersionThatTheEnvironmentDemandsAndTheEngineDoesNotSpeakIsNamed(t *tes
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
 	_, err = c.List(context.Background())
 	if engine.KindOf(err) != engine.KindVersion || !strings.Contains(engine.Advice(err), "unset DOCKER_API_VERSION") {
@@ -333,6 +340,7 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return l.Addr().String(), l
 	}
 	stale, gone := listen("stale")
@@ -357,12 +365,14 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 	if os.Getuid() != 0 { // root may
 		tests = append(tests, test{"not allowed", filepath.Join(closed, "s"), false, "let this user"})
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := engine.Open("unix://" + tt.socket)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer c.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 			defer cancel()

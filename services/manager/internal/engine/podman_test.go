@@ -37,6 +37,7 @@ func recording(t *testing.T, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return text
 }
 
@@ -123,6 +124,7 @@ func TestKindsOfOtherTextsOfPodman(t *testing.T) {
 		{"remove of one with a session", "remove", 500, "cannot remove container x as it has active exec sessions" + improper, engine.KindOther},
 		{"a runtime that failed", "kill", 500, "sending signal to container x: exit status 1", engine.KindServer},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			routes := everyRoute(says(tt.status, tt.text))
@@ -163,6 +165,7 @@ func TestACallThatTheEngineLacksIsNoContainerThatIsGone(t *testing.T) {
 	plain := func(status int, text string) func(http.ResponseWriter, *http.Request) {
 		return answer{Status: status, Type: "text/plain; charset=utf-8", Body: text}.write
 	}
+
 	for name, a := range map[string]func(http.ResponseWriter, *http.Request){
 		"podman, no such route":        plain(404, "Not Found\n"),
 		"podman, no such method":       plain(405, "Method Not Allowed\n"),

@@ -47,6 +47,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	if c.draw.IntN(3) == 0 {
 		p.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungStop, contract.RungKill, contract.RungRemove}
 	}
+
 	for n, labels := range []map[string]string{
 		nil, {contract.LabelClass: "low"}, {contract.LabelManaged: "true", contract.LabelRole: "logs", contract.LabelConfigHash: "1", contract.LabelClass: "low"},
 	} {
@@ -86,6 +87,8 @@ func (c *chaos) run() {
 			c.t.Fatal(err)
 		}
 	}
+
+	// From here on nothing disturbs: all that was left undone must be put right.
 	c.engine.ClearFaults()
 	c.reader.fail(nil)
 	c.spool.fill(nil)
@@ -93,9 +96,11 @@ func (c *chaos) run() {
 	if err := c.fixture.run(8*time.Minute + 5*time.Second); err != nil {
 		c.t.Fatal(err)
 	}
+
 	if open := c.open(); len(open) != 0 {
 		c.t.Errorf("intents without an outcome: %+v", open)
 	}
+
 	for _, id := range c.engine.IDs() {
 		one, _ := c.engine.Get(id)
 		if one.CPU != (engine.CPULimit{}) {
@@ -121,15 +126,18 @@ func (c *chaos) disturb(during time.Duration) {
 func (c *chaos) disturbOnce() {
 	ids := c.engine.IDs()
 	id := ids[c.draw.IntN(len(ids))]
+
 	switch c.draw.IntN(12) {
 	case 0, 1, 2, 3:
 		c.next++
 		class := []string{"low", "high"}[c.draw.IntN(2)]
 		c.add(class, c.next, uint64(c.draw.IntN(1000)))
+
 	case 4:
 		if id[0] != 'e' {
 			c.engine.Drop(id)
 		}
+
 	case 5:
 		c.engine.Change(id, func(one *enginetest.Container) {
 			one.State = map[string]string{"running": "paused", "paused": "running"}[one.State]
@@ -137,11 +145,13 @@ func (c *chaos) disturbOnce() {
 				one.State = "exited"
 			}
 		})
+
 	case 6:
 		c.engine.Change(id, func(one *enginetest.Container) {
 			one.State, one.StartedAt = "running", time.Now().Format(time.RFC3339Nano)
 		})
 		c.reader.use(id, uint64(c.draw.IntN(1000)))
+
 	case 7, 8:
 		c.engine.Inject(c.fault())
 	case 9:

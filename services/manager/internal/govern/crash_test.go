@@ -181,6 +181,7 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 			if steps < 20 {
 				t.Fatalf("only %d steps", steps)
 			}
+
 			for end := int64(1); end <= steps; end++ {
 				runSynctest(t, 5, 2, func(w *fixture) {
 					change(&w.options.Policy)
@@ -188,6 +189,8 @@ func TestKilledAtAnyStepEveryRecordIsThereOnce(t *testing.T) {
 					dir := memoryDir(t)
 					w.runUntilKilled(dir, &service, 35*time.Second, &process{end: end}, end%4 < 2)
 					time.Sleep(time.Second)
+
+					// The next process is told nothing but what is on the disk.
 					w.runUntilKilled(dir, &service, 78*time.Second, &process{}, false)
 					if problem := w.compare(&service); problem != "" {
 						t.Errorf("killed at step %d of %d: %s", end, steps, problem)
@@ -207,7 +210,7 @@ func (w *fixture) compare(service *shiptest.Service) (problem string) {
 	verbs := make(map[string]string)
 	_, err := journal.Scan(w.dir, func(e journal.Entry) error {
 		switch {
-		case e.Carried:
+		case e.Carried: // it stands further back, too
 		case e.Tick != nil:
 			w.expect(want, e.Tick)
 		case e.Intent != nil:
@@ -223,6 +226,7 @@ func (w *fixture) compare(service *shiptest.Service) (problem string) {
 	if err != nil {
 		return err.Error()
 	}
+
 	for _, r := range service.Records() {
 		switch b := r.Body.(type) {
 		case contract.HostBody:
@@ -243,12 +247,15 @@ func (w *fixture) compare(service *shiptest.Service) (problem string) {
 			}
 		}
 	}
+
+	// What is wanted must be there as often as it happened, and nothing else.
 	for what, n := range want {
 		if got[what] != n {
 			problem += fmt.Sprintf("%s: %d times, want %d; ", what, got[what], n)
 		}
 		delete(got, what)
 	}
+
 	for what, n := range got {
 		if n > 0 {
 			problem += fmt.Sprintf("%s: %d times, the journal has none; ", what, n)
@@ -264,6 +271,7 @@ func (w *fixture) expect(want map[string]int, t *journal.Tick) {
 	for _, m := range t.Population.Members {
 		want[fmt.Sprint("container ", n, m.ID)]++
 	}
+
 	for _, s := range t.Shadow {
 		want[fmt.Sprint("container ", n, s.Entry.ID)]++
 	}
@@ -275,6 +283,7 @@ func (w *fixture) expect(want map[string]int, t *journal.Tick) {
 	if plan.Mode == contract.ModeShadow {
 		held = contract.HeldShadow
 	}
+
 	for _, v := range plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove && len(t.Gates) == 0 {
 			want[fmt.Sprint("decision ", n, v.ID, held)]++

@@ -70,6 +70,7 @@ func TestTasksWithinThePlacesAreNoNews(t *testing.T) {
 		if err := w.run(45 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, ok := w.reports.condition(govern.ConditionManagedElsewhere); ok {
 			t.Errorf("condition %+v", c)
 		}
@@ -150,6 +151,7 @@ func TestAFullSpoolForALogServiceElsewhere(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, ok := w.reports.condition(govern.GateSpoolFull); !ok || !strings.Contains(c.Text, "https://logs.example:8443") || strings.Contains(c.Text, "docker compose") {
 			t.Errorf("condition %+v", c)
 		}

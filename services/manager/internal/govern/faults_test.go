@@ -24,6 +24,7 @@ func TestNoSubstituteForAVictimThatIsGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3, contract.OutcomeAlreadyGone: 1})
 	})
@@ -44,6 +45,7 @@ func TestUnknownOutcomeIsVerifiedBeforeAnythingElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		if _, there := w.engine.Get(victim); there {
 			t.Error("its remains were left behind")
@@ -65,6 +67,7 @@ func TestRemainsOfAKilledContainerAreRemovedLater(t *testing.T) {
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if _, there := w.engine.Get(victim); there {
 			t.Error("the killed container was left behind")
 		}
@@ -93,6 +96,7 @@ func TestThreeFailuresMakeItStuckUntilItChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 	})
 }
@@ -105,11 +109,13 @@ func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
 			if _, ok := w.reports.condition(govern.GateBreaker); !ok {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
 			}
+
 			calls := w.calls("")["kill"]
 			time.Sleep(10 * time.Second)
 			if again := w.calls("")["kill"]; again != calls {
 				t.Errorf("%d more kills while the breaker was open", again-calls)
 			}
+
 			time.Sleep(20 * time.Second) // half open: one order is tried
 			if again := w.calls("")["kill"]; again != calls+3 {
 				t.Errorf("%d kills while half open, want the three attempts of one order", again-calls)
@@ -119,6 +125,7 @@ func TestBreakerOpensAfterEngineErrorsAndClosesByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		events := w.spool.events()
 		if n := count(events, "breaker"); n < 3 {
 			t.Errorf("%d breaker events in %v, want open, open again, closed", n, events)
@@ -139,6 +146,7 @@ func TestFutilityBreakerLeavesAloneWhatComesBack(t *testing.T) {
 		if err := w.run(4*time.Minute + 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if n := w.calls("")["kill"]; n != 3 {
 			t.Errorf("%d kills, want 3: then its removal is pointless", n)
 		}
@@ -158,6 +166,7 @@ func TestPausedIsNoCandidateAndIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(paused); c.State != "paused" {
 			t.Errorf("the paused container is %q", c.State)
 		}
@@ -176,6 +185,7 @@ func TestEndedByItselfStaysAndIsTold(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(id("low", 3)); c.State != "exited" {
 			t.Errorf("the ended container is %q", c.State)
 		}
@@ -193,6 +203,7 @@ func TestRestartPolicyAlwaysDoesNotComeBackWithTheDaemon(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.engine.RestartDaemon("2026-06-06T00:00:00Z")
 		w.wantAlive(settled(2)...)
 	})
@@ -205,6 +216,7 @@ func TestCrashBetweenIntentAndAct(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if open := w.open(); len(open) != 1 || open[0].Container != id("low", 3) {
 			t.Fatalf("open intents after the crash: %+v", open)
 		}
@@ -214,6 +226,7 @@ func TestCrashBetweenIntentAndAct(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if open := w.open(); len(open) != 0 {
 			t.Errorf("open intents after the restart: %v", open)
 		}
@@ -232,14 +245,17 @@ func TestCrashBetweenActAndOutcome(t *testing.T) {
 				if err := w.run(15 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				if open := w.open(); len(open) != 1 {
 					t.Fatalf("open intents after the crash: %+v", open)
 				}
+
 				w.engine.ClearFaults()
 				w.options.Drain = 30 * time.Second
 				if err := w.run(25 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				if open := w.open(); len(open) != 0 {
 					t.Errorf("open intents after the restart: %v", open)
 				}
@@ -261,6 +277,7 @@ func TestStopLetsKillsEndAndCancelsTheOthers(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 4, contract.OutcomeRefused: 6})
 		if open := w.open(); len(open) != 0 {
 			t.Errorf("open intents: %v", open)
@@ -275,6 +292,7 @@ func TestNeverMoreWorkersAndVictimsThanThePolicyAllows(t *testing.T) {
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		perTick := make(map[int64]int)
 		var began []time.Time
 		for _, c := range w.engine.Calls() {
@@ -283,6 +301,7 @@ func TestNeverMoreWorkersAndVictimsThanThePolicyAllows(t *testing.T) {
 				began = append(began, c.At)
 			}
 		}
+
 		for at, n := range perTick {
 			if n > 20 {
 				t.Errorf("%d kills in tick %d, the cap is 20", n, at)
@@ -310,6 +329,7 @@ func TestOrdersThatWaitAreCancelledWhenReadingFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if n := w.calls("")["kill"]; n != 4 {
 			t.Errorf("%d kills, want only the four that were under way", n)
 		}
@@ -363,6 +383,7 @@ func TestAnEngineThatRefusesEveryConnectionEndsAManagerInAContainer(t *testing.T
 		{"an engine in trouble", strings.Repeat("d", 64), enginetest.Fault{Op: "list", Kind: engine.KindServer}, false},
 		{"outside of one, where the path leads to the new socket", "", enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}, false},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 3, 2, func(w *fixture) {

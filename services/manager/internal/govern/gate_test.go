@@ -43,6 +43,7 @@ func TestGatesObserveOnly(t *testing.T) {
 		{"the spool is full", func(w *fixture) { w.spool.fill(&ship.FullError{Bytes: 9, Need: 2, Max: 10}) }, govern.GateSpoolFull},
 		{"the spool cannot be written", func(w *fixture) { w.spool.fill(syscall.EROFS) }, govern.GateSpool},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 6, 4, func(w *fixture) {
@@ -53,6 +54,7 @@ func TestGatesObserveOnly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				if calls := w.calls(""); len(calls) != 0 {
 					t.Errorf("called %v", calls)
 				}
@@ -76,6 +78,7 @@ func TestAGateIsRecordedOnceAnAlarmOnceAndItsEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []string
 		for _, e := range w.spool.events() {
 			if strings.Contains(e, govern.GateNoSource) {
@@ -95,6 +98,7 @@ func TestJournalThatCannotBeWrittenMeansNoKill(t *testing.T) {
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if calls := w.calls(""); len(calls) != 0 {
 			t.Errorf("called %v", calls)
 		}
@@ -114,6 +118,7 @@ func TestADeletedJournalIsAGateAndThenANewJournal(t *testing.T) {
 			if err := os.RemoveAll(w.dir); err != nil {
 				t.Error(err)
 			}
+
 			time.Sleep(10 * time.Second)
 			if c, ok := w.reports.condition(govern.GateJournal); !ok || !strings.Contains(c.Text, "deleted or replaced") {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
@@ -125,7 +130,9 @@ func TestADeletedJournalIsAGateAndThenANewJournal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
+
 		intents := 0
 		_, err = journal.Scan(w.dir, func(e journal.Entry) error {
 			if e.Intent != nil {
@@ -154,6 +161,7 @@ func TestInAContainerTheSuiteMustBeFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(append(settled(4), "manager", "logs")...)
 	})
 }
@@ -170,6 +178,7 @@ func TestAReadingOlderThanTheLastActionIsNotActedOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if gates := w.reports.last().Gates; len(gates) != 0 {
 			t.Errorf("still gated: %v", gates)
 		}
@@ -182,6 +191,7 @@ func TestRecordsThatWaitAreACondition(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		c, held := w.reports.condition("records_wait")
 		if !held || c.Gate || !strings.Contains(c.Text, "7 of them, the oldest for 1m0s: connection refused; next: ") {
 			t.Errorf("condition %+v", c)
@@ -190,6 +200,7 @@ func TestRecordsThatWaitAreACondition(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, held := w.reports.condition("records_wait"); held {
 			t.Errorf("condition %+v", c)
 		}
@@ -202,12 +213,14 @@ func TestAnIdentityConflictIsAConditionForAnHour(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, held := w.reports.condition(govern.ConditionConflict); !held || c.Gate || !strings.Contains(c.Text, "326 records") {
 			t.Errorf("condition %+v", c)
 		}
 		if err := w.run(15 * time.Minute); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, held := w.reports.condition(govern.ConditionConflict); held {
 			t.Errorf("condition %+v", c)
 		}
@@ -228,6 +241,7 @@ func TestTheAdviceFitsTheCause(t *testing.T) {
 		{"an engine that hangs", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
 		{"an engine that is not there", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 3, 2, func(w *fixture) {

@@ -99,6 +99,7 @@ func (w *fixture) runWith(d time.Duration, during func(*govern.Governor)) error 
 		w.t.Fatal(err)
 	}
 	defer j.Close()
+
 	o := w.options
 	if o.Journal == nil {
 		o.Journal = j
@@ -108,6 +109,7 @@ func (w *fixture) runWith(d time.Duration, during func(*govern.Governor)) error 
 	}
 	o.Recovered = recovered
 	g := govern.New(o)
+
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	ended := make(chan error, 1)
@@ -202,6 +204,7 @@ func (h *hostReader) Read(context.Context) (source.Reading, error) {
 	if h.err != nil {
 		return source.Reading{}, h.err
 	}
+
 	h.sequence++
 	s := &contract.Snapshot{
 		Version: 1, Source: contract.SourceProcfs, Instance: "0123456789abcdef", BootID: "boot", Sequence: h.sequence,
@@ -209,6 +212,7 @@ func (h *hostReader) Read(context.Context) (source.Reading, error) {
 		Capabilities: contract.Capabilities{Cgroup: 2, CPUSource: contract.CPUSourceCgroup},
 		Memory:       contract.Memory{TotalKB: 16 << 20, FreeKB: 8 << 20, AvailableKB: 10 << 20, UsedKB: 6 << 20},
 	}
+
 	for _, one := range h.engine.IDs() {
 		if c, _ := h.engine.Get(one); c.State == "running" {
 			s.Containers = append(s.Containers, h.row(one))
@@ -218,6 +222,7 @@ func (h *hostReader) Read(context.Context) (source.Reading, error) {
 	if h.edit != nil {
 		h.edit(s)
 	}
+
 	r := source.Reading{Snapshot: s, Source: s.Source}
 	if h.corrupt {
 		for i := range s.Containers {

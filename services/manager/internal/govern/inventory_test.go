@@ -129,6 +129,7 @@ func TestAMovedTagChangesNeitherImageNorClass(t *testing.T) {
 		{"of a stranger, while the manager runs", false, false},
 		{"of a stranger, before the manager starts", true, false},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 0, 0, func(w *fixture) {

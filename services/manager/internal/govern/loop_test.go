@@ -23,6 +23,7 @@ func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
 		if err := w.run(35 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(append(settled(4), "stranger")...)
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 5})
 		if open := w.open(); len(open) != 0 {
@@ -31,6 +32,7 @@ func TestHoldsThePopulationAndWritesEverythingDown(t *testing.T) {
 		if n := len(bodies[contract.HostBody](w.spool)); n != 4 {
 			t.Errorf("%d host records, want one for each of 4 ticks", n)
 		}
+
 		removed := 0
 		for _, d := range bodies[contract.DecisionBody](w.spool) {
 			if d.Verdict == contract.VerdictRemove {
@@ -56,6 +58,7 @@ func TestNothingIsRemovedBeforeTheSecondReading(t *testing.T) {
 		if err := w.run(5 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if calls := w.calls(""); len(calls) != 0 {
 			t.Errorf("called %v", calls)
 		}
@@ -71,6 +74,7 @@ func TestNoBusyLoopWhileTheSourceIsGone(t *testing.T) {
 		if err := w.run(10*time.Minute - time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if w.reader.reads != 60 {
 			t.Errorf("%d readings in ten minutes, want one each tick: 60", w.reader.reads)
 		}
@@ -83,6 +87,7 @@ func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		for i, r := range w.reports.ticks {
 			if r.Skipped != 0 {
@@ -94,6 +99,7 @@ func TestAKillThatNeedsTwelveSecondsDoesNotHoldUpTheTicks(t *testing.T) {
 				t.Errorf("low-%d: %v, want one kill", n, calls)
 			}
 		}
+
 		leaving := 0
 		for _, r := range w.reports.ticks {
 			for _, v := range r.Plan.Verdicts {
@@ -115,6 +121,7 @@ func TestLateTicksAreSkippedAndCounted(t *testing.T) {
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		var skipped uint64
 		for _, r := range w.reports.ticks {
 			skipped += r.Skipped
@@ -134,6 +141,7 @@ func TestShadowModeCallsNothingAndForgetsTheRemoved(t *testing.T) {
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if calls := w.calls(""); len(calls) != 0 {
 			t.Errorf("called %v", calls)
 		}
@@ -149,6 +157,7 @@ func TestShadowModeHidesNobody(t *testing.T) {
 		if err := w.run(55 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		last := w.reports.ticks[len(w.reports.ticks)-1]
 		if len(last.Plan.Verdicts) != 5 || len(last.Shadow) != 5 {
 			t.Fatalf("the plan has %d verdicts, %d are named beside it", len(last.Plan.Verdicts), len(last.Shadow))
@@ -192,6 +201,7 @@ func TestObserveModeOnlyRecords(t *testing.T) {
 		if err := w.run(35 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if calls := w.calls(""); len(calls) != 0 || len(bodies[contract.ActionBody](w.spool)) != 0 {
 			t.Errorf("called %v", calls)
 		}
@@ -216,6 +226,7 @@ func TestFirstPlanAfterAReloadRunsInShadow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive("low-0", "low-1", "high-1")
 		if events := w.spool.events(); !slices.Contains(events, "policy_changed") || !slices.Contains(events, "surprise") {
 			t.Errorf("events %v", events)
@@ -232,6 +243,7 @@ func TestABadPolicyKeepsTheOldOneAndSaysSo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(4)...)
 		if c, ok := w.reports.condition(govern.ConditionPolicy); !ok || c.Gate || !strings.Contains(c.Text, "line 3") {
 			t.Errorf("condition %+v", c)
@@ -247,6 +259,7 @@ func TestAContainerWhoseStartTimeIsNotToldIsLeftAlone(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if calls := w.calls(victim); len(calls) != 0 {
 			t.Errorf("called %v", calls)
 		}
@@ -264,14 +277,17 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 			w.engine.Add(c)
 		}
 	}
+
 	runSynctest(t, 3, 0, func(w *fixture) {
 		start(w)
 		w.options.RemoveOrphansAtStop = true
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive("generator", "low-2")
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 2})
+
 		decided := 0
 		for _, d := range bodies[contract.DecisionBody](w.spool) {
 			if d.Reason == contract.ReasonOrphaned {
@@ -282,6 +298,7 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 			t.Errorf("%d decisions on orphans, want 2; open intents: %v", decided, open)
 		}
 	})
+
 	for name, change := range map[string]func(*fixture){
 		"not asked for":      func(*fixture) {},
 		"observe mode":       func(w *fixture) { w.options.RemoveOrphansAtStop, w.options.Policy.Mode = true, contract.ModeObserve },
@@ -295,6 +312,7 @@ func TestStopRemovesWhatHasLostItsGenerator(t *testing.T) {
 				if err := w.run(15 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				w.wantAlive("generator", "low-0", "low-1", "low-2")
 			})
 		})

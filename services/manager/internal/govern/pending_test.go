@@ -15,19 +15,20 @@ import (
 func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 	spared := id("low", 5)
 	runSynctest(t, 13, 2, func(w *fixture) { // ten victims, four workers
-		fickle := &flakyJournal{}
-		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
+		flaky := &flakyJournal{}
+		w.wrap = func(j govern.Journal) govern.Journal { flaky.Journal = j; return flaky }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(55*time.Second, func(g *govern.Governor) {
 			time.Sleep(15 * time.Second)
-			fickle.full.Store(true)
+			flaky.full.Store(true)
 			time.Sleep(10 * time.Second)
-			fickle.full.Store(false)
+			flaky.full.Store(false)
 			w.reload(g, govern.PolicyUpdate{Policy: w.changed(func(p *contract.Policy) { p.Quota.Low = 20 })})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if open := w.open(); len(open) != 0 {
 			t.Errorf("open intents: %v", open)
 		}
@@ -38,6 +39,7 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if _, there := w.engine.Get(spared); !there {
 			t.Error("what ended by itself was removed under an old intent")
 		}
@@ -47,21 +49,22 @@ func TestOutcomesThatTheJournalRefusedAreWrittenLater(t *testing.T) {
 // A journal that takes the tick but not the outcomes is not writable yet.
 func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
 	runSynctest(t, 13, 2, func(w *fixture) {
-		fickle := &flakyJournal{}
-		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
+		flaky := &flakyJournal{}
+		w.wrap = func(j govern.Journal) govern.Journal { flaky.Journal = j; return flaky }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(115*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
-			fickle.noOutcomes.Store(true)
+			flaky.noOutcomes.Store(true)
 			time.Sleep(43 * time.Second) // the last kill has ended at 34 s, and the tick at 40 s was written
 			if _, held := w.reports.condition(govern.GateJournal); !held {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
 			}
-			fickle.noOutcomes.Store(false)
+			flaky.noOutcomes.Store(false)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		if open := w.open(); len(open) != 0 {
 			t.Errorf("open intents: %v", open)
@@ -71,21 +74,22 @@ func TestTheJournalGateHoldsUntilEveryOutcomeIsWritten(t *testing.T) {
 
 func TestOutcomesThatAreOwedAreWrittenBeforeTheEnd(t *testing.T) {
 	runSynctest(t, 13, 2, func(w *fixture) {
-		fickle := &flakyJournal{}
-		w.wrap = func(j govern.Journal) govern.Journal { fickle.Journal = j; return fickle }
+		flaky := &flakyJournal{}
+		w.wrap = func(j govern.Journal) govern.Journal { flaky.Journal = j; return flaky }
 		w.engine.Inject(enginetest.Fault{Op: "kill", Delay: 12 * time.Second})
 		err := w.runWith(25*time.Second, func(*govern.Governor) {
 			time.Sleep(15 * time.Second)
-			fickle.full.Store(true)
+			flaky.full.Store(true)
 			time.Sleep(9 * time.Second)
 			if _, held := w.reports.condition(govern.GateJournal); !held {
 				t.Errorf("conditions %+v", w.reports.last().Conditions)
 			}
-			fickle.full.Store(false)
+			flaky.full.Store(false)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if open := w.open(); len(open) != 0 {
 			t.Errorf("open intents: %v", open)
 		}
@@ -104,6 +108,7 @@ func TestRecordsThatTheSpoolRefusedAreOfferedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3})
 		w.wantEveryIntentEnded()
@@ -119,6 +124,7 @@ func (w *fixture) wantEveryIntentEnded() {
 			ends[b.ActionID]++
 		}
 	}
+
 	for _, b := range bodies[contract.ActionBody](w.spool) {
 		if b.Phase == contract.PhaseIntent && ends[b.ActionID] != 1 {
 			w.t.Errorf("%s of %s: %d outcome records, want one", b.Action, b.Name, ends[b.ActionID])
@@ -138,6 +144,7 @@ func TestDecisionsThatTheSpoolRefusedAreRecordedLater(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		kept := 0
 		for _, d := range bodies[contract.DecisionBody](w.spool) {
 			if d.Reason == contract.ReasonWithinQuota {
@@ -161,6 +168,7 @@ func TestAnUnthrottleThatIsTriedAgainIsOneAction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(id("low", 3)); c.CPU != (engine.CPULimit{}) {
 			t.Errorf("limit is still %+v", c.CPU)
 		}
@@ -184,6 +192,7 @@ func TestTheTimeOfActionsIsThatOfThisRun(t *testing.T) {
 				if err := w.run(35 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				for _, r := range w.reports.ticks {
 					if took := time.Duration(r.Timings.ActUS) * time.Microsecond; took > time.Minute {
 						t.Errorf("tick %d: acting took %s", r.Tick, took)
@@ -206,6 +215,7 @@ func TestAKillThatLandsLateLeavesNoRemains(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, there := w.engine.Get(victim); there {
 			t.Error("the dead container was left behind")
 		}
@@ -222,6 +232,7 @@ func TestCapsCountAThrottleAndItsRemovalOnce(t *testing.T) {
 		if err := w.run(75 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAtMost("kill", 60, time.Minute)
 		w.wantAtMost("update", 60, time.Minute)
 	})
@@ -241,6 +252,7 @@ func TestNextRungsKeepToTheCaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAtMost("kill", 20, 9*time.Second)
 		w.wantAtMost("kill", 60, time.Minute)
 	})
@@ -278,6 +290,7 @@ func TestTheFirstRecordsWaitForRoomInTheSpool(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if events := w.spool.events(); len(events) == 0 || events[0] != "torn_tail" || count(events, "torn_tail") != 1 {
 			t.Errorf("events %v, want the torn tail first and once", events)
 		}

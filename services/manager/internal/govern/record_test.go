@@ -21,6 +21,7 @@ func TestDeficitIsToldOnceAndItsEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []string
 		for _, e := range w.spool.events() {
 			if strings.HasPrefix(e, "deficit") {
@@ -47,6 +48,7 @@ func TestAnotherSourceIsToldAndIsANewBaseline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if n := count(w.spool.events(), "source_changed"); n != 1 {
 			t.Errorf("%d source_changed events in %v", n, w.spool.events())
 		}
@@ -75,6 +77,7 @@ func TestRecordsSayWhyNothingIsCarriedOut(t *testing.T) {
 			w.reader.corruptRows()
 		}, govern.GateBadRows, 0},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 5, 3, func(w *fixture) {
@@ -113,6 +116,7 @@ func TestRecordsSayWhichRemovalsWaitForTheTrialOfTheEngine(t *testing.T) {
 		if err := w.run(2 * time.Minute); err != nil {
 			t.Fatal(err)
 		}
+
 		intents, deferred := make(map[uint64]int), make(map[uint64]int)
 		for _, r := range w.spool.records {
 			switch b := r.Body.(type) {
@@ -152,6 +156,7 @@ func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
 			w.engine.Inject(enginetest.Fault{Op: "remove", Kind: engine.KindServer, Effect: true}, enginetest.Fault{Op: "look", Kind: engine.KindServer, ID: "none"})
 		}, 2},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 4, 2, func(w *fixture) {
@@ -160,6 +165,7 @@ func TestARemovalSaysHowManyAnonymousVolumesItLeft(t *testing.T) {
 				if err := w.run(45 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				removed := 0
 				for _, b := range bodies[contract.ActionBody](w.spool) {
 					switch {

@@ -31,6 +31,7 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 			w.options.Policy.Protect.Names = []string{"low-3"}
 		}, contract.OutcomeRefused, time.Second, true},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runSynctest(t, 4, 2, func(w *fixture) {
@@ -39,11 +40,13 @@ func TestWhatWasLeftOpenIsClosedBeforeTheFirstTick(t *testing.T) {
 				if err := w.run(15 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				w.engine.ClearFaults()
 				w.options.Drain = 30 * time.Second
 				if tt.between != nil {
 					tt.between(w)
 				}
+
 				ticks, began := len(w.reports.ticks), time.Now()
 				if err := w.run(18 * time.Second); err != nil {
 					t.Fatal(err)
@@ -75,6 +78,7 @@ func TestNothingLeftOpenDelaysNothing(t *testing.T) {
 		if err := w.run(5 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if late := w.reports.ticks[0].At.Sub(began); late != 0 {
 			t.Errorf("first tick after %s", late)
 		}
@@ -85,10 +89,12 @@ func TestNothingLeftOpenDelaysNothing(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		began := time.Now()
 		if err := w.runWith(2*time.Second, func(*govern.Governor) {}); err != nil {
 			t.Fatal(err)
 		}
+
 		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("the stop took %s", took)
 		}

@@ -49,6 +49,7 @@ func TestOrdersThatWaitAreCalledOffWhenThePolicyChanges(t *testing.T) {
 				if err := w.runWith(55*time.Second, w.reloadAt(15*time.Second, edit)); err != nil {
 					t.Fatal(err)
 				}
+
 				if n := w.calls("")["kill"]; n != 4 {
 					t.Errorf("%d kills, want only the four that were under way", n)
 				}
@@ -70,6 +71,7 @@ func TestRemainsAreLeftWhereNothingIsEnforced(t *testing.T) {
 				if err := w.run(25 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				if c, there := w.engine.Get(victim); !there || c.State != "exited" {
 					t.Errorf("the remains: there %t, %q", there, c.State)
 				}
@@ -77,6 +79,7 @@ func TestRemainsAreLeftWhereNothingIsEnforced(t *testing.T) {
 				if err := w.run(25 * time.Second); err != nil {
 					t.Fatal(err)
 				}
+
 				if _, there := w.engine.Get(victim); there {
 					t.Error("the remains were forgotten")
 				}
@@ -93,6 +96,7 @@ func TestRemainsOfWhatIsProtectedNowAreLeft(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if _, there := w.engine.Get(victim); !there {
 			t.Error("the remains of a protected one were removed")
 		}
@@ -129,6 +133,7 @@ func TestThrottledVictimIsFreedWhenItIsProtected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if c, ok := w.engine.Get(victim); !ok || c.State != "running" || c.CPU != (engine.CPULimit{}) {
 			t.Errorf("the protected one: there %t, %+v", ok, c)
 		}
@@ -161,6 +166,7 @@ func TestSinksAreToldTheChangedPolicyAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if got := w.reports.adopted; len(got) != 1 || got[0].Tick != contract.Duration(time.Minute) {
 			t.Errorf("told of %+v, want one policy with a tick of a minute", got)
 		}
@@ -190,6 +196,7 @@ func TestAnotherTickBeginsWithTheTickThatFindsIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var at []time.Duration
 		for _, r := range w.reports.ticks {
 			at = append(at, r.At.Sub(w.reports.ticks[0].At))

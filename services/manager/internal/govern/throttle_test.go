@@ -34,6 +34,7 @@ func TestAThrottleThatTheEngineLacksIsLeftOut(t *testing.T) {
 		if err := w.run(35 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(3)...)
 		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeRefused: 3})
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3})
@@ -83,6 +84,7 @@ func TestAThrottleThatTheEngineLacksIsTriedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if n := w.changes("begin", govern.ConditionNoThrottle); n != 1 {
 			t.Errorf("the condition began %d times", n)
 		}
@@ -102,6 +104,7 @@ func TestTheConditionIsOverWhenAThrottleWorks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeRefused: 1, contract.OutcomeDone: 1})
 		if _, holds := w.reports.condition(govern.ConditionNoThrottle); holds || w.changes("end", govern.ConditionNoThrottle) != 1 {
@@ -128,6 +131,7 @@ func TestAVictimThatCouldNotBeThrottledIsLetGo(t *testing.T) {
 				if meanwhile != nil {
 					length = 45 * time.Second
 				}
+
 				err := w.runWith(length, func(g *govern.Governor) {
 					time.Sleep(12 * time.Second)
 					if n := w.calls("")["update"]; n != 1 {
@@ -140,6 +144,7 @@ func TestAVictimThatCouldNotBeThrottledIsLetGo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				if n := fmt.Sprint(w.calls("")); n != "map[update:1]" {
 					t.Errorf("calls %s, want none after the attempt", n)
 				}
@@ -164,6 +169,7 @@ func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
 		if err := w.run(15 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(victim); c.CPU == limit {
 			t.Fatalf("not throttled: %+v", c.CPU)
 		}
@@ -173,6 +179,7 @@ func TestThrottleIsTheFirstRungAndItsUndoSurvivesACrash(t *testing.T) {
 		if err := w.run(5 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(victim); c.CPU != limit {
 			t.Errorf("limit after the restart is %+v, was %+v", c.CPU, limit)
 		}
@@ -196,6 +203,7 @@ func TestThrottledVictimIsRemovedWhenItsTimeIsOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive(settled(2)...)
 		w.spool.wantOutcomes(t, contract.ActionThrottle, map[string]int{contract.OutcomeDone: 1})
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 1})
@@ -214,6 +222,7 @@ func TestThrottledVictimIsFreedWhenItIsNeededAfterAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
 		if c, _ := w.engine.Get(victim); c.CPU != (engine.CPULimit{}) {
 			t.Errorf("limit is still %+v", c.CPU)
@@ -237,6 +246,7 @@ func TestALimitThatSomebodySetOnAThrottledVictimStays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		w.wantAlive("low-1", "low-2", "low-3", "high-0", "high-1")
 		if c, _ := w.engine.Get(victim); c.CPU != theirs {
 			t.Errorf("limit is %+v, somebody set %+v", c.CPU, theirs)
@@ -252,6 +262,7 @@ func TestStopFreesTheThrottledAndEndsWhatIsUnderWay(t *testing.T) {
 		if err := w.run(25 * time.Second); err != nil {
 			t.Fatal(err)
 		}
+
 		if c, _ := w.engine.Get(id("low", 3)); c.CPU != (engine.CPULimit{}) {
 			t.Errorf("limit is still %+v", c.CPU)
 		}

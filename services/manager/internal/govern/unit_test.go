@@ -24,6 +24,7 @@ func TestATickOfTheJournalIsSortedWithItsShadow(t *testing.T) {
 		pop: &contract.Population{Members: []contract.Member{member("b"), member("d")}},
 		inv: &contract.Inventory{Entries: []contract.Entry{{ID: "b"}, {ID: "d"}}},
 	}
+
 	for _, id := range []string{"a", "c"} {
 		m := member(id)
 		tick.shadow = append(tick.shadow, journal.Shadowed{Entry: contract.Entry{ID: id}, Member: &m})
@@ -65,6 +66,7 @@ func TestScheduleNeverDrifts(t *testing.T) {
 		{30, 55, 0, 2, 60},                 // points 40 and 50 are lost
 		{87, 87.1, 7 * time.Second, 2, 90}, // woken late: 60 and 70 are lost, 80 is taken
 	}
+
 	for i, s := range steps {
 		late, before := g.begin(at(s.begins))
 		skipped := before + g.advance(at(s.ends))
@@ -83,6 +85,7 @@ func TestBreakerBacksOffAndForgets(t *testing.T) {
 	if fail() || !fail() || b.state(now) != BreakerOpen {
 		t.Fatalf("after two faults: %s", b.state(now))
 	}
+
 	for _, wait := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 		if got := b.until.Sub(now); got != wait {
 			t.Errorf("waits %s, want %s", got, wait)
@@ -121,6 +124,7 @@ func TestRespawnsCountReturnsNotReplicas(t *testing.T) {
 	if futile, _ := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("2")}}, 1); len(futile) != 0 {
 		t.Errorf("a replica that was there all the time counts as a return: %v", futile)
 	}
+
 	for n, id := range []string{"3", "4"} {
 		futile, fresh := f.observe(now, contract.Inventory{Entries: []contract.Entry{entry("2"), entry(id)}}, 2)
 		if want := n == 1; (len(futile) > 0) != want || (len(fresh) > 0) != want {
@@ -177,6 +181,7 @@ func TestSuiteIsProtectedAndFound(t *testing.T) {
 		{"elsewhere, at the project's own address", Suite{ManagerID: "8", Name: "e", LogsElsewhere: near}, "8 9", near, "set GESTOR_LOGS_URL"},
 		{"elsewhere in a stack, whose name it is", Suite{ManagerID: "7", Name: "d", LogsElsewhere: near}, "7", "", ""},
 	}
+
 	for _, tt := range tests {
 		ids, failure := tt.suite.resolve(inv)
 		if strings.Join(ids, " ") != tt.ids || (tt.why == "") != (failure == nil) {
@@ -205,6 +210,7 @@ func TestWhatMadeAContainerIsKnownByItsLabels(t *testing.T) {
 	pod := func(name string) labels {
 		return labels{contract.LabelPod: name, contract.LabelPodNamespace: "shop", contract.LabelPodContainer: "app"}
 	}
+
 	for name, tt := range map[string]struct {
 		one, other labels
 		same       bool

@@ -209,6 +209,7 @@ func TestOutcomes(t *testing.T) {
 			outcome: contract.OutcomeDone, calls: []string{"kill"}, gone: true,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -277,6 +278,7 @@ func TestPreconditionsRefuse(t *testing.T) {
 			e.Change(survivor, func(c *enginetest.Container) { c.State = "exited" })
 		}, "only 0 of the 1"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e, o := population(), order()
