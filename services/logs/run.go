@@ -73,7 +73,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
 	server.RegisterOnShutdown(func() { close(closing) })
-	records.NoteStart()
+	records.RecordStart()
 	for name, text := range records.Conditions() {
 		log.Warn().Str("condition", name).Msg(text)
 	}

@@ -49,7 +49,7 @@ func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "%d files, %d records\n", report.Files, report.Records)
-	if report.Sound() {
+	if report.OK() {
 		fmt.Fprintln(out, "sound")
 		return nil
 	}

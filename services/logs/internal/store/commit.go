@@ -47,7 +47,7 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%d records are refused: %s", len(e.Refused), e.Refused[0].Reason)
 }
 
-// duplicate notes that the record at index i was stored before; i rises from call to call.
+// duplicate records that the record at index i was stored before; i rises from call to call.
 func (r *Result) duplicate(i int) {
 	r.Duplicates++
 	if n := len(r.DuplicateRanges); n > 0 && r.DuplicateRanges[n-1][1] == i-1 {
@@ -62,7 +62,7 @@ type request struct {
 	records []line.Record
 	bytes   int64
 	all     bool   // or none
-	fresh   []bool // not a duplicate
+	isNew   []bool // not a duplicate
 	result  Result
 	err     error
 	done    chan struct{}
@@ -109,30 +109,30 @@ func (s *Store) append(ctx context.Context, r *request) (Result, error) {
 }
 
 func newRequest(records []line.Record) *request {
-	r := &request{records: records, fresh: make([]bool, len(records)), done: make(chan struct{})}
+	r := &request{records: records, isNew: make([]bool, len(records)), done: make(chan struct{})}
 	for i := range records {
 		r.bytes += int64(len(records[i].Body)) + 128
 	}
 	return r
 }
 
-// run is the committer: it takes what waits, commits it as one group, and takes what has gathered meanwhile.
+// run is the committer: it takes what waits, commits it as one group, and takes what waits by then.
 func (s *Store) run() {
 	defer close(s.done)
 	tick := time.NewTicker(s.cfg.FsyncEvery)
 	defer tick.Stop()
-	maintain := time.NewTicker(lookEvery)
-	defer maintain.Stop()
+	check := time.NewTicker(checkInterval)
+	defer check.Stop()
 	for {
 		select {
 		case r := <-s.queue:
-			s.commit(s.gather(r))
-		case turn := <-s.turns:
-			turn()
+			s.commit(s.takeGroup(r))
+		case barrier := <-s.barriers:
+			barrier()
 		case <-tick.C:
-			_ = s.guarded("sync late", s.syncLate) // a failure is kept in s.failed
-		case <-maintain.C:
-			_ = s.guarded("maintain", s.maintain) // a condition says it; the next turn tries again
+			_ = s.guarded("sync late", s.syncPending) // a failure is kept in s.failed
+		case <-check.C:
+			_ = s.guarded("maintain", s.checkPeriodically) // a condition says it; the next turn tries again
 		case <-s.stop:
 			s.drain()
 			return
@@ -140,10 +140,10 @@ func (s *Store) run() {
 	}
 }
 
-// maintain is what the committer does from time to time, whether anybody writes or not.
-func (s *Store) maintain() error {
-	s.lookAtCurrent()
-	s.lookAtRoom()
+// checkPeriodically is what the committer does from time to time, whether anybody writes or not.
+func (s *Store) checkPeriodically() error {
+	s.checkCurrent()
+	s.checkFree()
 	s.rotate()
 	return nil
 }
@@ -153,15 +153,15 @@ func (s *Store) drain() {
 	for {
 		select {
 		case r := <-s.queue:
-			s.commit(s.gather(r))
+			s.commit(s.takeGroup(r))
 		default:
-			_ = s.guarded("sync late", s.syncLate)
+			_ = s.guarded("sync late", s.syncPending)
 			return
 		}
 	}
 }
 
-func (s *Store) gather(first *request) []*request {
+func (s *Store) takeGroup(first *request) []*request {
 	group := []*request{first}
 	for n := len(first.records); n < maxGroup; {
 		select {
@@ -184,11 +184,11 @@ func (s *Store) commit(group []*request) {
 		group, err = s.attempt(group, pending)
 	}
 	if err == nil {
-		s.sum(pending)
+		s.addToRollups(pending)
 		s.publish(pending)
-		s.written(len(pending[Observations].records) + len(pending[Events].records))
+		s.stored(len(pending[Observations].records) + len(pending[Events].records))
 	}
-	s.seen.committed()
+	s.dedupe.committed()
 	for _, r := range group {
 		r.result.Sync = pending[Observations].sync + pending[Events].sync
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
@@ -200,8 +200,8 @@ func (s *Store) commit(group []*request) {
 	s.rotate()
 }
 
-// sum adds the group to the sums, before it is shown: a chart never knows less than the list of records.
-func (s *Store) sum(group *[streamCount]pending) {
+// addToRollups adds the group to the sums, before it is shown: a chart never knows less than the list of records.
+func (s *Store) addToRollups(group *[streamCount]pending) {
 	for stream := range streamCount {
 		s.rollups.add(s, s.current[stream], group[stream].records)
 	}
@@ -234,20 +234,20 @@ func (p *pending) reset() {
 	*p = pending{records: p.records[:0], lengths: p.lengths[:0], lines: p.lines[:0], owners: p.owners[:0]}
 }
 
-// sift tells new records from duplicates and puts the new ones to their stream. It answers the requests that are refused as
+// dedupeGroup tells new records from duplicates and puts the new ones to their stream. It answers the requests that are refused as
 // a whole and returns the others.
-func (s *Store) sift(group []*request, out *[streamCount]pending) []*request {
+func (s *Store) dedupeGroup(group []*request, out *[streamCount]pending) []*request {
 	return slices.DeleteFunc(group, func(r *request) bool {
 		s.classify(r)
 		if r.all && len(r.result.Refused) > 0 {
-			s.forget([]*request{r})
+			s.undoDedupe([]*request{r})
 			r.answer(&RefusedError{r.result.Refused}, false)
 			return true
 		}
 
 		s.counters.Duplicates.Add(uint64(r.result.Duplicates))
 		for i := range r.records {
-			if !r.fresh[i] {
+			if !r.isNew[i] {
 				continue
 			}
 			p := &out[StreamOf(r.records[i].Kind)]
@@ -258,16 +258,16 @@ func (s *Store) sift(group []*request, out *[streamCount]pending) []*request {
 	})
 }
 
-// classify notes the records of a request that are new.
+// classify says which records of a request are new.
 func (s *Store) classify(r *request) {
 	for i := range r.records {
 		rec := &r.records[i]
-		fresh, refused := s.seen.add(rec.Identity, rec.PSeq)
-		r.fresh[i] = fresh
+		isNew, refused := s.dedupe.add(rec.Identity, rec.PSeq)
+		r.isNew[i] = isNew
 		switch {
 		case refused != "":
 			r.result.Refused = append(r.result.Refused, Refusal{i, refused})
-		case fresh:
+		case isNew:
 			r.result.Accepted++
 		default:
 			r.result.duplicate(i)
@@ -275,12 +275,12 @@ func (s *Store) classify(r *request) {
 	}
 }
 
-// forget takes back what sift noted, since the group was not stored.
-func (s *Store) forget(group []*request) {
+// undoDedupe takes back what dedupeGroup added, since the group was not stored.
+func (s *Store) undoDedupe(group []*request) {
 	for _, r := range group {
-		for i, fresh := range r.fresh {
-			if fresh {
-				s.seen.remove(r.records[i].Identity, r.records[i].PSeq)
+		for i, isNew := range r.isNew {
+			if isNew {
+				s.dedupe.remove(r.records[i].Identity, r.records[i].PSeq)
 			}
 		}
 	}
@@ -297,7 +297,7 @@ func (s *Store) write(group *[streamCount]pending) error {
 		}
 		p.number(&seq, received)
 		if err := s.writeStream(stream, p); err != nil {
-			return s.undo(group, stream, err)
+			return s.rollBack(group, stream, err)
 		}
 	}
 	s.next = seq
@@ -365,8 +365,8 @@ func (s *Store) writeTo(stream Stream, seg *segment.Segment, p *pending) (lost, 
 	return lost, nil
 }
 
-// undo removes the lines of a group of which one stream could not be written.
-func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) error {
+// rollBack removes the lines of a group of which one stream could not be written.
+func (s *Store) rollBack(group *[streamCount]pending, upTo Stream, cause error) error {
 	if errors.Is(cause, wal.ErrBroken) {
 		return s.fail(cause)
 	}
@@ -378,7 +378,7 @@ func (s *Store) undo(group *[streamCount]pending, upTo Stream, cause error) erro
 		}
 	}
 	if disk.NoSpace(cause) {
-		s.noRoom = true
+		s.diskFull = true
 		s.full(cause.Error())
 		return fmt.Errorf("%w: %w", ErrFull, cause)
 	}
@@ -394,7 +394,7 @@ func (s *Store) publish(group *[streamCount]pending) {
 		}
 		s.current[stream].Publish(p.records, p.lengths)
 		for _, rec := range p.records {
-			s.seen.stored(rec.Identity, stream, rec.Seq)
+			s.dedupe.stored(rec.Identity, stream, rec.Seq)
 		}
 		s.counters.stored(stream, p)
 	}
@@ -406,19 +406,19 @@ func (s *Store) publish(group *[streamCount]pending) {
 	close(*s.changed.Swap(&fresh))
 }
 
-// between runs fn between two commits, when all that the committer knows of is stored.
-func (s *Store) between(fn func() error) error {
+// runBetweenCommits runs fn between two commits, when all that the committer knows of is stored.
+func (s *Store) runBetweenCommits(fn func() error) error {
 	done := make(chan error, 1)
 	select {
-	case s.turns <- func() { done <- s.guarded("between two commits", fn) }:
+	case s.barriers <- func() { done <- s.guarded("between two commits", fn) }:
 		return <-done
 	case <-s.stop:
 		return ErrClosed
 	}
 }
 
-// syncLate syncs what FsyncInterval left to later.
-func (s *Store) syncLate() error {
+// syncPending syncs what FsyncInterval left to later.
+func (s *Store) syncPending() error {
 	if s.cfg.Fsync == FsyncInterval || s.stopping() {
 		return s.syncAll()
 	}

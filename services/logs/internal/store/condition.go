@@ -51,8 +51,8 @@ func (c *conditions) clear(name string) bool {
 	return stood
 }
 
-// follow raises or lowers a condition.
-func (c *conditions) follow(name string, err error) {
+// setFrom raises or lowers a condition.
+func (c *conditions) setFrom(name string, err error) {
 	if err != nil {
 		c.set(name, err.Error())
 	} else {
@@ -111,18 +111,19 @@ func (c *Counters) stored(stream Stream, p *pending) {
 // Counters returns the live counters.
 func (s *Store) Counters() *Counters { return &s.counters }
 
-// Unreadable notes that a reader met a record it could not decode.
+// Unreadable records that a reader met a record it could not decode.
 func (s *Store) Unreadable(seq uint64, err error) {
 	s.condition.set(conditionDamaged, fmt.Sprintf("record %d cannot be read: %v", seq, err))
 }
 
-// Damaged notes that a reader met a block it could not read.
+// Damaged records that a reader met a block it could not read.
 func (s *Store) Damaged(b segment.Block) {
 	s.counters.BadBlocks.Add(1)
 	s.condition.set(conditionDamaged, fmt.Sprintf("%d of the records %d to %d cannot be read: see scripts/gestor verify", b.Records, b.First, b.Last))
 }
 
-// Unopened notes that a reader could not open a file. What has become of one that is gone the keeper tells.
+// Unopened records that a reader could not open a file. What has become of one that is gone is recorded by the
+// maintenance goroutine.
 func (s *Store) Unopened(seg *segment.Segment, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		s.condition.set(conditionDamaged, fmt.Sprintf("file %s could not be opened: %v", seg.Name(), err))

@@ -273,7 +273,7 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 				}
 				return nil
 			}
-			cfg.SegmentBytes = 1 // each further record wakes the keeper
+			cfg.SegmentBytes = 1 // each further record wakes the maintenance goroutine
 			if s, err = store.Open(cfg); err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 	"gestor.local/logs/internal/segment"
 )
 
-// dedupe remembers every record that is stored: for each sender the ranges of its numbers. A sender that sends in order and
+// dedupe knows every record that is stored: for each sender the ranges of its numbers. A sender that sends in order and
 // loses nothing costs one range, however long it lives.
 //
 // What it takes in memory is bounded, and beyond the bounds no record is stored twice or taken for one that is stored: it is
@@ -18,16 +18,16 @@ import (
 //   - When the names take all their room, those go first of whom no record is stored any more, the oldest first; when all of
 //     them have records, another sender has to wait.
 type dedupe struct {
-	limits  dedupeLimits
-	senders map[line.Identity]*sender
-	names   int // bytes of the senders without their ranges
-	ranges  int // of all senders
-	last    line.Identity
-	its     *sender   // of the record before, who mostly has the next as well
-	over    []*sender // who may have more ranges than they should since the last commit
+	limits     dedupeLimits
+	senders    map[line.Identity]*sender
+	names      int // bytes of the senders without their ranges
+	ranges     int // of all senders
+	last       line.Identity
+	lastSender *sender   // of the record before, who mostly has the next as well
+	over       []*sender // who may have more ranges than they should since the last commit
 
-	swept streamSeqs // when sweep looked last: only what retention deletes makes more room
-	moved uint64     // ranges that were moved to make place for another: what adding costs
+	lastOldest streamSeqs // as evictDeleted saw it last: only what retention deletes makes more room
+	moved      uint64     // ranges that were moved to make place for another: what adding costs
 }
 
 // dedupeLimits bound a dedupe.
@@ -67,12 +67,12 @@ func sizeOf(id line.Identity) int {
 
 // known returns a sender, nil when it is new.
 func (d *dedupe) known(id line.Identity) *sender {
-	if d.its != nil && d.last == id {
-		return d.its
+	if d.lastSender != nil && d.last == id {
+		return d.lastSender
 	}
 	s := d.senders[id]
 	if s != nil {
-		d.last, d.its = id, s
+		d.last, d.lastSender = id, s
 	}
 	return s
 }
@@ -84,21 +84,21 @@ func (d *dedupe) of(id line.Identity) *sender {
 		s = &sender{}
 		d.senders[id] = s
 		d.names += sizeOf(id)
-		d.last, d.its = id, s
+		d.last, d.lastSender = id, s
 	}
 	return s
 }
 
-// room says whether there is room for senders whose names take some bytes.
-func (d *dedupe) room(bytes int) bool { return d.names+bytes <= d.limits.names }
+// hasSpace says whether there is room for senders whose names take some bytes.
+func (d *dedupe) hasSpace(bytes int) bool { return d.names+bytes <= d.limits.names }
 
-// sweep forgets a quarter of the senders, the oldest first, as far as none of their records is stored any more. oldest are
+// evictDeleted removes a quarter of the senders, the oldest first, as far as none of their records is stored any more. oldest are
 // the first numbers that are.
-func (d *dedupe) sweep(oldest streamSeqs) {
-	if d.swept == oldest {
+func (d *dedupe) evictDeleted(oldest streamSeqs) {
+	if d.lastOldest == oldest {
 		return
 	}
-	d.swept = oldest
+	d.lastOldest = oldest
 
 	var gone []line.Identity
 	for id, s := range d.senders {
@@ -109,11 +109,11 @@ func (d *dedupe) sweep(oldest streamSeqs) {
 	slices.SortFunc(gone, func(a, b line.Identity) int {
 		return cmp.Compare(d.senders[a].newest(), d.senders[b].newest())
 	})
-	d.drop(gone, d.limits.names-d.limits.names/4)
+	d.evict(gone, d.limits.names-d.limits.names/4)
 }
 
-// drop forgets senders until the names take no more than some bytes.
-func (d *dedupe) drop(ids []line.Identity, bytes int) (dropped int) {
+// evict removes senders until the names take no more than some bytes.
+func (d *dedupe) evict(ids []line.Identity, bytes int) (dropped int) {
 	for _, id := range ids {
 		if d.names <= bytes {
 			break
@@ -123,7 +123,7 @@ func (d *dedupe) drop(ids []line.Identity, bytes int) (dropped int) {
 		delete(d.senders, id)
 		dropped++
 	}
-	d.its = nil
+	d.lastSender = nil
 	return dropped
 }
 
@@ -139,8 +139,8 @@ func (s *sender) deleted(oldest streamSeqs) bool {
 
 func (s *sender) newest() uint64 { return slices.Max(s.seq[:]) }
 
-// add notes a record. It is fresh when it was not stored before; refused says why nobody can tell, or can in future.
-func (d *dedupe) add(id line.Identity, pseq uint64) (fresh bool, refused string) {
+// add adds a record. It is new when it was not stored before; refused says why nobody can tell, or can in future.
+func (d *dedupe) add(id line.Identity, pseq uint64) (isNew bool, refused string) {
 	s := d.of(id)
 	if pseq <= s.floor {
 		return false, fmt.Sprintf("pseq %d: of this sender the numbers up to %d are not told apart any more, for it has left out "+
@@ -150,35 +150,35 @@ func (d *dedupe) add(id line.Identity, pseq uint64) (fresh bool, refused string)
 	i := s.numbers.Find(pseq)
 	if s.numbers.Joins(i, pseq) {
 		before := len(s.numbers)
-		fresh = s.numbers.Add(pseq)
-		d.grown(s, before, i)
-		return fresh, ""
+		isNew = s.numbers.Add(pseq)
+		d.countChange(s, before, i)
+		return isNew, ""
 	}
 
 	n := len(s.numbers)
-	if most := d.most(); i < n && (i == 0 && n >= most || n >= 2*most) {
+	if most := d.maxRanges(); i < n && (i == 0 && n >= most || n >= 2*most) {
 		return false, fmt.Sprintf("pseq %d: this sender has left out numbers %d times, so that those below cannot be kept apart; "+
 			"number without gaps, in rising order", pseq, n)
 	}
 	s.numbers.Add(pseq)
-	d.grown(s, n, i)
+	d.countChange(s, n, i)
 	return true, ""
 }
 
-// grown counts what a change at place i has cost.
-func (d *dedupe) grown(s *sender, before, i int) {
+// countChange counts what a change at place i has cost.
+func (d *dedupe) countChange(s *sender, before, i int) {
 	n := len(s.numbers)
 	d.ranges += n - before
 	if n != before {
 		d.moved += uint64(max(n, before) - i)
 	}
-	if n > d.most() && (len(d.over) == 0 || d.over[len(d.over)-1] != s) {
+	if n > d.maxRanges() && (len(d.over) == 0 || d.over[len(d.over)-1] != s) {
 		d.over = append(d.over, s)
 	}
 }
 
-// most is how many ranges a sender may have.
-func (d *dedupe) most() int {
+// maxRanges is how many ranges a sender may have.
+func (d *dedupe) maxRanges() int {
 	if d.ranges > d.limits.ranges {
 		return d.limits.least
 	}
@@ -195,18 +195,18 @@ func (d *dedupe) remove(id line.Identity, pseq uint64) {
 	s.numbers.Remove(pseq)
 	d.ranges += len(s.numbers) - before
 	if len(s.numbers) == 0 && s.floor == 0 { // it was new
-		d.drop([]line.Identity{id}, 0)
+		d.evict([]line.Identity{id}, 0)
 	}
 }
 
-// stored notes that a record has a number in a stream.
+// stored records that a record has a number in a stream.
 func (d *dedupe) stored(id line.Identity, stream Stream, seq uint64) {
 	if s := d.known(id); s != nil {
 		s.seq[stream] = max(s.seq[stream], seq)
 	}
 }
 
-// committed brings the senders within their bounds: not before their records are stored, for what is forgotten here cannot
+// committed brings the senders within their bounds: not before their records are stored, for what is identityFile here cannot
 // be taken back.
 func (d *dedupe) committed() {
 	for _, s := range d.over {
@@ -218,7 +218,7 @@ func (d *dedupe) committed() {
 
 // trim keeps the highest ranges of a sender.
 func (d *dedupe) trim(s *sender) {
-	n := len(s.numbers) - d.most()
+	n := len(s.numbers) - d.maxRanges()
 	if n <= 0 {
 		return
 	}
@@ -228,9 +228,9 @@ func (d *dedupe) trim(s *sender) {
 	d.ranges -= n
 }
 
-// gather notes what is read from the disk, in about the order in which it was stored: seq is the last number of the file in
-// its stream. settle is to be called after it and before anything else.
-func (d *dedupe) gather(p segment.ProducerRange, seq streamSeqs) {
+// addUnsorted adds what is read from the disk, in about the order in which it was stored: seq is the last number of the file in
+// its stream. sort is to be called after it and before anything else.
+func (d *dedupe) addUnsorted(p segment.ProducerRange, seq streamSeqs) {
 	s := d.of(p.Identity)
 	before := len(s.numbers)
 	s.numbers, s.floor = append(s.numbers, p.Ranges...), max(s.floor, p.Floor)
@@ -239,12 +239,12 @@ func (d *dedupe) gather(p segment.ProducerRange, seq streamSeqs) {
 		s.seq[stream] = max(s.seq[stream], seq[stream])
 	}
 	if len(s.numbers) > 4*d.limits.most {
-		d.tidy(s)
+		d.normalize(s)
 	}
 }
 
-// tidy makes a set of what was gathered for a sender.
-func (d *dedupe) tidy(s *sender) {
+// normalize makes a set of what was added for a sender.
+func (d *dedupe) normalize(s *sender) {
 	before := len(s.numbers)
 	s.numbers.Sort()
 	s.numbers.Above(s.floor)
@@ -252,10 +252,10 @@ func (d *dedupe) tidy(s *sender) {
 	d.trim(s)
 }
 
-// settle ends the gathering. It returns how many senders there was no room for: those whose records are the oldest.
-func (d *dedupe) settle() (lost int) {
+// sort ends the adding of unsorted ones. It returns how many senders there was no room for: those whose records are the oldest.
+func (d *dedupe) sort() (lost int) {
 	for _, s := range d.senders {
-		d.tidy(s)
+		d.normalize(s)
 	}
 	if d.names <= d.limits.names {
 		return 0
@@ -265,10 +265,10 @@ func (d *dedupe) settle() (lost int) {
 		all = append(all, id)
 	}
 	slices.SortFunc(all, func(a, b line.Identity) int { return cmp.Compare(d.senders[a].newest(), d.senders[b].newest()) })
-	return d.drop(all, d.limits.names)
+	return d.evict(all, d.limits.names)
 }
 
-// list is everything that is remembered, for identities.json.
+// list is everything that is known, for identities.json.
 func (d *dedupe) list() []segment.ProducerRange {
 	out := make([]segment.ProducerRange, 0, len(d.senders))
 	for id, s := range d.senders {

@@ -27,12 +27,12 @@ type dedupeModel struct {
 
 // commit adds records in one commit, which may fail to be written.
 func (m *dedupeModel) commit(records []told, written bool) {
-	if !m.dedupe.room(len(records) * sizeOf(records[0].id)) {
-		m.dedupe.sweep(streamSeqs{m.oldest, m.oldest})
+	if !m.dedupe.hasSpace(len(records) * sizeOf(records[0].id)) {
+		m.dedupe.evictDeleted(streamSeqs{m.oldest, m.oldest})
 	}
 	fresh := map[told]bool{}
 	for _, r := range records {
-		if m.dedupe.known(r.id) == nil && !m.dedupe.room(sizeOf(r.id)) {
+		if m.dedupe.known(r.id) == nil && !m.dedupe.hasSpace(sizeOf(r.id)) {
 			continue // has to wait
 		}
 		isNew, refused := m.dedupe.add(r.id, r.pseq)
@@ -84,14 +84,14 @@ func (m *dedupeModel) restart() {
 	again := newDedupe()
 	again.limits = m.dedupe.limits
 	for _, p := range m.dedupe.list() {
-		again.gather(p, streamSeqs{})
+		again.addUnsorted(p, streamSeqs{})
 	}
 	for r, seq := range m.stored {
 		if seq >= m.oldest {
-			again.gather(segment.ProducerRange{Identity: r.id, Ranges: segment.Ranges{{r.pseq, r.pseq}}}, streamSeqs{seq})
+			again.addUnsorted(segment.ProducerRange{Identity: r.id, Ranges: segment.Ranges{{r.pseq, r.pseq}}}, streamSeqs{seq})
 		}
 	}
-	if lost := again.settle(); lost > 0 {
+	if lost := again.sort(); lost > 0 {
 		m.Fatalf("%d senders are lost by a restart", lost)
 	}
 	m.dedupe = again
@@ -158,15 +158,15 @@ func TestRisingNumbersAreTaken(t *testing.T) {
 	d := newDedupe()
 	id := line.Identity{Host: "h", Boot: "b", Producer: "p"}
 	for i := range uint64(3 * d.limits.most) {
-		if fresh, refused := d.add(id, 10*i+1); !fresh {
+		if isNew, refused := d.add(id, 10*i+1); !isNew {
 			t.Fatalf("number %d: %s", 10*i+1, refused)
 		}
 		d.committed()
 	}
-	if fresh, refused := d.add(id, 5); fresh || refused == "" {
+	if isNew, refused := d.add(id, 5); isNew || refused == "" {
 		t.Error("a number of which nothing is known any more is taken for one that is stored, or for a new one")
 	}
-	if fresh, refused := d.add(id, 10*uint64(3*d.limits.most-1)+1); fresh || refused != "" {
+	if isNew, refused := d.add(id, 10*uint64(3*d.limits.most-1)+1); isNew || refused != "" {
 		t.Error("the newest number is no duplicate")
 	}
 }

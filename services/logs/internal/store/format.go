@@ -20,7 +20,7 @@ var ErrFormat = errors.New("the records are in a later format")
 const manifestName = "MANIFEST"
 
 // checkFormat refuses records that a later version has written: this one would not see some of the files, and give their
-// numbers again. This version writes no manifest; of one that cannot be read nothing is known, which is told.
+// numbers again. This version writes no manifest; of one that cannot be read nothing is known, and a condition says so.
 func (s *Store) checkFormat() error {
 	text, err := disk.ReadFile(s.fs, s.cfg.Dir+"/records/"+manifestName)
 	if errors.Is(err, fs.ErrNotExist) {

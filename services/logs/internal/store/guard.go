@@ -16,7 +16,7 @@ var errPanic = errors.New("internal error; the service's log has the details")
 // The store's two goroutines serve everybody, so that a panic of theirs must not end the process: a record that makes
 // one would come back after every restart. What it was done for fails instead, and a condition says so.
 
-// panicked notes a panic and returns it as an error. It is called by the function that recovered, so that the stack is
+// panicked records a panic and returns it as an error. It is called by the function that recovered, so that the stack is
 // the panic's.
 func (s *Store) panicked(what string, v any) error {
 	s.counters.Panics.Add(1)
@@ -60,19 +60,19 @@ func (s *Store) addTo(t *rollup.Table, rec *line.Record) {
 	})
 }
 
-// attempt admits, sifts and writes a group and returns what is left of it to be answered. On error nothing is stored.
+// attempt checks, dedupes and writes a group and returns what is left of it to be answered. On error nothing is stored.
 func (s *Store) attempt(group []*request, out *[streamCount]pending) (rest []*request, err error) {
 	all := slices.Clone(group) // the steps move the requests about in theirs
 	defer func() {
 		if v := recover(); v != nil {
-			err = s.takeBack(s.panicked("store records", v))
+			err = s.rollBackAll(s.panicked("store records", v))
 			rest = slices.DeleteFunc(all, (*request).answered)
 		}
 		if err != nil {
-			s.forget(rest)
+			s.undoDedupe(rest)
 		}
 	}()
-	rest = s.sift(s.admitSenders(s.admit(group)), out)
+	rest = s.dedupeGroup(s.checkSenders(s.checkSpace(group)), out)
 	return rest, s.write(out)
 }
 
@@ -86,8 +86,8 @@ func (r *request) answered() bool {
 	}
 }
 
-// takeBack removes whatever lines were written and not published.
-func (s *Store) takeBack(cause error) error {
+// rollBackAll removes whatever lines were written and not published.
+func (s *Store) rollBackAll(cause error) error {
 	for _, seg := range s.current {
 		if seg == nil {
 			continue

@@ -52,7 +52,7 @@ func TestAPanicFailsItsGroupAlone(t *testing.T) {
 	}
 	defer s.Close()
 	one := func(pseq uint64) error {
-		records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
+		records, err := s.ownRecord(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,10 +104,10 @@ func TestAPanicBesideTheCommitsEndsNothing(t *testing.T) {
 		}
 		defer s.Close()
 		breaks.Store(true)
-		time.Sleep(lookEvery + time.Second)
+		time.Sleep(checkInterval + time.Second)
 		breaks.Store(false)
 
-		records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
+		records, err := s.ownRecord(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 		if err != nil {
 			t.Fatal(err)
 		}

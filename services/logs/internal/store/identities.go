@@ -12,38 +12,38 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// forgotten is records/identities.json: the records that were stored and are remembered, as of the last time that retention
+// identityFile is records/identities.json: the records that are known as stored, as of the last time that retention
 // deleted some. A record that comes again after that is still a duplicate.
-type forgotten struct {
+type identityFile struct {
 	NextSeq   uint64                  `json:"next_seq"` // numbers below were given, and may be deleted
 	Producers []segment.ProducerRange `json:"producers"`
 }
 
-const forgottenName = "identities.json"
+const identitiesName = "identities.json"
 
-func (s *Store) readForgotten() (forgotten, error) {
-	var f forgotten
-	b, err := disk.ReadFile(s.fs, s.cfg.Dir+"/records/"+forgottenName)
+func (s *Store) readIdentities() (identityFile, error) {
+	var f identityFile
+	b, err := disk.ReadFile(s.fs, s.cfg.Dir+"/records/"+identitiesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
 	if err != nil {
-		return f, fmt.Errorf("read %s: %w", forgottenName, err)
+		return f, fmt.Errorf("read %s: %w", identitiesName, err)
 	}
 	b = bytes.TrimSuffix(b, []byte("\n"))
 	if !line.Check(b) || json.Unmarshal(b, &f) != nil {
-		return forgotten{}, fmt.Errorf("read %s: damaged", forgottenName)
+		return identityFile{}, fmt.Errorf("read %s: damaged", identitiesName)
 	}
 	return f, nil
 }
 
-// remember writes down, durably, what was stored so far, because a segment is about to be deleted. That is more than the
+// saveIdentities writes down, durably, what was stored so far, because a segment is about to be deleted. That is more than the
 // segment held, and much shorter: what one stream has of a producer's records has gaps where the other has the rest.
-func (s *Store) remember(seg *segment.Segment) error {
+func (s *Store) saveIdentities(seg *segment.Segment) error {
 	s.deleted = max(s.deleted, seg.Brief().Last+1)
-	f := forgotten{NextSeq: s.deleted}
-	err := s.between(func() error {
-		f.Producers = s.seen.list()
+	f := identityFile{NextSeq: s.deleted}
+	err := s.runBetweenCommits(func() error {
+		f.Producers = s.dedupe.list()
 		return s.syncAll()
 	})
 	if err != nil {
@@ -53,5 +53,5 @@ func (s *Store) remember(seg *segment.Segment) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(s.fs, s.cfg.Dir+"/records/"+forgottenName, line.AppendChecksum(nil, b))
+	return disk.WriteFile(s.fs, s.cfg.Dir+"/records/"+identitiesName, line.AppendChecksum(nil, b))
 }

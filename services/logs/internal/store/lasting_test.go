@@ -151,7 +151,7 @@ func TestDeletionIsToldWhenThereIsRoom(t *testing.T) {
 	mem.Space.Store(1 << 40)
 	told := 0.0
 	eventually(t, "all of it is told", func() bool {
-		appendOne(t, s, contract.KindSystem, s.Head()+1000) // wakes the keeper
+		appendOne(t, s, contract.KindSystem, s.Head()+1000) // wakes the maintenance goroutine
 		told = 0
 		err := query.New(s).Scan(t.Context(), contract.Filter{Kinds: []contract.Kind{contract.KindSystem}}, query.Oldest, func(r contract.Record) error {
 			if b := r.Body.(contract.SystemBody); b.Event == "retention" {

@@ -28,10 +28,10 @@ type list struct {
 
 // listed is a file that holds records, or should.
 type listed struct {
-	First   uint64 `json:"first_seq"`
-	Last    uint64 `json:"last_seq"`
-	Records int    `json:"records"`
-	Told    bool   `json:"told,omitempty"` // there is a record of its absence
+	First    uint64 `json:"first_seq"`
+	Last     uint64 `json:"last_seq"`
+	Records  int    `json:"records"`
+	Recorded bool   `json:"told,omitempty"` // there is a record of its absence
 }
 
 // listFiles is what there is now.
@@ -48,7 +48,7 @@ func (s *Store) listFiles() list {
 		}
 		for _, a := range s.absent {
 			if a.stream == stream && a.last > 0 {
-				files[a.file.first] = listed{First: a.first, Last: a.last, Records: a.records, Told: true}
+				files[a.file.first] = listed{First: a.first, Last: a.last, Records: a.records, Recorded: true}
 			}
 		}
 		out.Files[stream.String()] = files
@@ -80,8 +80,8 @@ func (s *Store) readList() (l list, err error) {
 	return l, json.Unmarshal(b, &l)
 }
 
-// compareList tells what was there at the last look and is not.
-func (s *Store) compareList() (notes []contract.SystemBody) {
+// compareList reports what was there at the last look and is not.
+func (s *Store) compareList() (events []contract.SystemBody) {
 	l, err := s.readList()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -96,28 +96,28 @@ func (s *Store) compareList() (notes []contract.SystemBody) {
 	for _, stream := range Streams() {
 		files := l.Files[stream.String()]
 		for _, number := range slices.Sorted(maps.Keys(files)) {
-			notes = append(notes, s.compare(stream, number, files[number])...)
+			events = append(events, s.compareFile(stream, number, files[number])...)
 		}
 	}
-	return notes
+	return events
 }
 
-// compare tells what is missing of one file.
-func (s *Store) compare(stream Stream, number uint64, want listed) []contract.SystemBody {
+// compareFile reports what is missing of one file.
+func (s *Store) compareFile(stream Stream, number uint64, want listed) []contract.SystemBody {
 	s.next = max(s.next, want.Last+1)
 	if slices.ContainsFunc(s.absent, func(a absent) bool { return a.stream == stream && a.file.first == number }) {
-		return nil // told already
+		return nil // recorded already
 	}
 	i := slices.IndexFunc(s.streams[stream], func(seg *segment.Segment) bool { return seg.First() == number })
 	if i < 0 {
-		old := want.Told && want.Last < s.deleted // retention would have deleted it by now
+		old := want.Recorded && want.Last < s.deleted // retention would have deleted it by now
 		if want.Records == 0 || old {
 			return nil
 		}
-		note := s.noteAbsent(absent{
+		note := s.recordAbsent(absent{
 			file: file{stream, number, false}, first: want.First, last: want.Last, records: want.Records, why: fs.ErrNotExist,
 		})
-		if want.Told {
+		if want.Recorded {
 			return nil
 		}
 		return []contract.SystemBody{note}
@@ -125,7 +125,7 @@ func (s *Store) compare(stream Stream, number uint64, want listed) []contract.Sy
 
 	seg := s.streams[stream][i]
 	lost := want.Records - seg.Brief().Records - seg.Bad().Lines
-	if lost <= 0 || seg.Sealed() && seg.Bad().Lines > 0 { // told as damage
+	if lost <= 0 || seg.Sealed() && seg.Bad().Lines > 0 { // recorded as damage
 		return nil
 	}
 	text := fmt.Sprintf("%s %s: %d of the records %d to %d are gone: the file was cut or replaced while the service did not run",

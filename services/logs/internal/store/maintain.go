@@ -16,42 +16,42 @@ import (
 	"gestor.local/logs/internal/segment"
 )
 
-// keep seals what is full and deletes what is old, beside the committer and out of its way.
-func (s *Store) keep() {
-	tick := time.NewTicker(lookEvery)
+// maintain seals what is full and deletes what is old, beside the committer and out of its way.
+func (s *Store) maintain() {
+	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
 	for {
-		_ = s.guarded("keep files", s.keepOnce) // a condition says it; the next look tries again
+		_ = s.guarded("keep files", s.maintainOnce) // a condition says it; the next look tries again
 		select {
-		case <-s.kick:
+		case <-s.wakeup:
 		case <-tick.C:
-			_ = s.guarded("look at files", s.look)
+			_ = s.guarded("look at files", s.checkFiles)
 		case <-s.stop:
 			return
 		}
 	}
 }
 
-func (s *Store) keepOnce() error {
+func (s *Store) maintainOnce() error {
 	var failed error
 	for _, stream := range Streams() {
 		failed = errors.Join(failed, s.seal(stream))
 		s.retain(stream)
 	}
-	s.condition.follow(conditionSeal, failed)
-	s.rollups.keep(s)
-	s.tellFolded()
+	s.condition.setFrom(conditionSeal, failed)
+	s.rollups.maintain(s)
+	s.updateNamesCondition()
 	if !s.Full() {
-		s.tellUntold()
+		s.retryEvents()
 	}
 	return nil
 }
 
-// look compares what is on the disk with what should be there.
-func (s *Store) look() error {
-	s.watch()
-	s.lookForAbsent()
-	s.tellUntold()
+// checkFiles compares what is on the disk with what should be there.
+func (s *Store) checkFiles() error {
+	s.checkSealed()
+	s.reopenAbsent()
+	s.retryEvents()
 	if s.Err() == nil {
 		s.writeList(s.listFiles())
 	}
@@ -78,13 +78,13 @@ func (s *Store) seal(stream Stream) (failed error) {
 			continue
 		}
 		s.counters.Sealed.Add(1)
-		s.weighUnsealed()
+		s.updateUnsealed()
 	}
 	return failed
 }
 
-// tellFolded raises or lowers the condition of more names than have sums of their own.
-func (s *Store) tellFolded() {
+// updateNamesCondition raises or lowers the condition of more names than have sums of their own.
+func (s *Store) updateNamesCondition() {
 	by := s.rollups.folded()
 	if len(by) == 0 {
 		s.condition.clear(conditionNames)
@@ -141,13 +141,13 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	return nil, ""
 }
 
-// remove deletes one segment. That it does is recorded first, and who its records were is remembered for ever.
+// remove deletes one segment. That it does is recorded first, and whose its records were is saved for good.
 func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	brief := seg.Brief()
-	if err := s.remember(seg); err != nil {
+	if err := s.saveIdentities(seg); err != nil {
 		return err
 	}
-	records, err := s.own(contract.SystemBody{
+	records, err := s.ownRecord(contract.SystemBody{
 		Event: "retention", Level: contract.LevelInfo,
 		Message: fmt.Sprintf("%d %s deleted: %s", brief.Records, stream, why),
 		Details: map[string]any{
@@ -162,7 +162,7 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	switch {
 	case err == nil:
 	case s.Full(), errors.Is(err, ErrBusy): // deleting comes first: it makes the room that the record needs
-		s.tellLater(records)
+		s.deferEvents(records)
 	default:
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	s.mu.Lock()
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	s.mu.Unlock()
-	s.weighUnsealed()          // one that could not be sealed counts no more
+	s.updateUnsealed()         // one that could not be sealed counts no more
 	s.writeList(s.listFiles()) // what is deleted on purpose is not missed
 	s.counters.Removed.Add(uint64(brief.Records))
 	return seg.Remove()

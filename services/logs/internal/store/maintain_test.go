@@ -20,7 +20,7 @@ func TestRetentionGoesOnWhileRecordsAreRefused(t *testing.T) {
 		}
 		defer s.Close()
 		one := func() error {
-			records, err := s.own(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
+			records, err := s.ownRecord(contract.SystemBody{Event: "note", Level: contract.LevelInfo})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -30,7 +30,7 @@ func TestRetentionGoesOnWhileRecordsAreRefused(t *testing.T) {
 		if err := one(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * lookEvery)
+		time.Sleep(2 * checkInterval)
 
 		s.unsealed.Store(maxUnsealed + 1)
 		time.Sleep(2 * time.Hour)

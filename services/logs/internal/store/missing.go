@@ -15,7 +15,7 @@ import (
 )
 
 // What is on the disk is compared with what was written: at the start with the list of files (segments.json), while the service
-// runs every lookEvery, and the file that is being written at every commit.
+// runs every checkInterval, and the file that is being written at every commit.
 
 // absent is a file of records that should be there and cannot be read. It is looked for again and again.
 type absent struct {
@@ -25,25 +25,25 @@ type absent struct {
 	why         error
 }
 
-// leaveOut notes that a file cannot be read, now or at the start, and puts it into words. All others are served.
-func (s *Store) leaveOut(f file, why error) contract.SystemBody {
+// skipFile records that a file cannot be read, now or at the start, and puts it into words. All others are served.
+func (s *Store) skipFile(f file, why error) contract.SystemBody {
 	a := absent{file: f, first: f.first, why: why}
 	if x, err := segment.Describe(s.fs, s.dir(f.stream), f.first); err == nil && !f.plain {
 		a.first, a.last, a.records = x.First, x.Last, x.Records
 		if !errors.Is(why, fs.ErrNotExist) { // what is gone may be sent again
-			s.gatherSenders(f.stream, x.Last, x.Producers)
+			s.addSenders(f.stream, x.Last, x.Producers)
 		}
 	}
 	s.next = max(s.next, f.first+1, a.last+1)
-	return s.noteAbsent(a)
+	return s.recordAbsent(a)
 }
 
-// noteAbsent raises the condition of a file that cannot be read.
-func (s *Store) noteAbsent(a absent) contract.SystemBody {
+// recordAbsent raises the condition of a file that cannot be read.
+func (s *Store) recordAbsent(a absent) contract.SystemBody {
 	s.mu.Lock()
 	s.absent = append(s.absent, a)
 	s.mu.Unlock()
-	s.followAbsent()
+	s.updateMissingCondition()
 	event := "segment_unreadable"
 	if errors.Is(a.why, fs.ErrNotExist) {
 		event = "segment_missing"
@@ -65,8 +65,8 @@ func (a absent) String() string {
 	return fmt.Sprintf("%s %s: %s cannot be had: %v", a.stream, segment.Name(a.file.first), what, a.why)
 }
 
-// followAbsent raises or lowers the condition of files that cannot be read.
-func (s *Store) followAbsent() {
+// updateMissingCondition raises or lowers the condition of files that cannot be read.
+func (s *Store) updateMissingCondition() {
 	s.mu.RLock()
 	all := slices.Clone(s.absent)
 	s.mu.RUnlock()
@@ -79,12 +79,12 @@ func (s *Store) followAbsent() {
 		text += fmt.Sprintf("; and %d files more", n)
 	}
 	s.condition.set(conditionMissing, text+"; bring the file back or let the service read it: it is looked for again every "+
-		lookEvery.String())
+		checkInterval.String())
 }
 
-// skipUnknown passes over the numbers that a file at the end of a stream, which cannot be read, may have given: as many as there can
+// skipUnknownNumbers passes over the numbers that a file at the end of a stream, which cannot be read, may have given: as many as there can
 // be in a file.
-func (s *Store) skipUnknown(files []file) {
+func (s *Store) skipUnknownNumbers(files []file) {
 	for _, a := range s.absent {
 		newest := !slices.ContainsFunc(files, func(f file) bool { return f.stream == a.stream && f.first > a.file.first })
 		if newest && a.last == 0 {
@@ -97,8 +97,8 @@ func (s *Store) skipUnknown(files []file) {
 // shortestLine is less than a stored line takes.
 const shortestLine = 128
 
-// lookForAbsent takes the files back in that can be read again.
-func (s *Store) lookForAbsent() {
+// reopenAbsent takes the files back in that can be read again.
+func (s *Store) reopenAbsent() {
 	s.mu.RLock()
 	all := slices.Clone(s.absent)
 	s.mu.RUnlock()
@@ -111,22 +111,22 @@ func (s *Store) lookForAbsent() {
 		if err != nil {
 			continue
 		}
-		if err := s.takeBackIn(a, seg); err != nil {
+		if err := s.restoreSegment(a, seg); err != nil {
 			_ = seg.Close() // it was only read
 			continue
 		}
 
 		s.wake() // a plain one is to be sealed
 		if seg.Bad() != (segment.Bad{}) {
-			s.note(s.damage(a.stream, seg))
+			s.recordEvent(s.damage(a.stream, seg))
 			continue
 		}
-		s.note(contract.SystemBody{
+		s.recordEvent(contract.SystemBody{
 			Event: "segment_back", Level: contract.LevelInfo, Message: fmt.Sprintf("%s %s: its records can be read again", a.stream, seg.Name()),
 			Details: map[string]any{"stream": a.stream.String(), "segment": seg.Name(), "records": seg.Brief().Records},
 		})
 	}
-	s.followAbsent()
+	s.updateMissingCondition()
 }
 
 // openAbsent opens a file in the form in which it is there: plain, if it is there in both.
@@ -139,16 +139,16 @@ func (s *Store) openAbsent(a absent) (seg *segment.Segment, err error) {
 	return nil, err
 }
 
-// takeBackIn puts a segment into its place among the others. It takes no more records.
-func (s *Store) takeBackIn(a absent, seg *segment.Segment) error {
+// restoreSegment puts a segment into its place among the others. It takes no more records.
+func (s *Store) restoreSegment(a absent, seg *segment.Segment) error {
 	producers, err := seg.Producers()
 	if err != nil {
 		return err
 	}
-	err = s.between(func() error {
-		s.gatherSenders(a.stream, seg.Brief().Last, producers)
+	err = s.runBetweenCommits(func() error {
+		s.addSenders(a.stream, seg.Brief().Last, producers)
 		for _, p := range producers {
-			s.seen.tidy(s.seen.of(p.Identity))
+			s.dedupe.normalize(s.dedupe.of(p.Identity))
 		}
 		return nil
 	})
@@ -165,8 +165,8 @@ func (s *Store) takeBackIn(a absent, seg *segment.Segment) error {
 	return nil
 }
 
-// watch looks whether the sealed files are where and what they were. One that is not is left out from now on.
-func (s *Store) watch() {
+// checkSealed looks whether the sealed files are where and what they were. One that is not is left out from now on.
+func (s *Store) checkSealed() {
 	if err := s.lockInPlace(); err != nil {
 		_ = s.fail(err) // what Append and Err answer from now on
 		return
@@ -194,7 +194,7 @@ func (s *Store) withdraw(stream Stream, seg *segment.Segment, why error) {
 	s.mu.Unlock()
 	brief := seg.Brief()
 	seg.Leave()
-	s.note(s.noteAbsent(absent{
+	s.recordEvent(s.recordAbsent(absent{
 		file: file{stream, seg.First(), false}, first: brief.First, last: brief.Last, records: brief.Records, why: why,
 	}))
 }
@@ -207,8 +207,8 @@ func (s *Store) lockInPlace() error {
 	return nil
 }
 
-// lookAtCurrent looks at the files that are being written when nothing else does.
-func (s *Store) lookAtCurrent() {
+// checkCurrent looks at the files that are being written when nothing else does.
+func (s *Store) checkCurrent() {
 	for stream, seg := range s.current {
 		if seg == nil || s.Err() != nil {
 			continue
@@ -221,7 +221,7 @@ func (s *Store) lookAtCurrent() {
 	}
 }
 
-// abandon stops writing to a file that was deleted, replaced or cut. The keeper seals what can be read of it: of a deleted one
+// abandon stops writing to a file that was deleted, replaced or cut. The maintenance goroutine seals what can be read of it: of a deleted one
 // all, for it is still open.
 func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	if err := s.lockInPlace(); err != nil {
@@ -235,7 +235,7 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	}
 	s.mu.Unlock()
 
-	s.note(contract.SystemBody{
+	s.recordEvent(contract.SystemBody{
 		Event: "segment_replaced", Level: contract.LevelError,
 		Message: fmt.Sprintf("%s %s was deleted, replaced or cut while it was written (%v): a new file is begun, and what can be read "+
 			"of its %d records is written again", stream, seg.Name(), why, brief.Records),
@@ -243,7 +243,7 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 			"stream": stream.String(), "segment": seg.Name(), "first_seq": brief.First, "last_seq": brief.Last, "records": brief.Records,
 		},
 	})
-	s.weighUnsealed()
+	s.updateUnsealed()
 	s.wake()
 	return nil
 }

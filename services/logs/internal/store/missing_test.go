@@ -285,7 +285,7 @@ func TestAFolderInAFilesPlace(t *testing.T) {
 			if err := os.MkdirAll(path+"/inside", 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if report, err := store.Verify(disk.OS{}, dir); err != nil || report.Files < 3 || ext != ".ndjson.gz.tmp" && report.Sound() {
+			if report, err := store.Verify(disk.OS{}, dir); err != nil || report.Files < 3 || ext != ".ndjson.gz.tmp" && report.OK() {
 				t.Errorf("verify: %+v, %v", report, err)
 			}
 			s := opened(t, diskConfig(dir))

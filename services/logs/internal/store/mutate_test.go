@@ -139,7 +139,7 @@ func TestOneDamagedFileCostsOnlyItself(t *testing.T) {
 func TestVerifyFindsFlippedBits(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, 600)
-	if report, err := store.Verify(disk.OS{}, dir); err != nil || !report.Sound() {
+	if report, err := store.Verify(disk.OS{}, dir); err != nil || !report.OK() {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	files, err := filepath.Glob(dir + "/records/*/*.ndjson*")
@@ -158,7 +158,7 @@ func TestVerifyFindsFlippedBits(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if report, err := store.Verify(disk.OS{}, dir); err != nil || report.Sound() {
+		if report, err := store.Verify(disk.OS{}, dir); err != nil || report.OK() {
 			t.Fatalf("bit %d of byte %d of %s: %+v, %v", bit, at, path, report, err)
 		}
 		b[at] ^= bit

@@ -19,20 +19,20 @@ func (s *Store) dir(stream Stream) string { return s.cfg.Dir + "/records/" + str
 func (s *Store) quarantine() string { return s.cfg.Dir + "/quarantine" }
 
 // recover reads what is on the disk and returns what it has to say about it.
-func (s *Store) recover() (notes []contract.SystemBody, err error) {
+func (s *Store) recover() (events []contract.SystemBody, err error) {
 	if err := s.makeFolders(); err != nil {
 		return nil, err
 	}
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
-	f, err := s.readForgotten()
+	f, err := s.readIdentities()
 	if err != nil {
-		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: err.Error() +
+		events = append(events, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: err.Error() +
 			": records that retention deleted would be stored again if they were sent again"})
 	}
 	for _, p := range f.Producers {
-		s.seen.gather(p, streamSeqs{})
+		s.dedupe.addUnsorted(p, streamSeqs{})
 	}
 	s.next, s.deleted = max(s.next, f.NextSeq), f.NextSeq
 
@@ -43,26 +43,26 @@ func (s *Store) recover() (notes []contract.SystemBody, err error) {
 	for _, file := range files {
 		seg, err := s.open(file)
 		if err == nil {
-			err = s.adopt(file.stream, seg, file.first)
+			err = s.addSegment(file.stream, seg, file.first)
 		}
 		if err != nil {
-			notes = append(notes, s.leaveOut(file, err))
+			events = append(events, s.skipFile(file, err))
 			continue
 		}
 		if bad := seg.Bad(); bad != (segment.Bad{}) {
-			notes = append(notes, s.damage(file.stream, seg))
+			events = append(events, s.damage(file.stream, seg))
 		}
 	}
-	s.skipUnknown(files)
-	notes = append(notes, s.compareList()...)
+	s.skipUnknownNumbers(files)
+	events = append(events, s.compareList()...)
 
-	if lost := s.seen.settle(); lost > 0 {
-		notes = append(notes, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: fmt.Sprintf(
+	if lost := s.dedupe.sort(); lost > 0 {
+		events = append(events, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: fmt.Sprintf(
 			"the names of %d senders more than there is room for: their records would be stored again if they were sent again", lost)})
 	}
 	s.head.Store(s.next - 1)
 	s.rollups.open(s)
-	return notes, nil
+	return events, nil
 }
 
 // makeFolders makes the folders of the records, durably.
@@ -103,7 +103,7 @@ func (s *Store) files() ([]file, error) {
 }
 
 // streamFiles lists the files of a stream. The last plain one goes on taking records; plain files before it wait for the
-// keeper, and so does one from which the disk had no room to cut a torn tail.
+// maintenance goroutine, and so does one from which the disk had no room to cut a torn tail.
 func (s *Store) streamFiles(stream Stream) ([]file, error) {
 	if err := s.fs.SyncDir(s.dir(stream)); err != nil { // a crash may have come before the sync of a name
 		return nil, err
@@ -117,7 +117,7 @@ func (s *Store) streamFiles(stream Stream) ([]file, error) {
 		_, err := s.fs.Stat(s.dir(stream) + "/" + segment.Name(n) + segment.ActiveExt)
 		return err != nil && slices.Contains(sealed, n)
 	})
-	if err := s.tidy(stream, names, plain, sealed); err != nil {
+	if err := s.removeLeftovers(stream, names, plain, sealed); err != nil {
 		return nil, err
 	}
 
@@ -133,9 +133,9 @@ func (s *Store) streamFiles(stream Stream) ([]file, error) {
 	return out, nil
 }
 
-// tidy removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain file, an index
+// removeLeftovers removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain file, an index
 // without its segment.
-func (s *Store) tidy(stream Stream, names []string, plain, sealed []uint64) error {
+func (s *Store) removeLeftovers(stream Stream, names []string, plain, sealed []uint64) error {
 	removed := false
 	for _, name := range names {
 		stem, _, _ := strings.Cut(name, ".")
@@ -174,13 +174,13 @@ func (s *Store) open(f file) (*segment.Segment, error) {
 	return seg, nil
 }
 
-// adopt takes a segment over: its producers, its numbers, its place.
-func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
+// addSegment adds a segment that a start finds: its producers, its numbers, its place.
+func (s *Store) addSegment(stream Stream, seg *segment.Segment, first uint64) error {
 	producers, err := seg.Producers()
 	if err != nil {
 		return err
 	}
-	s.gatherSenders(stream, seg.Brief().Last, producers)
+	s.addSenders(stream, seg.Brief().Last, producers)
 	s.next = max(s.next, first, seg.Brief().Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
 	switch {
@@ -189,17 +189,17 @@ func (s *Store) adopt(stream Stream, seg *segment.Segment, first uint64) error {
 	case !seg.Whole(): // the next one begins with another number, and so with another name
 		s.next, s.current[stream] = max(s.next, first+1), nil
 	default:
-		s.current[stream], s.born[stream] = seg, s.cfg.Now()
+		s.current[stream], s.openedAt[stream] = seg, s.cfg.Now()
 	}
 	return nil
 }
 
-// gatherSenders remembers whose records are in a file, of which last is the last number.
-func (s *Store) gatherSenders(stream Stream, last uint64, producers []segment.ProducerRange) {
+// addSenders adds to the dedupe whose records are in a file, of which last is the last number.
+func (s *Store) addSenders(stream Stream, last uint64, producers []segment.ProducerRange) {
 	var seq streamSeqs
 	seq[stream] = last
 	for _, p := range producers {
-		s.seen.gather(p, seq)
+		s.dedupe.addUnsorted(p, seq)
 	}
 }
 

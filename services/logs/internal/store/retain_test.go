@@ -18,7 +18,7 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-// eventually waits for a state that the keeper brings about.
+// eventually waits for a state that the maintenance goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {

@@ -21,13 +21,13 @@ import (
 // rollups are the sums over all records: in memory for the segments that still take records, wait to be sealed, or whose
 // files cannot be written; in one file for each step and sealed segment otherwise.
 type rollups struct {
-	mu    sync.Mutex // guards the following fields
-	live  map[*segment.Segment]*rollup.Table
-	files [len(rollup.Steps)][]rollupFile // never changed in place
-	cache map[string]*rollup.Table        // of files: never changed
-	held  int                             // bytes of the cache
+	mu         sync.Mutex // guards the following fields
+	live       map[*segment.Segment]*rollup.Table
+	files      [len(rollup.Steps)][]rollupFile // never changed in place
+	cache      map[string]*rollup.Table        // of files: never changed
+	cacheBytes int                             // bytes of the cache
 
-	failed time.Time // when the keeper could not make a file; of the keeper alone
+	failed time.Time // when the maintenance goroutine could not make a file; of the maintenance goroutine alone
 }
 
 // rollupFile is rollup/<step>/<stream>-<first seq>.<from>-<to>.ndjson; from and to are Unix seconds.
@@ -95,7 +95,7 @@ func (r *rollups) folded() (out []string) {
 }
 
 // open finds the files. Those of a segment that is not sealed are left over from an interrupted seal. What cannot be read is
-// not there: the keeper makes it again, as soon as it can.
+// not there: the maintenance goroutine makes it again, as soon as it can.
 func (r *rollups) open(s *Store) {
 	unsealed := map[string]bool{}
 	for _, stream := range Streams() {
@@ -169,7 +169,7 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, f := range files {
-		r.uncache(f.path)
+		r.evict(f.path)
 		r.files[i] = slices.DeleteFunc(slices.Clone(r.files[i]), func(o rollupFile) bool { return o.segment == id })
 		r.files[i] = append(r.files[i], f)
 	}
@@ -180,14 +180,14 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 // errSums says that a file of sums could not be written.
 var errSums = errors.New("write roll-up")
 
-// rollupPause is how long the keeper waits after it could not make a file of sums: to try, it reads a whole file of records.
-const rollupPause = time.Minute
+// rollupRetry is how long the maintenance goroutine waits after it could not make a file of sums: to try, it reads a whole file of records.
+const rollupRetry = time.Minute
 
-// keep makes missing files of sealed segments again and deletes those past their time.
-func (r *rollups) keep(s *Store) {
-	if now := s.cfg.Now(); now.Sub(r.failed) >= rollupPause || now.Before(r.failed) {
+// maintain makes missing files of sealed segments again and deletes those past their time.
+func (r *rollups) maintain(s *Store) {
+	if now := s.cfg.Now(); now.Sub(r.failed) >= rollupRetry || now.Before(r.failed) {
 		err := r.complete(s)
-		s.condition.follow(conditionRollup, err)
+		s.condition.setFrom(conditionRollup, err)
 		if r.failed = (time.Time{}); err != nil {
 			r.failed = now
 		}
@@ -223,7 +223,7 @@ func (r *rollups) bySegment() map[string]sumFiles {
 
 // complete makes the missing files of sealed segments. What fails for one does not keep the others from it.
 func (r *rollups) complete(s *Store) (failed error) {
-	r.release(s)
+	r.dropDeleted(s)
 	there := r.bySegment()
 	for _, stream := range Streams() {
 		for _, seg := range slices.Backward(s.Segments(stream)) { // where there is no room for all, the newest have it
@@ -256,7 +256,7 @@ func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
 		}
 	}
 	err := r.write(s, segmentID(stream, seg), table, func() { delete(r.live, seg) })
-	if errors.Is(err, errSums) && !r.hold(segmentID(stream, seg), seg, table) {
+	if errors.Is(err, errSums) && !r.keepUnwritten(segmentID(stream, seg), seg, table) {
 		err = fmt.Errorf("%w, %w", err, errNoRoom)
 	}
 	return err
@@ -272,9 +272,9 @@ func (r *rollups) unwritten(seg *segment.Segment) *rollup.Table {
 	return r.live[seg]
 }
 
-// hold keeps a table that could not be written; false when there is no room for it. What files there are of the segment are
+// keepUnwritten keeps a table that could not be written; false when there is no room for it. What files there are of the segment are
 // not shown beside it: its records would be counted twice.
-func (r *rollups) hold(id string, seg *segment.Segment, table *rollup.Table) bool {
+func (r *rollups) keepUnwritten(id string, seg *segment.Segment, table *rollup.Table) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	held := table.Bytes()
@@ -293,8 +293,8 @@ func (r *rollups) hold(id string, seg *segment.Segment, table *rollup.Table) boo
 	return true
 }
 
-// release lets go of the tables of sealed segments that are not there any more.
-func (r *rollups) release(s *Store) {
+// dropDeleted drops the tables of sealed segments that are not there any more.
+func (r *rollups) dropDeleted(s *Store) {
 	there := map[*segment.Segment]bool{}
 	for _, stream := range Streams() {
 		for _, seg := range s.Segments(stream) {
@@ -320,7 +320,7 @@ func (r *rollups) expire(s *Store, step int, gone func(rollupFile) bool) {
 			s.condition.set(conditionRollup, err.Error())
 			kept = append(kept, f)
 		}
-		r.uncache(f.path)
+		r.evict(f.path)
 	}
 	r.files[step] = kept
 }
@@ -353,10 +353,10 @@ func (r *rollups) shrink(s *Store, stored map[string]bool) {
 	}
 }
 
-// uncache forgets what was read of a file. The caller holds mu.
-func (r *rollups) uncache(path string) {
+// evict takes out of the cache what was read of a file. The caller holds mu.
+func (r *rollups) evict(path string) {
 	if t := r.cache[path]; t != nil {
-		r.held -= t.Bytes()
+		r.cacheBytes -= t.Bytes()
 		delete(r.cache, path)
 	}
 }
@@ -399,7 +399,7 @@ func (r *rollups) eachLive(step int, from, to int64, fn func(rollup.Key, *rollup
 	return r.files[step]
 }
 
-// load reads a file or takes it from the cache. What cannot be read is forgotten, so that the keeper makes it again.
+// load reads a file or takes it from the cache. What cannot be read is identityFile, so that the maintenance goroutine makes it again.
 func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	r.mu.Lock()
 	cached := r.cache[f.path]
@@ -412,11 +412,11 @@ func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 		if !errors.Is(err, fs.ErrNotExist) {
 			s.condition.set(conditionRollup, fmt.Sprintf("read roll-up: %v", err))
 		}
-		r.forget(s, step, f)
+		r.dropFile(s, step, f)
 		return rollup.NewTable(rollup.Steps[step])
 	}
 	if !whole {
-		r.forget(s, step, f)
+		r.dropFile(s, step, f)
 		return t
 	}
 
@@ -425,13 +425,13 @@ func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	if t.Bytes() > cachedRollups/4 {
 		return t
 	}
-	if r.held+t.Bytes() > cachedRollups {
+	if r.cacheBytes+t.Bytes() > cachedRollups {
 		clear(r.cache)
-		r.held = 0
+		r.cacheBytes = 0
 	}
 	if r.cache[f.path] == nil { // two may have read it
 		r.cache[f.path] = t
-		r.held += t.Bytes()
+		r.cacheBytes += t.Bytes()
 	}
 	return t
 }
@@ -450,8 +450,8 @@ func decode(fsys disk.FS, step time.Duration, path string) (t *rollup.Table, who
 	return t, whole, nil
 }
 
-// forget drops a file from the list, so that the keeper makes it again.
-func (r *rollups) forget(s *Store, step int, f rollupFile) {
+// dropFile drops a file from the list, so that the maintenance goroutine makes it again.
+func (r *rollups) dropFile(s *Store, step int, f rollupFile) {
 	if !s.segmentIDs()[f.segment] {
 		return // its records are deleted: what can be read of the sums is all there is
 	}

@@ -8,28 +8,28 @@ import (
 	"gestor.local/logs/internal/segment"
 )
 
-// lookEvery is how often age is looked at when nothing else happens.
-const lookEvery = 10 * time.Second
+// checkInterval is how often age is looked at when nothing else happens.
+const checkInterval = 10 * time.Second
 
 // Bounds of what is in memory beside the files, in bytes.
 const (
 	// maxIndexed is for one segment: its index, and its sums. A usual one has some hundred KiB; names or minutes that are new
 	// with every record fill it, and the file is closed early.
 	maxIndexed = 16 << 20
-	// maxUnsealed is for all the segments that wait to be sealed: beyond, records are refused until the keeper has caught up.
+	// maxUnsealed is for all the segments that wait to be sealed: beyond, records are refused until the maintenance goroutine has caught up.
 	maxUnsealed = 48 << 20
 )
 
-// weigh is what a segment that is not sealed takes in memory.
-func (s *Store) weigh(seg *segment.Segment) int { return seg.Bytes() + s.rollups.bytes(seg) }
+// memoryOf is what a segment that is not sealed takes in memory.
+func (s *Store) memoryOf(seg *segment.Segment) int { return seg.Bytes() + s.rollups.bytes(seg) }
 
-// weighUnsealed adds up what waits to be sealed.
-func (s *Store) weighUnsealed() {
+// updateUnsealed adds up what waits to be sealed.
+func (s *Store) updateUnsealed() {
 	total := 0
 	for _, stream := range Streams() {
 		for _, seg := range s.finished(stream) {
 			if !seg.Sealed() {
-				total += s.weigh(seg)
+				total += s.memoryOf(seg)
 			}
 		}
 	}
@@ -53,12 +53,12 @@ func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current[stream], s.born[stream] = seg, s.cfg.Now()
+	s.current[stream], s.openedAt[stream] = seg, s.cfg.Now()
 	s.streams[stream] = append(s.streams[stream], seg)
 	return seg, nil
 }
 
-// rotate hands segments that are large or old enough to the keeper.
+// rotate hands segments that are large or old enough to the maintenance goroutine.
 func (s *Store) rotate() {
 	if s.Err() != nil {
 		return
@@ -68,8 +68,8 @@ func (s *Store) rotate() {
 			continue
 		}
 		brief := seg.Brief()
-		old := s.cfg.Now().Sub(s.born[stream]) >= s.cfg.maxAge(Stream(stream))
-		full := brief.Bytes >= s.cfg.SegmentBytes || s.weigh(seg) >= maxIndexed
+		old := s.cfg.Now().Sub(s.openedAt[stream]) >= s.cfg.maxAge(Stream(stream))
+		full := brief.Bytes >= s.cfg.SegmentBytes || s.memoryOf(seg) >= maxIndexed
 		if brief.Records == 0 || !full && !old {
 			continue
 		}
@@ -82,14 +82,14 @@ func (s *Store) rotate() {
 		s.mu.Lock()
 		s.current[stream] = nil
 		s.mu.Unlock()
-		s.weighUnsealed()
+		s.updateUnsealed()
 		s.wake()
 	}
 }
 
 func (s *Store) wake() {
 	select {
-	case s.kick <- struct{}{}:
+	case s.wakeup <- struct{}{}:
 	default: // it is awake
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"gestor.local/logs/internal/line"
 )
 
-// admit answers the requests for which there is no room and returns the others. Events are precious and few: they may
+// checkSpace answers the requests for which there is no room and returns the others. Events are durable and few: they may
 // use three quarters of the reserve that observations have to leave.
-func (s *Store) admit(group []*request) []*request {
+func (s *Store) checkSpace(group []*request) []*request {
 	if s.unsealed.Load() > maxUnsealed {
 		return slices.DeleteFunc(group, func(r *request) bool {
 			r.answer(fmt.Errorf("%w: files of records wait to be compressed", ErrBusy), false)
@@ -59,36 +59,36 @@ func (s *Store) slack() uint64 { return s.cfg.MinFree / 8 }
 // full raises the condition of a full disk.
 func (s *Store) full(text string) {
 	if s.condition.set(conditionFull, text) {
-		s.note(contract.SystemBody{Event: "disk_full", Level: contract.LevelError, Message: text})
+		s.recordEvent(contract.SystemBody{Event: "disk_full", Level: contract.LevelError, Message: text})
 	}
 }
 
-// lookAtRoom raises and lowers the condition of a full disk by what is free, whether anybody writes or not.
-func (s *Store) lookAtRoom() {
+// checkFree raises and lowers the condition of a full disk by what is free, whether anybody writes or not.
+func (s *Store) checkFree() {
 	free, err := s.fs.Free(s.cfg.Dir)
 	switch {
 	case err != nil: // unknown: the next write will say
 	case free < s.cfg.MinFree:
 		s.full(s.shortage(free))
-	case free >= s.cfg.MinFree+s.slack() && !s.noRoom && s.condition.clear(conditionFull):
-		s.note(contract.SystemBody{Event: "disk_resumed", Level: contract.LevelInfo, Message: "there is room again: records are accepted"})
-		s.wake() // for what could not be told
+	case free >= s.cfg.MinFree+s.slack() && !s.diskFull && s.condition.clear(conditionFull):
+		s.recordEvent(contract.SystemBody{Event: "disk_resumed", Level: contract.LevelInfo, Message: "there is room again: records are accepted"})
+		s.wake() // for the events that could not be stored
 	}
 }
 
-// written notes that records were stored.
-func (s *Store) written(records int) {
+// stored records that records were stored.
+func (s *Store) stored(records int) {
 	if records == 0 {
 		return
 	}
-	s.noRoom = false
+	s.diskFull = false
 	if s.Full() {
-		s.lookAtRoom()
+		s.checkFree()
 	}
 }
 
-// admitSenders answers the requests of new senders whose names there is no room for and returns the others.
-func (s *Store) admitSenders(group []*request) []*request {
+// checkSenders answers the requests of new senders whose names there is no room for and returns the others.
+func (s *Store) checkSenders(group []*request) []*request {
 	more, total := make([]int, len(group)), 0
 	for i, r := range group {
 		more[i] = s.newNames(r)
@@ -97,8 +97,8 @@ func (s *Store) admitSenders(group []*request) []*request {
 	if total == 0 {
 		return group
 	}
-	if !s.seen.room(total) {
-		s.seen.sweep(s.oldestSeqs())
+	if !s.dedupe.hasSpace(total) {
+		s.dedupe.evictDeleted(s.oldestSeqs())
 	}
 
 	taken, next := 0, 0
@@ -108,13 +108,13 @@ func (s *Store) admitSenders(group []*request) []*request {
 		if names == 0 {
 			return false
 		}
-		if s.seen.room(taken + names) {
+		if s.dedupe.hasSpace(taken + names) {
 			taken += names
 			s.condition.clear(conditionSenders)
 			return false
 		}
 		text := fmt.Sprintf("the names of %d senders take all the room there is for them; another one is let in when retention "+
-			"has deleted the records of an old one: keep host, boot and producer the same from request to request", len(s.seen.senders))
+			"has deleted the records of an old one: keep host, boot and producer the same from request to request", len(s.dedupe.senders))
 		s.condition.set(conditionSenders, text)
 		r.answer(fmt.Errorf("%w: %s", ErrMany, text), false)
 		return true
@@ -126,7 +126,7 @@ func (s *Store) newNames(r *request) (bytes int) {
 	var names map[line.Identity]bool
 	for i := range r.records {
 		id := r.records[i].Identity
-		if s.seen.known(id) != nil || names[id] {
+		if s.dedupe.known(id) != nil || names[id] {
 			continue
 		}
 		if names == nil {

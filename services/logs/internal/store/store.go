@@ -42,16 +42,16 @@ var (
 
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {
-	cfg   Config
-	fs    disk.FS
-	lock  disk.Lock
-	boot  string // of this process: the identity of the service's own records
-	pseq  atomic.Uint64
-	queue chan *request
-	turns chan func()   // to be run between two commits
-	stop  chan struct{} // closed by Close
-	done  chan struct{} // closed when the committer has ended
-	bytes atomic.Int64  // of records that wait
+	cfg      Config
+	fs       disk.FS
+	lock     disk.Lock
+	boot     string // of this process: the identity of the service's own records
+	pseq     atomic.Uint64
+	queue    chan *request
+	barriers chan func()   // to be run between two commits
+	stop     chan struct{} // closed by Close
+	done     chan struct{} // closed when the committer has ended
+	bytes    atomic.Int64  // of records that wait
 
 	unsealed atomic.Int64 // bytes in memory for the segments that wait to be sealed
 
@@ -63,38 +63,38 @@ type Store struct {
 	counters  Counters
 
 	// Of the committer alone:
-	seen     dedupe
+	dedupe   dedupe
 	next     uint64                        // sequence number of the next record
-	current  [streamCount]*segment.Segment // written under mu, so that the keeper may look
-	born     [streamCount]time.Time        // of the current segments
+	current  [streamCount]*segment.Segment // written under mu, so that the maintenance goroutine may look
+	openedAt [streamCount]time.Time        // of the current segments
 	unsynced [streamCount]bool
 	pending  [streamCount]pending
-	noRoom   bool // a write was refused; free space alone does not say that the next one is not
+	diskFull bool // a write was refused; free space alone does not say that the next one is not
 
-	cache *segment.Cache
-	kick  chan struct{}  // wakes the keeper
-	idle  sync.WaitGroup // the keeper
+	cache       *segment.Cache
+	wakeup      chan struct{}  // for the maintenance goroutine
+	maintenance sync.WaitGroup // of the maintenance goroutine
 
-	// Of the keeper alone:
+	// Of the maintenance goroutine alone:
 	deleted uint64 // sequence numbers below may be deleted
 
 	list []byte // segments.json as it was written last
 
 	rollups rollups
 
-	mu      sync.RWMutex // guards the following fields
-	streams [streamCount][]*segment.Segment
-	absent  []absent      // files that should be there
-	untold  []line.Record // records of our own that could not be stored yet
+	mu            sync.RWMutex // guards the following fields
+	streams       [streamCount][]*segment.Segment
+	absent        []absent      // files that should be there
+	pendingEvents []line.Record // records of our own that could not be stored yet
 }
 
 // Open opens or makes the store below cfg.Dir and repairs what a crash left.
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
-		cfg: cfg, fs: cfg.FS, boot: rand.Text(), seen: newDedupe(), next: 1,
-		queue: make(chan *request, 1024), turns: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
-		failure: make(chan struct{}), cache: segment.NewCache(), kick: make(chan struct{}, 1),
+		cfg: cfg, fs: cfg.FS, boot: rand.Text(), dedupe: newDedupe(), next: 1,
+		queue: make(chan *request, 1024), barriers: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
+		failure: make(chan struct{}), cache: segment.NewCache(), wakeup: make(chan struct{}, 1),
 		rollups: rollups{live: map[*segment.Segment]*rollup.Table{}, cache: map[string]*rollup.Table{}},
 	}
 	first := make(chan struct{})
@@ -110,7 +110,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w (the service must be able to read and write what is in %s: chown it to the service's user)", err, cfg.Dir)
 	}
 	s.lock = lock
-	notes, err := s.recover()
+	events, err := s.recover()
 	if err != nil {
 		lock.Close()
 		if errors.Is(err, fs.ErrPermission) {
@@ -118,13 +118,13 @@ func Open(cfg Config) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s.seen.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
-	s.weighUnsealed()
-	s.lookAtRoom()
+	s.dedupe.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
+	s.updateUnsealed()
+	s.checkFree()
 	go s.run()
-	s.idle.Go(s.keep)
-	for _, n := range notes {
-		s.note(n)
+	s.maintenance.Go(s.maintain)
+	for _, n := range events {
+		s.recordEvent(n)
 	}
 	return s, nil
 }
@@ -137,7 +137,7 @@ func (s *Store) Close() error {
 		close(s.stop)
 	}
 	<-s.done
-	s.idle.Wait()
+	s.maintenance.Wait()
 	if s.Err() == nil {
 		s.writeList(s.listFiles())
 	}
@@ -215,11 +215,6 @@ func (s *Store) Oldest() uint64 {
 		}
 	}
 	return oldest
-}
-
-// Identity returns the identity under which the service writes on behalf of others.
-func (s *Store) Identity(producer string) line.Identity {
-	return line.Identity{Host: s.cfg.Host, Boot: s.boot, Producer: producer}
 }
 
 // Now is the store's clock.

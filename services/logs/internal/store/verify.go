@@ -20,8 +20,8 @@ type Report struct {
 	Missing []segment.Range
 }
 
-// Sound says that nothing is wrong.
-func (r Report) Sound() bool { return len(r.Findings) == 0 && len(r.Missing) == 0 }
+// OK says that nothing is wrong.
+func (r Report) OK() bool { return len(r.Findings) == 0 && len(r.Missing) == 0 }
 
 // Verify reads every file of a store without changing anything and without its lock: it may run beside the service, whose
 // newest line may then seem unfinished.
@@ -32,9 +32,9 @@ func Verify(fsys disk.FS, dir string) (Report, error) {
 	if err != nil {
 		return v.report, fmt.Errorf("verify: %w", err)
 	}
-	f, err := s.readForgotten()
+	f, err := s.readIdentities()
 	if err != nil {
-		v.report.Findings = append(v.report.Findings, segment.Finding{File: dir + "/records/" + forgottenName, What: err.Error()})
+		v.report.Findings = append(v.report.Findings, segment.Finding{File: dir + "/records/" + identitiesName, What: err.Error()})
 	}
 	v.report.Missing = v.gaps(f.NextSeq)
 	return v.report, nil
@@ -44,15 +44,15 @@ func Verify(fsys disk.FS, dir string) (Report, error) {
 type verifier struct {
 	*Store
 	report Report
-	seen   segment.Ranges
-	// horizon is the highest number that was there before the first file was read: what follows may have come since, and
+	ranges segment.Ranges
+	// maxSeqAtStart is the highest number that was there before the first file was read: what follows may have come since, and
 	// then the part of it that went to the stream read first was not seen.
-	horizon uint64
+	maxSeqAtStart uint64
 }
 
 func (v *verifier) readAll() error {
 	for _, stream := range Streams() {
-		if err := v.look(stream); err != nil {
+		if err := v.findMaxSeq(stream); err != nil {
 			return err
 		}
 	}
@@ -64,35 +64,35 @@ func (v *verifier) readAll() error {
 		for _, r := range numbers {
 			v.report.Records += r[1] - r[0] + 1
 		}
-		v.alsoSeen(numbers)
-		v.seen = append(v.seen, numbers...)
-		v.seen.Sort()
+		v.checkOverlap(numbers)
+		v.ranges = append(v.ranges, numbers...)
+		v.ranges.Sort()
 	}
 	return nil
 }
 
-// alsoSeen reports the first number that another stream has too.
-func (v *verifier) alsoSeen(numbers segment.Ranges) {
+// checkOverlap reports the first number that another stream has too.
+func (v *verifier) checkOverlap(numbers segment.Ranges) {
 	i := 0
 	for _, r := range numbers {
-		for i < len(v.seen) && v.seen[i][1] < r[0] {
+		for i < len(v.ranges) && v.ranges[i][1] < r[0] {
 			i++
 		}
-		if i < len(v.seen) && v.seen[i][0] <= r[1] {
-			from, to := max(r[0], v.seen[i][0]), min(r[1], v.seen[i][1])
+		if i < len(v.ranges) && v.ranges[i][0] <= r[1] {
+			from, to := max(r[0], v.ranges[i][0]), min(r[1], v.ranges[i][1])
 			v.report.Findings = append(v.report.Findings, segment.Finding{File: v.cfg.Dir + "/records", What: "a number is in both streams", From: from, To: to})
 			return
 		}
 	}
 }
 
-// look raises the horizon to the stream's highest number, which stands in its newest file.
-func (v *verifier) look(stream Stream) error {
+// findMaxSeq raises the maxSeqAtStart to the stream's highest number, which stands in its newest file.
+func (v *verifier) findMaxSeq(stream Stream) error {
 	files, err := v.files(stream)
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	_, _ = v.inspect(stream, files[len(files)-1], func(seq uint64) { v.horizon = max(v.horizon, seq) }) // readStream says what it is
+	_, _ = v.inspect(stream, files[len(files)-1], func(seq uint64) { v.maxSeqAtStart = max(v.maxSeqAtStart, seq) }) // readStream says what it is
 	return nil
 }
 
@@ -108,11 +108,11 @@ func (v *verifier) files(stream Stream) ([]uint64, error) {
 }
 
 // inspect reads one file in the form it has now: the plain one counts where both are there.
-func (v *verifier) inspect(stream Stream, number uint64, seen func(seq uint64)) ([]segment.Finding, error) {
+func (v *verifier) inspect(stream Stream, number uint64, each func(seq uint64)) ([]segment.Finding, error) {
 	dir, name := v.dir(stream), segment.Name(number)
-	found, err := segment.InspectActive(v.fs, dir+"/"+name+segment.ActiveExt, seen)
+	found, err := segment.InspectActive(v.fs, dir+"/"+name+segment.ActiveExt, each)
 	if errors.Is(err, fs.ErrNotExist) { // sealed, perhaps a moment ago
-		return segment.InspectSealed(v.fs, dir, name, seen)
+		return segment.InspectSealed(v.fs, dir, name, each)
 	}
 	return found, err
 }
@@ -123,15 +123,15 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 	if err != nil {
 		return nil, err
 	}
-	var seen segment.Ranges
+	var ranges segment.Ranges
 	twice := segment.Finding{File: v.dir(stream), What: "a number is there twice"}
-	note := func(seq uint64) {
-		if !seen.Add(seq) {
+	add := func(seq uint64) {
+		if !ranges.Add(seq) {
 			twice.From, twice.To = seq, seq
 		}
 	}
 	for _, n := range files {
-		found, err := v.inspect(stream, n, note)
+		found, err := v.inspect(stream, n, add)
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			continue
 		}
@@ -144,14 +144,14 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 	if twice.From > 0 {
 		v.report.Findings = append(v.report.Findings, twice)
 	}
-	return seen, nil
+	return ranges, nil
 }
 
-// gaps are the ranges of numbers up to the horizon that no file holds and that retention has not deleted.
+// gaps are the ranges of numbers up to the maxSeqAtStart that no file holds and that retention has not deleted.
 func (v *verifier) gaps(deleted uint64) (missing []segment.Range) {
-	for i := 1; i < len(v.seen); i++ {
-		gap := segment.Range{v.seen[i-1][1] + 1, v.seen[i][0] - 1}
-		gap[1] = min(gap[1], v.horizon)
+	for i := 1; i < len(v.ranges); i++ {
+		gap := segment.Range{v.ranges[i-1][1] + 1, v.ranges[i][0] - 1}
+		gap[1] = min(gap[1], v.maxSeqAtStart)
 		if gap[0] >= deleted && gap[0] <= gap[1] {
 			missing = append(missing, gap)
 		}
