@@ -88,6 +88,7 @@ func (s *Store) append(ctx context.Context, r *request) (Result, error) {
 		return Result{}, ErrBusy
 	}
 	defer s.bytes.Add(-r.bytes)
+
 	select {
 	case s.queue <- r:
 	case <-s.stop:
@@ -95,9 +96,12 @@ func (s *Store) append(ctx context.Context, r *request) (Result, error) {
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}
+
+	// From here on the context is not looked at: the records may be stored, and the caller must learn that.
 	select {
 	case <-r.done:
 		return r.result, r.err
+
 	case <-s.done: // the committer may have answered just before it ended
 		select {
 		case <-r.done:
@@ -123,16 +127,20 @@ func (s *Store) run() {
 	defer tick.Stop()
 	check := time.NewTicker(checkInterval)
 	defer check.Stop()
+
 	for {
 		select {
 		case r := <-s.queue:
 			s.commit(s.takeGroup(r))
+
 		case barrier := <-s.barriers:
 			barrier()
+
 		case <-tick.C:
 			_ = s.guarded("sync late", s.syncPending) // a failure is kept in s.failed
 		case <-check.C:
 			_ = s.guarded("maintain", s.checkPeriodically) // a condition says it; the next turn tries again
+
 		case <-s.stop:
 			s.drain()
 			return
@@ -168,6 +176,7 @@ func (s *Store) takeGroup(first *request) []*request {
 		case r := <-s.queue:
 			group = append(group, r)
 			n += len(r.records)
+
 		default:
 			return group
 		}
@@ -178,17 +187,21 @@ func (s *Store) takeGroup(first *request) []*request {
 // commit gives numbers to the records of a group that are new, stores them and answers.
 func (s *Store) commit(group []*request) {
 	defer s.endCommit(group)
+
 	err := s.Err()
 	pending := &s.pending
 	if err == nil {
 		group, err = s.attempt(group, pending)
 	}
+
+	// Stored. The sums come before the head moves: who sees a record finds it in the charts too.
 	if err == nil {
 		s.addToRollups(pending)
 		s.publish(pending)
 		s.stored(len(pending[Observations].records) + len(pending[Events].records))
 	}
 	s.dedupe.committed()
+
 	for _, r := range group {
 		r.result.Sync = pending[Observations].sync + pending[Events].sync
 		r.answer(err, s.cfg.Fsync == FsyncAlways)
@@ -196,6 +209,7 @@ func (s *Store) commit(group []*request) {
 	for stream := range pending {
 		pending[stream].reset()
 	}
+
 	s.counters.Commits.Add(1)
 	s.rotate()
 }
@@ -250,6 +264,7 @@ func (s *Store) dedupeGroup(group []*request, out *[streamCount]pending) []*requ
 			if !r.isNew[i] {
 				continue
 			}
+
 			p := &out[StreamOf(r.records[i].Kind)]
 			p.records = append(p.records, &r.records[i])
 			p.owners = append(p.owners, r)
@@ -264,6 +279,7 @@ func (s *Store) classify(r *request) {
 		rec := &r.records[i]
 		isNew, refused := s.dedupe.add(rec.Identity, rec.PSeq)
 		r.isNew[i] = isNew
+
 		switch {
 		case refused != "":
 			r.result.Refused = append(r.result.Refused, Refusal{i, refused})
@@ -295,6 +311,7 @@ func (s *Store) write(group *[streamCount]pending) error {
 		if len(p.records) == 0 {
 			continue
 		}
+
 		p.number(&seq, received)
 		if err := s.writeStream(stream, p); err != nil {
 			return s.rollBack(group, stream, err)
@@ -311,6 +328,7 @@ func (p *pending) number(seq *uint64, received time.Time) {
 		before := len(p.lines)
 		p.lines = rec.AppendTo(p.lines, *seq, text)
 		p.lengths = append(p.lengths, len(p.lines)-before)
+
 		if r := &p.owners[i].result; r.First == 0 || *seq < r.First {
 			r.First = *seq
 		}
@@ -331,6 +349,7 @@ func (s *Store) writeStream(stream Stream, p *pending) error {
 		if lost == nil || err != nil {
 			return err
 		}
+
 		if err := s.abandon(stream, seg, lost); err != nil {
 			return err
 		}
@@ -346,6 +365,7 @@ func (s *Store) writeTo(stream Stream, seg *segment.Segment, p *pending) (lost, 
 	if err := seg.Append(p.lines); err != nil {
 		return nil, err
 	}
+
 	if s.cfg.Fsync == FsyncAlways {
 		began := s.cfg.Now()
 		err = seg.Sync()
@@ -370,6 +390,8 @@ func (s *Store) rollBack(group *[streamCount]pending, upTo Stream, cause error) 
 	if errors.Is(cause, wal.ErrBroken) {
 		return s.fail(cause)
 	}
+
+	// Observations may be on the disk already when the events fail: they are taken back too, for their numbers are given again.
 	for stream := Observations; stream <= upTo; stream++ {
 		if seg := s.current[stream]; seg != nil && len(group[stream].records) > 0 {
 			if err := seg.Rollback(); err != nil {
@@ -377,6 +399,7 @@ func (s *Store) rollBack(group *[streamCount]pending, upTo Stream, cause error) 
 			}
 		}
 	}
+
 	if disk.NoSpace(cause) {
 		s.diskFull = true
 		s.full(cause.Error())
@@ -392,18 +415,20 @@ func (s *Store) publish(group *[streamCount]pending) {
 		if len(p.records) == 0 {
 			continue
 		}
+
 		s.current[stream].Publish(p.records, p.lengths)
 		for _, rec := range p.records {
 			s.dedupe.stored(rec.Identity, stream, rec.Seq)
 		}
 		s.counters.stored(stream, p)
 	}
+
 	if s.next-1 == s.head.Load() {
 		return
 	}
 	s.head.Store(s.next - 1)
-	fresh := make(chan struct{})
-	close(*s.changed.Swap(&fresh))
+	changed := make(chan struct{})
+	close(*s.changed.Swap(&changed))
 }
 
 // runBetweenCommits runs fn between two commits, when all that the committer knows of is stored.
@@ -431,6 +456,7 @@ func (s *Store) syncAll() error {
 		if seg == nil || !s.unsynced[stream] || s.Err() != nil {
 			continue
 		}
+
 		if err := s.syncNow(seg); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func (c *conditions) set(name, text string) bool {
 	if c.text == nil {
 		c.text = map[string]string{}
 	}
+
 	_, stood := c.text[name]
 	c.text[name] = text
 	return !stood
@@ -68,6 +69,7 @@ func (s *Store) Conditions() map[string]string {
 	for name, text := range s.condition.text {
 		out[name] = text
 	}
+
 	if err := s.Err(); err != nil {
 		out["failed"] = err.Error()
 	}

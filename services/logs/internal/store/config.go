@@ -75,14 +75,17 @@ func (c *Config) setDefaults() {
 	or(&c.Host, "unknown")
 	or(&c.Fsync, FsyncAlways)
 	or(&c.FsyncEvery, time.Second)
+
 	or(&c.SegmentBytes, 64<<20)
 	or(&c.SegmentAge, time.Hour)
+
 	or(&c.Keep[Observations].Age, 7*day)
 	or(&c.Keep[Observations].Bytes, 1<<30)
 	or(&c.Keep[Events].Age, 365*day)
 	or(&c.Keep[Events].Bytes, 256<<20)
 	or(&c.KeepRollups, [len(rollup.Steps)]time.Duration{30 * day, 180 * day, 3 * 365 * day})
 	or(&c.MinFree, 64<<20)
+
 	if c.FS == nil {
 		c.FS = disk.OS{}
 	}

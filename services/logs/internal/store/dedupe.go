@@ -106,6 +106,8 @@ func (d *dedupe) evictDeleted(oldest streamSeqs) {
 			gone = append(gone, id)
 		}
 	}
+
+	// A quarter at once: another sweep is for nothing until retention has deleted more.
 	slices.SortFunc(gone, func(a, b line.Identity) int {
 		return cmp.Compare(d.senders[a].newest(), d.senders[b].newest())
 	})
@@ -118,6 +120,7 @@ func (d *dedupe) evict(ids []line.Identity, bytes int) (dropped int) {
 		if d.names <= bytes {
 			break
 		}
+
 		d.names -= sizeOf(id)
 		d.ranges -= len(d.senders[id].numbers)
 		delete(d.senders, id)
@@ -194,6 +197,7 @@ func (d *dedupe) remove(id line.Identity, pseq uint64) {
 	before := len(s.numbers)
 	s.numbers.Remove(pseq)
 	d.ranges += len(s.numbers) - before
+
 	if len(s.numbers) == 0 && s.floor == 0 { // it was new
 		d.evict([]line.Identity{id}, 0)
 	}
@@ -238,6 +242,8 @@ func (d *dedupe) addUnsorted(p segment.ProducerRange, seq streamSeqs) {
 	for stream := range seq {
 		s.seq[stream] = max(s.seq[stream], seq[stream])
 	}
+
+	// Now and then, so that what overlaps does not add up in memory.
 	if len(s.numbers) > 4*d.limits.most {
 		d.normalize(s)
 	}
@@ -260,6 +266,7 @@ func (d *dedupe) sort() (lost int) {
 	if d.names <= d.limits.names {
 		return 0
 	}
+
 	all := make([]line.Identity, 0, len(d.senders))
 	for id := range d.senders {
 		all = append(all, id)

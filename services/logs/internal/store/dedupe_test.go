@@ -30,7 +30,7 @@ func (m *dedupeModel) commit(records []told, written bool) {
 	if !m.dedupe.hasSpace(len(records) * sizeOf(records[0].id)) {
 		m.dedupe.evictDeleted(streamSeqs{m.oldest, m.oldest})
 	}
-	fresh := map[told]bool{}
+	added := map[told]bool{}
 	for _, r := range records {
 		if m.dedupe.known(r.id) == nil && !m.dedupe.hasSpace(sizeOf(r.id)) {
 			continue // has to wait
@@ -41,16 +41,16 @@ func (m *dedupeModel) commit(records []told, written bool) {
 		case refused != "" && isNew:
 			m.Fatalf("%v is new and refused", r)
 		case refused != "":
-		case isNew && (before && seq >= m.oldest || fresh[r]):
+		case isNew && (before && seq >= m.oldest || added[r]):
 			m.Fatalf("%v would be stored twice", r)
-		case !isNew && !before && !fresh[r]:
+		case !isNew && !before && !added[r]:
 			m.Fatalf("%v is taken for a duplicate and is lost", r)
 		}
 		if isNew {
-			fresh[r] = true
+			added[r] = true
 		}
 	}
-	for r := range fresh {
+	for r := range added {
 		if !written {
 			m.dedupe.remove(r.id, r.pseq)
 			continue

@@ -60,6 +60,8 @@ func (s *Store) RecordStart() {
 func (s *Store) ownRecord(body contract.Body) ([]line.Record, error) {
 	rec := contract.NewRecord(s.cfg.Now(), 0, "", body)
 	rec.Host, rec.Boot, rec.Producer, rec.PSeq = s.cfg.Host, s.boot, contract.ProducerLogs, s.pseq.Add(1)
+
+	// Through the same parser as everybody's: it brings the record into the form that is stored.
 	text, err := json.Marshal(rec)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ func (s *Store) checkFormat() error {
 		s.condition.set(conditionDamaged, fmt.Sprintf("records/%s cannot be read: %v", manifestName, err))
 		return nil
 	}
+
 	for one := range bytes.Lines(text) {
 		var entry struct {
 			Format int `json:"format"`

@@ -44,6 +44,7 @@ func (s *Store) endCommit(group []*request) {
 	if v == nil {
 		return
 	}
+
 	err := s.fail(s.panicked("show records", v))
 	for _, r := range group {
 		if r != nil && !r.answered() { // attempt leaves nil behind in place of those it answered
@@ -72,6 +73,7 @@ func (s *Store) attempt(group []*request, out *[streamCount]pending) (rest []*re
 			s.undoDedupe(rest)
 		}
 	}()
+
 	rest = s.dedupeGroup(s.checkSenders(s.checkSpace(group)), out)
 	return rest, s.write(out)
 }

@@ -30,6 +30,7 @@ func (s *Store) readIdentities() (identityFile, error) {
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", identitiesName, err)
 	}
+
 	b = bytes.TrimSuffix(b, []byte("\n"))
 	if !line.Check(b) || json.Unmarshal(b, &f) != nil {
 		return identityFile{}, fmt.Errorf("read %s: damaged", identitiesName)
@@ -42,6 +43,8 @@ func (s *Store) readIdentities() (identityFile, error) {
 func (s *Store) saveIdentities(seg *segment.Segment) error {
 	s.deleted = max(s.deleted, seg.Brief().Last+1)
 	f := identityFile{NextSeq: s.deleted}
+
+	// Between two commits the ranges hold what is written and nothing else; synced, it outlives the file that is deleted.
 	err := s.runBetweenCommits(func() error {
 		f.Producers = s.dedupe.list()
 		return s.syncAll()
@@ -49,6 +52,7 @@ func (s *Store) saveIdentities(seg *segment.Segment) error {
 	if err != nil {
 		return err
 	}
+
 	b, err := json.Marshal(f)
 	if err != nil {
 		return err

@@ -46,6 +46,8 @@ func (s *Store) listFiles() list {
 			brief := seg.Brief()
 			files[seg.First()] = listed{First: brief.First, Last: brief.Last, Records: brief.Records}
 		}
+
+		// What is missing stays in the list, or the next start would find nothing missing.
 		for _, a := range s.absent {
 			if a.stream == stream && a.last > 0 {
 				files[a.file.first] = listed{First: a.first, Last: a.last, Records: a.records, Recorded: true}
@@ -108,19 +110,21 @@ func (s *Store) compareFile(stream Stream, number uint64, want listed) []contrac
 	if slices.ContainsFunc(s.absent, func(a absent) bool { return a.stream == stream && a.file.first == number }) {
 		return nil // recorded already
 	}
+
 	i := slices.IndexFunc(s.streams[stream], func(seg *segment.Segment) bool { return seg.First() == number })
 	if i < 0 {
 		old := want.Recorded && want.Last < s.deleted // retention would have deleted it by now
 		if want.Records == 0 || old {
 			return nil
 		}
-		note := s.recordAbsent(absent{
+
+		event := s.recordAbsent(absent{
 			file: file{stream, number, false}, first: want.First, last: want.Last, records: want.Records, why: fs.ErrNotExist,
 		})
 		if want.Recorded {
 			return nil
 		}
-		return []contract.SystemBody{note}
+		return []contract.SystemBody{event}
 	}
 
 	seg := s.streams[stream][i]
@@ -128,6 +132,7 @@ func (s *Store) compareFile(stream Stream, number uint64, want listed) []contrac
 	if lost <= 0 || seg.Sealed() && seg.Bad().Lines > 0 { // recorded as damage
 		return nil
 	}
+
 	text := fmt.Sprintf("%s %s: %d of the records %d to %d are gone: the file was cut or replaced while the service did not run",
 		stream, seg.Name(), lost, want.First, want.Last)
 	s.condition.set(conditionDamaged, text)

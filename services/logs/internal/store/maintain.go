@@ -20,8 +20,10 @@ import (
 func (s *Store) maintain() {
 	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
+
 	for {
 		_ = s.guarded("keep files", s.maintainOnce) // a condition says it; the next look tries again
+
 		select {
 		case <-s.wakeup:
 		case <-tick.C:
@@ -39,8 +41,10 @@ func (s *Store) maintainOnce() error {
 		s.retain(stream)
 	}
 	s.condition.setFrom(conditionSeal, failed)
+
 	s.rollups.maintain(s)
 	s.updateNamesCondition()
+
 	if !s.Full() {
 		s.retryEvents()
 	}
@@ -65,10 +69,14 @@ func (s *Store) seal(stream Stream) (failed error) {
 		if seg.Sealed() || seg.Stuck() != nil || s.stopping() || s.Err() != nil {
 			continue
 		}
+
+		// The sums first. A crash in between leaves sums of a plain file, which the next start removes and makes again; the
+		// other way round the segment would have none.
 		err := s.rollups.file(s, stream, seg)
 		if err == nil {
 			err = seg.Seal(s.quarantine(), s.cfg.Now())
 		}
+
 		switch {
 		case err != nil && seg.Stuck() != nil: // trying again would not help
 			s.condition.set(conditionDamaged, err.Error())
@@ -77,6 +85,7 @@ func (s *Store) seal(stream Stream) (failed error) {
 			failed = err // the others do not wait for it
 			continue
 		}
+
 		s.counters.Sealed.Add(1)
 		s.updateUnsealed()
 	}
@@ -109,6 +118,7 @@ func (s *Store) retain(stream Stream) {
 		if seg == nil {
 			return
 		}
+
 		if err := s.remove(stream, seg, why); err != nil {
 			s.condition.set(conditionRetention, err.Error())
 			return
@@ -124,19 +134,22 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	if len(segments) == 0 || !segments[0].Sealed() && segments[0].Stuck() == nil {
 		return nil, ""
 	}
-	keep := s.cfg.Keep[stream]
+
+	bounds := s.cfg.Keep[stream]
 	oldest := segments[0].Brief()
 	newest := cmp.Or(oldest.ReceivedUS, oldest.SealedUS, oldest.MaxUS) // earlier versions noted less
-	if s.cfg.Now().Sub(time.UnixMicro(newest)) > keep.Age {
-		return segments[0], fmt.Sprintf("received more than %s ago", keep.Age)
+	if s.cfg.Now().Sub(time.UnixMicro(newest)) > bounds.Age {
+		return segments[0], fmt.Sprintf("received more than %s ago", bounds.Age)
 	}
+
+	// The sums of a segment are part of what it takes.
 	var total int64
 	sums := s.rollups.bySegment()
 	for _, seg := range segments {
 		total += seg.Brief().Bytes + sums[segmentID(stream, seg)].bytes
 	}
-	if total > keep.Bytes {
-		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, keep.Bytes)
+	if total > bounds.Bytes {
+		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, bounds.Bytes)
 	}
 	return nil, ""
 }
@@ -144,9 +157,11 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 // remove deletes one segment. That it does is recorded first, and whose its records were is saved for good.
 func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	brief := seg.Brief()
+
 	if err := s.saveIdentities(seg); err != nil {
 		return err
 	}
+
 	records, err := s.ownRecord(contract.SystemBody{
 		Event: "retention", Level: contract.LevelInfo,
 		Message: fmt.Sprintf("%d %s deleted: %s", brief.Records, stream, why),
@@ -158,6 +173,7 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = s.Append(context.Background(), records)
 	switch {
 	case err == nil:

@@ -44,10 +44,12 @@ func (s *Store) recordAbsent(a absent) contract.SystemBody {
 	s.absent = append(s.absent, a)
 	s.mu.Unlock()
 	s.updateMissingCondition()
+
 	event := "segment_unreadable"
 	if errors.Is(a.why, fs.ErrNotExist) {
 		event = "segment_missing"
 	}
+
 	return contract.SystemBody{
 		Event: event, Level: contract.LevelError, Message: a.String(),
 		Details: map[string]any{
@@ -74,6 +76,7 @@ func (s *Store) updateMissingCondition() {
 		s.condition.clear(conditionMissing)
 		return
 	}
+
 	text := all[0].String()
 	if n := len(all) - 1; n > 0 {
 		text += fmt.Sprintf("; and %d files more", n)
@@ -102,6 +105,7 @@ func (s *Store) reopenAbsent() {
 	s.mu.RLock()
 	all := slices.Clone(s.absent)
 	s.mu.RUnlock()
+
 	for _, a := range all {
 		if s.stopping() || s.Err() != nil {
 			return
@@ -117,6 +121,7 @@ func (s *Store) reopenAbsent() {
 		}
 
 		s.wake() // a plain one is to be sealed
+
 		if seg.Bad() != (segment.Bad{}) {
 			s.recordEvent(s.damage(a.stream, seg))
 			continue
@@ -145,6 +150,8 @@ func (s *Store) restoreSegment(a absent, seg *segment.Segment) error {
 	if err != nil {
 		return err
 	}
+
+	// Its numbers before its place: what is sent again meanwhile must be known as stored.
 	err = s.runBetweenCommits(func() error {
 		s.addSenders(a.stream, seg.Brief().Last, producers)
 		for _, p := range producers {
@@ -158,6 +165,7 @@ func (s *Store) restoreSegment(a absent, seg *segment.Segment) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	list := append(slices.Clone(s.streams[a.stream]), seg)
 	slices.SortFunc(list, func(x, y *segment.Segment) int { return cmp.Compare(x.First(), y.First()) })
 	s.streams[a.stream] = list
@@ -180,6 +188,7 @@ func (s *Store) checkSealed() {
 			if !seg.Sealed() {
 				continue
 			}
+
 			if err := seg.Look(); err != nil {
 				s.withdraw(stream, seg, err)
 			}
@@ -192,6 +201,7 @@ func (s *Store) withdraw(stream Stream, seg *segment.Segment, why error) {
 	s.mu.Lock()
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	s.mu.Unlock()
+
 	brief := seg.Brief()
 	seg.Leave()
 	s.recordEvent(s.recordAbsent(absent{
@@ -213,6 +223,7 @@ func (s *Store) checkCurrent() {
 		if seg == nil || s.Err() != nil {
 			continue
 		}
+
 		if why := seg.InPlace(); why != nil {
 			if err := s.abandon(Stream(stream), seg, why); err != nil {
 				_ = s.fail(err) // what Append and Err answer from now on
@@ -227,6 +238,7 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	if err := s.lockInPlace(); err != nil {
 		return err
 	}
+
 	brief := seg.Brief()
 	s.mu.Lock()
 	s.current[stream], s.unsynced[stream] = nil, false

@@ -26,6 +26,8 @@ func (s *Store) recover() (events []contract.SystemBody, err error) {
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
+
+	// What retention has deleted is known from this file alone.
 	f, err := s.readIdentities()
 	if err != nil {
 		events = append(events, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: err.Error() +
@@ -49,6 +51,7 @@ func (s *Store) recover() (events []contract.SystemBody, err error) {
 			events = append(events, s.skipFile(file, err))
 			continue
 		}
+
 		if bad := seg.Bad(); bad != (segment.Bad{}) {
 			events = append(events, s.damage(file.stream, seg))
 		}
@@ -60,6 +63,7 @@ func (s *Store) recover() (events []contract.SystemBody, err error) {
 		events = append(events, contract.SystemBody{Event: "identities_lost", Level: contract.LevelWarn, Message: fmt.Sprintf(
 			"the names of %d senders more than there is room for: their records would be stored again if they were sent again", lost)})
 	}
+
 	s.head.Store(s.next - 1)
 	s.rollups.open(s)
 	return events, nil
@@ -72,6 +76,7 @@ func (s *Store) makeFolders() error {
 			return err
 		}
 	}
+
 	for _, dir := range []string{s.cfg.Dir + "/records", s.cfg.Dir} {
 		if err := s.fs.SyncDir(dir); err != nil {
 			return err
@@ -98,6 +103,7 @@ func (s *Store) files() ([]file, error) {
 		}
 		out = append(out, found...)
 	}
+
 	slices.SortFunc(out, func(a, b file) int { return cmp.Compare(a.first, b.first) })
 	return out, nil
 }
@@ -108,15 +114,19 @@ func (s *Store) streamFiles(stream Stream) ([]file, error) {
 	if err := s.fs.SyncDir(s.dir(stream)); err != nil { // a crash may have come before the sync of a name
 		return nil, err
 	}
+
 	names, err := s.fs.List(s.dir(stream))
 	if err != nil {
 		return nil, err
 	}
 	plain, sealed := numbers(names, segment.ActiveExt), numbers(names, segment.SealedExt)
-	plain = slices.DeleteFunc(plain, func(n uint64) bool { // a folder in the place of a plain file does not count for the sealed one
+
+	// A folder in the place of a plain file does not count for the sealed one.
+	plain = slices.DeleteFunc(plain, func(n uint64) bool {
 		_, err := s.fs.Stat(s.dir(stream) + "/" + segment.Name(n) + segment.ActiveExt)
 		return err != nil && slices.Contains(sealed, n)
 	})
+
 	if err := s.removeLeftovers(stream, names, plain, sealed); err != nil {
 		return nil, err
 	}
@@ -140,6 +150,8 @@ func (s *Store) removeLeftovers(stream Stream, names []string, plain, sealed []u
 	for _, name := range names {
 		stem, _, _ := strings.Cut(name, ".")
 		n, err := strconv.ParseUint(stem, 10, 64)
+
+		// A plain file and its compressed twin hold the same: the plain one counts until the seal has removed it.
 		twin := err == nil && slices.Contains(plain, n)
 		stray := strings.HasSuffix(name, ".tmp") ||
 			strings.HasSuffix(name, segment.SealedExt) && twin ||
@@ -147,12 +159,14 @@ func (s *Store) removeLeftovers(stream Stream, names []string, plain, sealed []u
 		if !stray {
 			continue
 		}
+
 		if err := s.fs.Remove(s.dir(stream) + "/" + name); err != nil {
 			s.condition.set(conditionDamaged, fmt.Sprintf("a leftover cannot be removed: %v", err))
 			continue
 		}
 		removed = true
 	}
+
 	if !removed {
 		return nil
 	}
@@ -163,11 +177,14 @@ func (s *Store) open(f file) (*segment.Segment, error) {
 	if !f.plain {
 		return segment.OpenSealed(s.fs, s.dir(f.stream), f.first, s.cache)
 	}
+
+	// A plain file is read line by line anyhow, so its sums are made on the way.
 	table := rollup.NewTable(rollup.Steps[0])
 	seg, err := segment.Recover(s.fs, s.dir(f.stream), f.first, s.cache, s.quarantine(), table.Add)
 	if err != nil {
 		return nil, err
 	}
+
 	s.rollups.mu.Lock()
 	defer s.rollups.mu.Unlock()
 	s.rollups.live[seg] = table
@@ -183,6 +200,7 @@ func (s *Store) addSegment(stream Stream, seg *segment.Segment, first uint64) er
 	s.addSenders(stream, seg.Brief().Last, producers)
 	s.next = max(s.next, first, seg.Brief().Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
+
 	switch {
 	case seg.Sealed(): // a plain file before it takes no more: numbers rise from file to file
 		s.current[stream] = nil
@@ -216,8 +234,10 @@ func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody 
 	switch {
 	case bad.Lines > 0:
 		event, text = "damage", fmt.Sprintf("%d lines (%d bytes) cannot be read and are skipped", bad.Lines, bad.Bytes)
+
 	case bad.Why != "" && bad.Torn > 0:
 		event, text = "damage", fmt.Sprintf("%d bytes at the end cannot be read: %s; they stay in %s", bad.Torn, bad.Why, bad.Aside)
+
 	case bad.Why != "":
 		event, text = "read_only", fmt.Sprintf("the file may only be read: %s; its records are served and a new file is begun", bad.Why)
 		s.condition.set(conditionSeal, text) // until it is sealed
@@ -225,6 +245,7 @@ func (s *Store) damage(stream Stream, seg *segment.Segment) contract.SystemBody 
 	if event == "damage" {
 		s.condition.set(conditionDamaged, fmt.Sprintf("%s %s: %s; see scripts/gestor verify", stream, seg.Name(), text))
 	}
+
 	return contract.SystemBody{
 		Event: event, Level: contract.LevelWarn, Message: fmt.Sprintf("%s %s: %s", stream, seg.Name(), text),
 		Details: map[string]any{"stream": stream.String(), "segment": seg.Name(), "damage": bad},

@@ -59,6 +59,7 @@ func (r *rollups) add(s *Store, seg *segment.Segment, records []*line.Record) {
 	if len(records) == 0 {
 		return
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	table := r.live[seg]
@@ -66,6 +67,7 @@ func (r *rollups) add(s *Store, seg *segment.Segment, records []*line.Record) {
 		table = rollup.NewTable(rollup.Steps[0])
 		r.live[seg] = table
 	}
+
 	for _, rec := range records {
 		s.addTo(table, rec)
 	}
@@ -103,6 +105,7 @@ func (r *rollups) open(s *Store) {
 			unsealed[segmentID(stream, seg)] = !seg.Sealed()
 		}
 	}
+
 	for step := range rollup.Steps {
 		dir := s.cfg.rollupDir(step)
 		err := s.fs.Mkdir(dir)
@@ -110,6 +113,7 @@ func (r *rollups) open(s *Store) {
 		if err := errors.Join(err, listErr); err != nil {
 			s.condition.set(conditionRollup, err.Error())
 		}
+
 		for _, name := range names {
 			f, ok := parseRollupName(dir, name)
 			info, err := s.fs.Stat(f.path)
@@ -118,6 +122,7 @@ func (r *rollups) open(s *Store) {
 				r.files[step] = append(r.files[step], f)
 				continue
 			}
+
 			if err := s.fs.Remove(dir + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				s.condition.set(conditionRollup, err.Error())
 			}
@@ -155,6 +160,7 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 		if err != nil {
 			return err
 		}
+
 		from, to := t.Span()
 		name := fmt.Sprintf("%s.%d-%d.ndjson", id, from, to)
 		err = s.fs.Mkdir(s.cfg.rollupDir(i)) // everything here may be deleted at any time
@@ -166,6 +172,8 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 		}
 		files[i] = rollupFile{s.cfg.rollupDir(i) + "/" + name, id, from, to, int64(len(text))}
 	}
+
+	// All steps or none are shown, and in the same moment the table leaves memory: a record is counted once at any time.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, f := range files {
@@ -192,6 +200,8 @@ func (r *rollups) maintain(s *Store) {
 			r.failed = now
 		}
 	}
+
+	// Sums outlive their records, up to an age and a size of their own.
 	stored := s.segmentIDs()
 	for i, age := range s.cfg.KeepRollups {
 		before := s.cfg.Now().Add(-age).Unix()
@@ -211,6 +221,7 @@ func (r *rollups) bySegment() map[string]sumFiles {
 	r.mu.Lock()
 	all := r.files // the lists never change in place
 	r.mu.Unlock()
+
 	out := map[string]sumFiles{}
 	for _, files := range all {
 		for _, f := range files {
@@ -255,6 +266,7 @@ func (r *rollups) rebuild(s *Store, stream Stream, seg *segment.Segment) error {
 			return fmt.Errorf("make roll-up again: %w", err)
 		}
 	}
+
 	err := r.write(s, segmentID(stream, seg), table, func() { delete(r.live, seg) })
 	if errors.Is(err, errSums) && !r.keepUnwritten(segmentID(stream, seg), seg, table) {
 		err = fmt.Errorf("%w, %w", err, errNoRoom)
@@ -286,6 +298,7 @@ func (r *rollups) keepUnwritten(id string, seg *segment.Segment, table *rollup.T
 	if held > unwrittenRollups {
 		return false
 	}
+
 	r.live[seg] = table
 	for i := range r.files {
 		r.files[i] = slices.DeleteFunc(slices.Clone(r.files[i]), func(f rollupFile) bool { return f.segment == id })
@@ -301,6 +314,7 @@ func (r *rollups) dropDeleted(s *Store) {
 			there[seg] = true
 		}
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.live, func(seg *segment.Segment, _ *rollup.Table) bool { return seg.Sealed() && !there[seg] })
@@ -316,10 +330,13 @@ func (r *rollups) expire(s *Store, step int, gone func(rollupFile) bool) {
 			kept = append(kept, f)
 			continue
 		}
+
+		// One that cannot be deleted is still read, and tried again.
 		if err := s.fs.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.condition.set(conditionRollup, err.Error())
 			kept = append(kept, f)
 		}
+
 		r.evict(f.path)
 	}
 	r.files[step] = kept
@@ -338,6 +355,7 @@ func (r *rollups) shrink(s *Store, stored map[string]bool) {
 	}
 	r.mu.Unlock()
 
+	// Steps stand from the finest to the coarsest.
 	for step, files := range orphans {
 		slices.SortFunc(files, func(a, b rollupFile) int { return cmp.Compare(a.to, b.to) })
 		gone := map[rollupFile]bool{}
@@ -347,6 +365,7 @@ func (r *rollups) shrink(s *Store, stored map[string]bool) {
 				total -= f.bytes
 			}
 		}
+
 		if len(gone) > 0 {
 			r.expire(s, step, func(f rollupFile) bool { return gone[f] })
 		}
@@ -407,6 +426,8 @@ func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	if cached != nil {
 		return cached
 	}
+
+	// Read without the lock: the committer must not wait for the disk.
 	t, whole, err := decode(s.fs, rollup.Steps[step], f.path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -425,10 +446,12 @@ func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	if t.Bytes() > cachedRollups/4 {
 		return t
 	}
+
 	if r.cacheBytes+t.Bytes() > cachedRollups {
 		clear(r.cache)
 		r.cacheBytes = 0
 	}
+
 	if r.cache[f.path] == nil { // two may have read it
 		r.cache[f.path] = t
 		r.cacheBytes += t.Bytes()
@@ -442,6 +465,7 @@ func decode(fsys disk.FS, step time.Duration, path string) (t *rollup.Table, who
 		return nil, false, err
 	}
 	defer file.Close()
+
 	size, err := file.Size()
 	if err != nil {
 		return nil, false, err

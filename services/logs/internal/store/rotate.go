@@ -41,8 +41,11 @@ func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
 	if seg := s.current[stream]; seg != nil {
 		return seg, nil
 	}
+
 	seg, err := segment.Create(s.fs, s.dir(stream), first, s.cache)
-	if errors.Is(err, fs.ErrNotExist) { // somebody has deleted the folder
+
+	// Somebody has deleted the folder: what is gone is reported elsewhere, new records are to be kept all the same.
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.makeFolders(); err != nil {
 			return nil, err
 		}
@@ -51,6 +54,7 @@ func (s *Store) active(stream Stream, first uint64) (*segment.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current[stream], s.openedAt[stream] = seg, s.cfg.Now()
@@ -67,18 +71,23 @@ func (s *Store) rotate() {
 		if seg == nil {
 			continue
 		}
+
+		// An empty one has no age: it would be sealed into nothing.
 		brief := seg.Brief()
 		old := s.cfg.Now().Sub(s.openedAt[stream]) >= s.cfg.maxAge(Stream(stream))
 		full := brief.Bytes >= s.cfg.SegmentBytes || s.memoryOf(seg) >= maxIndexed
 		if brief.Records == 0 || !full && !old {
 			continue
 		}
+
+		// What was left to later is synced here: later only the current files are.
 		if s.unsynced[stream] {
 			if s.syncNow(seg) != nil {
 				return
 			}
 			s.unsynced[stream] = false
 		}
+
 		s.mu.Lock()
 		s.current[stream] = nil
 		s.mu.Unlock()

@@ -19,14 +19,17 @@ func (s *Store) checkSpace(group []*request) []*request {
 			return true
 		})
 	}
+
 	free, err := s.fs.Free(s.cfg.Dir)
 	if err != nil {
 		return group // unknown: the write itself will say
 	}
+
 	var need uint64
 	for _, r := range group {
 		need += uint64(r.bytes)
 	}
+
 	reserve := s.cfg.MinFree
 	if s.Full() {
 		reserve += s.slack()
@@ -95,8 +98,10 @@ func (s *Store) checkSenders(group []*request) []*request {
 		total += more[i]
 	}
 	if total == 0 {
-		return group
+		return group // nearly always
 	}
+
+	// Only now, for it looks at every sender.
 	if !s.dedupe.hasSpace(total) {
 		s.dedupe.evictDeleted(s.oldestSeqs())
 	}
@@ -108,11 +113,13 @@ func (s *Store) checkSenders(group []*request) []*request {
 		if names == 0 {
 			return false
 		}
+
 		if s.dedupe.hasSpace(taken + names) {
 			taken += names
 			s.condition.clear(conditionSenders)
 			return false
 		}
+
 		text := fmt.Sprintf("the names of %d senders take all the room there is for them; another one is let in when retention "+
 			"has deleted the records of an old one: keep host, boot and producer the same from request to request", len(s.dedupe.senders))
 		s.condition.set(conditionSenders, text)
@@ -129,6 +136,7 @@ func (s *Store) newNames(r *request) (bytes int) {
 		if s.dedupe.known(id) != nil || names[id] {
 			continue
 		}
+
 		if names == nil {
 			names = map[line.Identity]bool{}
 		}

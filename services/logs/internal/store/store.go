@@ -99,6 +99,8 @@ func Open(cfg Config) (*Store, error) {
 	}
 	first := make(chan struct{})
 	s.changed.Store(&first)
+
+	// The lock comes before anything is read: what another process writes meanwhile would look like damage.
 	if err := s.fs.Mkdir(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -110,6 +112,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w (the service must be able to read and write what is in %s: chown it to the service's user)", err, cfg.Dir)
 	}
 	s.lock = lock
+
 	events, err := s.recover()
 	if err != nil {
 		lock.Close()
@@ -118,9 +121,12 @@ func Open(cfg Config) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+
 	s.dedupe.of(line.Identity{Host: cfg.Host, Boot: s.boot, Producer: contract.ProducerLogs}) // there is always room for it
 	s.updateUnsealed()
 	s.checkFree()
+
+	// What was found is recorded like everything else, so only once the committer runs.
 	go s.run()
 	s.maintenance.Go(s.maintain)
 	for _, n := range events {
@@ -136,11 +142,14 @@ func (s *Store) Close() error {
 	default:
 		close(s.stop)
 	}
+
+	// First nothing more is written, then nothing more is sealed or deleted.
 	<-s.done
 	s.maintenance.Wait()
 	if s.Err() == nil {
 		s.writeList(s.listFiles())
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first error
@@ -151,6 +160,7 @@ func (s *Store) Close() error {
 			}
 		}
 	}
+
 	if err := s.lock.Close(); err != nil && first == nil {
 		first = err
 	}
@@ -163,10 +173,12 @@ func (s *Store) Head() uint64 { return s.head.Load() }
 // Wait returns when the head has passed a sequence number, or with the context's error.
 func (s *Store) Wait(ctx context.Context, after uint64) error {
 	for {
+		// Loaded before the head is looked at: a head that moves in between closes this channel.
 		changed := *s.changed.Load()
 		if s.Head() > after {
 			return nil
 		}
+
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -206,6 +218,7 @@ func (s *Store) Oldest() uint64 {
 	var oldest uint64
 	for stream := range streamCount {
 		for _, seg := range s.Segments(stream) {
+			// The oldest stands first; one that was begun just now is empty.
 			if b := seg.Brief(); b.Records > 0 {
 				if oldest == 0 || b.First < oldest {
 					oldest = b.First

@@ -32,6 +32,7 @@ func Verify(fsys disk.FS, dir string) (Report, error) {
 	if err != nil {
 		return v.report, fmt.Errorf("verify: %w", err)
 	}
+
 	f, err := s.readIdentities()
 	if err != nil {
 		v.report.Findings = append(v.report.Findings, segment.Finding{File: dir + "/records/" + identitiesName, What: err.Error()})
@@ -56,11 +57,13 @@ func (v *verifier) readAll() error {
 			return err
 		}
 	}
+
 	for _, stream := range Streams() {
 		numbers, err := v.readStream(stream)
 		if err != nil {
 			return err
 		}
+
 		for _, r := range numbers {
 			v.report.Records += r[1] - r[0] + 1
 		}
@@ -78,6 +81,7 @@ func (v *verifier) checkOverlap(numbers segment.Ranges) {
 		for i < len(v.ranges) && v.ranges[i][1] < r[0] {
 			i++
 		}
+
 		if i < len(v.ranges) && v.ranges[i][0] <= r[1] {
 			from, to := max(r[0], v.ranges[i][0]), min(r[1], v.ranges[i][1])
 			v.report.Findings = append(v.report.Findings, segment.Finding{File: v.cfg.Dir + "/records", What: "a number is in both streams", From: from, To: to})
@@ -123,6 +127,8 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Of numbers that come again the last one is reported: a file that is there twice has thousands.
 	var ranges segment.Ranges
 	twice := segment.Finding{File: v.dir(stream), What: "a number is there twice"}
 	add := func(seq uint64) {
@@ -130,6 +136,7 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 			twice.From, twice.To = seq, seq
 		}
 	}
+
 	for _, n := range files {
 		found, err := v.inspect(stream, n, add)
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
@@ -141,6 +148,7 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 		v.report.Files++
 		v.report.Findings = append(v.report.Findings, found...)
 	}
+
 	if twice.From > 0 {
 		v.report.Findings = append(v.report.Findings, twice)
 	}
