@@ -29,7 +29,7 @@ type parts struct {
 	log       zerolog.Logger
 	host      string
 	engine    *engine.Client
-	eyes      *source.Eyes
+	eyes      *source.Selector
 	journal   *journal.Journal
 	recovered journal.Recovery
 	backlog   govern.Backlog

@@ -236,7 +236,7 @@ func TestTheAdviceFitsTheCause(t *testing.T) {
 		say, not string
 	}{
 		{"a reading that was cut off", func(w *fixture) { w.reader.fail(fmt.Errorf("read /proc: %w", context.DeadlineExceeded)) }, govern.GateNoSource, "the host is overloaded", "GESTOR_SOURCE"},
-		{"a module that is not there", func(w *fixture) { w.reader.fail(kmod.ErrAway) }, govern.GateNoSource, "make insmod", "overloaded"},
+		{"a module that is not there", func(w *fixture) { w.reader.fail(kmod.ErrNotLoaded) }, govern.GateNoSource, "make insmod", "overloaded"},
 		{"a /proc that cannot be read", func(w *fixture) { w.reader.fail(errors.New("process 7: permission denied")) }, govern.GateNoSource, "hidepid", "GESTOR_SOURCE"},
 		{"an engine that hangs", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Delay: time.Hour}) }, govern.GateInventory, "too slowly", "GESTOR_ENGINE"},
 		{"an engine that is not there", func(w *fixture) { w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindUnreachable}) }, govern.GateInventory, "GESTOR_ENGINE", "slow"},

@@ -92,7 +92,7 @@ func (o *observer) readFailure(err error) gateFailure {
 			f.next += ", and a longer tick in the policy allows for more"
 		}
 
-	case f.gate == GateNoSource && !isOneOf(err, kmod.ErrAway, kmod.ErrDenied):
+	case f.gate == GateNoSource && !isOneOf(err, kmod.ErrNotLoaded, kmod.ErrDenied):
 		f.next = "check that GESTOR_PROC and GESTOR_CGROUP are the host's /proc, without hidepid, and its /sys/fs/cgroup"
 	}
 	return f
@@ -104,7 +104,7 @@ func gateOfRead(err error) string {
 	switch {
 	case errors.Is(err, contract.ErrVersion):
 		return GateVersion
-	case errors.Is(err, kmod.ErrAway), errors.Is(err, kmod.ErrDenied):
+	case errors.Is(err, kmod.ErrNotLoaded), errors.Is(err, kmod.ErrDenied):
 		return GateNoSource
 	case errors.As(err, &problems), isOneOf(err, contract.ErrSyntax, contract.ErrUTF8, contract.ErrDuplicate,
 		contract.ErrDepth, contract.ErrTrailing, contract.ErrTooLarge, kmod.ErrTooLarge):

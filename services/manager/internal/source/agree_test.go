@@ -34,7 +34,7 @@ func TestSourcesAgree(t *testing.T) {
 			module.Kernel != before.Kernel || module.Memory.TotalKB != before.Memory.TotalKB {
 			t.Errorf("heads differ: %+v and %+v", module, before)
 		}
-		between(t, "monotonic_us", before.MonotonicUS, module.MonotonicUS, after.MonotonicUS)
+		checkBetween(t, "monotonic_us", before.MonotonicUS, module.MonotonicUS, after.MonotonicUS)
 		compare(t, before, module, after)
 	}
 }
@@ -78,7 +78,7 @@ func now(t *testing.T) uint64 {
 	return uint64(at.Nano() / 1000)
 }
 
-func between(t *testing.T, what string, low, value, high uint64) {
+func checkBetween(t *testing.T, what string, low, value, high uint64) {
 	t.Helper()
 	if value < low || value > high {
 		t.Errorf("%s: %d is not between %d and %d", what, value, low, high)
@@ -104,7 +104,7 @@ func compare(t *testing.T, before, module, after *contract.Snapshot) {
 			t.Errorf("%.12s: module %+v, procfs %+v", low.ID, mid, low)
 		}
 		if module.Capabilities.CPUSource == contract.CPUSourceCgroup {
-			between(t, "cpu_us of "+low.ID[:12], low.CPUUS, mid.CPUUS, high.CPUUS)
+			checkBetween(t, "cpu_us of "+low.ID[:12], low.CPUUS, mid.CPUUS, high.CPUUS)
 		}
 		if module.Capabilities.Cgroup == 2 && (mid.CgroupID != low.CgroupID || *mid.Frozen != *low.Frozen) {
 			t.Errorf("%.12s: cgroup %d and %d, frozen %v and %v", low.ID, mid.CgroupID, low.CgroupID, *mid.Frozen, *low.Frozen)
@@ -135,10 +135,10 @@ func compareProcesses(t *testing.T, kernel string, low, mid, high *contract.Cont
 			t.Errorf("process %d: module %+v, procfs %+v", p.PID, q, p)
 		}
 		// /proc divides the exact sum into user and system time and rounds each down.
-		between(t, "cpu_us of "+p.Name, p.CPUUS, q.CPUUS, last.CPUUS+2*hz)
+		checkBetween(t, "cpu_us of "+p.Name, p.CPUUS, q.CPUUS, last.CPUUS+2*hz)
 		lagKB := rssLagKB(kernel, p.Threads)
 		low, high := min(p.RSSKB, last.RSSKB), max(p.RSSKB, last.RSSKB) // memory is given back too
-		between(t, "rss_kb of "+p.Name, low-min(low, lagKB), q.RSSKB, high+lagKB)
+		checkBetween(t, "rss_kb of "+p.Name, low-min(low, lagKB), q.RSSKB, high+lagKB)
 	}
 }
 
@@ -153,8 +153,8 @@ func shapeOf(p *contract.Process) shape {
 	return shape{p.PPID, p.NSPID, p.Threads, p.Name, p.VSZKB, p.StartUS}
 }
 
-// rssLagKB is how far /proc's RSS may be off. Before Linux 6.2 each thread keeps back up to 64 changes, of up to 16 pages
-// each when a file is mapped; since then each CPU keeps back up to 32 pages of each of three kinds.
+// rssLagKB is how far /proc's RSS may be off. Before Linux 6.2 each thread keeps back up to 64 changes, of up to 16
+// pages each when a file is mapped; since then each CPU keeps back up to 32 pages of each of three kinds.
 func rssLagKB(kernel string, threads int) uint64 {
 	const pageKB = 4
 	if strings.HasPrefix(kernel, "5.") || strings.HasPrefix(kernel, "6.1.") {

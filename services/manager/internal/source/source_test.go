@@ -18,18 +18,18 @@ import (
 	"gestor.local/manager/internal/source/kmod"
 )
 
-// rig is a host of files: a captured /proc and cgroup tree, to which the module's file can be added.
-type rig struct {
+// fixture is a host of files: a captured /proc and cgroup tree, to which the module's file can be added.
+type fixture struct {
 	t      *testing.T
 	proc   string
 	cgroup string
 	log    bytes.Buffer
-	*source.Eyes
+	*source.Selector
 }
 
-func newRig(t *testing.T, choice source.Choice) *rig {
+func newFixture(t *testing.T, choice source.Choice) *fixture {
 	t.Helper()
-	r := &rig{t: t, proc: filepath.Join(t.TempDir(), "host", "proc")}
+	r := &fixture{t: t, proc: filepath.Join(t.TempDir(), "host", "proc")}
 	r.cgroup = filepath.Join(filepath.Dir(r.proc), "cgroup")
 	if err := os.CopyFS(filepath.Dir(r.proc), os.DirFS(filepath.Join("hostproc", "testdata", "cgroup2"))); err != nil {
 		t.Fatal(err)
@@ -45,12 +45,12 @@ func newRig(t *testing.T, choice source.Choice) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Eyes = e
+	r.Selector = e
 	return r
 }
 
-// load puts the module's file there, with one change to a valid document.
-func (r *rig) load(old, new string) {
+// loadModule puts the module's file there, with one change to a valid document.
+func (r *fixture) loadModule(old, new string) {
 	r.t.Helper()
 	doc, err := json.Marshal(contract.Snapshot{
 		Version: contract.SnapshotVersion, Source: contract.SourceModule, Instance: "0123456789abcdef", Sequence: 1,
@@ -68,15 +68,15 @@ func (r *rig) load(old, new string) {
 	}
 }
 
-func (r *rig) unload() {
+func (r *fixture) unloadModule() {
 	r.t.Helper()
 	if err := os.Remove(filepath.Join(r.proc, kmod.DefaultName)); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// from reads and checks where the reading comes from.
-func (r *rig) from(source string) source.Reading {
+// readFrom reads and checks where the reading comes from.
+func (r *fixture) readFrom(source string) source.Reading {
 	r.t.Helper()
 	got, err := r.Read(context.Background())
 	if err != nil {
@@ -88,62 +88,62 @@ func (r *rig) from(source string) source.Reading {
 	return got
 }
 
-// said counts the log lines with the text.
-func (r *rig) said(text string) int { return strings.Count(r.log.String(), text) }
+// logged counts the log lines with the text.
+func (r *fixture) logged(text string) int { return strings.Count(r.log.String(), text) }
 
 func TestAutoFollowsTheModule(t *testing.T) {
-	r := newRig(t, source.Auto)
-	r.from(contract.SourceProcfs)
-	r.from(contract.SourceProcfs)
-	if r.said(`"level":"warn"`) != 1 || r.said("make insmod") != 1 {
-		t.Errorf("the missing module is not told once, with the next step:\n%s", r.log.String())
+	r := newFixture(t, source.Auto)
+	r.readFrom(contract.SourceProcfs)
+	r.readFrom(contract.SourceProcfs)
+	if r.logged(`"level":"warn"`) != 1 || r.logged("make insmod") != 1 {
+		t.Errorf("the missing module is not logged once, with the next step:\n%s", r.log.String())
 	}
-	r.load("", "")
-	r.from(contract.SourceModule)
-	r.from(contract.SourceModule)
-	if r.said("through the kernel module") != 1 {
-		t.Errorf("the switch is not told once:\n%s", r.log.String())
+	r.loadModule("", "")
+	r.readFrom(contract.SourceModule)
+	r.readFrom(contract.SourceModule)
+	if r.logged("through the kernel module") != 1 {
+		t.Errorf("the switch is not logged once:\n%s", r.log.String())
 	}
-	r.unload()
-	r.from(contract.SourceProcfs)
-	if r.said("through /proc") != 2 {
-		t.Errorf("the switch back is not told:\n%s", r.log.String())
+	r.unloadModule()
+	r.readFrom(contract.SourceProcfs)
+	if r.logged("through /proc") != 2 {
+		t.Errorf("the switch back is not logged:\n%s", r.log.String())
 	}
 }
 
 func TestAutoUsesProcfsWhenTheModuleIsOfAnotherRelease(t *testing.T) {
-	r := newRig(t, source.Auto)
-	r.load(`"version":1`, `"version":2`)
-	r.from(contract.SourceProcfs)
-	if r.said("same release") != 1 {
-		t.Errorf("the reason is not told:\n%s", r.log.String())
+	r := newFixture(t, source.Auto)
+	r.loadModule(`"version":1`, `"version":2`)
+	r.readFrom(contract.SourceProcfs)
+	if r.logged("same release") != 1 {
+		t.Errorf("the reason is not logged:\n%s", r.log.String())
 	}
 }
 
 // TestAutoDoesNotHideADamagedDocument: another source's answer would make the damage invisible.
 func TestAutoDoesNotHideADamagedDocument(t *testing.T) {
-	r := newRig(t, source.Auto)
-	r.load(`"end":true`, `"end":false`)
+	r := newFixture(t, source.Auto)
+	r.loadModule(`"end":true`, `"end":false`)
 	if _, err := r.Read(context.Background()); err == nil || !strings.Contains(err.Error(), "end: want true") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestModuleOnly(t *testing.T) {
-	r := newRig(t, source.Module)
-	if _, err := r.Read(context.Background()); !errors.Is(err, kmod.ErrAway) {
-		t.Errorf("error %v, want that the module is away", err)
+	r := newFixture(t, source.Module)
+	if _, err := r.Read(context.Background()); !errors.Is(err, kmod.ErrNotLoaded) {
+		t.Errorf("error %v, want that the module is not loaded", err)
 	}
-	r.load(`"cpu_us":0`, `"cpu_us":-1`)
-	if got := r.from(contract.SourceModule); !got.Bad.Has(0) || got.Parse <= 0 {
-		t.Errorf("the bad row is not told: %+v", got)
+	r.loadModule(`"cpu_us":0`, `"cpu_us":-1`)
+	if got := r.readFrom(contract.SourceModule); !got.Bad.Has(0) || got.Parse <= 0 {
+		t.Errorf("the bad row is not reported: %+v", got)
 	}
 }
 
 func TestProcfsOnly(t *testing.T) {
-	r := newRig(t, source.Procfs)
-	r.load("", "")
-	if got := r.from(contract.SourceProcfs); len(got.Snapshot.Containers) != 7 {
+	r := newFixture(t, source.Procfs)
+	r.loadModule("", "")
+	if got := r.readFrom(contract.SourceProcfs); len(got.Snapshot.Containers) != 7 {
 		t.Errorf("%d containers", len(got.Snapshot.Containers))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -153,21 +153,21 @@ func TestProcfsOnly(t *testing.T) {
 	}
 }
 
-func TestContainersWithoutACgroupAreToldOnce(t *testing.T) {
-	r := newRig(t, source.Procfs)
+func TestContainersWithoutACgroupAreLoggedOnce(t *testing.T) {
+	r := newFixture(t, source.Procfs)
 	if err := os.RemoveAll(filepath.Join(r.cgroup, "system.slice")); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 5 {
-		if got := r.from(contract.SourceProcfs); got.Unlocated != 4 || len(got.Snapshot.Containers) != 3 {
+		if got := r.readFrom(contract.SourceProcfs); got.Unlocated != 4 || len(got.Snapshot.Containers) != 3 {
 			t.Fatalf("%d unlocated, %d rows", got.Unlocated, len(got.Snapshot.Containers))
 		}
 		want := 0
 		if i >= 2 {
 			want = 1
 		}
-		if r.said("GESTOR_CGROUP") != want {
-			t.Errorf("after reading %d it was told %d times, want %d", i+1, r.said("GESTOR_CGROUP"), want)
+		if r.logged("GESTOR_CGROUP") != want {
+			t.Errorf("after reading %d it was logged %d times, want %d", i+1, r.logged("GESTOR_CGROUP"), want)
 		}
 	}
 }
@@ -186,26 +186,26 @@ func TestOpenNeedsTheFilesOfTheChoice(t *testing.T) {
 	}
 }
 
-func TestAutoDoesWithTheModuleAlone(t *testing.T) {
-	r := newRig(t, source.Auto)
-	r.load("", "")
+func TestAutoWorksWithTheModuleAlone(t *testing.T) {
+	r := newFixture(t, source.Auto)
+	r.loadModule("", "")
 	o := source.Options{
 		Choice: source.Auto, Module: kmod.Options{Proc: r.proc},
 		Procfs: hostproc.Options{Proc: r.proc, Cgroup: "testdata/nowhere"},
 	}
 	var err error
-	if r.Eyes, err = source.Open(o, zerolog.New(&r.log)); err != nil {
+	if r.Selector, err = source.Open(o, zerolog.New(&r.log)); err != nil {
 		t.Fatal(err)
 	}
-	if r.said("only the kernel module") != 1 {
-		t.Errorf("it is not told:\n%s", r.log.String())
+	if r.logged("only the kernel module") != 1 {
+		t.Errorf("it is not logged:\n%s", r.log.String())
 	}
-	r.from(contract.SourceModule)
-	r.unload()
-	if _, err := r.Read(context.Background()); !errors.Is(err, kmod.ErrAway) {
+	r.readFrom(contract.SourceModule)
+	r.unloadModule()
+	if _, err := r.Read(context.Background()); !errors.Is(err, kmod.ErrNotLoaded) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := source.Open(o, zerolog.Nop()); err == nil || !errors.Is(err, kmod.ErrAway) || !strings.Contains(err.Error(), "GESTOR_CGROUP") {
+	if _, err := source.Open(o, zerolog.Nop()); err == nil || !errors.Is(err, kmod.ErrNotLoaded) || !strings.Contains(err.Error(), "GESTOR_CGROUP") {
 		t.Errorf("error %v, want both reasons", err)
 	}
 }

@@ -50,7 +50,7 @@ func TestUnprivilegedContainer(t *testing.T) {
 	for _, namespace := range []string{"private", "host"} {
 		t.Run(namespace, func(t *testing.T) {
 			cid := filepath.Join(t.TempDir(), "cid")
-			run := exec.Command("docker", "run", "--rm", "--cidfile", cid, "--label", "gestor.test=eyes", "--network", "none",
+			run := exec.Command("docker", "run", "--rm", "--cidfile", cid, "--label", "gestor.test=source", "--network", "none",
 				"--user", "65532:65532", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only",
 				"--cgroupns", namespace, "--memory", "256m", "--env", insideKey+"=1",
 				"--volume", "/proc:/host/proc:ro", "--volume", "/sys/fs/cgroup:/host/sys/fs/cgroup:ro",
@@ -98,7 +98,7 @@ func testImage(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)
 	}
-	name := fmt.Sprintf("gestor-eyes-test:%d", os.Getpid())
+	name := fmt.Sprintf("gestor-source-test:%d", os.Getpid())
 	load := exec.Command("sh", "-c", `tar -C "$1" -c inside | docker import --change 'ENTRYPOINT ["/inside"]' - "$2"`, "sh", dir, name)
 	if out, err := load.CombinedOutput(); err != nil {
 		t.Fatalf("docker import: %v\n%s", err, out)

@@ -64,23 +64,23 @@ func read(t *testing.T, o hostproc.Options) (*contract.Snapshot, hostproc.Cost) 
 	return snap, cost
 }
 
-// settle replaces what differs from run to run.
-func settle(snap *contract.Snapshot) {
+// clearVolatile replaces what differs from run to run.
+func clearVolatile(snap *contract.Snapshot) {
 	snap.Instance, snap.Self.WalkUS = "5eed5eed5eed5eed", 1234
 	for i := range snap.Containers {
 		snap.Containers[i].CgroupID = uint64(1000 + i) // the inode of a captured folder
 	}
 }
 
-// TestGolden compares whole documents with those that were looked through. The contract has golden documents of the same hosts
-// that are never edited: they are of a reader that took another file's RSS.
+// TestGolden compares whole documents with those that were looked through. The contract has golden documents of the
+// same hosts that are never edited: they are of a reader that took another file's RSS.
 func TestGolden(t *testing.T) {
 	for _, name := range fixtures {
 		t.Run(name, func(t *testing.T) {
 			o := captured(t, name)
 			o.CmdlineMax = 256
 			snap, _ := read(t, o)
-			settle(snap)
+			clearVolatile(snap)
 			got, err := json.MarshalIndent(snap, "", " ")
 			if err != nil {
 				t.Fatal(err)

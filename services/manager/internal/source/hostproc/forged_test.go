@@ -69,13 +69,13 @@ func forge(t *testing.T, o hostproc.Options, pid int, path string) {
 	}
 }
 
-// The rows of a host do not change when somebody names groups after its containers: neither to a reader on the host nor to
-// one in a container, whose cgroup namespace hides where a path begins.
+// The rows of a host do not change when somebody names groups after its containers: neither to a reader on the host nor
+// to one in a container, whose cgroup namespace hides where a path begins.
 func TestForgedGroupsChangeNothing(t *testing.T) {
 	for name, own := range map[string]string{"cgroup1": "/docker/", "cgroup2": "/system.slice/docker-", "cgroup2-5.10": "/system.slice/docker-"} {
 		for _, view := range []string{"host", "container", "container that knows not its own id"} {
 			t.Run(name+", "+view, func(t *testing.T) {
-				o, _ := edit(t, name)
+				o, _ := captureCopy(t, name)
 				want, _ := read(t, captured(t, name))
 				id := ownerOf(want, own)
 				if strings.HasSuffix(view, "own id") {
@@ -98,7 +98,7 @@ func TestForgedGroupsChangeNothing(t *testing.T) {
 					if strings.HasSuffix(own, "-") {
 						path += ".scope"
 					}
-					private(t, o.Proc, path)
+					setOwnNamespace(t, o.Proc, path)
 					if view == "container" {
 						o.Mounts = func() ([]*procfs.MountInfo, error) {
 							return []*procfs.MountInfo{{MountPoint: "/etc/hosts", Root: "/var/lib/docker/containers/" + id + "/hosts"}}, nil
@@ -136,7 +136,7 @@ func deleteID(rows []contract.Container, id string) (left []contract.Container) 
 
 // While a container is stopped a group below a service cannot speak for it either.
 func TestAForgedGroupIsNoContainerOfItsOwn(t *testing.T) {
-	o, _ := edit(t, "cgroup2")
+	o, _ := captureCopy(t, "cgroup2")
 	id := strings.Repeat("9", 64)
 	for n, path := range forgeries(id)[:2] {
 		forge(t, o, 2+n, path)
@@ -146,11 +146,11 @@ func TestAForgedGroupIsNoContainerOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestPodmanWithCgroupfs lays the captured host of Docker out as podman 4.3 does without systemd: /libpod_parent with a group
-// libpod-<id> for each container, and the monitors beside them.
+// TestPodmanWithCgroupfs lays the captured host of Docker out as podman 4.3 does without systemd: /libpod_parent with a
+// group libpod-<id> for each container, and the monitors beside them.
 func TestPodmanWithCgroupfs(t *testing.T) {
 	want, _ := read(t, captured(t, "cgroup1"))
-	o, dir := edit(t, "cgroup1")
+	o, dir := captureCopy(t, "cgroup1")
 	rewrite(t, o.Proc, "cgroup", func(s string) string { return strings.ReplaceAll(s, ":/docker/", ":/libpod_parent/libpod-") })
 	for _, tree := range []string{"memory", "cpuacct", "freezer"} {
 		parent := filepath.Join(dir, "cgroup", tree, "libpod_parent")
@@ -171,8 +171,8 @@ func TestPodmanWithCgroupfs(t *testing.T) {
 	forge(t, o, 3, "/libpod_parent/libpod-conmon-"+want.Containers[0].ID)
 
 	got, _ := read(t, o)
-	settle(want)
-	settle(got)
+	clearVolatile(want)
+	clearVolatile(got)
 	for i := range want.Containers {
 		want.Containers[i].Runtime = "libpod"
 	}
@@ -181,11 +181,11 @@ func TestPodmanWithCgroupfs(t *testing.T) {
 	}
 }
 
-// TestForgedGroupsOnThisHost makes real groups: the victims' first, as an engine does, then those of users, with processes
-// that are older than the victims' and some that are younger.
+// TestForgedGroupsOnThisHost makes real groups: the victims' first, as an engine does, then those of users, with
+// processes that are older than the victims' and some that are younger.
 func TestForgedGroupsOnThisHost(t *testing.T) {
 	old := sleeper(t)
-	ids, pids := pretend(t, 2)
+	ids, pids := startSleepers(t, 2)
 	young := sleeper(t)
 	for n, parent := range hierarchies(t, "gestor-forger") {
 		for i, id := range ids {
@@ -194,9 +194,9 @@ func TestForgedGroupsOnThisHost(t *testing.T) {
 				if pid == young {
 					path = filepath.Join("mine.service", id)
 				}
-				group(t, filepath.Join(parent, path))
+				makeCgroup(t, filepath.Join(parent, path))
 				if i == n%len(ids) { // a process is in one group of a hierarchy only
-					enter(t, filepath.Join(parent, path), pid)
+					moveToCgroup(t, filepath.Join(parent, path), pid)
 				}
 			}
 		}

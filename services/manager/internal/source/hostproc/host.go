@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/source/pseudofile"
 )
 
 // host is what does not change while this process runs.
@@ -18,15 +22,15 @@ type host struct {
 }
 
 func (r *Reader) readHost() (h host, err error) {
-	if h.bootID, err = r.line("sys/kernel/random/boot_id"); err != nil {
+	if h.bootID, err = r.readLine("sys/kernel/random/boot_id"); err != nil {
 		return h, err
 	}
-	h.kernel, err = r.line("sys/kernel/osrelease")
+	h.kernel, err = r.readLine("sys/kernel/osrelease")
 	return h, err
 }
 
-// line reads a file of one line below proc.
-func (r *Reader) line(name string) (string, error) {
+// readLine reads a file of one line below proc.
+func (r *Reader) readLine(name string) (string, error) {
 	b, err := r.files.Read(filepath.Join(r.opts.Proc, name))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
@@ -34,9 +38,9 @@ func (r *Reader) line(name string) (string, error) {
 	return string(bytes.TrimSpace(b)), nil
 }
 
-// cpus counts the online CPUs: the lines cpu0, cpu1 … of proc(5) stat. The process's own count would be that of its CPU
-// set, and CPUs come and go.
-func (r *Reader) cpus() (n int, err error) {
+// onlineCPUs counts the online CPUs: the lines cpu0, cpu1 … of proc(5) stat. The process's own count would be that of
+// its CPU set, and CPUs come and go.
+func (r *Reader) onlineCPUs() (n int, err error) {
 	b, err := r.files.Read(filepath.Join(r.opts.Proc, "stat"))
 	if err != nil {
 		return 0, fmt.Errorf("stat: %w", err)
@@ -47,14 +51,15 @@ func (r *Reader) cpus() (n int, err error) {
 		}
 		n++
 	}
+
 	if n--; n < 1 { // the first line is their sum
 		return 0, errors.New("no CPU in stat")
 	}
 	return n, nil
 }
 
-// memory reads proc(5) meminfo.
-func (r *Reader) memory() (contract.Memory, error) {
+// readMeminfo reads proc(5) meminfo.
+func (r *Reader) readMeminfo() (contract.Memory, error) {
 	m, err := r.fs.Meminfo()
 	if err != nil {
 		return contract.Memory{}, err
@@ -62,14 +67,18 @@ func (r *Reader) memory() (contract.Memory, error) {
 	if m.MemTotal == nil || m.MemFree == nil || m.MemAvailable == nil {
 		return contract.Memory{}, errors.New("meminfo: MemTotal, MemFree or MemAvailable is missing (Linux 3.14 or later is needed)")
 	}
+
+	// MemAvailable is an estimate of the kernel's and may pass the total.
 	available := min(*m.MemAvailable, *m.MemTotal)
 	memory := contract.Memory{
 		TotalKB: *m.MemTotal, FreeKB: *m.MemFree, AvailableKB: available, UsedKB: *m.MemTotal - available,
 		SwapTotalKB: m.SwapTotal, SwapFreeKB: m.SwapFree,
 	}
+
 	if m.Shmem != nil {
 		memory.SharedKB = *m.Shmem
 	}
+
 	if m.Cached != nil && m.Buffers != nil {
 		cached := *m.Cached + *m.Buffers
 		memory.CachedKB = &cached
@@ -94,4 +103,42 @@ func inode(dir string) uint64 {
 		return 0
 	}
 	return st.Ino
+}
+
+// fileLimit is far above any file that is read here (memory.stat of a host with many NUMA nodes has some 10 kB).
+const fileLimit = 256 << 10
+
+// files reads the small files that procfs has no parser for.
+type files struct{ *pseudofile.Reader }
+
+func newFiles() files { return files{pseudofile.New(4096, fileLimit)} }
+
+// readNumber reads a file that holds one number. ok is false where there is none: the file does not exist on this
+// kernel, or says "max".
+func (f files) readNumber(path string) (n uint64, ok bool) {
+	b, err := f.Read(path)
+	if err != nil {
+		return 0, false
+	}
+	return parseNumber(bytes.TrimSpace(b))
+}
+
+func parseNumber(b []byte) (uint64, bool) {
+	n, err := strconv.ParseUint(string(b), 10, 64)
+	return n, err == nil
+}
+
+// parseFlatKeyed calls visit for each line "key value" of a flat keyed file.
+func parseFlatKeyed(b []byte, visit func(key string, value uint64)) {
+	for line := range bytes.Lines(b) {
+		key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		if n, ok := parseNumber(value); ok {
+			visit(string(key), n)
+		}
+	}
+}
+
+// vanished reports whether the error only says that a process or cgroup ended meanwhile.
+func vanished(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENODEV)
 }

@@ -15,8 +15,8 @@ import (
 	"gestor.local/manager/internal/source/hostproc"
 )
 
-// FuzzHostileProcess gives a process any name and any arguments: what comes out must be a valid document that reads back
-// as it was written, and no longer than was asked for.
+// FuzzHostileProcess gives a process any name and any arguments: what comes out must be a valid document that reads
+// back as it was written, and no longer than was asked for.
 func FuzzHostileProcess(f *testing.F) {
 	f.Add([]byte("a) R 1 2 3 (b"), []byte("sh\x00-c\x00echo \"$(id)\"; </script><script>alert(1)</script>\x00"))
 	f.Add([]byte("\"\\\n\t\x01\x7f\xff\xc3"), []byte("\xff\xfe\x00--password\x00\xf0\x9f\x98"))

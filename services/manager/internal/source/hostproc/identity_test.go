@@ -13,14 +13,14 @@ import (
 
 func digits(c string) string { return strings.Repeat(c, idDigits) }
 
-// answer says what the path tells in the words of the module's tests: id, level, place, runtime.
-func answer(path string) string {
+// identifyAsText says what the path tells in the words of the module's tests: id, level, place, runtime.
+func identifyAsText(path string) string {
 	i, ok := identify(path)
 	if !ok {
 		return ""
 	}
 	place := "other"
-	if i.engines {
+	if i.engineManaged {
 		place = "engine"
 	}
 	return i.id + " " + strconv.Itoa(i.level) + " " + place + " " + i.runtime
@@ -47,10 +47,10 @@ func moduleTable(t *testing.T, name string) (cases [][]string) {
 
 func TestIdentify(t *testing.T) {
 	for _, c := range moduleTable(t, "paths") {
-		if got, want := strings.TrimSpace(answer(c[0])), strings.Join(c[1:], " "); got != want {
+		if got, want := strings.TrimSpace(identifyAsText(c[0])), strings.Join(c[1:], " "); got != want {
 			t.Errorf("%s: %q, want %q", c[0], got, want)
 		}
-		if got, want := answer(c[0]+" (deleted)"), answer(c[0]); got != want {
+		if got, want := identifyAsText(c[0]+" (deleted)"), identifyAsText(c[0]); got != want {
 			t.Errorf("%s, removed: %q, want %q", c[0], got, want)
 		}
 	}
@@ -69,17 +69,17 @@ func TestThePathEndsWithTheContainersOwnName(t *testing.T) {
 	}
 }
 
-func TestOrder(t *testing.T) {
+func TestCompare(t *testing.T) {
 	for _, c := range moduleTable(t, "doubles") {
 		a, inA := identify(c[1])
 		b, inB := identify(c[2])
 		if !inA || !inB {
 			t.Fatalf("%v: no containers", c)
 		}
-		byPath := a.order(b) < 0 && b.order(a) > 0
-		byAge := a.order(b) == 0 && b.order(a) == 0
+		byPath := a.compare(b) < 0 && b.compare(a) > 0
+		byAge := a.compare(b) == 0 && b.compare(a) == 0
 		if c[0] == "path" && !byPath || c[0] == "age" && !byAge {
-			t.Errorf("%v: %d and %d", c, a.order(b), b.order(a))
+			t.Errorf("%v: %d and %d", c, a.compare(b), b.compare(a))
 		}
 	}
 }
@@ -98,16 +98,16 @@ func TestBothReadersAgree(t *testing.T) {
 	module := startModule(t)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := somePath(t, "a"), somePath(t, "b")
-		if got, want := answer(a), module.ask('p', a); got != want {
+		if got, want := identifyAsText(a), module.query('p', a); got != want {
 			t.Fatalf("%q: %q, the module says %q", a, got, want)
 		}
 		i, inA := identify(a)
 		j, inB := identify(b)
 		want := "none"
 		if inA && inB {
-			want = [...]string{"first", "equal", "second"}[1+sign(i.order(j))]
+			want = [...]string{"first", "equal", "second"}[1+sign(i.compare(j))]
 		}
-		if got := module.ask('o', a+"\n"+b); got != want {
+		if got := module.query('o', a+"\n"+b); got != want {
 			t.Fatalf("%q, %q: %s, the module says %s", a, b, want, got)
 		}
 	})
@@ -138,7 +138,7 @@ func TestTheHierarchyOfTheModuleDecides(t *testing.T) {
 		"a process of the host itself":     {[]procfs.Cgroup{line(4, "memory", ""), line(0, "", "")}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := walk{reader: &Reader{}}
+			w := snapshotBuilder{reader: &Reader{}}
 			i, tree, ok := w.identify(test.cgroups)
 			if i.id != test.want || tree != test.tree || ok != (test.want != "") {
 				t.Errorf("got %q in %q, want %q in %q", i.id, tree, test.want, test.tree)
@@ -156,4 +156,26 @@ func FuzzIdentify(f *testing.F) {
 			t.Errorf("identify(%q) = %+v", path, got)
 		}
 	})
+}
+
+func TestOwnContainerStandsInTheMounts(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	for name, tt := range map[string]struct {
+		root, point, want string
+	}{
+		"docker":                   {"/var/lib/docker/containers/" + id + "/hostname", "/etc/hostname", id},
+		"docker without hostname":  {"/var/lib/docker/containers/" + id + "/resolv.conf", "/etc/resolv.conf", id},
+		"podman":                   {"/containers/storage/overlay-containers/" + id + "/userdata/hostname", "/etc/hostname", id},
+		"docker in docker":         {"/var/lib/docker/volumes/" + strings.Repeat("cd", 32) + "/_data/containers/" + id + "/hostname", "/etc/hostname", id},
+		"a host":                   {"/", "/", ""},
+		"the id of something else": {"/var/lib/docker/containers/" + id + "/x", "/etc/other", ""},
+		"a host's resolver":        {"/run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mounts := []*procfs.MountInfo{{Root: "/", MountPoint: "/etc"}, {Root: tt.root, MountPoint: tt.point}}
+			if got := containerOfMounts(mounts); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
 }

@@ -17,19 +17,19 @@ import (
 	"gestor.local/manager/internal/source/hostproc"
 )
 
-// pretend makes n cgroups named like containers on this host, each with one sleeping process, in every hierarchy that is
-// read. It needs root and a writable cgroup file system, as containers do.
-func pretend(tb testing.TB, n int) (ids []string, pids []int) {
+// startSleepers makes n cgroups named like containers on this host, each with one sleeping process, in every hierarchy
+// that is read. It needs root and a writable cgroup file system, as containers do.
+func startSleepers(tb testing.TB, n int) (ids []string, pids []int) {
 	tb.Helper()
 	parents := hierarchies(tb, "gestor-test")
 	for i := range n {
 		id := fmt.Sprintf("%032x%032x", os.Getpid(), i)
 		for _, parent := range parents {
-			group(tb, filepath.Join(parent, id))
+			makeCgroup(tb, filepath.Join(parent, id))
 		}
 		pid := sleeper(tb) // ends before its cgroups are removed
 		for _, parent := range parents {
-			enter(tb, filepath.Join(parent, id), pid)
+			moveToCgroup(tb, filepath.Join(parent, id), pid)
 		}
 		ids, pids = append(ids, id), append(pids, pid)
 	}
@@ -71,14 +71,14 @@ func hierarchies(tb testing.TB, name string) (parents []string) {
 	return parents
 }
 
-// group makes a cgroup, with what is above it.
-func group(tb testing.TB, dir string) {
+// makeCgroup makes a cgroup, with what is above it.
+func makeCgroup(tb testing.TB, dir string) {
 	tb.Helper()
 	if _, err := os.Stat(dir); err == nil {
 		return
 	}
 	if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrNotExist) {
-		group(tb, filepath.Dir(dir))
+		makeCgroup(tb, filepath.Dir(dir))
 		err = os.Mkdir(dir, 0o755)
 		if err != nil {
 			tb.Fatal(err)
@@ -89,8 +89,8 @@ func group(tb testing.TB, dir string) {
 	tb.Cleanup(func() { remove(tb, dir) })
 }
 
-// enter puts a process into a cgroup.
-func enter(tb testing.TB, dir string, pid int) {
+// moveToCgroup puts a process into a cgroup.
+func moveToCgroup(tb testing.TB, dir string, pid int) {
 	tb.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
 		tb.Fatal(err)
@@ -120,7 +120,7 @@ func thisHost(tb testing.TB) *hostproc.Reader {
 
 // TestThisHost reads the running kernel, with rows it can name.
 func TestThisHost(t *testing.T) {
-	ids, pids := pretend(t, 3)
+	ids, pids := startSleepers(t, 3)
 	r := thisHost(t)
 	snap, _, err := r.Read(context.Background())
 	if err != nil {
@@ -159,7 +159,7 @@ func find(s *contract.Snapshot, id string) *contract.Container {
 func BenchmarkRead(b *testing.B) {
 	for _, n := range []int{10, 200} {
 		b.Run(fmt.Sprintf("containers=%d", n), func(b *testing.B) {
-			pretend(b, n)
+			startSleepers(b, n)
 			r := thisHost(b)
 			b.ReportAllocs()
 			began := cpuTime(b)

@@ -55,7 +55,7 @@ func startModule(t *testing.T) *module {
 	return &module{t: t, in: in, out: bufio.NewReader(out)}
 }
 
-func (m *module) ask(kind byte, question string) string {
+func (m *module) query(kind byte, question string) string {
 	m.t.Helper()
 	head := binary.LittleEndian.AppendUint32([]byte{kind, 0, 0, 0, 0}, uint32(len(question)))
 	if _, err := m.in.Write(append(head, question...)); err != nil {

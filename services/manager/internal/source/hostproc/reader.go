@@ -1,10 +1,10 @@
-// Package hostproc gives the document of the kernel module without the module: from /proc and the cgroup files of a host
-// with cgroup v1 (also hybrid) or v2. It needs no privilege: every file it reads is world-readable (smaps_rollup and io,
-// which are not, are left out).
+// Package hostproc gives the document of the kernel module without the module: from /proc and the cgroup files of a
+// host with cgroup v1 (also hybrid) or v2. It needs no privilege: every file it reads is world-readable (smaps_rollup
+// and io, which are not, are left out).
 //
-// Differences from the module's document, by nature: RSS is what the kernel tells in status, which is exact on some
-// kernels only (so capabilities.exact_rss is false), process times are in ticks of 10 ms, the walk is not one instant but
-// takes self.walk_us.
+// Differences from the module's document, by nature: RSS is what the kernel says in status, which is exact on some
+// kernels only (so capabilities.exact_rss is false), process times are in ticks of 10 ms, the walk is not one instant
+// but takes self.walk_us.
 package hostproc
 
 import (
@@ -56,7 +56,7 @@ type Reader struct {
 	cost     Cost // of the reading that is under way
 }
 
-// New looks at the host's layout. It fails when there is no proc file system or no cgroup hierarchy below the roots.
+// New finds out the host's layout. It fails when there is no proc file system or no cgroup hierarchy below the roots.
 func New(o Options) (*Reader, error) {
 	if o.Clock == nil {
 		o.Clock = kernelClock
@@ -64,24 +64,27 @@ func New(o Options) (*Reader, error) {
 	if o.Mounts == nil {
 		o.Mounts = procfs.GetMounts
 	}
+
 	fs, err := procfs.NewFS(o.Proc)
 	if err != nil {
 		return nil, fmt.Errorf("open proc: %w (mount the host's /proc and set GESTOR_PROC)", err)
 	}
 	r := &Reader{opts: o, fs: fs, instance: newInstance(), files: newFiles()}
+
 	if r.host, err = r.readHost(); err != nil {
 		return nil, fmt.Errorf("open proc: %w", err)
 	}
+	// Hierarchies first: this process's own container is looked for in them.
 	if r.cgroups, err = findHierarchies(o.Cgroup); err != nil {
 		return nil, err
 	}
 	if r.self, err = findSelf(fs, o.Mounts, r.cgroups); err != nil {
-		return nil, fmt.Errorf("look at process 1: %w (mount the host's /proc, without hidepid)", err)
+		return nil, fmt.Errorf("read process 1: %w (mount the host's /proc, without hidepid)", err)
 	}
 	return r, nil
 }
 
-// newInstance draws the number that tells this reader's sequence from any other's.
+// newInstance draws the number that distinguishes this reader's sequence from any other's.
 func newInstance() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails, see its documentation
@@ -97,20 +100,24 @@ func (r *Reader) Read(ctx context.Context) (*contract.Snapshot, Cost, error) {
 	if err != nil {
 		return nil, r.cost, fmt.Errorf("read %s: %w", r.opts.Proc, err)
 	}
+
 	snap.Self.WalkUS = uint64(r.cost.Read.Microseconds())
 	return snap, r.cost, nil
 }
 
 func (r *Reader) read(ctx context.Context) (*contract.Snapshot, error) {
+	// The header's time and memory come before the walk, as in the module's document: ages are counted from that
+	// moment.
 	monotonicUS, realtimeUS := r.opts.Clock()
-	memory, err := r.memory()
+	memory, err := r.readMeminfo()
 	if err != nil {
 		return nil, err
 	}
-	cpus, err := r.cpus()
+	cpus, err := r.onlineCPUs()
 	if err != nil {
 		return nil, err
 	}
+
 	r.sequence++
 	snap := &contract.Snapshot{
 		Version: contract.SnapshotVersion, Source: contract.SourceProcfs, Kernel: r.host.kernel,
@@ -119,11 +126,13 @@ func (r *Reader) read(ctx context.Context) (*contract.Snapshot, error) {
 		Capabilities: contract.Capabilities{Cgroup: r.cgroups.version, CPUSource: r.cgroups.cpuSource()},
 		Memory:       memory, End: true,
 	}
-	w := walk{reader: r, snap: snap, found: map[place]*container{}, unlocated: map[string]bool{}}
-	if err := w.processes(ctx); err != nil {
+
+	w := snapshotBuilder{reader: r, snap: snap, rows: map[cgroupKey]*container{}, unlocated: map[string]bool{}}
+	if err := w.readProcesses(ctx); err != nil {
 		return nil, err
 	}
-	snap.Containers = w.containers()
+	snap.Containers = w.finish()
+
 	slices.SortFunc(snap.Containers, func(a, b contract.Container) int { return strings.Compare(a.ID, b.ID) })
 	snap.ContainerTotal = len(snap.Containers)
 	for i := range snap.Containers {

@@ -106,8 +106,8 @@ func TestAFigureThatTheKernelLacksIsAbsent(t *testing.T) {
 	}
 }
 
-// edit copies a captured host, so that a test can change it.
-func edit(t *testing.T, name string) (hostproc.Options, string) {
+// captureCopy copies a captured host, so that a test can change it.
+func captureCopy(t *testing.T, name string) (hostproc.Options, string) {
 	t.Helper()
 	o, dir := captured(t, name), t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", name))); err != nil {
@@ -135,9 +135,9 @@ func rewrite(t *testing.T, proc, file string, change func(string) string) {
 	}
 }
 
-// private changes a captured host to what a process in a cgroup namespace of its own sees, whose root is the cgroup own:
-// all paths are relative to it and begin with dots unless they are below it (cgroup_namespaces(7)).
-func private(t *testing.T, proc, own string) {
+// setOwnNamespace changes a captured host to what a process in a cgroup namespace of its own sees, whose root is the
+// cgroup own: all paths are relative to it and begin with dots unless they are below it (cgroup_namespaces(7)).
+func setOwnNamespace(t *testing.T, proc, own string) {
 	t.Helper()
 	rewrite(t, proc, "cgroup", func(s string) string {
 		var b strings.Builder
@@ -172,8 +172,8 @@ func TestPrivateCgroupNamespace(t *testing.T) {
 				if strings.HasSuffix(prefix, "-") {
 					own += ".scope"
 				}
-				o, _ := edit(t, name)
-				private(t, o.Proc, own)
+				o, _ := captureCopy(t, name)
+				setOwnNamespace(t, o.Proc, own)
 				o.Mounts = func() ([]*procfs.MountInfo, error) {
 					return []*procfs.MountInfo{{MountPoint: "/etc/hosts", Root: "/var/lib/docker/containers/" + id + "/hosts"}}, nil
 				}
@@ -211,7 +211,7 @@ func figuresByID(snap *contract.Snapshot) map[string]string {
 }
 
 func TestVanishedProcessIsNoError(t *testing.T) {
-	o, dir := edit(t, "cgroup1")
+	o, dir := captureCopy(t, "cgroup1")
 	before, _ := read(t, o)
 	victim := before.Containers[0]
 	for _, p := range victim.Processes {
@@ -234,7 +234,7 @@ func TestVanishedProcessIsNoError(t *testing.T) {
 func TestContainerWhoseCgroupIsGoneHasNoRow(t *testing.T) {
 	for _, name := range fixtures {
 		t.Run(name, func(t *testing.T) {
-			o, _ := edit(t, name)
+			o, _ := captureCopy(t, name)
 			before, _ := read(t, o)
 			id := before.Containers[0].ID
 			err := filepath.WalkDir(o.Cgroup, func(path string, d fs.DirEntry, err error) error {
@@ -258,7 +258,7 @@ func TestContainerWhoseCgroupIsGoneHasNoRow(t *testing.T) {
 }
 
 func TestWithoutCPUAccountingTheTasksAreTheSource(t *testing.T) {
-	o, dir := edit(t, "cgroup1")
+	o, dir := captureCopy(t, "cgroup1")
 	if err := os.RemoveAll(filepath.Join(dir, "cgroup", "cpuacct")); err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestNewRefusesWhatIsNoHost(t *testing.T) {
 		"cgroup, but empty": {"cgroup/*", "GESTOR_CGROUP"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, dir := edit(t, "cgroup1")
+			o, dir := captureCopy(t, "cgroup1")
 			paths, err := filepath.Glob(filepath.Join(dir, test.remove))
 			if err != nil || len(paths) == 0 {
 				t.Fatalf("nothing to remove: %v", err)
@@ -317,7 +317,7 @@ func TestReadRefusesWhatItCannotUnderstand(t *testing.T) {
 	for file, content := range map[string]string{
 		"meminfo": "MemTotal: 5 kB\n", "stat": "intr 5\n",
 	} {
-		o, dir := edit(t, "cgroup1")
+		o, dir := captureCopy(t, "cgroup1")
 		if err := os.WriteFile(filepath.Join(dir, "proc", file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,7 @@ func TestReadRefusesWhatItCannotUnderstand(t *testing.T) {
 }
 
 func TestReadFailsWhenProcIsClosed(t *testing.T) {
-	o, dir := edit(t, "cgroup1")
+	o, dir := captureCopy(t, "cgroup1")
 	r, err := hostproc.New(o)
 	if err != nil {
 		t.Fatal(err)

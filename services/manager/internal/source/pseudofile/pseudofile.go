@@ -25,18 +25,20 @@ func New(start, limit int) *Reader {
 	return &Reader{limit: limit, buf: make([]byte, 0, min(start, limit+1))}
 }
 
-// Read returns the whole file: valid until the next call. Errors are those of open(2) and read(2), or ErrTooLarge, and do
-// not name the path.
+// Read returns the whole file: valid until the next call. Errors are those of open(2) and read(2), or ErrTooLarge, and
+// do not name the path.
 func (r *Reader) Read(path string) ([]byte, error) {
 	fd, err := r.open(path)
 	if err != nil {
 		return nil, err
 	}
+
 	content, err := r.readAll(fd)
 	r.Syscalls++
 	if err = errors.Join(err, unix.Close(fd)); err != nil {
 		return nil, err
 	}
+
 	r.Bytes += len(content)
 	return content, nil
 }
@@ -51,11 +53,13 @@ func (r *Reader) open(path string) (int, error) {
 	}
 }
 
-// readAll reads to the end. The buffer doubles when it is full, up to one byte past the limit, by which a file that is too
-// large is told from one that just fits.
+// readAll reads to the end. The buffer doubles when it is full, up to one byte past the limit, by which a file that is
+// too large differs from one that just fits.
 func (r *Reader) readAll(fd int) ([]byte, error) {
 	buf := r.buf[:0]
 	for {
+		// A reader asks for no size, so only a read of no bytes says that the end was reached: there must be room for
+		// it.
 		if len(buf) == cap(buf) {
 			if cap(buf) > r.limit {
 				return nil, fmt.Errorf("%w of %d bytes", ErrTooLarge, r.limit)
@@ -63,6 +67,7 @@ func (r *Reader) readAll(fd int) ([]byte, error) {
 			buf = append(make([]byte, 0, min(2*cap(buf), r.limit+1)), buf...)
 			r.buf = buf
 		}
+
 		r.Syscalls++
 		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
 		switch {

@@ -2,9 +2,9 @@ package hostproc
 
 import "testing"
 
-func TestClipNeverCutsInsideACharacter(t *testing.T) {
+func TestTruncateNeverCutsInsideACharacter(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1: "a", 2: "a", 3: "aé", 4: "aé", 5: "aé", 6: "aé€", 9: "aé€"} {
-		if got := clip("aé€", n); got != want {
+		if got := truncate("aé€", n); got != want {
 			t.Errorf("clip to %d = %q, want %q", n, got, want)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// grow makes a host with cgroup v2 and these groups in it.
-func grow(t *testing.T, dirs ...string) hierarchies {
+// makeCgroups makes a host with cgroup v2 and these groups in it.
+func makeCgroups(t *testing.T, dirs ...string) hierarchies {
 	t.Helper()
 	root := t.TempDir()
 	for _, dir := range dirs {
@@ -23,7 +23,7 @@ func grow(t *testing.T, dirs ...string) hierarchies {
 // The name of a container may be found in many places: those that a user may have made are not the container's.
 func TestSearchGoesByRankNotByName(t *testing.T) {
 	a := digits("a")
-	h := grow(t, "alice/"+a, "alice/deep/docker-"+a+".scope", "user.slice/user@1.service/docker/"+a, "docker/"+a, "docker/"+a+"/docker/"+a)
+	h := makeCgroups(t, "alice/"+a, "alice/deep/docker-"+a+".scope", "user.slice/user@1.service/docker/"+a, "docker/"+a, "docker/"+a+"/docker/"+a)
 	for name, test := range map[string]struct {
 		will func(identity) bool
 		want string
@@ -38,7 +38,7 @@ func TestSearchGoesByRankNotByName(t *testing.T) {
 	}
 }
 
-func TestPathsOfAnotherNamespaceAreMadeWhole(t *testing.T) {
+func TestPathsOfAnotherNamespaceAreMadeAbsolute(t *testing.T) {
 	own := []string{"system.slice", "docker-x.scope"}
 	for name, test := range map[string]struct {
 		self    self
@@ -48,16 +48,16 @@ func TestPathsOfAnotherNamespaceAreMadeWhole(t *testing.T) {
 	}{
 		"no namespace":                   {self{}, "/docker/1", "/docker/1", 0},
 		"from the root":                  {self{depth: map[int]int{0: 2}}, "/../../docker/1", "/docker/1", 0},
-		"one's neighbour":                {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/../docker-y.scope", "/system.slice/docker-y.scope", 0},
-		"one's own":                      {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/", "/system.slice/docker-x.scope/", 0},
-		"below one's own":                {self{depth: map[int]int{0: 3}, above: own, inside: true}, "/init", "/system.slice/docker-x.scope", 0},
-		"the root itself":                {self{depth: map[int]int{0: 2}, above: own, inside: true}, "/../..", "", 0},
+		"one's neighbour":                {self{depth: map[int]int{0: 2}, prefix: own, complete: true}, "/../docker-y.scope", "/system.slice/docker-y.scope", 0},
+		"one's own":                      {self{depth: map[int]int{0: 2}, prefix: own, complete: true}, "/", "/system.slice/docker-x.scope/", 0},
+		"below one's own":                {self{depth: map[int]int{0: 3}, prefix: own, complete: true}, "/init", "/system.slice/docker-x.scope", 0},
+		"the root itself":                {self{depth: map[int]int{0: 2}, prefix: own, complete: true}, "/../..", "", 0},
 		"where one's own is not known":   {self{depth: map[int]int{0: 2}}, "/../docker-y.scope", "/docker-y.scope", 1},
-		"where only its parent is known": {self{depth: map[int]int{0: 3}, above: own[:1]}, "/../docker-y.scope", "/docker-y.scope", 2},
+		"where only its parent is known": {self{depth: map[int]int{0: 3}, prefix: own[:1]}, "/../docker-y.scope", "/docker-y.scope", 2},
 		"a name that begins with dots":   {self{depth: map[int]int{0: 1}}, "/../..x/1", "/..x/1", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path, unknown := test.self.whole(procfs.Cgroup{Path: test.path})
+			path, unknown := test.self.absolute(procfs.Cgroup{Path: test.path})
 			if path != test.want || unknown != test.unknown {
 				t.Errorf("%q, %d unknown; want %q, %d", path, unknown, test.want, test.unknown)
 			}
@@ -68,8 +68,8 @@ func TestPathsOfAnotherNamespaceAreMadeWhole(t *testing.T) {
 // What a search finds for one path holds for every other: the trees are looked through once.
 func TestOneSearchIsEnough(t *testing.T) {
 	a, b, late := digits("a"), digits("b"), digits("c")
-	h := grow(t, "alice/"+a, "ci/"+b, "ci/"+a)
-	w := walk{reader: &Reader{cgroups: h, self: self{depth: map[int]int{0: 2}}}, unlocated: map[string]bool{}}
+	h := makeCgroups(t, "alice/"+a, "ci/"+b, "ci/"+a)
+	w := snapshotBuilder{reader: &Reader{cgroups: h, self: self{depth: map[int]int{0: 2}}}, unlocated: map[string]bool{}}
 	line := func(id string) procfs.Cgroup { return procfs.Cgroup{Path: "/../" + id} }
 
 	if _, ok := w.locate(line(late)); ok || !w.searched || !w.unlocated[late] {
