@@ -41,7 +41,7 @@ func onceCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	}
 	show := explain.Table
 	if *asJSON {
-		show = func(w io.Writer, p explain.Page) error { return explain.JSON(w, p) }
+		show = func(w io.Writer, p explain.TickReport) error { return explain.JSON(w, p) }
 	}
 	if err := show(stdout, page); err != nil {
 		fmt.Fprintf(stderr, "once: %v\n", err)
@@ -50,15 +50,15 @@ func onceCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	return exitDone
 }
 
-func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, error) {
+func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickReport, error) {
 	cfg, err := loadConfig()
 	if err != nil {
-		return explain.Page{}, because(exitConfig, err)
+		return explain.TickReport{}, because(exitConfig, err)
 	}
 	cfg.DryRun = cfg.DryRun || shadow
 	policy, err := cfg.policy()
 	if err != nil {
-		return explain.Page{}, because(exitConfig, err)
+		return explain.TickReport{}, because(exitConfig, err)
 	}
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 	p := &parts{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
@@ -69,7 +69,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, err
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return explain.Page{}, err
+			return explain.TickReport{}, err
 		}
 	}
 	fmt.Fprintf(stderr, "once: two readings, %s apart\n", policy.Tick)
@@ -77,7 +77,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Page, err
 }
 
 // decideOnce runs the loop until one decision was made and carried out.
-func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.Page, error) {
+func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.TickReport, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	seen := &onlooker{stop: cancel}
@@ -91,13 +91,13 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 		o.Journal, o.Spool = p.journal, p.spool
 	}
 	if err := govern.New(o).Run(ctx); err != nil {
-		return explain.Page{}, becauseOfLoop(err)
+		return explain.TickReport{}, becauseOfLoop(err)
 	}
 	switch {
 	case seen.gates != nil:
-		return explain.Page{}, because(exitEyes, fmt.Errorf("no decision: %w", seen.gates))
+		return explain.TickReport{}, because(exitEyes, fmt.Errorf("no decision: %w", seen.gates))
 	case shadow:
-		return explain.New(time.Now(), memory.tick, memory.plan, &policy, nil), nil
+		return explain.NewTickReport(time.Now(), memory.tick, memory.plan, &policy, nil), nil
 	default:
 		return explained(p.cfg).Last()
 	}

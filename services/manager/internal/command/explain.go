@@ -36,7 +36,7 @@ func explainOne(env Env, j explain.Journal, what string, asJSON bool) error {
 	number, err := strconv.ParseUint(what, 10, 64)
 	if err != nil && what != "" {
 		story, err := j.Container(what)
-		return show(env, story, explain.StoryTable, asJSON, err)
+		return show(env, story, explain.HistoryTable, asJSON, err)
 	}
 	if what == "" {
 		page, err := j.Last()
@@ -45,8 +45,8 @@ func explainOne(env Env, j explain.Journal, what string, asJSON bool) error {
 
 	page, err := j.Tick(number)
 	if errors.Is(err, explain.ErrNotFound) { // an id may consist of decimal digits only, and so may a name
-		if story, other := j.Container(what); other == nil && !story.ByPart {
-			return show(env, story, explain.StoryTable, asJSON, nil)
+		if story, other := j.Container(what); other == nil && !story.ByPartOfName {
+			return show(env, story, explain.HistoryTable, asJSON, nil)
 		}
 	}
 	return show(env, page, explain.Table, asJSON, err)

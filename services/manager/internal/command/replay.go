@@ -31,7 +31,7 @@ func Replay(args []string, env Env) int {
 	switch {
 	case err != nil:
 		return env.fail("replay", exitStorage, err)
-	case len(report.Different) > 0, !report.Whole():
+	case len(report.Different) > 0, !report.Complete():
 		return exitDifferent
 	default:
 		return exitDone
@@ -45,7 +45,7 @@ func printReport(env Env, r replay.Report) error {
 	if r.NoPolicy > 0 {
 		fmt.Fprintf(env.Stdout, "%d ticks were left out: their policy is no longer in the journal\n", r.NoPolicy)
 	}
-	if !r.Whole() {
+	if !r.Complete() {
 		fmt.Fprintf(env.Stdout, "the journal is not whole: %d missing lines, %d of them damaged, and %d that bear an earlier number\n",
 			max(r.Missing, uint64(r.BadLines)), r.BadLines, r.Repeated) //nolint:gosec // a count
 	}

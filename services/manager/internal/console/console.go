@@ -26,11 +26,11 @@ func New(w io.Writer) *Console { return &Console{w: w} }
 // OnTick prints the table of one tick in one write, so that log lines never stand inside it.
 func (c *Console) OnTick(r *govern.Report) {
 	var b bytes.Buffer
-	c.head(&b, r)
+	c.writeHeader(&b, r)
 	if r.Plan != nil {
-		c.class(&b, r, contract.ClassHigh)
-		c.class(&b, r, contract.ClassLow)
-		c.removals(&b, r)
+		c.writeClass(&b, r, contract.ClassHigh)
+		c.writeClass(&b, r, contract.ClassLow)
+		c.writeRemovals(&b, r)
 	}
 	for _, cond := range r.Conditions {
 		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, contract.Printable(cond.Text))
@@ -38,10 +38,10 @@ func (c *Console) OnTick(r *govern.Report) {
 	_, _ = c.w.Write(b.Bytes())
 }
 
-func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
+func (c *Console) writeHeader(b *bytes.Buffer, r *govern.Report) {
 	fmt.Fprintf(b, "\n── tick %d · %s · %s", r.Tick, r.At.Format(time.TimeOnly), r.Mode)
 	if r.Source != "" {
-		fmt.Fprintf(b, " · read through %s in %s", r.Source, ms(r.Timings.ReadUS+r.Timings.ParseUS))
+		fmt.Fprintf(b, " · read through %s in %s", r.Source, formatUS(r.Timings.ReadUS+r.Timings.ParseUS))
 	}
 	if r.LogsElsewhere != "" {
 		fmt.Fprintf(b, " · log service elsewhere, at %s", contract.Printable(r.LogsElsewhere))
@@ -49,15 +49,15 @@ func (c *Console) head(b *bytes.Buffer, r *govern.Report) {
 	if p := r.Population; p != nil {
 		m := p.Memory
 		fmt.Fprintf(b, "\n  memory  total %s  used %s  free %s  available %s · %d containers on %d CPUs",
-			size(m.TotalKB), size(m.UsedKB), size(m.FreeKB), size(m.AvailableKB), len(p.Members), p.CPUs)
+			formatKB(m.TotalKB), formatKB(m.UsedKB), formatKB(m.FreeKB), formatKB(m.AvailableKB), len(p.Members), p.CPUs)
 	}
 	b.WriteByte('\n')
 }
 
-// class prints the owned containers of one class in the order of their rank.
-func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class) {
-	count := countOf(r.Plan, class)
-	verdicts, runOn := ownedOf(r, class)
+// writeClass prints the owned containers of one class in the order of their rank.
+func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.Class) {
+	count := classCount(r.Plan, class)
+	verdicts, runOn := ownedVerdicts(r, class)
 	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
 	if count.ManagedElsewhere > 0 {
 		fmt.Fprintf(b, ", %d managed elsewhere", count.ManagedElsewhere)
@@ -72,14 +72,14 @@ func (c *Console) class(b *bytes.Buffer, r *govern.Report, class contract.Class)
 
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, v := range verdicts {
-		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rank(v), cell(v.Name), cell(v.Image), figures(v.Measures), verdict(v, r.Held))
+		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\n", rankCell(v), textCell(v.Name), textCell(v.Image), measureCells(v.Measures), verdictCell(v, r.Held))
 	}
 	_ = t.Flush() // into memory: cannot fail
 }
 
-// ownedOf are the owned containers of one class: those of the plan, then those that it was made without. runOn counts the
+// ownedVerdicts are the owned containers of one class: those of the plan, then those that it was made without. runOn counts the
 // living of the latter.
-func ownedOf(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, runOn int) {
+func ownedVerdicts(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, runOn int) {
 	for _, v := range r.Plan.Verdicts {
 		if v.Owned && v.Class == class {
 			verdicts = append(verdicts, v)
@@ -97,8 +97,8 @@ func ownedOf(r *govern.Report, class contract.Class) (verdicts []contract.Verdic
 	return verdicts, runOn
 }
 
-// removals lists the removals of the plan with their reasons.
-func (c *Console) removals(b *bytes.Buffer, r *govern.Report) {
+// writeRemovals lists the removals of the plan with their reasons.
+func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 	word := "REMOVE"
 	if r.Held != "" {
 		word = "WOULD REMOVE"
@@ -123,7 +123,7 @@ func (c *Console) OnAction(a govern.ActionResult) {
 // OnPolicy prints nothing: the log has the event.
 func (c *Console) OnPolicy(contract.Policy) {}
 
-func countOf(p *contract.Plan, class contract.Class) contract.ClassCount {
+func classCount(p *contract.Plan, class contract.Class) contract.ClassCount {
 	for _, c := range p.Counts {
 		if c.Class == class {
 			return c
@@ -132,14 +132,14 @@ func countOf(p *contract.Plan, class contract.Class) contract.ClassCount {
 	return contract.ClassCount{Class: class}
 }
 
-func rank(v contract.Verdict) string {
+func rankCell(v contract.Verdict) string {
 	if v.Rank == 0 {
 		return "·"
 	}
 	return fmt.Sprintf("%d.", v.Rank)
 }
 
-func verdict(v contract.Verdict, held string) string {
+func verdictCell(v contract.Verdict, held string) string {
 	switch {
 	case v.Verdict != contract.VerdictRemove:
 		return v.Reason
@@ -150,9 +150,32 @@ func verdict(v contract.Verdict, held string) string {
 	}
 }
 
-func figures(m *contract.Measures) string {
+func measureCells(m *contract.Measures) string {
 	if m == nil {
 		return "-\t-\t-\t-"
 	}
-	return fmt.Sprintf("cpu %.1f %%\tram %s\tvsz %s\trss %s", float64(m.CPUMillicores)/10, size(m.RAMKB), size(m.VSZKB), size(m.RSSKB))
+	return fmt.Sprintf("cpu %.1f %%\tram %s\tvsz %s\trss %s", float64(m.CPUMillicores)/10, formatKB(m.RAMKB), formatKB(m.VSZKB), formatKB(m.RSSKB))
 }
+
+// formatKB prints KiB as people read it.
+func formatKB(kb uint64) string {
+	const step = 1024
+	switch {
+	case kb >= step*step:
+		return fmt.Sprintf("%.1f GiB", float64(kb)/(step*step))
+	case kb >= step:
+		return fmt.Sprintf("%.1f MiB", float64(kb)/step)
+	default:
+		return fmt.Sprintf("%d KiB", kb)
+	}
+}
+
+func formatUS(us uint64) string {
+	return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
+} //nolint:gosec // a duration
+
+// longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
+const maxCell = 80
+
+// textCell is a text that somebody else chose as a table shows it.
+func textCell(s string) string { return contract.Shorten(contract.Printable(s), maxCell) }

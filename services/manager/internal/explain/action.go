@@ -11,13 +11,13 @@ import (
 	"gestor.local/manager/internal/journal"
 )
 
-// Deed is an action and its end; Outcome is "" while it is open.
-type Deed struct {
+// Action is an action and its end; Outcome is "" while it is open.
+type Action struct {
 	ActionID  string        `json:"action_id"`
 	Container string        `json:"container"`
 	At        time.Time     `json:"at,omitzero"`
 	Tick      uint64        `json:"tick"`
-	Action    string        `json:"action"`
+	Verb      string        `json:"action"`
 	Outcome   string        `json:"outcome,omitempty"`
 	Rung      contract.Rung `json:"rung,omitempty"`
 	Attempts  int           `json:"attempts,omitempty"`
@@ -27,10 +27,10 @@ type Deed struct {
 	EndedAt   time.Time     `json:"ended_at,omitzero"`
 }
 
-// newDeed makes the deed of the intent of one line and the outcome of another, which may be empty.
-func newDeed(intent, outcome journal.Entry) Deed {
+// newAction makes the deed of the intent of one line and the outcome of another, which may be empty.
+func newAction(intent, outcome journal.Entry) Action {
 	i := intent.Intent
-	d := Deed{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Action: i.Action}
+	d := Action{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action}
 	if o := outcome.Outcome; o != nil {
 		d.EndedAt, d.Outcome, d.Rung, d.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
 		d.LatencyUS, d.Error, d.Recovered = o.LatencyUS, o.Error, o.Recovered
@@ -39,28 +39,28 @@ func newDeed(intent, outcome journal.Entry) Deed {
 }
 
 // removed says that the deed was the container's end.
-func (d Deed) removed() bool {
-	return contract.ActionBody{Action: d.Action, Phase: contract.PhaseOutcome, Outcome: d.Outcome}.Removed()
+func (d Action) removed() bool {
+	return contract.ActionBody{Action: d.Verb, Phase: contract.PhaseOutcome, Outcome: d.Outcome}.Removed()
 }
 
-func (d Deed) String() string {
+func (d Action) String() string {
 	if d.Outcome == "" {
-		return d.Action + " begun, no outcome yet"
+		return d.Verb + " begun, no outcome yet"
 	}
-	text := fmt.Sprintf("%s %s after %s", d.Action, d.Outcome, micros(d.LatencyUS))
+	text := fmt.Sprintf("%s %s after %s", d.Verb, d.Outcome, micros(d.LatencyUS))
 	if d.Error != "" {
-		text += ": " + printable(d.Error)
+		text += ": " + quoteUnprintable(d.Error)
 	}
 	return text
 }
 
-// deeds pairs intents with outcomes, in whatever order the segments are read. The last outcome of an action counts.
-type deeds struct {
+// actionLog pairs intents with outcomes, in whatever order the segments are read. The last outcome of an action counts.
+type actionLog struct {
 	intents  []journal.Entry
 	outcomes map[string]journal.Entry
 }
 
-func (d *deeds) hear(e journal.Entry) {
+func (d *actionLog) add(e journal.Entry) {
 	switch {
 	case e.Carried:
 		return
@@ -76,13 +76,13 @@ func (d *deeds) hear(e journal.Entry) {
 	}
 }
 
-// those returns the deeds whose intent is wanted, oldest first.
-func (d *deeds) those(want func(journal.Intent) bool) []Deed {
+// filter returns the deeds whose intent is wanted, oldest first.
+func (d *actionLog) filter(want func(journal.Intent) bool) []Action {
 	slices.SortFunc(d.intents, func(a, b journal.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
-	out := []Deed{}
+	out := []Action{}
 	for _, e := range d.intents {
 		if want(*e.Intent) {
-			out = append(out, newDeed(e, d.outcomes[e.Intent.ActionID]))
+			out = append(out, newAction(e, d.outcomes[e.Intent.ActionID]))
 		}
 	}
 	return out

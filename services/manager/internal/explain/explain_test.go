@@ -17,7 +17,7 @@ import (
 	"gestor.local/manager/internal/policy"
 )
 
-func filled(t *testing.T) string {
+func newJournal(t *testing.T) string {
 	dir := t.TempDir()
 	journaltest.Write(t, dir, 12, journal.Options{SegmentBytes: 20_000})
 	return dir
@@ -35,7 +35,7 @@ func b2i(yes bool) int {
 	return 0
 }
 
-func table(t *testing.T, p Page) string {
+func table(t *testing.T, p TickReport) string {
 	t.Helper()
 	var b strings.Builder
 	if err := Table(&b, p); err != nil {
@@ -44,8 +44,8 @@ func table(t *testing.T, p Page) string {
 	return b.String()
 }
 
-func TestPageAccountsForEveryContainer(t *testing.T) {
-	dir := filled(t)
+func TestTickReportHasEveryContainer(t *testing.T) {
+	dir := newJournal(t)
 	for _, number := range []uint64{1, 6, 12} {
 		page, err := at(dir).Tick(number)
 		if err != nil {
@@ -74,7 +74,7 @@ func TestPageAccountsForEveryContainer(t *testing.T) {
 }
 
 func TestTableSaysRankCutNeighbourAndOutcome(t *testing.T) {
-	page, err := at(filled(t)).Last()
+	page, err := at(newJournal(t)).Last()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,17 +95,17 @@ func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
 		return contract.Verdict{ID: id, Name: name, Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung}
 	}
 	plan := contract.Plan{Tick: 3, Verdicts: []contract.Verdict{row("ab", strings.Repeat("ñ", 4000)), row("cd", "web"), row("ef", strings.Repeat("b", 80))}}
-	text := table(t, New(journaltest.Start, journaltest.Tick(3), plan, nil, nil))
+	text := table(t, NewTickReport(journaltest.Start, journaltest.Tick(3), plan, nil, nil))
 	if len(text) > 4000 || !strings.Contains(text, strings.Repeat("ñ", 80)+"…") || !strings.Contains(text, strings.Repeat("b", 80)+" ") {
 		t.Errorf("%d bytes: %.600s", len(text), text)
 	}
 }
 
-func TestPageOfAGatedTickSaysSo(t *testing.T) {
+func TestReportOfAGatedTickSaysSo(t *testing.T) {
 	in := journaltest.Tick(3)
 	in.Gates = []string{"stale", "engine"}
 	plan := contract.Plan{Tick: 3, Surprise: true, Verdicts: []contract.Verdict{{ID: "ab", Name: "e\x1b[31m\nvil", Class: contract.ClassLow, Verdict: "keep", Reason: contract.ReasonYoung}}}
-	page := New(journaltest.Start, in, plan, nil, nil)
+	page := NewTickReport(journaltest.Start, in, plan, nil, nil)
 	text := table(t, page)
 	if !strings.Contains(text, "nothing was done: stale, engine") {
 		t.Error(text)
@@ -117,7 +117,7 @@ func TestPageOfAGatedTickSaysSo(t *testing.T) {
 	if !strings.Contains(table(t, page), "surprise") {
 		t.Error(table(t, page))
 	}
-	var back Page
+	var back TickReport
 	var b strings.Builder
 	if err := JSON(&b, page); err != nil {
 		t.Fatal(err)
@@ -127,8 +127,8 @@ func TestPageOfAGatedTickSaysSo(t *testing.T) {
 	}
 }
 
-func TestStoryOfAContainer(t *testing.T) {
-	dir := filled(t)
+func TestHistoryOfAContainer(t *testing.T) {
+	dir := newJournal(t)
 	for _, who := range []string{"l4", journaltest.ID(4), journaltest.ID(4)[:12]} {
 		s, err := at(dir).Container(who)
 		if err != nil {
@@ -137,13 +137,13 @@ func TestStoryOfAContainer(t *testing.T) {
 		if s.Name != "l4" || s.Image != "gestor/low-idle" || s.Class != contract.ClassLow || len(s.Actions) != 12 {
 			t.Fatalf("%s: %+v", who, s)
 		}
-		if len(s.Chapters) != 1 || s.Chapters[0].Ticks != 12 || s.Chapters[0].FromTick != 1 || s.Chapters[0].ToTick != 12 {
-			t.Errorf("%s: %+v", who, s.Chapters)
+		if len(s.Spans) != 1 || s.Spans[0].Ticks != 12 || s.Spans[0].FromTick != 1 || s.Spans[0].ToTick != 12 {
+			t.Errorf("%s: %+v", who, s.Spans)
 		}
 	}
 	var b strings.Builder
 	s, _ := at(dir).Container("l4")
-	if err := StoryTable(&b, s); err != nil {
+	if err := HistoryTable(&b, s); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"l4, 4000", "1-12", "REMOVE", "5/3", "behind l2", "remove done after 250ms"} {
@@ -156,7 +156,7 @@ func TestStoryOfAContainer(t *testing.T) {
 // Whoever asks for what is not there is told how far the journal reaches and how the log service is asked.
 func TestWhatIsNotThereIsNotExplained(t *testing.T) {
 	const reach = "not in the journal, which reaches from tick 1 (2026-01-02T03:04:00Z) to tick 12 (2026-01-02T03:05:50Z)"
-	dir, empty := filled(t), t.TempDir()
+	dir, empty := newJournal(t), t.TempDir()
 	id := strings.Repeat("ab", 32)
 	tests := []struct {
 		name string
@@ -164,15 +164,15 @@ func TestWhatIsNotThereIsNotExplained(t *testing.T) {
 		in   Journal
 		want string
 	}{
-		{"a tick", askTick(13), at(dir), "tick 13: " + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?limit=1000&q=%22tick%22%3A13,'"},
-		{"a name", askContainer("nobody"), at(dir), `container "nobody": ` + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?kind=launch,decision,action&q=nobody'"},
-		{"an id", askContainer(id), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/" + id + "'"},
-		{"a short id", askContainer(id[:12]), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/abababababab'"},
-		{"what is no name", askContainer("a'; b&"), at(dir), `/v1/records?kind=launch,decision,action&q=a%27%3B+b%5Cu0026'`},
-		{"no log service is known", askContainer("nobody"), Journal{Path: dir}, `container "nobody": ` + reach},
-		{"fewer digits than an id has", askContainer("000"), at(dir), reach},
-		{"an empty journal", askTick(1), Journal{Path: empty}, "tick 1: not in the journal, which holds no decision yet; next: wait"},
-		{"an empty journal, and a log service", askContainer("web"), at(empty), "holds no decision yet; next: ask the log service"},
+		{"a tick", findTickErr(13), at(dir), "tick 13: " + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?limit=1000&q=%22tick%22%3A13,'"},
+		{"a name", findContainerErr("nobody"), at(dir), `container "nobody": ` + reach + "; next: ask the log service, which keeps more: curl -s 'http://127.0.0.1:8080/v1/records?kind=launch,decision,action&q=nobody'"},
+		{"an id", findContainerErr(id), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/" + id + "'"},
+		{"a short id", findContainerErr(id[:12]), at(dir), "curl -s 'http://127.0.0.1:8080/v1/containers/abababababab'"},
+		{"what is no name", findContainerErr("a'; b&"), at(dir), `/v1/records?kind=launch,decision,action&q=a%27%3B+b%5Cu0026'`},
+		{"no log service is known", findContainerErr("nobody"), Journal{Path: dir}, `container "nobody": ` + reach},
+		{"fewer digits than an id has", findContainerErr("000"), at(dir), reach},
+		{"an empty journal", findTickErr(1), Journal{Path: empty}, "tick 1: not in the journal, which holds no decision yet; next: wait"},
+		{"an empty journal, and a log service", findContainerErr("web"), at(empty), "holds no decision yet; next: ask the log service"},
 		{"no last tick", func(j Journal) error { _, err := j.Last(); return err }, at(empty), "the last tick: not in the journal, which holds no decision yet; next: wait"},
 	}
 	for _, tt := range tests {
@@ -184,25 +184,25 @@ func TestWhatIsNotThereIsNotExplained(t *testing.T) {
 	}
 }
 
-func askTick(number uint64) func(Journal) error {
+func findTickErr(number uint64) func(Journal) error {
 	return func(j Journal) error { _, err := j.Tick(number); return err }
 }
 
-func askContainer(who string) func(Journal) error {
+func findContainerErr(who string) func(Journal) error {
 	return func(j Journal) error { _, err := j.Container(who); return err }
 }
 
-// shelf is a journal that a test fills tick by tick.
-type shelf struct {
+// fixture is a journal that a test fills tick by tick.
+type fixture struct {
 	t   *testing.T
 	dir string
 	*journal.Journal
 	now time.Time
 }
 
-func newShelf(t *testing.T) *shelf {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := &shelf{t: t, dir: t.TempDir(), now: journaltest.Start}
+	s := &fixture{t: t, dir: t.TempDir(), now: journaltest.Start}
 	var err error
 	if s.Journal, _, err = journal.Open(s.dir, journal.Options{Now: func() time.Time { return s.now }}); err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func newShelf(t *testing.T) *shelf {
 }
 
 // tick decides on the input under the policy, ten seconds after the one before.
-func (s *shelf) tick(p contract.Policy, in journal.Tick) contract.Plan {
+func (s *fixture) tick(p contract.Policy, in journal.Tick) contract.Plan {
 	s.t.Helper()
 	s.now = s.now.Add(10 * time.Second)
 	plan := policy.Decide(p, in.Population, in.Inventory, in.Context)
@@ -222,8 +222,8 @@ func (s *shelf) tick(p contract.Policy, in journal.Tick) contract.Plan {
 	return plan
 }
 
-// see writes a tick on which containers of these names are there, each under its id.
-func (s *shelf) see(n uint64, names map[string]string) {
+// recordTick writes a tick on which containers of these names are there, each under its id.
+func (s *fixture) recordTick(n uint64, names map[string]string) {
 	s.t.Helper()
 	in := journaltest.Tick(n)
 	in.Population.Members, in.Inventory.Entries = nil, nil
@@ -235,9 +235,9 @@ func (s *shelf) see(n uint64, names map[string]string) {
 
 func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
 	id := func(digits string) string { return digits + strings.Repeat("0", 64-len(digits)) }
-	s := newShelf(t)
-	s.see(1, map[string]string{id("abcd1"): "twice", id("1111"): "web-1"})
-	s.see(2, map[string]string{id("abcd2"): "twice", id("1111"): "web-1", id("2222"): "web-10", id("3333"): "proxy-abcd3", id("4444"): "cafe", id("cafe"): "other"})
+	s := newFixture(t)
+	s.recordTick(1, map[string]string{id("abcd1"): "twice", id("1111"): "web-1"})
+	s.recordTick(2, map[string]string{id("abcd2"): "twice", id("1111"): "web-1", id("2222"): "web-10", id("3333"): "proxy-abcd3", id("4444"): "cafe", id("cafe"): "other"})
 	tests := []struct {
 		who, name string // "" when nobody is told of
 		err       error
@@ -262,19 +262,19 @@ func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
 			if !errors.Is(err, tt.err) || story.Name != tt.name || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%q: %v", story.Name, err)
 			}
-			if err == nil && len(story.Chapters) == 0 {
+			if err == nil && len(story.Spans) == 0 {
 				t.Error("nothing is told")
 			}
 		})
 	}
 }
 
-func TestManyWhoAnswerAreNotAllListed(t *testing.T) {
-	s, names := newShelf(t), map[string]string{}
+func TestManyMatchesAreNotAllListed(t *testing.T) {
+	s, names := newFixture(t), map[string]string{}
 	for i := range 25 {
 		names[fmt.Sprintf("%064x", i)] = fmt.Sprintf("web-%02d", i)
 	}
-	s.see(1, names)
+	s.recordTick(1, names)
 	_, err := at(s.dir).Container("web")
 	if !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), "web-09 (") || strings.Contains(err.Error(), "web-10 (") || !strings.Contains(err.Error(), " and 15 more; next:") {
 		t.Error(err)
@@ -282,10 +282,10 @@ func TestManyWhoAnswerAreNotAllListed(t *testing.T) {
 }
 
 // Who is not there any more: removed by Gestor, or by whomever, and where its whole life is.
-func TestAStorySaysHowItEnded(t *testing.T) {
+func TestAHistorySaysHowItEnded(t *testing.T) {
 	id := strings.Repeat("ab", 32)
-	s := newShelf(t)
-	s.see(1, map[string]string{id: "web", journaltest.ID(1): "other"})
+	s := newFixture(t)
+	s.recordTick(1, map[string]string{id: "web", journaltest.ID(1): "other"})
 	tell := func() string {
 		t.Helper()
 		story, err := at(s.dir).Container("web")
@@ -293,7 +293,7 @@ func TestAStorySaysHowItEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := StoryTable(&b, story); err != nil {
+		if err := HistoryTable(&b, story); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -305,7 +305,7 @@ func TestAStorySaysHowItEnded(t *testing.T) {
 	}{
 		{"there", "\nthere on the newest tick, tick 1 (2026-01-02T03:04:10Z)\n", func() {}},
 		{"gone", "\nnot there any more on the newest tick, tick 2 (2026-01-02T03:04:20Z): no removal by Gestor is in the journal\n", func() {
-			s.see(2, map[string]string{journaltest.ID(1): "other"})
+			s.recordTick(2, map[string]string{journaltest.ID(1): "other"})
 		}},
 		{"removed", "\nremoved by Gestor at 2026-01-02T03:04:20Z\n", func() {
 			intent := journal.Intent{ActionID: "1", Subject: contract.Subject{Container: id, Name: "web"}, Action: contract.ActionRemove}
@@ -327,8 +327,8 @@ func TestAStorySaysHowItEnded(t *testing.T) {
 
 // A tick that had nothing to decide on is in the journal, without a plan.
 func TestATickWithoutAPlanSaysWhy(t *testing.T) {
-	s := newShelf(t)
-	s.see(1, nil)
+	s := newFixture(t)
+	s.recordTick(1, nil)
 	if err := s.NoPlan(journal.NoPlan{Tick: 2, Gates: []string{"no_source"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -338,8 +338,8 @@ func TestATickWithoutAPlanSaysWhy(t *testing.T) {
 }
 
 // The policy that a tick was decided under is in the journal: what tied is told by its order and its buckets.
-func TestTiesAreToldByThePolicyOfTheTick(t *testing.T) {
-	s := newShelf(t)
+func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
+	s := newFixture(t)
 	p := contract.DefaultPolicy()
 	p.Quota.Low = 1
 	in := journaltest.Tick(1)
@@ -362,14 +362,14 @@ func TestTiesAreToldByThePolicyOfTheTick(t *testing.T) {
 		}
 	}
 	story, err := at(s.dir).Container("l1")
-	if err != nil || !strings.HasSuffix(story.Chapters[0].Last.Text, "by rss: 701 KB against 700 KB") {
-		t.Errorf("%+v: %v", story.Chapters, err)
+	if err != nil || !strings.HasSuffix(story.Spans[0].Last.Text, "by rss: 701 KB against 700 KB") {
+		t.Errorf("%+v: %v", story.Spans, err)
 	}
 }
 
 // Under shadow everybody who is there is shown: what would be removed, and what would have been before and runs on.
 func TestShadowHidesNobody(t *testing.T) {
-	s := newShelf(t)
+	s := newFixture(t)
 	p := contract.DefaultPolicy()
 	p.Mode, p.Quota.Low = contract.ModeShadow, 4
 	s.tick(p, journaltest.Tick(1)) // l4 would be removed
@@ -409,7 +409,7 @@ func TestShadowHidesNobody(t *testing.T) {
 	}
 
 	story, err := at(s.dir).Container("l4")
-	if err != nil || len(story.Chapters) != 2 || story.Chapters[1].Last.Reason != contract.ReasonShadowRemoved || story.fate()[:5] != "there" {
+	if err != nil || len(story.Spans) != 2 || story.Spans[1].Last.Reason != contract.ReasonShadowRemoved || story.status()[:5] != "there" {
 		t.Errorf("%+v: %v", story, err)
 	}
 	in.Shadow[0].Entry.State = contract.StateExited
@@ -421,18 +421,18 @@ func TestShadowHidesNobody(t *testing.T) {
 }
 
 // An action is told of, also where the ticks around it are gone.
-func TestAnActionAloneIsAStory(t *testing.T) {
-	s := newShelf(t)
+func TestAnActionAloneIsAHistory(t *testing.T) {
+	s := newFixture(t)
 	id := strings.Repeat("ab", 32)
 	if _, err := s.Intent(journal.Intent{ActionID: "1", Subject: contract.Subject{Container: id, Name: "web"}, Action: contract.ActionRemove}); err != nil {
 		t.Fatal(err)
 	}
 	story, err := at(s.dir).Container("web")
-	if err != nil || len(story.Actions) != 1 || story.Actions[0].String() != "remove begun, no outcome yet" || story.fate() != "no decision on it is in the journal" {
+	if err != nil || len(story.Actions) != 1 || story.Actions[0].String() != "remove begun, no outcome yet" || story.status() != "no decision on it is in the journal" {
 		t.Errorf("%v %+v", err, story)
 	}
 	var b strings.Builder
-	if err := StoryTable(&b, story); err != nil || strings.Contains(b.String(), "reaches back") {
+	if err := HistoryTable(&b, story); err != nil || strings.Contains(b.String(), "reaches back") {
 		t.Error(b.String(), err)
 	}
 }

@@ -22,27 +22,27 @@ func JSON(w io.Writer, page any) error {
 }
 
 // Table writes the page for people: a head, then one line a container, those who leave marked.
-func Table(w io.Writer, p Page) error {
-	if _, err := io.WriteString(w, p.head()); err != nil {
+func Table(w io.Writer, p TickReport) error {
+	if _, err := io.WriteString(w, p.header()); err != nil {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
 	for _, r := range p.Containers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.mark(), r.Class, r.place(), brief(printable(r.Name)), short(r.ID),
-			dash(r.State), age(r.AgeUS), figures(r.Measures), r.why(), r.deeds())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.verdictCell(), r.Class, r.rankCell(), shortenName(quoteUnprintable(r.Name)), shortID(r.ID),
+			orDash(r.State), ageCell(r.AgeUS), measureCells(r.Measures), r.reasonCell(), r.actionsCell())
 	}
 	return t.Flush()
 }
 
-func (p Page) head() string {
+func (p TickReport) header() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tick %d, snapshot %d", p.Tick, p.Sequence)
 	if !p.At.IsZero() {
 		fmt.Fprintf(&b, ", %s", p.At.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintf(&b, "\nmode %s, classify %s, policy %s\n", p.Mode, p.Classify, p.PolicyHash)
-	fmt.Fprintf(&b, "data from %s over %s, %s old when it was decided on\n", dash(p.Source), micros(p.IntervalUS), micros(p.DataAgeUS))
+	fmt.Fprintf(&b, "data from %s over %s, %s old when it was decided on\n", orDash(p.Source), micros(p.IntervalUS), micros(p.DataAgeUS))
 	switch {
 	case len(p.Gates) > 0:
 		fmt.Fprintf(&b, "nothing was done: %s\n", strings.Join(p.Gates, ", "))
@@ -55,7 +55,7 @@ func (p Page) head() string {
 	if p.Held != "" {
 		removed = "would be removed"
 	}
-	runOn := p.runOn()
+	runOn := p.stillAlive()
 	for _, c := range p.Counts {
 		if c.Owned > 0 || c.Quota > 0 {
 			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d %s, %d spared by a cap",
@@ -73,8 +73,8 @@ func (p Page) head() string {
 	return b.String()
 }
 
-// runOn counts those that live though mode shadow has removed them.
-func (p Page) runOn() map[contract.Class]int {
+// stillAlive counts those that live though mode shadow has removed them.
+func (p TickReport) stillAlive() map[contract.Class]int {
 	out := map[contract.Class]int{}
 	for _, r := range p.Containers {
 		if r.Reason == contract.ReasonShadowRemoved && contract.StateAlive(r.State) {
@@ -84,7 +84,7 @@ func (p Page) runOn() map[contract.Class]int {
 	return out
 }
 
-func (r Row) mark() string {
+func (r Row) verdictCell() string {
 	switch {
 	case r.Verdict.Verdict != contract.VerdictRemove:
 		return r.Verdict.Verdict
@@ -95,9 +95,9 @@ func (r Row) mark() string {
 	}
 }
 
-// why is the reason in words, and what became of a removal that is only shown.
-func (r Row) why() string {
-	text := r.Reason + ": " + printable(r.Text)
+// reasonCell is the reason in words, and what became of a removal that is only shown.
+func (r Row) reasonCell() string {
+	text := r.Reason + ": " + quoteUnprintable(r.Text)
 	switch {
 	case r.Held == "":
 		return text
@@ -108,15 +108,15 @@ func (r Row) why() string {
 	}
 }
 
-// place is the rank and the cut: 4/3 is the fourth where three stay.
-func (r Row) place() string {
+// rankCell is the rank and the cut: 4/3 is the fourth where three stay.
+func (r Row) rankCell() string {
 	if r.Rank == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", r.Rank, r.Cut)
 }
 
-func (r Row) deeds() string {
+func (r Row) actionsCell() string {
 	words := make([]string, len(r.Actions))
 	for i, d := range r.Actions {
 		words[i] = d.String()
@@ -124,15 +124,15 @@ func (r Row) deeds() string {
 	return strings.Join(words, ", ")
 }
 
-// figures are the four measures as table cells; a figure that was not had is a dash, never a zero.
-func figures(m *contract.Measures) string {
+// measureCells are the four measures as table cells; a figure that was not had is a dash, never a zero.
+func measureCells(m *contract.Measures) string {
 	if m == nil {
 		return "-\t-\t-\t-"
 	}
 	return fmt.Sprintf("%dm\t%d KB\t%d KB\t%d KB", m.CPUMillicores, m.RAMKB, m.VSZKB, m.RSSKB)
 }
 
-func age(us uint64) string {
+func ageCell(us uint64) string {
 	if us == 0 {
 		return "-"
 	}
@@ -143,24 +143,24 @@ func micros(us uint64) string {
 	return (time.Duration(min(us, 1<<53)) * time.Microsecond).Round(time.Millisecond).String()
 }
 
-// short is the 12 digits that docker ps shows.
-func short(id string) string { return id[:min(12, len(id))] }
+// shortID is the 12 digits that docker ps shows.
+func shortID(id string) string { return id[:min(12, len(id))] }
 
-func dash(s string) string {
+func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return printable(s)
+	return quoteUnprintable(s)
 }
 
 // longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
-const longestCell = 80
+const maxNameCell = 80
 
-// brief is a name that fits into a table; the story of the container has all of it.
-func brief(name string) string { return contract.Shorten(name, longestCell) }
+// shortenName is a name that fits into a table; the story of the container has all of it.
+func shortenName(name string) string { return contract.Shorten(name, maxNameCell) }
 
-// printable keeps control bytes of a hostile name off the terminal and out of the table.
-func printable(s string) string {
+// quoteUnprintable keeps control bytes of a hostile name off the terminal and out of the table.
+func quoteUnprintable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(s)
 	}

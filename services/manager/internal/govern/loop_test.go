@@ -173,9 +173,9 @@ func TestShadowModeHidesNobody(t *testing.T) {
 		if err != nil || len(page.Containers) != 10 {
 			t.Errorf("%d containers are explained: %v", len(page.Containers), err)
 		}
-		story, err := explain.Journal{Path: w.dir}.Container("low-5")
-		if err != nil || story.Chapters[len(story.Chapters)-1].ToTick != last.Tick {
-			t.Errorf("%+v: %v", story.Chapters, err)
+		history, err := explain.Journal{Path: w.dir}.Container("low-5")
+		if err != nil || history.Spans[len(history.Spans)-1].ToTick != last.Tick {
+			t.Errorf("%+v: %v", history.Spans, err)
 		}
 
 		host := bodies[contract.HostBody](w.spool)

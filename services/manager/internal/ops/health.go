@@ -16,11 +16,11 @@ const stalledAfter = 4
 
 // Health keeps the last report of the loop for whoever asks over HTTP. It is a govern.Sink and safe for concurrent use.
 type Health struct {
-	mu   sync.Mutex // guards all following fields
-	last *govern.Report
-	seen time.Time     // when last came
-	at   time.Time     // of the last sign of life, which a changed policy is too
-	tick time.Duration // after which the next is due
+	mu         sync.Mutex // guards all following fields
+	last       *govern.Report
+	reportedAt time.Time     // when last came
+	activeAt   time.Time     // of the last sign of life, which a changed policy is too
+	tick       time.Duration // after which the next is due
 }
 
 // OnTick keeps the report.
@@ -28,14 +28,14 @@ func (h *Health) OnTick(r *govern.Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	h.last, h.seen, h.at, h.tick = r, now, now, time.Duration(r.Policy.Tick)
+	h.last, h.reportedAt, h.activeAt, h.tick = r, now, now, time.Duration(r.Policy.Tick)
 }
 
 // OnPolicy counts with the tick of the changed policy from now on: the next report comes that much later.
 func (h *Health) OnPolicy(p contract.Policy) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at, h.tick = time.Now(), time.Duration(p.Tick)
+	h.activeAt, h.tick = time.Now(), time.Duration(p.Tick)
 }
 
 // OnAction is of no interest to health.
@@ -47,7 +47,7 @@ func (h *Health) state() (last *govern.Report, age, tick time.Duration) {
 	if h.last == nil {
 		return nil, 0, 0
 	}
-	return h.last, time.Since(h.at), h.tick
+	return h.last, time.Since(h.activeAt), h.tick
 }
 
 // status is the answer of /readyz.
@@ -82,7 +82,7 @@ func (h *Health) tickAge() *float64 {
 	if h.last == nil {
 		return nil
 	}
-	age := time.Since(h.seen).Seconds()
+	age := time.Since(h.reportedAt).Seconds()
 	return &age
 }
 

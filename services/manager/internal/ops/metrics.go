@@ -33,8 +33,8 @@ type Metrics struct {
 	spoolBytes prometheus.Gauge
 	journal    prometheus.Gauge
 	conflicts  prometheus.Counter
-	// conflicted is how many the counter has counted.
-	conflicted uint64
+	// conflictsCounted is how many the counter has counted.
+	conflictsCounted uint64
 }
 
 // phaseBuckets span a decision on ten containers to a tick that is lost (seconds); actionBuckets an engine call to a kill
@@ -88,12 +88,12 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 	reg.MustRegister(late)
 	m.late = late
 	gauge("build_info", "1; the version is in the label.", "version").WithLabelValues(version).Set(1)
-	m.prime()
+	m.initLabels()
 	return m
 }
 
-// prime makes the series that alerts compare with zero exist before their first event.
-func (m *Metrics) prime() {
+// initLabels makes the series that alerts compare with zero exist before their first event.
+func (m *Metrics) initLabels() {
 	for _, name := range govern.GateNames() {
 		m.gateTicks.WithLabelValues(name)
 		m.gateNow.WithLabelValues(name)
@@ -118,18 +118,18 @@ func (m *Metrics) OnTick(r *govern.Report) {
 	m.spool.WithLabelValues().Set(float64(r.Spool.Records))
 	m.spoolBytes.Set(float64(r.Spool.Bytes))
 	m.journal.Set(float64(r.Journal))
-	m.conflicts.Add(float64(r.Spool.Conflicts - m.conflicted))
-	m.conflicted = r.Spool.Conflicts
-	m.gates(r)
-	m.troubles(r)
-	m.timings(r)
-	m.planned(r)
+	m.conflicts.Add(float64(r.Spool.Conflicts - m.conflictsCounted))
+	m.conflictsCounted = r.Spool.Conflicts
+	m.updateGates(r)
+	m.updateConditions(r)
+	m.observeTimings(r)
+	m.updatePlan(r)
 	for _, state := range []string{govern.BreakerClosed, govern.BreakerOpen, govern.BreakerHalfOpen} {
 		m.breaker.WithLabelValues(state).Set(boolFloat(state == r.Breaker))
 	}
 }
 
-func (m *Metrics) gates(r *govern.Report) {
+func (m *Metrics) updateGates(r *govern.Report) {
 	m.gateNow.Reset()
 	for _, name := range govern.GateNames() {
 		m.gateNow.WithLabelValues(name).Set(0)
@@ -145,25 +145,25 @@ func (m *Metrics) gates(r *govern.Report) {
 	m.ticks.WithLabelValues(gated).Inc()
 }
 
-func (m *Metrics) troubles(r *govern.Report) {
+func (m *Metrics) updateConditions(r *govern.Report) {
 	for _, name := range govern.ConditionNames() {
 		lasts := slices.ContainsFunc(r.Conditions, func(c govern.Condition) bool { return c.Name == name })
 		m.conditions.WithLabelValues(name).Set(boolFloat(lasts))
 	}
 }
 
-func (m *Metrics) timings(r *govern.Report) {
+func (m *Metrics) observeTimings(r *govern.Report) {
 	t := r.Timings
-	m.late.Observe(seconds(t.LateUS))
+	m.late.Observe(inSeconds(t.LateUS))
 	for phase, us := range map[string]uint64{"walk": t.WalkUS, "read": t.ReadUS, "parse": t.ParseUS, "decide": t.DecideUS, "act": t.ActUS} {
-		m.phase.WithLabelValues(phase).Observe(seconds(us))
+		m.phase.WithLabelValues(phase).Observe(inSeconds(us))
 	}
 	if r.Plan != nil {
-		m.dataAge.Set(seconds(t.DataAgeUS))
+		m.dataAge.Set(inSeconds(t.DataAgeUS))
 	}
 }
 
-func (m *Metrics) planned(r *govern.Report) {
+func (m *Metrics) updatePlan(r *govern.Report) {
 	if r.Plan == nil {
 		return
 	}
@@ -191,7 +191,7 @@ func (m *Metrics) OnAction(a govern.ActionResult) {
 // OnPolicy is seen in the next tick's figures.
 func (m *Metrics) OnPolicy(contract.Policy) {}
 
-func seconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
+func inSeconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
 
 func boolFloat(b bool) float64 {
 	if b {

@@ -68,14 +68,14 @@ func (h Handler) Mux() http.Handler {
 	mux.HandleFunc("POST "+PathReload, h.reload)
 	mux.HandleFunc("GET "+contract.PathVersion, h.version)
 	mux.Handle("GET "+contract.PathMetrics, promhttp.HandlerFor(h.Metrics, promhttp.HandlerOpts{}))
-	return h.named(strict(mux))
+	return h.checkHost(checkQuery(mux))
 }
 
-// named refuses a request under a name that a site of somebody else may have given this machine's address.
-func (h Handler) named(next http.Handler) http.Handler {
+// checkHost refuses a request under a name that a site of somebody else may have given this machine's address.
+func (h Handler) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !contract.HostAllowed(r.Host, h.Hosts) {
-			problem(w, http.StatusMisdirectedRequest, contract.HostRefused)
+			writeProblem(w, http.StatusMisdirectedRequest, contract.HostRefused)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -85,11 +85,11 @@ func (h Handler) named(next http.Handler) http.Handler {
 // parameters are those of each path that takes any.
 var parameters = map[string][]string{PathExplain: {"tick", "container", "format"}}
 
-// strict refuses a query string with anything that would not be looked at: the answer would be to another question.
-func strict(next http.Handler) http.Handler {
+// checkQuery refuses a query string with anything that would not be looked at: the answer would be to another question.
+func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, bad := contract.ParseQueryOf(r.URL.RawQuery, parameters[r.URL.Path]...); len(bad) > 0 {
-			problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
+			writeProblem(w, http.StatusBadRequest, "the query string is wrong", bad...)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -98,15 +98,15 @@ func strict(next http.Handler) http.Handler {
 
 func (h Handler) health(w http.ResponseWriter, _ *http.Request) {
 	if err := h.Health.alive(); err != nil {
-		problem(w, http.StatusServiceUnavailable, err.Error())
+		writeProblem(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (h Handler) ready(w http.ResponseWriter, _ *http.Request) {
 	body, code := h.Health.ready()
-	answer(w, code, body)
+	writeJSON(w, code, body)
 }
 
 func (h Handler) conditions(w http.ResponseWriter, _ *http.Request) {
@@ -114,24 +114,24 @@ func (h Handler) conditions(w http.ResponseWriter, _ *http.Request) {
 	if body.Conditions == nil {
 		body.Conditions = []govern.Condition{}
 	}
-	answer(w, http.StatusOK, body.Conditions)
+	writeJSON(w, http.StatusOK, body.Conditions)
 }
 
 func (h Handler) version(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"service": "gestor-manager", "version": h.Version})
+	writeJSON(w, http.StatusOK, map[string]string{"service": "gestor-manager", "version": h.Version})
 }
 
-// question is what /explain is asked.
-type question struct {
+// explainQuery is what /explain is asked.
+type explainQuery struct {
 	container string
 	tick      uint64 // 0 is the last one
 	text      bool
 }
 
-// ask reads the question of a request; what is wrong with it is a list of parameters.
-func ask(r *http.Request) (q question, bad []contract.FieldError) {
+// parseExplainQuery reads the question of a request; what is wrong with it is a list of parameters.
+func parseExplainQuery(r *http.Request) (q explainQuery, bad []contract.FieldError) {
 	values := r.URL.Query() // strict has read it
-	q = question{container: values.Get("container"), text: strings.HasPrefix(r.Header.Get("Accept"), "text/plain")}
+	q = explainQuery{container: values.Get("container"), text: strings.HasPrefix(r.Header.Get("Accept"), "text/plain")}
 	switch format := values.Get("format"); format {
 	case "":
 	case "json", "text":
@@ -155,31 +155,31 @@ func ask(r *http.Request) (q question, bad []contract.FieldError) {
 // explain answers ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
 // Accept: text/plain.
 func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
-	q, bad := ask(r)
+	q, bad := parseExplainQuery(r)
 	if len(bad) > 0 {
-		problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
+		writeProblem(w, http.StatusBadRequest, "the query string is wrong", bad...)
 		return
 	}
 
 	write := func(page any, table func() error, err error) {
 		switch {
 		case errors.Is(err, explain.ErrNotFound):
-			problem(w, http.StatusNotFound, err.Error())
+			writeProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, explain.ErrAmbiguous):
-			problem(w, http.StatusConflict, err.Error())
+			writeProblem(w, http.StatusConflict, err.Error())
 		case err != nil:
-			problem(w, http.StatusInternalServerError, err.Error())
+			writeProblem(w, http.StatusInternalServerError, err.Error())
 		case q.text:
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_ = table() // the client went away: nobody is left to be told
 		default:
-			answer(w, http.StatusOK, page)
+			writeJSON(w, http.StatusOK, page)
 		}
 	}
 	switch {
 	case q.container != "":
 		story, err := h.Journal.Container(q.container)
-		write(story, func() error { return explain.StoryTable(w, story) }, err)
+		write(story, func() error { return explain.HistoryTable(w, story) }, err)
 	case q.tick != 0:
 		page, err := h.Journal.Tick(q.tick)
 		write(page, func() error { return explain.Table(w, page) }, err)
@@ -191,24 +191,24 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 
 // reload answers 200 when the policy that is there is in force, 422 when it was refused.
 func (h Handler) reload(w http.ResponseWriter, r *http.Request) {
-	if !fromHere(r) {
-		problem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: scripts/gestor reload")
+	if !isLocal(r) {
+		writeProblem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: scripts/gestor reload")
 		return
 	}
 	taken, err := h.Reload(r.Context())
 	switch {
 	case err != nil:
-		problem(w, http.StatusServiceUnavailable, "the loop does not answer: "+err.Error())
+		writeProblem(w, http.StatusServiceUnavailable, "the loop does not answer: "+err.Error())
 	case taken.Refused != "":
-		answer(w, http.StatusUnprocessableEntity, taken)
+		writeJSON(w, http.StatusUnprocessableEntity, taken)
 	default:
-		answer(w, http.StatusOK, taken)
+		writeJSON(w, http.StatusOK, taken)
 	}
 }
 
-// fromHere says that a program on the same machine, in the same container, asks by itself: not the network, and not a
+// isLocal says that a program on the same machine, in the same container, asks by itself: not the network, and not a
 // browser on behalf of some page, which says so in one of these headers (https://fetch.spec.whatwg.org/#origin-header).
-func fromHere(r *http.Request) bool {
+func isLocal(r *http.Request) bool {
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
 		return false
 	}
@@ -223,13 +223,13 @@ func fromHere(r *http.Request) bool {
 	return ok && local.AddrPort().Addr().Unmap() == from.Addr().Unmap()
 }
 
-func answer(w http.ResponseWriter, code int, body any) {
+func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", contract.MediaJSON)
 	w.WriteHeader(code)
 	encode(w, body)
 }
 
-func problem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
+func writeProblem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
 	w.Header().Set("Content-Type", contract.MediaProblem)
 	w.WriteHeader(code)
 	encode(w, contract.ErrorBody{

@@ -58,9 +58,9 @@ func TestCountsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
 		plan := in.decide()
-		lives := map[string]bool{}
+		alive := map[string]bool{}
 		for _, e := range in.inv.Entries {
-			lives[e.ID] = e.State == "running" || e.State == "paused" || e.State == "restarting"
+			alive[e.ID] = e.State == "running" || e.State == "paused" || e.State == "restarting"
 		}
 		want := []contract.ClassCount{
 			{Class: contract.ClassLow, Quota: in.p.Quota.Low}, {Class: contract.ClassHigh, Quota: in.p.Quota.High}, {Class: contract.ClassUnknown},
@@ -70,11 +70,11 @@ func TestCountsAddUp(t *testing.T) {
 				if v.Class != want[i].Class {
 					continue
 				}
-				want[i].Owned += count01(v.Owned && lives[v.ID])
+				want[i].Owned += count01(v.Owned && alive[v.ID])
 				want[i].Eligible += count01(v.Rank > 0)
 				want[i].Removals += count01(v.Verdict == contract.VerdictRemove)
 				want[i].OverCapped += count01(v.Reason == contract.ReasonCapped)
-				want[i].ManagedElsewhere += count01(v.Reason == contract.ReasonElsewhere && lives[v.ID])
+				want[i].ManagedElsewhere += count01(v.Reason == contract.ReasonElsewhere && alive[v.ID])
 			}
 			want[i].Deficit = max(0, want[i].Quota-want[i].Eligible-want[i].ManagedElsewhere)
 		}
@@ -119,12 +119,12 @@ func TestNeighbourAndDecidingKeyExplainTheRank(t *testing.T) {
 			if n.Rank != v.Neighbour.Rank || *n.Measures != v.Neighbour.Measures {
 				t.Fatalf("the neighbour of %s is written down as %+v and is %+v", v.Name, *v.Neighbour, n)
 			}
-			explainsOrder(t, in.p, v, n)
+			checkDecidingKey(t, in.p, v, n)
 		}
 	})
 }
 
-func explainsOrder(t *rapid.T, p contract.Policy, v, n contract.Verdict) {
+func checkDecidingKey(t *rapid.T, p contract.Policy, v, n contract.Verdict) {
 	ahead := v.Rank < n.Rank
 	for _, k := range p.Rank {
 		mine, other := figure(p, k, *v.Measures), figure(p, k, *n.Measures)

@@ -8,11 +8,11 @@ import (
 	"gestor.local/contract"
 )
 
-// spare adds the young ones that the hard rule gives up, then holds the plan to its caps. It returns how many removals
+// applyCaps adds the young ones that the hard rule gives up, then holds the plan to its caps. It returns how many removals
 // the plan wanted before the caps.
-func spare(p contract.Policy, pop contract.Population, ctx contract.Context, subjects []*subject, contests []contest) (wanted int) {
+func applyCaps(p contract.Policy, pop contract.Population, ctx contract.Context, subjects []*subject, contests []ranking) (wanted int) {
 	budget := max(0, min(p.Caps.PerTick, p.Caps.PerMinute-ctx.RemovedLastMinute))
-	over := mostExcessiveFirst(contests)
+	over := farthestFirst(contests)
 	wanted = len(over)
 	for i, s := range over {
 		if i >= budget {
@@ -34,14 +34,14 @@ func spare(p contract.Policy, pop contract.Population, ctx contract.Context, sub
 	return wanted
 }
 
-// mostExcessiveFirst lists those without a place, furthest from a place first, so that a cap spares the least excessive.
-func mostExcessiveFirst(contests []contest) []*subject {
+// farthestFirst lists those without a place, furthest from a place first, so that a cap spares the least excessive.
+func farthestFirst(contests []ranking) []*subject {
 	var over []*subject
 	for _, c := range contests {
-		over = append(over, those(c.list, func(s *subject) bool { return s.remove })...)
+		over = append(over, filter(c.list, func(s *subject) bool { return s.remove })...)
 	}
 	slices.SortFunc(over, func(a, b *subject) int {
-		return cmp.Or(cmp.Compare(b.excess, a.excess), byClassRankID(a, b))
+		return cmp.Or(cmp.Compare(b.distance, a.distance), byClassRankID(a, b))
 	})
 	return over
 }
@@ -49,19 +49,19 @@ func mostExcessiveFirst(contests []contest) []*subject {
 // surplusYoung applies the hard rule: above young.max, and below the host's memory floor, the newest young ones are
 // given up, only as many as it takes, and never one that its class needs to reach its number.
 func surplusYoung(p contract.Policy, pop contract.Population, subjects, over []*subject) []*subject {
-	young := those(subjects, func(s *subject) bool { return s.young })
+	young := filter(subjects, func(s *subject) bool { return s.young })
 	slices.SortFunc(young, func(a, b *subject) int {
 		return cmp.Or(cmp.Compare(b.member.StartUS, a.member.StartUS), strings.Compare(b.id, a.id))
 	})
 	tooMany := len(young) - p.Young.Max
 	shortKB := shortfallKB(p, pop, over)
-	alive := newFloor(p, subjects)
+	alive := newMinAlive(p, subjects)
 	var out []*subject
 	for _, s := range young {
 		switch {
 		case tooMany <= 0 && shortKB <= 0:
 			return out
-		case !alive.spares(s):
+		case !alive.tryRemove(s):
 			continue
 		case tooMany > 0:
 			s.reason = contract.ReasonYoungFlood
@@ -94,13 +94,13 @@ const maxKB = 1 << 42
 
 func kb(v uint64) int64 { return int64(min(v, maxKB)) }
 
-// floor counts the living of each class against its number: the kept and the young. In rank mode there is one number.
-type floor struct {
+// minAlive counts the living of each class against its number: the kept and the young. In rank mode there is one number.
+type minAlive struct {
 	alive, number map[contract.Class]int
 }
 
-func newFloor(p contract.Policy, subjects []*subject) floor {
-	f := floor{
+func newMinAlive(p contract.Policy, subjects []*subject) minAlive {
+	f := minAlive{
 		alive:  map[contract.Class]int{},
 		number: map[contract.Class]int{contract.ClassLow: p.Quota.Low, contract.ClassHigh: p.Quota.High},
 	}
@@ -120,9 +120,9 @@ func newFloor(p contract.Policy, subjects []*subject) floor {
 	return f
 }
 
-// spares takes a young one from its class if the class keeps its number without it. Young ones have no rank, so that
+// tryRemove takes a young one from its class if the class keeps its number without it. Young ones have no rank, so that
 // in rank mode all of them are of unknown class.
-func (f floor) spares(s *subject) bool {
+func (f minAlive) tryRemove(s *subject) bool {
 	if f.alive[s.class] <= f.number[s.class] {
 		return false
 	}

@@ -10,21 +10,21 @@ import (
 
 // classOf is the declared class: the label, else the image map. A label that is neither low nor high is not replaced by
 // a guess from the image. In rank mode there is no class before the ranking.
-func (m memory) classOf(p contract.Policy, e *contract.Entry) contract.Class {
+func (m lookup) classOf(p contract.Policy, e *contract.Entry) contract.Class {
 	if p.Classify == contract.ClassifyRank {
 		return contract.ClassUnknown
 	}
 	if label, ok := e.Labels[contract.LabelClass]; ok {
-		return known(contract.Class(label))
+		return validClass(contract.Class(label))
 	}
-	if shorter(e.Image) == "" { // without a tag it is the latest
+	if trimReference(e.Image) == "" { // without a tag it is the latest
 		if class, ok := m.images[e.Image+latest]; ok {
-			return known(class)
+			return validClass(class)
 		}
 	}
-	for image := e.Image; image != ""; image = shorter(image) {
+	for image := e.Image; image != ""; image = trimReference(image) {
 		if class, ok := m.images[image]; ok {
-			return known(class)
+			return validClass(class)
 		}
 	}
 	return contract.ClassUnknown
@@ -49,16 +49,16 @@ func imageClasses(written map[string]contract.Class) map[string]contract.Class {
 	return out
 }
 
-func known(c contract.Class) contract.Class {
+func validClass(c contract.Class) contract.Class {
 	if c == contract.ClassLow || c == contract.ClassHigh {
 		return c
 	}
 	return contract.ClassUnknown
 }
 
-// shorter takes the digest, then the tag from an image reference, and returns "" when neither is left. A colon before
+// trimReference takes the digest, then the tag from an image reference, and returns "" when neither is left. A colon before
 // the last slash belongs to a registry's port.
-func shorter(image string) string {
+func trimReference(image string) string {
 	if name, _, ok := strings.Cut(image, "@"); ok {
 		return name
 	}

@@ -9,9 +9,9 @@ import (
 // Decide gives a verdict on every container of the population and the inventory.
 func Decide(p contract.Policy, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
 	subjects := join(pop, inv)
-	judge(p, ctx, subjects)
-	contests := hold(p, subjects)
-	wanted := spare(p, pop, ctx, subjects, contests)
+	screen(p, ctx, subjects)
+	contests := rankAndCut(p, subjects)
+	wanted := applyCaps(p, pop, ctx, subjects, contests)
 	counts := count(p, subjects)
 	slices.SortFunc(subjects, byClassRankID)
 	return contract.Plan{
@@ -49,10 +49,10 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 	}
 	for _, s := range subjects {
 		c := &counts[ClassOrder(s.class)]
-		if s.owned && s.lives() {
+		if s.owned && s.isAlive() {
 			c.Owned++
 		}
-		if s.reason == contract.ReasonElsewhere && s.lives() {
+		if s.reason == contract.ReasonElsewhere && s.isAlive() {
 			c.ManagedElsewhere++
 		}
 		if s.rank > 0 {

@@ -22,8 +22,8 @@ const (
 
 func id(name string) string { return fmt.Sprintf("%064x", name)[:64] }
 
-// scene makes the inputs of a tick: owned, running, mature and measured, unless a test changes them.
-func scene(boxes ...box) (contract.Population, contract.Inventory) {
+// buildInput makes the inputs of a tick: owned, running, mature and measured, unless a test changes them.
+func buildInput(boxes ...box) (contract.Population, contract.Inventory) {
 	pop := contract.Population{Sequence: 7, MonotonicUS: now, IntervalUS: 10 * second, CPUs: 4}
 	var inv contract.Inventory
 	for _, b := range boxes {
@@ -69,7 +69,7 @@ func verdictOf(t *testing.T, plan contract.Plan, name string) contract.Verdict {
 }
 
 func TestDecideKeepsTheLightestLowAndTheHeaviestHigh(t *testing.T) {
-	pop, inv := scene(
+	pop, inv := buildInput(
 		box{name: "l1", class: "low", cpu: 50, ram: 9000},
 		box{name: "l2", class: "low", cpu: 10, ram: 9000},
 		box{name: "l3", class: "low", cpu: 30, ram: 9000},

@@ -30,8 +30,8 @@ func decideDefault(pop contract.Population, inv contract.Inventory) contract.Pla
 	return Decide(contract.DefaultPolicy(), pop, inv, contract.Context{Tick: 1})
 }
 
-// spared asserts that the container stays for the reason, and that its place goes to the next one.
-func spared(t *testing.T, plan contract.Plan, name, reason string) {
+// wantKept asserts that the container stays for the reason, and that its place goes to the next one.
+func wantKept(t *testing.T, plan contract.Plan, name, reason string) {
 	t.Helper()
 	v := verdictOf(t, plan, name)
 	if v.Verdict != contract.VerdictKeep || v.Reason != reason {
@@ -52,7 +52,7 @@ func wantRemoved(t *testing.T, plan contract.Plan, names ...string) {
 
 func TestEdgeTiesOnAllMeasuresTheOlderSurvivesThenTheSmallerID(t *testing.T) {
 	for _, class := range []contract.Class{contract.ClassLow, contract.ClassHigh} {
-		pop, inv := scene(
+		pop, inv := buildInput(
 			box{name: "d", class: class, cpu: 10, ram: 10, age: 60}, box{name: "c", class: class, cpu: 10, ram: 10, age: 60},
 			box{name: "b", class: class, cpu: 10, ram: 10, age: 60}, box{name: "a", class: class, cpu: 10, ram: 10, age: 50},
 			box{name: "e", class: class, cpu: 10, ram: 10, age: 70},
@@ -71,7 +71,7 @@ func TestEdgeTiesOnAllMeasuresTheOlderSurvivesThenTheSmallerID(t *testing.T) {
 }
 
 func TestEdgeFewerThanTheQuotaNothingIsRemovedAndTheDeficitIsCounted(t *testing.T) {
-	pop, inv := scene(append(lows(2), highs(1)...)...)
+	pop, inv := buildInput(append(lows(2), highs(1)...)...)
 	plan := decideDefault(pop, inv)
 	wantRemoved(t, plan)
 	if plan.Counts[0].Deficit != 1 || plan.Counts[1].Deficit != 1 {
@@ -80,7 +80,7 @@ func TestEdgeFewerThanTheQuotaNothingIsRemovedAndTheDeficitIsCounted(t *testing.
 }
 
 func TestEdgeNoBorrowingBetweenClasses(t *testing.T) {
-	pop, inv := scene(append(lows(6), highs(1)...)...)
+	pop, inv := buildInput(append(lows(6), highs(1)...)...)
 	plan := decideDefault(pop, inv)
 	wantRemoved(t, plan, "l3", "l4", "l5")
 	if plan.Counts[1].Deficit != 1 {
@@ -89,16 +89,16 @@ func TestEdgeNoBorrowingBetweenClasses(t *testing.T) {
 }
 
 func TestEdgeLabelLostIsNoLongerOwned(t *testing.T) {
-	pop, inv := scene(lows(4)...)
+	pop, inv := buildInput(lows(4)...)
 	delete(inv.Entries[3].Labels, contract.LabelManaged)
 	plan := decideDefault(pop, inv)
 	wantRemoved(t, plan)
-	spared(t, plan, "l3", contract.ReasonNotOwned)
+	wantKept(t, plan, "l3", contract.ReasonNotOwned)
 }
 
 // flood makes n young low ones, the higher the number the newer.
 func flood(n int) (contract.Population, contract.Inventory) {
-	pop, inv := scene(lows(n)...)
+	pop, inv := buildInput(lows(n)...)
 	for i := range pop.Members {
 		m := &pop.Members[i]
 		m.Measured, m.Why, m.SeenTicks, m.AgeUS = false, contract.UnmeasuredBaseline, 1, 5*second-uint64(i)
@@ -152,26 +152,26 @@ func TestEdgeMemoryFloorCountsTheRemovalsOfTheQuotaFirst(t *testing.T) {
 }
 
 func TestEdgeNoRowInTheSnapshotIsUnmeasuredAndHoldsNoPlace(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	pop.Members = pop.Members[1:]
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l0", contract.ReasonUnmeasured)
+	wantKept(t, plan, "l0", contract.ReasonUnmeasured)
 	wantRemoved(t, plan, "l4")
 }
 
 func TestEdgeRowWithoutAnEntryIsRecordedAndIgnored(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	inv.Entries = inv.Entries[1:]
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l0", contract.ReasonNotInEngine)
+	wantKept(t, plan, "l0", contract.ReasonNotInEngine)
 	wantRemoved(t, plan, "l4")
 }
 
 func TestEdgeBadRowIsUnmeasured(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	pop.Members[0] = contract.Member{ID: id("l0"), Why: contract.UnmeasuredBadRow}
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l0", contract.ReasonUnmeasured)
+	wantKept(t, plan, "l0", contract.ReasonUnmeasured)
 	wantRemoved(t, plan, "l4")
 	if v := verdictOf(t, plan, "l0"); v.Measures != nil {
 		t.Errorf("figures of a bad row: %+v", *v.Measures)
@@ -179,63 +179,63 @@ func TestEdgeBadRowIsUnmeasured(t *testing.T) {
 }
 
 func TestEdgeCounterResetIsYoungAgain(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	pop.Members[4].Measured, pop.Members[4].Why, pop.Members[4].SeenTicks = false, contract.UnmeasuredReset, 1
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l4", contract.ReasonYoung)
+	wantKept(t, plan, "l4", contract.ReasonYoung)
 	wantRemoved(t, plan, "l3")
 }
 
 func TestEdgeCounterResetWithoutWarmupIsUnmeasured(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	pop.Members[4].Measured, pop.Members[4].Why, pop.Members[4].SeenTicks = false, contract.UnmeasuredReset, 1
 	p := contract.DefaultPolicy()
 	p.Warmup = 0
 	plan := Decide(p, pop, inv, contract.Context{})
-	spared(t, plan, "l4", contract.ReasonUnmeasured)
+	wantKept(t, plan, "l4", contract.ReasonUnmeasured)
 	wantRemoved(t, plan, "l3")
 }
 
 func TestEdgeImpossibleDeltaIsUnmeasured(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	pop.Members[4].Measured, pop.Members[4].Why = false, contract.UnmeasuredImpossible
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l4", contract.ReasonUnmeasured)
+	wantKept(t, plan, "l4", contract.ReasonUnmeasured)
 	wantRemoved(t, plan, "l3")
 }
 
 func TestEdgePausedIsAStateOfItsOwn(t *testing.T) {
-	pop, inv := scene(lows(6)...)
+	pop, inv := buildInput(lows(6)...)
 	inv.Entries[0].State = contract.StatePaused
 	pop.Members[5].Frozen = true
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l0", contract.ReasonPaused)
-	spared(t, plan, "l5", contract.ReasonPaused)
+	wantKept(t, plan, "l0", contract.ReasonPaused)
+	wantKept(t, plan, "l5", contract.ReasonPaused)
 	wantRemoved(t, plan, "l4")
 }
 
 func TestEdgeLeavingHoldsNoPlace(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	ctx := contract.Context{Leaving: []string{id("l0")}, Stuck: []string{id("l1")}}
 	plan := Decide(contract.DefaultPolicy(), pop, inv, ctx)
-	spared(t, plan, "l0", contract.ReasonLeaving)
-	spared(t, plan, "l1", contract.ReasonStuck)
+	wantKept(t, plan, "l0", contract.ReasonLeaving)
+	wantKept(t, plan, "l1", contract.ReasonStuck)
 	wantRemoved(t, plan)
 }
 
 func TestEdgeFutileIsLeftAlone(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{FutileNames: []string{"l4"}})
-	spared(t, plan, "l4", contract.ReasonFutile)
+	wantKept(t, plan, "l4", contract.ReasonFutile)
 	wantRemoved(t, plan, "l3")
 }
 
 func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
-	pop, inv := scene(lows(5)...)
+	pop, inv := buildInput(lows(5)...)
 	inv.Entries[4].Labels[contract.LabelClass] = "LOW"
 	inv.Entries[4].Image = "gestor/low-idle"
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l4", contract.ReasonUnknown)
+	wantKept(t, plan, "l4", contract.ReasonUnknown)
 	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{Inventory: &inv}); !strings.Contains(said, `"LOW"`) || !strings.Contains(said, "low and high") {
 		t.Errorf("said of it: %s", said)
 	}
@@ -250,20 +250,20 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 }
 
 func TestEdgeSuiteIsKnownByIDAndByRole(t *testing.T) {
-	pop, inv := scene(lows(6)...)
+	pop, inv := buildInput(lows(6)...)
 	inv.Entries[5].Labels[contract.LabelRole], inv.Entries[5].Labels[contract.LabelConfigHash] = "logs", "1"
 	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{SuiteIDs: []string{id("l4")}})
-	spared(t, plan, "l4", contract.ReasonSuite)
-	spared(t, plan, "l5", contract.ReasonSuite)
+	wantKept(t, plan, "l4", contract.ReasonSuite)
+	wantKept(t, plan, "l5", contract.ReasonSuite)
 	wantRemoved(t, plan, "l3")
 }
 
 func TestEdgeAnIDThatOccursTwiceIsNotBelieved(t *testing.T) {
-	pop, inv := scene(lows(6)...)
+	pop, inv := buildInput(lows(6)...)
 	pop.Members = append(pop.Members, pop.Members[5])
 	inv.Entries = append(inv.Entries, inv.Entries[4])
 	plan := decideDefault(pop, inv)
-	spared(t, plan, "l5", contract.ReasonUnmeasured)
+	wantKept(t, plan, "l5", contract.ReasonUnmeasured)
 	if v := verdictOf(t, plan, "l4"); v.Owned || v.Verdict != contract.VerdictKeep {
 		t.Errorf("%+v", v)
 	}
@@ -279,7 +279,7 @@ func TestEdgeEmptyHost(t *testing.T) {
 
 // A policy that nobody filled in has no places, and caps that allow nothing.
 func TestEdgeZeroPolicyRemovesNothing(t *testing.T) {
-	pop, inv := scene(append(lows(5), highs(5)...)...)
+	pop, inv := buildInput(append(lows(5), highs(5)...)...)
 	for _, p := range []contract.Policy{{}, {Classify: contract.ClassifyRank}, {Rank: []contract.Key{contract.KeyCPU}}} {
 		wantRemoved(t, Decide(p, pop, inv, contract.Context{}))
 	}
@@ -299,7 +299,7 @@ func TestWarmupWantsBothTicksAndAge(t *testing.T) {
 		young        bool
 	}{{1, 1, 60, true}, {1, 2, 9, true}, {1, 2, 10, false}, {2, 2, 60, true}, {2, 3, 19, true}, {2, 3, 20, false}, {0, 0, 0, true}, {0, 1, 0, false}}
 	for _, c := range cases {
-		pop, inv := scene(box{name: "a", class: contract.ClassLow, ram: 10})
+		pop, inv := buildInput(box{name: "a", class: contract.ClassLow, ram: 10})
 		pop.Members[0].SeenTicks, pop.Members[0].AgeUS = c.seen, c.ageS*second
 		p := contract.DefaultPolicy()
 		p.Warmup = c.warmup
@@ -333,7 +333,7 @@ func TestBucketsHaveNoEdgeAtRoundFigures(t *testing.T) {
 }
 
 func TestRankOfTheMeasuresCanBeChosen(t *testing.T) {
-	pop, inv := scene(
+	pop, inv := buildInput(
 		box{name: "a", class: contract.ClassLow, cpu: 900, ram: 1 << 10}, box{name: "b", class: contract.ClassLow, cpu: 10, ram: 90 << 10},
 		box{name: "c", class: contract.ClassLow, cpu: 20, ram: 80 << 10}, box{name: "d", class: contract.ClassLow, cpu: 30, ram: 70 << 10},
 	)
@@ -344,7 +344,7 @@ func TestRankOfTheMeasuresCanBeChosen(t *testing.T) {
 }
 
 func TestRankModeIgnoresClasses(t *testing.T) {
-	pop, inv := scene(append(lows(4), highs(4)...)...)
+	pop, inv := buildInput(append(lows(4), highs(4)...)...)
 	p := contract.DefaultPolicy()
 	p.Classify = contract.ClassifyRank
 	plan := Decide(p, pop, inv, contract.Context{})
@@ -361,7 +361,7 @@ func TestRankModeIgnoresClasses(t *testing.T) {
 // The halves of the list give way so far that every place is of its own class.
 func TestRankModeHalvesMakeRoomForTheQuota(t *testing.T) {
 	for _, c := range []struct{ low, high, n, wantLow int }{{3, 2, 5, 3}, {3, 2, 4, 3}, {3, 2, 2, 2}, {1, 5, 8, 3}, {5, 1, 8, 5}, {3, 2, 9, 4}} {
-		pop, inv := scene(lows(c.n)...)
+		pop, inv := buildInput(lows(c.n)...)
 		p := contract.DefaultPolicy()
 		p.Classify, p.Quota = contract.ClassifyRank, contract.Quota{Low: c.low, High: c.high}
 		counts := Decide(p, pop, inv, contract.Context{}).Counts
@@ -372,7 +372,7 @@ func TestRankModeHalvesMakeRoomForTheQuota(t *testing.T) {
 }
 
 func TestSurprise(t *testing.T) {
-	pop, inv := scene(lows(60)...) // 57 of 60 without a place: 95 %
+	pop, inv := buildInput(lows(60)...) // 57 of 60 without a place: 95 %
 	p := contract.DefaultPolicy()
 	cases := []struct {
 		name   string
@@ -400,7 +400,7 @@ func TestSurprise(t *testing.T) {
 
 // What ended is listed with a verdict, but it neither fills the population nor makes a large plan look small beside it.
 func TestEndedContainersAreNoPopulation(t *testing.T) {
-	pop, inv := scene(lows(30)...) // 27 of 30 without a place: 90 %, as many as are expected
+	pop, inv := buildInput(lows(30)...) // 27 of 30 without a place: 90 %, as many as are expected
 	for i := range 20 {
 		ended := inv.Entries[i]
 		ended.ID, ended.Name, ended.State = id(fmt.Sprint("ended", i)), fmt.Sprint("ended", i), []string{"exited", "dead", "created", "removing"}[i%4]
@@ -412,16 +412,16 @@ func TestEndedContainersAreNoPopulation(t *testing.T) {
 	if !plan.Surprise || plan.Counts[0].Owned != 30 {
 		t.Errorf("surprise %t, counts %+v", plan.Surprise, plan.Counts[0])
 	}
-	spared(t, plan, "ended0", contract.ReasonNotRunning)
+	wantKept(t, plan, "ended0", contract.ReasonNotRunning)
 }
 
 func TestCapSparesTheNearestToAPlace(t *testing.T) {
-	pop, inv := scene(lows(8)...)
+	pop, inv := buildInput(lows(8)...)
 	p := contract.DefaultPolicy()
 	p.Caps.PerTick = 2
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan, "l6", "l7")
-	spared(t, plan, "l3", contract.ReasonCapped)
+	wantKept(t, plan, "l3", contract.ReasonCapped)
 	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan, Inputs{}), "caps") {
 		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan, Inputs{}))
 	}
@@ -437,7 +437,7 @@ func TestClassOfAnImage(t *testing.T) {
 		"r:5000/y": contract.ClassHigh, "r:5000/y:3": contract.ClassHigh, "r:5000/q": contract.ClassUnknown, "r:1": contract.ClassLow, "z@sha256:1": contract.ClassLow,
 		"sha256:12": contract.ClassUnknown, "": contract.ClassUnknown, "b/a/x": contract.ClassUnknown,
 	} {
-		if got := (memory{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
+		if got := (lookup{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
 			t.Errorf("%q is %s, want %s", image, got, want)
 		}
 	}
@@ -457,7 +457,7 @@ func TestThePolicyMayWriteAnImageAsTheEngineDoes(t *testing.T) {
 		"both": contract.ClassHigh,
 		"one":  contract.ClassHigh, "one:1": contract.ClassLow,
 	} {
-		if got := (memory{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
+		if got := (lookup{images: imageClasses(p.Images)}).classOf(p, &contract.Entry{Image: image}); got != want {
 			t.Errorf("%q is %s, want %s", image, got, want)
 		}
 	}
@@ -488,7 +488,7 @@ func TestATextNamesTheKeysThatTied(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			pop, inv := scene(box{name: "a", class: "low", age: 60 + tt.older}, box{name: "b", class: "low", age: 60})
+			pop, inv := buildInput(box{name: "a", class: "low", age: 60 + tt.older}, box{name: "b", class: "low", age: 60})
 			pop.Members[0].Measures, pop.Members[1].Measures = tt.kept, tt.leave
 			p := contract.DefaultPolicy()
 			p.Quota.Low = 1
@@ -522,7 +522,7 @@ func TestATextSaysWhoseContainerWasWanted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			pop, inv := scene(box{name: "a", class: "low", cpu: 1, ram: 900})
+			pop, inv := buildInput(box{name: "a", class: "low", cpu: 1, ram: 900})
 			inv.Entries[0].Labels = tt.labels
 			plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{Suite: tt.suite})
 			v := verdictOf(t, plan, "a")

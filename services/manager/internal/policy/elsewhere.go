@@ -63,14 +63,14 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Alloc, b.Alloc), cmp.Compare(a.Class, b.Class))
 	})
 	for _, class := range []contract.Class{contract.ClassLow, contract.ClassHigh, contract.ClassUnknown} {
-		give(p, class, out)
+		assignPlaces(p, class, out)
 	}
 	return out
 }
 
-// give divides the places of a class that nobody competes for among its workloads, as evenly as their numbers allow.
-func give(p contract.Plan, class contract.Class, all []Share) {
-	left, waiting := left(p, class), 0
+// assignPlaces divides the places of a class that nobody competes for among its workloads, as evenly as their numbers allow.
+func assignPlaces(p contract.Plan, class contract.Class, all []Share) {
+	left, waiting := freePlaces(p, class), 0
 	for _, s := range all {
 		if s.Class == class {
 			waiting++
@@ -87,9 +87,9 @@ func give(p contract.Plan, class contract.Class, all []Share) {
 	}
 }
 
-// left is the number of places of a class that nobody competes for. In rank mode there is one list, and whoever is not in it
+// freePlaces is the number of places of a class that nobody competes for. In rank mode there is one list, and whoever is not in it
 // is of unknown class.
-func left(p contract.Plan, class contract.Class) int {
+func freePlaces(p contract.Plan, class contract.Class) int {
 	quota, eligible := 0, 0
 	for _, c := range p.Counts {
 		if c.Class == class || p.Classify == contract.ClassifyRank {
@@ -104,40 +104,40 @@ func (s Share) Over() bool { return s.Placed && s.Replicas > s.Places }
 
 // String says how many replicas there are for how many places, and the command that makes it fewer.
 func (s Share) String() string {
-	who, noun := s.who()
-	have := who + " has " + several(s.Replicas, noun)
+	who, noun := s.displayName()
+	have := who + " has " + plural(s.Replicas, noun)
 	switch {
 	case s.Replicas == 0:
 		return who + " has no living " + noun
 	case !s.Placed:
 		return have + " of unknown class"
 	case !s.Over():
-		return have + " and " + several(s.Places, "place")
+		return have + " and " + plural(s.Places, "place")
 	default:
-		return have + " for " + several(s.Places, "place") + ": " + s.command()
+		return have + " for " + plural(s.Places, "place") + ": " + s.command()
 	}
 }
 
-func several(n int, noun string) string {
+func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// who is the workload as its orchestrator calls it, and what it calls a container of it.
-func (s Share) who() (who, noun string) {
-	name := cmp.Or(clean(s.Name), "a service")
+// displayName is the workload as its orchestrator calls it, and what it calls a container of it.
+func (s Share) displayName() (who, noun string) {
+	name := cmp.Or(shownName(s.Name), "a service")
 	switch s.By {
 	case contract.Kubernetes:
-		return cmp.Or(clean(s.Namespace), "default") + "/" + cmp.Or(clean(s.Name), "a pod"), "pod"
+		return cmp.Or(shownName(s.Namespace), "default") + "/" + cmp.Or(shownName(s.Name), "a pod"), "pod"
 	case contract.Nomad:
 		if s.Name == "" {
-			return strings.TrimSuffix("Nomad's allocation "+clean(s.Alloc), " "), "container"
+			return strings.TrimSuffix("Nomad's allocation "+shownName(s.Alloc), " "), "container"
 		}
-		return strings.TrimSuffix(name+"/"+clean(s.Group), "/"), "allocation"
+		return strings.TrimSuffix(name+"/"+shownName(s.Group), "/"), "allocation"
 	case contract.Systemd:
-		return cmp.Or(clean(s.Name), "a unit"), "container"
+		return cmp.Or(shownName(s.Name), "a unit"), "container"
 	default:
 		return name, "replica"
 	}
@@ -149,34 +149,34 @@ func (s Share) command() string {
 	const others = ", and as many more as other nodes run"
 	switch s.By {
 	case contract.Kubernetes:
-		namespace := "kubectl --namespace " + word(s.Namespace, "NAMESPACE")
+		namespace := "kubectl --namespace " + shellWord(s.Namespace, "NAMESPACE")
 		return fmt.Sprintf("%s scale --replicas=%d OWNER%s (%s describe pod %s names the owner)",
-			namespace, s.Places, others, namespace, word(s.Pod, "POD"))
+			namespace, s.Places, others, namespace, shellWord(s.Pod, "POD"))
 	case contract.Nomad:
 		scale := "nomad job scale "
 		if s.Namespace != "" {
-			scale += "-namespace=" + word(s.Namespace, "NAMESPACE") + " "
+			scale += "-namespace=" + shellWord(s.Namespace, "NAMESPACE") + " "
 		}
 		if s.Name == "" {
-			return fmt.Sprintf("%sJOB, by one less (nomad alloc status %s names the job)", scale, word(s.Alloc, "ALLOCATION"))
+			return fmt.Sprintf("%sJOB, by one less (nomad alloc status %s names the job)", scale, shellWord(s.Alloc, "ALLOCATION"))
 		}
-		return fmt.Sprintf("%s%s %s %d%s", scale, word(s.Name, "JOB"), word(s.Group, "GROUP"), s.Places, others)
+		return fmt.Sprintf("%s%s %s %d%s", scale, shellWord(s.Name, "JOB"), shellWord(s.Group, "GROUP"), s.Places, others)
 	case contract.Systemd:
-		return "systemctl stop " + word(s.Name, "UNIT")
+		return "systemctl stop " + shellWord(s.Name, "UNIT")
 	default:
-		return fmt.Sprintf("docker service scale %s=%d%s", word(s.Name, "SERVICE"), s.Places, others)
+		return fmt.Sprintf("docker service scale %s=%d%s", shellWord(s.Name, "SERVICE"), s.Places, others)
 	}
 }
 
 // longestName is more than orchestrators allow; a label may be longer.
 const longestName = 128
 
-// clean is a name that somebody else chose as far as it can be shown within a sentence.
-func clean(name string) string { return contract.Shorten(contract.Printable(name), longestName) }
+// shownName is a name that somebody else chose as far as it can be shown within a sentence.
+func shownName(name string) string { return contract.Shorten(contract.Printable(name), longestName) }
 
-// word is a name as a shell takes it. Whoever starts a container writes its labels: what no orchestrator would call anything
+// shellWord is a name as a shell takes it. Whoever starts a container writes its labels: what no orchestrator would call anything
 // is left for the reader to fill in.
-func word(name, blank string) string {
+func shellWord(name, blank string) string {
 	plain := func(r rune) bool {
 		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`-_.@:/\`, r))
 	}
@@ -189,8 +189,8 @@ func word(name, blank string) string {
 	return name
 }
 
-// elsewhereText says whose the container is and what can be done about it.
-func (s Share) elsewhereText() string {
+// text says whose the container is and what can be done about it.
+func (s Share) text() string {
 	keeper := map[contract.Orchestrator]string{
 		contract.Swarm: "swarm", contract.Kubernetes: "Kubernetes", contract.Nomad: "Nomad", contract.Systemd: "systemd",
 	}[s.By]

@@ -27,14 +27,14 @@ func label(inv *contract.Inventory, name string, pairs ...string) {
 }
 
 func TestTasksStayAndCostNobodyAPlace(t *testing.T) {
-	pop, inv := scene(append(lows(5), box{name: "t1", class: "low", cpu: 1, ram: 10}, box{name: "t2", class: "low", cpu: 900, ram: 10})...)
+	pop, inv := buildInput(append(lows(5), box{name: "t1", class: "low", cpu: 1, ram: 10}, box{name: "t2", class: "low", cpu: 900, ram: 10})...)
 	sorted(&pop, &inv)
 	task(&inv, "t1", "web")
 	task(&inv, "t2", "web")
 	plan := decideDefault(pop, inv)
 	wantRemoved(t, plan, "l3", "l4") // as without the tasks, the lightest of all among them
-	spared(t, plan, "t1", contract.ReasonElsewhere)
-	spared(t, plan, "t2", contract.ReasonElsewhere)
+	wantKept(t, plan, "t1", contract.ReasonElsewhere)
+	wantKept(t, plan, "t2", contract.ReasonElsewhere)
 	if c := plan.Counts[0]; c.Owned != 7 || c.Eligible != 5 || c.ManagedElsewhere != 2 || c.Deficit != 0 || c.Removals != 2 {
 		t.Errorf("%+v", c)
 	}
@@ -44,7 +44,7 @@ func TestTasksStayAndCostNobodyAPlace(t *testing.T) {
 }
 
 func TestTasksTakeThePlacesThatAreLeft(t *testing.T) {
-	pop, inv := scene(append(lows(1), box{name: "t1", class: "low"}, box{name: "t2", class: "low"})...)
+	pop, inv := buildInput(append(lows(1), box{name: "t1", class: "low"}, box{name: "t2", class: "low"})...)
 	sorted(&pop, &inv)
 	task(&inv, "t1", "web")
 	if c := decideDefault(pop, inv).Counts[0]; c.Deficit != 0 || c.ManagedElsewhere != 1 {
@@ -63,7 +63,7 @@ func TestTasksDoNotHideASurprise(t *testing.T) {
 	for i := range 100 {
 		boxes = append(boxes, box{name: fmt.Sprintf("t%d", i), class: "low", ram: 5000})
 	}
-	pop, inv := scene(boxes...)
+	pop, inv := buildInput(boxes...)
 	sorted(&pop, &inv)
 	for i := range 100 {
 		task(&inv, fmt.Sprintf("t%d", i), "web")
@@ -74,14 +74,14 @@ func TestTasksDoNotHideASurprise(t *testing.T) {
 }
 
 func TestProtectedIsSaidBeforeManagedElsewhere(t *testing.T) {
-	pop, inv := scene(box{name: "t1", class: "low"}, box{name: "t2", class: "low"})
+	pop, inv := buildInput(box{name: "t1", class: "low"}, box{name: "t2", class: "low"})
 	task(&inv, "t1", "web")
 	label(&inv, "t2", contract.LabelSystemdUnit, "db.service")
 	p := contract.DefaultPolicy()
 	p.Protect.Labels = []string{contract.LabelSwarmService + "=web"}
 	plan := Decide(p, pop, inv, contract.Context{})
-	spared(t, plan, "t1", contract.ReasonProtected)
-	spared(t, plan, "t2", contract.ReasonElsewhere)
+	wantKept(t, plan, "t1", contract.ReasonProtected)
+	wantKept(t, plan, "t2", contract.ReasonElsewhere)
 }
 
 // sorted brings the scene into the order in which the manager gives it.
@@ -187,7 +187,7 @@ func TestWordsOnWorkloads(t *testing.T) {
 			for i := range tt.tasks {
 				boxes = append(boxes, box{name: fmt.Sprintf("t%d", i), class: "low", cpu: 5, ram: 10})
 			}
-			pop, inv := scene(boxes...)
+			pop, inv := buildInput(boxes...)
 			sorted(&pop, &inv)
 			for i, labels := range tt.tasks {
 				label(&inv, fmt.Sprintf("t%d", i), labels...)
@@ -206,7 +206,7 @@ func TestWordsOnWorkloads(t *testing.T) {
 }
 
 func TestWordsWithoutPlaces(t *testing.T) {
-	pop, inv := scene(box{name: "odd"}, box{name: "done", class: "low"})
+	pop, inv := buildInput(box{name: "odd"}, box{name: "done", class: "low"})
 	sorted(&pop, &inv)
 	task(&inv, "odd", "web")
 	task(&inv, "done", "job")
@@ -223,7 +223,7 @@ func TestWordsWithoutPlaces(t *testing.T) {
 
 // In rank mode all compete in one list, so that tasks share the places of both classes.
 func TestTasksInRankMode(t *testing.T) {
-	pop, inv := scene(append(lows(4), box{name: "t0", cpu: 5, ram: 10}, box{name: "t1", cpu: 6, ram: 10})...)
+	pop, inv := buildInput(append(lows(4), box{name: "t0", cpu: 5, ram: 10}, box{name: "t1", cpu: 6, ram: 10})...)
 	sorted(&pop, &inv)
 	task(&inv, "t0", "web")
 	task(&inv, "t1", "web")
@@ -306,7 +306,7 @@ func TestSharesAddUp(t *testing.T) {
 		}
 		for _, c := range plan.Counts {
 			sum := sums[c.Class]
-			if sum.replicas != c.ManagedElsewhere || sum.places != min(sum.replicas, left(plan, c.Class)) {
+			if sum.replicas != c.ManagedElsewhere || sum.places != min(sum.replicas, freePlaces(plan, c.Class)) {
 				t.Fatalf("%+v, shares %+v", c, *sum)
 			}
 		}

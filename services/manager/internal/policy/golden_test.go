@@ -82,7 +82,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) input {
 		Tick:    42,
 		Leaving: []string{id("leaving")}, Stuck: []string{id("stuck")}, FutileNames: []string{"futile"},
 	}}
-	in.pop, in.inv = scene(boxes...)
+	in.pop, in.inv = buildInput(boxes...)
 	in.pop.Memory = contract.Memory{TotalKB: 1 << 21, AvailableKB: 350_000}
 	in.p.Protect.Names = []string{"database"}
 	for i := range boxes {

@@ -12,8 +12,8 @@ import (
 	"gestor.local/manager/internal/population"
 )
 
-// life is one container of a made-up world.
-type life struct {
+// modelContainer is one container of a made-up world.
+type modelContainer struct {
 	id, name        string
 	class           contract.Class
 	owned           bool
@@ -21,49 +21,49 @@ type life struct {
 	paused, rowless bool
 	failures        int
 	leavingTicks    int // > 0: a removal is in flight and takes effect when it has counted down
-	sight           sight
+	sight           observation
 }
 
-// sight is what the test itself remembers of the accepted snapshots.
-type sight struct {
+// observation is what the test itself remembers of the accepted snapshots.
+type observation struct {
 	startUS, cpuUS uint64
 	ticks          int
 }
 
-// world lives through births, deaths, pauses, resets, restarts, missing rows, label changes, new boots and an engine
+// fixture lives through births, deaths, pauses, resets, restarts, missing rows, label changes, new boots and an engine
 // that answers as it likes, while the real code reads and decides.
-type world struct {
-	t        *rapid.T
-	nowUS    uint64
-	boot     int
-	born     int
-	walks    uint64
-	lives    []*life
-	state    population.State
-	began    []uint64 // times of the removals of the last minute
-	policy   contract.Policy
-	surprise bool
+type fixture struct {
+	t          *rapid.T
+	nowUS      uint64
+	boot       int
+	born       int
+	walks      uint64
+	containers []*modelContainer
+	state      population.State
+	began      []uint64 // times of the removals of the last minute
+	policy     contract.Policy
+	surprise   bool
 }
 
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, nowUS: now, policy: contract.DefaultPolicy()}
+		w := &fixture{t: t, nowUS: now, policy: contract.DefaultPolicy()}
 		w.policy.Young.Max = rapid.IntRange(5, 30).Draw(t, "max young")
 		w.policy.Caps.PerTick = rapid.IntRange(2, 20).Draw(t, "cap")
 		for range rapid.IntRange(1, 12).Draw(t, "ticks") {
 			for range rapid.IntRange(0, 6).Draw(t, "events") {
-				w.happen()
+				w.step()
 			}
 			w.tick(true)
 		}
-		w.comesToRest()
+		w.checkConverges()
 	})
 }
 
-// happen is one thing that happens between two ticks.
-func (w *world) happen() {
+// step is one thing that happens between two ticks.
+func (w *fixture) step() {
 	what := rapid.SampledFrom([]string{"birth", "birth", "birth", "batch", "death", "pause", "reset", "restart", "row", "label", "boot"}).Draw(w.t, "event")
-	if what == "birth" || what == "batch" || len(w.lives) == 0 {
+	if what == "birth" || what == "batch" || len(w.containers) == 0 {
 		n := 1
 		if what == "batch" {
 			n = 10
@@ -73,10 +73,10 @@ func (w *world) happen() {
 		}
 		return
 	}
-	l := w.lives[rapid.IntRange(0, len(w.lives)-1).Draw(w.t, "who")]
+	l := w.containers[rapid.IntRange(0, len(w.containers)-1).Draw(w.t, "who")]
 	switch what {
 	case "death":
-		w.gone(l)
+		w.drop(l)
 	case "pause":
 		l.paused = !l.paused
 	case "reset":
@@ -92,21 +92,21 @@ func (w *world) happen() {
 	}
 }
 
-func (w *world) birth() {
+func (w *fixture) birth() {
 	w.born++
 	class := rapid.SampledFrom([]contract.Class{contract.ClassLow, contract.ClassHigh}).Draw(w.t, "class")
 	name := fmt.Sprintf("w%d", w.born)
-	w.lives = append(w.lives, &life{id: id(name), name: name, class: class, owned: true, startUS: w.nowUS})
+	w.containers = append(w.containers, &modelContainer{id: id(name), name: name, class: class, owned: true, startUS: w.nowUS})
 }
 
-func (w *world) gone(l *life) {
-	w.lives = slices.DeleteFunc(w.lives, func(other *life) bool { return other == l })
+func (w *fixture) drop(l *modelContainer) {
+	w.containers = slices.DeleteFunc(w.containers, func(other *modelContainer) bool { return other == l })
 }
 
 // tick lets an interval pass, reads, decides, checks and acts. lively draws how much CPU everyone takes and what the
 // engine answers; otherwise nothing changes.
-func (w *world) tick(lively bool) contract.Plan {
-	w.pass(lively)
+func (w *fixture) tick(lively bool) contract.Plan {
+	w.advance(lively)
 	snap := w.snapshot()
 	state, pop, _, err := w.state.Advance(snap, nil)
 	if err != nil {
@@ -123,13 +123,13 @@ func (w *world) tick(lively bool) contract.Plan {
 	return plan
 }
 
-func (w *world) pass(lively bool) {
+func (w *fixture) advance(lively bool) {
 	interval, weather := uint64(10*second), uint64(0)
 	if lively {
 		interval = rapid.Uint64Range(9*second, 12*second).Draw(w.t, "interval")
 		weather = rapid.Uint64().Draw(w.t, "weather")
 	}
-	for i, l := range w.lives {
+	for i, l := range w.containers {
 		share := uint64(5)
 		if lively && !l.paused {
 			share = weather >> (i % 60) % 26 // one draw for all: draws are what a case costs
@@ -139,16 +139,16 @@ func (w *world) pass(lively bool) {
 		}
 	}
 	w.nowUS += interval
-	for _, l := range slices.Clone(w.lives) {
+	for _, l := range slices.Clone(w.containers) {
 		if l.leavingTicks > 0 {
 			if l.leavingTicks--; l.leavingTicks == 0 {
-				w.gone(l)
+				w.drop(l)
 			}
 		}
 	}
 }
 
-func (w *world) snapshot() *contract.Snapshot {
+func (w *fixture) snapshot() *contract.Snapshot {
 	w.walks++
 	s := &contract.Snapshot{
 		Version: 1, Source: contract.SourceModule, Instance: "1", BootID: fmt.Sprint("boot ", w.boot),
@@ -156,7 +156,7 @@ func (w *world) snapshot() *contract.Snapshot {
 		Capabilities: contract.Capabilities{Cgroup: 2, CPUSource: contract.CPUSourceCgroup},
 		Memory:       contract.Memory{TotalKB: 1 << 20, AvailableKB: 1 << 19},
 	}
-	for _, l := range w.lives {
+	for _, l := range w.containers {
 		if !l.rowless {
 			paused := l.paused
 			s.Containers = append(s.Containers, contract.Container{ID: l.id, StartUS: l.startUS, CPUUS: l.cpuUS, RSSKB: 700, VSZKB: 2000, Frozen: &paused})
@@ -166,9 +166,9 @@ func (w *world) snapshot() *contract.Snapshot {
 	return s
 }
 
-func (w *world) inventory() contract.Inventory {
+func (w *fixture) inventory() contract.Inventory {
 	var inv contract.Inventory
-	for _, l := range w.lives {
+	for _, l := range w.containers {
 		e := contract.Entry{ID: l.id, Name: l.name, Labels: map[string]string{contract.LabelClass: string(l.class)}, State: contract.StateRunning}
 		if l.owned {
 			e.Labels[contract.LabelManaged] = "true"
@@ -181,10 +181,10 @@ func (w *world) inventory() contract.Inventory {
 	return inv
 }
 
-func (w *world) context() contract.Context {
+func (w *fixture) context() contract.Context {
 	w.began = slices.DeleteFunc(w.began, func(at uint64) bool { return at+60*second <= w.nowUS })
 	ctx := contract.Context{RemovedLastMinute: len(w.began), SurpriseSeen: w.surprise}
-	for _, l := range w.lives {
+	for _, l := range w.containers {
 		if l.leavingTicks > 0 {
 			ctx.Leaving = append(ctx.Leaving, l.id)
 		}
@@ -196,7 +196,7 @@ func (w *world) context() contract.Context {
 }
 
 // check holds the plan against what the test itself has seen.
-func (w *world) check(plan contract.Plan, pop contract.Population) {
+func (w *fixture) check(plan contract.Plan, pop contract.Population) {
 	for _, m := range pop.Members {
 		if m.CPUMillicores > 64*1050 {
 			w.t.Fatalf("%s runs at %d milli-cores", m.ID, m.CPUMillicores)
@@ -213,7 +213,7 @@ func (w *world) check(plan contract.Plan, pop contract.Population) {
 		}
 		if v.Verdict == contract.VerdictRemove {
 			removals++
-			w.mayGo(l, v, pop.Baseline)
+			w.checkRemoval(l, v, pop.Baseline)
 		}
 	}
 	for class, quota := range map[contract.Class]int{contract.ClassLow: 3, contract.ClassHigh: 2} {
@@ -226,13 +226,13 @@ func (w *world) check(plan contract.Plan, pop contract.Population) {
 	}
 }
 
-func (w *world) of(id string) *life {
-	i := slices.IndexFunc(w.lives, func(l *life) bool { return l.id == id })
-	return w.lives[i]
+func (w *fixture) of(id string) *modelContainer {
+	i := slices.IndexFunc(w.containers, func(l *modelContainer) bool { return l.id == id })
+	return w.containers[i]
 }
 
-// mayGo fails when the container has not been seen twice, a tick apart, as the same one, counting upwards.
-func (w *world) mayGo(l *life, v contract.Verdict, baseline bool) {
+// checkRemoval fails when the container has not been seen twice, a tick apart, as the same one, counting upwards.
+func (w *fixture) checkRemoval(l *modelContainer, v contract.Verdict, baseline bool) {
 	hard := v.Reason == contract.ReasonYoungFlood
 	known := l.sight.ticks > 0 && l.sight.startUS == l.startUS && l.sight.cpuUS <= l.cpuUS+10_000 && !baseline
 	switch {
@@ -244,13 +244,13 @@ func (w *world) mayGo(l *life, v contract.Verdict, baseline bool) {
 }
 
 // remember notes what this snapshot showed.
-func (w *world) remember(baseline bool) {
-	for _, l := range w.lives {
+func (w *fixture) remember(baseline bool) {
+	for _, l := range w.containers {
 		if l.rowless {
-			l.sight = sight{}
+			l.sight = observation{}
 			continue
 		}
-		l.sight = sight{l.startUS, l.cpuUS, l.sight.ticks + 1}
+		l.sight = observation{l.startUS, l.cpuUS, l.sight.ticks + 1}
 		if baseline {
 			l.sight.ticks = 1
 		}
@@ -258,7 +258,7 @@ func (w *world) remember(baseline bool) {
 }
 
 // act removes, and the engine answers.
-func (w *world) act(plan contract.Plan, lively bool) {
+func (w *fixture) act(plan contract.Plan, lively bool) {
 	answers := []string{contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeUnknown, contract.OutcomeRefused, contract.OutcomeFailed}
 	mood := 0
 	if lively {
@@ -280,18 +280,18 @@ func (w *world) act(plan contract.Plan, lively bool) {
 		case contract.OutcomeFailed:
 			l.failures++
 		default:
-			w.gone(l)
+			w.drop(l)
 		}
 	}
 }
 
 // comesToRest: when nothing happens any more, the population settles and then stays as it is.
-func (w *world) comesToRest() {
-	for _, l := range w.lives {
+func (w *fixture) checkConverges() {
+	for _, l := range w.containers {
 		l.rowless = false
 	}
 	const warmup, emptyMinute = 2, 7 // ticks
-	for range warmup + emptyMinute + 2*len(w.lives)/w.policy.Caps.PerTick {
+	for range warmup + emptyMinute + 2*len(w.containers)/w.policy.Caps.PerTick {
 		w.tick(false)
 	}
 	if plan := w.tick(false); len(removed(plan)) > 0 || plan.Counts[0].Removals > 0 {

@@ -21,9 +21,9 @@ func Orphans(p contract.Policy, inv contract.Inventory, ctx contract.Context) co
 		}
 	}
 	subjects := join(contract.Population{}, inv)
-	judge(p, ctx, subjects)
+	screen(p, ctx, subjects)
 	for _, s := range subjects {
-		if s.unattended() && orphaned(s.entry, alive) {
+		if s.judgedByStateOnly() && orphaned(s.entry, alive) {
 			s.reason, s.remove = contract.ReasonOrphaned, true
 		}
 	}
@@ -34,8 +34,8 @@ func Orphans(p contract.Policy, inv contract.Inventory, ctx contract.Context) co
 	}
 }
 
-// unattended says that nothing but its state or a lack of figures keeps the subject out of the competition.
-func (s *subject) unattended() bool {
+// judgedByStateOnly says that nothing but its state or a lack of figures keeps the subject out of the competition.
+func (s *subject) judgedByStateOnly() bool {
 	switch s.reason {
 	case contract.ReasonNotRunning, contract.ReasonUnmeasured, contract.ReasonUnknown, contract.ReasonFutile:
 		return s.owned

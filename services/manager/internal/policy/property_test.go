@@ -95,13 +95,13 @@ func untouchable(in input, v contract.Verdict) string {
 		return "unmeasured"
 	case m.Why == contract.UnmeasuredBadRow || m.Why == contract.UnmeasuredUnlocated || m.Why == contract.UnmeasuredImpossible:
 		return "unmeasured"
-	case in.p.Classify == contract.ClassifyDeclared && !knownByEye(e):
+	case in.p.Classify == contract.ClassifyDeclared && !classByLabelOrImage(e):
 		return "of unknown class"
 	}
 	return ""
 }
 
-func knownByEye(e contract.Entry) bool {
+func classByLabelOrImage(e contract.Entry) bool {
 	if label, ok := e.Labels["gestor.class"]; ok {
 		return label == "low" || label == "high"
 	}

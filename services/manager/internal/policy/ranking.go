@@ -1,28 +1,30 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"gestor.local/contract"
 )
 
-// contest is one ranked list and its places: the first head and the last tail of it stay.
-type contest struct {
+// ranking is one ranked list and its places: the first head and the last tail of it stay.
+type ranking struct {
 	list       []*subject
 	head, tail int
 }
 
-// hold ranks all eligible subjects and marks those without a place for removal. With declared classes there is one
+// rankAndCut ranks all eligible subjects and marks those without a place for removal. With declared classes there is one
 // contest a class; in rank mode a single ascending list whose lightest and heaviest stay.
-func hold(p contract.Policy, subjects []*subject) []contest {
-	var contests []contest
+func rankAndCut(p contract.Policy, subjects []*subject) []ranking {
+	var contests []ranking
 	if p.Classify == contract.ClassifyRank {
-		c := contest{list: those(subjects, (*subject).eligible), head: p.Quota.Low, tail: p.Quota.High}
+		c := ranking{list: filter(subjects, (*subject).eligible), head: p.Quota.Low, tail: p.Quota.High}
 		contests = append(contests, c.rank(p, lighter))
 		c.classify()
 	} else {
-		low := contest{list: those(subjects, eligibleOf(contract.ClassLow)), head: p.Quota.Low}
-		high := contest{list: those(subjects, eligibleOf(contract.ClassHigh)), head: p.Quota.High}
+		low := ranking{list: filter(subjects, eligibleOf(contract.ClassLow)), head: p.Quota.Low}
+		high := ranking{list: filter(subjects, eligibleOf(contract.ClassHigh)), head: p.Quota.High}
 		contests = append(contests, low.rank(p, lighter), high.rank(p, heavier))
 	}
 	for _, c := range contests {
@@ -35,7 +37,7 @@ func eligibleOf(class contract.Class) func(*subject) bool {
 	return func(s *subject) bool { return s.eligible() && s.class == class }
 }
 
-func those(subjects []*subject, want func(*subject) bool) []*subject {
+func filter(subjects []*subject, want func(*subject) bool) []*subject {
 	var out []*subject
 	for _, s := range subjects {
 		if want(s) {
@@ -46,7 +48,7 @@ func those(subjects []*subject, want func(*subject) bool) []*subject {
 }
 
 // rank sorts the list and numbers it from 1.
-func (c contest) rank(p contract.Policy, order func(a, b *subject) int) contest {
+func (c ranking) rank(p contract.Policy, order func(a, b *subject) int) ranking {
 	for _, s := range c.list {
 		s.key = keys(p, s.member.Measures)
 	}
@@ -59,7 +61,7 @@ func (c contest) rank(p contract.Policy, order func(a, b *subject) int) contest 
 
 // classify calls the lower half of a rank-mode list low and the upper half high, moved just so far that every place is
 // of its own class. It is how the original code split its list.
-func (c contest) classify() {
+func (c ranking) classify() {
 	n := len(c.list)
 	low := min(max(n/2, c.head), n)
 	if n > c.head+c.tail {
@@ -74,7 +76,7 @@ func (c contest) classify() {
 }
 
 // cut gives the places away, writes down where the cut is and who came closest to it from the other side.
-func (c contest) cut(p contract.Policy) {
+func (c ranking) cut(p contract.Policy) {
 	upper := max(c.head, len(c.list)-c.tail) // the first index of the tail
 	for i, s := range c.list {
 		s.cut = c.head
@@ -82,27 +84,108 @@ func (c contest) cut(p contract.Policy) {
 		switch {
 		case i >= c.head && i >= upper:
 			s.cut = upper + 1
-			s.rival = c.at(upper-1, c.head, upper)
+			s.neighbour = c.at(upper-1, c.head, upper)
 		case i < c.head:
-			s.rival = c.at(c.head, c.head, upper)
+			s.neighbour = c.at(c.head, c.head, upper)
 		default:
 			s.reason, s.remove = contract.ReasonOverQuota, true
-			s.excess = i - c.head + 1
-			s.rival = c.at(c.head-1, 0, c.head)
-			if above := upper - i; c.tail > 0 && (above < s.excess || s.rival == nil) {
-				s.excess, s.rival = above, c.at(upper, upper, len(c.list))
+			s.distance = i - c.head + 1
+			s.neighbour = c.at(c.head-1, 0, c.head)
+			if above := upper - i; c.tail > 0 && (above < s.distance || s.neighbour == nil) {
+				s.distance, s.neighbour = above, c.at(upper, upper, len(c.list))
 			}
 		}
-		if s.rival != nil {
-			s.deciding = deciding(p, s, s.rival)
+		if s.neighbour != nil {
+			s.deciding = deciding(p, s, s.neighbour)
 		}
 	}
 }
 
 // at is the subject at index i, nil outside [from, to) and outside the list.
-func (c contest) at(i, from, to int) *subject {
+func (c ranking) at(i, from, to int) *subject {
 	if i < from || i >= to || i >= len(c.list) {
 		return nil
 	}
 	return c.list[i]
+}
+
+// measures is the number of figures that rank a container.
+const measures = 4
+
+// keys puts the four measures in the order of the policy. CPU and RAM are rounded to buckets: noise below half a bucket
+// around a round figure cannot turn a decision, and no hidden state is needed for it.
+func keys(p contract.Policy, m contract.Measures) (out [measures]uint64) {
+	for i, k := range p.Rank {
+		if i == measures {
+			break
+		}
+		switch k {
+		case contract.KeyCPU:
+			out[i] = Bucket(m.CPUMillicores, p.Buckets.CPUMillicores)
+		case contract.KeyRAM:
+			out[i] = Bucket(m.RAMKB, p.Buckets.RAMKB)
+		case contract.KeyVSZ:
+			out[i] = m.VSZKB
+		case contract.KeyRSS:
+			out[i] = m.RSSKB
+		}
+	}
+	return out
+}
+
+// Bucket counts the buckets of the width that are nearest to v. Limits are round numbers, so that figures crowd around
+// them: a container held to 250 milli-cores is measured at 249 and at 251, and no edge of a bucket may lie there.
+func Bucket(v, width uint64) uint64 {
+	width = max(1, width)
+	count := v / width
+	if v%width >= width-width/2 {
+		count++
+	}
+	return count
+}
+
+// lighter orders by the measures ascending, then the older first, then the smaller id: a total order on distinct ids.
+func lighter(a, b *subject) int {
+	if c := compareKeys(a, b); c != 0 {
+		return c
+	}
+	return older(a, b)
+}
+
+// heavier orders by the measures descending; age and id stay as they are, so that of two equals the older survives in
+// either class.
+func heavier(a, b *subject) int {
+	if c := compareKeys(b, a); c != 0 {
+		return c
+	}
+	return older(a, b)
+}
+
+func compareKeys(a, b *subject) int {
+	for i := range a.key {
+		if c := cmp.Compare(a.key[i], b.key[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func older(a, b *subject) int {
+	if c := cmp.Compare(a.member.StartUS, b.member.StartUS); c != 0 {
+		return c
+	}
+	return strings.Compare(a.id, b.id)
+}
+
+// deciding is the first key that tells two subjects apart.
+func deciding(p contract.Policy, a, b *subject) contract.Key {
+	for i := range a.key {
+		if a.key[i] != b.key[i] {
+			return p.Rank[i]
+		}
+	}
+	if a.member.StartUS != b.member.StartUS {
+		return contract.KeyAge
+	}
+	return contract.KeyID
 }

@@ -58,7 +58,7 @@ func TestRankModeIsTheSeedsAlgorithm(t *testing.T) {
 			boxes = append(boxes, b)
 			rows = append(rows, process{b.name, b.cpu, b.ram, 2 * b.ram, b.ram})
 		}
-		pop, inv := scene(boxes...)
+		pop, inv := buildInput(boxes...)
 		got := removed(Decide(p, pop, inv, contract.Context{}))
 		slices.Sort(got)
 		if diff := gocmp.Diff(seedKills(rows), got); diff != "" {

@@ -25,8 +25,8 @@ type subject struct {
 	// Set for those that compete for a place: the measures in ranking order, place in the list, and the cut.
 	key       [measures]uint64
 	rank, cut int
-	excess    int // distance to the nearest place, 0 when it holds one
-	rival     *subject
+	distance  int // distance to the nearest place, 0 when it holds one
+	neighbour *subject
 	deciding  contract.Key
 }
 
@@ -41,8 +41,8 @@ func join(pop contract.Population, inv contract.Inventory) []*subject {
 	all := make([]subject, 0, len(entries)+len(members)) // never grows: subjects point into it
 	for len(entries) > 0 || len(members) > 0 {
 		s := subject{id: smallest(entries, members), class: contract.ClassUnknown}
-		s.entry, entries = only(entries, s.id)
-		s.member, members = only(members, s.id)
+		s.entry, entries = takeSingle(entries, s.id)
+		s.member, members = takeSingle(members, s.id)
 		all = append(all, s)
 	}
 	subjects := make([]*subject, len(all))
@@ -52,26 +52,26 @@ func join(pop contract.Population, inv contract.Inventory) []*subject {
 	return subjects
 }
 
-// named is something with its id at hand.
-type named[T any] struct {
+// withID is something with its id at hand.
+type withID[T any] struct {
 	id string
 	of *T
 }
 
 // byID lists pointers to the elements, sorted by id.
-func byID[T any](list []T, id func(*T) string) []named[T] {
-	out := make([]named[T], len(list))
+func byID[T any](list []T, id func(*T) string) []withID[T] {
+	out := make([]withID[T], len(list))
 	for i := range list {
-		out[i] = named[T]{id(&list[i]), &list[i]}
+		out[i] = withID[T]{id(&list[i]), &list[i]}
 	}
-	order := func(a, b named[T]) int { return strings.Compare(a.id, b.id) }
+	order := func(a, b withID[T]) int { return strings.Compare(a.id, b.id) }
 	if !slices.IsSortedFunc(out, order) { // they are, as they come from the manager
 		slices.SortFunc(out, order)
 	}
 	return out
 }
 
-func smallest(entries []named[contract.Entry], members []named[contract.Member]) string {
+func smallest(entries []withID[contract.Entry], members []withID[contract.Member]) string {
 	switch {
 	case len(members) == 0:
 		return entries[0].id
@@ -82,8 +82,8 @@ func smallest(entries []named[contract.Entry], members []named[contract.Member])
 	}
 }
 
-// only takes those with the id from the head of the list. It returns the one, nil when there is none or more than one.
-func only[T any](list []named[T], id string) (one *T, rest []named[T]) {
+// takeSingle takes those with the id from the head of the list. It returns the one, nil when there is none or more than one.
+func takeSingle[T any](list []withID[T], id string) (one *T, rest []withID[T]) {
 	n := 0
 	for n < len(list) && list[n].id == id {
 		n++
@@ -143,7 +143,7 @@ func verdicts(subjects []*subject) []contract.Verdict {
 			figures[i] = s.member.Measures
 			v.Measures = &figures[i]
 		}
-		if r := s.rival; r != nil {
+		if r := s.neighbour; r != nil {
 			neighbours[i] = contract.Neighbour{ID: r.id, Name: r.entry.Name, Rank: r.rank, Measures: r.member.Measures}
 			v.Neighbour = &neighbours[i]
 		}

@@ -45,13 +45,13 @@ func (t *Texts) Of(v contract.Verdict) string {
 	case contract.ReasonUnknown:
 		return unknownText(v.ID, in.Inventory)
 	case contract.ReasonElsewhere:
-		return t.elsewhere(v)
+		return t.elsewhereText(v)
 	case contract.ReasonWithinQuota:
-		return place(v, p) + "; " + against(v, "ahead of", in.Policy)
+		return rankText(v, p) + "; " + comparisonText(v, "ahead of", in.Policy)
 	case contract.ReasonOverQuota:
-		return place(v, p) + "; " + against(v, "behind", in.Policy)
+		return rankText(v, p) + "; " + comparisonText(v, "behind", in.Policy)
 	case contract.ReasonCapped:
-		return place(v, p) + ", but the plan has reached its caps; " + against(v, "behind", in.Policy)
+		return rankText(v, p) + ", but the plan has reached its caps; " + comparisonText(v, "behind", in.Policy)
 	case contract.ReasonYoung:
 		return fmt.Sprintf("%s old: not judged before it was seen for the whole warm-up", seconds(v.AgeUS))
 	case contract.ReasonYoungFlood:
@@ -85,13 +85,13 @@ func fixedText(reason string) string {
 	return reason
 }
 
-// elsewhere is the word on the workload that the container belongs to.
-func (t *Texts) elsewhere(v contract.Verdict) string {
+// elsewhereText is the word on the workload that the container belongs to.
+func (t *Texts) elsewhereText(v contract.Verdict) string {
 	if e := t.in.Inventory.Entry(v.ID); e != nil {
 		w, _ := contract.WorkloadOf(e.Labels)
 		i := slices.IndexFunc(t.Shares, func(s Share) bool { return s.Workload == w && s.Class == v.Class })
 		if i >= 0 {
-			return t.Shares[i].elsewhereText()
+			return t.Shares[i].text()
 		}
 	}
 	return fixedText(v.Reason)
@@ -117,8 +117,8 @@ func unknownText(id string, inv *contract.Inventory) string {
 	return "its class is unknown: neither the label " + contract.LabelClass + " nor the image map says low or high"
 }
 
-// place says "rank 4 of 7 low, 3 stay".
-func place(v contract.Verdict, p contract.Plan) string {
+// rankText says "rank 4 of 7 low, 3 stay".
+func rankText(v contract.Verdict, p contract.Plan) string {
 	low, high := classCount(p, contract.ClassLow), classCount(p, contract.ClassHigh)
 	if p.Classify == contract.ClassifyRank {
 		return fmt.Sprintf("rank %d of %d, lightest first: the first %d and the last %d stay",
@@ -128,10 +128,10 @@ func place(v contract.Verdict, p contract.Plan) string {
 	if v.Class == contract.ClassHigh {
 		count, best = high, "heaviest"
 	}
-	return fmt.Sprintf("rank %d of %d %s, %s first: %s", v.Rank, count.Eligible, v.Class, best, staying(count.Quota))
+	return fmt.Sprintf("rank %d of %d %s, %s first: %s", v.Rank, count.Eligible, v.Class, best, stayText(count.Quota))
 }
 
-func staying(quota int) string {
+func stayText(quota int) string {
 	if quota == 1 {
 		return "1 stays"
 	}
@@ -147,8 +147,8 @@ func classCount(p contract.Plan, class contract.Class) contract.ClassCount {
 	return contract.ClassCount{}
 }
 
-// against says "behind web-3 (rank 3) by rss: 900 KB against 700 KB, since cpu and ram tie".
-func against(v contract.Verdict, how string, p *contract.Policy) string {
+// comparisonText says "behind web-3 (rank 3) by rss: 900 KB against 700 KB, since cpu and ram tie".
+func comparisonText(v contract.Verdict, how string, p *contract.Policy) string {
 	n := v.Neighbour
 	if n == nil || v.Measures == nil {
 		return "nobody stands on the other side of the cut"
@@ -157,10 +157,10 @@ func against(v contract.Verdict, how string, p *contract.Policy) string {
 	if name == "" {
 		name = n.ID[:min(12, len(n.ID))]
 	}
-	return fmt.Sprintf("%s %s (rank %d) by %s%s", how, name, n.Rank, difference(v, *n), ties(v, *n, p))
+	return fmt.Sprintf("%s %s (rank %d) by %s%s", how, name, n.Rank, keyText(v, *n), tiesText(v, *n, p))
 }
 
-func difference(v contract.Verdict, n contract.Neighbour) string {
+func keyText(v contract.Verdict, n contract.Neighbour) string {
 	switch v.DecidingKey {
 	case contract.KeyCPU:
 		return fmt.Sprintf("cpu: %dm against %dm", v.Measures.CPUMillicores, n.CPUMillicores)
@@ -177,11 +177,11 @@ func difference(v contract.Verdict, n contract.Neighbour) string {
 	}
 }
 
-// ties names the keys that come before the deciding one: the two are alike in them, though their figures may differ within
+// tiesText names the keys that come before the deciding one: the two are alike in them, though their figures may differ within
 // a bucket.
-func ties(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
+func tiesText(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
 	if p == nil {
-		return allTie(v.DecidingKey)
+		return allTieText(v.DecidingKey)
 	}
 	tied := p.Rank
 	if i := slices.Index(p.Rank, v.DecidingKey); i >= 0 {
@@ -189,7 +189,7 @@ func ties(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
 	}
 	var words []string
 	for _, k := range tied {
-		words = append(words, string(k)+sameBucket(k, *v.Measures, n.Measures, p.Buckets))
+		words = append(words, string(k)+bucketText(k, *v.Measures, n.Measures, p.Buckets))
 	}
 	if v.DecidingKey == contract.KeyID {
 		words = append(words, string(contract.KeyAge))
@@ -205,8 +205,8 @@ func ties(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
 	}
 }
 
-// allTie is ties where nobody knows what comes before a measure.
-func allTie(deciding contract.Key) string {
+// allTieText is ties where nobody knows what comes before a measure.
+func allTieText(deciding contract.Key) string {
 	switch deciding {
 	case contract.KeyAge:
 		return ": equal in all four measures"
@@ -217,8 +217,8 @@ func allTie(deciding contract.Key) string {
 	}
 }
 
-// sameBucket says for two different figures that tie what they were rounded by, "" for two that are the same.
-func sameBucket(k contract.Key, a, b contract.Measures, width contract.Buckets) string {
+// bucketText says for two different figures that tie what they were rounded by, "" for two that are the same.
+func bucketText(k contract.Key, a, b contract.Measures, width contract.Buckets) string {
 	switch {
 	case k == contract.KeyCPU && a.CPUMillicores != b.CPUMillicores:
 		return fmt.Sprintf(" (%dm and %dm, in buckets of %dm)", a.CPUMillicores, b.CPUMillicores, width.CPUMillicores)

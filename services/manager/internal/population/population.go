@@ -28,22 +28,22 @@ var (
 
 // State is what has to be remembered of the last accepted snapshot. The zero value remembers nothing.
 type State struct {
-	head  head
-	known map[string]known // by container id
+	lastHeader snapshotHeader
+	containers map[string]lastSeen // by container id
 }
 
-// head says which snapshot the counters in known belong to.
-type head struct {
+// snapshotHeader says which snapshot the counters in known belong to.
+type snapshotHeader struct {
 	source, instance, bootID string
 	sequence, monotonicUS    uint64
 }
 
-// known is the last sight of one container.
-type known struct {
+// lastSeen is the last sight of one container.
+type lastSeen struct {
 	startUS uint64
-	// seen counts the consecutive accepted snapshots with this identity; 0 means that the last row was bad and there is
+	// ticks counts the consecutive accepted snapshots with this identity; 0 means that the last row was bad and there is
 	// nothing to compare with.
-	seen  int
+	ticks int
 	cpuUS uint64
 	// tasks holds the CPU time of each process, only where the container has no counter of its own (CPUSourceTasks).
 	tasks map[task]uint64
@@ -65,27 +65,27 @@ func (s State) Advance(snap *contract.Snapshot, bad contract.RowProblems) (State
 	if snap.Truncated {
 		return s, contract.Population{}, nil, ErrTruncated
 	}
-	cause := s.head.broken(snap)
-	if cause == "" && !s.head.before(snap) {
+	cause := s.lastHeader.discontinuity(snap)
+	if cause == "" && !s.lastHeader.precedes(snap) {
 		return s, contract.Population{}, nil, fmt.Errorf("%w (sequence %d after %d, %d µs after %d µs)", ErrStale,
-			snap.Sequence, s.head.sequence, snap.MonotonicUS, s.head.monotonicUS)
+			snap.Sequence, s.lastHeader.sequence, snap.MonotonicUS, s.lastHeader.monotonicUS)
 	}
 	a := advance{
-		snap: snap, bad: bad, old: s, next: make(map[string]known, len(snap.Containers)),
+		snap: snap, bad: bad, old: s, seen: make(map[string]lastSeen, len(snap.Containers)),
 		members: make([]contract.Member, 0, len(snap.Containers)),
 	}
 	if cause != "" {
 		a.old = State{}
-		a.event(Event{Kind: EventBaseline, Cause: cause})
+		a.addEvent(Event{Kind: EventBaseline, Cause: cause})
 	} else {
-		a.intervalUS = snap.MonotonicUS - s.head.monotonicUS
+		a.intervalUS = snap.MonotonicUS - s.lastHeader.monotonicUS
 	}
 	p := a.population(cause != "")
-	return State{head: headOf(snap), known: a.next}, p, a.events, nil
+	return State{lastHeader: headerOf(snap), containers: a.seen}, p, a.events, nil
 }
 
-// broken says why the snapshot cannot be compared with the last one, "" when it can.
-func (h head) broken(snap *contract.Snapshot) Cause {
+// discontinuity says why the snapshot cannot be compared with the last one, "" when it can.
+func (h snapshotHeader) discontinuity(snap *contract.Snapshot) Cause {
 	switch {
 	case h.instance == "":
 		return CauseFirst
@@ -100,12 +100,12 @@ func (h head) broken(snap *contract.Snapshot) Cause {
 	}
 }
 
-func (h head) before(snap *contract.Snapshot) bool {
+func (h snapshotHeader) precedes(snap *contract.Snapshot) bool {
 	return h.sequence < snap.Sequence && h.monotonicUS < snap.MonotonicUS
 }
 
-func headOf(snap *contract.Snapshot) head {
-	return head{snap.Source, snap.Instance, snap.BootID, snap.Sequence, snap.MonotonicUS}
+func headerOf(snap *contract.Snapshot) snapshotHeader {
+	return snapshotHeader{snap.Source, snap.Instance, snap.BootID, snap.Sequence, snap.MonotonicUS}
 }
 
 // advance is the work on one snapshot.
@@ -114,18 +114,18 @@ type advance struct {
 	bad        contract.RowProblems
 	old        State
 	intervalUS uint64
-	next       map[string]known
+	seen       map[string]lastSeen
 	members    []contract.Member
 	events     []Event
 }
 
-func (a *advance) event(e Event) { a.events = append(a.events, e) }
+func (a *advance) addEvent(e Event) { a.events = append(a.events, e) }
 
 func (a *advance) population(baseline bool) contract.Population {
 	for i := range a.snap.Containers {
-		a.row(i)
+		a.addContainer(i)
 	}
-	a.deaths()
+	a.addDeaths()
 	slices.SortFunc(a.members, func(x, y contract.Member) int { return strings.Compare(x.ID, y.ID) })
 	slices.SortFunc(a.events, compareEvents)
 	return contract.Population{
@@ -135,22 +135,22 @@ func (a *advance) population(baseline bool) contract.Population {
 	}
 }
 
-// row takes in one container.
-func (a *advance) row(i int) {
+// addContainer takes in one container.
+func (a *advance) addContainer(i int) {
 	c := &a.snap.Containers[i]
 	if a.bad.Has(i) {
-		a.badRow(c, a.bad.Of(i))
+		a.addBadRow(c, a.bad.Of(i))
 		return
 	}
 	m := a.member(c)
 	now := a.measure(c, &m)
-	a.next[c.ID] = now
-	m.SeenTicks = now.seen
+	a.seen[c.ID] = now
+	m.SeenTicks = now.ticks
 	a.members = append(a.members, m)
 }
 
-// badRow keeps a container whose row cannot be believed alive and unmeasured, once, whatever the number of its rows.
-func (a *advance) badRow(c *contract.Container, problems contract.Problems) {
+// addBadRow keeps a container whose row cannot be believed alive and unmeasured, once, whatever the number of its rows.
+func (a *advance) addBadRow(c *contract.Container, problems contract.Problems) {
 	e := Event{Kind: EventBadRow}
 	if len(problems) > 0 {
 		e.What = problems[0].String()
@@ -158,26 +158,26 @@ func (a *advance) badRow(c *contract.Container, problems contract.Problems) {
 	if contract.IsContainerID(c.ID) {
 		e.ID = c.ID
 	}
-	a.event(e)
-	if _, twice := a.next[e.ID]; twice || e.ID == "" {
+	a.addEvent(e)
+	if _, twice := a.seen[e.ID]; twice || e.ID == "" {
 		return
 	}
-	a.birth(e.ID)
-	a.next[e.ID] = known{}
+	a.addBirth(e.ID)
+	a.seen[e.ID] = lastSeen{}
 	a.members = append(a.members, contract.Member{ID: e.ID, Why: contract.UnmeasuredBadRow})
 }
 
-// birth tells of a container that was not there last time. On a new baseline nobody knows who was.
-func (a *advance) birth(id string) {
-	if _, here := a.old.known[id]; !here && a.intervalUS > 0 {
-		a.event(Event{Kind: EventBirth, ID: id})
+// addBirth tells of a container that was not there last time. On a new baseline nobody knows who was.
+func (a *advance) addBirth(id string) {
+	if _, here := a.old.containers[id]; !here && a.intervalUS > 0 {
+		a.addEvent(Event{Kind: EventBirth, ID: id})
 	}
 }
 
-func (a *advance) deaths() {
-	for id := range a.old.known {
-		if _, alive := a.next[id]; !alive {
-			a.event(Event{Kind: EventDeath, ID: id})
+func (a *advance) addDeaths() {
+	for id := range a.old.containers {
+		if _, alive := a.seen[id]; !alive {
+			a.addEvent(Event{Kind: EventDeath, ID: id})
 		}
 	}
 }

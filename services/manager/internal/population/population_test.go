@@ -144,8 +144,8 @@ func TestNewBaseline(t *testing.T) {
 func TestUnmeasured(t *testing.T) {
 	restarted := row("a", 5_000_000)
 	restarted.StartUS += tickUS
-	broken := row("a", 5_000_000)
-	broken.ProcessCount = 1
+	cannotCompare := row("a", 5_000_000)
+	cannotCompare.ProcessCount = 1
 	for name, test := range map[string]struct {
 		now      contract.Container
 		why      string
@@ -156,7 +156,7 @@ func TestUnmeasured(t *testing.T) {
 		"counter went back":         {row("a", 4_000_000), contract.UnmeasuredReset, population.EventReset, 1, 2},
 		"more than two CPUs' worth": {row("a", 5_000_000+21_000_001), contract.UnmeasuredImpossible, population.EventImpossible, 2, 3},
 		"began again":               {restarted, contract.UnmeasuredBaseline, population.EventRestart, 1, 2},
-		"bad row":                   {broken, contract.UnmeasuredBadRow, population.EventBadRow, 0, 1},
+		"bad row":                   {cannotCompare, contract.UnmeasuredBadRow, population.EventBadRow, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _, _ := accept(t, population.State{}, snapshot(1, row("a", 5_000_000)))
@@ -241,7 +241,7 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-func TestMemberTellsTheSizes(t *testing.T) {
+func TestMemberHasTheSizes(t *testing.T) {
 	memory, working, limit, kills, frozen := uint64(50), uint64(40), uint64(99), uint64(2), true
 	c := row("a", 0)
 	c.MemoryKB, c.WorkingSetKB, c.MemoryMaxKB, c.OOMKills, c.Frozen = &memory, &working, &limit, &kills, &frozen

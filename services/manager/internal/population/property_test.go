@@ -15,13 +15,13 @@ import (
 // TestHistories runs drawn histories and compares each population with the truth.
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		var s population.State
 		var before *contract.Snapshot
 		var known map[string]contract.Member
 		for range rapid.IntRange(2, 8).Draw(t, "ticks") {
 			w.step()
-			snap := w.show()
+			snap := w.snapshot()
 			bad, err := snap.Validate()
 			if err != nil || bad != nil {
 				t.Fatalf("the world shows an invalid snapshot: %v %v", err, bad)
@@ -34,7 +34,7 @@ func TestHistories(t *testing.T) {
 			if diff := cmp.Diff(p, q); diff != "" {
 				t.Fatalf("the old state was changed:\n%s", diff)
 			}
-			checkAgainstTruth(t, before, snap, p, known)
+			checkAgainstModel(t, before, snap, p, known)
 			checkEvents(t, p, events, known)
 			s, before, known = again, snap, membersOf(p)
 			_ = next
@@ -50,8 +50,8 @@ func membersOf(p contract.Population) map[string]contract.Member {
 	return m
 }
 
-// checkAgainstTruth computes every member again from the two snapshots alone.
-func checkAgainstTruth(t *rapid.T, before, now *contract.Snapshot, p contract.Population, last map[string]contract.Member) {
+// checkAgainstModel computes every member again from the two snapshots alone.
+func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Population, last map[string]contract.Member) {
 	comparable := before != nil && before.BootID == now.BootID && before.Instance == now.Instance
 	if p.Baseline == comparable || len(p.Members) != len(now.Containers) {
 		t.Fatalf("baseline %v, %d members of %d rows", p.Baseline, len(p.Members), len(now.Containers))
@@ -83,7 +83,7 @@ func checkAgainstTruth(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 			}
 			continue
 		}
-		used := taskTruth(old, &row)
+		used := expectedTaskDelta(old, &row)
 		if row.CPUUS > old.CPUUS {
 			used = max(used, row.CPUUS-old.CPUUS)
 		}
@@ -93,8 +93,8 @@ func checkAgainstTruth(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 	}
 }
 
-// taskTruth is what the processes that are alive now used since the last snapshot.
-func taskTruth(old, now *contract.Container) (sum uint64) {
+// expectedTaskDelta is what the processes that are alive now used since the last snapshot.
+func expectedTaskDelta(old, now *contract.Container) (sum uint64) {
 	for _, p := range now.Processes {
 		sum += p.CPUUS
 		for _, q := range old.Processes {
@@ -163,11 +163,11 @@ func checkEvents(t *rapid.T, p contract.Population, events []population.Event, b
 // TestOrderOfRowsDoesNotMatter compares the bytes that would be journaled.
 func TestOrderOfRowsDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
+		w := newFixture(t)
 		var one, two population.State
 		for range 3 {
 			w.step()
-			snap := w.show()
+			snap := w.snapshot()
 			turned := *snap
 			turned.Containers = rapid.Permutation(snap.Containers).Draw(t, "another order")
 			var p, q contract.Population

@@ -28,11 +28,11 @@ type Report struct {
 	last     uint64 // number of the last line
 }
 
-// Whole says that no line is missing between the first and the last, and none is too many.
-func (r Report) Whole() bool { return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 }
+// Complete says that no line is missing between the first and the last, and none is too many.
+func (r Report) Complete() bool { return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 }
 
 // ErrNothing says that the journal holds no decision that could be made again.
-var ErrNothing = errors.New("there is nothing to replay")
+var ErrNoDecisions = errors.New("there is nothing to replay")
 
 // Difference is a plan that came out otherwise.
 type Difference struct {
@@ -49,7 +49,7 @@ func Run(path string) (Report, error) {
 	report := Report{Different: []Difference{}}
 	policies := map[string]contract.Policy{}
 	stats, err := journal.Scan(path, func(e journal.Entry) error {
-		report.follow(e.Seq)
+		report.checkSeq(e.Seq)
 		switch {
 		case e.Policy != nil:
 			policies[e.Policy.Hash] = e.Policy.Policy
@@ -59,20 +59,20 @@ func Run(path string) (Report, error) {
 				report.NoPolicy++
 				return nil
 			}
-			return report.tick(p, e.Tick)
+			return report.replayTick(p, e.Tick)
 		}
 		return nil
 	})
 	report.BadLines = stats.BadLines
 	if err == nil && report.Ticks == 0 {
 		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
-			ErrNothing, path, stats.Entries, report.NoPolicy, stats.BadLines)
+			ErrNoDecisions, path, stats.Entries, report.NoPolicy, stats.BadLines)
 	}
 	return report, err
 }
 
-// follow checks that a line bears the number after that of the line before it.
-func (r *Report) follow(seq uint64) {
+// checkSeq checks that a line bears the number after that of the line before it.
+func (r *Report) checkSeq(seq uint64) {
 	switch {
 	case r.last > 0 && seq <= r.last:
 		r.Repeated++
@@ -83,7 +83,7 @@ func (r *Report) follow(seq uint64) {
 	r.last = seq
 }
 
-func (r *Report) tick(p contract.Policy, t *journal.Tick) error {
+func (r *Report) replayTick(p contract.Policy, t *journal.Tick) error {
 	plan := policy.Decide(p, t.Population, t.Inventory, t.Context)
 	again, err := json.Marshal(plan)
 	if err != nil {

@@ -101,8 +101,8 @@ func TestReplaySeesWhatIsMissing(t *testing.T) {
 			if err != nil || r.Missing != tt.missing || r.Repeated != tt.repeated || r.BadLines != tt.bad {
 				t.Errorf("%+v %v", r, err)
 			}
-			if whole := tt.missing+tt.repeated == 0 && tt.bad == 0; r.Whole() != whole {
-				t.Errorf("whole: %t, want %t", r.Whole(), whole)
+			if whole := tt.missing+tt.repeated == 0 && tt.bad == 0; r.Complete() != whole {
+				t.Errorf("whole: %t, want %t", r.Complete(), whole)
 			}
 		})
 	}
@@ -123,7 +123,7 @@ func TestReplaySeesAMissingFile(t *testing.T) {
 		if err := os.Remove(tt.gone); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := Run(dir); err != nil || r.Whole() != tt.whole || r.Same != r.Ticks {
+		if r, err := Run(dir); err != nil || r.Complete() != tt.whole || r.Same != r.Ticks {
 			t.Errorf("without %s: %+v %v", tt.gone, r, err)
 		}
 	}
@@ -136,11 +136,11 @@ func TestReplayOfNothingIsAnError(t *testing.T) {
 		"no policy":     func(l []string) []string { return slices.Delete(l, 1, 2) },
 		"garbage":       func([]string) []string { return []string{"garbage\n"} },
 	} {
-		if r, err := edited(t, edit); !errors.Is(err, ErrNothing) {
+		if r, err := edited(t, edit); !errors.Is(err, ErrNoDecisions) {
 			t.Errorf("%s: %+v %v", name, r, err)
 		}
 	}
-	if _, err := Run(t.TempDir()); !errors.Is(err, ErrNothing) {
+	if _, err := Run(t.TempDir()); !errors.Is(err, ErrNoDecisions) {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -190,7 +190,7 @@ func TestReplayOfACopyThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.Chmod(to, 0o700) }()
-	if r, err := Run(to); err != nil || r.Same != 5 || !r.Whole() {
+	if r, err := Run(to); err != nil || r.Same != 5 || !r.Complete() {
 		t.Errorf("a copy: %+v %v", r, err)
 	}
 	after, err := os.ReadDir(to)

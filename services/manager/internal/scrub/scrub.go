@@ -7,7 +7,7 @@ import (
 )
 
 // hidden stands for a secret.
-const hidden = "***"
+const redacted = "***"
 
 // secretName matches the name of an option, variable or parameter whose value is a secret.
 var secretName = regexp.MustCompile(
@@ -27,14 +27,14 @@ func Args(args []string) []string {
 	next := false // the argument is the value of the option before
 	for _, arg := range args {
 		if next && !strings.HasPrefix(arg, "-") {
-			clean, next = append(clean, hidden), false
+			clean, next = append(clean, redacted), false
 			continue
 		}
 		name, _, assigned := strings.Cut(arg, "=")
 		secret := secretName.MatchString(name)
 		next = secret && !assigned && strings.HasPrefix(arg, "-")
 		if secret && assigned {
-			arg = name + "=" + hidden
+			arg = name + "=" + redacted
 		}
 		clean = append(clean, Line(arg))
 	}
@@ -43,5 +43,5 @@ func Args(args []string) []string {
 
 // Line replaces the secrets in a command line whose arguments are not known one by one.
 func Line(cmdline string) string {
-	return urlPassword.ReplaceAllString(secretText.ReplaceAllString(cmdline, "${1}${2}"+hidden), "${1}"+hidden+"@")
+	return urlPassword.ReplaceAllString(secretText.ReplaceAllString(cmdline, "${1}${2}"+redacted), "${1}"+redacted+"@")
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/population"
 )
@@ -58,16 +57,16 @@ const (
 
 // sim is a run under way.
 type sim struct {
-	opts    Options
-	kinds   []kind
-	rng     *rand.Rand
-	host    *host
-	state   population.State
-	tickUS  uint64
-	batchUS uint64 // when the next batch begins
-	score   score
-	removed []uint64 // times of the removals begun in the last minute
-	shown   bool     // the previous plan was a surprise
+	opts         Options
+	kinds        []kind
+	rng          *rand.Rand
+	host         *host
+	state        population.State
+	tickUS       uint64
+	batchUS      uint64 // when the next batch begins
+	score        score
+	removed      []uint64 // times of the removals begun in the last minute
+	surpriseSeen bool     // the previous plan was a surprise
 }
 
 // Run simulates and returns the figures.
@@ -90,7 +89,7 @@ func Run(o Options) (Result, error) {
 	s.score.quota = o.Policy.Quota
 	s.score.buckets = o.Policy.Buckets
 	for tick := uint64(1); tick*s.tickUS <= uint64(o.Hours*float64(micros(time.Hour))); tick++ {
-		s.arrive(tick * s.tickUS)
+		s.scheduleBatches(tick * s.tickUS)
 		s.host.advance(tick * s.tickUS)
 		if err := s.tick(tick); err != nil {
 			return Result{}, fmt.Errorf("simulate tick %d: %w", tick, err)
@@ -104,28 +103,28 @@ func newRand(seed, stream uint64) *rand.Rand { return rand.New(rand.NewPCG(seed,
 
 func micros(d time.Duration) uint64 { return uint64(d.Microseconds()) }
 
-// arrive plans the batches that begin before the tick at untilUS.
-func (s *sim) arrive(untilUS uint64) {
+// scheduleBatches plans the batches that begin before the tick at untilUS.
+func (s *sim) scheduleBatches(untilUS uint64) {
 	if s.batchUS == 0 {
-		s.batchUS = s.firstBatch(s.tickUS)
+		s.batchUS = s.nextPhase(s.tickUS)
 	}
 	for s.batchUS < untilUS {
 		for i := range s.opts.Batch {
 			spread := micros(s.opts.Spread) * uint64(i) / uint64(s.opts.Batch)
 			s.host.schedule(s.kinds[s.rng.IntN(len(s.kinds))], s.batchUS+spread, micros(s.opts.Lifetime))
 		}
-		s.score.batch(s.batchUS)
+		s.score.addBatch(s.batchUS)
 		next := s.batchUS + micros(s.opts.Interval)
 		const hour = uint64(time.Hour / time.Microsecond)
 		if s.opts.Phase < 0 && next/hour != s.batchUS/hour {
-			next = s.firstBatch(next)
+			next = s.nextPhase(next)
 		}
 		s.batchUS = next
 	}
 }
 
-// firstBatch is the first moment after afterUS that lies the phase before a tick.
-func (s *sim) firstBatch(afterUS uint64) uint64 {
+// nextPhase is the first moment after afterUS that lies the phase before a tick.
+func (s *sim) nextPhase(afterUS uint64) uint64 {
 	phase := micros(max(0, s.opts.Phase)) % s.tickUS
 	if s.opts.Phase < 0 {
 		phase = s.rng.Uint64N(s.tickUS)
@@ -145,9 +144,9 @@ func (s *sim) tick(number uint64) error {
 		lifetimeCPU(&pop, s.host.living)
 	}
 	plan := policy.Decide(s.opts.Policy, pop, s.host.inventory(), s.context(number))
-	s.shown = plan.Surprise
+	s.surpriseSeen = plan.Surprise
 	execute := !pop.Baseline && !plan.Surprise
-	s.score.tick(s.host, plan, execute)
+	s.score.addTick(s.host, plan, execute)
 	if execute {
 		s.act(plan)
 	}
@@ -156,7 +155,7 @@ func (s *sim) tick(number uint64) error {
 
 // context is what the manager remembers.
 func (s *sim) context(number uint64) contract.Context {
-	ctx := contract.Context{Tick: number, SurpriseSeen: s.shown}
+	ctx := contract.Context{Tick: number, SurpriseSeen: s.surpriseSeen}
 	for _, c := range s.host.living {
 		if c.killedUS > 0 {
 			ctx.Leaving = append(ctx.Leaving, c.id)
@@ -204,4 +203,24 @@ func lifetimeCPU(pop *contract.Population, living []*container) {
 		m := &pop.Members[i]
 		m.CPUMillicores, m.Measured, m.Why = byID[m.ID].cpuUS/1000, true, ""
 	}
+}
+
+// Compare runs the same arrivals under each switch that brings the original code's behaviour back: classes by rank, CPU since
+// birth, no warm-up.
+func Compare(o Options) ([]Result, error) {
+	var results []Result
+	for _, classify := range []contract.Classify{contract.ClassifyDeclared, contract.ClassifyRank} {
+		for _, cpu := range []string{CPUInterval, CPULifetime} {
+			for _, warmup := range []int{1, 0} {
+				one := o
+				one.Policy.Classify, one.CPU, one.Policy.Warmup = classify, cpu, warmup
+				r, err := Run(one)
+				if err != nil {
+					return nil, err
+				}
+				results = append(results, r)
+			}
+		}
+	}
+	return results, nil
 }

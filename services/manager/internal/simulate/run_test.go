@@ -88,7 +88,7 @@ func TestSyntheticSnapshotsAreValid(t *testing.T) {
 	s := &sim{opts: o, kinds: kinds, host: &host{rng: newRand(1, 2), cpus: 4}, rng: newRand(1, 1), tickUS: 10_000_000}
 	var state population.State
 	for tick := uint64(1); tick <= 12; tick++ {
-		s.arrive(tick * s.tickUS)
+		s.scheduleBatches(tick * s.tickUS)
 		s.host.advance(tick * s.tickUS)
 		snap := s.host.snapshot()
 		bad, err := snap.Validate()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -43,9 +44,9 @@ func Load(path string) (contract.Policy, error) {
 func Parse(text []byte) (contract.Policy, error) {
 	p := contract.DefaultPolicy()
 	d := decoder{lines: map[string]int{}}
-	d.document(text, &p)
+	d.decodeDocument(text, &p)
 	for _, problem := range p.Validate() {
-		if d.broken(problem.Where) {
+		if d.isReported(problem.Where) {
 			continue // already reported, and what stands in the policy is the default
 		}
 		problem.Line = d.lineOf(problem.Where)
@@ -58,29 +59,29 @@ func Parse(text []byte) (contract.Policy, error) {
 	return p, nil
 }
 
-// document parses the YAML and decodes it into the policy.
-func (d *decoder) document(text []byte, p *contract.Policy) {
+// decodeDocument parses the YAML and decodes it into the policy.
+func (d *decoder) decodeDocument(text []byte, p *contract.Policy) {
 	switch {
 	case len(text) > maxBytes:
-		d.report("", 0, fmt.Sprintf("is larger than %d bytes", maxBytes), "is this a policy?")
+		d.addProblem("", 0, fmt.Sprintf("is larger than %d bytes", maxBytes), "is this a policy?")
 		return
 	case !utf8.Valid(text):
-		d.report("", 0, "is not UTF-8 text", "")
+		d.addProblem("", 0, "is not UTF-8 text", "")
 		return
 	}
 	file, err := parse(text)
 	if err != nil {
-		d.syntax(err)
+		d.addSyntaxProblem(err)
 		return
 	}
 	if len(file.Docs) > 1 {
-		d.report("", lineOfToken(file.Docs[1].Start), "holds more than one document", "remove what follows ---")
+		d.addProblem("", lineOfToken(file.Docs[1].Start), "holds more than one document", "remove what follows ---")
 	}
 	if len(file.Docs) > 0 && file.Docs[0].Body != nil {
-		d.root(file.Docs[0].Body, p)
+		d.decodePolicy(file.Docs[0].Body, p)
 	}
 	if _, ok := d.lines["version"]; !ok && len(d.problems) == 0 {
-		d.report("version", 0, "is missing", fmt.Sprintf("write version: %d as the first line", contract.PolicyVersion))
+		d.addProblem("version", 0, "is missing", fmt.Sprintf("write version: %d as the first line", contract.PolicyVersion))
 	}
 }
 
@@ -95,17 +96,17 @@ func parse(text []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 }
 
-// syntax turns the parser's error, which comes with an excerpt of the source, into one problem.
-func (d *decoder) syntax(err error) {
+// addSyntaxProblem turns the parser's error, which comes with an excerpt of the source, into one problem.
+func (d *decoder) addSyntaxProblem(err error) {
 	type located interface {
 		GetToken() *token.Token
 		GetMessage() string
 	}
 	if e, ok := err.(located); ok {
-		d.report("", lineOfToken(e.GetToken()), "is not YAML: "+e.GetMessage(), "check indentation, colons and quotes")
+		d.addProblem("", lineOfToken(e.GetToken()), "is not YAML: "+e.GetMessage(), "check indentation, colons and quotes")
 		return
 	}
-	d.report("", 0, "is not YAML: "+err.Error(), "check indentation, colons and quotes")
+	d.addProblem("", 0, "is not YAML: "+err.Error(), "check indentation, colons and quotes")
 }
 
 func lineOfToken(t *token.Token) int {
@@ -113,4 +114,13 @@ func lineOfToken(t *token.Token) int {
 		return 0
 	}
 	return t.Position.Line
+}
+
+// Format writes the whole policy, defaults included, in a form that Parse reads back to the same policy.
+func Format(p contract.Policy) ([]byte, error) {
+	text, err := yaml.MarshalWithOptions(p, yaml.IndentSequence(true))
+	if err != nil {
+		return nil, fmt.Errorf("format policy: %w", err)
+	}
+	return text, nil
 }

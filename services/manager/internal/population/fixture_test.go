@@ -9,9 +9,9 @@ import (
 	"gestor.local/contract"
 )
 
-// world is a host whose history is drawn: containers come, work, fork, restart and go, the module is loaded again, the
+// fixture is a host whose history is drawn: containers come, work, fork, restart and go, the module is loaded again, the
 // host boots. It knows the truth that snapshots of it show.
-type world struct {
+type fixture struct {
 	t        *rapid.T
 	source   string // of cpu_us
 	nowUS    uint64
@@ -29,8 +29,8 @@ type living struct {
 	tasks   []contract.Process
 }
 
-func newWorld(t *rapid.T) *world {
-	return &world{
+func newFixture(t *rapid.T) *fixture {
+	return &fixture{
 		t: t, nowUS: 1000 * tickUS, nextPID: 100, live: map[string]*living{},
 		source: rapid.SampledFrom([]string{contract.CPUSourceCgroup, contract.CPUSourceTasks}).Draw(t, "cpu_source"),
 	}
@@ -39,7 +39,7 @@ func newWorld(t *rapid.T) *world {
 const cpus = 4
 
 // step lets time pass: between half a tick and three.
-func (w *world) step() {
+func (w *fixture) step() {
 	intervalUS := rapid.Uint64Range(tickUS/2, 3*tickUS).Draw(w.t, "interval")
 	w.nowUS += intervalUS
 	w.sequence += rapid.Uint64Range(1, 3).Draw(w.t, "walks")
@@ -57,37 +57,37 @@ func (w *world) step() {
 	}
 }
 
-func (w *world) stepOne(id string, intervalUS uint64) {
+func (w *fixture) stepOne(id string, intervalUS uint64) {
 	c := w.live[id]
 	action := rapid.SampledFrom([]string{"work", "work", "work", "fork", "exit", "stop", "restart", "idle"}).Draw(w.t, "action")
 	switch {
 	case c == nil && action == "fork":
-		w.live[id] = w.born(intervalUS)
+		w.live[id] = w.addContainer(intervalUS)
 	case c == nil:
 	case action == "stop":
 		delete(w.live, id)
 	case action == "restart":
-		w.live[id] = w.born(intervalUS)
+		w.live[id] = w.addContainer(intervalUS)
 	default:
-		w.work(c, action, intervalUS)
+		w.burnCPU(c, action, intervalUS)
 	}
 }
 
-// born is a container that began within the interval.
-func (w *world) born(intervalUS uint64) *living {
+// addContainer is a container that began within the interval.
+func (w *fixture) addContainer(intervalUS uint64) *living {
 	c := &living{startUS: w.nowUS - rapid.Uint64Range(0, intervalUS-1).Draw(w.t, "age")}
 	w.fork(c, c.startUS, rapid.Uint64Range(0, w.nowUS-c.startUS).Draw(w.t, "first work"))
 	return c
 }
 
-func (w *world) fork(c *living, startUS, cpuUS uint64) {
+func (w *fixture) fork(c *living, startUS, cpuUS uint64) {
 	w.nextPID++
 	c.tasks = append(c.tasks, contract.Process{PID: w.nextPID, State: "R", Threads: 1, StartUS: startUS, CPUUS: cpuUS})
 	c.cpuUS += cpuUS
 }
 
-// work gives CPU time to the processes, at most what the host has for eight containers.
-func (w *world) work(c *living, action string, intervalUS uint64) {
+// burnCPU gives CPU time to the processes, at most what the host has for eight containers.
+func (w *fixture) burnCPU(c *living, action string, intervalUS uint64) {
 	if action != "idle" {
 		for i := range c.tasks {
 			used := rapid.Uint64Range(0, intervalUS/64).Draw(w.t, "used")
@@ -107,8 +107,8 @@ func (w *world) work(c *living, action string, intervalUS uint64) {
 	}
 }
 
-// show is the snapshot of the world, with the rows in a drawn order.
-func (w *world) show() *contract.Snapshot {
+// snapshot is the snapshot of the world, with the rows in a drawn order.
+func (w *fixture) snapshot() *contract.Snapshot {
 	var rows []contract.Container
 	for id, c := range w.live {
 		row := contract.Container{ID: id, StartUS: c.startUS, CPUUS: c.cpuUS, ProcessCount: len(c.tasks), ThreadCount: len(c.tasks)}

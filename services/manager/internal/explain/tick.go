@@ -15,8 +15,8 @@ import (
 	"gestor.local/manager/internal/policy"
 )
 
-// Page is one tick: every container of the snapshot and of the inventory, kept or removed.
-type Page struct {
+// TickReport is one tick: every container of the snapshot and of the inventory, kept or removed.
+type TickReport struct {
 	Tick       uint64            `json:"tick"`
 	Sequence   uint64            `json:"sequence"`
 	At         time.Time         `json:"at,omitzero"` // when it was written down
@@ -42,21 +42,21 @@ type Row struct {
 	// Held says why a removal is only shown, "" for what is kept.
 	Held string `json:"held,omitempty"`
 	// Actions is what was done to it because of this tick, oldest first.
-	Actions []Deed `json:"actions,omitempty"`
+	Actions []Action `json:"actions,omitempty"`
 }
 
-// New makes the page of a tick. t supplies what the plan was made from; p is nil where its policy is not known any more, and
+// NewTickReport makes the page of a tick. t supplies what the plan was made from; p is nil where its policy is not known any more, and
 // deeds may be.
-func New(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, deeds []Deed) Page {
-	done := make(map[string][]Deed, len(deeds))
+func NewTickReport(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, deeds []Action) TickReport {
+	done := make(map[string][]Action, len(deeds))
 	for _, d := range deeds {
 		done[d.Container] = append(done[d.Container], d)
 	}
-	rows := rowsOf(t, plan, p, func(contract.Verdict) bool { return true })
+	rows := newRows(t, plan, p, func(contract.Verdict) bool { return true })
 	for i := range rows {
 		rows[i].Actions = done[rows[i].ID]
 	}
-	return Page{
+	return TickReport{
 		Tick: plan.Tick, Sequence: plan.Sequence, At: at, Mode: plan.Mode, Classify: plan.Classify,
 		PolicyHash: plan.PolicyHash, Source: t.Population.Source, DataAgeUS: t.DataAgeUS,
 		IntervalUS: t.Population.IntervalUS, Gates: append([]string{}, t.Gates...), Surprise: plan.Surprise,
@@ -64,8 +64,8 @@ func New(at time.Time, t journal.Tick, plan contract.Plan, p *contract.Policy, d
 	}
 }
 
-// rowsOf are the wanted containers of a tick in the order of the plan; those that it was made without stand behind their class.
-func rowsOf(t journal.Tick, plan contract.Plan, p *contract.Policy, want func(contract.Verdict) bool) []Row {
+// newRows are the wanted containers of a tick in the order of the plan; those that it was made without stand behind their class.
+func newRows(t journal.Tick, plan contract.Plan, p *contract.Policy, want func(contract.Verdict) bool) []Row {
 	states := make(map[string]string, len(t.Inventory.Entries))
 	for _, e := range t.Inventory.Entries {
 		states[e.ID] = e.State

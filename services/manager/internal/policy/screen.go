@@ -7,19 +7,19 @@ import (
 	"gestor.local/contract"
 )
 
-// judge gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
-func judge(p contract.Policy, ctx contract.Context, subjects []*subject) {
-	m := memory{
+// screen gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
+func screen(p contract.Policy, ctx contract.Context, subjects []*subject) {
+	m := lookup{
 		own: ctx.Suite, suite: set(ctx.SuiteIDs), leaving: set(ctx.Leaving), stuck: set(ctx.Stuck), futile: set(ctx.FutileNames),
 		protected: set(p.Protect.Names), images: imageClasses(p.Images),
 	}
 	for _, s := range subjects {
-		m.place(p, s)
+		m.screenOne(p, s)
 	}
 }
 
-// memory is what is looked up for every subject.
-type memory struct {
+// lookup is what is looked up for every subject.
+type lookup struct {
 	own                                      string // the suite whose containers are ours
 	suite, leaving, stuck, futile, protected map[string]bool
 	images                                   map[string]contract.Class
@@ -33,9 +33,9 @@ func set(words []string) map[string]bool {
 	return out
 }
 
-// place finds the first thing that speaks against touching the subject. Who it is comes before what it does: a reason
+// screenOne finds the first thing that speaks against touching the subject. Who it is comes before what it does: a reason
 // that cannot change by itself hides one that can.
-func (m memory) place(p contract.Policy, s *subject) {
+func (m lookup) screenOne(p contract.Policy, s *subject) {
 	if s.entry != nil {
 		s.class = m.classOf(p, s.entry)
 		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
@@ -50,32 +50,32 @@ func (m memory) place(p contract.Policy, s *subject) {
 		s.reason = contract.ReasonNotInEngine
 	case !s.owned:
 		s.reason = contract.ReasonNotOwned
-	case m.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.wears):
+	case m.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.hasLabel):
 		s.reason = contract.ReasonProtected
 	case s.elsewhere:
 		s.reason = contract.ReasonElsewhere
 	default:
-		s.reason = m.stateOf(p, s)
+		s.reason = m.screenState(p, s)
 	}
 }
 
 // isSuite: by resolved id, and by role for a part that runs without the others knowing its id.
-func (m memory) isSuite(s *subject) bool {
+func (m lookup) isSuite(s *subject) bool {
 	return m.suite[s.id] || s.entry != nil && contract.OfSuite(s.entry.Labels, m.own)
 }
 
-// wears says whether the engine's entry carries the label, "key" or "key=value".
-func (s *subject) wears(label string) bool {
+// hasLabel says whether the engine's entry carries the label, "key" or "key=value".
+func (s *subject) hasLabel(label string) bool {
 	key, want, valued := strings.Cut(label, "=")
 	got, ok := s.entry.Labels[key]
 	return ok && (!valued || got == want)
 }
 
-// lives says whether the engine runs it: what ended is no part of the population.
-func (s *subject) lives() bool { return contract.StateAlive(s.entry.State) }
+// isAlive says whether the engine runs it: what ended is no part of the population.
+func (s *subject) isAlive() bool { return contract.StateAlive(s.entry.State) }
 
-// stateOf finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
-func (m memory) stateOf(p contract.Policy, s *subject) string {
+// screenState finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
+func (m lookup) screenState(p contract.Policy, s *subject) string {
 	switch {
 	case m.leaving[s.id]:
 		return contract.ReasonLeaving
@@ -90,18 +90,18 @@ func (m memory) stateOf(p contract.Policy, s *subject) string {
 	case s.class == contract.ClassUnknown && p.Classify != contract.ClassifyRank:
 		return contract.ReasonUnknown
 	default:
-		return s.measureOf(p)
+		return s.screenMeasures(p)
 	}
 }
 
 // unbelieved are the reasons for which nothing is known of a container, its age included.
-var unbelieved = []string{contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated, contract.UnmeasuredImpossible}
+var untrusted = []string{contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated, contract.UnmeasuredImpossible}
 
-// measureOf says whether the subject has been seen and measured well enough to be compared.
-func (s *subject) measureOf(p contract.Policy) string {
+// screenMeasures says whether the subject has been seen and measured well enough to be compared.
+func (s *subject) screenMeasures(p contract.Policy) string {
 	m := s.member
 	switch {
-	case m == nil || !m.Measured && slices.Contains(unbelieved, m.Why):
+	case m == nil || !m.Measured && slices.Contains(untrusted, m.Why):
 		return contract.ReasonUnmeasured
 	case m.SeenTicks <= p.Warmup || m.AgeUS < warmupUS(p):
 		s.young = true

@@ -123,7 +123,7 @@ act:
 	}
 }
 
-func TestWholeDocumentsThatAreNoPolicy(t *testing.T) {
+func TestDocumentsThatAreNoPolicy(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
 		"empty":              {"", "version: is missing"},
 		"only a comment":     {"# policy\n", "version: is missing"},
