@@ -11,7 +11,7 @@ import (
 	"gestor.local/manager/internal/journal"
 )
 
-// Action is an action and its end; Outcome is "" while it is open.
+// Action is what was done to a container and how it ended; Outcome is "" while it is open.
 type Action struct {
 	ActionID  string        `json:"action_id"`
 	Container string        `json:"container"`
@@ -27,10 +27,11 @@ type Action struct {
 	EndedAt   time.Time     `json:"ended_at,omitzero"`
 }
 
-// newAction makes the deed of the intent of one line and the outcome of another, which may be empty.
+// newAction joins the intent of one entry and the outcome of another, which may be empty.
 func newAction(intent, outcome journal.Entry) Action {
 	i := intent.Intent
 	d := Action{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action}
+
 	if o := outcome.Outcome; o != nil {
 		d.EndedAt, d.Outcome, d.Rung, d.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
 		d.LatencyUS, d.Error, d.Recovered = o.LatencyUS, o.Error, o.Recovered
@@ -38,7 +39,7 @@ func newAction(intent, outcome journal.Entry) Action {
 	return d
 }
 
-// removed says that the deed was the container's end.
+// removed says that the action was the container's end.
 func (d Action) removed() bool {
 	return contract.ActionBody{Action: d.Verb, Phase: contract.PhaseOutcome, Outcome: d.Outcome}.Removed()
 }
@@ -60,29 +61,33 @@ type actionLog struct {
 	outcomes map[string]journal.Entry
 }
 
-func (d *actionLog) add(e journal.Entry) {
+// add takes one entry of the journal. A checkpoint repeats entries of an earlier segment: those count where they stand.
+func (l *actionLog) add(e journal.Entry) {
 	switch {
 	case e.Carried:
 		return
 	case e.Intent != nil:
-		d.intents = append(d.intents, e)
+		l.intents = append(l.intents, e)
 	case e.Outcome != nil:
-		if d.outcomes == nil {
-			d.outcomes = map[string]journal.Entry{}
+		if l.outcomes == nil {
+			l.outcomes = map[string]journal.Entry{}
 		}
-		if e.Seq > d.outcomes[e.Outcome.ActionID].Seq {
-			d.outcomes[e.Outcome.ActionID] = e
+
+		// A scan may go backwards: the order is that of the numbers.
+		if e.Seq > l.outcomes[e.Outcome.ActionID].Seq {
+			l.outcomes[e.Outcome.ActionID] = e
 		}
 	}
 }
 
-// filter returns the deeds whose intent is wanted, oldest first.
-func (d *actionLog) filter(want func(journal.Intent) bool) []Action {
-	slices.SortFunc(d.intents, func(a, b journal.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+// filter returns the actions whose intent matches, oldest first.
+func (l *actionLog) filter(match func(journal.Intent) bool) []Action {
+	slices.SortFunc(l.intents, func(a, b journal.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+
 	out := []Action{}
-	for _, e := range d.intents {
-		if want(*e.Intent) {
-			out = append(out, newAction(e, d.outcomes[e.Intent.ActionID]))
+	for _, e := range l.intents {
+		if match(*e.Intent) {
+			out = append(out, newAction(e, l.outcomes[e.Intent.ActionID]))
 		}
 	}
 	return out

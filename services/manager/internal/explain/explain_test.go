@@ -47,23 +47,23 @@ func table(t *testing.T, p TickReport) string {
 func TestTickReportHasEveryContainer(t *testing.T) {
 	dir := newJournal(t)
 	for _, number := range []uint64{1, 6, 12} {
-		page, err := at(dir).Tick(number)
+		report, err := at(dir).Tick(number)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if page.Tick != number || page.Sequence != 100+number || page.DataAgeUS != 1234 || len(page.Containers) != 5 {
-			t.Fatalf("tick %d: %+v", number, page)
+		if report.Tick != number || report.Sequence != 100+number || report.DataAgeUS != 1234 || len(report.Containers) != 5 {
+			t.Fatalf("tick %d: %+v", number, report)
 		}
-		if !page.At.Equal(journaltest.Start.Add(time10(number - 1))) {
-			t.Errorf("tick %d was written at %s", number, page.At)
+		if !report.At.Equal(journaltest.Start.Add(time10(number - 1))) {
+			t.Errorf("tick %d was written at %s", number, report.At)
 		}
-		for i, r := range page.Containers {
+		for i, r := range report.Containers {
 			gone := i >= 3
 			if (r.Verdict.Verdict == contract.VerdictRemove) != gone || len(r.Actions) != b2i(gone) || r.State != "running" {
 				t.Errorf("tick %d: %+v", number, r)
 			}
 		}
-		if d := page.Containers[4].Actions[0]; d.Tick != number || d.Outcome != contract.OutcomeDone || d.LatencyUS != 250_000 {
+		if d := report.Containers[4].Actions[0]; d.Tick != number || d.Outcome != contract.OutcomeDone || d.LatencyUS != 250_000 {
 			t.Errorf("tick %d: %+v", number, d)
 		}
 	}
@@ -74,11 +74,11 @@ func TestTickReportHasEveryContainer(t *testing.T) {
 }
 
 func TestTableSaysRankCutNeighbourAndOutcome(t *testing.T) {
-	page, err := at(newJournal(t)).Last()
+	report, err := at(newJournal(t)).Last()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := table(t, page)
+	text := table(t, report)
 	for _, want := range []string{
 		"tick 12, snapshot 112, 2026-01-02T03:05:50Z", "mode enforce, classify declared", "data from module over 10s, 1ms old",
 		"low: 5 owned, 5 compete for 3 places, 0 missing, 2 removed", "high: 0 owned, 0 compete for 2 places, 2 missing",
@@ -105,21 +105,21 @@ func TestReportOfAGatedTickSaysSo(t *testing.T) {
 	in := journaltest.Tick(3)
 	in.Gates = []string{"stale", "engine"}
 	plan := contract.Plan{Tick: 3, Surprise: true, Verdicts: []contract.Verdict{{ID: "ab", Name: "e\x1b[31m\nvil", Class: contract.ClassLow, Verdict: "keep", Reason: contract.ReasonYoung}}}
-	page := NewTickReport(journaltest.Start, in, plan, nil, nil)
-	text := table(t, page)
+	report := NewTickReport(journaltest.Start, in, plan, nil, nil)
+	text := table(t, report)
 	if !strings.Contains(text, "nothing was done: stale, engine") {
 		t.Error(text)
 	}
 	if strings.Contains(text, "\x1b") || !strings.Contains(text, `"e\x1b[31m\nvil"`) {
 		t.Errorf("a hostile name reaches the terminal: %q", text)
 	}
-	page.Gates = nil
-	if !strings.Contains(table(t, page), "surprise") {
-		t.Error(table(t, page))
+	report.Gates = nil
+	if !strings.Contains(table(t, report), "surprise") {
+		t.Error(table(t, report))
 	}
 	var back TickReport
 	var b strings.Builder
-	if err := JSON(&b, page); err != nil {
+	if err := JSON(&b, report); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back.Containers[0].Reason != contract.ReasonYoung {
@@ -153,7 +153,7 @@ func TestHistoryOfAContainer(t *testing.T) {
 	}
 }
 
-// Whoever asks for what is not there is told how far the journal reaches and how the log service is asked.
+// Whoever asks for what is not there learns how far the journal reaches and how the log service is asked.
 func TestWhatIsNotThereIsNotExplained(t *testing.T) {
 	const reach = "not in the journal, which reaches from tick 1 (2026-01-02T03:04:00Z) to tick 12 (2026-01-02T03:05:50Z)"
 	dir, empty := newJournal(t), t.TempDir()
@@ -239,7 +239,7 @@ func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
 	s.recordTick(1, map[string]string{id("abcd1"): "twice", id("1111"): "web-1"})
 	s.recordTick(2, map[string]string{id("abcd2"): "twice", id("1111"): "web-1", id("2222"): "web-10", id("3333"): "proxy-abcd3", id("4444"): "cafe", id("cafe"): "other"})
 	tests := []struct {
-		who, name string // "" when nobody is told of
+		who, name string // "" when nobody is found
 		err       error
 		says      string
 	}{
@@ -258,12 +258,12 @@ func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.who, func(t *testing.T) {
-			story, err := at(s.dir).Container(tt.who)
-			if !errors.Is(err, tt.err) || story.Name != tt.name || err != nil && !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("%q: %v", story.Name, err)
+			history, err := at(s.dir).Container(tt.who)
+			if !errors.Is(err, tt.err) || history.Name != tt.name || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q: %v", history.Name, err)
 			}
-			if err == nil && len(story.Spans) == 0 {
-				t.Error("nothing is told")
+			if err == nil && len(history.Spans) == 0 {
+				t.Error("nothing is found")
 			}
 		})
 	}
@@ -288,12 +288,12 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 	s.recordTick(1, map[string]string{id: "web", journaltest.ID(1): "other"})
 	tell := func() string {
 		t.Helper()
-		story, err := at(s.dir).Container("web")
+		history, err := at(s.dir).Container("web")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := HistoryTable(&b, story); err != nil {
+		if err := HistoryTable(&b, history); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -337,7 +337,7 @@ func TestATickWithoutAPlanSaysWhy(t *testing.T) {
 	}
 }
 
-// The policy that a tick was decided under is in the journal: what tied is told by its order and its buckets.
+// The policy that a tick was decided under is in the journal: what tied is named by its order and its buckets.
 func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 	s := newFixture(t)
 	p := contract.DefaultPolicy()
@@ -353,17 +353,17 @@ func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 	s.tick(p, in)
 
 	for number, want := range map[uint64]string{1: "by rss: 701 KB against 700 KB, since cpu, ram and vsz tie", 2: "by rss: 701 KB against 700 KB  "} {
-		page, err := at(s.dir).Tick(number)
+		report, err := at(s.dir).Tick(number)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := table(t, page); !strings.Contains(text, want) {
+		if text := table(t, report); !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	story, err := at(s.dir).Container("l1")
-	if err != nil || !strings.HasSuffix(story.Spans[0].Last.Text, "by rss: 701 KB against 700 KB") {
-		t.Errorf("%+v: %v", story.Spans, err)
+	history, err := at(s.dir).Container("l1")
+	if err != nil || !strings.HasSuffix(history.Spans[0].Last.Text, "by rss: 701 KB against 700 KB") {
+		t.Errorf("%+v: %v", history.Spans, err)
 	}
 }
 
@@ -408,9 +408,9 @@ func TestShadowHidesNobody(t *testing.T) {
 		}
 	}
 
-	story, err := at(s.dir).Container("l4")
-	if err != nil || len(story.Spans) != 2 || story.Spans[1].Last.Reason != contract.ReasonShadowRemoved || story.status()[:5] != "there" {
-		t.Errorf("%+v: %v", story, err)
+	history, err := at(s.dir).Container("l4")
+	if err != nil || len(history.Spans) != 2 || history.Spans[1].Last.Reason != contract.ReasonShadowRemoved || history.status()[:5] != "there" {
+		t.Errorf("%+v: %v", history, err)
 	}
 	in.Shadow[0].Entry.State = contract.StateExited
 	in.Context.Tick = 3
@@ -420,19 +420,19 @@ func TestShadowHidesNobody(t *testing.T) {
 	}
 }
 
-// An action is told of, also where the ticks around it are gone.
+// An action is found, also where the ticks around it are gone.
 func TestAnActionAloneIsAHistory(t *testing.T) {
 	s := newFixture(t)
 	id := strings.Repeat("ab", 32)
 	if _, err := s.Intent(journal.Intent{ActionID: "1", Subject: contract.Subject{Container: id, Name: "web"}, Action: contract.ActionRemove}); err != nil {
 		t.Fatal(err)
 	}
-	story, err := at(s.dir).Container("web")
-	if err != nil || len(story.Actions) != 1 || story.Actions[0].String() != "remove begun, no outcome yet" || story.status() != "no decision on it is in the journal" {
-		t.Errorf("%v %+v", err, story)
+	history, err := at(s.dir).Container("web")
+	if err != nil || len(history.Actions) != 1 || history.Actions[0].String() != "remove begun, no outcome yet" || history.status() != "no decision on it is in the journal" {
+		t.Errorf("%v %+v", err, history)
 	}
 	var b strings.Builder
-	if err := HistoryTable(&b, story); err != nil || strings.Contains(b.String(), "reaches back") {
+	if err := HistoryTable(&b, history); err != nil || strings.Contains(b.String(), "reaches back") {
 		t.Error(b.String(), err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // ErrAmbiguous says that more than one container answers to the name.
 var ErrAmbiguous = errors.New("more than one container answers to that")
 
-// minPrefix is the fewest digits of an id that are taken for one: fewer are easily a name.
+// minPrefix is the fewest digits of an id that are taken for one: fewer are easily part of a name.
 const minPrefix = 4
 
 // ContainerHistory is what the journal knows of one container.
@@ -31,17 +31,17 @@ type ContainerHistory struct {
 	Spans   []VerdictSpan  `json:"chapters"` // oldest first
 	Actions []Action       `json:"actions"`
 	Class   contract.Class `json:"class"` // the last one
-	// RemovedAt is when Gestor removed it, as far as the journal tells.
+	// RemovedAt is when Gestor removed it, as far as the journal knows.
 	RemovedAt time.Time `json:"removed_at,omitzero"`
-	// Oldest and Newest are the reach of the journal: who is not on the newest tick is gone.
+	// Oldest and Newest are the first and the last tick of the journal: who is not on the newest is gone.
 	Oldest TickRef `json:"oldest"`
 	Newest TickRef `json:"newest"`
-	// Life is the address of its whole life in the log service, "" when that is not known.
-	Life string `json:"life,omitempty"`
+	// HistoryURL is where the log service has its whole history, "" when that is not known.
+	HistoryURL string `json:"life,omitempty"`
 	// ByPartOfName says that only a part of its name was asked for.
 	ByPartOfName bool    `json:"-"`
-	page         string  // Life for people
-	lastSeen     TickRef // the last tick on which it was told of
+	pageURL      string  // HistoryURL for people
+	lastSeen     TickRef // the last tick that names it
 }
 
 // VerdictSpan is a run of ticks with the same verdict for the same reason at the same rank. Last is the latest of them.
@@ -54,51 +54,56 @@ type VerdictSpan struct {
 	Last     Row       `json:"last"`
 }
 
-// longestWho is the longest name that an error repeats and hands on to the log service, whose addresses have an end.
+// maxQuery is the longest name, in bytes, that an error repeats and puts into an address of the log service.
 const maxQuery = 256
 
-// Container tells the story of one container. Its full id or name comes before the beginning of an id (at least 4 digits), and
-// that before a part of a name.
+// Container is the history of one container. Its full id or name comes before the beginning of an id (at least 4
+// digits), and that before a part of a name.
 func (j Journal) Container(who string) (ContainerHistory, error) {
-	reach, err := j.tickRange() // before the stories: what is written meanwhile is in them
+	// The range comes first: what is written during the scan lies behind it, and no container looks gone.
+	ticks, err := j.tickRange()
 	if err != nil {
 		return ContainerHistory{}, err
 	}
-	told := historyBuilder{query: who, histories: map[string]*ContainerHistory{}, actionIDs: map[string]bool{}, policies: policies{}}
-	if _, err := journal.ScanWhere(j.Path, told.mentions(), told.add); err != nil {
+
+	b := historyBuilder{query: who, histories: map[string]*ContainerHistory{}, actionIDs: map[string]bool{}, policies: policies{}}
+	if _, err := journal.ScanWhere(j.Path, b.mentions(), b.add); err != nil {
 		return ContainerHistory{}, err
 	}
-	switch len(told.histories) {
+
+	switch len(b.histories) {
 	case 0:
 		if len(who) > maxQuery {
-			return ContainerHistory{}, reach.notFound(fmt.Sprintf("container of %d bytes", len(who)), "")
+			return ContainerHistory{}, ticks.notFound(fmt.Sprintf("container of %d bytes", len(who)), "")
 		}
-		return ContainerHistory{}, reach.notFound(fmt.Sprintf("container %q", who), j.logsURLOf(who))
+		return ContainerHistory{}, ticks.notFound(fmt.Sprintf("container %q", who), j.logsURLOf(who))
 	case 1:
-		return j.finishHistory(told, reach), nil
+		return j.finishHistory(b, ticks), nil
 	default:
-		return ContainerHistory{}, fmt.Errorf("container %q: %w: %s", who, ErrAmbiguous, told.candidates())
+		return ContainerHistory{}, fmt.Errorf("container %q: %w: %s", who, ErrAmbiguous, b.candidates())
 	}
 }
 
-// finishHistory is the only story of the teller, with its end and with what the journal cannot tell.
-func (j Journal) finishHistory(told historyBuilder, r tickRange) ContainerHistory {
-	var story ContainerHistory
-	for _, s := range told.histories {
-		story = *s
+// finishHistory completes the only history of the builder: how it ended, and where the rest of it is.
+func (j Journal) finishHistory(b historyBuilder, r tickRange) ContainerHistory {
+	var h ContainerHistory
+	for _, only := range b.histories {
+		h = *only
 	}
-	story.Actions = told.actions.filter(func(i journal.Intent) bool { return i.Container == story.ID })
-	for _, d := range story.Actions {
-		if d.removed() {
-			story.RemovedAt = d.EndedAt
+
+	h.Actions = b.actions.filter(func(i journal.Intent) bool { return i.Container == h.ID })
+	for _, a := range h.Actions {
+		if a.removed() {
+			h.RemovedAt = a.EndedAt
 		}
 	}
-	story.Oldest, story.Newest, story.ByPartOfName = r.oldest, r.newest, told.bestMatch == matchPartOfName
-	story.Life, story.page = j.logsURL("/v1/containers/"+story.ID), j.logsURL("/containers/"+story.ID)
-	return story
+
+	h.Oldest, h.Newest, h.ByPartOfName = r.oldest, r.newest, b.bestMatch == matchPartOfName
+	h.HistoryURL, h.pageURL = j.logsURL("/v1/containers/"+h.ID), j.logsURL("/containers/"+h.ID)
+	return h
 }
 
-// How well a container answers to what was asked for.
+// How well a container matches what was asked for.
 const (
 	matchNone       = iota
 	matchPartOfName // of its name
@@ -106,107 +111,115 @@ const (
 	matchExact      // name or id
 )
 
-// historyBuilder collects the stories of the containers that answer best while the journal goes by.
+// historyBuilder collects the histories of the containers that match best during a scan of the journal.
 type historyBuilder struct {
 	query     string
-	bestMatch int // how well those in stories answer
+	bestMatch int // how well those in histories match
 	histories map[string]*ContainerHistory
 	actions   actionLog
-	actionIDs map[string]bool // actions on them
+	actionIDs map[string]bool // of the actions on them
 	policies  policies
 }
 
-// mentions tells by the text of a line whether it may be about the container: it holds the name or the digits as they
+// mentions says by the text of a line whether it may be about the container: it holds the name or the digits as they
 // are written in JSON, or it is of those that name none.
-func (t *historyBuilder) mentions() func(line []byte) bool {
-	written, err := json.Marshal(t.query)
+func (b *historyBuilder) mentions() func(line []byte) bool {
+	inJSON, err := json.Marshal(b.query)
 	if err != nil {
-		return nil // not to be had for a string; read everything
+		return nil // a string always has a JSON form; without one everything is read
 	}
-	needle := written[1 : len(written)-1]
+	needle := inJSON[1 : len(inJSON)-1]
 	return func(line []byte) bool {
-		return bytes.Contains(line, needle) || namesNeither(line)
+		return bytes.Contains(line, needle) || alwaysRead(line)
 	}
 }
 
-func (t *historyBuilder) match(id, name string) int {
+func (b *historyBuilder) match(id, name string) int {
 	switch {
-	case name == t.query || id == t.query:
+	case name == b.query || id == b.query:
 		return matchExact
-	case len(t.query) >= minPrefix && strings.HasPrefix(id, t.query):
+	case len(b.query) >= minPrefix && strings.HasPrefix(id, b.query):
 		return matchIDPrefix
-	case strings.Contains(name, t.query):
+	case strings.Contains(name, b.query):
 		return matchPartOfName
 	default:
 		return matchNone
 	}
 }
 
-func (t *historyBuilder) add(e journal.Entry) error {
-	t.policies.add(e)
+func (b *historyBuilder) add(e journal.Entry) error {
+	b.policies.add(e)
+
 	switch {
 	case e.Tick != nil:
-		return t.addTick(e)
-	case e.Outcome != nil && t.actionIDs[e.Outcome.ActionID]:
-		t.actions.add(e)
+		return b.addTick(e)
+	case e.Outcome != nil && b.actionIDs[e.Outcome.ActionID]:
+		b.actions.add(e)
+
 	case e.Intent != nil:
-		s := t.history(e.Intent.Container, e.Intent.Name)
+		s := b.history(e.Intent.Container, e.Intent.Name)
 		if s == nil {
 			return nil
 		}
-		t.actions.add(e)
-		t.actionIDs[e.Intent.ActionID] = true
+
+		b.actions.add(e)
+		b.actionIDs[e.Intent.ActionID] = true
 		s.Name, s.Image, s.Class = e.Intent.Name, e.Intent.Image, e.Intent.Class
 		s.lastSeen = TickRef{e.Intent.Tick, e.At}
 	}
 	return nil
 }
 
-func (t *historyBuilder) addTick(e journal.Entry) error {
+func (b *historyBuilder) addTick(e journal.Entry) error {
 	plan, err := e.Tick.Decoded()
 	if err != nil {
 		return err
 	}
-	meant := func(v contract.Verdict) bool { return t.match(v.ID, v.Name) >= max(t.bestMatch, matchPartOfName) }
-	for _, r := range newRows(*e.Tick, plan, t.policies.of(plan), meant) {
-		s := t.history(r.ID, r.Name)
+
+	match := func(v contract.Verdict) bool { return b.match(v.ID, v.Name) >= max(b.bestMatch, matchPartOfName) }
+	for _, r := range newRows(*e.Tick, plan, b.policies.of(plan), match) {
+		s := b.history(r.ID, r.Name)
 		if s == nil {
 			continue
 		}
+
 		s.Name, s.Image, s.Class = r.Name, r.Image, r.Class
 		s.lastSeen = TickRef{plan.Tick, e.At}
-		if len(t.histories) == 1 { // of several none is told
+		if len(b.histories) == 1 { // of several none is explained
 			s.addTick(e, plan, r)
 		}
 	}
 	return nil
 }
 
-// history is that of a container that answers as well as any before, nil for another. One that answers better ends the others.
-func (t *historyBuilder) history(id, name string) *ContainerHistory {
-	how := t.match(id, name)
-	if how == matchNone || how < t.bestMatch {
+// history is that of a container that matches as well as any before, nil for another. One that matches better ends the
+// others.
+func (b *historyBuilder) history(id, name string) *ContainerHistory {
+	match := b.match(id, name)
+	if match == matchNone || match < b.bestMatch {
 		return nil
 	}
-	if how > t.bestMatch {
-		t.bestMatch = how
-		clear(t.histories)
+	if match > b.bestMatch {
+		b.bestMatch = match
+		clear(b.histories)
 	}
-	s, ok := t.histories[id]
+
+	s, ok := b.histories[id]
 	if !ok {
 		s = &ContainerHistory{ID: id, Spans: []VerdictSpan{}, Actions: []Action{}}
-		t.histories[id] = s
+		b.histories[id] = s
 	}
 	return s
 }
 
-// candidates lists those who answer, by name, the latest of one name first, and says what tells them apart.
-func (t *historyBuilder) candidates() string {
+// candidates lists those that match, by name, the latest of one name first, and says what would tell them apart.
+func (b *historyBuilder) candidates() string {
 	const most = 10
-	all := make([]*ContainerHistory, 0, len(t.histories))
-	for _, s := range t.histories {
+	all := make([]*ContainerHistory, 0, len(b.histories))
+	for _, s := range b.histories {
 		all = append(all, s)
 	}
+
 	slices.SortFunc(all, func(a, b *ContainerHistory) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), b.lastSeen.At.Compare(a.lastSeen.At), cmp.Compare(a.ID, b.ID))
 	})
@@ -219,13 +232,14 @@ func (t *historyBuilder) candidates() string {
 	if more := len(all) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	if t.bestMatch == matchPartOfName {
+
+	if b.bestMatch == matchPartOfName {
 		return text + "; next: give the whole name, or the id"
 	}
 	return text + "; next: give more digits of the id"
 }
 
-// addTick lengthens the last chapter, or begins another when the verdict, its reason or the rank is another.
+// addTick lengthens the last span, or begins another when the verdict, its reason or the rank is another.
 func (s *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
 	if n := len(s.Spans); n > 0 {
 		last := &s.Spans[n-1]
@@ -239,25 +253,28 @@ func (s *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
 	s.Spans = append(s.Spans, VerdictSpan{FromTick: plan.Tick, ToTick: plan.Tick, From: e.At, To: e.At, Ticks: 1, Last: r})
 }
 
-// HistoryTable writes a story for people.
+// HistoryTable writes a history for people.
 func HistoryTable(w io.Writer, s ContainerHistory) error {
 	fmt.Fprintf(w, "%s, %s, image %s, class %s\n%s\n\n", quoteUnprintable(s.Name), s.ID, orDash(s.Image), s.Class, s.status())
+
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "TICKS\tSINCE\tVERDICT\tRANK\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY")
 	for _, c := range s.Spans {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ticks(), c.From.UTC().Format(time.RFC3339), c.Last.verdictCell(), c.Last.rankCell(),
 			ageCell(c.Last.AgeUS), measureCells(c.Last.Measures), c.Last.reasonCell())
 	}
+
 	for _, d := range s.Actions {
 		fmt.Fprintf(t, "%d\t%s\t%s\n", d.Tick, d.At.UTC().Format(time.RFC3339), d)
 	}
+
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	return s.writeSources(w)
 }
 
-// status says whether it is there on the newest tick, and if not, whose doing that is.
+// status says whether it is there on the newest tick, and if not, whether Gestor removed it.
 func (s ContainerHistory) status() string {
 	switch n := len(s.Spans); {
 	case !s.RemovedAt.IsZero():
@@ -277,8 +294,8 @@ func (s ContainerHistory) writeSources(w io.Writer) error {
 	if !s.Oldest.At.IsZero() {
 		text = fmt.Sprintf("\nThe journal reaches back to %s.", s.Oldest)
 	}
-	if s.page != "" {
-		text += fmt.Sprintf("\nIts whole life: %s, as JSON: curl -s '%s'", s.page, s.Life)
+	if s.pageURL != "" {
+		text += fmt.Sprintf("\nIts whole life: %s, as JSON: curl -s '%s'", s.pageURL, s.HistoryURL)
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err

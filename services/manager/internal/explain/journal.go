@@ -13,7 +13,7 @@ import (
 	"gestor.local/manager/internal/journal"
 )
 
-// Journal is what is explained from.
+// Journal is what is explained.
 type Journal struct {
 	Path string // the journal's folder, or one of its files
 	// Logs is the address under which people reach the log service, "" when it is not known.
@@ -26,43 +26,52 @@ func (j Journal) Last() (TickReport, error) { return j.findTick(nil) }
 // Tick is the newest tick with this number. After a reset of the manager's state numbers begin again.
 func (j Journal) Tick(number uint64) (TickReport, error) { return j.findTick(&number) }
 
-// findTick reads the segments newest first and stops at the first that holds the tick. What was done because of the tick
-// stands behind it, in the same segment or in one that was read before; its policy stands before it, in the same one.
+// findTick reads the segments newest first and stops at the first that holds the tick. What was done because of the
+// tick stands behind it, in the same segment or in one that was read before; its policy stands before it, in the same
+// one.
 func (j Journal) findTick(number *uint64) (TickReport, error) {
 	var found *journal.Entry
-	var idle *journal.NoPlan
-	var done actionLog
+	var noPlan *journal.NoPlan
+	var actions actionLog
+
 	policies, segment := policies{}, segmentTracker{}
 	_, err := journal.ScanBackwards(j.Path, mentionsTick(number), func(e journal.Entry) error {
-		if segment.startsSegment(e) && (found != nil || idle != nil) {
+		if segment.startsSegment(e) && (found != nil || noPlan != nil) {
 			return journal.ErrStop
 		}
+
 		policies.add(e)
+
+		// An outcome names its action only: all are kept until it is known which actions were of this tick.
 		switch {
 		case e.Tick != nil && (number == nil || e.Tick.Context.Tick == *number):
-			found, idle = &e, nil
+			found, noPlan = &e, nil
 		case e.NoPlan != nil && number != nil && e.NoPlan.Tick == *number:
-			found, idle = nil, e.NoPlan
+			found, noPlan = nil, e.NoPlan
 		case e.Intent == nil || number == nil || e.Intent.Tick == *number:
-			done.add(e)
+			actions.add(e)
 		}
 		return nil
 	})
+
 	switch {
 	case err != nil:
 		return TickReport{}, err
-	case idle != nil:
+	case noPlan != nil:
 		return TickReport{}, notFoundError(fmt.Sprintf("tick %d: there was nothing to decide on (%s); next: explain a tick near it",
-			*number, strings.Join(idle.Gates, ", ")))
+			*number, strings.Join(noPlan.Gates, ", ")))
 	case found == nil:
 		return TickReport{}, j.tickNotFound(number)
 	}
+
 	plan, err := found.Tick.Decoded()
 	if err != nil {
 		return TickReport{}, err
 	}
-	because := done.filter(func(i journal.Intent) bool { return i.Tick == plan.Tick && i.Sequence == plan.Sequence })
-	return NewTickReport(found.At, *found.Tick, plan, policies.of(plan), because), nil
+
+	// A number is used again after a reset of the manager's state: the snapshot's sequence sets the two ticks apart.
+	ofTick := actions.filter(func(i journal.Intent) bool { return i.Tick == plan.Tick && i.Sequence == plan.Sequence })
+	return NewTickReport(found.At, *found.Tick, plan, policies.of(plan), ofTick), nil
 }
 
 // policies are those of the journal by their hash.
@@ -75,28 +84,28 @@ func (p policies) add(e journal.Entry) {
 }
 
 func (p policies) of(plan contract.Plan) *contract.Policy {
-	if one, ok := p[plan.PolicyHash]; ok {
-		return &one
+	if policy, ok := p[plan.PolicyHash]; ok {
+		return &policy
 	}
 	return nil
 }
 
-// mentionsTick tells by the text of a line whether it may be about the tick: it names the number, or it is of those that do not
-// name one.
+// mentionsTick says by the text of a line whether it may be about the tick: it names the number, or it is of those that
+// name none. Most lines need not be parsed then.
 func mentionsTick(number *uint64) func(line []byte) bool {
 	if number == nil {
 		return nil // the last one: read everything
 	}
 	needle := fmt.Appendf(nil, `"tick":%d,`, *number)
-	return func(line []byte) bool { return bytes.Contains(line, needle) || namesNeither(line) }
+	return func(line []byte) bool { return bytes.Contains(line, needle) || alwaysRead(line) }
 }
 
 // ofAll: an outcome names its action only, a policy its hash.
-func namesNeither(line []byte) bool {
+func alwaysRead(line []byte) bool {
 	return bytes.Contains(line, []byte(`"outcome":{`)) || bytes.Contains(line, []byte(`"policy":{"hash"`))
 }
 
-// segmentTracker notices in a backward scan that another segment has begun: its numbers are smaller.
+// segmentTracker finds out in a backward scan where another segment begins: its numbers are smaller.
 type segmentTracker struct{ last uint64 }
 
 func (w *segmentTracker) startsSegment(e journal.Entry) bool {
@@ -108,15 +117,15 @@ func (w *segmentTracker) startsSegment(e journal.Entry) bool {
 // ErrNotFound says that the journal does not reach back to what was asked for, or never held it.
 var ErrNotFound = errors.New("not in the journal")
 
-// notFoundError is ErrNotFound with the reach of the journal and the next step.
+// notFoundError is ErrNotFound with the range of the journal and the next step.
 type notFoundError string
 
-func (m notFoundError) Error() string { return string(m) }
+func (e notFoundError) Error() string { return string(e) }
 
 // Is makes it ErrNotFound.
 func (notFoundError) Is(target error) bool { return target == ErrNotFound }
 
-// TickRef is a tick of the journal.
+// TickRef is a tick of the journal and when it was written.
 type TickRef struct {
 	Tick uint64    `json:"tick"`
 	At   time.Time `json:"at"`
@@ -126,7 +135,7 @@ func (p TickRef) String() string {
 	return fmt.Sprintf("tick %d (%s)", p.Tick, p.At.UTC().Format(time.RFC3339))
 }
 
-// tickRange is the oldest and the newest tick of a journal.
+// tickRange is from the oldest to the newest tick of a journal.
 type tickRange struct{ oldest, newest TickRef }
 
 // empty says that the journal holds no tick.
@@ -134,26 +143,28 @@ func (r tickRange) empty() bool { return r.oldest.At.IsZero() }
 
 func (j Journal) tickRange() (r tickRange, err error) {
 	isTick := func(line []byte) bool { return bytes.Contains(line, []byte(`"tick":{`)) }
-	point := func(e journal.Entry) TickRef { return TickRef{e.Tick.Context.Tick, e.At} }
+	ref := func(e journal.Entry) TickRef { return TickRef{e.Tick.Context.Tick, e.At} }
 
 	_, err = journal.ScanWhere(j.Path, isTick, func(e journal.Entry) error {
 		if e.Tick == nil {
 			return nil
 		}
-		r.oldest = point(e)
+		r.oldest = ref(e)
 		return journal.ErrStop
 	})
 	if err != nil || r.empty() {
 		return r, err
 	}
 
+	// Within a segment a backward scan goes forwards: the newest tick is the last one of the first segment that has
+	// any.
 	segment := segmentTracker{}
 	_, err = journal.ScanBackwards(j.Path, isTick, func(e journal.Entry) error {
 		if segment.startsSegment(e) && !r.newest.At.IsZero() {
 			return journal.ErrStop
 		}
 		if e.Tick != nil {
-			r.newest = point(e)
+			r.newest = ref(e)
 		}
 		return nil
 	})
@@ -179,6 +190,7 @@ func (r tickRange) notFound(what, logs string) error {
 	if r.empty() {
 		text = fmt.Sprintf("%s: %v, which holds no decision yet", what, ErrNotFound)
 	}
+
 	switch {
 	case logs != "":
 		text += fmt.Sprintf("; next: ask the log service, which keeps more: curl -s '%s'", logs)
@@ -188,18 +200,21 @@ func (r tickRange) notFound(what, logs string) error {
 	return notFoundError(text)
 }
 
-// logsURLOf is where the log service tells of a container: the whole life by its id; a name, or the beginning of an id that could
-// be one, is looked for in the starts, decisions and actions.
+// logsURLOf is where the log service has a container: its history by its id; a name, or the beginning of an id that
+// could be one, is searched for in the starts, decisions and actions.
 func (j Journal) logsURLOf(who string) string {
 	const idDigits = 12 // as docker ps shows them
 	if len(who) >= idDigits && strings.Trim(who, "0123456789abcdef") == "" {
 		return j.logsURL("/v1/containers/" + who)
 	}
-	written, err := json.Marshal(who) // it is looked for in the text of the records
+
+	// The search is in the text of the records, where the name is a JSON string.
+	inJSON, err := json.Marshal(who)
 	if err != nil {
 		return ""
 	}
-	return j.logsURL("/v1/records", "kind", "launch,decision,action", "q", string(written[1:len(written)-1]))
+
+	return j.logsURL("/v1/records", "kind", "launch,decision,action", "q", string(inJSON[1:len(inJSON)-1]))
 }
 
 // logsURL is an address of the log service, "" when that is not known.
@@ -207,6 +222,7 @@ func (j Journal) logsURL(path string, query ...string) string {
 	if j.Logs == "" {
 		return ""
 	}
+
 	address := strings.TrimSuffix(j.Logs, "/") + path
 	separator := "?"
 	for i := 0; i+1 < len(query); i += 2 {

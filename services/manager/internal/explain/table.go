@@ -13,70 +13,81 @@ import (
 	"gestor.local/contract"
 )
 
-// JSON writes the page for machines, indented, one document.
-func JSON(w io.Writer, page any) error {
+// JSON writes a report or a history for machines, indented, one document.
+func JSON(w io.Writer, document any) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false) // addresses are copied from it
-	return out.Encode(page)
+	return out.Encode(document)
 }
 
-// Table writes the page for people: a head, then one line a container, those who leave marked.
-func Table(w io.Writer, p TickReport) error {
-	if _, err := io.WriteString(w, p.header()); err != nil {
+// Table writes the report for people: a head, then one line a container, those who leave marked.
+func Table(w io.Writer, report TickReport) error {
+	if _, err := io.WriteString(w, report.header()); err != nil {
 		return err
 	}
+
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
-	for _, r := range p.Containers {
+	for _, r := range report.Containers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.verdictCell(), r.Class, r.rankCell(), shortenName(quoteUnprintable(r.Name)), shortID(r.ID),
 			orDash(r.State), ageCell(r.AgeUS), measureCells(r.Measures), r.reasonCell(), r.actionsCell())
 	}
+
 	return t.Flush()
 }
 
-func (p TickReport) header() string {
+func (report TickReport) header() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tick %d, snapshot %d", p.Tick, p.Sequence)
-	if !p.At.IsZero() {
-		fmt.Fprintf(&b, ", %s", p.At.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "tick %d, snapshot %d", report.Tick, report.Sequence)
+	if !report.At.IsZero() {
+		fmt.Fprintf(&b, ", %s", report.At.UTC().Format(time.RFC3339))
 	}
-	fmt.Fprintf(&b, "\nmode %s, classify %s, policy %s\n", p.Mode, p.Classify, p.PolicyHash)
-	fmt.Fprintf(&b, "data from %s over %s, %s old when it was decided on\n", orDash(p.Source), micros(p.IntervalUS), micros(p.DataAgeUS))
+	fmt.Fprintf(&b, "\nmode %s, classify %s, policy %s\n", report.Mode, report.Classify, report.PolicyHash)
+	fmt.Fprintf(&b, "data from %s over %s, %s old when it was decided on\n", orDash(report.Source), micros(report.IntervalUS), micros(report.DataAgeUS))
+
 	switch {
-	case len(p.Gates) > 0:
-		fmt.Fprintf(&b, "nothing was done: %s\n", strings.Join(p.Gates, ", "))
-	case p.Surprise:
+	case len(report.Gates) > 0:
+		fmt.Fprintf(&b, "nothing was done: %s\n", strings.Join(report.Gates, ", "))
+	case report.Surprise:
 		b.WriteString("nothing was done: a surprise (much more than usual, or the first plan of another policy) is only shown once\n")
-	case p.Held != "":
-		fmt.Fprintf(&b, "nothing was done: mode %s only shows what it would remove\n", p.Held)
+	case report.Held != "":
+		fmt.Fprintf(&b, "nothing was done: mode %s only shows what it would remove\n", report.Held)
 	}
-	removed := "removed"
-	if p.Held != "" {
-		removed = "would be removed"
-	}
-	runOn := p.stillAlive()
-	for _, c := range p.Counts {
+
+	alive := report.stillAlive()
+	for _, c := range report.Counts {
 		if c.Owned > 0 || c.Quota > 0 {
-			fmt.Fprintf(&b, "%s: %d owned, %d compete for %d places, %d missing, %d %s, %d spared by a cap",
-				c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, removed, c.OverCapped)
-			if c.ManagedElsewhere > 0 {
-				fmt.Fprintf(&b, ", %d managed elsewhere", c.ManagedElsewhere)
-			}
-			if n := runOn[c.Class]; n > 0 {
-				fmt.Fprintf(&b, "; %d more run on, removed in shadow only", n)
-			}
-			b.WriteByte('\n')
+			report.writeCount(&b, c, alive[c.Class])
 		}
 	}
+
 	b.WriteByte('\n')
 	return b.String()
 }
 
-// stillAlive counts those that live though mode shadow has removed them.
-func (p TickReport) stillAlive() map[contract.Class]int {
+// writeCount is the line of one class; alive are those that run on though mode shadow has removed them.
+func (report TickReport) writeCount(b *strings.Builder, c contract.ClassCount, alive int) {
+	removed := "removed"
+	if report.Held != "" {
+		removed = "would be removed"
+	}
+	fmt.Fprintf(b, "%s: %d owned, %d compete for %d places, %d missing, %d %s, %d spared by a cap",
+		c.Class, c.Owned, c.Eligible, c.Quota, c.Deficit, c.Removals, removed, c.OverCapped)
+
+	if c.ManagedElsewhere > 0 {
+		fmt.Fprintf(b, ", %d managed elsewhere", c.ManagedElsewhere)
+	}
+	if alive > 0 {
+		fmt.Fprintf(b, "; %d more run on, removed in shadow only", alive)
+	}
+	b.WriteByte('\n')
+}
+
+// stillAlive counts those that are alive though mode shadow has removed them.
+func (report TickReport) stillAlive() map[contract.Class]int {
 	out := map[contract.Class]int{}
-	for _, r := range p.Containers {
+	for _, r := range report.Containers {
 		if r.Reason == contract.ReasonShadowRemoved && contract.StateAlive(r.State) {
 			out[r.Class]++
 		}
@@ -156,7 +167,7 @@ func orDash(s string) string {
 // longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
 const maxNameCell = 80
 
-// shortenName is a name that fits into a table; the story of the container has all of it.
+// shortenName is a name that fits into a table; the history of the container has all of it.
 func shortenName(name string) string { return contract.Shorten(name, maxNameCell) }
 
 // quoteUnprintable keeps control bytes of a hostile name off the terminal and out of the table.

@@ -9,8 +9,8 @@ import (
 	"gestor.local/contract"
 )
 
-// fixture is a host whose history is drawn: containers come, work, fork, restart and go, the module is loaded again, the
-// host boots. It knows the truth that snapshots of it show.
+// fixture is a host whose history is drawn: containers come, work, fork, restart and go, the module is loaded again,
+// the host boots. It knows the truth that snapshots of it show.
 type fixture struct {
 	t        *rapid.T
 	source   string // of cpu_us

@@ -1,12 +1,12 @@
 // Package population turns successive snapshots into the population that the policy decides on: who lives, since when,
 // and at what rate it consumes.
 //
-// It is pure: no clock, no I/O, integers only. [State.Advance] returns a new State and leaves the old one alone, so that
-// the same snapshots give the same populations in the manager, in a replay and in a simulation. Members and events are
-// sorted by id and do not depend on the order of the rows.
+// It is pure: no clock, no I/O, integers only. [State.Advance] returns a new State and leaves the old one alone, so
+// that the same snapshots give the same populations in the manager, in a replay and in a simulation. Members and events
+// are sorted by id and do not depend on the order of the rows.
 //
-// The bias is towards doubt: what cannot be compared is not measured, and a container whose counters or identity changed
-// is young again.
+// The bias is towards doubt: what cannot be compared is not measured, and a container whose counters or identity
+// changed is young again.
 package population
 
 import (
@@ -22,27 +22,28 @@ import (
 var (
 	// ErrTruncated says that rows are missing: a container without a row is not a container that died.
 	ErrTruncated = errors.New("snapshot is truncated (raise the module's max_procs)")
-	// ErrStale says that the snapshot is not newer than the last accepted one: its sequence or its clock did not move on.
+	// ErrStale says that the snapshot is not newer than the last accepted one: its sequence or its clock did not move
+	// on.
 	ErrStale = errors.New("snapshot is not newer than the last one")
 )
 
-// State is what has to be remembered of the last accepted snapshot. The zero value remembers nothing.
+// State is what is kept of the last accepted snapshot. The zero value is before the first.
 type State struct {
 	lastHeader snapshotHeader
 	containers map[string]lastSeen // by container id
 }
 
-// snapshotHeader says which snapshot the counters in known belong to.
+// snapshotHeader says which snapshot the counters of lastSeen belong to.
 type snapshotHeader struct {
 	source, instance, bootID string
 	sequence, monotonicUS    uint64
 }
 
-// lastSeen is the last sight of one container.
+// lastSeen is what the last accepted snapshot said of one container.
 type lastSeen struct {
 	startUS uint64
-	// ticks counts the consecutive accepted snapshots with this identity; 0 means that the last row was bad and there is
-	// nothing to compare with.
+	// ticks counts the consecutive accepted snapshots with this identity; 0 means that the last row was bad and there
+	// is nothing to compare with.
 	ticks int
 	cpuUS uint64
 	// tasks holds the CPU time of each process, only where the container has no counter of its own (CPUSourceTasks).
@@ -65,21 +66,26 @@ func (s State) Advance(snap *contract.Snapshot, bad contract.RowProblems) (State
 	if snap.Truncated {
 		return s, contract.Population{}, nil, ErrTruncated
 	}
+
 	cause := s.lastHeader.discontinuity(snap)
 	if cause == "" && !s.lastHeader.precedes(snap) {
 		return s, contract.Population{}, nil, fmt.Errorf("%w (sequence %d after %d, %d µs after %d µs)", ErrStale,
 			snap.Sequence, s.lastHeader.sequence, snap.MonotonicUS, s.lastHeader.monotonicUS)
 	}
+
 	a := advance{
 		snap: snap, bad: bad, old: s, seen: make(map[string]lastSeen, len(snap.Containers)),
 		members: make([]contract.Member, 0, len(snap.Containers)),
 	}
+	// Across a boot, another reader or a reload of the module no counter can be compared, and who is missing may not
+	// have died: everything begins anew.
 	if cause != "" {
 		a.old = State{}
 		a.addEvent(Event{Kind: EventBaseline, Cause: cause})
 	} else {
 		a.intervalUS = snap.MonotonicUS - s.lastHeader.monotonicUS
 	}
+
 	p := a.population(cause != "")
 	return State{lastHeader: headerOf(snap), containers: a.seen}, p, a.events, nil
 }
@@ -108,7 +114,7 @@ func headerOf(snap *contract.Snapshot) snapshotHeader {
 	return snapshotHeader{snap.Source, snap.Instance, snap.BootID, snap.Sequence, snap.MonotonicUS}
 }
 
-// advance is the work on one snapshot.
+// advance is one call of State.Advance under way.
 type advance struct {
 	snap       *contract.Snapshot
 	bad        contract.RowProblems
@@ -126,6 +132,8 @@ func (a *advance) population(baseline bool) contract.Population {
 		a.addContainer(i)
 	}
 	a.addDeaths()
+
+	// Map iteration and the order of the rows must not show in a recorded population.
 	slices.SortFunc(a.members, func(x, y contract.Member) int { return strings.Compare(x.ID, y.ID) })
 	slices.SortFunc(a.events, compareEvents)
 	return contract.Population{
@@ -135,13 +143,14 @@ func (a *advance) population(baseline bool) contract.Population {
 	}
 }
 
-// addContainer takes in one container.
+// addContainer makes one row of the snapshot a member.
 func (a *advance) addContainer(i int) {
 	c := &a.snap.Containers[i]
 	if a.bad.Has(i) {
 		a.addBadRow(c, a.bad.Of(i))
 		return
 	}
+
 	m := a.member(c)
 	now := a.measure(c, &m)
 	a.seen[c.ID] = now
@@ -155,21 +164,25 @@ func (a *advance) addBadRow(c *contract.Container, problems contract.Problems) {
 	if len(problems) > 0 {
 		e.What = problems[0].String()
 	}
+
 	if contract.IsContainerID(c.ID) {
 		e.ID = c.ID
 	}
 	a.addEvent(e)
+
+	// A container is one member, however many bad rows bear its id.
 	if _, twice := a.seen[e.ID]; twice || e.ID == "" {
 		return
 	}
+
 	a.addBirth(e.ID)
 	a.seen[e.ID] = lastSeen{}
 	a.members = append(a.members, contract.Member{ID: e.ID, Why: contract.UnmeasuredBadRow})
 }
 
-// addBirth tells of a container that was not there last time. On a new baseline nobody knows who was.
+// addBirth adds the event of a container that was not there last time. On a new baseline nobody knows who was.
 func (a *advance) addBirth(id string) {
-	if _, here := a.old.containers[id]; !here && a.intervalUS > 0 {
+	if _, existed := a.old.containers[id]; !existed && a.intervalUS > 0 {
 		a.addEvent(Event{Kind: EventBirth, ID: id})
 	}
 }
