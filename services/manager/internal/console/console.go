@@ -1,5 +1,5 @@
-// Package console prints one table a tick for whoever watches the manager on a terminal: the memory, the high and the low
-// containers, what was removed and why, and what keeps the manager from acting.
+// Package console prints one table a tick for whoever watches the manager on a terminal: the memory, the high and the
+// low containers, what was removed and why, and what keeps the manager from acting.
 package console
 
 import (
@@ -32,9 +32,11 @@ func (c *Console) OnTick(r *govern.Report) {
 		c.writeClass(&b, r, contract.ClassLow)
 		c.writeRemovals(&b, r)
 	}
+
 	for _, cond := range r.Conditions {
 		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, contract.Printable(cond.Text))
 	}
+
 	_, _ = c.w.Write(b.Bytes())
 }
 
@@ -46,6 +48,7 @@ func (c *Console) writeHeader(b *bytes.Buffer, r *govern.Report) {
 	if r.LogsElsewhere != "" {
 		fmt.Fprintf(b, " · log service elsewhere, at %s", contract.Printable(r.LogsElsewhere))
 	}
+
 	if p := r.Population; p != nil {
 		m := p.Memory
 		fmt.Fprintf(b, "\n  memory  total %s  used %s  free %s  available %s · %d containers on %d CPUs",
@@ -57,7 +60,8 @@ func (c *Console) writeHeader(b *bytes.Buffer, r *govern.Report) {
 // writeClass prints the owned containers of one class in the order of their rank.
 func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.Class) {
 	count := classCount(r.Plan, class)
-	verdicts, runOn := ownedVerdicts(r, class)
+	verdicts, alive := ownedVerdicts(r, class)
+
 	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
 	if count.ManagedElsewhere > 0 {
 		fmt.Fprintf(b, ", %d managed elsewhere", count.ManagedElsewhere)
@@ -65,8 +69,8 @@ func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.C
 	if count.Deficit > 0 {
 		fmt.Fprintf(b, ", %d empty", count.Deficit)
 	}
-	if runOn > 0 {
-		fmt.Fprintf(b, "; %d more run on, removed in shadow only", runOn)
+	if alive > 0 {
+		fmt.Fprintf(b, "; %d more run on, removed in shadow only", alive)
 	}
 	b.WriteByte('\n')
 
@@ -77,24 +81,27 @@ func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.C
 	_ = t.Flush() // into memory: cannot fail
 }
 
-// ownedVerdicts are the owned containers of one class: those of the plan, then those that it was made without. runOn counts the
-// living of the latter.
-func ownedVerdicts(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, runOn int) {
+// ownedVerdicts are those of the owned containers of one class: of the plan, then of those that it was made without.
+// alive counts the latter that are alive.
+func ownedVerdicts(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, alive int) {
 	for _, v := range r.Plan.Verdicts {
 		if v.Owned && v.Class == class {
 			verdicts = append(verdicts, v)
 		}
 	}
+
+	// Mode shadow has removed them: they are shown, because they are still there.
 	for _, s := range r.Shadow {
 		if s.Class != class {
 			continue
 		}
+
 		verdicts = append(verdicts, s.Verdict())
 		if contract.StateAlive(s.Entry.State) {
-			runOn++
+			alive++
 		}
 	}
-	return verdicts, runOn
+	return verdicts, alive
 }
 
 // writeRemovals lists the removals of the plan with their reasons.
@@ -103,6 +110,7 @@ func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 	if r.Held != "" {
 		word = "WOULD REMOVE"
 	}
+
 	texts := policy.NewTexts(*r.Plan, policy.Inputs{Policy: &r.Policy, Inventory: r.Inventory})
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {

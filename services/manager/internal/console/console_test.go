@@ -49,7 +49,8 @@ func report() *govern.Report {
 	}
 }
 
-// shadow is a tick of mode shadow: one container would be removed, one would have been and runs on, one of these has ended.
+// shadow is a tick of mode shadow: one container would be removed, one would have been and runs on, one of these has
+// ended.
 func shadow() *govern.Report {
 	r := report()
 	r.Mode, r.Held, r.Conditions = contract.ModeShadow, contract.HeldShadow, nil

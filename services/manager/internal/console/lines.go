@@ -19,6 +19,7 @@ func (l *Lines) OnTick(r *govern.Report) {
 	if r.Population != nil {
 		line = line.Int("containers", len(r.Population.Members)).Uint64("available_kb", r.Population.Memory.AvailableKB)
 	}
+
 	if r.Plan != nil {
 		for _, c := range r.Plan.Counts {
 			if c.Class != contract.ClassUnknown || c.Owned > 0 {
@@ -26,12 +27,14 @@ func (l *Lines) OnTick(r *govern.Report) {
 			}
 		}
 	}
+
 	if len(r.Gates) > 0 {
 		line = line.Strs("gates", r.Gates)
 	}
 	if r.Skipped > 0 {
 		line = line.Uint64("skipped", r.Skipped)
 	}
+
 	line.Int("in_flight", r.InFlight).Msg("tick")
 }
 
@@ -41,12 +44,15 @@ func (l *Lines) OnPolicy(contract.Policy) {}
 // OnAction logs the end of an action.
 func (l *Lines) OnAction(a govern.ActionResult) {
 	line := l.log.Info()
+
+	// What failed is a warning; what was refused is the precondition's doing, and no fault.
 	switch a.Outcome {
 	case contract.OutcomeFailed, contract.OutcomeUnknown:
 		line = l.log.Warn().Err(a.Err)
 	case contract.OutcomeRefused:
 		line = line.Str("why", a.ErrorText())
 	}
+
 	v := a.Order.Victim
 	line.Str("action", a.Verb).Str("outcome", a.Outcome).Str("container", v.ID).Str("name", v.Name).Str("class", string(v.Class)).
 		Str("reason", v.Reason).Int("rank", v.Rank).Int("cut", v.Cut).Dur("took_ms", a.Took).Msg("action")

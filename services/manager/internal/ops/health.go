@@ -58,8 +58,8 @@ type status struct {
 	Source     string             `json:"source,omitempty"`
 	Gates      []string           `json:"gates"`
 	Conditions []govern.Condition `json:"conditions"`
-	// LastTickAgeS is the time since the end of the last tick in seconds, absent before the first. Who starts containers asks
-	// it before it starts more.
+	// LastTickAgeS is the time since the end of the last tick in seconds, absent before the first. Who starts
+	// containers asks it before it starts more.
 	LastTickAgeS *float64 `json:"last_tick_age_s,omitempty"`
 }
 
@@ -69,6 +69,7 @@ func (h *Health) alive() error {
 	if last == nil {
 		return nil
 	}
+
 	if age > stalledAfter*tick {
 		return fmt.Errorf("the loop has not ticked for %s (a tick is %s): see the log, then restart the manager", age.Round(time.Second), tick)
 	}
@@ -91,11 +92,14 @@ func (h *Health) ready() (status, int) {
 	if last == nil {
 		return status{Status: "starting", Gates: []string{}, Conditions: []govern.Condition{}}, http.StatusServiceUnavailable
 	}
+
 	s := status{
 		Status: "ready", Tick: last.Tick, Mode: string(last.Mode), Source: last.Source,
 		Gates: append([]string{}, last.Gates...), Conditions: last.Conditions,
 		LastTickAgeS: h.tickAge(),
 	}
+
+	// A notice does not degrade: whoever starts containers waits for readiness.
 	switch {
 	case h.alive() != nil:
 		s.Status = "stalled"

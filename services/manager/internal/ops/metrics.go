@@ -10,7 +10,7 @@ import (
 	"gestor.local/manager/internal/govern"
 )
 
-// Metrics hears the loop and keeps what Prometheus asks for. It is a govern.Sink.
+// Metrics turns the loop's events into the series that Prometheus scrapes. It is a govern.Sink.
 type Metrics struct {
 	population *prometheus.GaugeVec
 	deficit    *prometheus.GaugeVec
@@ -33,12 +33,12 @@ type Metrics struct {
 	spoolBytes prometheus.Gauge
 	journal    prometheus.Gauge
 	conflicts  prometheus.Counter
-	// conflictsCounted is how many the counter has counted.
+	// conflictsCounted is how many of the spool's conflicts the counter has: the spool reports a total.
 	conflictsCounted uint64
 }
 
-// phaseBuckets span a decision on ten containers to a tick that is lost (seconds); actionBuckets an engine call to a kill
-// that needs the engine's 12 s and a retry.
+// phaseBuckets span a decision on ten containers to a tick that is lost (seconds); actionBuckets an engine call to a
+// kill that needs the engine's 12 s and a retry.
 func phaseBuckets() []float64 { return prometheus.ExponentialBuckets(0.0001, 4, 9) }
 
 func actionBuckets() []float64 { return []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 12.5, 20, 40, 60} }
@@ -50,16 +50,19 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 		reg.MustRegister(v)
 		return v
 	}
+
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "gestor", Name: name, Help: help}, labels)
 		reg.MustRegister(v)
 		return v
 	}
+
 	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "gestor", Name: name, Help: help, Buckets: buckets}, labels)
 		reg.MustRegister(v)
 		return v
 	}
+
 	m := &Metrics{
 		population: gauge("population_containers", "Owned containers by class and by what the last plan said of them.", "class", "state"),
 		deficit:    gauge("deficit_containers", "Places of the policy that nobody holds.", "class"),
@@ -82,6 +85,7 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 		conflicts:  counter("identity_conflicts_total", "Records sent again under a new identity, since somebody else had used their numbers.").WithLabelValues(),
 		journal:    gauge("journal_bytes", "Size of the journal.").WithLabelValues(),
 	}
+
 	late := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "gestor", Name: "tick_late_seconds", Help: "Start of each tick after its point on the grid.", Buckets: phaseBuckets(),
 	})
@@ -101,6 +105,7 @@ func (m *Metrics) initLabels() {
 	for _, name := range govern.ConditionNames() {
 		m.conditions.WithLabelValues(name)
 	}
+
 	for _, outcome := range []string{
 		contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeAlreadyStopped,
 		contract.OutcomeRefused, contract.OutcomeUnknown, contract.OutcomeFailed,
@@ -118,12 +123,15 @@ func (m *Metrics) OnTick(r *govern.Report) {
 	m.spool.WithLabelValues().Set(float64(r.Spool.Records))
 	m.spoolBytes.Set(float64(r.Spool.Bytes))
 	m.journal.Set(float64(r.Journal))
+
 	m.conflicts.Add(float64(r.Spool.Conflicts - m.conflictsCounted))
 	m.conflictsCounted = r.Spool.Conflicts
+
 	m.updateGates(r)
 	m.updateConditions(r)
 	m.observeTimings(r)
 	m.updatePlan(r)
+
 	for _, state := range []string{govern.BreakerClosed, govern.BreakerOpen, govern.BreakerHalfOpen} {
 		m.breaker.WithLabelValues(state).Set(boolFloat(state == r.Breaker))
 	}
@@ -134,10 +142,12 @@ func (m *Metrics) updateGates(r *govern.Report) {
 	for _, name := range govern.GateNames() {
 		m.gateNow.WithLabelValues(name).Set(0)
 	}
+
 	for _, name := range r.Gates {
 		m.gateNow.WithLabelValues(name).Set(1)
 		m.gateTicks.WithLabelValues(name).Inc()
 	}
+
 	gated := "false"
 	if len(r.Gates) > 0 {
 		gated = "true"
@@ -167,6 +177,8 @@ func (m *Metrics) updatePlan(r *govern.Report) {
 	if r.Plan == nil {
 		return
 	}
+
+	// Reset first: a state that no container is in any more must not keep its last figure.
 	m.population.Reset()
 	for _, v := range r.Plan.Verdicts {
 		if v.Owned {
@@ -176,6 +188,7 @@ func (m *Metrics) updatePlan(r *govern.Report) {
 	for _, s := range r.Shadow {
 		m.population.WithLabelValues(string(s.Class), contract.ReasonShadowRemoved).Inc()
 	}
+
 	for _, c := range r.Plan.Counts {
 		m.deficit.WithLabelValues(string(c.Class)).Set(float64(c.Deficit))
 		m.plan.WithLabelValues(string(c.Class)).Set(float64(c.Removals))

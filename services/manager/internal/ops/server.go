@@ -1,6 +1,6 @@
 // Package ops is the manager's own HTTP port: whether it lives, whether it governs, what keeps it from governing, its
-// metrics, and the explanation of its decisions. It only reads; the one request that makes the manager do something, to look
-// at its policy now instead of before its next tick, is taken from the same machine alone.
+// metrics, and the explanation of its decisions. It only reads; the one request that makes the manager do something, to
+// read its policy now instead of before its next tick, is taken from the same machine alone.
 package ops
 
 import (
@@ -46,7 +46,7 @@ type Handler struct {
 	Version string
 	// Hosts are further names that the port is asked under (contract.HostAllowed).
 	Hosts contract.HostNames
-	// Reload makes the loop look at the policy now.
+	// Reload makes the loop read the policy now.
 	Reload func(ctx context.Context) (govern.ReloadResult, error)
 }
 
@@ -85,7 +85,7 @@ func (h Handler) checkHost(next http.Handler) http.Handler {
 // parameters are those of each path that takes any.
 var parameters = map[string][]string{PathExplain: {"tick", "container", "format"}}
 
-// checkQuery refuses a query string with anything that would not be looked at: the answer would be to another question.
+// checkQuery refuses a query string with a parameter that would be ignored: the answer would be to another question.
 func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, bad := contract.ParseQueryOf(r.URL.RawQuery, parameters[r.URL.Path]...); len(bad) > 0 {
@@ -121,16 +121,17 @@ func (h Handler) version(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"service": "gestor-manager", "version": h.Version})
 }
 
-// explainQuery is what /explain is asked.
+// explainQuery are the parameters of /explain.
 type explainQuery struct {
 	container string
 	tick      uint64 // 0 is the last one
 	text      bool
 }
 
-// parseExplainQuery reads the question of a request; what is wrong with it is a list of parameters.
+// parseExplainQuery reads the parameters of a request, and lists the wrong ones.
 func parseExplainQuery(r *http.Request) (q explainQuery, bad []contract.FieldError) {
-	values := r.URL.Query() // strict has read it
+	values := r.URL.Query() // checkQuery has parsed it
+
 	q = explainQuery{container: values.Get("container"), text: strings.HasPrefix(r.Header.Get("Accept"), "text/plain")}
 	switch format := values.Get("format"); format {
 	case "":
@@ -141,6 +142,7 @@ func parseExplainQuery(r *http.Request) (q explainQuery, bad []contract.FieldErr
 	}
 
 	if n := values.Get("tick"); n != "" {
+		// Ticks are numbered from 1: 0 stands for the last one.
 		var err error
 		if q.tick, err = strconv.ParseUint(n, 10, 64); err != nil || q.tick == 0 {
 			bad = append(bad, contract.FieldError{Field: "tick", Reason: "want a number from 1, as in /explain?tick=310"})
@@ -161,7 +163,8 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	write := func(page any, table func() error, err error) {
+	// Errors are answered before the table begins: with its first byte the status is sent.
+	write := func(document any, table func() error, err error) {
 		switch {
 		case errors.Is(err, explain.ErrNotFound):
 			writeProblem(w, http.StatusNotFound, err.Error())
@@ -171,21 +174,22 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 			writeProblem(w, http.StatusInternalServerError, err.Error())
 		case q.text:
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_ = table() // the client went away: nobody is left to be told
+			_ = table() // the client went away: nobody is left to answer
 		default:
-			writeJSON(w, http.StatusOK, page)
+			writeJSON(w, http.StatusOK, document)
 		}
 	}
+
 	switch {
 	case q.container != "":
-		story, err := h.Journal.Container(q.container)
-		write(story, func() error { return explain.HistoryTable(w, story) }, err)
+		history, err := h.Journal.Container(q.container)
+		write(history, func() error { return explain.HistoryTable(w, history) }, err)
 	case q.tick != 0:
-		page, err := h.Journal.Tick(q.tick)
-		write(page, func() error { return explain.Table(w, page) }, err)
+		report, err := h.Journal.Tick(q.tick)
+		write(report, func() error { return explain.Table(w, report) }, err)
 	default:
-		page, err := h.Journal.Last()
-		write(page, func() error { return explain.Table(w, page) }, err)
+		report, err := h.Journal.Last()
+		write(report, func() error { return explain.Table(w, report) }, err)
 	}
 }
 
@@ -195,6 +199,7 @@ func (h Handler) reload(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusForbidden, "a reload is asked for on the manager's own machine: scripts/gestor reload")
 		return
 	}
+
 	taken, err := h.Reload(r.Context())
 	switch {
 	case err != nil:
@@ -216,9 +221,12 @@ func isLocal(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
+
 	if from.Addr().Unmap().IsLoopback() {
 		return true
 	}
+
+	// A port that is bound to one address only is not reached under a loopback one.
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr) // a port that is bound to one address only
 	return ok && local.AddrPort().Addr().Unmap() == from.Addr().Unmap()
 }
@@ -241,5 +249,5 @@ func writeProblem(w http.ResponseWriter, code int, detail string, fields ...cont
 func encode(w io.Writer, body any) {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
-	_ = out.Encode(body) // the client went away: nobody is left to be told
+	_ = out.Encode(body) // the client went away: nobody is left to answer
 }

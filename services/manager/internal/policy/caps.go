@@ -8,11 +8,11 @@ import (
 	"gestor.local/contract"
 )
 
-// applyCaps adds the young ones that the hard rule gives up, then holds the plan to its caps. It returns how many removals
-// the plan wanted before the caps.
-func applyCaps(p contract.Policy, pop contract.Population, ctx contract.Context, subjects []*subject, contests []ranking) (wanted int) {
+// applyCaps adds the young ones that the hard rule gives up, then limits the plan to its caps. It returns how many
+// removals the plan wanted before the caps.
+func applyCaps(p contract.Policy, pop contract.Population, ctx contract.Context, subjects []*subject, rankings []ranking) (wanted int) {
 	budget := max(0, min(p.Caps.PerTick, p.Caps.PerMinute-ctx.RemovedLastMinute))
-	over := farthestFirst(contests)
+	over := farthestFirst(rankings)
 	wanted = len(over)
 	for i, s := range over {
 		if i >= budget {
@@ -34,10 +34,10 @@ func applyCaps(p contract.Policy, pop contract.Population, ctx contract.Context,
 	return wanted
 }
 
-// farthestFirst lists those without a place, furthest from a place first, so that a cap spares the least excessive.
-func farthestFirst(contests []ranking) []*subject {
+// farthestFirst lists those without a place, furthest from a place first, so that a cap keeps those nearest to one.
+func farthestFirst(rankings []ranking) []*subject {
 	var over []*subject
-	for _, c := range contests {
+	for _, c := range rankings {
 		over = append(over, filter(c.list, func(s *subject) bool { return s.remove })...)
 	}
 	slices.SortFunc(over, func(a, b *subject) int {
@@ -55,13 +55,13 @@ func surplusYoung(p contract.Policy, pop contract.Population, subjects, over []*
 	})
 	tooMany := len(young) - p.Young.Max
 	shortKB := shortfallKB(p, pop, over)
-	alive := newMinAlive(p, subjects)
+	classes := newMinAlive(p, subjects)
 	var out []*subject
 	for _, s := range young {
 		switch {
 		case tooMany <= 0 && shortKB <= 0:
 			return out
-		case !alive.tryRemove(s):
+		case !classes.tryRemove(s):
 			continue
 		case tooMany > 0:
 			s.reason = contract.ReasonYoungFlood
@@ -75,7 +75,8 @@ func surplusYoung(p contract.Policy, pop contract.Population, subjects, over []*
 	return out
 }
 
-// shortfallKB is the memory that is missing under the floor once the removals that are already planned have freed theirs.
+// shortfallKB is the memory that is missing under the floor once the removals that are already planned have freed
+// theirs.
 func shortfallKB(p contract.Policy, pop contract.Population, over []*subject) int64 {
 	short := kb(p.Young.MemoryFloorKB) - kb(pop.Memory.AvailableKB)
 	if p.Young.MemoryFloorKB == 0 || short <= 0 {
@@ -94,38 +95,39 @@ const maxKB = 1 << 42
 
 func kb(v uint64) int64 { return int64(min(v, maxKB)) }
 
-// minAlive counts the living of each class against its number: the kept and the young. In rank mode there is one number.
+// minAlive counts the living of each class against its number: the kept and the young. In rank mode there is one
+// number.
 type minAlive struct {
 	alive, number map[contract.Class]int
 }
 
 func newMinAlive(p contract.Policy, subjects []*subject) minAlive {
-	f := minAlive{
+	m := minAlive{
 		alive:  map[contract.Class]int{},
 		number: map[contract.Class]int{contract.ClassLow: p.Quota.Low, contract.ClassHigh: p.Quota.High},
 	}
 	rank := p.Classify == contract.ClassifyRank
 	if rank {
-		f.number = map[contract.Class]int{contract.ClassUnknown: p.Quota.Low + p.Quota.High}
+		m.number = map[contract.Class]int{contract.ClassUnknown: p.Quota.Low + p.Quota.High}
 	}
 	for _, s := range subjects {
 		switch {
 		case s.remove || s.rank == 0 && !s.young:
 		case rank:
-			f.alive[contract.ClassUnknown]++
+			m.alive[contract.ClassUnknown]++
 		default:
-			f.alive[s.class]++
+			m.alive[s.class]++
 		}
 	}
-	return f
+	return m
 }
 
-// tryRemove takes a young one from its class if the class keeps its number without it. Young ones have no rank, so that
-// in rank mode all of them are of unknown class.
-func (f minAlive) tryRemove(s *subject) bool {
-	if f.alive[s.class] <= f.number[s.class] {
+// tryRemove counts a young one as removed from its class if the class keeps its number without it. Young ones have no
+// rank, so that in rank mode all of them are of unknown class.
+func (m minAlive) tryRemove(s *subject) bool {
+	if m.alive[s.class] <= m.number[s.class] {
 		return false
 	}
-	f.alive[s.class]--
+	m.alive[s.class]--
 	return true
 }

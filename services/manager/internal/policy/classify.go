@@ -10,7 +10,7 @@ import (
 
 // classOf is the declared class: the label, else the image map. A label that is neither low nor high is not replaced by
 // a guess from the image. In rank mode there is no class before the ranking.
-func (m lookup) classOf(p contract.Policy, e *contract.Entry) contract.Class {
+func (l lookup) classOf(p contract.Policy, e *contract.Entry) contract.Class {
 	if p.Classify == contract.ClassifyRank {
 		return contract.ClassUnknown
 	}
@@ -18,12 +18,12 @@ func (m lookup) classOf(p contract.Policy, e *contract.Entry) contract.Class {
 		return validClass(contract.Class(label))
 	}
 	if trimReference(e.Image) == "" { // without a tag it is the latest
-		if class, ok := m.images[e.Image+latest]; ok {
+		if class, ok := l.images[e.Image+latest]; ok {
 			return validClass(class)
 		}
 	}
 	for image := e.Image; image != ""; image = trimReference(image) {
-		if class, ok := m.images[image]; ok {
+		if class, ok := l.images[image]; ok {
 			return validClass(class)
 		}
 	}
@@ -33,8 +33,8 @@ func (m lookup) classOf(p contract.Policy, e *contract.Entry) contract.Class {
 // latest is the tag of an image that is named without one.
 const latest = ":latest"
 
-// imageClasses is the policy's map under the names that images have in an inventory (contract.ImageName). A name that the
-// policy writes itself comes before another way to write it.
+// imageClasses is the policy's map under the names that images have in an inventory (contract.ImageName). A name that
+// the policy writes itself comes before another way to write it.
 func imageClasses(written map[string]contract.Class) map[string]contract.Class {
 	out := maps.Clone(written)
 	for _, key := range slices.Sorted(maps.Keys(written)) {
@@ -56,8 +56,8 @@ func validClass(c contract.Class) contract.Class {
 	return contract.ClassUnknown
 }
 
-// trimReference takes the digest, then the tag from an image reference, and returns "" when neither is left. A colon before
-// the last slash belongs to a registry's port.
+// trimReference cuts the digest, then the tag off an image reference, and returns "" when neither is left. A colon
+// before the last slash belongs to a registry's port.
 func trimReference(image string) string {
 	if name, _, ok := strings.Cut(image, "@"); ok {
 		return name

@@ -10,8 +10,8 @@ import (
 func Decide(p contract.Policy, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
 	subjects := join(pop, inv)
 	screen(p, ctx, subjects)
-	contests := rankAndCut(p, subjects)
-	wanted := applyCaps(p, pop, ctx, subjects, contests)
+	rankings := rankAndCut(p, subjects)
+	wanted := applyCaps(p, pop, ctx, subjects, rankings)
 	counts := count(p, subjects)
 	slices.SortFunc(subjects, byClassRankID)
 	return contract.Plan{

@@ -1,7 +1,7 @@
 // Package policy decides who stays and who goes.
 //
 // [Decide] is a pure function of the policy, the population (what was measured), the inventory (who is who) and the
-// manager's memory. It reads no clock, draws no random number, uses integers only and does not depend on the order of
+// context that the manager keeps. It reads no clock, draws no random number, uses integers only and does not depend on the order of
 // its inputs, so that the same inputs give the same bytes on any machine: a recorded decision can be made again.
 //
 // Promises, each held by a property test: nothing that is unowned, protected, unmeasured or of unknown class is ever

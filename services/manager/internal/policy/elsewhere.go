@@ -10,8 +10,8 @@ import (
 	"gestor.local/contract"
 )
 
-// Share is the part of one workload in the places of its class. Those that compete come first: what an orchestrator starts
-// takes the places that they leave, and never costs one of them its own.
+// Share is the part of one workload in the places of its class. Those that compete come first: what an orchestrator
+// starts takes the places that they leave, and never costs one of them its own.
 type Share struct {
 	contract.Workload
 	Class contract.Class
@@ -29,13 +29,14 @@ type shareKey struct {
 	class contract.Class
 }
 
-// shares sums up the containers of orchestrators among the plan's, the workload with fewest replicas first: where there are
-// not enough places for all, the one that has most gives first.
+// shares sums up the containers of orchestrators among the plan's, the workload with fewest replicas first: where there
+// are not enough places for all, the one that has most gives first.
 func shares(p contract.Plan, inv *contract.Inventory) []Share {
 	if inv == nil {
 		return nil
 	}
-	at := make(map[shareKey]int)
+
+	index := make(map[shareKey]int)
 	var out []Share
 	for _, v := range p.Verdicts {
 		if v.Reason != contract.ReasonElsewhere {
@@ -48,16 +49,17 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 
 		w, _ := contract.WorkloadOf(e.Labels)
 		key := shareKey{w, v.Class}
-		i, known := at[key]
-		if !known {
+		i, exists := index[key]
+		if !exists {
 			i = len(out)
-			at[key], out = i, append(out, Share{Workload: w, Class: v.Class, Pod: e.Labels[contract.LabelPod]})
+			index[key], out = i, append(out, Share{Workload: w, Class: v.Class, Pod: e.Labels[contract.LabelPod]})
 		}
 		if contract.StateAlive(e.State) {
 			out[i].Replicas++
 		}
 	}
 
+	// A total order: which workload gets a place that does not divide must not depend on the order of the plan.
 	slices.SortFunc(out, func(a, b Share) int {
 		return cmp.Or(cmp.Compare(a.Replicas, b.Replicas), cmp.Compare(a.By, b.By), cmp.Compare(a.Namespace, b.Namespace),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Alloc, b.Alloc), cmp.Compare(a.Class, b.Class))
@@ -68,27 +70,31 @@ func shares(p contract.Plan, inv *contract.Inventory) []Share {
 	return out
 }
 
-// assignPlaces divides the places of a class that nobody competes for among its workloads, as evenly as their numbers allow.
+// assignPlaces divides the places of a class that nobody competes for among its workloads, as evenly as their numbers
+// allow.
 func assignPlaces(p contract.Plan, class contract.Class, all []Share) {
-	left, waiting := freePlaces(p, class), 0
+	free, workloads := freePlaces(p, class), 0
 	for _, s := range all {
 		if s.Class == class {
-			waiting++
+			workloads++
 		}
 	}
+
+	// Rounded up, the smallest first: what a small workload leaves goes to the larger ones.
 	for i := range all {
 		s := &all[i]
 		if s.Class != class {
 			continue
 		}
+
 		s.Placed = class != contract.ClassUnknown || p.Classify == contract.ClassifyRank
-		s.Places = min(s.Replicas, (left+waiting-1)/waiting)
-		left, waiting = left-s.Places, waiting-1
+		s.Places = min(s.Replicas, (free+workloads-1)/workloads)
+		free, workloads = free-s.Places, workloads-1
 	}
 }
 
-// freePlaces is the number of places of a class that nobody competes for. In rank mode there is one list, and whoever is not in it
-// is of unknown class.
+// freePlaces is the number of places of a class that nobody competes for. In rank mode there is one list, and whoever
+// is not in it is of unknown class.
 func freePlaces(p contract.Plan, class contract.Class) int {
 	quota, eligible := 0, 0
 	for _, c := range p.Counts {
@@ -96,6 +102,7 @@ func freePlaces(p contract.Plan, class contract.Class) int {
 			quota, eligible = quota+c.Quota, eligible+c.Eligible
 		}
 	}
+
 	return max(0, quota-eligible)
 }
 
@@ -104,11 +111,12 @@ func (s Share) Over() bool { return s.Placed && s.Replicas > s.Places }
 
 // String says how many replicas there are for how many places, and the command that makes it fewer.
 func (s Share) String() string {
-	who, noun := s.displayName()
-	have := who + " has " + plural(s.Replicas, noun)
+	name, noun := s.displayName()
+	have := name + " has " + plural(s.Replicas, noun)
+
 	switch {
 	case s.Replicas == 0:
-		return who + " has no living " + noun
+		return name + " has no living " + noun
 	case !s.Placed:
 		return have + " of unknown class"
 	case !s.Over():
@@ -126,8 +134,10 @@ func plural(n int, noun string) string {
 }
 
 // displayName is the workload as its orchestrator calls it, and what it calls a container of it.
-func (s Share) displayName() (who, noun string) {
-	name := cmp.Or(shownName(s.Name), "a service")
+func (s Share) displayName() (name, noun string) {
+	service := cmp.Or(shownName(s.Name), "a service")
+
+	// A label may be missing or empty: then the kind of thing stands for its name.
 	switch s.By {
 	case contract.Kubernetes:
 		return cmp.Or(shownName(s.Namespace), "default") + "/" + cmp.Or(shownName(s.Name), "a pod"), "pod"
@@ -135,11 +145,11 @@ func (s Share) displayName() (who, noun string) {
 		if s.Name == "" {
 			return strings.TrimSuffix("Nomad's allocation "+shownName(s.Alloc), " "), "container"
 		}
-		return strings.TrimSuffix(name+"/"+shownName(s.Group), "/"), "allocation"
+		return strings.TrimSuffix(service+"/"+shownName(s.Group), "/"), "allocation"
 	case contract.Systemd:
 		return cmp.Or(shownName(s.Name), "a unit"), "container"
 	default:
-		return name, "replica"
+		return service, "replica"
 	}
 }
 
@@ -147,6 +157,7 @@ func (s Share) displayName() (who, noun string) {
 // replicas more as the others are to keep.
 func (s Share) command() string {
 	const others = ", and as many more as other nodes run"
+
 	switch s.By {
 	case contract.Kubernetes:
 		namespace := "kubectl --namespace " + shellWord(s.Namespace, "NAMESPACE")
@@ -174,8 +185,8 @@ const longestName = 128
 // shownName is a name that somebody else chose as far as it can be shown within a sentence.
 func shownName(name string) string { return contract.Shorten(contract.Printable(name), longestName) }
 
-// shellWord is a name as a shell takes it. Whoever starts a container writes its labels: what no orchestrator would call anything
-// is left for the reader to fill in.
+// shellWord is a name as one word of a shell. Whoever starts a container writes its labels: what no orchestrator would
+// use as a name is left for the reader to fill in, as blank.
 func shellWord(name, blank string) string {
 	plain := func(r rune) bool {
 		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`-_.@:/\`, r))
@@ -183,6 +194,7 @@ func shellWord(name, blank string) string {
 	if name == "" || len(name) > longestName || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
 		return blank
 	}
+
 	if strings.Contains(name, `\`) { // systemd writes bytes of a name as \x2d
 		return "'" + name + "'"
 	}

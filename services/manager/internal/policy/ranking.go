@@ -14,33 +14,33 @@ type ranking struct {
 	head, tail int
 }
 
-// rankAndCut ranks all eligible subjects and marks those without a place for removal. With declared classes there is one
-// contest a class; in rank mode a single ascending list whose lightest and heaviest stay.
+// rankAndCut ranks all eligible subjects and marks those without a place for removal. With declared classes there is
+// one ranking a class; in rank mode a single ascending list whose lightest and heaviest stay.
 func rankAndCut(p contract.Policy, subjects []*subject) []ranking {
-	var contests []ranking
+	var rankings []ranking
 	if p.Classify == contract.ClassifyRank {
-		c := ranking{list: filter(subjects, (*subject).eligible), head: p.Quota.Low, tail: p.Quota.High}
-		contests = append(contests, c.rank(p, lighter))
-		c.classify()
+		all := ranking{list: filter(subjects, (*subject).eligible), head: p.Quota.Low, tail: p.Quota.High}
+		rankings = append(rankings, all.rank(p, lighter))
+		all.classify()
 	} else {
 		low := ranking{list: filter(subjects, eligibleOf(contract.ClassLow)), head: p.Quota.Low}
 		high := ranking{list: filter(subjects, eligibleOf(contract.ClassHigh)), head: p.Quota.High}
-		contests = append(contests, low.rank(p, lighter), high.rank(p, heavier))
+		rankings = append(rankings, low.rank(p, lighter), high.rank(p, heavier))
 	}
-	for _, c := range contests {
+	for _, c := range rankings {
 		c.cut(p)
 	}
-	return contests
+	return rankings
 }
 
 func eligibleOf(class contract.Class) func(*subject) bool {
 	return func(s *subject) bool { return s.eligible() && s.class == class }
 }
 
-func filter(subjects []*subject, want func(*subject) bool) []*subject {
+func filter(subjects []*subject, match func(*subject) bool) []*subject {
 	var out []*subject
 	for _, s := range subjects {
-		if want(s) {
+		if match(s) {
 			out = append(out, s)
 		}
 	}
@@ -48,26 +48,26 @@ func filter(subjects []*subject, want func(*subject) bool) []*subject {
 }
 
 // rank sorts the list and numbers it from 1.
-func (c ranking) rank(p contract.Policy, order func(a, b *subject) int) ranking {
-	for _, s := range c.list {
+func (r ranking) rank(p contract.Policy, order func(a, b *subject) int) ranking {
+	for _, s := range r.list {
 		s.key = keys(p, s.member.Measures)
 	}
-	slices.SortFunc(c.list, order)
-	for i, s := range c.list {
+	slices.SortFunc(r.list, order)
+	for i, s := range r.list {
 		s.rank = i + 1
 	}
-	return c
+	return r
 }
 
 // classify calls the lower half of a rank-mode list low and the upper half high, moved just so far that every place is
 // of its own class. It is how the original code split its list.
-func (c ranking) classify() {
-	n := len(c.list)
-	low := min(max(n/2, c.head), n)
-	if n > c.head+c.tail {
-		low = min(low, n-c.tail)
+func (r ranking) classify() {
+	n := len(r.list)
+	low := min(max(n/2, r.head), n)
+	if n > r.head+r.tail {
+		low = min(low, n-r.tail)
 	}
-	for i, s := range c.list {
+	for i, s := range r.list {
 		s.class = contract.ClassLow
 		if i >= low {
 			s.class = contract.ClassHigh
@@ -75,24 +75,24 @@ func (c ranking) classify() {
 	}
 }
 
-// cut gives the places away, writes down where the cut is and who came closest to it from the other side.
-func (c ranking) cut(p contract.Policy) {
-	upper := max(c.head, len(c.list)-c.tail) // the first index of the tail
-	for i, s := range c.list {
-		s.cut = c.head
+// cut assigns the places, and notes where the cut is and which subject is nearest to it on the other side.
+func (r ranking) cut(p contract.Policy) {
+	upper := max(r.head, len(r.list)-r.tail) // the first index of the tail
+	for i, s := range r.list {
+		s.cut = r.head
 		s.reason = contract.ReasonWithinQuota
 		switch {
-		case i >= c.head && i >= upper:
+		case i >= r.head && i >= upper:
 			s.cut = upper + 1
-			s.neighbour = c.at(upper-1, c.head, upper)
-		case i < c.head:
-			s.neighbour = c.at(c.head, c.head, upper)
+			s.neighbour = r.at(upper-1, r.head, upper)
+		case i < r.head:
+			s.neighbour = r.at(r.head, r.head, upper)
 		default:
 			s.reason, s.remove = contract.ReasonOverQuota, true
-			s.distance = i - c.head + 1
-			s.neighbour = c.at(c.head-1, 0, c.head)
-			if above := upper - i; c.tail > 0 && (above < s.distance || s.neighbour == nil) {
-				s.distance, s.neighbour = above, c.at(upper, upper, len(c.list))
+			s.distance = i - r.head + 1
+			s.neighbour = r.at(r.head-1, 0, r.head)
+			if above := upper - i; r.tail > 0 && (above < s.distance || s.neighbour == nil) {
+				s.distance, s.neighbour = above, r.at(upper, upper, len(r.list))
 			}
 		}
 		if s.neighbour != nil {
@@ -102,11 +102,11 @@ func (c ranking) cut(p contract.Policy) {
 }
 
 // at is the subject at index i, nil outside [from, to) and outside the list.
-func (c ranking) at(i, from, to int) *subject {
-	if i < from || i >= to || i >= len(c.list) {
+func (r ranking) at(i, from, to int) *subject {
+	if i < from || i >= to || i >= len(r.list) {
 		return nil
 	}
-	return c.list[i]
+	return r.list[i]
 }
 
 // measures is the number of figures that rank a container.
@@ -177,7 +177,7 @@ func older(a, b *subject) int {
 	return strings.Compare(a.id, b.id)
 }
 
-// deciding is the first key that tells two subjects apart.
+// deciding is the first key in which two subjects differ.
 func deciding(p contract.Policy, a, b *subject) contract.Key {
 	for i := range a.key {
 		if a.key[i] != b.key[i] {

@@ -7,18 +7,19 @@ import (
 	"gestor.local/contract"
 )
 
-// screen gives a class and a reason to be left alone to each subject; those without a reason compete for the places.
+// screen gives each subject a class, and a reason if it is to be left alone; those without a reason compete for the
+// places.
 func screen(p contract.Policy, ctx contract.Context, subjects []*subject) {
-	m := lookup{
+	l := lookup{
 		own: ctx.Suite, suite: set(ctx.SuiteIDs), leaving: set(ctx.Leaving), stuck: set(ctx.Stuck), futile: set(ctx.FutileNames),
 		protected: set(p.Protect.Names), images: imageClasses(p.Images),
 	}
 	for _, s := range subjects {
-		m.screenOne(p, s)
+		l.screenOne(p, s)
 	}
 }
 
-// lookup is what is looked up for every subject.
+// lookup holds the sets that every subject is looked up in.
 type lookup struct {
 	own                                      string // the suite whose containers are ours
 	suite, leaving, stuck, futile, protected map[string]bool
@@ -33,35 +34,35 @@ func set(words []string) map[string]bool {
 	return out
 }
 
-// screenOne finds the first thing that speaks against touching the subject. Who it is comes before what it does: a reason
-// that cannot change by itself hides one that can.
-func (m lookup) screenOne(p contract.Policy, s *subject) {
+// screenOne finds the first thing that speaks against touching the subject. Who it is comes before what it does: a
+// reason that cannot change by itself hides one that can.
+func (l lookup) screenOne(p contract.Policy, s *subject) {
 	if s.entry != nil {
-		s.class = m.classOf(p, s.entry)
-		s.owned = contract.Owned(s.entry.Labels, m.own) && !m.isSuite(s)
+		s.class = l.classOf(p, s.entry)
+		s.owned = contract.Owned(s.entry.Labels, l.own) && !l.isSuite(s)
 		if s.owned {
 			_, s.elsewhere = contract.WorkloadOf(s.entry.Labels)
 		}
 	}
 	switch {
-	case m.isSuite(s):
+	case l.isSuite(s):
 		s.reason = contract.ReasonSuite
 	case s.entry == nil && s.member != nil:
 		s.reason = contract.ReasonNotInEngine
 	case !s.owned:
 		s.reason = contract.ReasonNotOwned
-	case m.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.hasLabel):
+	case l.protected[s.entry.Name] || slices.ContainsFunc(p.Protect.Labels, s.hasLabel):
 		s.reason = contract.ReasonProtected
 	case s.elsewhere:
 		s.reason = contract.ReasonElsewhere
 	default:
-		s.reason = m.screenState(p, s)
+		s.reason = l.screenState(p, s)
 	}
 }
 
 // isSuite: by resolved id, and by role for a part that runs without the others knowing its id.
-func (m lookup) isSuite(s *subject) bool {
-	return m.suite[s.id] || s.entry != nil && contract.OfSuite(s.entry.Labels, m.own)
+func (l lookup) isSuite(s *subject) bool {
+	return l.suite[s.id] || s.entry != nil && contract.OfSuite(s.entry.Labels, l.own)
 }
 
 // hasLabel says whether the engine's entry carries the label, "key" or "key=value".
@@ -75,13 +76,13 @@ func (s *subject) hasLabel(label string) bool {
 func (s *subject) isAlive() bool { return contract.StateAlive(s.entry.State) }
 
 // screenState finds what keeps an owned, unprotected subject out of the competition for now, "" for nothing.
-func (m lookup) screenState(p contract.Policy, s *subject) string {
+func (l lookup) screenState(p contract.Policy, s *subject) string {
 	switch {
-	case m.leaving[s.id]:
+	case l.leaving[s.id]:
 		return contract.ReasonLeaving
-	case m.stuck[s.id]:
+	case l.stuck[s.id]:
 		return contract.ReasonStuck
-	case m.futile[s.entry.Name]:
+	case l.futile[s.entry.Name]:
 		return contract.ReasonFutile
 	case s.entry.State == contract.StatePaused || s.member != nil && s.member.Frozen:
 		return contract.ReasonPaused

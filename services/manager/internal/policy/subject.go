@@ -52,7 +52,7 @@ func join(pop contract.Population, inv contract.Inventory) []*subject {
 	return subjects
 }
 
-// withID is something with its id at hand.
+// withID is something and its id.
 type withID[T any] struct {
 	id string
 	of *T
@@ -82,7 +82,8 @@ func smallest(entries []withID[contract.Entry], members []withID[contract.Member
 	}
 }
 
-// takeSingle takes those with the id from the head of the list. It returns the one, nil when there is none or more than one.
+// takeSingle takes those with the id from the front of the list. It returns the single one, nil when there is none or
+// more than one.
 func takeSingle[T any](list []withID[T], id string) (one *T, rest []withID[T]) {
 	n := 0
 	for n < len(list) && list[n].id == id {
@@ -143,8 +144,8 @@ func verdicts(subjects []*subject) []contract.Verdict {
 			figures[i] = s.member.Measures
 			v.Measures = &figures[i]
 		}
-		if r := s.neighbour; r != nil {
-			neighbours[i] = contract.Neighbour{ID: r.id, Name: r.entry.Name, Rank: r.rank, Measures: r.member.Measures}
+		if n := s.neighbour; n != nil {
+			neighbours[i] = contract.Neighbour{ID: n.id, Name: n.entry.Name, Rank: n.rank, Measures: n.member.Measures}
 			v.Neighbour = &neighbours[i]
 		}
 	}

@@ -12,18 +12,18 @@ import (
 
 // Inputs are what a plan was made from, as far as it is known: no field has to be set.
 type Inputs struct {
-	Policy    *contract.Policy    // how was compared: without it ties are not told
+	Policy    *contract.Policy    // how was compared: without it ties are not explained
 	Inventory *contract.Inventory // what the labels say
 	Suite     string              // whose containers are judged (contract.Context)
 }
 
-// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inputs the
-// rest. For all verdicts of a plan Texts is faster.
+// Text says a verdict's reason in words, with the numbers that decided. The plan supplies how many competed, the inputs
+// the rest. For all verdicts of a plan Texts is faster.
 func Text(v contract.Verdict, p contract.Plan, in Inputs) string {
 	return NewTexts(p, in).Of(v)
 }
 
-// Texts words the verdicts of one plan. What an orchestrator's containers have in common is summed up once.
+// Texts explains the verdicts of one plan. What an orchestrator's containers have in common is summed up once.
 type Texts struct {
 	plan contract.Plan
 	in   Inputs
@@ -31,7 +31,7 @@ type Texts struct {
 	Shares []Share
 }
 
-// NewTexts makes the words of a plan.
+// NewTexts makes the texts of a plan.
 func NewTexts(p contract.Plan, in Inputs) *Texts {
 	return &Texts{plan: p, in: in, Shares: shares(p, in.Inventory)}
 }
@@ -63,7 +63,7 @@ func (t *Texts) Of(v contract.Verdict) string {
 	}
 }
 
-// fixedText words the reasons that carry no number.
+// fixedText is the text of the reasons that carry no number.
 func fixedText(reason string) string {
 	texts := map[string]string{
 		contract.ReasonSuite:         "part of Gestor itself",
@@ -85,7 +85,7 @@ func fixedText(reason string) string {
 	return reason
 }
 
-// elsewhereText is the word on the workload that the container belongs to.
+// elsewhereText explains the workload that the container belongs to.
 func (t *Texts) elsewhereText(v contract.Verdict) string {
 	if e := t.in.Inventory.Entry(v.ID); e != nil {
 		w, _ := contract.WorkloadOf(e.Labels)
@@ -106,7 +106,7 @@ func notOwnedText(id string, in Inputs) string {
 	return "it is never touched: " + contract.WhyNotOwned(e.Labels, in.Suite)
 }
 
-// unknownText tells a label that says something else from one that is not there.
+// unknownText distinguishes a label with another value from one that is not there.
 func unknownText(id string, inv *contract.Inventory) string {
 	if e := inv.Entry(id); e != nil {
 		if label, set := e.Labels[contract.LabelClass]; set {
@@ -177,8 +177,8 @@ func keyText(v contract.Verdict, n contract.Neighbour) string {
 	}
 }
 
-// tiesText names the keys that come before the deciding one: the two are alike in them, though their figures may differ within
-// a bucket.
+// tiesText names the keys that come before the deciding one: the two are alike in them, though their figures may differ
+// within a bucket.
 func tiesText(v contract.Verdict, n contract.Neighbour, p *contract.Policy) string {
 	if p == nil {
 		return allTieText(v.DecidingKey)

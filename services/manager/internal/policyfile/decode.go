@@ -13,7 +13,7 @@ import (
 	"gestor.local/contract"
 )
 
-// decoder walks the syntax tree along the policy's fields and remembers where each was written.
+// decoder walks the syntax tree along the policy's fields and notes the line of each.
 type decoder struct {
 	problems   contract.Problems
 	lines      map[string]int // path of a field → its line
@@ -29,7 +29,7 @@ func (d *decoder) addNodeProblem(where string, node ast.Node, what, hint string)
 	d.addProblem(where, lineOfToken(node.GetToken()), what, hint)
 }
 
-// isReported says whether a problem at this path only repeats one that was reported while reading.
+// isReported says whether a problem at this path only repeats one that was found while decoding.
 func (d *decoder) isReported(where string) bool {
 	for _, w := range d.unreadable {
 		if w == "" || w == where || strings.HasPrefix(w, where+".") || strings.HasPrefix(w, where+"[") ||
@@ -69,10 +69,13 @@ func (d *decoder) decodeValue(path string, node ast.Node, dst reflect.Value) {
 		d.rejectEmpty(path, node)
 		return
 	}
+
+	// A type with a written form of its own comes before its kind: a duration is an integer too.
 	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		d.decodeText(path, node, text)
 		return
 	}
+
 	switch dst.Kind() {
 	case reflect.Struct:
 		d.decodeStruct(path, node, dst)
@@ -101,12 +104,14 @@ func (d *decoder) decodeStruct(path string, node ast.Node, dst reflect.Value) {
 	for i := range dst.NumField() {
 		fields[dst.Type().Field(i).Tag.Get("yaml")] = i
 	}
+
 	d.eachPair(path, node, func(key, at string, pair *ast.MappingValueNode) {
 		i, ok := fields[key]
 		if !ok {
 			d.addNodeProblem(at, pair.Key, "is not a key of a policy", suggestKey(key, fields))
 			return
 		}
+
 		d.decodeValue(at, pair.Value, dst.Field(i))
 	})
 }
@@ -119,6 +124,7 @@ func (d *decoder) decodeMap(path string, node ast.Node, dst reflect.Value) {
 		d.decodeValue(at, pair.Value, value)
 		out.SetMapIndex(reflect.ValueOf(key), value)
 	})
+
 	if out.Len() == 0 {
 		out = reflect.Zero(dst.Type()) // one way to say none
 	}
@@ -139,11 +145,13 @@ func (d *decoder) eachPair(path string, node ast.Node, visit func(key, at string
 			d.addNodeProblem(path, pair.Key, fmt.Sprintf("%s is not a key", pair.Key.String()), "a key is a word; quote it if it looks like something else")
 			continue
 		}
+
 		at := strings.TrimPrefix(path+"."+name.Value, ".")
 		if first, ok := d.lines[at]; ok {
 			d.addNodeProblem(at, name, fmt.Sprintf("stands twice, first on line %d", first), "keep one")
 			continue
 		}
+
 		d.lines[at] = lineOfToken(name.GetToken())
 		visit(name.Value, at, pair)
 	}
@@ -156,15 +164,19 @@ func (d *decoder) decodeList(path string, node ast.Node, dst reflect.Value) {
 		d.addNodeProblem(path, node, "is not a list", "[one, two] or one line per entry, each beginning with a dash")
 		return
 	}
+
 	out := reflect.MakeSlice(dst.Type(), len(sequence.Values), len(sequence.Values))
 	for i, entry := range sequence.Values {
 		at := fmt.Sprintf("%s[%d]", path, i)
+
+		// An entry that is not there has the line of its list.
 		d.lines[at] = d.lineOf(path)
 		if entry != nil {
 			d.lines[at] = lineOfToken(entry.GetToken())
 		}
 		d.decodeValue(at, entry, out.Index(i))
 	}
+
 	if out.Len() == 0 {
 		out = reflect.Zero(dst.Type()) // one way to say none
 	}
@@ -199,6 +211,7 @@ func (d *decoder) decodeInteger(path string, node ast.Node, dst reflect.Value) {
 		d.addNodeProblem(path, node, fmt.Sprintf("%s is not a whole number", excerpt(node)), "digits only, in the unit that the key's name says")
 		return
 	}
+
 	value := reflect.ValueOf(n.Value) // int64 or uint64, as the parser found it
 	switch {
 	case value.CanInt() && dst.CanInt() && !dst.OverflowInt(value.Int()):
@@ -217,9 +230,9 @@ func (d *decoder) decodeInteger(path string, node ast.Node, dst reflect.Value) {
 // excerpt is the source text of a scalar; of anything larger its first line.
 func excerpt(node ast.Node) string {
 	line, _, more := strings.Cut(strings.TrimSpace(node.String()), "\n")
-	const most = 40
-	if len(line) > most || more {
-		line = strings.ToValidUTF8(line[:min(most, len(line))], "") + " …"
+	const maxLength = 40
+	if len(line) > maxLength || more {
+		line = strings.ToValidUTF8(line[:min(maxLength, len(line))], "") + " …"
 	}
 	return line
 }
@@ -232,6 +245,7 @@ func suggestKey(key string, fields map[string]int) string {
 			best, distance = name, n
 		}
 	}
+
 	if best == "" {
 		return "one of: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 	}
@@ -252,6 +266,8 @@ func editDistance(a, b string) int {
 	for j := range row {
 		row[j] = j
 	}
+
+	// One row of the matrix is kept: row[j] is the distance of a[:i] and b[:j], diagonal that of the row before.
 	for i := range len(a) {
 		diagonal := row[0]
 		row[0] = i + 1
@@ -260,6 +276,7 @@ func editDistance(a, b string) int {
 			if a[i] != b[j] {
 				substitute++
 			}
+
 			diagonal = row[j+1]
 			row[j+1] = min(substitute, row[j]+1, diagonal+1)
 		}

@@ -29,10 +29,13 @@ func Load(path string) (contract.Policy, error) {
 		return contract.Policy{}, fmt.Errorf("read policy: %w", err)
 	}
 	defer f.Close()
+
+	// One byte more than allowed: a larger file is refused, and not cut.
 	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err != nil {
 		return contract.Policy{}, fmt.Errorf("read policy %s: %w", path, err)
 	}
+
 	p, err := Parse(text)
 	if err != nil {
 		return contract.Policy{}, fmt.Errorf("policy %s:\n%w", path, err)
@@ -45,6 +48,7 @@ func Parse(text []byte) (contract.Policy, error) {
 	p := contract.DefaultPolicy()
 	d := decoder{lines: map[string]int{}}
 	d.decodeDocument(text, &p)
+
 	for _, problem := range p.Validate() {
 		if d.isReported(problem.Where) {
 			continue // already reported, and what stands in the policy is the default
@@ -52,6 +56,7 @@ func Parse(text []byte) (contract.Policy, error) {
 		problem.Line = d.lineOf(problem.Where)
 		d.problems = append(d.problems, problem)
 	}
+
 	if len(d.problems) > 0 {
 		slices.SortStableFunc(d.problems, func(a, b contract.Problem) int { return a.Line - b.Line })
 		return contract.Policy{}, d.problems
@@ -69,17 +74,21 @@ func (d *decoder) decodeDocument(text []byte, p *contract.Policy) {
 		d.addProblem("", 0, "is not UTF-8 text", "")
 		return
 	}
+
 	file, err := parse(text)
 	if err != nil {
 		d.addSyntaxProblem(err)
 		return
 	}
+
 	if len(file.Docs) > 1 {
 		d.addProblem("", lineOfToken(file.Docs[1].Start), "holds more than one document", "remove what follows ---")
 	}
 	if len(file.Docs) > 0 && file.Docs[0].Body != nil {
 		d.decodePolicy(file.Docs[0].Body, p)
 	}
+
+	// Any other key may be missing; without this one an empty or cut-off file would be the default policy.
 	if _, ok := d.lines["version"]; !ok && len(d.problems) == 0 {
 		d.addProblem("version", 0, "is missing", fmt.Sprintf("write version: %d as the first line", contract.PolicyVersion))
 	}
@@ -106,6 +115,7 @@ func (d *decoder) addSyntaxProblem(err error) {
 		d.addProblem("", lineOfToken(e.GetToken()), "is not YAML: "+e.GetMessage(), "check indentation, colons and quotes")
 		return
 	}
+
 	d.addProblem("", 0, "is not YAML: "+err.Error(), "check indentation, colons and quotes")
 }
 

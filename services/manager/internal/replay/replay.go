@@ -50,20 +50,25 @@ func Run(path string) (Report, error) {
 	policies := map[string]contract.Policy{}
 	stats, err := journal.Scan(path, func(e journal.Entry) error {
 		report.checkSeq(e.Seq)
+
 		switch {
 		case e.Policy != nil:
 			policies[e.Policy.Hash] = e.Policy.Policy
+
 		case e.Tick != nil:
 			p, ok := policies[e.Tick.PolicyHash]
 			if !ok {
 				report.NoPolicy++
 				return nil
 			}
+
 			return report.replayTick(p, e.Tick)
 		}
 		return nil
 	})
+
 	report.BadLines = stats.BadLines
+
 	if err == nil && report.Ticks == 0 {
 		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
 			ErrNoDecisions, path, stats.Entries, report.NoPolicy, stats.BadLines)
@@ -89,11 +94,13 @@ func (r *Report) replayTick(p contract.Policy, t *journal.Tick) error {
 	if err != nil {
 		return err
 	}
+
 	r.Ticks++
 	if bytes.Equal(again, t.Plan) {
 		r.Same++
 		return nil
 	}
+
 	r.Different = append(r.Different, Difference{
 		Tick: t.Context.Tick, Sequence: t.Population.Sequence, What: difference(t, plan),
 		Recorded: t.Plan, Replayed: again,
@@ -101,18 +108,20 @@ func (r *Report) replayTick(p contract.Policy, t *journal.Tick) error {
 	return nil
 }
 
-// difference names the first container that was judged otherwise.
+// difference names the first container whose verdict is another.
 func difference(t *journal.Tick, now contract.Plan) string {
 	then, err := t.Decoded()
 	if err != nil {
 		return err.Error()
 	}
+
 	if then.PolicyHash != now.PolicyHash {
 		return fmt.Sprintf("the policy's hash was %s and is %s", then.PolicyHash, now.PolicyHash)
 	}
 	if len(then.Verdicts) != len(now.Verdicts) {
 		return fmt.Sprintf("%d containers were judged, now %d", len(then.Verdicts), len(now.Verdicts))
 	}
+
 	for i, v := range then.Verdicts {
 		n := now.Verdicts[i]
 		if v.ID != n.ID || v.Verdict != n.Verdict || v.Reason != n.Reason || v.Rank != n.Rank {

@@ -44,12 +44,14 @@ func (h *host) schedule(k kind, atUS uint64, lifetimeUS uint64) {
 		id:   fmt.Sprintf("%016x%016x%016x%016x", h.rng.Uint64(), h.rng.Uint64(), h.rng.Uint64(), h.rng.Uint64()),
 		name: fmt.Sprintf("sim-%d", h.scheduled), kind: k, startUS: atUS, ramKB: h.withNoise(k.ramKB),
 	}
+
 	if k.busyUS > 0 {
 		c.busyUS = k.busyUS/2 + h.rng.Uint64N(k.busyUS)
 	}
 	if lifetimeUS > 0 {
 		c.endUS = atUS + lifetimeUS
 	}
+
 	h.pending = append(h.pending, c)
 }
 
@@ -61,12 +63,15 @@ func (h *host) withNoise(v uint64) uint64 {
 // advance lets time pass until untilUS.
 func (h *host) advance(untilUS uint64) {
 	slices.SortStableFunc(h.pending, func(a, b *container) int { return cmp.Compare(a.startUS, b.startUS) })
+
 	for h.nowUS < untilUS {
 		for len(h.pending) > 0 && h.pending[0].startUS <= h.nowUS {
 			h.living = append(h.living, h.pending[0])
 			h.pending = h.pending[1:]
 		}
+
 		h.living = slices.DeleteFunc(h.living, func(c *container) bool { return c.hasEnded(h.nowUS) })
+
 		step := min(stepUS, untilUS-h.nowUS)
 		h.shareCPU(step)
 		h.nowUS += step
@@ -83,6 +88,7 @@ func (h *host) shareCPU(step uint64) {
 	for _, c := range h.living {
 		wanted += c.demandMC()
 	}
+
 	capacity := uint64(h.cpus) * 1000
 	for _, c := range h.living {
 		mc := c.demandMC()
@@ -92,6 +98,7 @@ func (h *host) shareCPU(step uint64) {
 		if mc > 0 {
 			mc = h.withNoise(mc)
 		}
+
 		c.cpuUS += mc * step / 1000
 	}
 }
@@ -104,7 +111,7 @@ func (c *container) demandMC() uint64 {
 	return c.steadyMC()
 }
 
-// steadyMC is what it takes now in the long run: the truth about it.
+// steadyMC is what it takes from now on in the long run, which decisions are scored against.
 func (c *container) steadyMC() uint64 {
 	if c.busyUS > 0 && c.cpuUS >= c.busyUS {
 		return 0
@@ -112,7 +119,7 @@ func (c *container) steadyMC() uint64 {
 	return c.kind.steadyMC
 }
 
-// snapshot reads the host as the manager's eyes do.
+// snapshot reads the host as the manager's source does.
 func (h *host) snapshot() *contract.Snapshot {
 	h.snapshots++
 	s := &contract.Snapshot{
@@ -121,13 +128,16 @@ func (h *host) snapshot() *contract.Snapshot {
 		CPUs: h.cpus, PageSize: 4096,
 		Capabilities: contract.Capabilities{Cgroup: 2, CPUSource: contract.CPUSourceCgroup, ExactRSS: true}, End: true,
 	}
+
 	used := uint64(1 << 20)
 	for i, c := range h.living {
 		used += c.ramKB
 		s.Containers = append(s.Containers, c.row(i))
 	}
+
 	used = min(used, ramTotalKB)
 	s.Memory = contract.Memory{TotalKB: ramTotalKB, FreeKB: ramTotalKB - used, AvailableKB: ramTotalKB - used, UsedKB: used}
+
 	s.ContainerTotal, s.ProcessTotal = len(s.Containers), len(s.Containers)
 	return s
 }
@@ -155,7 +165,7 @@ func (h *host) inventory() contract.Inventory {
 	return inv
 }
 
-// kind is what one image really consumes: the truth that the decisions are held against.
+// kind is what one image really consumes, which decisions are scored against.
 type kind struct {
 	image string
 	class contract.Class
@@ -169,9 +179,9 @@ type kind struct {
 }
 
 // Workloads by name. gestor is what the stress images promise and the limits they are started with; seed is the
-// original code's Python programs, which have no limits and need longer to start. Their RAM and VSZ are from its published
-// figures. fading is gestor with computing containers that go idle after two to six minutes: what they were is not what
-// they are.
+// original code's Python programs, which have no limits and need longer to start. Their RAM and VSZ are from its
+// published figures. fading is gestor with computing containers that go idle after two to six minutes: what they were
+// is not what they are.
 func workloads(name string) ([]kind, error) {
 	switch name {
 	case "gestor":

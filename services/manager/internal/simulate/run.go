@@ -1,5 +1,5 @@
-// Package simulate runs the real population and decision code against a synthetic host in simulated time, and holds
-// every decision against what the containers truly are. The same options give the same result on any machine.
+// Package simulate runs the real population and decision code against a synthetic host in simulated time, and scores
+// every decision against what the containers really consume. The same options give the same result on any machine.
 //
 // It is a model: CPU is shared evenly, memory never runs short, the engine never fails. It shows how a policy behaves
 // and in which direction a switch changes that; it does not predict a host.
@@ -30,7 +30,8 @@ type Options struct {
 	CPU      string // CPUInterval or CPULifetime
 	Workload string // gestor, seed or fading
 	CPUs     int
-	// Batch containers, drawn evenly from the four images, are started every Interval, one after the other within Spread.
+	// Batch containers, drawn evenly from the four images, are started every Interval, one after the other within
+	// Spread.
 	Batch            int
 	Interval, Spread time.Duration
 	// Phase is the time from a batch to the next tick; negative draws another one every hour.
@@ -47,8 +48,8 @@ func DefaultOptions() Options {
 	}
 }
 
-// Time that a removal takes: half a second to a second and a half, and once in a hundred the 12 s after which the engine
-// gives up waiting for the exit event.
+// Time that a removal takes: half a second to a second and a half, and once in a hundred the 12 s after which the
+// engine gives up waiting for the exit event.
 const (
 	killUS, killSpreadUS = 500_000, 1_000_000
 	slowKillUS           = 12_000_000
@@ -81,13 +82,16 @@ func Run(o Options) (Result, error) {
 	if o.Hours <= 0 || o.CPUs < 1 || o.Batch < 0 || o.Interval <= 0 || o.Spread < 0 || o.Policy.Tick <= 0 {
 		return Result{}, fmt.Errorf("simulate: hours, CPUs, interval and tick must be positive, batch and spread not negative")
 	}
+
 	s := &sim{
 		opts: o, kinds: kinds, rng: newRand(o.Seed, 1),
 		host:   &host{rng: newRand(o.Seed, 2), cpus: o.CPUs},
 		tickUS: micros(time.Duration(o.Policy.Tick)),
 	}
+
 	s.score.quota = o.Policy.Quota
 	s.score.buckets = o.Policy.Buckets
+
 	for tick := uint64(1); tick*s.tickUS <= uint64(o.Hours*float64(micros(time.Hour))); tick++ {
 		s.scheduleBatches(tick * s.tickUS)
 		s.host.advance(tick * s.tickUS)
@@ -108,13 +112,17 @@ func (s *sim) scheduleBatches(untilUS uint64) {
 	if s.batchUS == 0 {
 		s.batchUS = s.nextPhase(s.tickUS)
 	}
+
 	for s.batchUS < untilUS {
 		for i := range s.opts.Batch {
 			spread := micros(s.opts.Spread) * uint64(i) / uint64(s.opts.Batch)
 			s.host.schedule(s.kinds[s.rng.IntN(len(s.kinds))], s.batchUS+spread, micros(s.opts.Lifetime))
 		}
+
 		s.score.addBatch(s.batchUS)
 		next := s.batchUS + micros(s.opts.Interval)
+
+		// A batch that always met the ticks at one phase would measure that phase: each hour draws another.
 		const hour = uint64(time.Hour / time.Microsecond)
 		if s.opts.Phase < 0 && next/hour != s.batchUS/hour {
 			next = s.nextPhase(next)
@@ -139,12 +147,15 @@ func (s *sim) tick(number uint64) error {
 	if err != nil {
 		return err
 	}
+
 	s.state = state
 	if s.opts.CPU == CPULifetime {
 		lifetimeCPU(&pop, s.host.living)
 	}
+
 	plan := policy.Decide(s.opts.Policy, pop, s.host.inventory(), s.context(number))
 	s.surpriseSeen = plan.Surprise
+
 	execute := !pop.Baseline && !plan.Surprise
 	s.score.addTick(s.host, plan, execute)
 	if execute {
@@ -153,7 +164,7 @@ func (s *sim) tick(number uint64) error {
 	return nil
 }
 
-// context is what the manager remembers.
+// context is what the manager knows of earlier ticks.
 func (s *sim) context(number uint64) contract.Context {
 	ctx := contract.Context{Tick: number, SurpriseSeen: s.surpriseSeen}
 	for _, c := range s.host.living {
@@ -161,7 +172,9 @@ func (s *sim) context(number uint64) contract.Context {
 			ctx.Leaving = append(ctx.Leaving, c.id)
 		}
 	}
+
 	slices.Sort(ctx.Leaving)
+
 	s.removed = slices.DeleteFunc(s.removed, func(at uint64) bool { return at+micros(time.Minute) <= s.host.nowUS })
 	ctx.RemovedLastMinute = len(s.removed)
 	return ctx
@@ -173,18 +186,22 @@ func (s *sim) act(plan contract.Plan) {
 	for _, c := range s.host.living {
 		byID[c.id] = c
 	}
+
 	free := make([]uint64, max(1, s.opts.Policy.Act.Parallel))
 	for i := range free {
 		free[i] = s.host.nowUS
 	}
+
 	for _, v := range plan.Verdicts {
 		if v.Verdict != contract.VerdictRemove {
 			continue
 		}
+
 		took := killUS + s.rng.Uint64N(killSpreadUS)
 		if s.rng.IntN(100) < slowKillPercent {
 			took = slowKillUS
 		}
+
 		worker := slices.Index(free, slices.Min(free))
 		free[worker] += took
 		byID[v.ID].killedUS = free[worker]
@@ -192,29 +209,31 @@ func (s *sim) act(plan contract.Plan) {
 	}
 }
 
-// lifetimeCPU replaces the rate by the milliseconds of CPU time since the container began, which is the original module's figure
-// but for a constant factor, and which can be had at first sight.
+// lifetimeCPU replaces the rate by the milliseconds of CPU time since the container began, which is the original
+// module's figure but for a constant factor, and which can be had at first sight.
 func lifetimeCPU(pop *contract.Population, living []*container) {
 	byID := make(map[string]*container, len(living))
 	for _, c := range living {
 		byID[c.id] = c
 	}
+
 	for i := range pop.Members {
 		m := &pop.Members[i]
 		m.CPUMillicores, m.Measured, m.Why = byID[m.ID].cpuUS/1000, true, ""
 	}
 }
 
-// Compare runs the same arrivals under each switch that brings the original code's behaviour back: classes by rank, CPU since
-// birth, no warm-up.
+// Compare runs the same arrivals under each switch that brings the original code's behaviour back: classes by rank, CPU
+// since birth, no warm-up.
 func Compare(o Options) ([]Result, error) {
 	var results []Result
 	for _, classify := range []contract.Classify{contract.ClassifyDeclared, contract.ClassifyRank} {
 		for _, cpu := range []string{CPUInterval, CPULifetime} {
 			for _, warmup := range []int{1, 0} {
-				one := o
-				one.Policy.Classify, one.CPU, one.Policy.Warmup = classify, cpu, warmup
-				r, err := Run(one)
+				variant := o
+				variant.Policy.Classify, variant.CPU, variant.Policy.Warmup = classify, cpu, warmup
+
+				r, err := Run(variant)
 				if err != nil {
 					return nil, err
 				}

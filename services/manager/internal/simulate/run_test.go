@@ -52,8 +52,8 @@ func TestWarmupCostsOneTickOfOvershoot(t *testing.T) {
 	}
 }
 
-// The original code's behaviour: rank, CPU since birth, no warm-up. A batch that starts just before a tick is judged by what
-// it took to start.
+// The original code's behaviour: rank, CPU since birth, no warm-up. A batch that starts just before a tick is judged by
+// what it took to start.
 func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 	seed := func(o *Options) {
 		o.Workload, o.CPUs, o.Phase = "seed", 16, 1e9

@@ -11,8 +11,8 @@ import (
 	"gestor.local/manager/internal/policy"
 )
 
-// score holds the decisions against the truth. The truth of a container is its image: its class, and what it consumes
-// in the long run.
+// score compares the decisions with what the containers really are: the class of their image, and what it consumes in
+// the long run.
 type score struct {
 	quota   contract.Quota
 	buckets contract.Buckets
@@ -41,13 +41,16 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 	for _, c := range h.living {
 		byID[c.id] = c
 	}
+
 	s.ticks++
 	var survivors int
 	var holders []string
 	competing := map[contract.Class]*classTick{contract.ClassLow: {}, contract.ClassHigh: {}}
+
 	for _, v := range plan.Verdicts {
 		c := byID[v.ID]
 		class := competing[c.kind.class]
+
 		kept := v.Verdict == contract.VerdictKeep
 		if kept && v.Reason != contract.ReasonLeaving {
 			survivors++
@@ -56,6 +59,8 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 		if v.Reason != contract.ReasonLeaving {
 			class.available++
 		}
+
+		// Only those with a rank compete, and one that a cap spared holds no place.
 		if v.Rank > 0 && v.Reason != contract.ReasonCapped {
 			class.all = append(class.all, s.steadyUseOf(c))
 			if kept {
@@ -64,16 +69,19 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 				s.heldUS += h.nowUS - c.startUS
 			}
 		}
+
 		if !kept {
 			s.removals++
 		}
 	}
+
 	s.addClasses(competing)
 	s.addPopulation(len(h.living), survivors, h.nowUS)
 	s.countSlotChanges(holders)
 }
 
-// steadyUse is what a container of its image takes in the long run, in the policy's buckets; the noise around it is no truth.
+// steadyUse is what a container of its image takes in the long run, in the policy's buckets, without the noise around
+// it.
 type steadyUse struct{ cpu, ram uint64 }
 
 func (s *score) steadyUseOf(c *container) steadyUse {
@@ -86,19 +94,21 @@ func lightest(a, b steadyUse) int {
 
 func heaviest(a, b steadyUse) int { return lightest(b, a) }
 
-// classTick is one true class on one tick: all that competed, those that hold a place, and how many live.
+// classTick is one class, as the images have it, on one tick: all that competed, those that hold a place, and how many
+// live.
 type classTick struct {
 	all, kept        []steadyUse
 	alive, available int
 }
 
-// addClasses counts the ticks on which both classes have their number, as far as it was there to be had, the places that the
-// wrong container holds, and the removals of one that should have held it.
+// addClasses counts the ticks on which both classes have their number, as far as it was there to be had, the places
+// that the wrong container holds, and the removals of one that should have held it.
 func (s *score) addClasses(both map[contract.Class]*classTick) {
 	low, high := both[contract.ClassLow], both[contract.ClassHigh]
 	if low.alive >= min(s.quota.Low, low.available) && high.alive >= min(s.quota.High, high.available) {
 		s.targetMetTicks++
 	}
+
 	s.compareClass(low, s.quota.Low, lightest)
 	s.compareClass(high, s.quota.High, heaviest)
 }
@@ -106,6 +116,7 @@ func (s *score) addClasses(both map[contract.Class]*classTick) {
 // compareClass finds out who should hold the places of a class, and how many of those who do are as good.
 func (s *score) compareClass(c *classTick, quota int, better func(a, b steadyUse) int) {
 	slices.SortFunc(c.all, better)
+
 	ideal := min(quota, len(c.all))
 	right := 0
 	for _, k := range c.kept {
@@ -113,23 +124,28 @@ func (s *score) compareClass(c *classTick, quota int, better func(a, b steadyUse
 			right++
 		}
 	}
+
 	right = min(right, ideal)
+
 	s.places += len(c.kept)
 	s.wrongPlaces += len(c.kept) - right
 	s.wrongRemovals += ideal - right
 }
 
-// addPopulation counts what lives beyond the places, and how long a batch takes to be dealt with: until no more are alive,
-// or on their way out, than there are places.
+// addPopulation counts what lives beyond the places, and how long a batch takes to be dealt with: until no more are
+// alive, or on their way out, than there are places.
 func (s *score) addPopulation(living, survivors int, nowUS uint64) {
 	over := max(0, survivors-s.quota.Low-s.quota.High)
 	s.overshoot += over
 	s.maxOvershoot = max(s.maxOvershoot, over)
+
 	s.living += living
 	s.maxLiving = max(s.maxLiving, living)
+
 	if over > 0 {
 		return
 	}
+
 	for _, began := range s.batches {
 		s.settleUS += nowUS - began
 		s.maxSettleUS = max(s.maxSettleUS, nowUS-began)
@@ -138,7 +154,7 @@ func (s *score) addPopulation(living, survivors int, nowUS uint64) {
 	s.batches = nil
 }
 
-// countSlotChanges counts the places that changed hands.
+// countSlotChanges counts the places that have another holder than on the tick before.
 func (s *score) countSlotChanges(holders []string) {
 	for _, id := range holders {
 		if len(s.holders) > 0 && !slices.Contains(s.holders, id) {
@@ -158,10 +174,10 @@ type Result struct {
 	Seed     uint64            `json:"seed"`
 
 	Ticks int `json:"ticks"`
-	// MetPercent is the share of ticks after which as many truly low and truly high ones live as the policy wants, or as
-	// there were.
+	// MetPercent is the share of ticks after which as many low and high ones, by their image, live as the policy wants,
+	// or as there were.
 	MetPercent float64 `json:"met_percent"`
-	// WrongPlacesPercent is the share of places whose holder is not, by the truth, one of the best of its class.
+	// WrongPlacesPercent is the share of places whose holder is not, by its steady use, one of the best of its class.
 	WrongPlacesPercent float64 `json:"wrong_places_percent"`
 	Removals           int     `json:"removals"`
 	// WrongRemovalsPercent is the share of removals that took one that should have held a place.
@@ -175,7 +191,7 @@ type Result struct {
 	// Settle is the time from a batch to the tick that leaves no more than the places, in seconds.
 	SettleMeanS float64 `json:"settle_mean_s"`
 	SettleMaxS  float64 `json:"settle_max_s"`
-	// SlotChangesPerHour is how many places changed hands.
+	// SlotChangesPerHour is how many places got another holder.
 	SlotChangesPerHour float64 `json:"handovers_per_hour"`
 	// HeldAgeMeanS is the mean age of those that hold a place, in seconds.
 	HeldAgeMeanS float64 `json:"held_age_mean_s"`
