@@ -182,7 +182,7 @@ func formatUS(us uint64) string {
 	return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
 } //nolint:gosec // a duration
 
-// longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
+// maxCell is the widest name of a table: a column is as wide as its widest cell, in every row.
 const maxCell = 80
 
 // textCell is a text that somebody else chose as a table shows it.

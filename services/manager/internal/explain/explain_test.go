@@ -58,8 +58,8 @@ func TestTickReportHasEveryContainer(t *testing.T) {
 			t.Errorf("tick %d was written at %s", number, report.At)
 		}
 		for i, r := range report.Containers {
-			gone := i >= 3
-			if (r.Verdict.Verdict == contract.VerdictRemove) != gone || len(r.Actions) != b2i(gone) || r.State != "running" {
+			removed := i >= 3
+			if (r.Verdict.Verdict == contract.VerdictRemove) != removed || len(r.Actions) != b2i(removed) || r.State != "running" {
 				t.Errorf("tick %d: %+v", number, r)
 			}
 		}
@@ -286,7 +286,7 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 	id := strings.Repeat("ab", 32)
 	s := newFixture(t)
 	s.recordTick(1, map[string]string{id: "web", journaltest.ID(1): "other"})
-	tell := func() string {
+	render := func() string {
 		t.Helper()
 		history, err := at(s.dir).Container("web")
 		if err != nil {
@@ -319,7 +319,7 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 	}
 	for _, step := range steps {
 		step.before()
-		if text := tell(); !strings.Contains(text, step.want) || !strings.Contains(text, life+id+", as JSON: curl -s 'http://127.0.0.1:8080/v1/containers/"+id+"'") {
+		if text := render(); !strings.Contains(text, step.want) || !strings.Contains(text, life+id+", as JSON: curl -s 'http://127.0.0.1:8080/v1/containers/"+id+"'") {
 			t.Errorf("%s: %s", step.name, text)
 		}
 	}

@@ -164,13 +164,15 @@ func orDash(s string) string {
 	return quoteUnprintable(s)
 }
 
-// longestCell is the widest name of a table: a column is as wide as its widest cell, in every row.
+// maxNameCell is the widest name of a table: a column is as wide as its widest cell, in every row.
 const maxNameCell = 80
 
 // shortenName is a name that fits into a table; the history of the container has all of it.
 func shortenName(name string) string { return contract.Shorten(name, maxNameCell) }
 
-// quoteUnprintable keeps control bytes of a hostile name off the terminal and out of the table.
+// quoteUnprintable keeps control bytes of a hostile name off the terminal and out of the table. contract.Printable would
+// too, but replaces them: here the name stays exact, written as Go writes it, so that whoever explains a container can
+// search for that very name.
 func quoteUnprintable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(s)

@@ -35,7 +35,7 @@ func TestEveryContainerGetsOneVerdict(t *testing.T) {
 	})
 }
 
-// place is the order in which a plan lists its verdicts, spelled out as text.
+// placeOf is the order in which a plan lists its verdicts, spelled out as text.
 func placeOf(v contract.Verdict) string {
 	class := map[contract.Class]string{contract.ClassLow: "0", contract.ClassHigh: "1", contract.ClassUnknown: "2"}[v.Class]
 	rank := "~"

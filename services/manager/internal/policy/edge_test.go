@@ -503,7 +503,7 @@ func TestATextNamesTheKeysThatTied(t *testing.T) {
 	}
 }
 
-// Whoever asks why a container is left alone is told what it carries and what it would have to.
+// Whoever asks why a container is left alone learns what it carries and what it would have to.
 func TestATextSaysWhoseContainerWasWanted(t *testing.T) {
 	managed, suite := contract.LabelManaged, contract.LabelSuite
 	tests := []struct {

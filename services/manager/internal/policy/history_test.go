@@ -12,7 +12,7 @@ import (
 	"gestor.local/manager/internal/population"
 )
 
-// modelContainer is one container of a made-up world.
+// modelContainer is one container of the model.
 type modelContainer struct {
 	id, name        string
 	class           contract.Class
@@ -21,10 +21,10 @@ type modelContainer struct {
 	paused, rowless bool
 	failures        int
 	leavingTicks    int // > 0: a removal is in flight and takes effect when it has counted down
-	sight           observation
+	lastSeen        observation
 }
 
-// observation is what the test itself remembers of the accepted snapshots.
+// observation is what the model keeps of the accepted snapshots.
 type observation struct {
 	startUS, cpuUS uint64
 	ticks          int
@@ -115,7 +115,7 @@ func (w *fixture) tick(lively bool) contract.Plan {
 	w.state = state
 	plan := Decide(w.policy, pop, w.inventory(), w.context())
 	w.check(plan, pop)
-	w.remember(pop.Baseline)
+	w.observe(pop.Baseline)
 	w.surprise = plan.Surprise
 	if !pop.Baseline && !plan.Surprise {
 		w.act(plan, lively)
@@ -234,7 +234,7 @@ func (w *fixture) of(id string) *modelContainer {
 // checkRemoval fails when the container has not been seen twice, a tick apart, as the same one, counting upwards.
 func (w *fixture) checkRemoval(l *modelContainer, v contract.Verdict, baseline bool) {
 	hard := v.Reason == contract.ReasonYoungFlood
-	known := l.sight.ticks > 0 && l.sight.startUS == l.startUS && l.sight.cpuUS <= l.cpuUS+10_000 && !baseline
+	known := l.lastSeen.ticks > 0 && l.lastSeen.startUS == l.startUS && l.lastSeen.cpuUS <= l.cpuUS+10_000 && !baseline
 	switch {
 	case !l.owned, l.paused, l.leavingTicks > 0, l.rowless, l.failures >= w.policy.Act.StuckAfter:
 		w.t.Fatalf("removes %+v", *l)
@@ -243,16 +243,16 @@ func (w *fixture) checkRemoval(l *modelContainer, v contract.Verdict, baseline b
 	}
 }
 
-// remember notes what this snapshot showed.
-func (w *fixture) remember(baseline bool) {
+// observe notes what this snapshot showed.
+func (w *fixture) observe(baseline bool) {
 	for _, l := range w.containers {
 		if l.rowless {
-			l.sight = observation{}
+			l.lastSeen = observation{}
 			continue
 		}
-		l.sight = observation{l.startUS, l.cpuUS, l.sight.ticks + 1}
+		l.lastSeen = observation{l.startUS, l.cpuUS, l.lastSeen.ticks + 1}
 		if baseline {
-			l.sight.ticks = 1
+			l.lastSeen.ticks = 1
 		}
 	}
 }

@@ -175,7 +175,7 @@ func TestCapsAreNeverExceeded(t *testing.T) {
 	})
 }
 
-// A cap spares those that are nearest to a place.
+// A cap keeps those that are nearest to a place.
 func TestCapsSpareTheLeastExcessive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
@@ -194,7 +194,7 @@ func TestCapsSpareTheLeastExcessive(t *testing.T) {
 	})
 }
 
-// carriedOut is the world after the plan: the removed are gone from both lists and their memory is free.
+// carriedOut is the input after the plan: the removed are gone from both lists and their memory is free.
 func carriedOut(in input, plan contract.Plan) input {
 	gone := map[string]bool{}
 	for _, v := range plan.Verdicts {

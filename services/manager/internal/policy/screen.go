@@ -95,7 +95,7 @@ func (l lookup) screenState(p contract.Policy, s *subject) string {
 	}
 }
 
-// unbelieved are the reasons for which nothing is known of a container, its age included.
+// untrusted are the reasons for which nothing is known of a container, its age included.
 var untrusted = []string{contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated, contract.UnmeasuredImpossible}
 
 // screenMeasures says whether the subject has been seen and measured well enough to be compared.

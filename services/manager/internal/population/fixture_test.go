@@ -10,7 +10,7 @@ import (
 )
 
 // fixture is a host whose history is drawn: containers come, work, fork, restart and go, the module is loaded again,
-// the host boots. It knows the truth that snapshots of it show.
+// the host boots. It knows what the snapshots of it must show.
 type fixture struct {
 	t        *rapid.T
 	source   string // of cpu_us
@@ -107,7 +107,7 @@ func (w *fixture) burnCPU(c *living, action string, intervalUS uint64) {
 	}
 }
 
-// snapshot is the snapshot of the world, with the rows in a drawn order.
+// snapshot is the snapshot of the host, with the rows in a drawn order.
 func (w *fixture) snapshot() *contract.Snapshot {
 	var rows []contract.Container
 	for id, c := range w.live {

@@ -266,7 +266,7 @@ func TestBornDuringTheWalkHasNoAge(t *testing.T) {
 	}
 }
 
-// TestBadRows: each is told with its reason; a container with two rows is one member; an id that is none is no member.
+// TestBadRows: each is an event with its reason; a container with two rows is one member; an id that is none is no member.
 func TestBadRows(t *testing.T) {
 	nameless := row("c", 1)
 	nameless.ID = "x"
@@ -275,9 +275,9 @@ func TestBadRows(t *testing.T) {
 	if p.BadRows != 3 || len(p.Members) != 2 || p.Members[1].Why != contract.UnmeasuredBadRow || !p.Members[0].Measured {
 		t.Errorf("%+v", p)
 	}
-	var told []string
+	var texts []string
 	for _, e := range events {
-		told = append(told, string(e.Kind)+" "+e.String())
+		texts = append(texts, string(e.Kind)+" "+e.String())
 	}
 	want := []string{
 		"bad_row unknown id: a row that cannot be believed: containers[1].id: want 64 lower-case hex digits",
@@ -285,7 +285,7 @@ func TestBadRows(t *testing.T) {
 		"bad_row bbbbbbbbbbbb: a row that cannot be believed: containers[2].id: the same id in more than one row",
 		"birth bbbbbbbbbbbb: birth",
 	}
-	if diff := cmp.Diff(want, told); diff != "" {
+	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -12,19 +12,19 @@ import (
 	"gestor.local/manager/internal/population"
 )
 
-// TestHistories runs drawn histories and compares each population with the truth.
+// TestHistories runs drawn histories and compares each population with the model.
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newFixture(t)
 		var s population.State
 		var before *contract.Snapshot
-		var known map[string]contract.Member
+		var members map[string]contract.Member
 		for range rapid.IntRange(2, 8).Draw(t, "ticks") {
 			w.step()
 			snap := w.snapshot()
 			bad, err := snap.Validate()
 			if err != nil || bad != nil {
-				t.Fatalf("the world shows an invalid snapshot: %v %v", err, bad)
+				t.Fatalf("the model shows an invalid snapshot: %v %v", err, bad)
 			}
 			next, p, events, err := s.Advance(snap, nil)
 			if err != nil {
@@ -34,9 +34,9 @@ func TestHistories(t *testing.T) {
 			if diff := cmp.Diff(p, q); diff != "" {
 				t.Fatalf("the old state was changed:\n%s", diff)
 			}
-			checkAgainstModel(t, before, snap, p, known)
-			checkEvents(t, p, events, known)
-			s, before, known = again, snap, membersOf(p)
+			checkAgainstModel(t, before, snap, p, members)
+			checkEvents(t, p, events, members)
+			s, before, members = again, snap, membersOf(p)
 			_ = next
 		}
 	})
@@ -155,7 +155,7 @@ func checkEvents(t *rapid.T, p contract.Population, events []population.Event, b
 	}
 	for _, m := range p.Members {
 		if !want[m.ID] {
-			t.Fatalf("no event told of %s", m.ID)
+			t.Fatalf("no event names %s", m.ID)
 		}
 	}
 }

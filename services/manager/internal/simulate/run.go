@@ -210,7 +210,7 @@ func (s *sim) act(plan contract.Plan) {
 }
 
 // lifetimeCPU replaces the rate by the milliseconds of CPU time since the container began, which is the original
-// module's figure but for a constant factor, and which can be had at first sight.
+// module's figure but for a constant factor, and which the first snapshot has already.
 func lifetimeCPU(pop *contract.Population, living []*container) {
 	byID := make(map[string]*container, len(living))
 	for _, c := range living {

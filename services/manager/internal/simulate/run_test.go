@@ -62,11 +62,11 @@ func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 	if r := run(t, seed); r.MetPercent > 95 {
 		t.Errorf("the original behaviour met its rule on %.1f %% of the ticks", r.MetPercent)
 	}
-	mended := func(o *Options) {
+	corrected := func(o *Options) {
 		seed(o)
 		o.CPU, o.Policy.Warmup = CPUInterval, 1
 	}
-	if r := run(t, mended); r.MetPercent != 100 {
+	if r := run(t, corrected); r.MetPercent != 100 {
 		t.Errorf("interval CPU and a warm-up met it on %.1f %%", r.MetPercent)
 	}
 }

@@ -85,7 +85,7 @@ func Open(o Options, log zerolog.Logger) (*Selector, error) {
 		return s, nil
 	}
 
-	// The module's file is read once, and not only looked for: a module that is there and cannot be used is no source.
+	// The module's file is read once, and not only found: a module that is there and cannot be used is no source.
 	if o.Choice == Auto {
 		_, _, _, moduleErr := s.module.Read()
 		if moduleErr == nil {

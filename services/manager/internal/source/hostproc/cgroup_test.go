@@ -65,7 +65,7 @@ func TestPathsOfAnotherNamespaceAreMadeAbsolute(t *testing.T) {
 	}
 }
 
-// What a search finds for one path holds for every other: the trees are looked through once.
+// What a search finds for one path holds for every other: the hierarchies are searched once.
 func TestOneSearchIsEnough(t *testing.T) {
 	a, b, late := digits("a"), digits("b"), digits("c")
 	h := makeCgroups(t, "alice/"+a, "ci/"+b, "ci/"+a)

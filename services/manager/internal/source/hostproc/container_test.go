@@ -14,7 +14,7 @@ import (
 	"gestor.local/manager/internal/source/hostproc"
 )
 
-// insideKey tells this test program that it runs in the container that TestUnprivilegedContainer started.
+// insideKey is set for this test program when it runs in the container that TestUnprivilegedContainer started.
 const insideKey = "GESTOR_TEST_INSIDE"
 
 // TestMain is the program in that container: it writes one snapshot to its output.

@@ -13,7 +13,7 @@ import (
 
 func digits(c string) string { return strings.Repeat(c, idDigits) }
 
-// identifyAsText says what the path tells in the words of the module's tests: id, level, place, runtime.
+// identifyAsText says what the path means in the words of the module's tests: id, level, place, runtime.
 func identifyAsText(path string) string {
 	i, ok := identify(path)
 	if !ok {

@@ -74,7 +74,7 @@ func New(o Options) (*Reader, error) {
 	if r.host, err = r.readHost(); err != nil {
 		return nil, fmt.Errorf("open proc: %w", err)
 	}
-	// Hierarchies first: this process's own container is looked for in them.
+	// Hierarchies first: this process's own container is searched for in them.
 	if r.cgroups, err = findHierarchies(o.Cgroup); err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func TestPrivateCgroupNamespace(t *testing.T) {
 	}
 }
 
-// ownerOf picks a container whose cgroup begins with the prefix: one of docker's, of the driver that the prefix tells.
+// ownerOf picks a container whose cgroup begins with the prefix: one of docker's, of the driver that the prefix names.
 func ownerOf(s *contract.Snapshot, prefix string) string {
 	for i := range s.Containers {
 		c := &s.Containers[i]

@@ -27,7 +27,7 @@ func TestRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		size, start, limit int
 		want               error
-		calls              int // 0 = not looked at
+		calls              int // 0 = not checked
 	}{
 		"empty":                   {0, 10, 100, nil, 3},
 		"smaller than the buffer": {5, 10, 100, nil, 4},
