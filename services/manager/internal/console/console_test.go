@@ -61,6 +61,7 @@ func shadow() *govern.Report {
 			Member: &contract.Member{Measured: true, Measures: contract.Measures{CPUMillicores: 70, RAMKB: 900}},
 		}
 	}
+
 	r.Shadow = []journal.Shadowed{before("e", "low-5", contract.StateRunning), before("f", "low-6", contract.StateExited)}
 	return r
 }
@@ -74,6 +75,7 @@ func TestTable(t *testing.T) {
 	c.OnTick(gated)
 	c.OnTick(shadow())
 	c.OnTick(&govern.Report{Tick: 13, At: gated.At, Mode: contract.ModeEnforce})
+
 	remote := report()
 	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil
 	c.OnTick(remote)
@@ -81,11 +83,13 @@ func TestTable(t *testing.T) {
 	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
 	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})
 	const golden = "testdata/table.txt"
+
 	if *update {
 		if err := os.WriteFile(golden, out.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +97,7 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
 		t.Errorf("run the test with -update if this is meant (-want +got):\n%s", diff)
 	}
+
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("a name moved the cursor")
 	}
@@ -120,6 +125,7 @@ func TestLinesAreJSON(t *testing.T) {
 	if len(lines) != 2 || json.Unmarshal(lines[0], &tick) != nil || json.Unmarshal(lines[1], &action) != nil {
 		t.Fatalf("%s", out.Bytes())
 	}
+
 	if tick["tick"] != 12.0 || tick["low_removals"] != 1.0 || action["outcome"] != "failed" || action["level"] != "warn" {
 		t.Errorf("%s", out.Bytes())
 	}

@@ -54,19 +54,23 @@ func TestTickReportHasEveryContainer(t *testing.T) {
 		if report.Tick != number || report.Sequence != 100+number || report.DataAgeUS != 1234 || len(report.Containers) != 5 {
 			t.Fatalf("tick %d: %+v", number, report)
 		}
+
 		if !report.At.Equal(journaltest.Start.Add(time10(number - 1))) {
 			t.Errorf("tick %d was written at %s", number, report.At)
 		}
+
 		for i, r := range report.Containers {
 			removed := i >= 3
 			if (r.Verdict.Verdict == contract.VerdictRemove) != removed || len(r.Actions) != b2i(removed) || r.State != "running" {
 				t.Errorf("tick %d: %+v", number, r)
 			}
 		}
+
 		if d := report.Containers[4].Actions[0]; d.Tick != number || d.Outcome != contract.OutcomeDone || d.LatencyUS != 250_000 {
 			t.Errorf("tick %d: %+v", number, d)
 		}
 	}
+
 	last, err := at(dir).Last()
 	if err != nil || last.Tick != 12 {
 		t.Errorf("the last tick is %d: %v", last.Tick, err)
@@ -110,6 +114,7 @@ func TestReportOfAGatedTickSaysSo(t *testing.T) {
 	if !strings.Contains(text, "nothing was done: stale, engine") {
 		t.Error(text)
 	}
+
 	if strings.Contains(text, "\x1b") || !strings.Contains(text, `"e\x1b[31m\nvil"`) {
 		t.Errorf("a hostile name reaches the terminal: %q", text)
 	}
@@ -117,6 +122,7 @@ func TestReportOfAGatedTickSaysSo(t *testing.T) {
 	if !strings.Contains(table(t, report), "surprise") {
 		t.Error(table(t, report))
 	}
+
 	var back TickReport
 	var b strings.Builder
 	if err := JSON(&b, report); err != nil {
@@ -137,15 +143,18 @@ func TestHistoryOfAContainer(t *testing.T) {
 		if s.Name != "l4" || s.Image != "gestor/low-idle" || s.Class != contract.ClassLow || len(s.Actions) != 12 {
 			t.Fatalf("%s: %+v", who, s)
 		}
+
 		if len(s.Spans) != 1 || s.Spans[0].Ticks != 12 || s.Spans[0].FromTick != 1 || s.Spans[0].ToTick != 12 {
 			t.Errorf("%s: %+v", who, s.Spans)
 		}
 	}
+
 	var b strings.Builder
 	s, _ := at(dir).Container("l4")
 	if err := HistoryTable(&b, s); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, want := range []string{"l4, 4000", "1-12", "REMOVE", "5/3", "behind l2", "remove done after 250ms"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -175,6 +184,7 @@ func TestWhatIsNotThereIsNotExplained(t *testing.T) {
 		{"an empty journal, and a log service", findContainerErr("web"), at(empty), "holds no decision yet; next: ask the log service"},
 		{"no last tick", func(j Journal) error { _, err := j.Last(); return err }, at(empty), "the last tick: not in the journal, which holds no decision yet; next: wait"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := tt.ask(tt.in); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), tt.want) {
@@ -256,6 +266,7 @@ func TestAPartOfANameIsEnoughWhereItIsTheOnlyOne(t *testing.T) {
 		{"web", "", ErrAmbiguous, "web-1 (111100000000, last on tick 2), web-10 (222200000000, last on tick 2); next: give the whole name, or the id"},
 		{"WEB", "", ErrNotFound, "next: ask the log service"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.who, func(t *testing.T) {
 			history, err := at(s.dir).Container(tt.who)
@@ -298,6 +309,7 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 		}
 		return b.String()
 	}
+
 	const life = "\nThe journal reaches back to tick 1 (2026-01-02T03:04:10Z).\nIts whole life: http://127.0.0.1:8080/containers/"
 	steps := []struct {
 		name, want string
@@ -317,6 +329,7 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 			}
 		}},
 	}
+
 	for _, step := range steps {
 		step.before()
 		if text := render(); !strings.Contains(text, step.want) || !strings.Contains(text, life+id+", as JSON: curl -s 'http://127.0.0.1:8080/v1/containers/"+id+"'") {
@@ -347,6 +360,7 @@ func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 		m := &in.Population.Members[i]
 		m.CPUMillicores, m.RSSKB = 10, uint64(700+i)
 	}
+
 	s.tick(p, in)
 	p.Rank = []contract.Key{contract.KeyRSS, contract.KeyCPU, contract.KeyRAM, contract.KeyVSZ}
 	in.Context.Tick = 2
@@ -361,6 +375,7 @@ func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+
 	history, err := at(s.dir).Container("l1")
 	if err != nil || !strings.HasSuffix(history.Spans[0].Last.Text, "by rss: 701 KB against 700 KB") {
 		t.Errorf("%+v: %v", history.Spans, err)
@@ -387,6 +402,7 @@ func TestShadowHidesNobody(t *testing.T) {
 	if r := first.Containers[4]; r.Held != contract.HeldShadow || first.Held != contract.HeldShadow || r.State != "running" {
 		t.Errorf("%+v", r)
 	}
+
 	for _, want := range []string{
 		"nothing was done: mode shadow only shows what it would remove", "1 would be removed", "WOULD REMOVE  low", "; not carried out (shadow): it runs on",
 	} {
@@ -402,6 +418,7 @@ func TestShadowHidesNobody(t *testing.T) {
 	if r := second.Containers[4]; r.Name != "l4" || r.Verdict.Verdict != contract.VerdictKeep || r.Reason != contract.ReasonShadowRemoved || r.State != "running" || r.Measures.CPUMillicores != 40 {
 		t.Errorf("%+v", r)
 	}
+
 	for _, want := range []string{"; 1 more run on, removed in shadow only", "mode shadow would have removed it on tick 1 (over_quota): it runs on", "40m"} {
 		if text := table(t, second); !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -415,6 +432,7 @@ func TestShadowHidesNobody(t *testing.T) {
 	in.Shadow[0].Entry.State = contract.StateExited
 	in.Context.Tick = 3
 	s.tick(p, in)
+
 	if third, _ := at(s.dir).Last(); strings.Contains(table(t, third), "runs on") || strings.Contains(table(t, third), "run on") {
 		t.Errorf("it has ended:\n%s", table(t, third))
 	}
@@ -431,6 +449,7 @@ func TestAnActionAloneIsAHistory(t *testing.T) {
 	if err != nil || len(history.Actions) != 1 || history.Actions[0].String() != "remove begun, no outcome yet" || history.status() != "no decision on it is in the journal" {
 		t.Errorf("%v %+v", err, history)
 	}
+
 	var b strings.Builder
 	if err := HistoryTable(&b, history); err != nil || strings.Contains(b.String(), "reaches back") {
 		t.Error(b.String(), err)

@@ -39,6 +39,7 @@ func report(gates ...string) *govern.Report {
 		},
 		Timings: contract.Timings{ReadUS: 1500, DataAgeUS: 250_000},
 	}
+
 	for _, g := range gates {
 		r.Conditions = append(r.Conditions, govern.Condition{Name: g, Title: "t", Text: "x; next: y", Severity: govern.SeverityDegraded, Gate: true})
 	}
@@ -53,6 +54,7 @@ func server(t *testing.T, journalDir string, reports ...*govern.Report) *httptes
 		health.OnTick(r)
 		metrics.OnTick(r)
 	}
+
 	metrics.OnAction(govern.ActionResult{Result: actuator.Result{Outcome: contract.OutcomeDone, Took: time.Second}, Verb: contract.ActionRemove})
 	s := httptest.NewServer(ops.Handler{Health: health, Metrics: registry, Journal: explain.Journal{Path: journalDir, Logs: "http://127.0.0.1:8080"}, Version: "test"}.Mux())
 	t.Cleanup(s.Close)
@@ -96,6 +98,7 @@ func TestConflictsAreCountedOnce(t *testing.T) {
 		r.Spool.Conflicts = n
 		metrics.OnTick(r)
 	}
+
 	want := "# HELP gestor_identity_conflicts_total Records sent again under a new identity, since somebody else had used their numbers.\n" +
 		"# TYPE gestor_identity_conflicts_total counter\ngestor_identity_conflicts_total 5\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "gestor_identity_conflicts_total"); err != nil {
@@ -112,6 +115,7 @@ func TestMetricNamesAreWellFormed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
@@ -146,6 +150,7 @@ func TestMetricsSayWhatTheTickSaid(t *testing.T) {
 			t.Errorf("no line %q", line)
 		}
 	}
+
 	if strings.Contains(text, "not_owned") {
 		t.Error("a stranger is counted as population")
 	}
@@ -170,6 +175,7 @@ func TestReadinessFollowsTheConditions(t *testing.T) {
 				Status     string
 				Conditions []govern.Condition
 			}
+
 			if err := json.Unmarshal([]byte(text), &got); err != nil {
 				t.Fatal(err)
 			}
@@ -179,6 +185,7 @@ func TestReadinessFollowsTheConditions(t *testing.T) {
 			if code, _, _ := get(t, s.URL+contract.PathHealth); code != http.StatusOK {
 				t.Errorf("health: %d", code)
 			}
+
 			code, text, _ = get(t, s.URL+ops.PathConditions)
 			var conditions []govern.Condition
 			if err := json.Unmarshal([]byte(text), &conditions); err != nil || code != http.StatusOK {
@@ -201,6 +208,7 @@ func TestALoopThatStandsStillIsNotAlive(t *testing.T) {
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+path, http.NoBody))
 			return w.Code
 		}
+
 		time.Sleep(39 * time.Second)
 		if code := ask(contract.PathHealth); code != http.StatusOK {
 			t.Errorf("after less than four ticks: %d", code)
@@ -224,11 +232,13 @@ func TestExplain(t *testing.T) {
 	id := strings.Repeat("ab", 32)
 	p := contract.DefaultPolicy()
 	entry := journal.Tick{Context: contract.Context{Tick: 9}}
+
 	plan := contract.Plan{Tick: 9, Sequence: 3, PolicyHash: p.Hash(), Verdicts: []contract.Verdict{
 		{ID: id, Name: "web", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
 		{ID: strings.Repeat("cd", 32), Name: "twice", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
 		{ID: strings.Repeat("ef", 32), Name: "twig", Class: contract.ClassLow, Verdict: contract.VerdictKeep, Reason: contract.ReasonYoung},
 	}}
+
 	if _, err := j.Tick(p, entry, plan); err != nil {
 		t.Fatal(err)
 	}
@@ -255,6 +265,7 @@ func TestExplain(t *testing.T) {
 		{"?name=web", contract.MediaProblem, http.StatusBadRequest, `"field":"name"`},
 		{"?format=csv", contract.MediaProblem, http.StatusBadRequest, `"field":"format"`},
 	}
+
 	for _, tt := range tests {
 		code, text, header := get(t, s.URL+ops.PathExplain+tt.query)
 		if code != tt.code || header.Get("Content-Type") != tt.media || !strings.Contains(text, tt.want) {
@@ -296,6 +307,7 @@ func TestALongerTickIsNoStandstill(t *testing.T) {
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8081"+contract.PathHealth, http.NoBody))
 			return w.Code
 		}
+
 		time.Sleep(5 * time.Second)
 		p := contract.DefaultPolicy()
 		p.Tick = contract.Duration(time.Minute)
@@ -304,6 +316,7 @@ func TestALongerTickIsNoStandstill(t *testing.T) {
 		if code := ask(); code != http.StatusOK {
 			t.Errorf("before the first of the longer ticks: %d", code)
 		}
+
 		time.Sleep(4 * time.Minute)
 		if code := ask(); code != http.StatusServiceUnavailable {
 			t.Errorf("after more than four of them: %d", code)
@@ -326,12 +339,14 @@ func TestReadinessSaysHowLongAgoTheLoopTicked(t *testing.T) {
 			}
 			return got.LastTickAgeS
 		}
+
 		if got := age(); got != nil {
 			t.Errorf("%v s before the first tick", *got)
 		}
 		health.OnTick(report())
 		time.Sleep(90 * time.Second) // synctest's time
 		health.OnPolicy(contract.DefaultPolicy())
+
 		if got := age(); got == nil || *got != 90 {
 			t.Errorf("90 s after a tick: %v", got)
 		}
@@ -355,6 +370,7 @@ func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
 		{"a link in a browser", "127.0.0.1:5000", [2]string{"Sec-Fetch-Site", "cross-site"}, "", http.StatusForbidden},
 		{"no address", "", [2]string{}, "", http.StatusForbidden},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := false
@@ -362,6 +378,7 @@ func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
 				asked = true
 				return govern.ReloadResult{Policy: "abc", Refused: tt.refused}, nil
 			}}
+
 			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8081"+ops.PathReload, http.NoBody)
 			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
 			r.RemoteAddr = tt.from
@@ -370,6 +387,7 @@ func TestAReloadIsTakenFromTheSameMachineOnly(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			h.Mux().ServeHTTP(w, r)
+
 			if w.Code != tt.code || asked != (tt.code != http.StatusForbidden) || !strings.Contains(w.Body.String(), tt.refused) {
 				t.Errorf("code %d, want %d; asked %t: %s", w.Code, tt.code, asked, w.Body)
 			}

@@ -20,12 +20,14 @@ func TestEveryContainerGetsOneVerdict(t *testing.T) {
 		for _, e := range in.inv.Entries {
 			want = append(want, e.ID)
 		}
+
 		for _, v := range in.decide().Verdicts {
 			got = append(got, v.ID)
 			if v.Reason == "" || v.Verdict != contract.VerdictKeep && v.Verdict != contract.VerdictRemove {
 				t.Fatalf("not a verdict: %+v", v)
 			}
 		}
+
 		slices.Sort(want)
 		want = slices.Compact(want)
 		slices.Sort(got)
@@ -65,6 +67,7 @@ func TestCountsAddUp(t *testing.T) {
 		want := []contract.ClassCount{
 			{Class: contract.ClassLow, Quota: in.p.Quota.Low}, {Class: contract.ClassHigh, Quota: in.p.Quota.High}, {Class: contract.ClassUnknown},
 		}
+
 		for i := range want {
 			for _, v := range plan.Verdicts {
 				if v.Class != want[i].Class {
@@ -78,6 +81,7 @@ func TestCountsAddUp(t *testing.T) {
 			}
 			want[i].Deficit = max(0, want[i].Quota-want[i].Eligible-want[i].ManagedElsewhere)
 		}
+
 		if !slices.Equal(want, plan.Counts) {
 			t.Fatalf("counts %+v, verdicts say %+v", plan.Counts, want)
 		}
@@ -108,6 +112,7 @@ func TestNeighbourAndDecidingKeyExplainTheRank(t *testing.T) {
 		for _, v := range plan.Verdicts {
 			byID[v.ID] = v
 		}
+
 		for _, v := range plan.Verdicts {
 			if v.Neighbour == nil {
 				continue
@@ -116,6 +121,7 @@ func TestNeighbourAndDecidingKeyExplainTheRank(t *testing.T) {
 			if (v.Reason == contract.ReasonWithinQuota) == (n.Reason == contract.ReasonWithinQuota) {
 				t.Fatalf("%s (%s) and its neighbour %s (%s) stand on the same side", v.Name, v.Reason, n.Name, n.Reason)
 			}
+
 			if n.Rank != v.Neighbour.Rank || *n.Measures != v.Neighbour.Measures {
 				t.Fatalf("the neighbour of %s is written down as %+v and is %+v", v.Name, *v.Neighbour, n)
 			}
@@ -137,6 +143,7 @@ func checkDecidingKey(t *rapid.T, p contract.Policy, v, n contract.Verdict) {
 		}
 		return
 	}
+
 	switch {
 	case v.StartUS != n.StartUS && (v.DecidingKey != contract.KeyAge || ahead != (v.StartUS < n.StartUS)):
 		t.Fatalf("age should decide, %s does", v.DecidingKey)

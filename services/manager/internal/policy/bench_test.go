@@ -17,6 +17,7 @@ func crowd(n int) (contract.Population, contract.Inventory) {
 		}
 		boxes[i] = box{name: fmt.Sprintf("crowd-%d", i), class: class, cpu: uint64(i*7919) % 1000, ram: uint64(i*104729) % 200_000}
 	}
+
 	pop, inv := buildInput(boxes...)
 	for i := range pop.Members {
 		pop.Members[i].Processes = 10

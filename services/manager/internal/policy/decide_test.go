@@ -35,6 +35,7 @@ func buildInput(boxes ...box) (contract.Population, contract.Inventory) {
 			ID: id(b.name), StartUS: now - age*second, SeenTicks: 2 + int(age/10), AgeUS: age * second, Measured: true,
 			Measures: contract.Measures{CPUMillicores: b.cpu, RAMKB: b.ram, VSZKB: 2 * b.ram, RSSKB: b.ram},
 		})
+
 		labels := map[string]string{contract.LabelManaged: "true"}
 		if b.class != "" {
 			labels[contract.LabelClass] = string(b.class)
@@ -78,6 +79,7 @@ func TestDecideKeepsTheLightestLowAndTheHeaviestHigh(t *testing.T) {
 		box{name: "h2", class: "high", cpu: 900, ram: 9000},
 		box{name: "h3", class: "high", cpu: 700, ram: 9000},
 	)
+
 	plan := Decide(contract.DefaultPolicy(), pop, inv, contract.Context{Tick: 3})
 	if got := fmt.Sprint(removed(plan)); got != "[l1 h1]" {
 		t.Fatalf("removed %s", got)
@@ -86,6 +88,7 @@ func TestDecideKeepsTheLightestLowAndTheHeaviestHigh(t *testing.T) {
 	if v.Rank != 4 || v.Cut != 3 || v.Neighbour.Name != "l3" || v.DecidingKey != contract.KeyCPU {
 		t.Errorf("verdict on l1: %+v", v)
 	}
+
 	want := "rank 4 of 4 low, lightest first: 3 stay; behind l3 (rank 3) by cpu: 50m against 30m"
 	if got := Text(v, plan, Inputs{}); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)

@@ -57,6 +57,7 @@ func TestEdgeTiesOnAllMeasuresTheOlderSurvivesThenTheSmallerID(t *testing.T) {
 			box{name: "b", class: class, cpu: 10, ram: 10, age: 60}, box{name: "a", class: class, cpu: 10, ram: 10, age: 50},
 			box{name: "e", class: class, cpu: 10, ram: 10, age: 70},
 		)
+
 		p := contract.DefaultPolicy()
 		p.Quota = contract.Quota{Low: 2, High: 2}
 		plan := Decide(p, pop, inv, contract.Context{})
@@ -64,6 +65,7 @@ func TestEdgeTiesOnAllMeasuresTheOlderSurvivesThenTheSmallerID(t *testing.T) {
 		if v := verdictOf(t, plan, "a"); v.DecidingKey != contract.KeyAge {
 			t.Errorf("a lost by %s", v.DecidingKey)
 		}
+
 		if v := verdictOf(t, plan, "c"); v.DecidingKey != contract.KeyID {
 			t.Errorf("c lost by %s", v.DecidingKey)
 		}
@@ -132,6 +134,7 @@ func TestEdgeMemoryFloorTakesTheNewestAndOnlyAsManyAsItNeeds(t *testing.T) {
 	p.Young.MemoryFloorKB = 108_000
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan, "l6", "l7")
+
 	if v := verdictOf(t, plan, "l7"); v.Reason != contract.ReasonMemoryFloor {
 		t.Errorf("%+v", v)
 	}
@@ -239,6 +242,7 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{Inventory: &inv}); !strings.Contains(said, `"LOW"`) || !strings.Contains(said, "low and high") {
 		t.Errorf("said of it: %s", said)
 	}
+
 	inv.Entries[4].Labels[contract.LabelClass] = strings.Repeat("x", 1<<20)
 	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{Inventory: &inv}); len(said) > 300 {
 		t.Errorf("a long label makes a text of %d bytes", len(said))
@@ -246,6 +250,7 @@ func TestEdgeBadClassLabelIsNotReplacedByTheImage(t *testing.T) {
 	if said := Text(verdictOf(t, plan, "l4"), plan, Inputs{}); !strings.Contains(said, "nor the image map") {
 		t.Errorf("said without its labels: %s", said)
 	}
+
 	wantRemoved(t, plan, "l3")
 }
 
@@ -352,6 +357,7 @@ func TestRankModeIgnoresClasses(t *testing.T) {
 	if v := verdictOf(t, plan, "h0"); v.Rank != 8 || v.Cut != 7 || v.Class != contract.ClassHigh {
 		t.Errorf("the heaviest: %+v", v)
 	}
+
 	want := "rank 6 of 8, lightest first: the first 3 and the last 2 stay; behind h1 (rank 7) by cpu: 980m against 990m"
 	if got := Text(verdictOf(t, plan, "h2"), plan, Inputs{}); got != want {
 		t.Errorf("text:\n got %s\nwant %s", got, want)
@@ -387,6 +393,7 @@ func TestSurprise(t *testing.T) {
 			p.Caps.MaxPlanPercent, c.PolicyChanged, c.SurpriseSeen = 100, true, true
 		}, true},
 	}
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			p, ctx := p, contract.Context{}
@@ -406,6 +413,7 @@ func TestEndedContainersAreNoPopulation(t *testing.T) {
 		ended.ID, ended.Name, ended.State = id(fmt.Sprint("ended", i)), fmt.Sprint("ended", i), []string{"exited", "dead", "created", "removing"}[i%4]
 		inv.Entries = append(inv.Entries, ended)
 	}
+
 	p := contract.DefaultPolicy()
 	p.Caps.MaxPlanPercent = 89
 	plan := Decide(p, pop, inv, contract.Context{})
@@ -422,6 +430,7 @@ func TestCapSparesTheNearestToAPlace(t *testing.T) {
 	plan := Decide(p, pop, inv, contract.Context{})
 	wantRemoved(t, plan, "l6", "l7")
 	wantKept(t, plan, "l3", contract.ReasonCapped)
+
 	if plan.Counts[0].OverCapped != 3 || !strings.Contains(Text(verdictOf(t, plan, "l3"), plan, Inputs{}), "caps") {
 		t.Errorf("%+v: %s", plan.Counts[0], Text(verdictOf(t, plan, "l3"), plan, Inputs{}))
 	}
@@ -451,6 +460,7 @@ func TestThePolicyMayWriteAnImageAsTheEngineDoes(t *testing.T) {
 		"localhost/both": contract.ClassLow, "both": contract.ClassHigh,
 		"one": contract.ClassLow, "one:latest": contract.ClassHigh,
 	}
+
 	for image, want := range map[string]contract.Class{
 		"alpine": contract.ClassLow, "alpine:3.20": contract.ClassLow,
 		"team/app": contract.ClassHigh, "team/app:1": contract.ClassUnknown,
@@ -486,6 +496,7 @@ func TestATextNamesTheKeysThatTied(t *testing.T) {
 		{"age", figures(10, 9000, 5, 5), figures(10, 9000, 5, 5), 9, nil, "age, since cpu, ram, vsz and rss tie"},
 		{"id", figures(10, 9000, 5, 5), figures(10, 9000, 5, 5), 0, nil, "id, since cpu, ram, vsz, rss and age tie"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			pop, inv := buildInput(box{name: "a", class: "low", age: 60 + tt.older}, box{name: "b", class: "low", age: 60})
@@ -495,6 +506,7 @@ func TestATextNamesTheKeysThatTied(t *testing.T) {
 			if tt.rank != nil {
 				p.Rank = tt.rank
 			}
+
 			plan := Decide(p, pop, inv, contract.Context{})
 			if got := Text(verdictOf(t, plan, "b"), plan, Inputs{Policy: &p}); !strings.HasSuffix(got, "; behind a (rank 1) by "+tt.want) {
 				t.Errorf("got  %s\nwant … %s", got, tt.want)
@@ -520,6 +532,7 @@ func TestATextSaysWhoseContainerWasWanted(t *testing.T) {
 		{"a long label", map[string]string{managed: "true", suite: strings.Repeat("x", 1<<20)}, "gestor", `gestor.suite="` + strings.Repeat("x", 100) + `"…, this`},
 		{"an empty label", map[string]string{managed: "true", suite: ""}, "gestor", `gestor.suite="", this manager`},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			pop, inv := buildInput(box{name: "a", class: "low", cpu: 1, ram: 900})
@@ -529,6 +542,7 @@ func TestATextSaysWhoseContainerWasWanted(t *testing.T) {
 			if v.Reason != contract.ReasonNotOwned {
 				t.Fatalf("%+v", v)
 			}
+
 			if got := Text(v, plan, Inputs{Inventory: &inv, Suite: tt.suite}); !strings.Contains(got, tt.want) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}

@@ -35,6 +35,7 @@ func TestTasksStayAndCostNobodyAPlace(t *testing.T) {
 	wantRemoved(t, plan, "l3", "l4") // as without the tasks, the lightest of all among them
 	wantKept(t, plan, "t1", contract.ReasonElsewhere)
 	wantKept(t, plan, "t2", contract.ReasonElsewhere)
+
 	if c := plan.Counts[0]; c.Owned != 7 || c.Eligible != 5 || c.ManagedElsewhere != 2 || c.Deficit != 0 || c.Removals != 2 {
 		t.Errorf("%+v", c)
 	}
@@ -68,6 +69,7 @@ func TestTasksDoNotHideASurprise(t *testing.T) {
 	for i := range 100 {
 		task(&inv, fmt.Sprintf("t%d", i), "web")
 	}
+
 	if !decideDefault(pop, inv).Surprise {
 		t.Error("57 of 60 that can be removed are no surprise beside a hundred tasks")
 	}
@@ -192,6 +194,7 @@ func TestWordsOnWorkloads(t *testing.T) {
 			for i, labels := range tt.tasks {
 				label(&inv, fmt.Sprintf("t%d", i), labels...)
 			}
+
 			trimmed := Trim(contract.DefaultPolicy(), inv)
 			plan := decideDefault(pop, inv)
 			v := verdictOf(t, plan, fmt.Sprintf("t%d", tt.who))
@@ -266,6 +269,7 @@ func TestNoPlanRemovesWhatAnOrchestratorKeeps(t *testing.T) {
 				e.Labels[contract.LabelOwner] = ownerContainer + id("gone")
 			}
 		}
+
 		plan := in.decide()
 		for _, p := range []contract.Plan{plan, Orphans(in.p, in.inv, in.ctx)} {
 			for _, v := range p.Verdicts {
@@ -293,6 +297,7 @@ func TestSharesAddUp(t *testing.T) {
 				in.inv.Entries[i].Labels[pairs[0]] = pairs[1] + rapid.SampledFrom([]string{"", "2"}).Draw(t, "which")
 			}
 		}
+
 		slices.SortFunc(in.inv.Entries, func(a, b contract.Entry) int { return strings.Compare(a.ID, b.ID) })
 		plan := in.decide()
 		type tally struct{ replicas, places, over int }
@@ -304,6 +309,7 @@ func TestSharesAddUp(t *testing.T) {
 				t.Fatalf("%+v", s)
 			}
 		}
+
 		for _, c := range plan.Counts {
 			sum := sums[c.Class]
 			if sum.replicas != c.ManagedElsewhere || sum.places != min(sum.replicas, freePlaces(plan, c.Class)) {

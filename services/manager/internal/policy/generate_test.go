@@ -27,10 +27,12 @@ func drawInput(t *rapid.T) input {
 		Sequence: 9, MonotonicUS: now, IntervalUS: 10 * second, CPUs: 4,
 		Memory: contract.Memory{TotalKB: 8000, AvailableKB: rapid.Uint64Range(0, 8000).Draw(t, "available")},
 	}
+
 	in.ctx = contract.Context{
 		Tick: 5, RemovedLastMinute: rapid.IntRange(0, 70).Draw(t, "removed"),
 		PolicyChanged: oneIn(t, 10, "changed"), SurpriseSeen: oneIn(t, 4, "seen"),
 	}
+
 	if oneIn(t, 3, "suite") {
 		in.ctx.Suite = "mine"
 	}
@@ -61,6 +63,7 @@ func drawContainer(t *rapid.T, in *input, n int) {
 	name := fmt.Sprintf("c%d", n)
 	in.pop.Members, in.inv.Entries = appendIf(!oneIn(t, 12, "no row"), in.pop.Members, drawMember(t, name)),
 		appendIf(!oneIn(t, 12, "no entry"), in.inv.Entries, drawEntry(t, name))
+
 	switch rapid.IntRange(0, 25).Draw(t, "memory") {
 	case 0:
 		in.ctx.SuiteIDs = append(in.ctx.SuiteIDs, id(name))
@@ -86,6 +89,7 @@ func drawMember(t *rapid.T, name string) contract.Member {
 		ID: id(name), StartUS: now - age, AgeUS: age, SeenTicks: rapid.IntRange(0, 4).Draw(t, "seen"),
 		Measured: true, Frozen: oneIn(t, 25, "frozen"), Measures: drawMeasures(t),
 	}
+
 	if m.SeenTicks < 2 {
 		m.Measured, m.Why = false, contract.UnmeasuredBaseline
 	}
@@ -96,6 +100,7 @@ func drawMember(t *rapid.T, name string) contract.Member {
 			contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated,
 		}).Draw(t, "why")
 	}
+
 	return m
 }
 
@@ -116,6 +121,7 @@ func drawEntry(t *rapid.T, name string) contract.Entry {
 			labels[key] = rapid.SampledFrom(values).Draw(t, key+" value")
 		}
 	}
+
 	set(92, contract.LabelManaged, "true", "true", "true", "true", "true", "true", "true", "True", "")
 	set(80, contract.LabelClass, "low", "low", "high", "high", "Low", "")
 	set(8, contract.LabelRole, "logs", "manager")

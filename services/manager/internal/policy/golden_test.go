@@ -34,6 +34,7 @@ func TestGoldenPlans(t *testing.T) {
 				}
 				out.Texts[who] = Text(v, plan, Inputs{})
 			}
+
 			got, err := json.MarshalIndent(out, "", " ")
 			if err != nil {
 				t.Fatal(err)
@@ -45,6 +46,7 @@ func TestGoldenPlans(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -78,10 +80,12 @@ func everyReason(change func(*contract.Policy, *contract.Context)) input {
 		box{name: "entryless", class: "low", ram: 900}, box{name: "odd", class: "low", cpu: 1, ram: 900},
 		box{name: "new-1", class: "low", ram: 100_000, age: 4}, box{name: "new-2", class: "low", ram: 100_000, age: 3},
 		box{name: "new-3", class: "high", ram: 100_000, age: 2}, box{name: "new-4", class: "low", ram: 100_000, age: 1})
+
 	in := input{p: contract.DefaultPolicy(), ctx: contract.Context{
 		Tick:    42,
 		Leaving: []string{id("leaving")}, Stuck: []string{id("stuck")}, FutileNames: []string{"futile"},
 	}}
+
 	in.pop, in.inv = buildInput(boxes...)
 	in.pop.Memory = contract.Memory{TotalKB: 1 << 21, AvailableKB: 350_000}
 	in.p.Protect.Names = []string{"database"}
@@ -102,6 +106,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) input {
 			m.Measured, m.Why, m.SeenTicks = false, contract.UnmeasuredBaseline, 1
 		}
 	}
+
 	in.pop.Members = withoutMember(in.pop.Members, id("rowless"))
 	in.inv.Entries = withoutEntry(in.inv.Entries, id("entryless"))
 	change(&in.p, &in.ctx)

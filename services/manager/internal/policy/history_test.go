@@ -56,6 +56,7 @@ func TestHistories(t *testing.T) {
 			}
 			w.tick(true)
 		}
+
 		w.checkConverges()
 	})
 }
@@ -73,6 +74,7 @@ func (w *fixture) step() {
 		}
 		return
 	}
+
 	l := w.containers[rapid.IntRange(0, len(w.containers)-1).Draw(w.t, "who")]
 	switch what {
 	case "death":
@@ -112,6 +114,7 @@ func (w *fixture) tick(lively bool) contract.Plan {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+
 	w.state = state
 	plan := Decide(w.policy, pop, w.inventory(), w.context())
 	w.check(plan, pop)
@@ -129,6 +132,7 @@ func (w *fixture) advance(lively bool) {
 		interval = rapid.Uint64Range(9*second, 12*second).Draw(w.t, "interval")
 		weather = rapid.Uint64().Draw(w.t, "weather")
 	}
+
 	for i, l := range w.containers {
 		share := uint64(5)
 		if lively && !l.paused {
@@ -138,6 +142,7 @@ func (w *fixture) advance(lively bool) {
 			l.cpuUS += (w.nowUS + interval - began) * share / 100
 		}
 	}
+
 	w.nowUS += interval
 	for _, l := range slices.Clone(w.containers) {
 		if l.leavingTicks > 0 {
@@ -156,12 +161,14 @@ func (w *fixture) snapshot() *contract.Snapshot {
 		Capabilities: contract.Capabilities{Cgroup: 2, CPUSource: contract.CPUSourceCgroup},
 		Memory:       contract.Memory{TotalKB: 1 << 20, AvailableKB: 1 << 19},
 	}
+
 	for _, l := range w.containers {
 		if !l.rowless {
 			paused := l.paused
 			s.Containers = append(s.Containers, contract.Container{ID: l.id, StartUS: l.startUS, CPUUS: l.cpuUS, RSSKB: 700, VSZKB: 2000, Frozen: &paused})
 		}
 	}
+
 	s.ContainerTotal = len(s.Containers)
 	return s
 }
@@ -176,6 +183,7 @@ func (w *fixture) inventory() contract.Inventory {
 		if l.paused {
 			e.State = contract.StatePaused
 		}
+
 		inv.Entries = append(inv.Entries, e)
 	}
 	return inv
@@ -202,6 +210,7 @@ func (w *fixture) check(plan contract.Plan, pop contract.Population) {
 			w.t.Fatalf("%s runs at %d milli-cores", m.ID, m.CPUMillicores)
 		}
 	}
+
 	places := map[contract.Class]int{}
 	competing := map[contract.Class]int{}
 	removals := 0
@@ -216,11 +225,13 @@ func (w *fixture) check(plan contract.Plan, pop contract.Population) {
 			w.checkRemoval(l, v, pop.Baseline)
 		}
 	}
+
 	for class, quota := range map[contract.Class]int{contract.ClassLow: 3, contract.ClassHigh: 2} {
 		if places[class] < min(quota, competing[class]) {
 			w.t.Fatalf("%s: %d of %d keep a place", class, places[class], competing[class])
 		}
 	}
+
 	if removals > w.policy.Caps.PerTick || removals+len(w.began) > max(w.policy.Caps.PerMinute, len(w.began)) {
 		w.t.Fatalf("%d removals after %d in the last minute", removals, len(w.began))
 	}
@@ -264,6 +275,7 @@ func (w *fixture) act(plan contract.Plan, lively bool) {
 	if lively {
 		mood = rapid.IntRange(0, len(answers)-1).Draw(w.t, "mood of the engine")
 	}
+
 	for i, v := range plan.Verdicts {
 		if v.Verdict != contract.VerdictRemove {
 			continue
@@ -273,6 +285,7 @@ func (w *fixture) act(plan contract.Plan, lively bool) {
 		if lively {
 			answer = answers[(i+mood)%len(answers)]
 		}
+
 		switch answer {
 		case contract.OutcomeUnknown:
 			l.leavingTicks = 2
@@ -294,9 +307,11 @@ func (w *fixture) checkConverges() {
 	for range warmup + emptyMinute + 2*len(w.containers)/w.policy.Caps.PerTick {
 		w.tick(false)
 	}
+
 	if plan := w.tick(false); len(removed(plan)) > 0 || plan.Counts[0].Removals > 0 {
 		w.t.Fatalf("when all is quiet it still removes %v", removed(plan))
 	}
+
 	for _, c := range w.tick(false).Counts {
 		if c.Eligible > c.Quota {
 			w.t.Fatalf("at rest: %+v", c)

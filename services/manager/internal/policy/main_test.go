@@ -26,5 +26,6 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+
 	os.Exit(m.Run())
 }

@@ -15,11 +15,13 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 			ID: name + strings.Repeat("0", 64-len(name)), Name: name, State: contract.StateRunning,
 			Labels: map[string]string{contract.LabelManaged: "true", contract.LabelSuite: "s", contract.LabelClass: "low", contract.LabelOwner: owner},
 		}
+
 		for i := 0; i+1 < len(more); i += 2 {
 			e.Labels[more[i]] = more[i+1]
 		}
 		return e
 	}
+
 	in := func(e contract.Entry, state string) contract.Entry { e.State = state; return e }
 	p := contract.DefaultPolicy()
 	p.Protect.Names = []string{"dear"}
@@ -45,6 +47,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 		entry("dear", "container:"+dead),
 		entry("leaving", "container:"+dead),
 	}}
+
 	plan := Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}})
 	wantRemoved(t, plan, "a1", "a2", "a3", "a4", "a6", "a5")
 	for _, v := range plan.Verdicts {
@@ -52,6 +55,7 @@ func TestOrphansAreWhatNobodyWillDrain(t *testing.T) {
 			t.Errorf("%s: reason %q, text %q", v.Name, v.Reason, Text(v, plan, Inputs{}))
 		}
 	}
+
 	slices.Reverse(inv.Entries)
 	wantRemoved(t, Orphans(p, inv, contract.Context{Suite: "s", Leaving: []string{"leaving" + strings.Repeat("0", 57)}}), "a1", "a2", "a3", "a4", "a6", "a5")
 }

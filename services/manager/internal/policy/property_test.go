@@ -25,6 +25,7 @@ func TestSameInputSameBytes(t *testing.T) {
 		in := drawInput(t)
 		first := text(t, in.decide())
 		var copied input
+
 		for from, to := range map[string]any{
 			text(t, in.p): &copied.p, text(t, in.pop): &copied.pop, text(t, in.inv): &copied.inv, text(t, in.ctx): &copied.ctx,
 		} {
@@ -32,6 +33,7 @@ func TestSameInputSameBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		if again := text(t, copied.decide()); again != first {
 			t.Fatalf("after a round trip through JSON:\n%s\nwas\n%s", again, first)
 		}
@@ -70,6 +72,7 @@ func untouchable(in input, v contract.Verdict) string {
 	_, kept := e.Labels["keep"]
 	_, task := e.Labels["com.docker.swarm.service.name"]
 	_, unit := e.Labels["PODMAN_SYSTEMD_UNIT"]
+
 	role := e.Labels["gestor.role"] != "" && e.Labels["com.docker.compose.config-hash"] != "" &&
 		(in.ctx.Suite == "" || e.Labels["com.docker.compose.project"] == in.ctx.Suite)
 	young := m.SeenTicks < 1+in.p.Warmup || m.AgeUS < uint64(in.p.Warmup)*10*second
@@ -138,9 +141,11 @@ func TestFloorsAreNeverBroken(t *testing.T) {
 			case !v.Young:
 				continue
 			}
+
 			c.before++
 			c.after += count01(kept)
 		}
+
 		low, high := got["low"], got["high"]
 		if low.places < min(in.p.Quota.Low, low.competing) || high.places < min(in.p.Quota.High, high.competing) {
 			t.Fatalf("places: low %+v, high %+v, quota %+v", *low, *high, in.p.Quota)
@@ -152,6 +157,7 @@ func TestFloorsAreNeverBroken(t *testing.T) {
 			}
 			return
 		}
+
 		if low.after < min(in.p.Quota.Low, low.before) || high.after < min(in.p.Quota.High, high.before) {
 			t.Fatalf("alive: low %+v, high %+v, quota %+v", *low, *high, in.p.Quota)
 		}
@@ -186,6 +192,7 @@ func TestCapsSpareTheLeastExcessive(t *testing.T) {
 				spared[v.Class] = max(spared[v.Class], v.Rank)
 			}
 		}
+
 		for _, v := range in.decide().Verdicts {
 			if v.Reason == contract.ReasonOverQuota && v.Rank < spared[v.Class] {
 				t.Fatalf("rank %d of %s is removed, rank %d is spared", v.Rank, v.Class, spared[v.Class])
@@ -200,11 +207,13 @@ func carriedOut(in input, plan contract.Plan) input {
 	for _, v := range plan.Verdicts {
 		gone[v.ID] = v.Verdict == contract.VerdictRemove
 	}
+
 	for _, m := range in.pop.Members {
 		if gone[m.ID] {
 			in.pop.Memory.AvailableKB += m.RAMKB
 		}
 	}
+
 	in.pop.Members = slices.DeleteFunc(slices.Clone(in.pop.Members), func(m contract.Member) bool { return gone[m.ID] })
 	in.inv.Entries = slices.DeleteFunc(slices.Clone(in.inv.Entries), func(e contract.Entry) bool { return gone[e.ID] })
 	return in
@@ -237,6 +246,7 @@ func TestCappedPlansConverge(t *testing.T) {
 			}
 			in = carriedOut(in, plan)
 		}
+
 		if diff := cmp.Diff(want.inv, in.inv); diff != "" {
 			t.Fatalf("in steps another population remains: %s", diff)
 		}
@@ -253,6 +263,7 @@ func TestModesPlanAlike(t *testing.T) {
 			plan.Mode, plan.PolicyHash = "", ""
 			plans = append(plans, text(t, plan))
 		}
+
 		if plans[0] != plans[1] || plans[1] != plans[2] {
 			t.Fatal("the mode changes the plan")
 		}
@@ -270,6 +281,7 @@ func TestTrimmedInventoryDecidesAlike(t *testing.T) {
 		if diff := cmp.Diff(text(t, in.decide()), text(t, trimmed.decide())); diff != "" {
 			t.Fatal(diff)
 		}
+
 		if strings.Contains(text(t, trimmed.inv), "secret") {
 			t.Fatal("a stranger's label is left")
 		}
@@ -287,6 +299,7 @@ func TestMonotone(t *testing.T) {
 		if len(plan.Verdicts) == 0 {
 			return
 		}
+
 		v := plan.Verdicts[rapid.IntRange(0, len(plan.Verdicts)-1).Draw(t, "who")]
 		if v.Rank == 0 {
 			return
@@ -301,6 +314,7 @@ func TestMonotone(t *testing.T) {
 				m.CPUMillicores -= rapid.Uint64Range(0, m.CPUMillicores).Draw(t, "less")
 			}
 		}
+
 		for _, w := range in.decide().Verdicts {
 			if w.ID == v.ID && w.Verdict != v.Verdict {
 				t.Fatalf("%s %s was %s and is %s with %+v instead of %+v", v.Class, v.Name, v.Verdict, w.Verdict, w.Measures, v.Measures)
@@ -323,6 +337,7 @@ func TestNoiseBelowABucketChangesNothing(t *testing.T) {
 				m.RAMKB = noisy(t, m.RAMKB, b.RAMKB)
 			}
 		}
+
 		after := in.decide()
 		for i, v := range before.Verdicts {
 			w := after.Verdicts[i]

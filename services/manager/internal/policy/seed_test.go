@@ -28,17 +28,20 @@ func seedKills(all []process) []string {
 	if len(low) < 3 && len(high) > 0 {
 		low, high = append(low, high[0]), high[1:]
 	}
+
 	var kills []string
 	for i, p := range low {
 		if i >= 3 {
 			kills = append(kills, p.name)
 		}
 	}
+
 	for i, p := range high {
 		if i < len(high)-2 {
 			kills = append(kills, p.name)
 		}
 	}
+
 	slices.Sort(kills)
 	return kills
 }
@@ -49,6 +52,7 @@ func TestRankModeIsTheSeedsAlgorithm(t *testing.T) {
 		p.Classify, p.Buckets, p.Caps = contract.ClassifyRank, contract.Buckets{CPUMillicores: 1, RAMKB: 1}, contract.Caps{PerTick: 1000, PerMinute: 1000, MaxPlanPercent: 100}
 		var boxes []box
 		var rows []process
+
 		for n := range rapid.IntRange(0, 79).Draw(t, "containers") {
 			// The original program leaves the order of equals to chance, so there are none: n makes every RAM figure another.
 			b := box{
@@ -58,6 +62,7 @@ func TestRankModeIsTheSeedsAlgorithm(t *testing.T) {
 			boxes = append(boxes, b)
 			rows = append(rows, process{b.name, b.cpu, b.ram, 2 * b.ram, b.ram})
 		}
+
 		pop, inv := buildInput(boxes...)
 		got := removed(Decide(p, pop, inv, contract.Context{}))
 		slices.Sort(got)

@@ -31,6 +31,7 @@ func TestFormatThenParse(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
+
 		if got.Hash() != want.Hash() {
 			t.Error("the hash changed on the way")
 		}
@@ -57,6 +58,7 @@ func TestListsAndMapsReplaceTheDefault(t *testing.T) {
 	if diff := cmp.Diff(map[string]contract.Class{"mine": contract.ClassLow}, got.Images); diff != "" {
 		t.Error(diff)
 	}
+
 	if diff := cmp.Diff([]contract.Rung{contract.RungStop, contract.RungRemove}, got.Act.Ladder); diff != "" {
 		t.Error(diff)
 	}
@@ -85,6 +87,7 @@ buckets: {ram_kb: 0, cpu_millicores: *x}
 act:
   ladder: [kill, pause, remove]
 `))
+
 	var problems contract.Problems
 	if !errors.As(err, &problems) {
 		t.Fatalf("%v", err)
@@ -109,6 +112,7 @@ act:
 		{16, "buckets.cpu_millicores", "write the value"},
 		{18, "act.ladder[1]", "throttle"},
 	}
+
 	for _, w := range want {
 		found := false
 		for _, p := range problems {
@@ -118,6 +122,7 @@ act:
 			t.Errorf("no problem at %s on line %d with a hint about %q", w.where, w.line, w.hint)
 		}
 	}
+
 	if len(problems) != len(want) {
 		t.Errorf("%d problems, want %d:\n%v", len(problems), len(want), err)
 	}
@@ -153,6 +158,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("version: 1\nmod: shadow\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	_, err := Load(path)
 	var problems contract.Problems
 	if !errors.As(err, &problems) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "did you mean mode?") {
@@ -178,12 +184,14 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(shipped)
+
 	for _, seed := range []string{
 		"", "version: 1", "version: 1\nquota: {low: 3, high: 2}\n", "a: &x [*x]", "? a\n: b", "version: 0x1\n", "- - -\n", "version: !!int 1",
 		"version: 1\nimages: {a: low, \"b\": high}\nprotect: {names: ['x'], labels: [\"k=v\"]}\n", "version: 1\nact:\n  grace: 1h\n  deadline: 2h\n", "version: |\n 1\n",
 	} {
 		f.Add([]byte(seed))
 	}
+
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := Parse(text)
 		if err != nil {
@@ -193,6 +201,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+
 		if problems := p.Validate(); problems != nil {
 			t.Fatalf("accepted although %v", problems)
 		}
@@ -200,6 +209,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		q, err := Parse(again)
 		if err != nil || q.Hash() != p.Hash() {
 			t.Fatalf("%v: %s became %s through\n%s", err, p.Hash(), q.Hash(), again)

@@ -52,6 +52,7 @@ func (w *fixture) step() {
 		w.instance++
 		w.sequence = 1
 	}
+
 	for i := range 8 {
 		w.stepOne(fmt.Sprintf("%064x", i), intervalUS)
 	}
@@ -95,6 +96,7 @@ func (w *fixture) burnCPU(c *living, action string, intervalUS uint64) {
 			c.cpuUS += used
 		}
 	}
+
 	if action == "fork" && len(c.tasks) < 4 {
 		w.fork(c, w.nowUS-intervalUS/2, intervalUS/64)
 	}
@@ -119,8 +121,10 @@ func (w *fixture) snapshot() *contract.Snapshot {
 				row.CPUUS += p.CPUUS
 			}
 		}
+
 		rows = append(rows, row)
 	}
+
 	slices.SortFunc(rows, func(a, b contract.Container) int { return int(a.StartUS) - int(b.StartUS) })
 	rows = rapid.Permutation(rows).Draw(w.t, "order")
 	s := snapshot(1, rows...)

@@ -20,5 +20,6 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+
 	os.Exit(m.Run())
 }

@@ -27,6 +27,7 @@ func snapshot(n uint64, rows ...contract.Container) *contract.Snapshot {
 		Memory:       contract.Memory{TotalKB: 1000, UsedKB: 1000},
 		Containers:   rows, ContainerTotal: len(rows), End: true,
 	}
+
 	for i := range rows {
 		s.ProcessTotal += len(rows[i].Processes)
 	}
@@ -60,6 +61,7 @@ func TestAdvanceMeasuresOverTheInterval(t *testing.T) {
 	if diff := cmp.Diff([]population.Event{{Kind: population.EventBaseline, Cause: population.CauseFirst}}, events); diff != "" {
 		t.Error(diff)
 	}
+
 	first := p.Members[0]
 	if first.ID != id("a") || first.Measured || first.Why != contract.UnmeasuredBaseline || first.SeenTicks != 1 {
 		t.Errorf("first member on the baseline: %+v", first)
@@ -67,10 +69,12 @@ func TestAdvanceMeasuresOverTheInterval(t *testing.T) {
 	if first.CPUMillicores != 100 { // 1 s of CPU in a life of 10 s
 		t.Errorf("life average is %d milli-cores, want 100", first.CPUMillicores)
 	}
+
 	_, p, events = accept(t, s, snapshot(2, row("a", 1_500_000), row("b", 20_000_000)))
 	if len(events) != 0 || p.Baseline || p.IntervalUS != tickUS {
 		t.Errorf("second: events %v, %+v", events, p)
 	}
+
 	for i, want := range []uint64{50, 1500} {
 		m := p.Members[i]
 		if !m.Measured || m.CPUMillicores != want || m.SeenTicks != 2 || m.Why != "" {
@@ -127,6 +131,7 @@ func TestNewBaseline(t *testing.T) {
 			if diff := cmp.Diff([]population.Event{{Kind: population.EventBaseline, Cause: test.cause}}, events); diff != "" {
 				t.Error(diff)
 			}
+
 			if m := p.Members[0]; !p.Baseline || m.Measured || m.SeenTicks != 1 || p.IntervalUS != 0 {
 				t.Errorf("not a baseline: %+v", p)
 			}
@@ -167,6 +172,7 @@ func TestUnmeasured(t *testing.T) {
 			if m := p.Members[0]; m.Measured || m.Why != test.why || m.SeenTicks != test.seen {
 				t.Errorf("member %+v, want %s, seen %d", m, test.why, test.seen)
 			}
+
 			next := test.now
 			next.ProcessCount = 0
 			next.CPUUS += 1_000_000
@@ -174,6 +180,7 @@ func TestUnmeasured(t *testing.T) {
 			if len(events) != 0 || p.Members[0].SeenTicks != test.nextSeen {
 				t.Errorf("after that: events %v, %+v, want seen %d", events, p.Members[0], test.nextSeen)
 			}
+
 			if m := p.Members[0]; test.nextSeen > 1 && (!m.Measured || m.CPUMillicores != 100) {
 				t.Errorf("after that: %+v, want 100 milli-cores", m)
 			}
@@ -212,6 +219,7 @@ func TestTasks(t *testing.T) {
 		s.Capabilities.CPUSource = contract.CPUSourceTasks
 		return s
 	}
+
 	const begun, firstUS = 1000 * tickUS, 1001 * tickUS
 	reaped := tasks(2, process(1, begun, 2_000_000)) // pid 2 used 0.5 s more, ended, and pid 1 waited for it
 	reaped.Containers[0].CPUUS += 8_500_000
@@ -219,6 +227,7 @@ func TestTasks(t *testing.T) {
 	if _, p, _ := accept(t, s, reaped); p.Members[0].CPUMillicores != 150 {
 		t.Errorf("the time of a child that was waited for is lost: %+v", p.Members[0])
 	}
+
 	for name, test := range map[string]struct {
 		second []contract.Process
 		want   uint64
@@ -252,6 +261,7 @@ func TestMemberHasTheSizes(t *testing.T) {
 	if m.RAMKB != working || m.RSSKB != 100 || m.VSZKB != 900 || !m.Frozen || *m.OOMKills != 2 || m.CgroupID != 77 {
 		t.Errorf("%+v", m)
 	}
+
 	if m := p.Members[1]; m.RAMKB != m.RSSKB || m.MemoryKB != nil {
 		t.Errorf("without a working set RAM is RSS: %+v", m)
 	}
@@ -275,6 +285,7 @@ func TestBadRows(t *testing.T) {
 	if p.BadRows != 3 || len(p.Members) != 2 || p.Members[1].Why != contract.UnmeasuredBadRow || !p.Members[0].Measured {
 		t.Errorf("%+v", p)
 	}
+
 	var texts []string
 	for _, e := range events {
 		texts = append(texts, string(e.Kind)+" "+e.String())
@@ -285,6 +296,7 @@ func TestBadRows(t *testing.T) {
 		"bad_row bbbbbbbbbbbb: a row that cannot be believed: containers[2].id: the same id in more than one row",
 		"birth bbbbbbbbbbbb: birth",
 	}
+
 	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Error(diff)
 	}
@@ -312,12 +324,14 @@ func BenchmarkAdvance(b *testing.B) {
 				c.ID = fmt.Sprintf("%064x", i)
 				rows = append(rows, c)
 			}
+
 			s, _, _, err := population.State{}.Advance(snapshot(1, rows...), nil)
 			if err != nil {
 				b.Fatal(err)
 			}
 			snap := snapshot(2, rows...)
 			b.ReportAllocs()
+
 			for b.Loop() {
 				if _, _, _, err := s.Advance(snap, nil); err != nil {
 					b.Fatal(err)

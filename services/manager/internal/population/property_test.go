@@ -19,6 +19,7 @@ func TestHistories(t *testing.T) {
 		var s population.State
 		var before *contract.Snapshot
 		var members map[string]contract.Member
+
 		for range rapid.IntRange(2, 8).Draw(t, "ticks") {
 			w.step()
 			snap := w.snapshot()
@@ -26,6 +27,7 @@ func TestHistories(t *testing.T) {
 			if err != nil || bad != nil {
 				t.Fatalf("the model shows an invalid snapshot: %v %v", err, bad)
 			}
+
 			next, p, events, err := s.Advance(snap, nil)
 			if err != nil {
 				t.Fatalf("advance: %v", err)
@@ -34,6 +36,7 @@ func TestHistories(t *testing.T) {
 			if diff := cmp.Diff(p, q); diff != "" {
 				t.Fatalf("the old state was changed:\n%s", diff)
 			}
+
 			checkAgainstModel(t, before, snap, p, members)
 			checkEvents(t, p, events, members)
 			s, before, members = again, snap, membersOf(p)
@@ -59,6 +62,7 @@ func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 	if !slices.IsSortedFunc(p.Members, func(a, b contract.Member) int { return cmpString(a.ID, b.ID) }) {
 		t.Fatal("members are not sorted by id")
 	}
+
 	for _, row := range now.Containers {
 		m := membersOf(p)[row.ID]
 		old := find(before, row.ID)
@@ -70,6 +74,7 @@ func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 		if same {
 			wantSeen = last[row.ID].SeenTicks + 1
 		}
+
 		if m.SeenTicks != wantSeen || m.AgeUS != now.MonotonicUS-row.StartUS {
 			t.Fatalf("seen %d, want %d; age %d", m.SeenTicks, wantSeen, m.AgeUS)
 		}
@@ -83,6 +88,7 @@ func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 			}
 			continue
 		}
+
 		used := expectedTaskDelta(old, &row)
 		if row.CPUUS > old.CPUUS {
 			used = max(used, row.CPUUS-old.CPUUS)
@@ -126,10 +132,12 @@ func checkEvents(t *rapid.T, p contract.Population, events []population.Event, b
 		}
 		return
 	}
+
 	want := map[string]bool{}
 	for id := range before {
 		want[id] = true
 	}
+
 	for _, e := range events {
 		switch e.Kind {
 		case population.EventBirth:
@@ -150,9 +158,11 @@ func checkEvents(t *rapid.T, p contract.Population, events []population.Event, b
 			t.Fatalf("nothing of the kind happened: %v", e)
 		}
 	}
+
 	if len(want) != len(p.Members) {
 		t.Fatalf("%d members, the events make %d", len(p.Members), len(want))
 	}
+
 	for _, m := range p.Members {
 		if !want[m.ID] {
 			t.Fatalf("no event names %s", m.ID)
@@ -206,6 +216,7 @@ func TestAnyCounters(t *testing.T) {
 				}
 				rows = append(rows, c)
 			}
+
 			snap := snapshot(n+1, rows...)
 			snap.Capabilities.CPUSource = rapid.SampledFrom([]string{contract.CPUSourceCgroup, contract.CPUSourceTasks}).Draw(t, "source")
 			var p contract.Population
@@ -213,6 +224,7 @@ func TestAnyCounters(t *testing.T) {
 			if s, p, _, err = s.Advance(snap, bad); err != nil {
 				t.Fatal(err)
 			}
+
 			checkSane(t, p, bad)
 		}
 	})

@@ -20,6 +20,7 @@ func TestReplayGivesTheSameBytes(t *testing.T) {
 	if err != nil || report.Ticks != 40 || report.Same != 40 || len(report.Different)+report.NoPolicy+report.BadLines != 0 {
 		t.Fatalf("%v: %+v", err, report)
 	}
+
 	sealed, err := filepath.Glob(filepath.Join(dir, "*.gz"))
 	if err != nil || len(sealed) == 0 {
 		t.Fatalf("no sealed segment: %v", err)
@@ -36,6 +37,7 @@ func TestReplayFindsAPlanThatWasTamperedWith(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
+
 	text, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +46,7 @@ func TestReplayFindsAPlanThatWasTamperedWith(t *testing.T) {
 	if bytes.Equal(spoilt, text) {
 		t.Fatal("nothing to spoil")
 	}
+
 	if err := os.WriteFile(files[0], spoilt, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +74,7 @@ func edited(t *testing.T, edit func(lines []string) []string) (Report, error) {
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
+
 	text, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +120,7 @@ func TestReplaySeesAMissingFile(t *testing.T) {
 	if err != nil || len(files) < 4 {
 		t.Fatal(files, err)
 	}
+
 	for _, tt := range []struct {
 		gone  string
 		whole bool
@@ -165,6 +170,7 @@ func TestReplayOfACopyThatCannotBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer running.Close()
 	if r, err := Run(dir); err != nil || r.Same != 5 {
 		t.Errorf("beside a manager: %+v %v", r, err)
@@ -177,15 +183,18 @@ func TestReplayOfACopyThatCannotBeWritten(t *testing.T) {
 	if err := os.Remove(filepath.Join(to, "LOCK")); err != nil {
 		t.Fatal(err)
 	}
+
 	names, err := os.ReadDir(to)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, n := range names {
 		if err := os.Chmod(filepath.Join(to, n.Name()), 0o444); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	if err := os.Chmod(to, 0o555); err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +202,7 @@ func TestReplayOfACopyThatCannotBeWritten(t *testing.T) {
 	if r, err := Run(to); err != nil || r.Same != 5 || !r.Complete() {
 		t.Errorf("a copy: %+v %v", r, err)
 	}
+
 	after, err := os.ReadDir(to)
 	if err != nil || len(after) != len(names) {
 		t.Errorf("%d files after the replay, %d before (%v)", len(after), len(names), err)

@@ -59,6 +59,7 @@ func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 		o.Workload, o.CPUs, o.Phase = "seed", 16, 1e9
 		o.Policy.Classify, o.CPU, o.Policy.Warmup = contract.ClassifyRank, CPULifetime, 0
 	}
+
 	if r := run(t, seed); r.MetPercent > 95 {
 		t.Errorf("the original behaviour met its rule on %.1f %% of the ticks", r.MetPercent)
 	}
@@ -66,6 +67,7 @@ func TestSeedBehaviourBreaksItsOwnRule(t *testing.T) {
 		seed(o)
 		o.CPU, o.Policy.Warmup = CPUInterval, 1
 	}
+
 	if r := run(t, corrected); r.MetPercent != 100 {
 		t.Errorf("interval CPU and a warm-up met it on %.1f %%", r.MetPercent)
 	}
@@ -87,6 +89,7 @@ func TestSyntheticSnapshotsAreValid(t *testing.T) {
 	}
 	s := &sim{opts: o, kinds: kinds, host: &host{rng: newRand(1, 2), cpus: 4}, rng: newRand(1, 1), tickUS: 10_000_000}
 	var state population.State
+
 	for tick := uint64(1); tick <= 12; tick++ {
 		s.scheduleBatches(tick * s.tickUS)
 		s.host.advance(tick * s.tickUS)
@@ -95,16 +98,19 @@ func TestSyntheticSnapshotsAreValid(t *testing.T) {
 		if err != nil || len(bad) > 0 {
 			t.Fatalf("tick %d: %v %v", tick, err, bad)
 		}
+
 		var pop contract.Population
 		if state, pop, _, err = state.Advance(snap, nil); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, m := range pop.Members {
 			if m.Why == contract.UnmeasuredImpossible || m.Why == contract.UnmeasuredReset {
 				t.Errorf("tick %d: %s is %s", tick, m.ID, m.Why)
 			}
 		}
 	}
+
 	if len(s.host.living) < 20 {
 		t.Errorf("only %d containers after two minutes without removals", len(s.host.living))
 	}

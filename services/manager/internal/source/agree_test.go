@@ -25,6 +25,7 @@ func TestSourcesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	fast := kmod.New(kmod.Options{Proc: "/proc"})
 	for range 5 {
 		before := readProcfs(t, slow)
@@ -34,6 +35,7 @@ func TestSourcesAgree(t *testing.T) {
 			module.Kernel != before.Kernel || module.Memory.TotalKB != before.Memory.TotalKB {
 			t.Errorf("heads differ: %+v and %+v", module, before)
 		}
+
 		checkBetween(t, "monotonic_us", before.MonotonicUS, module.MonotonicUS, after.MonotonicUS)
 		compare(t, before, module, after)
 	}
@@ -62,8 +64,10 @@ func readModule(t *testing.T, r *kmod.Reader, sinceUS uint64) *contract.Snapshot
 		if snap.MonotonicUS >= sinceUS {
 			return snap
 		}
+
 		time.Sleep(20 * time.Millisecond)
 	}
+
 	t.Fatal("the module gives no new walk")
 	return nil
 }
@@ -99,6 +103,7 @@ func compare(t *testing.T, before, module, after *contract.Snapshot) {
 			t.Errorf("the module does not see %s", low.ID)
 			continue
 		}
+
 		compared++
 		if mid.Runtime != low.Runtime || !same(mid.MemoryMaxKB, low.MemoryMaxKB) || !same(mid.OOMKills, low.OOMKills) {
 			t.Errorf("%.12s: module %+v, procfs %+v", low.ID, mid, low)
@@ -106,11 +111,13 @@ func compare(t *testing.T, before, module, after *contract.Snapshot) {
 		if module.Capabilities.CPUSource == contract.CPUSourceCgroup {
 			checkBetween(t, "cpu_us of "+low.ID[:12], low.CPUUS, mid.CPUUS, high.CPUUS)
 		}
+
 		if module.Capabilities.Cgroup == 2 && (mid.CgroupID != low.CgroupID || *mid.Frozen != *low.Frozen) {
 			t.Errorf("%.12s: cgroup %d and %d, frozen %v and %v", low.ID, mid.CgroupID, low.CgroupID, *mid.Frozen, *low.Frozen)
 		}
 		compareProcesses(t, module.Kernel, low, mid, high)
 	}
+
 	if compared == 0 || len(module.Containers) < compared {
 		t.Errorf("%d containers compared, the module has %d", compared, len(module.Containers))
 	}
@@ -128,6 +135,7 @@ func compareProcesses(t *testing.T, kernel string, low, mid, high *contract.Cont
 			t.Errorf("the module does not see process %d (%s)", p.PID, p.Name)
 			continue
 		}
+
 		const hz = 10_000 // /proc counts in ticks, rounded down
 		seen := shapeOf(q)
 		seen.start = q.StartUS / hz * hz

@@ -34,6 +34,7 @@ func newFixture(t *testing.T, choice source.Choice) *fixture {
 	if err := os.CopyFS(filepath.Dir(r.proc), os.DirFS(filepath.Join("hostproc", "testdata", "cgroup2"))); err != nil {
 		t.Fatal(err)
 	}
+
 	e, err := source.Open(source.Options{
 		Choice: choice,
 		Module: kmod.Options{Proc: r.proc},
@@ -45,6 +46,7 @@ func newFixture(t *testing.T, choice source.Choice) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r.Selector = e
 	return r
 }
@@ -62,6 +64,7 @@ func (r *fixture) loadModule(old, new string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+
 	doc = bytes.Replace(doc, []byte(old), []byte(new), 1)
 	if err := os.WriteFile(filepath.Join(r.proc, kmod.DefaultName), doc, 0o600); err != nil {
 		r.t.Fatal(err)
@@ -101,6 +104,7 @@ func TestAutoFollowsTheModule(t *testing.T) {
 	r.loadModule("", "")
 	r.readFrom(contract.SourceModule)
 	r.readFrom(contract.SourceModule)
+
 	if r.logged("through the kernel module") != 1 {
 		t.Errorf("the switch is not logged once:\n%s", r.log.String())
 	}
@@ -148,6 +152,7 @@ func TestProcfsOnly(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
+
 	if _, err := r.Read(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -158,6 +163,7 @@ func TestContainersWithoutACgroupAreLoggedOnce(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(r.cgroup, "system.slice")); err != nil {
 		t.Fatal(err)
 	}
+
 	for i := range 5 {
 		if got := r.readFrom(contract.SourceProcfs); got.Unlocated != 4 || len(got.Snapshot.Containers) != 3 {
 			t.Fatalf("%d unlocated, %d rows", got.Unlocated, len(got.Snapshot.Containers))
@@ -166,6 +172,7 @@ func TestContainersWithoutACgroupAreLoggedOnce(t *testing.T) {
 		if i >= 2 {
 			want = 1
 		}
+
 		if r.logged("GESTOR_CGROUP") != want {
 			t.Errorf("after reading %d it was logged %d times, want %d", i+1, r.logged("GESTOR_CGROUP"), want)
 		}
@@ -193,6 +200,7 @@ func TestAutoWorksWithTheModuleAlone(t *testing.T) {
 		Choice: source.Auto, Module: kmod.Options{Proc: r.proc},
 		Procfs: hostproc.Options{Proc: r.proc, Cgroup: "testdata/nowhere"},
 	}
+
 	var err error
 	if r.Selector, err = source.Open(o, zerolog.New(&r.log)); err != nil {
 		t.Fatal(err)
@@ -200,6 +208,7 @@ func TestAutoWorksWithTheModuleAlone(t *testing.T) {
 	if r.logged("only the kernel module") != 1 {
 		t.Errorf("it is not logged:\n%s", r.log.String())
 	}
+
 	r.readFrom(contract.SourceModule)
 	r.unloadModule()
 	if _, err := r.Read(context.Background()); !errors.Is(err, kmod.ErrNotLoaded) {

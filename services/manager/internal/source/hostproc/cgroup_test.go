@@ -84,6 +84,7 @@ func TestOneSearchIsEnough(t *testing.T) {
 			t.Errorf("%.1s is at %q, want in /ci", id, i.path)
 		}
 	}
+
 	if w.searched {
 		t.Error("searched for what is known")
 	}

@@ -55,6 +55,7 @@ func TestUnprivilegedContainer(t *testing.T) {
 				"--cgroupns", namespace, "--memory", "256m", "--env", insideKey+"=1",
 				"--volume", "/proc:/host/proc:ro", "--volume", "/sys/fs/cgroup:/host/sys/fs/cgroup:ro",
 				image, "one argument")
+
 			out, err := run.Output()
 			if err != nil {
 				t.Fatalf("docker run: %v\n%s", err, out)
@@ -63,6 +64,7 @@ func TestUnprivilegedContainer(t *testing.T) {
 			if err != nil || bad != nil {
 				t.Fatalf("error %v, rows %v in\n%s", err, bad, out)
 			}
+
 			id, err := os.ReadFile(cid)
 			if err != nil {
 				t.Fatal(err)
@@ -81,6 +83,7 @@ func checkOwnRow(t *testing.T, snap *contract.Snapshot, id string) {
 	if own.ProcessCount != 1 || own.Processes[0].NSPID != 1 || own.Processes[0].PID == 1 || !strings.Contains(own.Processes[0].Cmdline, "one argument") {
 		t.Errorf("own row %+v: want the one process, with the host's PID", own)
 	}
+
 	if own.MemoryMaxKB == nil || *own.MemoryMaxKB != 256*1024 || own.CPUUS == 0 || own.WorkingSetKB == nil {
 		t.Errorf("own figures %+v: want the limit of 256 MiB", own)
 	}
@@ -98,6 +101,7 @@ func testImage(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)
 	}
+
 	name := fmt.Sprintf("gestor-source-test:%d", os.Getpid())
 	load := exec.Command("sh", "-c", `tar -C "$1" -c inside | docker import --change 'ENTRYPOINT ["/inside"]' - "$2"`, "sh", dir, name)
 	if out, err := load.CombinedOutput(); err != nil {

@@ -34,6 +34,7 @@ func captured(t *testing.T, name string) hostproc.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var monotonicUS, realtimeUS uint64
 	if _, err := fmt.Sscan(string(b), &monotonicUS, &realtimeUS); err != nil {
 		t.Fatalf("clock of %s: %v", name, err)
@@ -54,6 +55,7 @@ func read(t *testing.T, o hostproc.Options) (*contract.Snapshot, hostproc.Cost) 
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	snap, cost, err := r.Read(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +87,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got = append(got, '\n')
 			path := filepath.Join("testdata", name+".json")
 			if *update {
@@ -92,6 +95,7 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -121,10 +125,12 @@ func TestRSSIsThatOfStatus(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+
 				if sum += want; p.RSSKB != want {
 					t.Errorf("%s: process %d has %d KB, status says %d", name, p.PID, p.RSSKB, want)
 				}
 			}
+
 			if c.RSSKB != sum {
 				t.Errorf("%s: container %.12s has %d KB, its processes %d", name, c.ID, c.RSSKB, sum)
 			}

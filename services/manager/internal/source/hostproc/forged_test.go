@@ -36,21 +36,25 @@ func forge(t *testing.T, o hostproc.Options, pid int, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var lines strings.Builder
 	for line := range strings.Lines(string(own)) {
 		head, _, _ := strings.Cut(line, ":/")
 		lines.WriteString(head + ":" + path + "\n")
 	}
+
 	files := map[string]string{
 		filepath.Join(proc, "cgroup"):  lines.String(),
 		filepath.Join(proc, "stat"):    fmt.Sprintf("%d (forged) S 1 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 1 4096000 50 %s\n", pid, strings.Repeat("0 ", 28)),
 		filepath.Join(proc, "status"):  "Name:\tforged\nVmRSS:\t1 kB\nNSpid:\t" + strconv.Itoa(pid) + "\n",
 		filepath.Join(proc, "cmdline"): "forged",
 	}
+
 	trees := []string{""}
 	if _, err := os.Stat(filepath.Join(o.Cgroup, "cgroup.controllers")); err != nil {
 		trees = []string{"memory", "cpuacct", "freezer"}
 	}
+
 	for _, tree := range trees {
 		dir := filepath.Join(o.Cgroup, tree, path)
 		files[filepath.Join(dir, "cpu.stat")] = "usage_usec 999\nuser_usec 0\nsystem_usec 0\n"
@@ -59,6 +63,7 @@ func forge(t *testing.T, o hostproc.Options, pid int, path string) {
 		files[filepath.Join(dir, "memory.usage_in_bytes")] = "999424\n"
 		files[filepath.Join(dir, "freezer.state")] = "FROZEN\n"
 	}
+
 	for path, content := range files {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -93,6 +98,7 @@ func TestForgedGroupsChangeNothing(t *testing.T) {
 						forge(t, o, 200_000, "/user.slice/user-1000.slice/user@1000.service/docker-"+strings.Repeat("9", 64)+".scope")
 					}
 				}
+
 				if view != "host" {
 					path := own + id
 					if strings.HasSuffix(own, "-") {
@@ -114,6 +120,7 @@ func TestForgedGroupsChangeNothing(t *testing.T) {
 						s.Containers[i].CgroupID = 0 // of a captured folder
 					}
 				}
+
 				if diff := cmp.Diff(want.Containers, got.Containers); diff != "" {
 					t.Errorf("other rows (-want +got):\n%s", diff)
 				}
@@ -152,6 +159,7 @@ func TestPodmanWithCgroupfs(t *testing.T) {
 	want, _ := read(t, captured(t, "cgroup1"))
 	o, dir := captureCopy(t, "cgroup1")
 	rewrite(t, o.Proc, "cgroup", func(s string) string { return strings.ReplaceAll(s, ":/docker/", ":/libpod_parent/libpod-") })
+
 	for _, tree := range []string{"memory", "cpuacct", "freezer"} {
 		parent := filepath.Join(dir, "cgroup", tree, "libpod_parent")
 		if err := os.Rename(filepath.Join(dir, "cgroup", tree, "docker"), parent); err != nil {
@@ -161,12 +169,14 @@ func TestPodmanWithCgroupfs(t *testing.T) {
 		if err != nil || len(groups) == 0 {
 			t.Fatal(groups, err)
 		}
+
 		for _, group := range groups {
 			if err := os.Rename(group, filepath.Join(parent, "libpod-"+filepath.Base(group))); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+
 	forge(t, o, 2, "/libpod_parent/conmon")
 	forge(t, o, 3, "/libpod_parent/libpod-conmon-"+want.Containers[0].ID)
 
@@ -176,6 +186,7 @@ func TestPodmanWithCgroupfs(t *testing.T) {
 	for i := range want.Containers {
 		want.Containers[i].Runtime = "libpod"
 	}
+
 	if diff := cmp.Diff(want.Containers, got.Containers); diff != "" {
 		t.Errorf("other rows than of the same containers below /docker (-want +got):\n%s", diff)
 	}
@@ -201,6 +212,7 @@ func TestForgedGroupsOnThisHost(t *testing.T) {
 			}
 		}
 	}
+
 	t.Cleanup(func() { // before the groups are removed
 		for _, pid := range []int{old, young} {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -212,6 +224,7 @@ func TestForgedGroupsOnThisHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for i, id := range ids {
 			c := find(snap, id)
 			if c == nil {
@@ -220,6 +233,7 @@ func TestForgedGroupsOnThisHost(t *testing.T) {
 			if c.ProcessCount != 1 || c.Processes[0].PID != pids[i] {
 				t.Errorf("container %d has %d processes, the first is %d; want only %d", i, c.ProcessCount, c.Processes[0].PID, pids[i])
 			}
+
 			if want := inodeOf(t, victimDir(id)); c.CgroupID != want {
 				t.Errorf("container %d: cgroup %d, want %d", i, c.CgroupID, want)
 			}

@@ -23,6 +23,7 @@ func FuzzHostileProcess(f *testing.F) {
 	f.Add([]byte("{{.}}__f__"), bytes.Repeat([]byte("128 KiB of it \x00"), 128<<10/15))
 	f.Add([]byte(")"), []byte{})
 	f.Add([]byte(""), []byte("\x00\x00\x00"))
+
 	f.Fuzz(func(t *testing.T, name, args []byte) {
 		const most = 200
 		if len(name) > 15 || bytes.IndexByte(name, 0) >= 0 {
@@ -34,6 +35,7 @@ func FuzzHostileProcess(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		snap, _, err := r.Read(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -42,6 +44,7 @@ func FuzzHostileProcess(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		again, bad, err := contract.ParseSnapshot(doc)
 		if err != nil || bad != nil || !reflect.DeepEqual(snap, again) {
 			t.Fatalf("error %v, rows %v, from\n%s", err, bad, doc)
@@ -50,6 +53,7 @@ func FuzzHostileProcess(f *testing.F) {
 		if p.PID != pid || p.PPID != 1 || p.Threads != 3 || len(p.Cmdline) > most || !utf8.ValidString(p.Cmdline) {
 			t.Errorf("process %+v", p)
 		}
+
 		if want := strings.Map(func(r rune) rune { return r }, string(name)); p.Name != want {
 			t.Errorf("name %q of %q, want %q", p.Name, name, want)
 		}
@@ -70,6 +74,7 @@ func hostile(t *testing.T, name, args []byte) (hostproc.Options, int) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, file := range []string{"meminfo", "stat", "sys/kernel/osrelease", "sys/kernel/random/boot_id", "1/cgroup"} {
 		b, err := os.ReadFile(filepath.Join("testdata", "cgroup2", "proc", file))
 		if err != nil {
@@ -77,6 +82,7 @@ func hostile(t *testing.T, name, args []byte) (hostproc.Options, int) {
 		}
 		put("proc/"+file, string(b))
 	}
+
 	put("cgroup/cgroup.controllers", "cpu\n")
 	put("cgroup/docker/"+id+"/cpu.stat", "usage_usec 7\nuser_usec 3\nsystem_usec 4\n")
 	put("proc/4242/cgroup", "0::/docker/"+id+"\n")

@@ -33,12 +33,14 @@ func moduleTable(t *testing.T, name string) (cases [][]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for line := range strings.Lines(string(text)) {
 		line = strings.NewReplacer("{id}", digits("1"), "{pod}", digits("2")).Replace(strings.TrimSpace(line))
 		if line != "" && !strings.HasPrefix(line, "#") {
 			cases = append(cases, strings.Fields(line))
 		}
 	}
+
 	if len(cases) == 0 {
 		t.Fatalf("no cases of %s", name)
 	}
@@ -107,6 +109,7 @@ func TestBothReadersAgree(t *testing.T) {
 		if inA && inB {
 			want = [...]string{"first", "equal", "second"}[1+sign(i.compare(j))]
 		}
+
 		if got := module.query('o', a+"\n"+b); got != want {
 			t.Fatalf("%q, %q: %s, the module says %s", a, b, want, got)
 		}
@@ -123,6 +126,7 @@ func TestTheHierarchyOfTheModuleDecides(t *testing.T) {
 		}
 		return c
 	}
+
 	two, memory, cpuset := digits("2"), digits("a"), digits("c")
 	for name, test := range map[string]struct {
 		cgroups []procfs.Cgroup

@@ -48,8 +48,10 @@ func awaitSleep(tb testing.TB, pid int) {
 		if stat = string(text); strings.Contains(stat, "(sleep) S ") {
 			return
 		}
+
 		time.Sleep(10 * time.Millisecond)
 	}
+
 	tb.Fatalf("it does not sleep: %s", stat)
 }
 
@@ -60,6 +62,7 @@ func hierarchies(tb testing.TB, name string) (parents []string) {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
 		roots = []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/freezer"}
 	}
+
 	for _, root := range roots {
 		parent := filepath.Join(root, name+"-"+strconv.Itoa(os.Getpid()))
 		if err := os.Mkdir(parent, 0o755); err != nil {
@@ -86,6 +89,7 @@ func makeCgroup(tb testing.TB, dir string) {
 	} else if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(func() { remove(tb, dir) })
 }
 
@@ -129,6 +133,7 @@ func TestThisHost(t *testing.T) {
 	if bad, err := snap.Validate(); err != nil || bad != nil {
 		t.Fatalf("error %v, rows %v", err, bad)
 	}
+
 	for i, id := range ids {
 		c := find(snap, id)
 		if c == nil {
@@ -137,6 +142,7 @@ func TestThisHost(t *testing.T) {
 		if c.ProcessCount != 1 || c.Processes[0].PID != pids[i] || c.Processes[0].PPID != os.Getpid() || c.Processes[0].Name != "sleep" {
 			t.Errorf("row %+v, want process %d", c, pids[i])
 		}
+
 		if age := snap.MonotonicUS - c.StartUS; c.StartUS > snap.MonotonicUS || age > 60_000_000 {
 			t.Errorf("started at %d, now it is %d: not the same clock", c.StartUS, snap.MonotonicUS)
 		}
@@ -168,6 +174,7 @@ func BenchmarkRead(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+
 			b.ReportMetric(float64((cpuTime(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
 			_, cost, _ := r.Read(context.Background())
 			b.ReportMetric(float64(cost.Syscalls), "syscalls/op")

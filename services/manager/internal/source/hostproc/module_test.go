@@ -30,6 +30,7 @@ func startModule(t *testing.T) *module {
 	for _, name := range []string{"json", "text", "cgpath", "procname"} {
 		arguments = append(arguments, filepath.Join(moduleTests, "../pure", name+".c"))
 	}
+
 	if text, err := exec.Command("gcc", arguments...).CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, text)
 	}
@@ -46,6 +47,7 @@ func startModule(t *testing.T) *module {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
 		if err := cmd.Wait(); err != nil {

@@ -28,6 +28,7 @@ func byArgs(t *testing.T, snap *contract.Snapshot, words string) *contract.Conta
 			}
 		}
 	}
+
 	t.Fatalf("no container runs %q", words)
 	return nil
 }
@@ -48,6 +49,7 @@ func TestFiguresAgreeWithTheFiles(t *testing.T) {
 					oom = &snap.Containers[i]
 				}
 			}
+
 			if *oom.OOMKills != 1 || *oom.MemoryMaxKB != 16*1024 {
 				t.Errorf("the container that met its limit of 16 MiB: %d kills, limit %v kB", *oom.OOMKills, *oom.MemoryMaxKB)
 			}
@@ -57,6 +59,7 @@ func TestFiguresAgreeWithTheFiles(t *testing.T) {
 					paused = &snap.Containers[i]
 				}
 			}
+
 			if !*paused.Frozen || paused.ProcessCount != 2 {
 				t.Errorf("the paused container: frozen %v, %d processes", *paused.Frozen, paused.ProcessCount)
 			}
@@ -80,6 +83,7 @@ func TestLimitOfTheSliceIsTheContainersLimit(t *testing.T) {
 			return
 		}
 	}
+
 	t.Error("no containerd container in the capture")
 }
 
@@ -99,6 +103,7 @@ func TestAFigureThatTheKernelLacksIsAbsent(t *testing.T) {
 			t.Errorf("Linux 5.10 has no memory.peak, yet there is %d", *peak)
 		}
 	}
+
 	o := captured(t, "cgroup2-5.10")
 	snap, _ = read(t, o)
 	if snap.Containers[0].Processes[0].Cmdline != "" {
@@ -124,6 +129,7 @@ func rewrite(t *testing.T, proc, file string, change func(string) string) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no %s: %v", file, err)
 	}
+
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -150,6 +156,7 @@ func setOwnNamespace(t *testing.T, proc, own string) {
 			if rel == "." {
 				rel = ""
 			}
+
 			b.WriteString(head + ":/" + rel + "\n")
 		}
 		return b.String()
@@ -172,6 +179,7 @@ func TestPrivateCgroupNamespace(t *testing.T) {
 				if strings.HasSuffix(prefix, "-") {
 					own += ".scope"
 				}
+
 				o, _ := captureCopy(t, name)
 				setOwnNamespace(t, o.Proc, own)
 				o.Mounts = func() ([]*procfs.MountInfo, error) {
@@ -181,6 +189,7 @@ func TestPrivateCgroupNamespace(t *testing.T) {
 				if cost.Unlocated != 0 {
 					t.Errorf("%d containers were not located", cost.Unlocated)
 				}
+
 				if want, got := figuresByID(want), figuresByID(got); !maps.Equal(want, got) {
 					t.Errorf("other containers or figures:\nwant %v\ngot  %v", want, got)
 				}
@@ -219,6 +228,7 @@ func TestVanishedProcessIsNoError(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	after, cost := read(t, o)
 	if cost.Vanished != len(victim.Processes) {
 		t.Errorf("%d vanished, want %d", cost.Vanished, len(victim.Processes))
@@ -226,6 +236,7 @@ func TestVanishedProcessIsNoError(t *testing.T) {
 	if slices.ContainsFunc(after.Containers, func(c contract.Container) bool { return c.ID == victim.ID }) {
 		t.Error("a container without processes has a row")
 	}
+
 	if len(after.Containers) != len(before.Containers)-1 {
 		t.Errorf("%d rows, want %d", len(after.Containers), len(before.Containers)-1)
 	}
@@ -249,6 +260,7 @@ func TestContainerWhoseCgroupIsGoneHasNoRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			after, cost := read(t, o)
 			if cost.Unlocated != 1 || len(after.Containers) != len(before.Containers)-1 {
 				t.Errorf("unlocated %d, %d rows of %d", cost.Unlocated, len(after.Containers), len(before.Containers))
@@ -262,16 +274,19 @@ func TestWithoutCPUAccountingTheTasksAreTheSource(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "cgroup", "cpuacct")); err != nil {
 		t.Fatal(err)
 	}
+
 	rewrite(t, o.Proc, "stat", func(s string) string { // 7 s of waited-for children: fields 16 and 17 (proc(5))
 		at := strings.LastIndexByte(s, ')') + 2
 		fields := strings.Fields(s[at:])
 		fields[13], fields[14] = "300", "400"
 		return s[:at] + strings.Join(fields, " ") + "\n"
 	})
+
 	snap, _ := read(t, o)
 	if snap.Capabilities.CPUSource != contract.CPUSourceTasks {
 		t.Errorf("cpu_source %q", snap.Capabilities.CPUSource)
 	}
+
 	for i := range snap.Containers {
 		var sum uint64
 		for _, p := range snap.Containers[i].Processes {
@@ -300,11 +315,13 @@ func TestNewRefusesWhatIsNoHost(t *testing.T) {
 			if err != nil || len(paths) == 0 {
 				t.Fatalf("nothing to remove: %v", err)
 			}
+
 			for _, path := range paths {
 				if err := os.RemoveAll(path); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			if _, err := hostproc.New(o); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error %v, want one that says %s", err, test.says)
 			}
@@ -343,6 +360,7 @@ func TestReadFailsWhenProcIsClosed(t *testing.T) {
 	if _, _, err := r.Read(context.Background()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want that meminfo does not exist", err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if r, err = hostproc.New(captured(t, "cgroup1")); err != nil {
@@ -362,6 +380,7 @@ func TestSequenceAndInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	second, _, err := r.Read(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -369,6 +388,7 @@ func TestSequenceAndInstance(t *testing.T) {
 	if second.Sequence != first.Sequence+1 || second.Instance != first.Instance {
 		t.Errorf("sequence %d then %d of instances %s and %s", first.Sequence, second.Sequence, first.Instance, second.Instance)
 	}
+
 	other, err := hostproc.New(captured(t, "cgroup1"))
 	if err != nil {
 		t.Fatal(err)

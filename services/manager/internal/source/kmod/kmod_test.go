@@ -49,6 +49,7 @@ func document(t testing.TB, n int) []byte {
 		Memory:       contract.Memory{TotalKB: 1, UsedKB: 1}, Containers: []contract.Container{},
 		ContainerTotal: n, ProcessTotal: 10 * n, End: true,
 	}
+
 	for i := range n {
 		c := contract.Container{ID: fmt.Sprintf("%064x", i), CgroupID: uint64(i), ProcessCount: 10, ThreadCount: 10}
 		for k := range 10 {
@@ -56,6 +57,7 @@ func document(t testing.TB, n int) []byte {
 		}
 		s.Containers = append(s.Containers, c)
 	}
+
 	doc, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +76,7 @@ func TestReadIsOneOpen(t *testing.T) {
 		if snap.BootID != bootID || len(snap.Containers) != 3 {
 			t.Errorf("read %+v", snap)
 		}
+
 		if cost.Bytes != len(doc) || cost.Syscalls != wantCalls || cost.Read <= 0 || cost.Parse <= 0 {
 			t.Errorf("reading %d cost %+v, want %d bytes in %d calls", i+1, cost, len(doc), wantCalls)
 		}
@@ -108,6 +111,7 @@ func TestPieces(t *testing.T) {
 		}
 		written <- errors.Join(err, f.Close())
 	}()
+
 	snap, _, cost, err := kmod.New(kmod.Options{Proc: proc}).Read()
 	if werr := <-written; werr != nil || err != nil {
 		t.Fatal(err, werr)
