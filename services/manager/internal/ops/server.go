@@ -200,6 +200,7 @@ func (h Handler) reload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// The policy is read between two ticks: the answer comes when that was done.
 	taken, err := h.Reload(r.Context())
 	switch {
 	case err != nil:

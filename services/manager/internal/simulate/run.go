@@ -88,7 +88,6 @@ func Run(o Options) (Result, error) {
 		host:   &host{rng: newRand(o.Seed, 2), cpus: o.CPUs},
 		tickUS: micros(time.Duration(o.Policy.Tick)),
 	}
-
 	s.score.quota = o.Policy.Quota
 	s.score.buckets = o.Policy.Buckets
 
@@ -147,8 +146,8 @@ func (s *sim) tick(number uint64) error {
 	if err != nil {
 		return err
 	}
-
 	s.state = state
+
 	if s.opts.CPU == CPULifetime {
 		lifetimeCPU(&pop, s.host.living)
 	}
@@ -156,6 +155,7 @@ func (s *sim) tick(number uint64) error {
 	plan := policy.Decide(s.opts.Policy, pop, s.host.inventory(), s.context(number))
 	s.surpriseSeen = plan.Surprise
 
+	// As the manager: nothing is removed on a baseline, and a surprise is shown once before it is carried out.
 	execute := !pop.Baseline && !plan.Surprise
 	s.score.addTick(s.host, plan, execute)
 	if execute {
@@ -172,7 +172,6 @@ func (s *sim) context(number uint64) contract.Context {
 			ctx.Leaving = append(ctx.Leaving, c.id)
 		}
 	}
-
 	slices.Sort(ctx.Leaving)
 
 	s.removed = slices.DeleteFunc(s.removed, func(at uint64) bool { return at+micros(time.Minute) <= s.host.nowUS })

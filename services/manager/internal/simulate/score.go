@@ -37,6 +37,7 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 	if !execute {
 		return
 	}
+
 	byID := make(map[string]*container, len(h.living))
 	for _, c := range h.living {
 		byID[c.id] = c

@@ -127,11 +127,11 @@ func (r *Reader) read(ctx context.Context) (*contract.Snapshot, error) {
 		Memory:       memory, End: true,
 	}
 
-	w := snapshotBuilder{reader: r, snap: snap, rows: map[cgroupKey]*container{}, unlocated: map[string]bool{}}
-	if err := w.readProcesses(ctx); err != nil {
+	b := snapshotBuilder{reader: r, snap: snap, rows: map[cgroupKey]*container{}, unlocated: map[string]bool{}}
+	if err := b.readProcesses(ctx); err != nil {
 		return nil, err
 	}
-	snap.Containers = w.finish()
+	snap.Containers = b.finish()
 
 	slices.SortFunc(snap.Containers, func(a, b contract.Container) int { return strings.Compare(a.ID, b.ID) })
 	snap.ContainerTotal = len(snap.Containers)
