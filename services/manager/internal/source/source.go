@@ -95,7 +95,7 @@ func Open(o Options, log zerolog.Logger) (*Selector, error) {
 		err = fmt.Errorf("%w; nor through the kernel module: %w", err, moduleErr)
 	}
 
-	return nil, fmt.Errorf("open source: %w", err)
+	return nil, fmt.Errorf("no source of readings: %w", err)
 }
 
 // Read takes one reading. With Auto the module is tried first, every time, so that loading it is enough; a change of
