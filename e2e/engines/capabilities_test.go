@@ -25,6 +25,7 @@ func agreesOnAVersion(t *testing.T, c *candidate) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	agreed := c.client.Client.ClientVersion()
 	if versions.LessThan(agreed, says.MinAPIVersion) || versions.GreaterThan(agreed, says.APIVersion) {
 		t.Errorf("agreed on %s, the engine speaks %s to %s", agreed, says.MinAPIVersion, says.APIVersion)
@@ -64,6 +65,7 @@ func governs(t *testing.T, c *candidate) {
 	h.WaitForPopulation(2*scenario.Soon, kept...)
 	p.WaitTicks(3)
 	h.WaitForPopulation(time.Second, kept...)
+
 	if now, err := h.Engine.Inspect(t.Context(), service.ID); err != nil || now.PID != service.PID || now.State != "running" {
 		t.Errorf("the log service was process %d and is %+v, %v", service.PID, now, err)
 	}
@@ -76,13 +78,13 @@ func governs(t *testing.T, c *candidate) {
 		if err != nil {
 			return err
 		}
-		return removalsAreTold(records, h.FullName("low-3"), h.FullName("low-4"), h.FullName("high-0"))
+		return removalsAreRecorded(records, h.FullName("low-3"), h.FullName("low-4"), h.FullName("high-0"))
 	})
 	p.Stop()
 }
 
-// removalsAreTold says whether exactly the named were removed, each with a decision that gives the reason.
-func removalsAreTold(records []contract.Record, names ...string) error {
+// removalsAreRecorded says whether exactly the named were removed, each with a decision that gives the reason.
+func removalsAreRecorded(records []contract.Record, names ...string) error {
 	why, done := map[string]string{}, map[string]bool{}
 	for _, r := range records {
 		switch b := r.Body.(type) {
@@ -96,6 +98,7 @@ func removalsAreTold(records []contract.Record, names ...string) error {
 			}
 		}
 	}
+
 	for _, name := range names {
 		if why[name] != contract.ReasonOverQuota || !done[name] {
 			return fmt.Errorf("%s: reason %q, done %t", name, why[name], done[name])
@@ -176,14 +179,16 @@ func lacksUpdate(t *testing.T, c *candidate) {
 	if _, err := h.Engine.Client.ContainerUpdate(t.Context(), ids[0], container.UpdateConfig{Resources: container.Resources{NanoCPUs: 50_000_000}}); err == nil {
 		t.Fatal("the engine has an update now: strike it from what it is known to lack")
 	}
+
 	p := h.StartManager("act:\n  ladder: [throttle, kill, remove]\n  throttle_millicores: 50\n  throttle_ticks: 1\n")
 	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
-	scenario.Eventually(t, scenario.Soon, "the condition no_throttle is told", func() error {
+	scenario.Eventually(t, scenario.Soon, "the condition no_throttle is logged", func() error {
 		if said := p.Output(); !strings.Contains(said, `"condition":"no_throttle"`) && !strings.Contains(said, "The engine cannot throttle containers") {
 			return errors.New("not yet")
 		}
 		return nil
 	})
+
 	for _, a := range p.Actions() {
 		want := contract.OutcomeDone
 		if a.Action == contract.ActionThrottle {
@@ -200,9 +205,10 @@ func lacksUpdate(t *testing.T, c *candidate) {
 func countsNoFault(t *testing.T, c *candidate) {
 	h := c.suite(t)
 	ids := h.StartContainers(7)
-	g := h.PausingProxy(ids[3:]...)
-	p := h.StartManager("act:\n  ladder: [kill, remove]\n  parallel: 4\n  breaker_after: 1\n", g.Setting)
-	g.WaitPaused()
+
+	proxy := h.PausingProxy(ids[3:]...)
+	p := h.StartManager("act:\n  ladder: [kill, remove]\n  parallel: 4\n  breaker_after: 1\n", proxy.Setting)
+	proxy.WaitPaused()
 	for _, id := range ids[3:] {
 		if err := h.Engine.Client.ContainerKill(t.Context(), id, "KILL"); err != nil {
 			t.Fatal(err)
@@ -216,7 +222,8 @@ func countsNoFault(t *testing.T, c *candidate) {
 		}
 		return nil
 	})
-	g.Release()
+	proxy.Release()
+
 	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
 	p.WaitTicks(2)
 	if said := p.Output(); strings.Contains(said, `"event":"breaker"`) {
@@ -247,6 +254,7 @@ func runsUntilItHasStopped(t *testing.T, c *candidate) {
 	for i := 1; i < 4; i++ {
 		h.Spawn("low-"+strconv.Itoa(i), h.OwnedLabels(contract.ClassLow), 8*i)
 	}
+
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	stopped := make(chan error, 1)
@@ -257,6 +265,7 @@ func runsUntilItHasStopped(t *testing.T, c *candidate) {
 
 	p := h.StartManager("")
 	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")
+
 	seen, err := h.Engine.Inspect(t.Context(), slow)
 	t.Logf("the engine's word: %s", seen.State)
 	if err != nil || seen.PID == 0 {
@@ -267,8 +276,10 @@ func runsUntilItHasStopped(t *testing.T, c *candidate) {
 		t.Errorf("the stop has ended: %v", err)
 	default:
 	}
+
+	// podman waits for its time to be over although the container is gone.
 	p.Stop()
 	h.Remove(slow)
-	giveUp() // podman waits for its time to be over although the container is gone
+	giveUp()
 	<-stopped
 }

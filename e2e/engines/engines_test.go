@@ -124,20 +124,20 @@ func try(t *testing.T, name string, results *table) {
 			if !what.disturbs {
 				t.Run(what.name, func(t *testing.T) {
 					t.Parallel()
-					c.judge(t, what)
+					c.tryCapability(t, what)
 				})
 			}
 		}
 	})
 	for _, what := range capabilities {
 		if what.disturbs {
-			t.Run(what.name, func(t *testing.T) { c.judge(t, what) })
+			t.Run(what.name, func(t *testing.T) { c.tryCapability(t, what) })
 		}
 	}
 }
 
-// judge tries one capability, or its lack, and notes what came out.
-func (c *candidate) judge(t *testing.T, what capability) {
+// tryCapability tries one capability, or its lack, and adds the result to the table.
+func (c *candidate) tryCapability(t *testing.T, what capability) {
 	run, works := what.run, "works"
 	if missing, ok := known[c.name][what.name]; ok {
 		run, works = missing.run, "not there: "+missing.reason

@@ -44,6 +44,7 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 	if c.kind.Podman {
 		always = func(*container.HostConfig) {} // podman restarts nothing that its service did not end
 	}
+
 	stay := []string{"low-0", "low-1", "low-2"}
 	before := map[string]int{}
 	for i, name := range stay {
@@ -54,6 +55,7 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 		}
 		before[name] = seen.PID
 	}
+
 	p := h.StartManager(patient)
 	p.WaitTicks(3)
 
@@ -68,6 +70,7 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 
 	p.WaitTicks(3)
 	h.WaitForPopulation(time.Second, stay...)
+
 	h.Spawn("low-3", h.OwnedLabels(contract.ClassLow), 40)
 	h.WaitForPopulation(scenario.Soon, stay...)
 	scenario.Eventually(t, scenario.Soon, "the removal is done", func() error {
@@ -76,6 +79,7 @@ func (c *candidate) outlived(t *testing.T, end func(testing.TB), survive bool) {
 		}
 		return nil
 	})
+
 	for _, a := range p.Actions() {
 		if slices.Contains(stay, a.Name) {
 			t.Errorf("%s of %s, which had to stay, ended %s", a.Action, a.Name, a.Outcome)
@@ -145,6 +149,7 @@ func leavesNothing(t *testing.T, c *candidate) {
 		}
 		return err
 	})
+
 	if c.kind.Podman {
 		leaveGroup(t, client)
 	}
@@ -179,11 +184,13 @@ func leaveGroup(t *testing.T, client *scenario.Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	parents, err := filepath.Glob("/sys/fs/cgroup/*/libpod_parent")
 	if err != nil {
 		t.Fatal(err)
 	}
 	parents = append(parents, "/sys/fs/cgroup/libpod_parent") // version 2
+
 	group := filepath.Join(parents[0], "libpod-"+made.ID)
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Fatal(err)

@@ -27,6 +27,8 @@ func TestTheSameSeedTwiceIsTheSameChurn(t *testing.T) {
 		}
 		fingerprints = append(fingerprints, r.Fingerprint)
 	}
+
+	// What was planned, what was started, and in which order: each is the same in both runs.
 	for _, run := range s.launches() {
 		var order strings.Builder
 		for position := uint64(1); position <= 6; position++ {
@@ -35,6 +37,7 @@ func TestTheSameSeedTwiceIsTheSameChurn(t *testing.T) {
 		}
 		images = append(images, order.String())
 	}
+
 	files, _ := filepath.Glob(filepath.Join(s.state, "plan-*.ndjson"))
 	for _, path := range files {
 		text, err := os.ReadFile(path)
@@ -43,6 +46,7 @@ func TestTheSameSeedTwiceIsTheSameChurn(t *testing.T) {
 		}
 		plans = append(plans, string(text))
 	}
+
 	for what, pair := range map[string][]string{"plans": plans, "reports": fingerprints, "images": images} {
 		if len(pair) != 2 || pair[0] != pair[1] {
 			t.Errorf("the %s differ:\n%s", what, cmp.Diff(pair[:1], pair[1:]))
@@ -77,8 +81,10 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 			t.Fatalf("round %d: the generator ended by itself with %d:\n%s", round, code, g.said)
 		}
 	}
+
 	// A wrapper outlives its generator; what it makes after the sweep at the start is found by a later one only.
 	eventually(t, "no wrapper is under way", func() bool { return !s.wrapperRuns() })
+
 	g := s.start("--batch", "1", "--interval", "1h")
 	eventually(t, "a container of the last generator", func() bool { return s.newRun(known) })
 	if now := s.containers(); len(now) != 2 {
@@ -90,6 +96,7 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 	if code := g.wait(t); code != 0 {
 		t.Errorf("exit %d after SIGTERM:\n%s", code, g.said)
 	}
+
 	if left := s.containers(); len(left) != 1 || left[0] != byHand {
 		t.Errorf("left are %v, want only the one started by hand", left)
 	}
@@ -98,6 +105,7 @@ func TestWhatAKilledGeneratorLeftIsSweptAndNothingElse(t *testing.T) {
 			t.Errorf("the %s container was touched", name)
 		}
 	}
+
 	swept := 0
 	for _, r := range s.logs.Records() {
 		if body, ok := r.Body.(contract.SystemBody); ok && body.Event == "swept" {
@@ -116,6 +124,7 @@ func TestAnEngineThatRefusesEveryThirdStart(t *testing.T) {
 	if code := g.wait(t); code != 7 {
 		t.Errorf("exit %d, want 7 for failed starts under --strict:\n%s", code, g.said)
 	}
+
 	r := s.report()
 	if r.Planned != 12 || r.Started != 8 || r.Failed["refused"] != 4 || len(r.Dropped) != 0 {
 		t.Errorf("report %+v", r)

@@ -38,16 +38,19 @@ func newFixture(t *testing.T) *fixture {
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
 		t.Skipf("no engine answers: %s", out)
 	}
+
 	for _, name := range []string{"high-cpu", "high-ram", "low-idle", "low-pulse"} {
 		if exec.Command("docker", "image", "inspect", "gestor/"+name).Run() != nil {
 			run(t, filepath.Join(root, "stress-images", "build.sh"), name)
 		}
 	}
+
 	s := &fixture{
 		t: t, suite: fmt.Sprintf("e2e-generator-%d-%d", os.Getpid(), time.Now().UnixNano()), state: t.TempDir(), logs: &shiptest.Service{},
 	}
 	s.binary = filepath.Join(t.TempDir(), "gestor-generator")
 	run(t, "go", "build", "-C", filepath.Join(root, "services", "generator"), "-o", s.binary, ".")
+
 	t.Cleanup(func() {
 		if left := s.containers(); len(left) > 0 {
 			run(t, "docker", append([]string{"rm", "--force"}, left...)...)
@@ -119,12 +122,14 @@ func (s *fixture) start(arguments ...string) generator {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	g := generator{cmd: exec.Command(s.binary, append([]string{"run"}, arguments...)...), said: &strings.Builder{}}
 	g.cmd.Stdout, g.cmd.Stderr = g.said, g.said
 	g.cmd.Env = append(os.Environ(), "GESTOR_SUITE="+s.suite, "GESTOR_STATE="+s.state, "GESTOR_SCRIPTS="+scripts,
 		"GESTOR_LOGS_URL="+server.URL, "GESTOR_OPS=127.0.0.1:0", "GESTOR_MIN_FREE_MIB=64", "GESTOR_MAX_LATE=2m",
 		"GESTOR_START_TIMEOUT=2m")
 	g.cmd.Env = append(g.cmd.Env, s.extra...)
+
 	if err := g.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ func TestThirtyVictimsInOneTickUnderCaps(t *testing.T) {
 		return nil
 	})
 	p.Stop()
+
 	done := 0
 	for i, a := range p.Actions() {
 		// More than nine in ten is a surprise: the first plan, capped, runs in shadow.
@@ -54,11 +55,13 @@ func TestThirtyVictimsInOneTickUnderCaps(t *testing.T) {
 		} else if !shadow && a.Outcome == contract.OutcomeDone {
 			done++
 		}
+
 		// On a slow machine a look may come too late; what still waits is called off and ordered again.
 		if a.Outcome != contract.OutcomeDone && !strings.HasPrefix(a.Why, "the tick is gated") {
 			t.Errorf("%s of %s ended %s: %s", a.Action, a.Name, a.Outcome, a.Why)
 		}
 	}
+
 	if done != 30 {
 		t.Errorf("%d removals are done, want 30", done)
 	}
@@ -72,6 +75,7 @@ func TestThrottleIsUndoneByTheEngine(t *testing.T) { ThrottleIsUndone(newFixture
 func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
 	h := newFixture(t)
 	ids := h.StartContainers(9)
+
 	third := h.PausingProxy(ids[6])
 	first := h.StartManager("act:\n  parallel: 1\n", third.Setting)
 	third.WaitPaused()
@@ -79,6 +83,7 @@ func TestKillOfTheManagerInTheMiddleOfActing(t *testing.T) {
 	if open := h.openIntents(); len(open) < 4 {
 		t.Errorf("%d intents are without an outcome at the kill, want those for low-6 to low-3", len(open))
 	}
+
 	second := h.StartManager("")
 	second.WaitTicks(1) // only then does it listen to SIGTERM
 	h.WaitForPopulation(scenario.Soon, "low-0", "low-1", "low-2")

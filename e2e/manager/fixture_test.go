@@ -31,12 +31,14 @@ func TestMain(m *testing.M) {
 		if _, err := cli.Ping(context.Background()); err != nil {
 			return m.Run() // the tests skip themselves
 		}
+
 		dir, err := os.MkdirTemp("", "gestor-manager-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer os.RemoveAll(dir)
+
 		programs, err = scenario.BuildPrograms(dir)
 		if err == nil {
 			err = scenario.ImportImage(context.Background(), cli, programs.Payload, payloadImage)

@@ -48,6 +48,7 @@ func TestHostileInputsInLittleMemory(t *testing.T) {
 	h := &hostile{t: t, group: group, bin: group.within(t, build(t)), data: t.TempDir()}
 	h.start()
 	t.Cleanup(func() { h.kill() })
+
 	for _, input := range []struct {
 		name string
 		give func(*testing.T, *hostile)
@@ -67,7 +68,7 @@ func TestHostileInputsInLittleMemory(t *testing.T) {
 		t.Run(input.name, func(t *testing.T) {
 			h.t, h.service.t = t, t
 			input.give(t, h)
-			h.lives(t)
+			h.checkAlive(t)
 		})
 	}
 }
@@ -78,8 +79,8 @@ func (h *hostile) start(env ...string) {
 	h.service.http.Timeout = answerWithin
 }
 
-// lives checks that the service is the same process, was not killed, and takes a record.
-func (h *hostile) lives(t *testing.T) {
+// checkAlive checks that the service is the same process, was not killed, and takes a record.
+func (h *hostile) checkAlive(t *testing.T) {
 	t.Helper()
 	if n := h.group.oomKills(t); n > 0 {
 		t.Fatalf("the kernel killed the service: it needed more than %d MiB", memoryLimit>>20)
@@ -105,8 +106,8 @@ func (h *hostile) get(t *testing.T, path string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// sensible checks that a question is answered in time: with what was asked for, or with a problem that says how to ask for less.
-func (h *hostile) sensible(t *testing.T, path string) {
+// checkAnswer checks that a question is answered in time: with what was asked for, or with a problem that says how to ask for less.
+func (h *hostile) checkAnswer(t *testing.T, path string) {
 	t.Helper()
 	code, body := h.get(t, path)
 	switch code {
@@ -119,6 +120,7 @@ func (h *hostile) sensible(t *testing.T, path string) {
 	default:
 		t.Errorf("%s: %d %.200s", path, code, body)
 	}
+
 	if code == http.StatusOK && !strings.Contains(path, ".png") && !strings.Contains(path, ".html") && !json.Valid([]byte(body)) {
 		t.Errorf("%s: no JSON: %.200s", path, body)
 	}
@@ -163,14 +165,17 @@ func figuresBeyondSums(t *testing.T, h *hostile) {
 			}
 		}
 	}
-	for n := range uint64(3) { // the largest that is taken
+
+	// The largest that is taken.
+	for n := range uint64(3) {
 		code, result := h.post(container(1100+n, now, fmt.Sprint("d", n), "i", "high", `"cpu_millicores":9007199254740991,"ram_kb":9007199254740991,"vsz_kb":1,"rss_kb":1`))
 		if code != 200 || result.Accepted != 1 {
 			t.Errorf("2^53-1: %d %+v", code, result)
 		}
 	}
-	h.sensible(t, contract.PathStats+"?metric=cpu_millicores&fn=sum,max,avg&by=class&step=1m")
-	h.sensible(t, contract.PathContainers+"?sort=cpu")
+
+	h.checkAnswer(t, contract.PathStats+"?metric=cpu_millicores&fn=sum,max,avg&by=class&step=1m")
+	h.checkAnswer(t, contract.PathContainers+"?sort=cpu")
 }
 
 func queriesThatAreNone(t *testing.T, h *hostile) {
@@ -220,6 +225,8 @@ func idleConnections(t *testing.T, h *hostile) {
 		}
 		defer c.Close()
 	}
+
+	// From another address, as another client is: the limit is one client's.
 	other := *h.http
 	other.Transport = &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext(ctx, network, address)
@@ -242,6 +249,7 @@ func bodiesThatDoNotCome(t *testing.T, h *hostile) {
 		defer c.Close()
 		fmt.Fprintf(c, "POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n{", contract.MaxBodyBytes)
 	}
+
 	if code, result := h.post(batch(111, 10)); code != 200 || result.Accepted != 10 {
 		t.Errorf("a writer beside them: %d %+v", code, result)
 	}
@@ -262,8 +270,8 @@ func everyRecordItsOwnImage(t *testing.T, h *hostile) {
 		}
 	}
 	for _, name := range charts() {
-		h.sensible(t, contract.PathCharts+"/"+name+".json?range=24h")
-		h.sensible(t, contract.PathCharts+"/"+name+".png?range=24h")
+		h.checkAnswer(t, contract.PathCharts+"/"+name+".json?range=24h")
+		h.checkAnswer(t, contract.PathCharts+"/"+name+".png?range=24h")
 	}
 }
 
@@ -276,7 +284,7 @@ func everythingCounted(t *testing.T, h *hostile) {
 		contract.PathStats + "?metric=ram_kb&fn=sum,p95&by=class&step=1h&" + since,
 		contract.PathStats + "?metric=ram_kb&fn=count&by=container&step=24h&" + since,
 	} {
-		h.sensible(t, path)
+		h.checkAnswer(t, path)
 	}
 }
 
@@ -308,8 +316,8 @@ func filesThatVanish(t *testing.T, h *hostile) {
 	if err := os.Truncate(files[1], 100); err != nil {
 		t.Fatal(err)
 	}
-	h.sensible(t, contract.PathRecords+"?order=asc&limit=1000")
-	h.sensible(t, contract.PathCharts+"/population.json?range=24h")
+	h.checkAnswer(t, contract.PathRecords+"?order=asc&limit=1000")
+	h.checkAnswer(t, contract.PathCharts+"/population.json?range=24h")
 	scenario.Eventually(t, 90*time.Second, "the service says so", func() error {
 		if len(h.conditions(t)) == 0 {
 			return fmt.Errorf("it is well")
@@ -346,8 +354,8 @@ func filesInTheWayAtTheStart(t *testing.T, h *hostile) {
 	if code, result := h.post(batch(121, 10)); code != 200 || result.Accepted != 10 {
 		t.Errorf("new records: %d %+v", code, result)
 	}
-	h.sensible(t, contract.PathRecords+"?order=asc&limit=1000")
-	h.sensible(t, contract.PathCharts+"/population.json?range=24h")
+	h.checkAnswer(t, contract.PathRecords+"?order=asc&limit=1000")
+	h.checkAnswer(t, contract.PathCharts+"/population.json?range=24h")
 }
 
 // diskWithoutRoom runs a service of its own, on a file system that is filled to its last byte.
@@ -395,7 +403,7 @@ func diskWithoutRoom(t *testing.T, h *hostile) {
 	if code, body := h.get(t, contract.PathReady); code != http.StatusServiceUnavailable || !strings.Contains(body, "full") {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	h.sensible(t, contract.PathRecords+"?order=asc&limit=1000")
+	h.checkAnswer(t, contract.PathRecords+"?order=asc&limit=1000")
 
 	if err := os.Remove(filler.Name()); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ func TestPowerCutInVM(t *testing.T) {
 	if os.Getenv("GESTOR_SOAK") == "1" {
 		cuts, long = 25, time.Hour
 	}
+
 	m := newMachine(t, 1)
 	deadline := time.Now().Add(long)
 	done := 0
@@ -33,11 +34,13 @@ func TestPowerCutInVM(t *testing.T) {
 			t.Fatalf("%d records were answered and are lost after %d cuts", n, done)
 		}
 	}
+
 	last := m.boot(t, "always")
 	if !last.untilReady(t) || m.missing(last) > 0 {
 		t.Errorf("%d records were answered and are lost", m.missing(last))
 	}
 	last.cut(t)
+
 	answered := m.answered()
 	t.Logf("%d power cuts, %d records answered, none lost; %d flushes, %d writes lost", done, answered, m.drive.flushes, m.drive.lost)
 	if answered < uint64(10*done) || m.drive.flushes == 0 || m.drive.lost == 0 {
@@ -67,7 +70,7 @@ type machine struct {
 	next    []uint64          // first record of each producer after the last answered
 	answers [][]span          // of each producer
 	serving sync.WaitGroup    // the drive
-	stored  map[string][]span // what the last boot has told
+	stored  map[string][]span // what the last boot has reported
 }
 
 // span is a range of a producer's records.
@@ -88,12 +91,14 @@ func newMachine(t *testing.T, seed uint64) *machine {
 	m := &machine{
 		rng: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), next: []uint64{1, 1, 1}, answers: make([][]span, 3),
 	}
+
 	var driver string
 	m.kernel, driver = kernel(t)
 	m.initrd = filepath.Join(m.dir, "initrd")
 	if err := os.WriteFile(m.initrd, initramfs(t, m.dir, driver), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	image := filepath.Join(m.dir, "image")
 	if out, err := exec.Command("mke2fs", "-q", "-t", "ext4", image, fmt.Sprintf("%dk", driveBytes>>10)).CombinedOutput(); err != nil {
 		t.Fatalf("mke2fs: %v: %s", err, out)
@@ -124,6 +129,7 @@ func kernel(t *testing.T) (image, driver string) {
 	if find() {
 		return image, driver
 	}
+
 	if os.Getenv("GESTOR_SOAK") != "1" {
 		t.Skip("no kernel to boot: kernel-module/tests/lib/kernels.sh 6.12 fetches one (GESTOR_SOAK=1 does)")
 	}
@@ -148,6 +154,7 @@ func initramfs(t *testing.T, dir, driver string) []byte {
 			out.WriteByte(0)
 		}
 	}
+
 	for _, name := range []string{"proc", "dev", "disk"} {
 		entry(name, syscall.S_IFDIR|0o755, nil)
 	}
@@ -158,6 +165,7 @@ func initramfs(t *testing.T, dir, driver string) []byte {
 		}
 		entry(name, syscall.S_IFREG|0o755, content)
 	}
+
 	for name, source := range map[string]string{"init": "guest", "gestor-logs": "../../services/logs"} {
 		bin := filepath.Join(dir, name)
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
@@ -190,6 +198,7 @@ func (m *machine) boot(t *testing.T, fsync string) *boot {
 		t.Fatal(err)
 	}
 	m.serving.Go(func() { m.drive.serve(t, listener) })
+
 	next := strings.Trim(fmt.Sprint(m.next), "[]")
 	cmd := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-no-reboot", "-display", "none", "-nodefaults",
 		"-kernel", m.kernel, "-initrd", m.initrd, "-serial", "file:"+filepath.Join(m.dir, "console"), "-serial", "stdio",
@@ -197,8 +206,8 @@ func (m *machine) boot(t *testing.T, fsync string) *boot {
 		"-device", "virtio-blk-pci,drive=disk",
 		"-append", "console=ttyS0 loglevel=4 panic=-1 oops=panic rdinit=/init gestor.fsync="+fsync+" gestor.next="+strings.ReplaceAll(next, " ", ","))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +215,7 @@ func (m *machine) boot(t *testing.T, fsync string) *boot {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	b := &boot{m, cmd, listener, make(chan string, 1024)}
 	go func() {
 		defer close(b.lines)
@@ -217,11 +227,12 @@ func (m *machine) boot(t *testing.T, fsync string) *boot {
 			b.lines <- strings.TrimSpace(line)
 		}
 	}()
+
 	m.stored = map[string][]span{}
 	t.Cleanup(func() {
 		if t.Failed() {
 			console, _ := os.ReadFile(filepath.Join(m.dir, "console"))
-			t.Logf("%s%s", complaint.String(), console[max(0, len(console)-4000):])
+			t.Logf("%s%s", stderr.String(), console[max(0, len(console)-4000):])
 		}
 	})
 	return b
@@ -232,7 +243,7 @@ func (b *boot) cut(t *testing.T) {
 	t.Helper()
 	b.cmd.Process.Kill()
 	for line := range b.lines {
-		b.note(t, line)
+		b.parseLine(t, line)
 	}
 	b.cmd.Wait() // its error is the signal
 	b.listener.Close()
@@ -240,8 +251,8 @@ func (b *boot) cut(t *testing.T) {
 	b.drive.cut(b.rng)
 }
 
-// hear returns the next line of the report and notes what it promises; "" when the power has gone.
-func (b *boot) hear(t *testing.T) string {
+// nextLine returns the next line of the report and records what it promises; "" when the power has gone.
+func (b *boot) nextLine(t *testing.T) string {
 	t.Helper()
 	select {
 	case line, ok := <-b.lines:
@@ -249,7 +260,7 @@ func (b *boot) hear(t *testing.T) string {
 			t.Error("the machine ended by itself")
 			return ""
 		}
-		b.note(t, line)
+		b.parseLine(t, line)
 		return line
 	case <-b.drive.off:
 		return ""
@@ -259,14 +270,15 @@ func (b *boot) hear(t *testing.T) string {
 	}
 }
 
-// note takes the report's word.
-func (b *boot) note(t *testing.T, line string) {
+// parseLine records what a line of the report says.
+func (b *boot) parseLine(t *testing.T, line string) {
 	t.Helper()
 	var p int
 	var s span
 	switch {
 	case strings.HasPrefix(line, "fail"):
 		t.Errorf("the machine says: %s", line)
+
 	case strings.HasPrefix(line, "ack "):
 		if n, err := fmt.Sscanf(line, "ack %d %d %d", &p, &s.from, &s.to); err != nil || n != 3 || p >= len(b.next) {
 			t.Errorf("the report is not readable: %q", line)
@@ -274,6 +286,7 @@ func (b *boot) note(t *testing.T, line string) {
 		}
 		b.answers[p] = append(b.answers[p], s)
 		b.next[p] = s.to + 1
+
 	case strings.HasPrefix(line, "stored "):
 		var producer string
 		if n, err := fmt.Sscanf(line, "stored %s %d %d", &producer, &s.from, &s.to); err != nil || n != 3 {
@@ -284,11 +297,11 @@ func (b *boot) note(t *testing.T, line string) {
 	}
 }
 
-// untilReady waits until the machine has told what it holds; false when the power went before.
+// untilReady waits until the machine has reported what it holds; false when the power went before.
 func (b *boot) untilReady(t *testing.T) bool {
 	t.Helper()
 	for {
-		switch b.hear(t) {
+		switch b.nextLine(t) {
 		case "ready":
 			return true
 		case "":
@@ -308,13 +321,14 @@ func (m *machine) runUntilCut(t *testing.T, fsync string) (missing int) {
 	if early {
 		m.drive.cutAfter(1 + m.rng.IntN(60))
 	}
+
 	b := m.boot(t, fsync)
 	if b.untilReady(t) {
 		missing = m.missing(b)
 		if !early {
 			m.drive.cutAfter(1 + m.rng.IntN(400))
 		}
-		for b.hear(t) != "" && !t.Failed() {
+		for b.nextLine(t) != "" && !t.Failed() {
 		}
 	}
 	b.cut(t)
@@ -324,7 +338,7 @@ func (m *machine) runUntilCut(t *testing.T, fsync string) (missing int) {
 	return missing
 }
 
-// missing counts the records that were answered and that the boot has not told of.
+// missing counts the records that were answered and that the boot has not reported.
 func (m *machine) missing(b *boot) (n int) {
 	for producer, answers := range m.answers {
 		for _, a := range answers {

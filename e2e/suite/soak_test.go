@@ -117,6 +117,7 @@ func TestTheHeadlineIsWhatDockerPsSays(t *testing.T) {
 	happened, failed := s.engine.Client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
 		filters.Arg("label", contract.LabelManaged+"=true"), filters.Arg("event", "start"), filters.Arg("event", "die"),
 	)})
+
 	samples, equal := 0, 0
 	settled := time.NewTimer(0) // runs out a second after the last event
 	<-settled.C
@@ -124,19 +125,23 @@ func TestTheHeadlineIsWhatDockerPsSays(t *testing.T) {
 		select {
 		case <-happened:
 			settled.Reset(time.Second)
+
 		case err := <-failed:
 			if ctx.Err() == nil {
 				t.Fatalf("the engine's events ended: %v", err)
 			}
 		case <-ctx.Done():
+
 		case <-settled.C:
 			page, engine := s.headline(t), s.alive(t)
+
 			select {
 			case <-happened:
 				settled.Reset(time.Second)
 				continue
 			default:
 			}
+
 			if samples++; page == engine {
 				equal++
 			} else {

@@ -74,6 +74,7 @@ func start(t *testing.T, settings ...string) *running {
 		t.Skipf("docker compose is not installed here: %s", out)
 	}
 	refuseNeighbours(t, engine)
+
 	s := &running{
 		engine: engine,
 		compose: &scenario.Compose{
@@ -86,12 +87,16 @@ func start(t *testing.T, settings ...string) *running {
 	if mayLowerScores() {
 		s.oomScore = -500
 	}
-	port, ops := scenario.FreePort(t), scenario.FreePort(t) // after the build: others may take them meanwhile
+
+	// After the build, which is long: others may take the ports meanwhile.
+	port, ops := scenario.FreePort(t), scenario.FreePort(t)
 	s.logs, s.opsURL = scenario.Logs{URL: "http://127.0.0.1:" + port}, "http://127.0.0.1:"+ops
 	s.compose.Env = append([]string{
 		"GESTOR_PORT=" + port, "GESTOR_OPS_PORT=" + ops, "GESTOR_DATA_DIR=" + s.compose.Data,
 		"GESTOR_OOM_SCORE_ADJ=" + strconv.Itoa(s.oomScore),
 	}, settings...)
+
+	// Whatever is there already is not of this run, and has to be there after it.
 	for _, c := range engine.MustList(t) {
 		s.before = append(s.before, c.ID)
 	}
@@ -139,6 +144,7 @@ func (s *running) cleanUp(t *testing.T) {
 	if out, err := s.compose.Try(3*time.Minute, "down", "-v", "--remove-orphans"); err != nil {
 		t.Errorf("clean up: %v\n%s", err, out)
 	}
+
 	left, err := s.engine.List(context.Background(), contract.LabelManaged+"=true")
 	if err != nil {
 		t.Errorf("clean up: %v", err)
@@ -181,6 +187,7 @@ func checkQuota(t *testing.T, s *running) {
 		}
 		return err
 	})
+
 	scenario.Eventually(t, judgedAfter+batch, "the removals have begun", func() error {
 		r, err := s.logs.Records(contract.KindAction)
 		if err == nil && len(r) == 0 {
@@ -219,6 +226,7 @@ func checkContainerLimits(t *testing.T, s *running) {
 		if err != nil {
 			continue // removed meanwhile
 		}
+
 		checked++
 		h := full.HostConfig
 		if h.Memory == 0 || h.NanoCPUs == 0 || h.PidsLimit == nil || *h.PidsLimit <= 0 {
@@ -308,12 +316,14 @@ func checkExplained(t *testing.T, s *running) {
 			actions = append(actions, b)
 		}
 	}
+
 	done := 0
 	for _, a := range actions {
 		d, ok := decisions[a.Container]
 		if !ok || d.Measures == nil || d.Reason == "" || d.Text == "" || (d.Reason == contract.ReasonOverQuota && d.Rank <= d.Cut) {
 			t.Errorf("action on %.12s without a decision that explains it: %+v", a.Container, d)
 		}
+
 		if a.Phase == contract.PhaseOutcome && a.Outcome == contract.OutcomeDone {
 			done++
 			if _, err := s.engine.Inspect(t.Context(), a.Container); err == nil {
@@ -330,12 +340,14 @@ func checkRanking(t *testing.T, s *running) {
 	records := s.logs.MustRecords(t, contract.KindContainer, contract.KindDecision, contract.KindAction)
 	views := byTick(records)
 	leaving, spared := map[string]bool{}, notRemoved(records)
+
 	compared := 0
 	for i := 1; i < len(views)-1; i++ { // of the last tick some may still be on its way
 		now := views[i]
 		if len(now.removed) == 0 {
 			continue
 		}
+
 		want := surplus(views[i-1], now, uint64(tick.Microseconds()), leaving)
 		for id := range want {
 			if _, ok := now.removed[id]; !ok && !spared[id] {
@@ -450,6 +462,7 @@ func checkKillOfLogs(t *testing.T, s *running) {
 	if err := syscall.Kill(logs.PID, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill the log service (process %d): %v", logs.PID, err)
 	}
+
 	last := before[len(before)-1]
 	scenario.Eventually(t, 2*time.Minute, "the log service is back and the backlog has arrived", func() error {
 		after, err := s.logs.Records()
@@ -461,6 +474,7 @@ func checkKillOfLogs(t *testing.T, s *running) {
 		}
 		return nil
 	})
+
 	checkNothingLost(t, before, s.logs.MustRecords(t))
 }
 
@@ -483,6 +497,7 @@ func checkNothingLost(t *testing.T, before, after []contract.Record) {
 		}
 		byIdentity[id] = r.Seq
 	}
+
 	for _, r := range before {
 		if byIdentity[identity{r.Host, r.Boot, r.Producer, r.PSeq}] != r.Seq {
 			t.Fatalf("record %d was acknowledged and is gone", r.Seq)
@@ -540,12 +555,15 @@ func (s *running) downAndCheck(t *testing.T) {
 			t.Errorf("down left the container %s (%s, %v)", c.Name, c.State, c.Labels)
 		}
 	}
+
 	for _, what := range []string{"network", "volume"} {
 		out, err := exec.Command("docker", what, "ls", "-q", "--filter", "label=com.docker.compose.project="+s.compose.Project).Output()
 		if err != nil || len(out) > 0 {
 			t.Errorf("down left a %s: %s %v", what, out, err)
 		}
 	}
+
+	// Drawn at the end, with the last records in them.
 	for _, name := range []string{"memory", "processes", "population"} {
 		for _, ext := range []string{".html", ".png"} {
 			info, err := os.Stat(filepath.Join(s.compose.Data, "charts", name+ext))
