@@ -5,18 +5,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
 	"gestor.local/contract"
 	"gestor.local/generator/internal/cadence"
 	"gestor.local/generator/internal/profile"
+	"gestor.local/program/cli"
+	"gestor.local/program/settings"
 )
 
 // config is every setting, each from the environment and, where it has a flag, from the command line, which wins.
@@ -64,51 +64,48 @@ func (m *mebibytes) UnmarshalText(text []byte) error {
 // errConfig is wrapped by every error of a setting.
 var errConfig = errors.New("configuration")
 
-// loadConfig reads the environment, then the flags of the given command. It reports all that is wrong at once.
-func loadConfig(command string, arguments []string, names ...string) (config, error) {
-	var c config
-	err := named(env.Parse(&c))
-	flags := c.flags(command, names)
-	if flagErr := flags.Parse(arguments); flagErr != nil {
-		return c, errors.Join(err, configError(flagErr))
+// loadConfig reads the environment, then the flags: those of the settings with the given names, and those that the command
+// has declared in the set. It reports all that is wrong at once.
+func loadConfig(flags *flag.FlagSet, arguments []string, names ...string) (config, error) {
+	c, wrong := settings.Read[config]("", settings.Environment())
+	var problems []error
+	for _, w := range wrong {
+		problems = append(problems, w)
+	}
+
+	c.addFlags(flags, names)
+	if err := flags.Parse(arguments); err != nil {
+		return c, errors.Join(append(problems, configError(err))...)
 	}
 	if flags.NArg() > 0 {
-		err = errors.Join(err, fmt.Errorf("unknown argument %q (see --help)", flags.Arg(0)))
+		problems = append(problems, &cli.UsageError{Argument: flags.Arg(0)})
 	}
-	if err = errors.Join(err, c.validate()); err != nil {
+
+	if err := errors.Join(append(problems, c.validate())...); err != nil {
 		return c, fmt.Errorf("%w:\n%w", errConfig, err)
 	}
 	return c, nil
 }
 
-// named puts the name of the variable into the errors of env, which name the field.
-func named(err error) error {
-	var all env.AggregateError
-	if !errors.As(err, &all) {
+// configError tells that an error is one of the configuration; a request for help is none.
+func configError(err error) error {
+	if errors.Is(err, flag.ErrHelp) || errors.Is(err, errConfig) {
 		return err
 	}
-	out := make([]error, len(all.Errors))
-	for i, one := range all.Errors {
-		out[i] = one
-		var parse env.ParseError
-		if errors.As(one, &parse) {
-			if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-				out[i] = fmt.Errorf("%s: %w", f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err))
-			}
-		}
-	}
-	return errors.Join(out...)
+	return fmt.Errorf("%w: %w", errConfig, err)
 }
 
-// flags binds those settings that have a flag among the given names.
-func (c *config) flags(command string, names []string) *flag.FlagSet {
-	set := flag.NewFlagSet(command, flag.ContinueOnError)
-	set.SetOutput(io.Discard)
+// writeSettings lists every setting with its default.
+func writeSettings(w io.Writer) error { return settings.WriteTable[config](w, "") }
+
+// addFlags adds the flags of the settings that have one of the names.
+func (c *config) addFlags(set *flag.FlagSet, names []string) {
 	for field, value := range reflect.ValueOf(c).Elem().Fields() {
 		name := field.Tag.Get("flag")
-		if name == "" || !contains(names, name) {
+		if name == "" || !slices.Contains(names, name) {
 			continue
 		}
+
 		help := field.Tag.Get("help")
 		switch p := value.Addr().Interface().(type) {
 		case *string:
@@ -121,16 +118,6 @@ func (c *config) flags(command string, names []string) *flag.FlagSet {
 			set.BoolVar(p, name, *p, help)
 		}
 	}
-	return set
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 var suitePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
@@ -189,13 +176,14 @@ func (c config) churn() (profile.Profile, error) {
 	return p, nil
 }
 
-func (c config) token() (string, error) {
-	if c.TokenFile == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(c.TokenFile)
+// token is the token for the log service, "" when none is set.
+func (c config) token() (string, error) { return settings.Token("GESTOR_TOKEN_FILE", c.TokenFile) }
+
+// localURL is where this machine reaches the running generator.
+func (c config) localURL() (string, error) {
+	url, err := settings.LocalURL(c.Listen)
 	if err != nil {
-		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w", err)
+		return "", fmt.Errorf("%w: GESTOR_OPS: %w", errConfig, err)
 	}
-	return strings.TrimSpace(string(text)), nil
+	return url, nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -24,11 +26,18 @@ func clean(t *testing.T) {
 	}
 }
 
+// load reads the configuration as the subcommand run does, with the flags of the names.
+func load(arguments []string, names ...string) (config, error) {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return loadConfig(flags, arguments, names...)
+}
+
 func TestFlagsWinOverTheEnvironmentAndThatOverTheDefaults(t *testing.T) {
 	clean(t)
 	t.Setenv("GESTOR_INTERVAL", "7s")
 	t.Setenv("GESTOR_BATCH", "3")
-	c, err := loadConfig("run", []string{"--interval", "9s"}, "interval", "batch")
+	c, err := load([]string{"--interval", "9s"}, "interval", "batch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +59,7 @@ func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
 			clean(t)
 			name, value, _ := strings.Cut(pair, "=")
 			t.Setenv(name, value)
-			if _, err := loadConfig("run", nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			if _, err := load(nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
 				t.Error(err)
 			}
 		})
@@ -67,7 +76,7 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	for name, value := range wrong {
 		t.Setenv(name, value)
 	}
-	_, err := loadConfig("run", []string{"stray"})
+	_, err := load([]string{"stray"})
 	if !errors.Is(err, errConfig) || exitCode(err) != exitConfig {
 		t.Fatalf("got %v", err)
 	}
@@ -85,7 +94,7 @@ func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
 	clean(t)
 	t.Setenv("GESTOR_INTERVAL", "soon")
 	t.Setenv("GESTOR_BATCH", "many")
-	_, err := loadConfig("run", nil)
+	_, err := load(nil)
 	if err == nil || !strings.Contains(err.Error(), "GESTOR_INTERVAL:") || !strings.Contains(err.Error(), "GESTOR_BATCH:") {
 		t.Errorf("got %v", err)
 	}
@@ -93,7 +102,7 @@ func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
 
 func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
 	clean(t)
-	c, err := loadConfig("run", nil)
+	c, err := load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,19 +115,19 @@ func TestTheFreeMemoryTakesUnits(t *testing.T) {
 	for text, want := range map[string]mebibytes{"": 256 << 20, "0": 0, "64": 64 << 20, "1GiB": 1 << 30, "512 MiB": 512 << 20} {
 		clean(t)
 		t.Setenv("GESTOR_MIN_FREE_MIB", text)
-		if c, err := loadConfig("run", nil); err != nil || c.MinFree != want {
+		if c, err := load(nil); err != nil || c.MinFree != want {
 			t.Errorf("%q: %d, %v, want %d", text, c.MinFree, err, want)
 		}
 	}
 	t.Setenv("GESTOR_MIN_FREE_MIB", "much")
-	if _, err := loadConfig("run", nil); err == nil || !strings.Contains(err.Error(), `GESTOR_MIN_FREE_MIB: "much" is no size`) {
+	if _, err := load(nil); err == nil || !strings.Contains(err.Error(), `GESTOR_MIN_FREE_MIB: "much" is no size`) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestIntervalFitsBatchesOnly(t *testing.T) {
 	clean(t)
-	c, err := loadConfig("run", []string{"--profile", "poisson", "--interval", "9s"}, "profile", "interval")
+	c, err := load([]string{"--profile", "poisson", "--interval", "9s"}, "profile", "interval")
 	if err != nil {
 		t.Fatal(err)
 	}

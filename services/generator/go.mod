@@ -7,8 +7,8 @@ require gestor.local/contract v0.0.0
 replace gestor.local/contract => ../contract
 
 require (
+	gestor.local/program v0.0.0
 	gestor.local/ship v0.0.0-00010101000000-000000000000
-	github.com/caarlos0/env/v11 v11.4.2
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0
@@ -18,6 +18,7 @@ require (
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
@@ -31,3 +32,5 @@ require (
 )
 
 replace gestor.local/ship => ../ship
+
+replace gestor.local/program => ../program

@@ -4,14 +4,17 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"gestor.local/generator/internal/churn"
 	"gestor.local/generator/internal/containers"
 	"gestor.local/generator/internal/plan"
+	"gestor.local/generator/internal/profile"
+	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
 
@@ -56,29 +59,41 @@ func main() {
 
 // command runs one command and returns the exit code.
 func command(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
-	name := "run"
-	if len(arguments) > 0 && (len(arguments[0]) == 0 || arguments[0][0] != '-') {
-		name, arguments = arguments[0], arguments[1:]
+	// A question for the version is answered whatever else was asked for.
+	if at := slices.Index(arguments, "--version"); at == 0 || at == 1 && !strings.HasPrefix(arguments[0], "-") {
+		arguments = []string{"version"}
 	}
-	if len(arguments) > 0 && arguments[0] == "--version" {
-		name, arguments = "version", nil
+
+	run := cli.Command{Name: "run", Run: runCommand}
+	return cli.Program{
+		Name: "gestor-generator", Default: run, DefaultFlags: true, Help: writeHelp, Fail: fail,
+		UnknownCommand: "unknown command %q (see gestor-generator --help)",
+		Commands: []cli.Command{
+			run,
+			{Name: "plan", Run: planCommand},
+			{Name: "report", Run: reportCommand},
+			{Name: "down", Run: downCommand},
+			{Name: "healthcheck", Run: healthCommand},
+			{Name: "settings", Run: cli.Write(writeSettings)},
+			{Name: "version", Run: cli.Version},
+			cli.Help(),
+		},
+	}.Run(ctx, arguments, stdout, stderr)
+}
+
+// writeHelp writes the help of the program, which is that of each command too.
+func writeHelp(out io.Writer) {
+	fmt.Fprintf(out, usage, strings.Join(profile.Names(), ", "))
+	_ = writeSettings(out) // there is nowhere else to say it
+}
+
+// fail writes why a command failed and returns the exit code.
+func fail(inv *cli.Invocation, err error) int {
+	var wrongUsage *cli.UsageError
+	if errors.As(err, &wrongUsage) {
+		err = configError(err)
 	}
-	commands := map[string]func(context.Context, []string, io.Writer) error{
-		"run": runCommand, "plan": planCommand, "report": reportCommand, "down": downCommand,
-		"healthcheck": healthCommand, "settings": settingsCommand, "version": versionCommand, "help": helpCommand,
-	}
-	do, ok := commands[name]
-	if !ok {
-		fmt.Fprintf(stderr, "gestor-generator: unknown command %q (see gestor-generator --help)\n", name)
-		return exitConfig
-	}
-	err := do(ctx, arguments, stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		err = helpCommand(ctx, nil, stdout)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "gestor-generator: %v\n", err)
-	}
+	fmt.Fprintf(inv.Stderr, "gestor-generator: %v\n", err)
 	return exitCode(err)
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -25,6 +24,8 @@ import (
 	"gestor.local/generator/internal/lease"
 	"gestor.local/generator/internal/plan"
 	"gestor.local/generator/internal/report"
+	"gestor.local/program/cli"
+	"gestor.local/program/logging"
 	"gestor.local/ship"
 )
 
@@ -65,19 +66,20 @@ const (
 	keepFiles = 50
 )
 
-func runCommand(ctx context.Context, arguments []string, out io.Writer) error {
-	c, err := loadConfig("run", arguments, "profile", "interval", "batch", "seed", "plan", "for", "strict")
+func runCommand(ctx context.Context, inv *cli.Invocation) error {
+	c, err := loadConfig(inv.Flags, inv.Args(), "profile", "interval", "batch", "seed", "plan", "for", "strict")
 	if err != nil {
 		return err
 	}
-	level, err := zerolog.ParseLevel(c.LogLevel)
-	if err != nil {
+	if _, err := zerolog.ParseLevel(c.LogLevel); err != nil {
 		return fmt.Errorf("%w: GESTOR_LOG_LEVEL: %w", errConfig, err)
 	}
+
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	log := newLogger(out, level)
+
+	log := logging.New(inv.Stdout, contract.ProducerGenerator, c.LogLevel, logging.IsTerminal(inv.Stdout))
 	r, err := newRun(ctx, c, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		log.Info().Msg("stopped before the run began") // nothing was started, so that nothing is left
@@ -87,16 +89,6 @@ func runCommand(ctx context.Context, arguments []string, out io.Writer) error {
 		return err
 	}
 	return r.carryOut(ctx)
-}
-
-// newLogger writes for people on a terminal and JSON lines otherwise.
-func newLogger(out io.Writer, level zerolog.Level) zerolog.Logger {
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly}
-		}
-	}
-	return zerolog.New(out).Level(level).With().Timestamp().Str("service", "generator").Logger()
 }
 
 // run is everything that one run needs.

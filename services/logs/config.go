@@ -3,15 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"reflect"
 	"slices"
 	"time"
 
-	"github.com/caarlos0/env/v11"
-
 	"gestor.local/contract"
 	"gestor.local/logs/internal/store"
+	"gestor.local/program/settings"
 )
 
 // config is every setting of the log service.
@@ -42,13 +41,14 @@ type config struct {
 
 const envPrefix = "GESTOR_"
 
-// environment is the configuration of this process.
-func environment() (config, error) { return loadConfig(env.ToMap(os.Environ())) }
-
 // loadConfig reads the environment and reports every problem at once.
 func loadConfig(environ map[string]string) (config, error) {
-	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: envPrefix, Environment: environ})
-	problems := []error{named(err)}
+	c, wrong := settings.Read[config](envPrefix, environ)
+	var problems []error
+	for _, w := range wrong {
+		problems = append(problems, w)
+	}
+
 	switch store.Fsync(c.Fsync) {
 	case store.FsyncAlways, store.FsyncInterval, store.FsyncNever:
 	default:
@@ -57,39 +57,42 @@ func loadConfig(environ map[string]string) (config, error) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		problems = append(problems, fmt.Errorf("GESTOR_LOG_LEVEL is %q: want debug, info, warn or error", c.LogLevel))
 	}
+
 	for name, ok := range map[string]bool{
 		"GESTOR_FSYNC_INTERVAL": c.FsyncEvery > 0, "GESTOR_SEGMENT_BYTES": c.SegmentBytes > 0,
 		"GESTOR_SEGMENT_AGE": c.SegmentAge > 0, "GESTOR_OBSERVATIONS_AGE": c.ObservationsAge > 0,
 		"GESTOR_OBSERVATIONS_BYTES": c.ObservationsBytes > 0, "GESTOR_EVENTS_AGE": c.EventsAge > 0,
 		"GESTOR_EVENTS_BYTES": c.EventsBytes > 0,
 	} {
-		if err == nil && !ok {
+		if len(wrong) == 0 && !ok { // what could not be read is 0 too
 			problems = append(problems, fmt.Errorf("%s must be more than 0", name))
 		}
 	}
+
 	if c.Host == "" {
 		c.Host, _ = os.Hostname() // the store has a name for the nameless
 	}
 	return c, errors.Join(problems...)
 }
 
-// named puts the name of the variable into the errors of env, which name the field.
-func named(err error) error {
-	var all env.AggregateError
-	if !errors.As(err, &all) {
-		return err
+// environment is what the process was started with.
+func environment() map[string]string { return settings.Environment() }
+
+// writeSettings lists every setting with its default.
+func writeSettings(w io.Writer) error { return settings.WriteTable[config](w, envPrefix) }
+
+// readToken is the token that reading asks for, "" when none is set.
+func (c config) readToken() (string, error) {
+	return settings.Token("GESTOR_READ_TOKEN_FILE", c.ReadToken)
+}
+
+// baseURL is where this machine reaches the running service.
+func (c config) baseURL() (string, error) {
+	url, err := settings.LocalURL(c.Addr)
+	if err != nil {
+		return "", fmt.Errorf("GESTOR_ADDR: %w", err)
 	}
-	out := make([]error, len(all.Errors))
-	for i, one := range all.Errors {
-		out[i] = one
-		var parse env.ParseError
-		if errors.As(one, &parse) {
-			if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-				out[i] = fmt.Errorf("%s%s: %w", envPrefix, f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err))
-			}
-		}
-	}
-	return errors.Join(out...)
+	return url, nil
 }
 
 // store is the part of the settings that the store takes.

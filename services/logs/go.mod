@@ -4,8 +4,8 @@ go 1.26.0
 
 require (
 	gestor.local/contract v0.0.0
+	gestor.local/program v0.0.0
 	gestor.local/wal v0.0.0
-	github.com/caarlos0/env/v11 v11.4.2
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-echarts/go-echarts/v2 v2.6.7
@@ -32,6 +32,7 @@ require (
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect
 	github.com/bytedance/sonic/loader v0.5.0 // indirect
+	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
@@ -75,3 +76,5 @@ require (
 replace gestor.local/contract => ../contract
 
 replace gestor.local/wal => ../wal
+
+replace gestor.local/program => ../program

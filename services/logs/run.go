@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -145,4 +148,16 @@ func newHandler(cfg config, log zerolog.Logger, records *store.Store, connection
 		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: contract.Version,
 		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, SuiteToken: cfg.SuiteToken, Hosts: cfg.Hosts, Closing: closing,
 	}), nil
+}
+
+//go:embed openapi.yaml
+var openAPIText []byte
+
+// openAPI is the description of the API, as JSON.
+func openAPI() ([]byte, error) {
+	var doc any
+	if err := yaml.Unmarshal(openAPIText, &doc); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	return json.Marshal(doc)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/program/cli"
 )
 
 // running starts the service on a free port; stop ends it and returns what it said.
@@ -42,6 +43,18 @@ func testConfig(t *testing.T) config {
 	return cfg
 }
 
+// call runs a command with the settings, and returns what it printed and why it failed.
+func call(t *testing.T, cfg config, args ...string) (out string, err error) {
+	t.Helper()
+	var printed bytes.Buffer
+	program := cli.Program{Commands: commands(cfg), Fail: func(_ *cli.Invocation, failed error) int {
+		err = failed
+		return 1
+	}}
+	program.Run(t.Context(), args, &printed, &printed)
+	return printed.String(), err
+}
+
 func TestServiceFromStartToStop(t *testing.T) {
 	cfg := testConfig(t)
 	addr, stop := running(t, cfg)
@@ -52,26 +65,27 @@ func TestServiceFromStartToStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	var out bytes.Buffer
-	if err := healthcheck(t.Context(), cfg, &out); err != nil || !strings.Contains(out.String(), `"ok"`) {
-		t.Errorf("healthcheck: %v %s", err, &out)
+
+	if out, err := call(t, cfg, "healthcheck"); err != nil || !strings.Contains(out, `"ok"`) {
+		t.Errorf("healthcheck: %v %s", err, out)
 	}
-	out.Reset()
-	if err := export(t.Context(), cfg, []string{"-since", "2026-01-01T00:00:00Z"}, &out); err != nil {
+
+	out, err := call(t, cfg, "export", "-since", "2026-01-01T00:00:00Z")
+	if err != nil {
 		t.Errorf("export: %v", err)
 	}
 	var rows []map[string]any
-	if err := json.Unmarshal(out.Bytes(), &rows); err != nil || len(rows) != 1 || rows[0]["cpu_usage"] != 50.0 || rows[0]["timestamp"] != "2026-11-23T12:00:00Z" {
-		t.Errorf("export: %v %s", err, &out)
+	if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) != 1 || rows[0]["cpu_usage"] != 50.0 || rows[0]["timestamp"] != "2026-11-23T12:00:00Z" {
+		t.Errorf("export: %v %s", err, out)
 	}
+
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	out.Reset()
-	if err := verify(t.Context(), cfg, nil, &out); err != nil || out.String() != "2 files, 2 records\nsound\n" {
-		t.Errorf("verify: %v %s", err, &out)
+	if out, err := call(t, cfg, "verify"); err != nil || out != "2 files, 2 records\nsound\n" {
+		t.Errorf("verify: %v %s", err, out)
 	}
-	if err := healthcheck(t.Context(), cfg, &out); err == nil || !strings.Contains(err.Error(), "is the log service running") {
+	if _, err := call(t, cfg, "healthcheck"); err == nil || !strings.Contains(err.Error(), "is the log service running") {
 		t.Errorf("healthcheck of a stopped service: %v", err)
 	}
 }
@@ -123,9 +137,9 @@ func TestVerifyTellsWhatWasLost(t *testing.T) {
 	if err := os.WriteFile(files[0], append([]byte("garbage\n"), b...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := verify(t.Context(), cfg, nil, &out); err == nil || !strings.Contains(out.String(), "byte 0: the line does not match its checksum") {
-		t.Errorf("%v %s", err, &out)
+
+	if out, err := call(t, cfg, "verify"); err == nil || !strings.Contains(out, "byte 0: the line does not match its checksum") {
+		t.Errorf("%v %s", err, out)
 	}
 }
 
@@ -163,7 +177,7 @@ func TestCommandLine(t *testing.T) {
 		"help after a flag":         {args: []string{"export", "-since", "1h", "--help"}, want: "assignment's JSON array"},
 		"wrong flag":                {args: []string{"verify", "-every"}, code: exitConfig, want: "-every"},
 		"wrong flag of export":      {args: []string{"export", "-from", "1h"}, code: exitConfig, want: "-from"},
-		"wrong flag of healthcheck": {args: []string{"healthcheck", "-v"}, code: exitConfig, want: "-v"},
+		"wrong flag of healthcheck": {args: []string{"healthcheck", "-v"}, code: exitConfig, want: "gestor-logs: healthcheck: wrong arguments: flag provided but not defined: -v"},
 		"something else":            {args: []string{"export", "data"}, code: exitConfig, want: `"data"`},
 		"two folders":               {args: []string{"verify", "a", "b"}, code: exitConfig, want: `"b"`},
 		"verify of no copy":         {args: []string{"verify", "/nowhere"}, code: 1, want: "/nowhere/records"},

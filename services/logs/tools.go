@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,9 +15,9 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/logs/internal/assignment"
 	"gestor.local/logs/internal/store"
+	"gestor.local/program/cli"
 	"gestor.local/wal/disk"
 )
 
@@ -34,13 +33,13 @@ var errDamaged = errors.New("damaged")
 // gapsShown is how many ranges of lost numbers verify prints without -all.
 const gapsShown = 10
 
-func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
-	all := flags.Bool("all", false, "print every damage")
-	if err := parseFlags(flags, args, 1); err != nil {
+func verify(_ context.Context, cfg config, inv *cli.Invocation) error {
+	all := inv.Flags.Bool("all", false, "print every damage")
+	if err := inv.Parse(1); err != nil {
 		return err
 	}
-	data := cmp.Or(flags.Arg(0), cfg.Data)
+
+	data := cmp.Or(inv.Flags.Arg(0), cfg.Data)
 	if _, err := os.Stat(filepath.Join(data, "records")); err != nil { // an empty answer would be taken for a sound one
 		return fmt.Errorf("verify: %w: name the folder of the service or a copy of it, or set GESTOR_DATA to it", err)
 	}
@@ -48,26 +47,36 @@ func verify(_ context.Context, cfg config, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	writeReport(inv.Stdout, report, *all)
+	if report.OK() {
+		return nil
+	}
+	return fmt.Errorf("verify: %w: the other records stay readable; keep a copy of %s/quarantine", errDamaged, data)
+}
+
+// writeReport writes what verify found: all of it, or the first damage and the first lost numbers.
+func writeReport(out io.Writer, report store.Report, all bool) {
 	fmt.Fprintf(out, "%d files, %d records\n", report.Files, report.Records)
 	if report.OK() {
 		fmt.Fprintln(out, "sound")
-		return nil
+		return
 	}
+
 	for i, f := range report.Findings {
-		if i > 0 && !*all {
+		if i > 0 && !all {
 			fmt.Fprintf(out, "… and %d more (verify -all)\n", len(report.Findings)-1)
 			break
 		}
 		fmt.Fprintln(out, f)
 	}
+
 	for i, gap := range report.Missing {
-		if i == gapsShown && !*all { // a damaged block of a sealed file holds scattered numbers
+		if i == gapsShown && !all { // a damaged block of a sealed file holds scattered numbers
 			fmt.Fprintf(out, "… and %d more ranges (verify -all)\n", len(report.Missing)-i)
 			break
 		}
 		fmt.Fprintf(out, "lost: records %d to %d (%d)\n", gap[0], gap[1], gap[1]-gap[0]+1)
 	}
-	return fmt.Errorf("verify: %w: the other records stay readable; keep a copy of %s/quarantine", errDamaged, data)
 }
 
 const exportHelp = `Writes the assignment's JSON array of {pid, container_id, name, vsz, rss, memory_usage, cpu_usage, action, timestamp}
@@ -76,19 +85,20 @@ to standard output, oldest first. It asks the running service at GESTOR_ADDR.
   -since T, -until T    RFC 3339 times, Unix seconds or durations before now, such as 24h`
 
 // export asks the running service, which alone has the lock, and converts as it reads.
-func export(ctx context.Context, cfg config, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("export", flag.ContinueOnError)
-	since, until := flags.String("since", "", "from"), flags.String("until", "", "to")
-	if err := parseFlags(flags, args, 0); err != nil {
+func export(ctx context.Context, cfg config, inv *cli.Invocation) error {
+	since, until := inv.Flags.String("since", "", "from"), inv.Flags.String("until", "", "to")
+	if err := inv.Parse(0); err != nil {
 		return err
 	}
+
 	query := url.Values{"order": {"asc"}, "format": {"ndjson"}, "kind": {"container,action"}}
 	for name, v := range map[string]string{"since": *since, "until": *until} {
 		if v != "" {
 			query.Set(name, v)
 		}
 	}
-	base, err := baseURL(cfg.Addr)
+
+	base, err := cfg.baseURL()
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -97,6 +107,7 @@ func export(ctx context.Context, cfg config, args []string, out io.Writer) error
 		return fmt.Errorf("export: %w", err)
 	}
 	authorise(req, cfg)
+
 	res, err := direct().Do(req)
 	if err != nil {
 		return fmt.Errorf("export: %w (is the log service running at %s?)", err, cfg.Addr)
@@ -106,11 +117,11 @@ func export(ctx context.Context, cfg config, args []string, out io.Writer) error
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096)) // whatever there is of it
 		return fmt.Errorf("export: %s: %s", res.Status, text)
 	}
-	return writeSeed(out, res.Body)
+	return writeAssignment(inv.Stdout, res.Body)
 }
 
-// writeSeed turns NDJSON records into one array.
-func writeSeed(out io.Writer, in io.Reader) error {
+// writeAssignment turns NDJSON records into one array.
+func writeAssignment(out io.Writer, in io.Reader) error {
 	w := bufio.NewWriter(out)
 	sep := "[\n"
 	for records := json.NewDecoder(in); ; {
@@ -140,6 +151,16 @@ func writeSeed(out io.Writer, in io.Reader) error {
 	return w.Flush()
 }
 
+// authorise adds the reader's token when there is one.
+func authorise(req *http.Request, cfg config) {
+	if cfg.ReadToken == "" {
+		return
+	}
+	if token, err := cfg.readToken(); err == nil { // without it the service says what is missing
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+}
+
 // direct makes a client for one request to the service. It never asks a proxy: compose hands the one in ~/.docker/config.json to
 // every container.
 func direct() *http.Client {
@@ -147,8 +168,12 @@ func direct() *http.Client {
 }
 
 // healthcheck asks /healthz of the configured address.
-func healthcheck(ctx context.Context, cfg config, out io.Writer) error {
-	base, err := baseURL(cfg.Addr)
+func healthcheck(ctx context.Context, cfg config, inv *cli.Invocation) error {
+	if err := inv.Parse(0); err != nil {
+		return err
+	}
+
+	base, err := cfg.baseURL()
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
@@ -163,7 +188,7 @@ func healthcheck(ctx context.Context, cfg config, out io.Writer) error {
 		return fmt.Errorf("healthcheck: %w (is the log service running at %s?)", err, cfg.Addr)
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(out, io.LimitReader(res.Body, 64<<10)); err != nil {
+	if _, err := io.Copy(inv.Stdout, io.LimitReader(res.Body, 64<<10)); err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {

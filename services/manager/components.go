@@ -20,6 +20,7 @@ import (
 	"gestor.local/manager/internal/source"
 	"gestor.local/manager/internal/source/hostproc"
 	"gestor.local/manager/internal/source/kmod"
+	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
 
@@ -58,15 +59,15 @@ func open(ctx context.Context, cfg config, log zerolog.Logger) (*parts, error) {
 func (p *parts) openEngine(ctx context.Context) error {
 	var err error
 	if _, err = p.cfg.token(); err != nil {
-		return because(exitConfig, err)
+		return cli.WithExitCode(exitConfig, err)
 	}
 	if p.engine, err = engine.Open(p.cfg.Engine); err != nil {
-		return because(exitConfig, err)
+		return cli.WithExitCode(exitConfig, err)
 	}
 	p.opened("engine", p.engine.Close)
 	name, err := reach(ctx, p.engine, p.cfg.EngineWait, p.log)
 	if err != nil {
-		return because(exitEngine, fmt.Errorf("%w; next: %s", err, cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")))
+		return cli.WithExitCode(exitEngine, fmt.Errorf("%w; next: %s", err, cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")))
 	}
 	p.host = p.cfg.Host
 	if p.host == "" {
@@ -82,7 +83,7 @@ func (p *parts) openEyes(context.Context) error {
 		Module: kmod.Options{Proc: p.cfg.Proc, Name: p.cfg.ProcName},
 		Procfs: hostproc.Options{Proc: p.cfg.Proc, Cgroup: p.cfg.Cgroup, CmdlineMax: int(p.cfg.CmdlineMax)},
 	}, p.log)
-	return because(exitEyes, err)
+	return cli.WithExitCode(exitSource, err)
 }
 
 // openJournal comes after the spool, whose records tell how far the journal had got.
@@ -90,7 +91,7 @@ func (p *parts) openJournal(context.Context) error {
 	told, observations := p.spool.Journalled()
 	var err error
 	if p.journal, p.recovered, err = journal.Open(journalDir(p.cfg), journal.Options{After: told}); err != nil {
-		return because(exitStorage, err)
+		return cli.WithExitCode(exitStorage, err)
 	}
 	p.opened("journal", p.journal.Close)
 	if told == 0 {
@@ -98,13 +99,13 @@ func (p *parts) openJournal(context.Context) error {
 	}
 	p.backlog.Observations = observations
 	p.backlog.Backlog, err = journal.Behind(journalDir(p.cfg), told)
-	return because(exitStorage, err)
+	return cli.WithExitCode(exitStorage, err)
 }
 
 func (p *parts) openSpool(context.Context) error {
 	boot, err := bootID(p.cfg.Proc)
 	if err != nil {
-		return because(exitEyes, err)
+		return cli.WithExitCode(exitSource, err)
 	}
 	p.spool, err = ship.Open(ship.Config{
 		Dir: spoolDir(p.cfg), URL: p.cfg.LogsURL, Producer: contract.ProducerManager, Host: p.host, Boot: boot,
@@ -112,7 +113,7 @@ func (p *parts) openSpool(context.Context) error {
 		Log: func(message string, err error) { p.log.Warn().Err(err).Msg(message) },
 	})
 	if err != nil {
-		return because(exitStorage, err)
+		return cli.WithExitCode(exitStorage, err)
 	}
 	p.opened("spool", p.spool.Close)
 	return nil
@@ -147,7 +148,7 @@ func (p *parts) timed(what string, step func() error) {
 func (p *parts) awaitLogs(ctx context.Context) {
 	until := time.Now().Add(p.cfg.LogsWait)
 	for ctx.Err() == nil {
-		err := ask(ctx, strings.TrimSuffix(p.cfg.LogsURL, "/")+contract.PathReady)
+		err := get(ctx, strings.TrimSuffix(p.cfg.LogsURL, "/")+contract.PathReady)
 		if err == nil {
 			return
 		}

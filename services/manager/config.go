@@ -1,23 +1,26 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
-	"reflect"
+	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/source"
 	"gestor.local/manager/internal/source/hostproc"
+	"gestor.local/program/logging"
+	"gestor.local/program/settings"
 )
 
 // config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` says of it.
@@ -61,28 +64,27 @@ const (
 
 // forPeople says whether w gets tables and plain lines instead of JSON.
 func (c config) forPeople(w io.Writer) bool {
-	return c.Console == consoleTable || c.Console == consoleAuto && isTerminal(w)
+	return c.Console == consoleTable || c.Console == consoleAuto && logging.IsTerminal(w)
 }
 
 // loadConfig reads the environment; the error lists every wrong setting.
 func loadConfig() (config, error) {
-	c, err := env.ParseAsWithOptions[config](env.Options{Prefix: envPrefix})
+	c, wrong := settings.Read[config](envPrefix, settings.Environment())
 	var problems contract.Problems
-	if err != nil {
-		var all env.AggregateError
-		if !errors.As(err, &all) {
-			return c, err
-		}
-		for _, one := range all.Errors {
-			problems.Add(variable(one))
-		}
+	for _, w := range wrong {
+		problems.Add(w.Variable, w.Err.Error())
 	}
+
+	// Its default is the log service of this host: elsewhere has to be said.
 	if c.Elsewhere && os.Getenv("GESTOR_LOGS_URL") == "" {
 		problems.Add("GESTOR_LOGS_ELSEWHERE", "it is true, and GESTOR_LOGS_URL does not say where: set that to the address of the log service")
 	}
 	c.check(&problems)
 	return c, problems.Err()
 }
+
+// writeSettings lists every setting with its default.
+func writeSettings(w io.Writer) error { return settings.WriteTable[config](w, envPrefix) }
 
 // self is how the manager tells itself and its suite.
 func (c config) self() govern.Suite {
@@ -94,26 +96,15 @@ func (c config) self() govern.Suite {
 }
 
 // logs is the address of the log service as it may be shown.
-func (c config) logs() string { return shown(c.LogsURL) }
+func (c config) logs() string { return redacted(c.LogsURL) }
 
-// shown is an address without its password.
-func shown(address string) string {
+// redacted is an address without its password.
+func redacted(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
 	return u.Redacted()
-}
-
-// variable is the name of the environment variable that an error is about, and what is wrong with it.
-func variable(err error) (name, problem string) {
-	var parse env.ParseError
-	if errors.As(err, &parse) {
-		if f, ok := reflect.TypeFor[config]().FieldByName(parse.Name); ok {
-			return envPrefix + f.Tag.Get("env"), contract.SettingError(f.Type, parse.Err).Error()
-		}
-	}
-	return "environment", err.Error()
 }
 
 func (c config) check(p *contract.Problems) {
@@ -175,15 +166,30 @@ var errNoSuite = errors.New("GESTOR_SUITE is empty, and in mode enforce every ma
 
 // token is the write token of the log service, "" when none is set.
 func (c config) token() (string, error) {
-	if c.TokenFile == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(c.TokenFile)
+	token, err := settings.Token("GESTOR_TOKEN_FILE", c.TokenFile)
 	if err != nil && c.Elsewhere {
-		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w; put a copy of the token there that the log service's host has in data/.token, readable by the manager's user", err)
+		err = fmt.Errorf("%w; put a copy of the token there that the log service's host has in data/.token, readable by the manager's user", err)
 	}
-	if err != nil {
-		return "", fmt.Errorf("read GESTOR_TOKEN_FILE: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
+	return token, err
 }
+
+// opsURL is where this machine reaches the ops port of the running manager.
+func (c config) opsURL() string {
+	if url, err := settings.LocalURL(c.Ops); err == nil {
+		return url
+	}
+	return "http://" + c.Ops // the request says what is wrong with it
+}
+
+// explained is what explanations are read from.
+func explained(c config) explain.Journal {
+	link := cmp.Or(c.LogsLink, c.LogsURL)
+	if c.Elsewhere { // what compose says is of its own log service
+		link = c.LogsURL
+	}
+	return explain.Journal{Path: journalDir(c), Logs: redacted(link)}
+}
+
+func journalDir(c config) string { return filepath.Join(c.State, "journal") }
+
+func spoolDir(c config) string { return filepath.Join(c.State, "spool") }

@@ -257,7 +257,7 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{"no engine", map[string]string{"GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s"}, exitEngine},
 		{"a version that the engine does not speak", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "1.99"}, exitEngine},
 		{"no version", map[string]string{"GESTOR_ENGINE": newDaemon(t), "DOCKER_API_VERSION": "x"}, exitConfig},
-		{"no host", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_PROC": "/nonexistent"}, exitEyes},
+		{"no host", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_PROC": "/nonexistent"}, exitSource},
 		{"no folder for the state", map[string]string{"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": closed}, exitStorage},
 	}
 	for _, tt := range tests {
@@ -272,17 +272,6 @@ func TestExitCodesTellTheCause(t *testing.T) {
 				t.Errorf("code %d, want %d: %s", code, tt.code, out.String())
 			}
 		})
-	}
-}
-
-func TestLocalURL(t *testing.T) {
-	for addr, want := range map[string]string{
-		":8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", "[::]:1": "http://127.0.0.1:1",
-		"127.0.0.1:9": "http://127.0.0.1:9", "manager:9": "http://manager:9",
-	} {
-		if got := localURL(addr); got != want {
-			t.Errorf("localURL(%q) = %q, want %q", addr, got, want)
-		}
 	}
 }
 

@@ -2,17 +2,25 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
 	"syscall"
 
 	"gestor.local/manager/internal/command"
-	"gestor.local/manager/internal/explain"
+	"gestor.local/program/cli"
+)
+
+// Exit codes by cause: what a script or a supervisor can tell apart.
+const (
+	exitDone    = 0
+	exitConfig  = 2 // a setting or the policy is wrong
+	exitSource  = 3 // no source can be read
+	exitEngine  = 4 // the container engine cannot be reached, or no longer
+	exitStorage = 5 // journal or spool cannot be used
 )
 
 const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
@@ -42,59 +50,32 @@ func main() {
 
 // dispatch runs one subcommand and returns its exit code.
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	name, rest := "run", args
-	if len(args) > 0 {
-		name, rest = args[0], args[1:]
-	}
-	switch name {
-	case "-h", "-help", "--help", "help":
-		fmt.Fprint(stdout, usage)
-		return exitDone
-	case "version", "--version":
-		return versionCommand(rest, stdout, stderr)
-	case "settings":
-		return settingsCommand(rest, stdout, stderr)
-	case "run":
-		return runCommand(ctx, rest, stdout, stderr)
-	case "once":
-		return onceCommand(ctx, rest, stdout, stderr)
-	case "reload":
-		return reloadCommand(ctx, rest, stdout, stderr)
-	case "healthcheck":
-		return healthCommand(ctx, rest, stdout, stderr)
-	}
-	if cmd, ok := offline()[name]; ok {
-		return cmd(rest, offlineEnv(stdout, stderr))
-	}
-	fmt.Fprintf(stderr, "gestor-manager: unknown command %q\n\n%s", name, usage)
-	return exitConfig
-}
-
-// offline are the subcommands that need neither the host nor the engine.
-func offline() map[string]func([]string, command.Env) int {
-	return map[string]func([]string, command.Env) int{
-		"check-policy": command.CheckPolicy, "explain": command.Explain, "replay": command.Replay, "simulate": command.Simulate,
-	}
-}
-
-// offlineEnv uses the settings as far as they are right: these commands also take paths as arguments.
-func offlineEnv(stdout, stderr io.Writer) command.Env {
-	e := command.Env{Stdout: stdout, Stderr: stderr}
+	run := cli.Command{Name: "run", Run: runCommand, Text: runHelp}
+	// These commands take paths as arguments too: the settings count as far as they are right.
+	var defaults command.Defaults
 	if cfg, err := loadConfig(); err == nil {
-		e.Journal, e.Policy, e.Logs = journalDir(cfg), cfg.Policy, explained(cfg).Logs
+		defaults = command.Defaults{Journal: journalDir(cfg), Policy: cfg.Policy, Logs: explained(cfg).Logs}
 	}
-	return e
+
+	return cli.Program{
+		Name: "gestor-manager", Default: run, ListFlags: true, Fail: command.Fail,
+		Help:           func(w io.Writer) { fmt.Fprint(w, usage) },
+		UnknownCommand: "unknown command %q\n\n" + strings.TrimSuffix(usage, "\n"),
+		Commands: []cli.Command{
+			run,
+			{Name: "once", Arguments: "[FLAG…]", Run: onceCommand, Text: onceHelp},
+			command.CheckPolicy(defaults),
+			command.Explain(defaults),
+			command.Replay(defaults),
+			command.Simulate(),
+			{Name: "reload", Run: reloadCommand, Text: reloadHelp},
+			{Name: "healthcheck", Arguments: "[FLAG…]", Run: healthCommand, Text: healthHelp},
+			{
+				Name: "settings", Run: cli.Write(writeSettings),
+				Text: "Lists the settings, which come from the environment, with their defaults.",
+			},
+			{Name: "version", Aliases: []string{"--version"}, Run: cli.Version, Text: "Prints the version."},
+			cli.Help("-h", "-help", "--help"),
+		},
+	}.Run(ctx, args, stdout, stderr)
 }
-
-// explained is what explanations are read from.
-func explained(c config) explain.Journal {
-	link := cmp.Or(c.LogsLink, c.LogsURL)
-	if c.Elsewhere { // what compose says is of its own log service
-		link = c.LogsURL
-	}
-	return explain.Journal{Path: journalDir(c), Logs: shown(link)}
-}
-
-func journalDir(c config) string { return filepath.Join(c.State, "journal") }
-
-func spoolDir(c config) string { return filepath.Join(c.State, "spool") }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
 
@@ -23,42 +23,37 @@ import (
 // that was busy.
 const onceTicks = 5
 
+const onceHelp = "Reads the host twice, a tick apart, decides once, carries the decision out and prints it with its reasons.\n" +
+	"While a manager runs on the same GESTOR_STATE only --shadow is possible."
+
 // onceCommand makes one decision and carries it out, or only shows it.
-func onceCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := flag.NewFlagSet("once", flag.ContinueOnError)
-	shadow := f.Bool("shadow", false, "change nothing: neither containers, nor journal, nor records")
-	asJSON := f.Bool("json", false, "print JSON instead of a table")
-	code, done := parseFlags(f, args, stdout, stderr,
-		"Reads the host twice, a tick apart, decides once, carries the decision out and prints it with its reasons.\n"+
-			"While a manager runs on the same GESTOR_STATE only --shadow is possible.")
-	if done {
-		return code
+func onceCommand(ctx context.Context, inv *cli.Invocation) error {
+	shadow := inv.Flags.Bool("shadow", false, "change nothing: neither containers, nor journal, nor records")
+	asJSON := inv.Flags.Bool("json", false, "print JSON instead of a table")
+	if err := inv.Parse(0); err != nil {
+		return err
 	}
-	page, err := once(ctx, *shadow, stderr)
-	if err != nil {
-		fmt.Fprintf(stderr, "once: %v\n", err)
-		return codeOf(err)
+
+	page, err := once(ctx, *shadow, inv.Stderr)
+	switch {
+	case err != nil:
+		return err
+	case *asJSON:
+		return explain.JSON(inv.Stdout, page)
+	default:
+		return explain.Table(inv.Stdout, page)
 	}
-	show := explain.Table
-	if *asJSON {
-		show = func(w io.Writer, p explain.TickReport) error { return explain.JSON(w, p) }
-	}
-	if err := show(stdout, page); err != nil {
-		fmt.Fprintf(stderr, "once: %v\n", err)
-		return 1
-	}
-	return exitDone
 }
 
 func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickReport, error) {
 	cfg, err := loadConfig()
 	if err != nil {
-		return explain.TickReport{}, because(exitConfig, err)
+		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
 	}
 	cfg.DryRun = cfg.DryRun || shadow
 	policy, err := cfg.policy()
 	if err != nil {
-		return explain.TickReport{}, because(exitConfig, err)
+		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
 	}
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 	p := &parts{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
@@ -95,7 +90,7 @@ func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow b
 	}
 	switch {
 	case seen.gates != nil:
-		return explain.TickReport{}, because(exitEyes, fmt.Errorf("no decision: %w", seen.gates))
+		return explain.TickReport{}, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", seen.gates))
 	case shadow:
 		return explain.NewTickReport(time.Now(), memory.tick, memory.plan, &policy, nil), nil
 	default:

@@ -26,12 +26,12 @@ func TestNothingInsideOfTheSuiteIsAskedThroughAProxy(t *testing.T) {
 	url := unspecified(server.URL)
 	parts := &parts{cfg: config{LogsURL: url}}
 
-	for name, ask := range map[string]func() error{
-		"the log service at the start, and the health check": func() error { return ask(context.Background(), url+contract.PathReady) },
+	for name, request := range map[string]func() error{
+		"the log service at the start, and the health check": func() error { return get(context.Background(), url+contract.PathReady) },
 		"the charts": parts.charts,
-		"the reload": func() error { _, err := askReload(context.Background(), url+ops.PathReload); return err },
+		"the reload": func() error { _, err := postReload(context.Background(), url+ops.PathReload); return err },
 	} {
-		if err := ask(); err != nil {
+		if err := request(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/ops"
+	"gestor.local/program/cli"
 )
 
 // serve wires the manager and governs until ctx ends:
@@ -42,7 +43,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	file := newPolicyFile(cfg)
 	policy, err := cfg.policy()
 	if err != nil {
-		return because(exitConfig, err)
+		return cli.WithExitCode(exitConfig, err)
 	}
 	parts, err := open(ctx, cfg, log)
 	if err != nil && ctx.Err() != nil {
@@ -62,7 +63,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 		return nil
 	}
 	if err != nil {
-		return because(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose an address with a free port, as in 127.0.0.1:8081", cfg.Ops, err))
+		return cli.WithExitCode(exitConfig, fmt.Errorf("listen on GESTOR_OPS=%s: %w; choose an address with a free port, as in 127.0.0.1:8081", cfg.Ops, err))
 	}
 
 	registry := prometheus.NewRegistry()
@@ -95,7 +96,7 @@ func together(ctx context.Context, log zerolog.Logger, parts *parts, governor *g
 		return nil
 	})
 	add(func(ctx context.Context) error { return becauseOfLoop(governor.Run(ctx)) })
-	add(func(ctx context.Context) error { return because(exitStorage, parts.spool.Run(ctx)) })
+	add(func(ctx context.Context) error { return cli.WithExitCode(exitStorage, parts.spool.Run(ctx)) })
 	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
 	g.Add(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -138,9 +139,9 @@ func voice(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
 // becauseOfLoop tells the engine's part in the end of the loop from the journal's: nothing else ends it.
 func becauseOfLoop(err error) error {
 	if errors.Is(err, govern.ErrEngineUnreachable) {
-		return because(exitEngine, err)
+		return cli.WithExitCode(exitEngine, err)
 	}
-	return because(exitStorage, err)
+	return cli.WithExitCode(exitStorage, err)
 }
 
 // reach returns the engine's name for the machine, trying for a while: a daemon may be on its way back.

@@ -94,7 +94,7 @@ func TestRunFromStartToTheLastRequest(t *testing.T) {
 	var out output
 	ended := make(chan int, 1)
 	go func() { ended <- dispatch(ctx, []string{"run"}, &out, &out) }()
-	eventually(t, "the manager says that it is ready", func() bool { return ask(ctx, "http://"+ops+contract.PathReady) == nil })
+	eventually(t, "the manager says that it is ready", func() bool { return get(ctx, "http://"+ops+contract.PathReady) == nil })
 	if code := dispatch(ctx, []string{"healthcheck", "--ready"}, &out, &out); code != exitDone {
 		t.Errorf("healthcheck: code %d", code)
 	}

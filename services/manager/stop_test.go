@@ -20,6 +20,7 @@ import (
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/source"
+	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
 
@@ -62,7 +63,7 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Second}
 	err = together(context.Background(), zerolog.Nop(), &parts{spool: spool}, governor, server, listener, nil)
-	if code := codeOf(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
+	if code := cli.ExitCode(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
 		t.Errorf("code %d (%v), want %d", code, err, exitStorage)
 	}
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,24 +11,25 @@ import (
 
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/program/cli"
 )
 
 // call runs a subcommand and returns its code and what it printed.
-func call(env Env, command func([]string, Env) int, args ...string) (code int, out, errs string) {
+func call(command cli.Command, args ...string) (code int, out, errs string) {
 	var stdout, stderr bytes.Buffer
-	env.Stdout, env.Stderr = &stdout, &stderr
-	code = command(args, env)
+	program := cli.Program{Name: "gestor-manager", Default: command, Commands: []cli.Command{command}, ListFlags: true, Fail: Fail}
+	code = program.Run(context.Background(), append([]string{command.Name}, args...), &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
-func env(t *testing.T) Env {
+func withJournal(t *testing.T) Defaults {
 	dir := t.TempDir()
 	journaltest.Write(t, dir, 5, journal.Options{})
-	return Env{Journal: dir, Logs: "http://logs.example:9080/"}
+	return Defaults{Journal: dir, Logs: "http://logs.example:9080/"}
 }
 
 func TestExplain(t *testing.T) {
-	e := env(t)
+	e := withJournal(t)
 	for _, c := range []struct {
 		args []string
 		code int
@@ -54,7 +56,7 @@ func TestExplain(t *testing.T) {
 		{[]string{"--journal", "/none"}, 5, "no such file or directory; next: name the folder"},
 		{[]string{"--help"}, 0, "usage: gestor-manager explain"},
 	} {
-		code, out, errs := call(e, Explain, c.args...)
+		code, out, errs := call(Explain(e), c.args...)
 		if code != c.code || !strings.Contains(out+errs, c.says) || (c.code == 0) != (errs == "") {
 			t.Errorf("explain %v: %d\n%s%s", c.args, code, out, errs)
 		}
@@ -62,11 +64,11 @@ func TestExplain(t *testing.T) {
 }
 
 func TestReplay(t *testing.T) {
-	e := env(t)
-	if code, out, _ := call(e, Replay); code != 0 || !strings.Contains(out, "5 decisions made again: 5 the same, 0 different") {
+	e := withJournal(t)
+	if code, out, _ := call(Replay(e)); code != 0 || !strings.Contains(out, "5 decisions made again: 5 the same, 0 different") {
 		t.Errorf("%d %s", code, out)
 	}
-	code, out, _ := call(Env{}, Replay, "--json", e.Journal)
+	code, out, _ := call(Replay(Defaults{}), "--json", e.Journal)
 	var report struct{ Ticks, Same int }
 	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 || report.Same != 5 {
 		t.Errorf("%d %v %s", code, err, out)
@@ -79,20 +81,20 @@ func TestReplay(t *testing.T) {
 	if err := os.WriteFile(files[0], bytes.Replace(text, []byte(`"rank":4`), []byte(`"rank":9`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := call(e, Replay, files[0]); code != 1 || !strings.Contains(out, "1 different") || !strings.Contains(out, "tick 1, snapshot 101") {
+	if code, out, _ := call(Replay(e), files[0]); code != 1 || !strings.Contains(out, "1 different") || !strings.Contains(out, "tick 1, snapshot 101") {
 		t.Errorf("%d %s", code, out)
 	}
-	if code, _, errs := call(Env{}, Replay, "/none"); code != 5 || errs == "" {
+	if code, _, errs := call(Replay(Defaults{}), "/none"); code != 5 || errs == "" {
 		t.Errorf("%d %s", code, errs)
 	}
-	if code, _, errs := call(Env{}, Replay, t.TempDir()); code != 5 || !strings.Contains(errs, "nothing to replay") {
+	if code, _, errs := call(Replay(Defaults{}), t.TempDir()); code != 5 || !strings.Contains(errs, "nothing to replay") {
 		t.Errorf("an empty folder: %d %s", code, errs)
 	}
 	lines := bytes.SplitAfter(text, []byte{'\n'})
 	if err := os.WriteFile(files[0], bytes.Join(append(lines[:4:4], lines[5:]...), nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := call(e, Replay); code != 1 || !strings.Contains(out, "1 missing lines") {
+	if code, out, _ := call(Replay(e)); code != 1 || !strings.Contains(out, "1 missing lines") {
 		t.Errorf("a missing line: %d %s", code, out)
 	}
 }
@@ -106,22 +108,22 @@ func TestCheckPolicy(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("version: 1\nqota: 3\nmode: of\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := call(Env{Policy: good}, CheckPolicy); code != 0 || errs != "" || !strings.Contains(out, "low: 4") || !strings.Contains(out, "high: 2") || !strings.Contains(out, "hash ") {
+	if code, out, errs := call(CheckPolicy(Defaults{Policy: good})); code != 0 || errs != "" || !strings.Contains(out, "low: 4") || !strings.Contains(out, "high: 2") || !strings.Contains(out, "hash ") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
-	if code, out, errs := call(Env{}, CheckPolicy, "--quiet", good); code != 0 || out+errs != "" {
+	if code, out, errs := call(CheckPolicy(Defaults{}), "--quiet", good); code != 0 || out+errs != "" {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
-	if code, out, errs := call(Env{}, CheckPolicy, bad); code != 2 || out != "" || !strings.Contains(errs, "line 2") || !strings.Contains(errs, "line 3") {
+	if code, out, errs := call(CheckPolicy(Defaults{}), bad); code != 2 || out != "" || !strings.Contains(errs, "line 2") || !strings.Contains(errs, "line 3") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
-	if code, _, errs := call(Env{}, CheckPolicy); code != 2 || !strings.Contains(errs, "which file") {
+	if code, _, errs := call(CheckPolicy(Defaults{})); code != 2 || !strings.Contains(errs, "which file") {
 		t.Errorf("%d %s", code, errs)
 	}
 }
 
 func TestSimulate(t *testing.T) {
-	code, out, errs := call(Env{}, Simulate, "--hours", "0.2", "--seed", "7", "--warmup", "0", "--classify", "rank", "--json")
+	code, out, errs := call(Simulate(), "--hours", "0.2", "--seed", "7", "--warmup", "0", "--classify", "rank", "--json")
 	var results []struct {
 		Seed, Warmup uint64
 		Classify     string
@@ -131,11 +133,11 @@ func TestSimulate(t *testing.T) {
 		results[0].Warmup != 0 || results[0].Classify != "rank" || results[0].Ticks != 71 {
 		t.Errorf("%d %v %s%s", code, err, out, errs)
 	}
-	if code, out, _ := call(Env{}, Simulate, "--hours", "0.1", "--compare"); code != 0 || strings.Count(out, "\n") != 9 || !strings.Contains(out, "policy met") {
+	if code, out, _ := call(Simulate(), "--hours", "0.1", "--compare"); code != 0 || strings.Count(out, "\n") != 9 || !strings.Contains(out, "policy met") {
 		t.Errorf("%d %s", code, out)
 	}
 	for _, wrong := range [][]string{{"--cpu", "x"}, {"--classify", "x"}, {"--policy", "/none"}, {"--hours", "0"}, {"--workload", "x"}, {"extra"}} {
-		if code, _, errs := call(Env{}, Simulate, wrong...); code != 2 || errs == "" {
+		if code, _, errs := call(Simulate(), wrong...); code != 2 || errs == "" {
 			t.Errorf("%v: %d %s", wrong, code, errs)
 		}
 	}
@@ -147,7 +149,7 @@ func TestSimulateAPolicyFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("version: 1\nwarmup: 2\nclassify: rank\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, out, errs := call(Env{}, Simulate, "--hours", "0.1", "--policy", path, "--warmup", "0", "--json")
+	_, out, errs := call(Simulate(), "--hours", "0.1", "--policy", path, "--warmup", "0", "--json")
 	if !strings.Contains(out, `"warmup": 0`) || !strings.Contains(out, `"classify": "rank"`) {
 		t.Error(out, errs)
 	}

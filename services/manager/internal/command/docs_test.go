@@ -21,7 +21,7 @@ func TestDocumentedFiguresAreMeasured(t *testing.T) {
 		runs = append(runs, []string{"--workload", "fading"}, []string{"--workload", "seed", "--phase", "1s", "--cpus", "16"})
 	}
 	for _, args := range runs {
-		code, out, errs := call(Env{}, Simulate, args...)
+		code, out, errs := call(Simulate(), args...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if code != 0 || len(lines) != 2 {
 			t.Fatalf("%v: %d %s%s", args, code, out, errs)

@@ -1,65 +1,73 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strconv"
 
 	"gestor.local/manager/internal/explain"
+	"gestor.local/program/cli"
 )
 
-// Explain prints the decision of a tick, or the story of a container, from the journal.
-func Explain(args []string, env Env) int {
-	f := env.flags("explain", "[--json] [--journal PATH] [TICK | CONTAINER]",
-		"Says why each container was kept or removed: on the last tick, on the tick with that number, or for one container\n"+
-			"(its name, at least 4 digits of its id, or a part of its name) over all ticks that the journal holds.\n"+
-			"The exit code is 2 when the journal does not hold what was asked for, or several containers answer to that.")
-	asJSON := f.Bool("json", false, "print JSON instead of a table")
-	path := f.String("journal", env.Journal, "the journal's folder, or one of its files")
-	if code, done := env.Parse(f, args, 1); done {
-		return code
+// Explain prints the decision of a tick, or the history of a container, from the journal.
+func Explain(defaults Defaults) cli.Command {
+	return cli.Command{
+		Name: "explain", Arguments: "[--json] [--journal PATH] [TICK | CONTAINER]",
+		Text: "Says why each container was kept or removed: on the last tick, on the tick with that number, or for one container\n" +
+			"(its name, at least 4 digits of its id, or a part of its name) over all ticks that the journal holds.\n" +
+			"The exit code is 2 when the journal does not hold what was asked for, or several containers answer to that.",
+		Run: func(_ context.Context, inv *cli.Invocation) error { return explainCommand(inv, defaults) },
 	}
-	if f.NArg() > 0 && f.Arg(0) == "" { // a variable of the caller's that is empty: the last tick would answer another question
-		return env.fail("explain", exitUsage, errors.New("the argument is empty: give the tick or the container, or no argument for the last tick"))
-	}
-	if err := explainOne(env, explain.Journal{Path: *path, Logs: env.Logs}, f.Arg(0), *asJSON); err != nil {
-		code := exitStorage
-		if errors.Is(err, explain.ErrNotFound) || errors.Is(err, explain.ErrAmbiguous) {
-			code = exitUsage
-		}
-		return env.fail("explain", code, err)
-	}
-	return exitDone
 }
 
-func explainOne(env Env, j explain.Journal, what string, asJSON bool) error {
-	number, err := strconv.ParseUint(what, 10, 64)
-	if err != nil && what != "" {
-		story, err := j.Container(what)
-		return show(env, story, explain.HistoryTable, asJSON, err)
+func explainCommand(inv *cli.Invocation, defaults Defaults) error {
+	asJSON := inv.Flags.Bool("json", false, "print JSON instead of a table")
+	path := inv.Flags.String("journal", defaults.Journal, "the journal's folder, or one of its files")
+	if err := inv.Parse(1); err != nil {
+		return err
 	}
-	if what == "" {
+	// A variable of the caller's that is empty: the last tick would answer another question.
+	if inv.Flags.NArg() > 0 && inv.Flags.Arg(0) == "" {
+		return cli.WithExitCode(exitUsage, errors.New("the argument is empty: give the tick or the container, or no argument for the last tick"))
+	}
+
+	err := explainOne(inv.Stdout, explain.Journal{Path: *path, Logs: defaults.Logs}, inv.Flags.Arg(0), *asJSON)
+	if errors.Is(err, explain.ErrNotFound) || errors.Is(err, explain.ErrAmbiguous) {
+		return cli.WithExitCode(exitUsage, err)
+	}
+	return cli.WithExitCode(exitStorage, err)
+}
+
+// explainOne explains what an argument names: a tick by its number, a container, or the last tick when it is empty.
+func explainOne(w io.Writer, j explain.Journal, argument string, asJSON bool) error {
+	number, err := strconv.ParseUint(argument, 10, 64)
+	if err != nil && argument != "" {
+		story, err := j.Container(argument)
+		return write(w, story, explain.HistoryTable, asJSON, err)
+	}
+	if argument == "" {
 		page, err := j.Last()
-		return show(env, page, explain.Table, asJSON, err)
+		return write(w, page, explain.Table, asJSON, err)
 	}
 
 	page, err := j.Tick(number)
 	if errors.Is(err, explain.ErrNotFound) { // an id may consist of decimal digits only, and so may a name
-		if story, other := j.Container(what); other == nil && !story.ByPartOfName {
-			return show(env, story, explain.HistoryTable, asJSON, nil)
+		if story, other := j.Container(argument); other == nil && !story.ByPartOfName {
+			return write(w, story, explain.HistoryTable, asJSON, nil)
 		}
 	}
-	return show(env, page, explain.Table, asJSON, err)
+	return write(w, page, explain.Table, asJSON, err)
 }
 
-// show prints what was found, as JSON or as a table.
-func show[T any](env Env, found T, table func(io.Writer, T) error, asJSON bool, err error) error {
+// write prints what was found, as JSON or as a table.
+func write[T any](w io.Writer, found T, table func(io.Writer, T) error, asJSON bool, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
-		return explain.JSON(env.Stdout, found)
+		return explain.JSON(w, found)
 	default:
-		return table(env.Stdout, found)
+		return table(w, found)
 	}
 }

@@ -1,49 +1,55 @@
 package command
 
 import (
+	"context"
 	"flag"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/simulate"
+	"gestor.local/program/cli"
 )
 
 // Simulate runs a policy against a synthetic host and prints how it did.
-func Simulate(args []string, env Env) int {
-	f := env.flags("simulate", "[--seed N] [--hours H] [--compare] [OPTION…]",
-		"Runs the decision code against a synthetic host in simulated time and prints how often the policy was met, how far\n"+
-			"the population overshot, how long a batch took to settle, and how many were wrongly kept or removed by the truth.\n"+
-			"The same options give the same figures on any machine.")
-	o := simulate.DefaultOptions()
-	policyPath, compare, asJSON := simulateFlags(f, &o)
-	if code, done := env.Parse(f, args, 0); done {
-		return code
+func Simulate() cli.Command {
+	return cli.Command{
+		Name: "simulate", Arguments: "[--seed N] [--hours H] [--compare] [OPTION…]",
+		Text: "Runs the decision code against a synthetic host in simulated time and prints how often the policy was met, how far\n" +
+			"the population overshot, how long a batch took to settle, and how many were wrongly kept or removed by the truth.\n" +
+			"The same options give the same figures on any machine.",
+		Run: simulateCommand,
 	}
+}
+
+func simulateCommand(_ context.Context, inv *cli.Invocation) error {
+	o := simulate.DefaultOptions()
+	policyPath, compare, asJSON := simulateFlags(inv.Flags, &o)
+	if err := inv.Parse(0); err != nil {
+		return err
+	}
+
+	// What was set on the command line wins over the file.
 	if *policyPath != "" {
 		p, err := policyfile.Load(*policyPath)
 		if err != nil {
-			return env.fail("simulate", exitUsage, err)
+			return cli.WithExitCode(exitUsage, err)
 		}
-		o.Policy = keepFlags(f, o, p)
+		o.Policy = withFlags(inv.Flags, o, p)
 	}
 	if problems := o.Policy.Validate(); problems != nil {
-		return env.fail("simulate", exitUsage, problems)
+		return cli.WithExitCode(exitUsage, problems)
 	}
+
 	results, err := simulated(o, *compare)
-	if err != nil {
-		return env.fail("simulate", exitUsage, err)
+	switch {
+	case err != nil:
+		return cli.WithExitCode(exitUsage, err)
+	case *asJSON:
+		return cli.WithExitCode(exitStorage, explain.JSON(inv.Stdout, results))
+	default:
+		return cli.WithExitCode(exitStorage, simulate.Table(inv.Stdout, results))
 	}
-	if *asJSON {
-		err = explain.JSON(env.Stdout, results)
-	} else {
-		err = simulate.Table(env.Stdout, results)
-	}
-	if err != nil {
-		return env.fail("simulate", exitStorage, err)
-	}
-	return exitDone
 }
 
 func simulated(o simulate.Options, compare bool) ([]simulate.Result, error) {
@@ -54,8 +60,8 @@ func simulated(o simulate.Options, compare bool) ([]simulate.Result, error) {
 	return []simulate.Result{r}, err
 }
 
-// keepFlags lays what was set on the command line over the policy of a file.
-func keepFlags(f *flag.FlagSet, o simulate.Options, p contract.Policy) contract.Policy {
+// withFlags lays what was set on the command line over the policy of a file.
+func withFlags(f *flag.FlagSet, o simulate.Options, p contract.Policy) contract.Policy {
 	f.Visit(func(set *flag.Flag) {
 		switch set.Name {
 		case "warmup":
