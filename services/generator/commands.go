@@ -24,7 +24,7 @@ import (
 
 // Time-outs of one question to the engine, and of removing one group of containers.
 const (
-	askTimeout    = 10 * time.Second
+	queryTimeout  = 10 * time.Second
 	removeTimeout = 40 * time.Second
 )
 
@@ -40,7 +40,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 		return err
 	}
 
-	churn, images, err := c.inputs(ctx)
+	profile, images, err := c.planInputs(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	if length == 0 {
 		length = defaultPlanLength
 	}
-	made, err := plan.Make(c.seedOrRandom(), churn, images, 0, length)
+	made, err := plan.Make(c.seedOrRandom(), profile, images, 0, length)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errConfig, err)
 	}
@@ -66,7 +66,7 @@ func replayCommand(ctx context.Context, inv *cli.Invocation) error {
 		return err
 	}
 
-	_, images, err := c.inputs(ctx)
+	_, images, err := c.planInputs(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,16 +85,18 @@ func replayCommand(ctx context.Context, inv *cli.Invocation) error {
 	return err
 }
 
-// inputs are what a plan is made of, besides the seed.
-func (c config) inputs(ctx context.Context) (profile.Profile, []profile.Image, error) {
-	p, err := c.churn()
+// planInputs are what a plan is made of, besides the seed.
+func (c config) planInputs(ctx context.Context) (profile.Profile, []profile.Image, error) {
+	p, err := c.effectiveProfile()
 	if err != nil {
 		return p, nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
-	images, err := launch.Launcher{Dir: c.Scripts, Timeout: askTimeout}.Images(ctx)
+
+	images, err := launch.Launcher{Dir: c.Scripts, Timeout: queryTimeout}.Images(ctx)
 	if err != nil {
 		return p, nil, fmt.Errorf("%w: GESTOR_SCRIPTS: %w", errConfig, err)
 	}
+
 	if problems := p.Validate(images); problems.Err() != nil {
 		return p, nil, fmt.Errorf("%w: profile %s:\n%w", errConfig, c.Profile, problems)
 	}
@@ -109,38 +111,41 @@ func downCommand(ctx context.Context, inv *cli.Invocation) error {
 		return err
 	}
 
-	hands := c.census()
-	say := func(text string, _ error) { fmt.Fprintln(inv.Stdout, text) }
+	client := c.client()
+	log := func(text string, _ error) { fmt.Fprintln(inv.Stdout, text) }
+
 	var removed int
 	if *run != "" {
-		removed, err = churn.Drain(ctx, hands, *run, say)
+		removed, err = churn.Drain(ctx, client, *run, log)
 	} else {
-		removed, err = sweep(ctx, hands, lease.Claim{Suite: c.Suite}, say)
+		removed, err = sweep(ctx, client, lease.Claimant{Suite: c.Suite}, log)
 	}
+
 	if err == nil {
 		fmt.Fprintf(inv.Stdout, "removed %d containers\n", removed)
 	}
 	return err
 }
 
-func (c config) census() containers.Census {
-	return containers.Census{Dir: c.Scripts, Timeout: askTimeout, RemoveTimeout: removeTimeout}
+func (c config) client() containers.Client {
+	return containers.Client{Dir: c.Scripts, Timeout: queryTimeout, RemoveTimeout: removeTimeout}
 }
 
 // sweep removes what runs that are no more have left.
-func sweep(ctx context.Context, hands containers.Census, me lease.Claim, say func(string, error)) (int, error) {
-	found, err := hands.List(ctx, "")
+func sweep(ctx context.Context, client containers.Client, claimant lease.Claimant, log func(string, error)) (int, error) {
+	found, err := client.List(ctx, "")
 	if err != nil {
 		return 0, err
 	}
-	look := func(owner string) lease.Liveness {
-		l, err := lease.Look(ctx, hands, procDir, owner)
+
+	livenessOf := func(owner string) lease.Liveness {
+		l, err := lease.LivenessOf(ctx, client, procDir, owner)
 		if err != nil {
-			say("whether "+owner+" lives is not known; its containers stay until their lease ends", err)
+			log("whether "+owner+" lives is not known; its containers stay until their lease ends", err)
 		}
 		return l
 	}
-	return churn.Sweep(ctx, hands, lease.Stale(found, me, look, time.Now()), say)
+	return churn.Sweep(ctx, client, lease.Stale(found, claimant, livenessOf, time.Now()), log)
 }
 
 // reportCommand prints the report of the run that goes on, else the last one that was kept.

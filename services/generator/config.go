@@ -129,6 +129,7 @@ func (c config) validate() error {
 			problems = append(problems, fmt.Errorf("%s: %s", setting, text))
 		}
 	}
+
 	_, seedErr := c.seed()
 	need(seedErr == nil, "GESTOR_SEED", "must be a whole number from 0 to 18446744073709551615")
 	need(c.Interval == 0 || c.Interval >= cadence.MinEvery, "GESTOR_INTERVAL", "must be at least 1s")
@@ -136,6 +137,7 @@ func (c config) validate() error {
 	need(c.For >= 0, "GESTOR_FOR", "must not be negative")
 	need(c.Plan == "" || (c.Interval == 0 && c.Batch == 0 && c.Seed == "" && c.For == 0), "GESTOR_PLAN",
 		"a plan has its own seed, batches and length: leave GESTOR_SEED, GESTOR_INTERVAL, GESTOR_BATCH and GESTOR_FOR empty")
+
 	need(c.MaxAlive >= 1 && c.MaxAlive <= 1000, "GESTOR_MAX_ALIVE", "must be from 1 to 1000")
 	need(c.MaxTotal >= 1, "GESTOR_MAX_TOTAL", "must be at least 1")
 	need(c.Parallel >= 1 && c.Parallel <= 64, "GESTOR_PARALLEL", "must be from 1 to 64")
@@ -143,6 +145,7 @@ func (c config) validate() error {
 	need(c.Timeout >= time.Second, "GESTOR_START_TIMEOUT", "must be at least 1s")
 	need(c.MaxFailures >= 1, "GESTOR_MAX_FAILURES", "must be at least 1")
 	need(c.Lease >= time.Minute, "GESTOR_LEASE", "must be at least 1m")
+
 	need(c.Manager == "" || contract.WebAddress(c.Manager), "GESTOR_MANAGER_URL", "must be an http address such as http://manager:8081/readyz")
 	need(contract.WebAddress(c.LogsURL), "GESTOR_LOGS_URL", "must be an http address such as http://logs:8080")
 	need(suitePattern.MatchString(c.Suite), "GESTOR_SUITE", "must be letters, digits, dots, dashes and underscores, at most 63")
@@ -158,15 +161,17 @@ func (c config) seed() (*uint64, error) {
 	return &n, err
 }
 
-// churn is the profile with the settings that stand in place of its own.
-func (c config) churn() (profile.Profile, error) {
+// effectiveProfile is the profile with the settings that stand in place of its own.
+func (c config) effectiveProfile() (profile.Profile, error) {
 	p, err := profile.Load(c.Profile)
 	if err != nil {
 		return p, err
 	}
+
 	if (c.Interval != 0 || c.Batch != 0) && p.Arrivals.Kind != cadence.Batches {
 		return p, fmt.Errorf("GESTOR_INTERVAL and GESTOR_BATCH fit batches only, and profile %q has %s", p.Name, p.Arrivals.Kind)
 	}
+
 	if c.Interval != 0 {
 		p.Arrivals.Every = cadence.Span(c.Interval)
 	}

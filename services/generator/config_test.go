@@ -13,8 +13,8 @@ import (
 	"gestor.local/generator/internal/cadence"
 )
 
-// clean unsets every setting for the test, whatever the machine has set.
-func clean(t *testing.T) {
+// clearEnv unsets every setting for the test, whatever the machine has set.
+func clearEnv(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "GESTOR_") {
@@ -34,7 +34,7 @@ func load(arguments []string, names ...string) (config, error) {
 }
 
 func TestFlagsWinOverTheEnvironmentAndThatOverTheDefaults(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	t.Setenv("GESTOR_INTERVAL", "7s")
 	t.Setenv("GESTOR_BATCH", "3")
 	c, err := load([]string{"--interval", "9s"}, "interval", "batch")
@@ -44,7 +44,7 @@ func TestFlagsWinOverTheEnvironmentAndThatOverTheDefaults(t *testing.T) {
 	if c.Interval != 9*time.Second || c.Batch != 3 || c.MaxAlive != 40 || c.Profile != "seed" {
 		t.Errorf("%+v", c)
 	}
-	p, err := c.churn()
+	p, err := c.effectiveProfile()
 	if err != nil || p.Arrivals.Every != cadence.Span(9*time.Second) || p.Arrivals.Count != 3 {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -56,7 +56,7 @@ func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
 		"GESTOR_PARALLEL=many": "want a whole number", "GESTOR_HOSTS=*.example": "or * alone", "GESTOR_LOGS_URL=logs:8080": "must be an http address",
 	} {
 		t.Run(pair, func(t *testing.T) {
-			clean(t)
+			clearEnv(t)
 			name, value, _ := strings.Cut(pair, "=")
 			t.Setenv(name, value)
 			if _, err := load(nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
@@ -67,7 +67,7 @@ func TestAWrongSettingSaysWhatIsWanted(t *testing.T) {
 }
 
 func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	wrong := map[string]string{
 		"GESTOR_SEED": "-1", "GESTOR_INTERVAL": "1ms", "GESTOR_BATCH": "100000", "GESTOR_MAX_ALIVE": "0", "GESTOR_MAX_TOTAL": "0",
 		"GESTOR_PARALLEL": "1000", "GESTOR_MAX_LATE": "0s", "GESTOR_START_TIMEOUT": "1ms", "GESTOR_MAX_FAILURES": "0",
@@ -91,7 +91,7 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 }
 
 func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	t.Setenv("GESTOR_INTERVAL", "soon")
 	t.Setenv("GESTOR_BATCH", "many")
 	_, err := load(nil)
@@ -101,7 +101,7 @@ func TestAValueThatCannotBeReadIsNamedWithItsSetting(t *testing.T) {
 }
 
 func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	c, err := load(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestThePortIsThisMachinesUnlessSaid(t *testing.T) {
 
 func TestTheFreeMemoryTakesUnits(t *testing.T) {
 	for text, want := range map[string]mebibytes{"": 256 << 20, "0": 0, "64": 64 << 20, "1GiB": 1 << 30, "512 MiB": 512 << 20} {
-		clean(t)
+		clearEnv(t)
 		t.Setenv("GESTOR_MIN_FREE_MIB", text)
 		if c, err := load(nil); err != nil || c.MinFree != want {
 			t.Errorf("%q: %d, %v, want %d", text, c.MinFree, err, want)
@@ -126,12 +126,12 @@ func TestTheFreeMemoryTakesUnits(t *testing.T) {
 }
 
 func TestIntervalFitsBatchesOnly(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	c, err := load([]string{"--profile", "poisson", "--interval", "9s"}, "profile", "interval")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.churn(); err == nil || !strings.Contains(err.Error(), "poisson") {
+	if _, err := c.effectiveProfile(); err == nil || !strings.Contains(err.Error(), "poisson") {
 		t.Errorf("got %v", err)
 	}
 }

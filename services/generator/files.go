@@ -2,23 +2,63 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"gestor.local/generator/internal/plan"
+	"gestor.local/generator/internal/report"
 )
 
+// saveReport writes the report under the run's name and as the last one.
+func (r *run) saveReport(final report.Report) error {
+	text, err := json.MarshalIndent(final, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+
+	for _, name := range []string{"report-" + r.id + ".json", reportFile} {
+		path := filepath.Join(r.State, name)
+		if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o640); err != nil {
+			return fmt.Errorf("%w: write report: %w", errStorage, err)
+		}
+		if err := os.Rename(path+".tmp", path); err != nil {
+			return fmt.Errorf("%w: write report: %w", errStorage, err)
+		}
+	}
+	return nil
+}
+
+// readPlan reads the plan of GESTOR_PLAN.
+func readPlan(path string) (plan.Plan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("%w: GESTOR_PLAN: %w", errConfig, err)
+	}
+	defer f.Close()
+
+	p, err := plan.Read(f)
+	if err != nil {
+		return p, fmt.Errorf("%w: GESTOR_PLAN: %w", errConfig, err)
+	}
+	return p, nil
+}
+
 // prune deletes plans and reports of earlier runs but for the newest ones.
-func prune(dir string, keep int) error {
+func prune(dir string, retain int) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
+
 	for _, pattern := range []string{"plan-*.ndjson", "report-*.json"} {
 		paths := matching(dir, files, pattern)
 		newestFirst(paths)
-		for _, path := range paths[min(keep, len(paths)):] {
+		for _, path := range paths[min(retain, len(paths)):] {
 			err = errors.Join(err, os.Remove(path))
 		}
 	}
@@ -43,6 +83,7 @@ func newestFirst(paths []string) {
 			modified[path] = info
 		}
 	}
+
 	age := func(path string) int64 {
 		if info := modified[path]; info != nil {
 			return -info.ModTime().UnixNano()

@@ -110,13 +110,13 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errConfig), errors.Is(err, containers.ErrVersion):
 		return exitConfig
-	case errors.Is(err, churn.ErrGone): // what is left was said; the code says why
+	case errors.Is(err, churn.ErrEngineLost): // what is left was said; the code says why
 		return exitEngine
 	case errors.Is(err, errLeft):
 		return exitLeft
 	case errors.Is(err, containers.ErrEngine):
 		return exitEngine
-	case errors.Is(err, errStorage), errors.Is(err, plan.ErrKeep), errors.Is(err, ship.ErrFailed):
+	case errors.Is(err, errStorage), errors.Is(err, plan.ErrWrite), errors.Is(err, ship.ErrFailed):
 		return exitStorage
 	case errors.Is(err, errStrict):
 		return exitStrict

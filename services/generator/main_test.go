@@ -27,16 +27,16 @@ import (
 // call runs a command in this process.
 func call(t *testing.T, arguments ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, words bytes.Buffer
-	code = command(t.Context(), arguments, &out, &words)
-	return code, out.String(), words.String()
+	var out, errs bytes.Buffer
+	code = command(t.Context(), arguments, &out, &errs)
+	return code, out.String(), errs.String()
 }
 
 // scripts makes a folder with doubles of the two scripts, which keep containers as files in a folder, and sets up the
 // environment for it.
 func scripts(t *testing.T) (dir string) {
 	t.Helper()
-	clean(t)
+	clearEnv(t)
 	dir = t.TempDir()
 	real, err := filepath.Abs("../../scripts/launch-container.sh")
 	if err != nil {
@@ -46,11 +46,11 @@ func scripts(t *testing.T) (dir string) {
 		t.Skipf("the wrapper is not beside this module: %v", err)
 	}
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\nset -eu\ncd \""+dir+"/herd\"\n"+text), 0o700); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\nset -eu\ncd \""+dir+"/containers\"\n"+text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "herd"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "containers"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	write("launch-container.sh", `
@@ -75,9 +75,9 @@ esac`)
 	return dir
 }
 
-func herdSize(t *testing.T, dir string) int {
+func containersLeft(t *testing.T, dir string) int {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, "herd"))
+	entries, err := os.ReadDir(filepath.Join(dir, "containers"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,11 +112,11 @@ func TestRunCarriesAPlanOutDrainsAndReports(t *testing.T) {
 	defer server.Close()
 	t.Setenv("GESTOR_LOGS_URL", server.URL)
 	t.Setenv("GESTOR_MIN_FREE_MIB", "0") // whatever the host has: nothing real is started
-	code, out, words := call(t, "run", "--plan", file, "--strict")
+	code, out, stderr := call(t, "run", "--plan", file, "--strict")
 	if code != exitDone {
-		t.Fatalf("exit %d: %s\n%s", code, words, out)
+		t.Fatalf("exit %d: %s\n%s", code, stderr, out)
 	}
-	if n := herdSize(t, dir); n != 0 {
+	if n := containersLeft(t, dir); n != 0 {
 		t.Errorf("%d containers were left", n)
 	}
 	var kinds []string
@@ -143,8 +143,8 @@ func TestRunCarriesAPlanOutDrainsAndReports(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, words := call(t, "plan", "--replay", file); code != exitDone || strings.Count(out, "\n") != 13 {
-		t.Errorf("replay: exit %d, %d lines: %s", code, strings.Count(out, "\n"), words)
+	if code, out, stderr := call(t, "plan", "--replay", file); code != exitDone || strings.Count(out, "\n") != 13 {
+		t.Errorf("replay: exit %d, %d lines: %s", code, strings.Count(out, "\n"), stderr)
 	}
 	code, table, _ := call(t, "report")
 	if flat := strings.Join(strings.Fields(table), " "); code != exitDone || !strings.Contains(flat, "planned 12 started 12 failed 0 dropped 0") {
@@ -184,8 +184,8 @@ func TestRunSaysWhyItCannotBegin(t *testing.T) {
 			for key, value := range test.set {
 				t.Setenv(key, value)
 			}
-			if code, _, words := call(t, test.args...); code != test.want || words == "" {
-				t.Errorf("exit %d, want %d: %s", code, test.want, words)
+			if code, _, stderr := call(t, test.args...); code != test.want || stderr == "" {
+				t.Errorf("exit %d, want %d: %s", code, test.want, stderr)
 			}
 		})
 	}
@@ -195,20 +195,20 @@ func TestDownRemovesARun(t *testing.T) {
 	dir := scripts(t)
 	for i := range 3 {
 		line := fmt.Sprintf("%064d\tgestor\trun%d\t1\tlow\tlow-idle\t1\t\trunning\tname\n", i, i)
-		if err := os.WriteFile(filepath.Join(dir, "herd", fmt.Sprintf("%064d", i)), []byte(line), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "containers", fmt.Sprintf("%064d", i)), []byte(line), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if code, out, words := call(t, "down", "--run", "run1"); code != exitDone || !strings.Contains(out, "removed 1") || herdSize(t, dir) != 2 {
-		t.Errorf("exit %d, %d left: %s%s", code, herdSize(t, dir), out, words)
+	if code, out, stderr := call(t, "down", "--run", "run1"); code != exitDone || !strings.Contains(out, "removed 1") || containersLeft(t, dir) != 2 {
+		t.Errorf("exit %d, %d left: %s%s", code, containersLeft(t, dir), out, stderr)
 	}
-	if code, out, words := call(t, "down"); code != exitDone || !strings.Contains(out, "removed 2") || herdSize(t, dir) != 0 {
-		t.Errorf("expired leases: exit %d, %d left: %s%s", code, herdSize(t, dir), out, words)
+	if code, out, stderr := call(t, "down"); code != exitDone || !strings.Contains(out, "removed 2") || containersLeft(t, dir) != 0 {
+		t.Errorf("expired leases: exit %d, %d left: %s%s", code, containersLeft(t, dir), out, stderr)
 	}
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	clean(t)
+	clearEnv(t)
 	for _, arguments := range [][]string{{"--help"}, {"run", "--help"}, {"plan", "-h"}, {"down", "--help"}, {"help"}} {
 		if code, out, _ := call(t, arguments...); code != exitDone || !strings.HasPrefix(out, "usage:") || !strings.Contains(out, "GESTOR_SEED") {
 			t.Errorf("%v: exit %d: %s", arguments, code, out)
@@ -234,9 +234,9 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{errConfig, exitConfig},
 		{containers.ErrEngine, exitEngine},
 		{ship.ErrFailed, exitStorage},
-		{fmt.Errorf("next part of the plan: %w", plan.ErrKeep), exitStorage},
+		{fmt.Errorf("next part of the plan: %w", plan.ErrWrite), exitStorage},
 		{errors.Join(errLeft, containers.ErrEngine), exitLeft},
-		{errors.Join(fmt.Errorf("list: %w", churn.ErrGone), errLeft, containers.ErrEngine), exitEngine},
+		{errors.Join(fmt.Errorf("list: %w", churn.ErrEngineLost), errLeft, containers.ErrEngine), exitEngine},
 		{containers.ErrVersion, exitConfig},
 		{errStrict, exitStrict},
 	} {
@@ -252,8 +252,8 @@ func TestAWrongVersionOfTheEnginesInterfaceEndsAtOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "version"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, words := call(t, "run"); code != exitConfig || !strings.Contains(words, "unset it") || strings.Contains(out, "waiting") {
-		t.Errorf("exit %d: %s%s", code, words, out)
+	if code, out, stderr := call(t, "run"); code != exitConfig || !strings.Contains(stderr, "unset it") || strings.Contains(out, "waiting") {
+		t.Errorf("exit %d: %s%s", code, stderr, out)
 	}
 }
 
@@ -265,9 +265,9 @@ func TestStoppedBeforeTheRunBegins(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(200*time.Millisecond, cancel)
-	var out, words bytes.Buffer
-	if code := command(ctx, []string{"run"}, &out, &words); code != exitDone || !strings.Contains(out.String(), "stopped before") {
-		t.Errorf("exit %d: %s%s", code, &words, &out)
+	var out, stderr bytes.Buffer
+	if code := command(ctx, []string{"run"}, &out, &stderr); code != exitDone || !strings.Contains(out.String(), "stopped before") {
+		t.Errorf("exit %d: %s%s", code, &stderr, &out)
 	}
 }
 

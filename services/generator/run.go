@@ -29,18 +29,18 @@ import (
 	"gestor.local/ship"
 )
 
-// The parts of a run, made from top to bottom and ended from bottom to top:
+// The components of a run, made from top to bottom and ended from bottom to top:
 //
-//	engine ◄── census (managed-containers.sh) ── sweep of what dead runs left
+//	engine ◄── containers (managed-containers.sh) ── sweep of what dead runs left
 //	profile + seed ──► windows of the plan ──► data folder
 //	                          │
 //	gate (memory, failures) ──┤                    ship ──► log service
 //	 └── governor ──► manager │                     ▲
-//	lives ◄── watch           ▼                     ▲
+//	tracker ◄── watch           ▼                     ▲
 //	launcher (launch-container.sh) ◄── churn ───────┤ launch records
 //	                                     │          │
 //	                                     ▼          │
-//	                                   tally ──► ops (health, metrics, report)
+//	                                   counter ──► ops (health, metrics, report)
 
 // Times of the end of a run. Together they stay under the 90 s that compose gives.
 const (
@@ -62,8 +62,8 @@ const (
 	gateRetry  = 15 * time.Second
 	procDir    = "/proc"
 	reportFile = "report.json"
-	// keepFiles is how many plans and reports of earlier runs stay.
-	keepFiles = 50
+	// retainFiles is how many plans and reports of earlier runs stay.
+	retainFiles = 50
 )
 
 func runCommand(ctx context.Context, inv *cli.Invocation) error {
@@ -88,7 +88,7 @@ func runCommand(ctx context.Context, inv *cli.Invocation) error {
 	if err != nil {
 		return err
 	}
-	return r.carryOut(ctx)
+	return r.run(ctx)
 }
 
 // run is everything that one run needs.
@@ -98,22 +98,26 @@ type run struct {
 	log       zerolog.Logger
 	spool     *ship.Shipper
 	listener  net.Listener
-	lives     *churn.Lives
-	governor  *churn.Governor // nil when nobody is asked
-	tally     *report.Tally
+	tracker   *churn.Tracker
+	probe     *churn.ManagerProbe // nil when no manager is asked
+	counter   *report.Counter
 	runner    *churn.Runner
 }
 
-// newRun makes the parts and sweeps; nothing is started yet.
+// newRun makes the components; nothing is started yet.
 func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err error) {
 	r = &run{config: c, id: randomID(), log: log}
-	host, err := r.engine(ctx)
+
+	// The host's name goes into every record, the owner into the label of every container.
+	host, err := r.waitForEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if r.owner, err = lease.Self(ctx, c.census(), procDir); err != nil {
+	if r.owner, err = lease.Owner(ctx, c.client(), procDir); err != nil {
 		return nil, err
 	}
+
+	// What can fail for want of disk or port comes before the first container is started.
 	windows, seed, name, err := r.windows(ctx)
 	if err != nil {
 		return nil, err
@@ -124,8 +128,9 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: GESTOR_OPS: %w", errConfig, err), r.spool.Close())
 	}
-	r.tally = report.NewTally(r.id, seed, name, time.Now())
-	r.lives = churn.NewLives(r.tally.Died)
+
+	r.counter = report.NewCounter(r.id, seed, name, time.Now())
+	r.tracker = churn.NewTracker(r.counter.Exited)
 	r.runner = &churn.Runner{
 		Options: churn.Options{
 			RunID: r.id, MaxAlive: c.MaxAlive, MaxTotal: c.MaxTotal, Parallel: c.Parallel, MaxLate: c.MaxLate, Grace: startGrace,
@@ -133,10 +138,11 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 		Starter: launch.Launcher{
 			Dir: c.Scripts, Timeout: c.Timeout, Run: r.id, Suite: c.Suite, Owner: r.owner, Lease: c.Lease,
 		},
-		Recorder: r.spool, Windows: windows, Lives: r.lives, Tally: r.tally, Log: r.warn,
+		Recorder: r.spool, Windows: windows, Tracker: r.tracker, Counter: r.counter, Log: r.warn,
 		Gate: r.gate(),
 	}
-	r.say(contract.SystemBody{
+
+	r.recordEvent(contract.SystemBody{
 		Event: "start", Level: contract.LevelInfo, Message: fmt.Sprintf("run %s begins: profile %s, seed %d", r.id, name, seed),
 		Details: map[string]any{"run": r.id, "profile": name, "seed": fmt.Sprint(seed), "owner": r.owner, "version": contract.Version},
 	})
@@ -145,21 +151,22 @@ func newRun(ctx context.Context, c config, log zerolog.Logger) (r *run, err erro
 
 // gate holds starts back by the host's memory, by failures, and by the manager where there is one to ask.
 func (r *run) gate() *churn.Gate {
-	free := func() (uint64, error) { return churn.AvailableKB(procDir) }
+	available := func() (uint64, error) { return churn.AvailableKB(procDir) }
 	if r.Manager == "" {
-		return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, free, nil)
+		return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, available, nil)
 	}
-	r.governor = churn.NewGovernor(r.Manager, time.Now())
-	return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, free, r.governor.Away)
+	r.probe = churn.NewManagerProbe(r.Manager, time.Now())
+	return churn.NewGate(uint64(r.MinFree)>>10, r.MaxFailures, gateRetry, available, r.probe.Down)
 }
 
-// engine waits for the engine and returns the host's name.
-func (r *run) engine(ctx context.Context) (host string, err error) {
+// waitForEngine waits until the engine answers, and returns the host's name.
+func (r *run) waitForEngine(ctx context.Context) (host string, err error) {
 	for end := time.Now().Add(engineWait); ; {
-		host, err = r.census().EngineName(ctx)
+		host, err = r.client().EngineName(ctx)
 		if err == nil || errors.Is(err, containers.ErrVersion) || time.Now().After(end) {
 			break
 		}
+
 		r.warn("waiting for the engine", err)
 		select {
 		case <-time.After(2 * time.Second):
@@ -167,6 +174,7 @@ func (r *run) engine(ctx context.Context) (host string, err error) {
 			return "", context.Cause(ctx)
 		}
 	}
+
 	if r.Host != "" {
 		host = r.Host
 	}
@@ -178,34 +186,23 @@ func (r *run) windows(ctx context.Context) (w churn.Windows, seed uint64, name s
 	if err := os.MkdirAll(r.State, 0o750); err != nil {
 		return nil, 0, "", fmt.Errorf("%w: make GESTOR_STATE: %w", errStorage, err)
 	}
-	if err := prune(r.State, keepFiles); err != nil {
+	if err := prune(r.State, retainFiles); err != nil {
 		r.warn("old plans and reports could not be removed", err)
 	}
+
 	if r.Plan != "" {
 		p, err := readPlan(r.Plan)
-		return &plan.Whole{Plan: p}, p.Header.Seed, p.Header.Profile.Name, err
+		return &plan.Single{Plan: p}, p.Header.Seed, p.Header.Profile.Name, err
 	}
-	p, images, err := r.inputs(ctx)
+
+	p, images, err := r.planInputs(ctx)
 	if err != nil {
 		return nil, 0, "", err
 	}
 	seed = r.seedOrRandom()
-	return &plan.Maker{
-		Seed: seed, Profile: p, Images: images, Length: windowLength, For: r.For, Dir: r.State, Run: r.id, Keep: keepFiles,
+	return &plan.Windower{
+		Seed: seed, Profile: p, Images: images, Length: windowLength, For: r.For, Dir: r.State, Run: r.id, Retain: retainFiles,
 	}, seed, p.Name, nil
-}
-
-func readPlan(path string) (plan.Plan, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return plan.Plan{}, fmt.Errorf("%w: GESTOR_PLAN: %w", errConfig, err)
-	}
-	defer f.Close()
-	p, err := plan.Read(f)
-	if err != nil {
-		return p, fmt.Errorf("%w: GESTOR_PLAN: %w", errConfig, err)
-	}
-	return p, nil
 }
 
 func (r *run) openSpool(host string) (*ship.Shipper, error) {
@@ -216,6 +213,7 @@ func (r *run) openSpool(host string) (*ship.Shipper, error) {
 	if _, err := r.token(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
+
 	spool, err := ship.Open(ship.Config{
 		Dir: filepath.Join(r.State, "spool"), URL: r.LogsURL, Producer: contract.ProducerGenerator, Host: host,
 		Boot: strings.TrimSpace(string(boot)), Token: r.token, Log: r.warn,
@@ -226,10 +224,10 @@ func (r *run) openSpool(host string) (*ship.Shipper, error) {
 	return spool, nil
 }
 
-func (r *run) report() report.Report { return r.tally.Report(r.lives.Alive()) }
+func (r *run) report() report.Report { return r.counter.Report(r.tracker.Alive()) }
 
-// say logs an event and records it.
-func (r *run) say(body contract.SystemBody) {
+// recordEvent logs an event and records it.
+func (r *run) recordEvent(body contract.SystemBody) {
 	r.log.Info().Str("event", body.Event).Str("run", r.id).Msg(body.Message)
 	if err := r.spool.Append(contract.NewRecord(time.Now(), 0, "", body)); err != nil {
 		r.warn("a record could not be kept", err)

@@ -63,16 +63,19 @@ func (s Spec) Validate(where string, p *contract.Problems) {
 		p.Add(where+".kind", fmt.Sprintf("%q is none of %v", s.Kind, Kinds()))
 		return
 	}
+
 	if s.Count > MaxCount || s.Count == 0 && s.Kind != Ramp {
 		p.Add(where+".count", fmt.Sprintf("%d is not from 1 to %d", s.Count, MaxCount))
 	}
 	s.Every.validate(where+".every", MaxEvery, p)
+
 	if s.Kind != Ramp {
 		if s.To != 0 || s.Over != 0 {
 			p.Add(where, "to and over belong to a ramp only")
 		}
 		return
 	}
+
 	if s.To > MaxCount || s.To+s.Count == 0 {
 		p.Add(where+".to", fmt.Sprintf("%d is over %d, or nothing ever starts", s.To, MaxCount))
 	}
@@ -130,8 +133,10 @@ func ramp(a, b, e, l int64) iter.Seq[time.Duration] {
 		square := new(big.Int).Mul(big.NewInt(b-a), new(big.Int).Mul(big.NewInt(t), big.NewInt(t)))
 		return linear.Add(linear, square)
 	}
+
 	unit := new(big.Int).Mul(big.NewInt(2*l), big.NewInt(e))
 	atEnd := due(l)
+
 	return func(yield func(time.Duration) bool) {
 		target, from := new(big.Int), int64(0)
 		for ; ; target.Add(target, unit) {
@@ -145,6 +150,7 @@ func ramp(a, b, e, l int64) iter.Seq[time.Duration] {
 				rest.Add(rest, perMicrosecond).Sub(rest, big.NewInt(1)).Div(rest, perMicrosecond) // rounded up
 				from = l + rest.Int64()
 			}
+
 			if !yield(time.Duration(from) * time.Microsecond) {
 				return
 			}

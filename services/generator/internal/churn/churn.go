@@ -1,4 +1,4 @@
-// Package churn carries a plan out: an open loop that starts every container at its time, or drops it and says so.
+// Package churn carries a plan out: an open loop that starts every container at its time, or drops it and records that.
 //
 // Promises: the schedule stands on the beginning of the run, so that a slow engine makes starts late and never shifts
 // the later ones; a start that cannot be made in time is dropped, counted and recorded; at no moment are there more
@@ -58,24 +58,24 @@ type Runner struct {
 	Recorder Recorder
 	Windows  Windows
 	Gate     *Gate
-	Lives    *Lives
-	Tally    *report.Tally
-	// Log hears what an operator should know.
+	Tracker  *Tracker
+	Counter  *report.Counter
+	// Log is called with what an operator should know.
 	Log func(message string, err error)
 }
 
 // Reasons of a dropped start. A closed gate's reason is "gate_" and its own.
 const (
-	DropAlive = "max_alive"
-	DropLate  = "late"
-	DropSpool = "records" // its record could not be kept
+	dropAlive      = "max_alive"
+	dropLate       = "late"
+	dropUnrecorded = "records" // its record could not be kept
 )
 
 // Ends of a run.
 const (
-	EndPlan    = "the plan is done"
-	EndTotal   = "max_total starts were made"
-	EndStopped = "stopped"
+	endPlan    = "the plan is done"
+	endTotal   = "max_total starts were made"
+	endStopped = "stopped"
 )
 
 // Run carries the plan out until it ends, MaxTotal is reached or ctx ends; then it waits for the starts that are under
@@ -85,21 +85,23 @@ func (r *Runner) Run(ctx context.Context, began time.Time) (end string, err erro
 	defer stop()
 	l := &loop{Runner: r, ctx: ctx, starts: starts, began: began, slots: make(chan struct{}, r.Parallel)}
 	defer l.wait.Wait()
+
 	for {
 		window, ok, err := r.Windows.Next()
 		if err != nil {
 			return "", fmt.Errorf("next part of the plan: %w", err)
 		}
 		if !ok {
-			return EndPlan, nil
+			return endPlan, nil
 		}
+
 		for _, s := range window.Starts {
-			if end := l.one(s); end != "" {
+			if end := l.startOrDrop(s); end != "" {
 				return end, nil
 			}
 		}
 		if !sleepUntil(ctx, began.Add(window.End())) {
-			return EndStopped, nil
+			return endStopped, nil
 		}
 	}
 }
@@ -130,29 +132,32 @@ type loop struct {
 	total       uint64
 }
 
-// one waits for a start's time and begins or drops it; end is why the run is over, "" to go on.
-func (l *loop) one(s plan.Start) (end string) {
+// startOrDrop waits for a start's time and begins or drops it; end is why the run is over, "" to go on.
+func (l *loop) startOrDrop(s plan.Start) (end string) {
 	due := l.began.Add(s.Offset())
 	if !sleepUntil(l.ctx, due) {
-		return EndStopped
+		return endStopped
 	}
 	if l.total >= l.MaxTotal {
-		return EndTotal
+		return endTotal
 	}
-	l.Tally.Due(s)
-	if !l.slot(due.Add(l.MaxLate)) {
+
+	l.Counter.Due(s)
+	if !l.acquireSlot(due.Add(l.MaxLate)) {
 		if l.ctx.Err() != nil {
-			l.drop(s, due, EndStopped)
-			return EndStopped
+			l.drop(s, due, endStopped)
+			return endStopped
 		}
-		l.drop(s, due, DropLate)
+		l.drop(s, due, dropLate)
 		return ""
 	}
-	if reason := l.obstacle(); reason != "" {
+
+	if reason := l.blockedBy(); reason != "" {
 		<-l.slots
 		l.drop(s, due, reason)
 		return ""
 	}
+
 	l.total++
 	l.underWay.Add(1)
 	l.wait.Go(func() {
@@ -162,13 +167,14 @@ func (l *loop) one(s plan.Start) (end string) {
 	return ""
 }
 
-// slot takes a place among the starts that are under way, if one comes free before the deadline. A start that is
+// acquireSlot takes a place among the starts that are under way, if one comes free before the deadline. A start that is
 // already too late gets none even if one is free.
-func (l *loop) slot(deadline time.Time) bool {
+func (l *loop) acquireSlot(deadline time.Time) bool {
 	left := time.Until(deadline)
 	if left < 0 {
 		return false
 	}
+
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
@@ -180,11 +186,11 @@ func (l *loop) slot(deadline time.Time) bool {
 	return false
 }
 
-// obstacle returns why no container may be started now, "" when one may.
-func (l *loop) obstacle() string {
+// blockedBy returns why no container may be started now, "" when one may.
+func (l *loop) blockedBy() string {
 	reason, changed := l.Gate.Check(time.Now())
 	if changed {
-		l.Tally.Gate(reason)
+		l.Counter.SetGate(reason)
 		l.Log(l.Gate.Text(reason), nil)
 		level, event := contract.LevelWarn, "gate_closed"
 		if reason == "" {
@@ -194,13 +200,14 @@ func (l *loop) obstacle() string {
 			Event: event, Level: level, Message: l.Gate.Text(reason), Details: map[string]any{"run": l.RunID, "reason": reason},
 		})
 	}
+
 	switch {
 	case reason != "":
 		return "gate_" + reason
 	case l.unrecorded.Load(): // the record of this drop is the next attempt
-		return DropSpool
-	case l.Lives.Alive()+int(l.underWay.Load()) >= l.MaxAlive:
-		return DropAlive
+		return dropUnrecorded
+	case l.Tracker.Alive()+int(l.underWay.Load()) >= l.MaxAlive:
+		return dropAlive
 	default:
 		return ""
 	}
@@ -210,19 +217,22 @@ func (l *loop) start(s plan.Start, due time.Time) {
 	begin := time.Now()
 	id, err := l.Starter.Launch(l.starts, s)
 	took, late := time.Since(begin), begin.Sub(due)
+
 	body := l.body(s)
 	body.Container, body.LateUS, body.TookUS = id, uint64(late.Microseconds()), uint64(took.Microseconds())
+
 	l.Gate.Result(err == nil, time.Now())
 	if err == nil {
-		l.Lives.Started(id, time.Now())
-		l.Tally.Started(s, late, took)
+		l.Tracker.Started(id, time.Now())
+		l.Counter.Started(s, late, took)
 		body.Outcome = contract.LaunchStarted
 	} else {
 		cause := causeOf(err)
-		l.Tally.Failed(s, string(cause))
+		l.Counter.Failed(s, string(cause))
 		l.Log(fmt.Sprintf("start %d (%s) failed", s.Position, s.Image), err)
 		body.Outcome, body.Reason = contract.LaunchFailed, string(cause)+": "+err.Error()
 	}
+
 	l.record(body)
 }
 
@@ -235,7 +245,7 @@ func causeOf(err error) launch.Cause {
 }
 
 func (l *loop) drop(s plan.Start, due time.Time, reason string) {
-	l.Tally.Dropped(s, reason)
+	l.Counter.Dropped(s, reason)
 	body := l.body(s)
 	body.LateUS, body.Outcome, body.Reason = uint64(max(time.Since(due), 0).Microseconds()), contract.LaunchDropped, reason
 	l.record(body)
@@ -249,7 +259,7 @@ func (l *loop) body(s plan.Start) contract.LaunchBody {
 	}
 }
 
-// record keeps a record; one that cannot be kept is said aloud, since its only trace is the log.
+// record keeps a record; one that cannot be kept is logged, since nothing else tells of it.
 func (l *loop) record(body contract.Body) {
 	err := l.Recorder.Append(contract.NewRecord(time.Now(), 0, "", body))
 	l.unrecorded.Store(err != nil)
@@ -257,6 +267,9 @@ func (l *loop) record(body contract.Body) {
 		l.Log("a record could not be kept; nothing is started until one can be", err)
 	}
 }
+
+// sleep is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool { return sleepUntil(ctx, time.Now().Add(d)) }
 
 // sleepUntil is false when ctx ended first.
 func sleepUntil(ctx context.Context, at time.Time) bool {

@@ -51,7 +51,7 @@ func TestStartsBeginAtTheirTimeHoweverLongTheOthersTake(t *testing.T) {
 		s := newStage(at(0, 0, 3, 6, 9)...)
 		s.engine.took = func(plan.Start) time.Duration { return 4 * time.Second }
 		got, end := play(t, s)
-		if diff := cmp.Diff(map[uint64]int64{1: 0, 2: 0, 3: 3000, 4: 6000, 5: 9000}, got); diff != "" || end != EndPlan {
+		if diff := cmp.Diff(map[uint64]int64{1: 0, 2: 0, 3: 3000, 4: 6000, 5: 9000}, got); diff != "" || end != endPlan {
 			t.Errorf("%s, offsets (-want +got):\n%s", end, diff)
 		}
 		for position, body := range s.journal.launches(t) {
@@ -74,8 +74,8 @@ func TestASlowEngineMakesStartsLateThenDropsThemAndNeverShiftsTheSchedule(t *tes
 		if diff := cmp.Diff([]string{"started", "started", "dropped late", "dropped late", "started"}, outcomes(t, s)); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
-		r := s.Tally.Report(0)
-		if r.Planned != 5 || r.Started != 3 || r.Dropped[DropLate] != 2 || r.UnderWay != 0 || r.Lateness.MaxUS != 10e6 {
+		r := s.Counter.Report(0)
+		if r.Planned != 5 || r.Started != 3 || r.Dropped[dropLate] != 2 || r.UnderWay != 0 || r.Lateness.MaxUS != 10e6 {
 			t.Errorf("report %+v", r)
 		}
 	})
@@ -89,10 +89,10 @@ func TestNoMoreThanMaxAliveAndMaxTotal(t *testing.T) {
 		_, end := play(t, s)
 		// The first two live to 9.5 s and 10.5 s.
 		want := []string{"started", "started", "dropped max_alive", "started", "started"} // four were made
-		if diff := cmp.Diff(want, outcomes(t, s)); diff != "" || end != EndTotal {
+		if diff := cmp.Diff(want, outcomes(t, s)); diff != "" || end != endTotal {
 			t.Errorf("%s, outcomes (-want +got):\n%s", end, diff)
 		}
-		if s.engine.died[DeathEnded] != 2 {
+		if s.engine.died[exitEnded] != 2 {
 			t.Errorf("deaths %v", s.engine.died)
 		}
 	})
@@ -103,7 +103,7 @@ func TestFailuresAreRecordedAndCloseTheGate(t *testing.T) {
 		s := newStage(at(0, 1, 2, 3, 14, 15, 30)...)
 		s.engine.fail = func(one plan.Start) error {
 			if one.Position <= 5 {
-				return &launch.Error{Cause: launch.CauseEngine, Words: "away"}
+				return &launch.Error{Cause: launch.CauseEngine, Message: "away"}
 			}
 			return nil
 		}
@@ -158,7 +158,7 @@ func TestStoppingLetsStartsUnderWayEndWithinTheGrace(t *testing.T) {
 		began := time.Now()
 		time.AfterFunc(3*time.Second, cancel)
 		end, err := s.Run(ctx, began)
-		if end != EndStopped || err != nil || time.Since(began) != 8*time.Second {
+		if end != endStopped || err != nil || time.Since(began) != 8*time.Second {
 			t.Errorf("ended with %q, %v after %s, want the grace of 5 s after the stop at 3 s", end, err, time.Since(began))
 		}
 		got := outcomes(t, s)
@@ -177,10 +177,10 @@ func TestNothingIsStartedThatCannotBeRecorded(t *testing.T) {
 		// The second start is made and its record lost; the third's drop cannot be recorded either; the fourth is
 		// dropped, and since that could be recorded the fifth is started.
 		got := s.journal.launches(t)
-		if got[1].Outcome != contract.LaunchStarted || got[4].Reason != DropSpool || got[5].Outcome != contract.LaunchStarted || len(got) != 3 {
+		if got[1].Outcome != contract.LaunchStarted || got[4].Reason != dropUnrecorded || got[5].Outcome != contract.LaunchStarted || len(got) != 3 {
 			t.Errorf("records %+v", got)
 		}
-		if r := s.Tally.Report(0); r.Started != 3 || r.Dropped[DropSpool] != 2 {
+		if r := s.Counter.Report(0); r.Started != 3 || r.Dropped[dropUnrecorded] != 2 {
 			t.Errorf("report %+v", r)
 		}
 	})
@@ -274,7 +274,7 @@ func (sc script) play(t *testing.T) error {
 }
 
 func (sc script) account(t *testing.T, s *stage) error {
-	r := s.Tally.Report(0)
+	r := s.Counter.Report(0)
 	failed, dropped := uint64(0), uint64(0)
 	for _, n := range r.Failed {
 		failed += n

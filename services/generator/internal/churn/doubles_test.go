@@ -24,7 +24,7 @@ type engine struct {
 	life func(s plan.Start) time.Duration // 0 = for ever
 
 	mu            sync.Mutex // guards all following fields
-	lives         *Lives
+	tracker       *Tracker
 	alive         map[string]bool
 	underWay      int
 	most, mostWay int // alive or about to be; under way
@@ -55,13 +55,13 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	e.lives.Event(containers.Event{At: time.Now(), Action: containers.EventStart, ID: id(s)})
+	e.tracker.OnEvent(containers.Event{At: time.Now(), Action: containers.EventStart, ID: id(s)})
 	if life := e.life(s); life > 0 {
 		time.AfterFunc(life, func() {
 			e.mu.Lock()
 			delete(e.alive, id(s))
 			e.mu.Unlock()
-			e.lives.Event(containers.Event{At: time.Now(), Action: containers.EventDie, ID: id(s)})
+			e.tracker.OnEvent(containers.Event{At: time.Now(), Action: containers.EventDie, ID: id(s)})
 		})
 	}
 	return id(s), nil
@@ -69,7 +69,7 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 
 // happen takes the time of a start and fails it where that is wanted.
 func (e *engine) happen(ctx context.Context, s plan.Start) error {
-	if !pause(ctx, e.took(s)) {
+	if !sleep(ctx, e.took(s)) {
 		return &launch.Error{Cause: launch.CauseStopped}
 	}
 	return e.fail(s)
@@ -133,16 +133,16 @@ func newStage(starts ...plan.Start) *stage {
 		alive: map[string]bool{}, began: map[uint64]time.Time{}, died: map[string]int{},
 	}, journal: &journal{}}
 	s.freeKB.Store(1 << 20)
-	s.engine.lives = NewLives(func(cause string, _ time.Duration) { s.engine.died[cause]++ })
+	s.engine.tracker = NewTracker(func(cause string, _ time.Duration) { s.engine.died[cause]++ })
 	end := int64(0)
 	if len(starts) > 0 {
 		end = starts[len(starts)-1].OffsetUS + 1
 	}
 	s.Runner = Runner{
 		Options: Options{RunID: "run", MaxAlive: 1000, Parallel: 4, MaxTotal: 1000, MaxLate: time.Minute, Grace: 5 * time.Second},
-		Starter: s.engine, Recorder: s.journal, Lives: s.engine.lives,
-		Windows: &plan.Whole{Plan: plan.Plan{Header: plan.Header{ToUS: end}, Starts: starts}},
-		Tally:   report.NewTally("run", 1, "test", time.Now()),
+		Starter: s.engine, Recorder: s.journal, Tracker: s.engine.tracker,
+		Windows: &plan.Single{Plan: plan.Plan{Header: plan.Header{ToUS: end}, Starts: starts}},
+		Counter: report.NewCounter("run", 1, "test", time.Now()),
 		Gate: NewGate(1024, 3, 10*time.Second, func() (uint64, error) { return s.freeKB.Load(), nil }, func(time.Time) error {
 			if s.away.Load() {
 				return errors.New("nobody answers")

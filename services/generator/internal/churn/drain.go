@@ -9,18 +9,18 @@ import (
 	"gestor.local/generator/internal/containers"
 )
 
-// removeTogether is how many containers are removed by one command: enough for the engine to work in parallel, few
+// removeBatch is how many containers are removed by one command: enough for the engine to work in parallel, few
 // enough for the progress to be seen.
-const removeTogether = 10
+const removeBatch = 10
 
-// engineAway is how long a drain waits for an engine that cannot be reached. One that ends together with the host does not
-// come back, and the host waits for us; the next start sweeps.
-const engineAway = 10 * time.Second
+// engineDownLimit is how long a drain waits for an engine that cannot be reached. One that ends together with the host does
+// not come back, and the host waits for us; the next start sweeps.
+const engineDownLimit = 10 * time.Second
 
 // Drain removes every container of a run and returns how many it removed. A start that was killed under way may still
 // become a container; so the run counts as empty when it was seen empty twice, a second apart. Errors are tried again
 // until ctx ends, or the engine was away for too long, and then the last one is returned.
-func Drain(ctx context.Context, c Census, run string, log func(string, error)) (removed int, err error) {
+func Drain(ctx context.Context, c ContainerClient, run string, log func(string, error)) (removed int, err error) {
 	reached := time.Now()
 	for empty := 0; ; {
 		n, seen, err := drainOnce(ctx, c, run, log)
@@ -28,13 +28,15 @@ func Drain(ctx context.Context, c Census, run string, log func(string, error)) (
 		if !errors.Is(err, containers.ErrEngine) {
 			reached = time.Now()
 		}
+
 		if empty++; err != nil || seen > 0 {
 			empty = 0
 		}
 		if empty == 2 {
 			return removed, nil
 		}
-		if time.Since(reached) >= engineAway || !pause(ctx, time.Second) {
+
+		if time.Since(reached) >= engineDownLimit || !sleep(ctx, time.Second) {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -43,7 +45,7 @@ func Drain(ctx context.Context, c Census, run string, log func(string, error)) (
 	}
 }
 
-func drainOnce(ctx context.Context, c Census, run string, log func(string, error)) (removed, seen int, err error) {
+func drainOnce(ctx context.Context, c ContainerClient, run string, log func(string, error)) (removed, seen int, err error) {
 	found, err := c.List(ctx, run)
 	if err != nil {
 		return 0, 0, err
@@ -52,17 +54,19 @@ func drainOnce(ctx context.Context, c Census, run string, log func(string, error
 	return removed, len(found), err
 }
 
-func removeAll(ctx context.Context, c Census, found []containers.Container, log func(string, error)) (removed int, err error) {
+func removeAll(ctx context.Context, c ContainerClient, found []containers.Container, log func(string, error)) (removed int, err error) {
 	for len(found) > 0 {
-		n := min(len(found), removeTogether)
+		n := min(len(found), removeBatch)
 		ids := make([]string, n)
 		for i, one := range found[:n] {
 			ids[i] = one.ID
 		}
+
 		gone, err := c.Remove(ctx, ids)
 		if err != nil {
 			return removed, err
 		}
+
 		removed += gone
 		if found = found[n:]; len(found) > 0 {
 			log(fmt.Sprintf("removed %d containers, %d to go", removed, len(found)), nil)
@@ -72,7 +76,7 @@ func removeAll(ctx context.Context, c Census, found []containers.Container, log 
 }
 
 // Sweep removes the given containers and returns how many it removed.
-func Sweep(ctx context.Context, c Census, stale []containers.Container, log func(string, error)) (removed int, err error) {
+func Sweep(ctx context.Context, c ContainerClient, stale []containers.Container, log func(string, error)) (removed int, err error) {
 	removed, err = removeAll(ctx, c, stale, log)
 	if err != nil {
 		return removed, fmt.Errorf("sweep what earlier runs left: %w", err)

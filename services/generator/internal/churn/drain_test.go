@@ -12,8 +12,8 @@ import (
 	"gestor.local/generator/internal/containers"
 )
 
-// herd is a Census in memory. Every method fails while away.
-type herd struct {
+// fakeContainers is a ContainerClient in memory. Every method fails while away.
+type fakeContainers struct {
 	mu      sync.Mutex // guards all following fields
 	found   []containers.Container
 	largest int // group removed together
@@ -26,7 +26,7 @@ type herd struct {
 
 var errAway = errors.New("away")
 
-func (h *herd) List(context.Context, string) ([]containers.Container, error) {
+func (h *fakeContainers) List(context.Context, string) ([]containers.Container, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lists++
@@ -36,7 +36,7 @@ func (h *herd) List(context.Context, string) ([]containers.Container, error) {
 	return append([]containers.Container(nil), h.found...), nil
 }
 
-func (h *herd) Remove(_ context.Context, ids []string) (int, error) {
+func (h *fakeContainers) Remove(_ context.Context, ids []string) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.away {
@@ -47,14 +47,14 @@ func (h *herd) Remove(_ context.Context, ids []string) (int, error) {
 	return len(ids), nil
 }
 
-func (h *herd) failure() error {
+func (h *fakeContainers) failure() error {
 	if h.fault != nil {
 		return h.fault
 	}
 	return errAway
 }
 
-func (h *herd) Watch(ctx context.Context, _ string, each func(containers.Event)) error {
+func (h *fakeContainers) Watch(ctx context.Context, _ string, each func(containers.Event)) error {
 	h.mu.Lock()
 	h.watches++
 	h.each = each
@@ -67,7 +67,7 @@ func (h *herd) Watch(ctx context.Context, _ string, each func(containers.Event))
 	return ctx.Err()
 }
 
-func (h *herd) set(away bool, n int) {
+func (h *fakeContainers) set(away bool, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.away = away
@@ -83,13 +83,13 @@ func TestDrainGivesUpOnAnEngineThatIsGone(t *testing.T) {
 		fault error
 		took  time.Duration
 	}{
-		"gone":      {containers.ErrEngine, engineAway},
+		"gone":      {containers.ErrEngine, engineDownLimit},
 		"in doubt":  {errAway, time.Minute}, // an engine that answers may answer better: tried until the time is over
 		"for a bit": {nil, 9 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := &herd{fault: c.fault}
+				h := &fakeContainers{fault: c.fault}
 				h.set(true, 3)
 				if c.fault == nil {
 					h.fault = containers.ErrEngine
@@ -112,11 +112,11 @@ func TestDrainGivesUpOnAnEngineThatIsGone(t *testing.T) {
 
 func TestDrainRemovesAllInGroupsAndWaitsForLateComers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &herd{}
+		h := &fakeContainers{}
 		h.set(false, 25)
 		time.AfterFunc(1500*time.Millisecond, func() { h.set(false, 1) }) // a start that was killed under way
 		removed, err := Drain(t.Context(), h, "run", silent)
-		if removed != 26 || err != nil || h.largest != removeTogether {
+		if removed != 26 || err != nil || h.largest != removeBatch {
 			t.Errorf("removed %d, %v, largest group %d", removed, err, h.largest)
 		}
 	})
@@ -124,7 +124,7 @@ func TestDrainRemovesAllInGroupsAndWaitsForLateComers(t *testing.T) {
 
 func TestDrainTriesAgainUntilTimeIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &herd{}
+		h := &fakeContainers{}
 		h.set(true, 3)
 		time.AfterFunc(10*time.Second, func() { h.set(false, 0) })
 		if removed, err := Drain(t.Context(), h, "run", silent); removed != 3 || err != nil {
@@ -141,29 +141,29 @@ func TestDrainTriesAgainUntilTimeIsUp(t *testing.T) {
 
 func TestWatchComesBackAfterTheEngineWasAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &herd{}
+		h := &fakeContainers{}
 		h.set(true, 2)
-		lives := NewLives(func(string, time.Duration) {})
+		tracker := NewTracker(func(string, time.Duration) {})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if err := Watch(ctx, h, "run", lives, 15*time.Second, silent); err != nil {
+			if err := Watch(ctx, h, "run", tracker, 15*time.Second, silent); err != nil {
 				t.Errorf("ended with %v", err)
 			}
 		}()
 		time.Sleep(20 * time.Second)
 		h.set(false, 0)
 		time.Sleep(20 * time.Second)
-		if lives.Alive() != 2 {
-			t.Errorf("%d alive, want the two that the list shows", lives.Alive())
+		if tracker.Alive() != 2 {
+			t.Errorf("%d alive, want the two that the list shows", tracker.Alive())
 		}
 		h.mu.Lock()
 		each := h.each
 		h.mu.Unlock()
 		each(containers.Event{At: time.Now(), Action: containers.EventDie, ID: "0"})
-		if lives.Alive() != 1 {
-			t.Errorf("%d alive after an event", lives.Alive())
+		if tracker.Alive() != 1 {
+			t.Errorf("%d alive after an event", tracker.Alive())
 		}
 		cancel()
 		<-done
@@ -181,22 +181,22 @@ func TestWatchEndsWhenTheEngineIsGoneForGood(t *testing.T) {
 		gone  bool
 	}{
 		"gone for good":     {containers.ErrEngine, 0, true},
-		"gone for a bit":    {containers.ErrEngine, goneAfter - 16*time.Second, false},
+		"gone for a bit":    {containers.ErrEngine, engineLostAfter - 16*time.Second, false},
 		"there and failing": {errAway, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := &herd{fault: c.fault}
+				h := &fakeContainers{fault: c.fault}
 				h.set(true, 1)
 				if c.back > 0 {
 					time.AfterFunc(c.back, func() { h.set(false, 0) })
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*goneAfter)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*engineLostAfter)
 				defer cancel()
 
 				began := time.Now()
-				err := Watch(ctx, h, "run", NewLives(func(string, time.Duration) {}), 15*time.Second, silent)
-				if took := time.Since(began); errors.Is(err, ErrGone) != c.gone || c.gone != (took < goneAfter+time.Minute) {
+				err := Watch(ctx, h, "run", NewTracker(func(string, time.Duration) {}), 15*time.Second, silent)
+				if took := time.Since(began); errors.Is(err, ErrEngineLost) != c.gone || c.gone != (took < engineLostAfter+time.Minute) {
 					t.Errorf("ended after %s with %v", took, err)
 				}
 			})

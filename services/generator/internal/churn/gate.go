@@ -2,84 +2,91 @@ package churn
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Gate holds starts back while the host or the engine is not well, or while nobody governs. It may be used from any
-// goroutine. Make one with NewGate.
-type Gate struct {
-	// floorKB of available memory, and failures in a row, close it; retry is the time after which a gate closed by
-	// failures lets one start through to see.
-	floorKB  uint64
-	failures int
-	retry    time.Duration
-	free     func() (kb uint64, err error)
-	away     func(now time.Time) error
-
-	mu         sync.Mutex // guards all following fields
-	row        int        // failures since the last success
-	last       time.Time  // of the last failure, or of the last trial
-	reason     string
-	ungoverned error // what away said last
-}
-
-// NewGate makes an open gate. free reads the host's available memory in KiB; away says why nobody governs what is started, nil
-// when somebody does; a gate without away does not ask.
-func NewGate(floorKB uint64, failures int, retry time.Duration, free func() (uint64, error), away func(time.Time) error) *Gate {
-	return &Gate{floorKB: floorKB, failures: failures, retry: retry, free: free, away: away}
-}
-
 // Reasons for which a gate is closed.
 const (
-	GateMemory   = "memory"
-	GateManager  = "manager"
-	GateFailures = "failures"
+	gateMemory   = "memory"
+	gateManager  = "manager"
+	gateFailures = "failures"
 )
+
+// Gate holds starts back while the host or the engine is not well, or while no manager removes what is started. It may be
+// used from any goroutine. Make one with NewGate.
+type Gate struct {
+	minFreeKB   uint64
+	maxFailures int // in a row
+	// retry is the time after which a gate closed by failures lets one start through to see.
+	retry       time.Duration
+	availableKB func() (uint64, error)
+	managerDown func(now time.Time) error // nil when no manager is asked
+
+	mu            sync.Mutex // guards all following fields
+	failuresInRow int
+	lastFailure   time.Time // or the last trial
+	reason        string
+	managerErr    error // what managerDown returned last
+}
+
+// NewGate makes an open gate. availableKB reads the host's available memory in KiB; managerDown says why no manager is
+// known to be at work, nil while one is; a gate without it does not ask.
+func NewGate(minFreeKB uint64, maxFailures int, retry time.Duration, availableKB func() (uint64, error), managerDown func(time.Time) error) *Gate {
+	return &Gate{minFreeKB: minFreeKB, maxFailures: maxFailures, retry: retry, availableKB: availableKB, managerDown: managerDown}
+}
 
 // Check returns why a start must wait now, "" when it may go, and whether that changed since the last call.
 func (g *Gate) Check(now time.Time) (reason string, changed bool) {
-	kb, err := g.free()
-	var away error
-	if g.away != nil {
-		away = g.away(now)
+	kb, err := g.availableKB()
+	var managerErr error
+	if g.managerDown != nil {
+		managerErr = g.managerDown(now)
 	}
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	was := g.reason
-	g.ungoverned = away
-	g.reason = g.judge(kb, err, now)
-	return g.reason, g.reason != was
+	previous := g.reason
+	g.managerErr = managerErr
+	g.reason = g.evaluate(kb, err, now)
+	return g.reason, g.reason != previous
 }
 
-func (g *Gate) judge(kb uint64, err error, now time.Time) string {
-	floor := g.floorKB
-	if g.reason == GateMemory {
-		floor += floor / 8 // opens a little later than it closes, so that it does not flutter
+// evaluate returns the first reason that holds, "" for an open gate.
+func (g *Gate) evaluate(kb uint64, err error, now time.Time) string {
+	minFreeKB := g.minFreeKB
+	if g.reason == gateMemory {
+		minFreeKB += minFreeKB / 8 // hysteresis: it opens a little later than it closes, so that it does not flutter
 	}
+
 	switch {
-	case err != nil, kb < floor: // memory that cannot be read is not taken for enough
-		return GateMemory
-	case g.ungoverned != nil:
-		return GateManager
-	case g.row >= g.failures && now.Sub(g.last) < g.retry:
-		return GateFailures
-	case g.row >= g.failures:
-		g.last = now // this start is the trial
+	case err != nil, kb < minFreeKB: // memory that cannot be read is not taken for enough
+		return gateMemory
+	case g.managerErr != nil:
+		return gateManager
+	case g.failuresInRow >= g.maxFailures && now.Sub(g.lastFailure) < g.retry:
+		return gateFailures
+	case g.failuresInRow >= g.maxFailures:
+		g.lastFailure = now // this start is the trial
 	}
 	return ""
 }
 
-// Result notes how a start ended.
+// Result counts how a start ended.
 func (g *Gate) Result(ok bool, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+
 	if ok {
-		g.row = 0
+		g.failuresInRow = 0
 		return
 	}
-	g.row++
-	g.last = now
+	g.failuresInRow++
+	g.lastFailure = now
 }
 
 // Text explains a reason to an operator.
@@ -87,13 +94,34 @@ func (g *Gate) Text(reason string) string {
 	switch reason {
 	case "":
 		return "starts go on"
-	case GateMemory:
-		return fmt.Sprintf("starts are held back: the host has under %d MiB available (GESTOR_MIN_FREE_MIB)", g.floorKB/1024)
-	case GateManager:
+	case gateMemory:
+		return fmt.Sprintf("starts are held back: the host has under %d MiB available (GESTOR_MIN_FREE_MIB)", g.minFreeKB/1024)
+	case gateManager:
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return fmt.Sprintf("starts are held back: no manager has ticked for %s: %v; is it running?", ungovernedAfter, g.ungoverned)
+		return fmt.Sprintf("starts are held back: no manager has ticked for %s: %v; is it running?", managerDownAfter, g.managerErr)
 	default:
-		return fmt.Sprintf("starts are held back: the last %d failed; one is tried every %s", g.failures, g.retry)
+		return fmt.Sprintf("starts are held back: the last %d failed; one is tried every %s", g.maxFailures, g.retry)
 	}
+}
+
+// AvailableKB reads MemAvailable, in KiB, from meminfo below proc (proc_meminfo(5)).
+func AvailableKB(proc string) (uint64, error) {
+	text, err := os.ReadFile(filepath.Join(proc, "meminfo"))
+	if err != nil {
+		return 0, fmt.Errorf("read available memory: %w", err)
+	}
+
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != "MemAvailable:" || f[2] != "kB" {
+			continue
+		}
+		kb, err := strconv.ParseUint(f[1], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read available memory: %w", err)
+		}
+		return kb, nil
+	}
+	return 0, fmt.Errorf("read available memory: no MemAvailable in %s", filepath.Join(proc, "meminfo"))
 }

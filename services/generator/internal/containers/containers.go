@@ -42,19 +42,20 @@ func (c Container) Alive() bool {
 	return contract.StateAlive(c.State)
 }
 
-// Census runs the script.
-type Census struct {
+// Client runs the script.
+type Client struct {
 	// Dir holds the script; Timeout is of one list or question, and RemoveTimeout of one removal of many.
 	Dir                    string
 	Timeout, RemoveTimeout time.Duration
 }
 
 // List returns every managed container; with a run, those of that run.
-func (c Census) List(ctx context.Context, run string) ([]Container, error) {
+func (c Client) List(ctx context.Context, run string) ([]Container, error) {
 	arguments := []string{"list"}
 	if run != "" {
 		arguments = append(arguments, "--run", run)
 	}
+
 	out, err := c.run(ctx, c.Timeout, arguments...)
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
@@ -73,6 +74,7 @@ func parseList(table string) (found []Container) {
 		if len(f) != listColumns || len(f[0]) != 64 {
 			continue
 		}
+
 		c := Container{
 			ID: f[0], Suite: f[1], Run: f[2], Class: contract.Class(f[4]), Image: f[5], Owner: f[7], State: contract.DockerState(f[8]), Name: f[9],
 		}
@@ -85,24 +87,17 @@ func parseList(table string) (found []Container) {
 	return found
 }
 
-// RemoveRun removes all containers of a run and returns how many there were.
-func (c Census) RemoveRun(ctx context.Context, run string) (int, error) {
-	return c.remove(ctx, "--run", run)
-}
-
 // Remove removes the containers with the given full ids that carry Gestor's label, and returns how many there were.
-func (c Census) Remove(ctx context.Context, ids []string) (int, error) {
+func (c Client) Remove(ctx context.Context, ids []string) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	return c.remove(ctx, ids...)
-}
 
-func (c Census) remove(ctx context.Context, which ...string) (int, error) {
-	out, err := c.run(ctx, c.RemoveTimeout, append([]string{"remove"}, which...)...)
+	out, err := c.run(ctx, c.RemoveTimeout, append([]string{"remove"}, ids...)...)
 	if err != nil {
 		return 0, fmt.Errorf("remove containers: %w", err)
 	}
+
 	n, err := strconv.Atoi(strings.TrimSpace(out))
 	if err != nil {
 		return 0, fmt.Errorf("remove containers: %w", err)
@@ -111,7 +106,7 @@ func (c Census) remove(ctx context.Context, which ...string) (int, error) {
 }
 
 // Running returns the full id of a container, managed or not, if it is running, else "".
-func (c Census) Running(ctx context.Context, name string) (id string, err error) {
+func (c Client) Running(ctx context.Context, name string) (id string, err error) {
 	out, err := c.run(ctx, c.Timeout, "running", name)
 	if err != nil {
 		return "", fmt.Errorf("look for container %s: %w", name, err)
@@ -120,7 +115,7 @@ func (c Census) Running(ctx context.Context, name string) (id string, err error)
 }
 
 // EngineName returns the name that the engine gives to its host.
-func (c Census) EngineName(ctx context.Context) (string, error) {
+func (c Client) EngineName(ctx context.Context) (string, error) {
 	out, err := c.run(ctx, c.Timeout, "engine")
 	if err != nil {
 		return "", fmt.Errorf("ask the engine for its name: %w", err)
@@ -129,17 +124,18 @@ func (c Census) EngineName(ctx context.Context) (string, error) {
 	return strings.TrimSpace(name), nil
 }
 
-func (c Census) run(ctx context.Context, timeout time.Duration, arguments ...string) (string, error) {
+func (c Client) run(ctx context.Context, timeout time.Duration, arguments ...string) (string, error) {
 	out, err := script.Run(ctx, timeout, filepath.Join(c.Dir, Script), arguments...)
 	var failed *script.Failure
 	if !errors.As(err, &failed) {
 		return out, err
 	}
+
 	switch failed.Code {
 	case 4:
-		return "", fmt.Errorf("%w: %s", ErrEngine, failed.Words)
+		return "", fmt.Errorf("%w: %s", ErrEngine, failed.Stderr)
 	case 6:
-		return "", fmt.Errorf("%w: %s", ErrVersion, failed.Words)
+		return "", fmt.Errorf("%w: %s", ErrVersion, failed.Stderr)
 	default:
 		return "", err
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func fake(t *testing.T, body string) Census {
+func fake(t *testing.T, body string) Client {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, Script), []byte("#!/bin/bash\n"+body), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return Census{Dir: dir, Timeout: time.Minute, RemoveTimeout: time.Minute}
+	return Client{Dir: dir, Timeout: time.Minute, RemoveTimeout: time.Minute}
 }
 
 var id = strings.Repeat("ab", 32)
@@ -46,17 +46,14 @@ printf 'forged\tline\nshort\n%s\ttoo\tfew\n' `+id)
 }
 
 func TestRemoveSaysHowMany(t *testing.T) {
-	c := fake(t, `[ "$*" = 'remove --run r1' ] && echo 3 || { [ "$*" = 'remove `+id+`' ] && echo 1; }`)
-	if n, err := c.RemoveRun(t.Context(), "r1"); n != 3 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
+	c := fake(t, `[ "$*" = 'remove `+id+`' ] && echo 1`)
 	if n, err := c.Remove(t.Context(), []string{id}); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	if n, err := fake(t, "exit 9").Remove(t.Context(), nil); n != 0 || err != nil {
 		t.Errorf("nothing to remove: %d, %v", n, err)
 	}
-	if _, err := fake(t, "echo nonsense").RemoveRun(t.Context(), "r1"); err == nil {
+	if _, err := fake(t, "echo nonsense").Remove(t.Context(), []string{id}); err == nil {
 		t.Error("an answer that is no number was accepted")
 	}
 }
@@ -64,7 +61,7 @@ func TestRemoveSaysHowMany(t *testing.T) {
 func TestAnEngineThatIsAwayIsToldApart(t *testing.T) {
 	c := fake(t, "echo 'managed-containers.sh: away' >&2; exit 4")
 	_, list := c.List(t.Context(), "")
-	_, remove := c.RemoveRun(t.Context(), "r")
+	_, remove := c.Remove(t.Context(), []string{id})
 	_, running := c.Running(t.Context(), "x")
 	_, name := c.EngineName(t.Context())
 	for i, err := range []error{list, remove, running, name} {

@@ -30,7 +30,7 @@ type Event struct {
 }
 
 // Watch calls each for every event of a run's containers until ctx ends or the engine goes away.
-func (c Census) Watch(ctx context.Context, run string, each func(Event)) error {
+func (c Client) Watch(ctx context.Context, run string, each func(Event)) error {
 	err := script.Lines(ctx, func(line string) {
 		if e, ok := parseEvent(line); ok {
 			each(e)
@@ -42,8 +42,8 @@ func (c Census) Watch(ctx context.Context, run string, each func(Event)) error {
 	return nil
 }
 
-// action is what an engine says of an event in Docker's words: podman has its own for two of them.
-func action(word string) string {
+// dockerAction is what an engine says of an event in Docker's words: podman has its own for two of them.
+func dockerAction(word string) string {
 	switch word {
 	case "died":
 		return EventDie
@@ -59,11 +59,13 @@ func parseEvent(line string) (e Event, ok bool) {
 	if len(f) != 4 || len(f[2]) != 64 {
 		return e, false
 	}
+
 	ns, err := strconv.ParseInt(f[0], 10, 64)
 	if err != nil {
 		return e, false
 	}
-	e = Event{At: time.Unix(0, ns), Action: action(f[1]), ID: f[2]}
+
+	e = Event{At: time.Unix(0, ns), Action: dockerAction(f[1]), ID: f[2]}
 	e.ExitCode, _ = strconv.Atoi(f[3]) // empty but for die
 	return e, true
 }

@@ -68,6 +68,7 @@ func (s *Source) Weighted(weights []uint64) int {
 	for _, w := range weights {
 		sum += w
 	}
+
 	rest := s.Below(sum)
 	i := 0
 	for rest >= weights[i] { // rest is under the sum, so that this ends before the weights do
@@ -82,8 +83,10 @@ func (s *Source) Weighted(weights []uint64) int {
 // The mean must be under 48 hours.
 func (s *Source) Exponential(mean time.Duration) time.Duration {
 	const ln2 = 2977044472 // ln 2 × 2^32, rounded
+
 	// -log2(u) for u = word/2^64, word 0 being taken as 1; 32 bits after the point.
 	minusLog2 := uint64(64)<<32 - log2(max(s.Uint64(), 1))
+
 	high, low := bits.Mul64(minusLog2, ln2)
 	nats := high<<32 | low>>32 // 32 bits after the point
 	high, low = bits.Mul64(nats, uint64(mean))
@@ -94,6 +97,7 @@ func (s *Source) Exponential(mean time.Duration) time.Duration {
 func log2(word uint64) uint64 {
 	exponent := uint64(bits.Len64(word) - 1)
 	mantissa := word << (63 - exponent) // from 1 to under 2, 63 bits after the point
+
 	fraction := uint64(0)
 	for range 32 {
 		high, _ := bits.Mul64(mantissa, mantissa) // 62 bits after the point

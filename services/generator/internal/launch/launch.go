@@ -41,11 +41,11 @@ var causes = map[int]Cause{2: CauseUsage, 3: CauseImage, 4: CauseEngine, 5: Caus
 // Error is a failed start.
 type Error struct {
 	Cause Cause
-	// Words are the last line of what the wrapper said.
-	Words string
+	// Message is the last line that the wrapper wrote to its standard error, or what went wrong without it.
+	Message string
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("start container: %s: %s", e.Cause, e.Words) }
+func (e *Error) Error() string { return fmt.Sprintf("start container: %s: %s", e.Cause, e.Message) }
 
 // Launcher runs the wrapper.
 type Launcher struct {
@@ -76,6 +76,7 @@ func (l Launcher) Launch(ctx context.Context, s plan.Start) (id string, err erro
 	if err != nil {
 		return "", err
 	}
+
 	id = strings.TrimSpace(out)
 	if !idPattern.MatchString(id) {
 		return "", &Error{CauseWrapper, fmt.Sprintf("expected a container id, got %.100q", id)}
@@ -91,6 +92,7 @@ func (l Launcher) arguments(s plan.Start) []string {
 		"--lifetime", strconv.FormatInt(s.LifetimeS, 10), "--lease", strconv.FormatInt(lease, 10),
 		"--run", l.Run, "--suite", l.Suite, "--owner", l.Owner, "--seq", strconv.FormatUint(s.Position, 10),
 	}
+
 	if s.LifetimeS > 0 { // it ends by itself, so nobody would remove it before the end of the run
 		arguments = append(arguments, "--rm")
 	}
@@ -114,6 +116,7 @@ func parseImages(table string) ([]profile.Image, error) {
 		if len(f) != 6 {
 			return nil, fmt.Errorf("list images: %d columns, want 6: %.100q", len(f), line)
 		}
+
 		pids, err := strconv.Atoi(f[4])
 		if err != nil {
 			return nil, fmt.Errorf("list images: PIDs of %s: %w", f[0], err)
@@ -130,10 +133,11 @@ func (l Launcher) run(ctx context.Context, arguments ...string) (string, error) 
 	if !errors.As(err, &failed) {
 		return out, err
 	}
+
 	cause, known := causes[failed.Code]
 	switch {
 	case known:
-		return "", &Error{cause, failed.Words}
+		return "", &Error{cause, failed.Stderr}
 	case errors.Is(failed, script.ErrTimeout):
 		return "", &Error{CauseTimeout, failed.Error()}
 	case ctx.Err() != nil:

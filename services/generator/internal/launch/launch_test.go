@@ -92,8 +92,8 @@ func TestFailuresHaveTheirCause(t *testing.T) {
 			if !errors.As(err, &failed) || failed.Cause != test.want {
 				t.Fatalf("got %v, want cause %s", err, test.want)
 			}
-			if strings.HasPrefix(test.body, "exit ") && test.body != "exit 0" && !strings.HasSuffix(failed.Words, "in words") {
-				t.Errorf("words %q", failed.Words)
+			if strings.HasPrefix(test.body, "exit ") && test.body != "exit 0" && !strings.HasSuffix(failed.Message, "in words") {
+				t.Errorf("words %q", failed.Message)
 			}
 		})
 	}

@@ -37,12 +37,13 @@ type Engine interface {
 	Running(ctx context.Context, name string) (id string, err error)
 }
 
-// Self is the owner that this process writes into its containers' labels. proc is /proc.
-func Self(ctx context.Context, engine Engine, proc string) (owner string, err error) {
+// Owner is the owner that this process writes into its containers' labels. proc is /proc.
+func Owner(ctx context.Context, engine Engine, proc string) (owner string, err error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return "", fmt.Errorf("find own name: %w", err)
 	}
+
 	// The engine gives a container the first 12 digits of its id as host name, unless it was told another.
 	if isIDPrefix(host) {
 		id, err := engine.Running(ctx, host)
@@ -53,20 +54,21 @@ func Self(ctx context.Context, engine Engine, proc string) (owner string, err er
 			return kindContainer + ":" + id, nil
 		}
 	}
-	return process(proc, os.Getpid())
+
+	return processOwner(proc, os.Getpid())
 }
 
 func isIDPrefix(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// process names a process of this boot and PID namespace.
-func process(proc string, pid int) (string, error) {
+// processOwner names a process of this boot and PID namespace.
+func processOwner(proc string, pid int) (string, error) {
 	boot, err := os.ReadFile(filepath.Join(proc, "sys/kernel/random/boot_id"))
 	if err != nil {
 		return "", fmt.Errorf("name process: %w", err)
 	}
-	space, err := os.Readlink(filepath.Join(proc, "self/ns/pid"))
+	namespace, err := os.Readlink(filepath.Join(proc, "self/ns/pid"))
 	if err != nil {
 		return "", fmt.Errorf("name process: %w", err)
 	}
@@ -74,8 +76,9 @@ func process(proc string, pid int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("name process: %w", err)
 	}
-	space = strings.Trim(space, "pid:[]")
-	return fmt.Sprintf("%s:%s:%s:%d:%s", kindProcess, strings.TrimSpace(string(boot)), space, pid, start), nil
+
+	namespace = strings.Trim(namespace, "pid:[]")
+	return fmt.Sprintf("%s:%s:%s:%d:%s", kindProcess, strings.TrimSpace(string(boot)), namespace, pid, start), nil
 }
 
 // startTime is field 22 of /proc/PID/stat (proc(5)); the fields are counted after the name, which may hold anything.
@@ -91,8 +94,8 @@ func startTime(proc string, pid int) (string, error) {
 	return fields[19], nil
 }
 
-// Look finds out whether an owner lives. An error is of the engine; the answer then is Unknown.
-func Look(ctx context.Context, engine Engine, proc, owner string) (Liveness, error) {
+// LivenessOf finds out whether an owner lives. An error is of the engine; the answer then is Unknown.
+func LivenessOf(ctx context.Context, engine Engine, proc, owner string) (Liveness, error) {
 	kind, rest, _ := strings.Cut(owner, ":")
 	switch kind {
 	case kindContainer:
@@ -104,27 +107,31 @@ func Look(ctx context.Context, engine Engine, proc, owner string) (Liveness, err
 			return Alive, nil
 		}
 		return Dead, nil
+
 	case kindProcess:
-		return lookProcess(proc, owner), nil
+		return livenessOfProcess(proc, owner), nil
+
 	default:
 		return Unknown, nil
 	}
 }
 
-// lookProcess compares an owner with the process that has its PID now.
-func lookProcess(proc, owner string) Liveness {
+// livenessOfProcess compares an owner with the process that has its PID now.
+func livenessOfProcess(proc, owner string) Liveness {
 	f := strings.Split(owner, ":") // kind, boot, namespace, PID, start
-	self, err := process(proc, os.Getpid())
+	self, err := processOwner(proc, os.Getpid())
 	if err != nil || len(f) != 5 {
 		return Unknown
 	}
-	mine := strings.Split(self, ":")
-	if mine[1] != f[1] {
+
+	own := strings.Split(self, ":")
+	if own[1] != f[1] {
 		return Unknown // another boot, or another machine with the same engine: only the lease can tell
 	}
-	if mine[2] != f[2] {
-		return Unknown
+	if own[2] != f[2] {
+		return Unknown // a PID of another namespace
 	}
+
 	var pid int
 	if _, err := fmt.Sscanf(f[3], "%d", &pid); err != nil {
 		return Unknown
@@ -135,24 +142,26 @@ func lookProcess(proc, owner string) Liveness {
 	return Dead
 }
 
-// Claim is who asks: containers of its own run and of other suites are never stale to it. Owner is empty when a person
+// Claimant is who asks: containers of its own run and of other suites are never stale to it. Owner is empty when a person
 // asks.
-type Claim struct {
+type Claimant struct {
 	Suite, Run, Owner string
 }
 
-// Stale returns the containers that nobody drains any more. look is asked once an owner.
-func Stale(found []containers.Container, me Claim, look func(owner string) Liveness, now time.Time) (stale []containers.Container) {
+// Stale returns the containers that nobody drains any more. livenessOf is asked once an owner.
+func Stale(found []containers.Container, claimant Claimant, livenessOf func(owner string) Liveness, now time.Time) (stale []containers.Container) {
 	known := map[string]Liveness{}
-	if me.Owner != "" { // what a person started by hand has no owner either, and its lease counts
-		known[me.Owner] = Dead // an earlier run of this very owner has ended
+	if claimant.Owner != "" { // what a person started by hand has no owner either, and its lease counts
+		known[claimant.Owner] = Dead // an earlier run of this very owner has ended
 	}
+
 	for _, c := range found {
-		if c.Suite != me.Suite || c.Run == me.Run {
+		if c.Suite != claimant.Suite || c.Run == claimant.Run {
 			continue
 		}
+
 		if _, asked := known[c.Owner]; !asked {
-			known[c.Owner] = look(c.Owner)
+			known[c.Owner] = livenessOf(c.Owner)
 		}
 		expired := !c.Expires.IsZero() && now.After(c.Expires)
 		if l := known[c.Owner]; l == Dead || (l == Unknown && expired) {

@@ -30,12 +30,12 @@ func TestAProcessIsAliveUntilItEnds(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	owner, err := process("/proc", child.Process.Pid)
+	owner, err := processOwner("/proc", child.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	look := func() Liveness {
-		l, err := Look(t.Context(), engine{}, "/proc", owner)
+		l, err := LivenessOf(t.Context(), engine{}, "/proc", owner)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestAProcessIsAliveUntilItEnds(t *testing.T) {
 }
 
 func TestAPIDThatIsUsedAgainIsAnotherOwner(t *testing.T) {
-	owner, err := process("/proc", os.Getpid())
+	owner, err := processOwner("/proc", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestAPIDThatIsUsedAgainIsAnotherOwner(t *testing.T) {
 		"nonsense":          {"process:1:2", Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, _ := Look(t.Context(), engine{}, "/proc", test.owner); got != test.want {
+			if got, _ := LivenessOf(t.Context(), engine{}, "/proc", test.owner); got != test.want {
 				t.Errorf("%s is %d, want %d", test.owner, got, test.want)
 			}
 		})
@@ -80,18 +80,18 @@ func TestAPIDThatIsUsedAgainIsAnotherOwner(t *testing.T) {
 func TestAContainerIsAliveWhileItRuns(t *testing.T) {
 	e := engine{"aaa": "aaa", "bb": "bbb"}
 	for owner, want := range map[string]Liveness{"container:aaa": Alive, "container:ccc": Dead, "container:bb": Dead, "container:broken": Unknown} {
-		if got, _ := Look(t.Context(), e, "/proc", owner); got != want {
+		if got, _ := LivenessOf(t.Context(), e, "/proc", owner); got != want {
 			t.Errorf("%s is %d, want %d", owner, got, want)
 		}
 	}
 }
 
 func TestSelfIsAnOwnerThatLives(t *testing.T) {
-	owner, err := Self(t.Context(), engine{}, "/proc")
+	owner, err := Owner(t.Context(), engine{}, "/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l, err := Look(t.Context(), engine{}, "/proc", owner); l != Alive || err != nil {
+	if l, err := LivenessOf(t.Context(), engine{}, "/proc", owner); l != Alive || err != nil {
 		t.Errorf("%s: %d, %v", owner, l, err)
 	}
 }
@@ -114,7 +114,7 @@ func TestStaleIsWhatNobodyDrains(t *testing.T) {
 	now := time.Unix(1000, 0)
 	past, future := now.Add(-time.Second), now.Add(time.Second)
 	all := []containers.Container{
-		{Name: "mine", Suite: "s", Run: "r", Owner: "me", Expires: past},
+		{Name: "own", Suite: "s", Run: "r", Owner: "me", Expires: past},
 		{Name: "my last run", Suite: "s", Run: "r0", Owner: "me", Expires: future},
 		{Name: "of a live one", Suite: "s", Run: "r1", Owner: "alive", Expires: past},
 		{Name: "of a dead one", Suite: "s", Run: "r2", Owner: "dead", Expires: future},
@@ -124,12 +124,12 @@ func TestStaleIsWhatNobodyDrains(t *testing.T) {
 		{Name: "of another suite", Suite: "x", Run: "r3", Owner: "dead", Expires: past},
 	}
 	for name, test := range map[string]struct {
-		me          Claim
+		me          Claimant
 		want, asked string
 	}{
-		"a run": {Claim{Suite: "s", Run: "r", Owner: "me"}, "[my last run of a dead one by hand, expired]", "map[:1 alive:1 dead:1]"},
+		"a run": {Claimant{Suite: "s", Run: "r", Owner: "me"}, "[my last run of a dead one by hand, expired]", "map[:1 alive:1 dead:1]"},
 		// It has no owner, as what was started by hand has none: that is no reason to remove what has a lease.
-		"a person": {Claim{Suite: "s"}, "[mine of a dead one by hand, expired]", "map[:1 alive:1 dead:1 me:1]"},
+		"a person": {Claimant{Suite: "s"}, "[own of a dead one by hand, expired]", "map[:1 alive:1 dead:1 me:1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := map[string]int{}

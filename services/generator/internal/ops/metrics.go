@@ -17,21 +17,25 @@ func (c collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	r, spool := c.s.Report(), c.s.Spool()
 	m := metrics{out}
+
 	for name, image := range r.Images {
 		m.counter("planned_starts_total", "Starts whose time has come.", image.Planned, "image", name)
 		m.counter("started_containers_total", "Containers started.", image.Started, "image", name)
 	}
-	m.parts("failed_starts_total", "Starts that were tried and failed.", r.Failed, "cause")
-	m.parts("dropped_starts_total", "Starts that were not tried.", r.Dropped, "reason")
-	m.parts("deaths_total", "Containers that ended.", r.Deaths, "cause")
+
+	m.byLabel("failed_starts_total", "Starts that were tried and failed.", r.Failed, "cause")
+	m.byLabel("dropped_starts_total", "Starts that were not tried.", r.Dropped, "reason")
+	m.byLabel("deaths_total", "Containers that ended.", r.Deaths, "cause")
 	m.gauge("alive_containers", "Containers of the run that are alive.", r.Alive)
-	held := 0
+
+	heldBack := 0
 	if r.Gate != "" {
-		held = 1
+		heldBack = 1
 	}
-	m.gauge("held_back", "1 while starts are held back.", held)
+	m.gauge("held_back", "1 while starts are held back.", heldBack)
 	m.summary("start_lateness_seconds", "Beginning of starts against the plan, the last 10,000.", r.Lateness)
 	m.summary("start_duration_seconds", "Length of starts, the last 10,000.", r.Took)
+
 	m.gauge("spool_records", "Records that wait for the log service.", spool.Records)
 	m.counter("delivered_records_total", "Records that arrived.", spool.Delivered)
 	m.counter("identity_conflicts_total", "Records sent again under a new identity, since somebody else had used their numbers.", spool.Conflicts)
@@ -57,7 +61,7 @@ func (m metrics) gauge(name, help string, value int) {
 	m.out <- prometheus.MustNewConstMetric(desc(name, help), prometheus.GaugeValue, float64(value))
 }
 
-func (m metrics) parts(name, help string, parts map[string]uint64, label string) {
+func (m metrics) byLabel(name, help string, parts map[string]uint64, label string) {
 	for part, n := range parts {
 		m.counter(name, help, n, label, part)
 	}

@@ -31,6 +31,7 @@ type Server struct {
 func (s Server) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{s})
+
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -39,32 +40,32 @@ func (s Server) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Report()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return s.named(strict(mux))
+	return s.checkHost(rejectParameters(mux))
 }
 
-// strict refuses any parameter: nothing here takes one, and the answer would look like one to what was asked.
-func strict(next http.Handler) http.Handler {
+// rejectParameters refuses any parameter: nothing here takes one, and the answer would look like one to what was asked.
+func rejectParameters(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, bad := contract.ParseQueryOf(r.URL.RawQuery); len(bad) > 0 {
-			problem(w, http.StatusBadRequest, "the query string is wrong", bad...)
+			writeProblem(w, http.StatusBadRequest, "the query string is wrong", bad...)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// named refuses a request under a name that a site of somebody else may have given this machine's address.
-func (s Server) named(next http.Handler) http.Handler {
+// checkHost refuses a request under a name that a site of somebody else may have given this machine's address.
+func (s Server) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !contract.HostAllowed(r.Host, s.Hosts) {
-			problem(w, http.StatusMisdirectedRequest, contract.HostRefused)
+			writeProblem(w, http.StatusMisdirectedRequest, contract.HostRefused)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func problem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
+func writeProblem(w http.ResponseWriter, code int, detail string, fields ...contract.FieldError) {
 	w.Header().Set("Content-Type", contract.MediaProblem)
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(contract.ErrorBody{ // the client may be gone
@@ -89,6 +90,7 @@ func (s Server) ready(w http.ResponseWriter, _ *http.Request) {
 		Ready: r.Gate == "" && r.Ended == "", Gate: r.Gate, Ended: r.Ended, Alive: r.Alive,
 		LogService: spool.LastError, SpoolRecords: spool.Records,
 	}
+
 	status := http.StatusOK
 	if !answer.Ready {
 		status = http.StatusServiceUnavailable
@@ -108,6 +110,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
+
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

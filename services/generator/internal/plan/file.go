@@ -51,19 +51,21 @@ func Read(r io.Reader) (Plan, error) {
 	var p Plan
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
+
 	if !lines.Scan() {
 		return p, fmt.Errorf("read plan: no header: %w", errors.Join(lines.Err(), io.ErrUnexpectedEOF))
 	}
-	if err := strict(lines.Bytes(), &p.Header); err != nil {
+	if err := decodeStrict(lines.Bytes(), &p.Header); err != nil {
 		return p, fmt.Errorf("read plan: header: %w", err)
 	}
 	if p.Header.Version != Version || p.Header.Algorithm != draw.Algorithm {
 		return p, fmt.Errorf("read plan: version %d with %q is not this generator's (%d with %q)",
 			p.Header.Version, p.Header.Algorithm, Version, draw.Algorithm)
 	}
+
 	for lines.Scan() {
 		var s Start
-		if err := strict(lines.Bytes(), &s); err != nil {
+		if err := decodeStrict(lines.Bytes(), &s); err != nil {
 			return p, fmt.Errorf("read plan: line %d: %w", len(p.Starts)+2, err)
 		}
 		if p.Starts = append(p.Starts, s); len(p.Starts) > MaxStarts {
@@ -73,13 +75,14 @@ func Read(r io.Reader) (Plan, error) {
 	if err := lines.Err(); err != nil {
 		return p, fmt.Errorf("read plan: %w", err)
 	}
+
 	if problems := p.check(); problems.Err() != nil {
 		return p, fmt.Errorf("read plan: %w", problems)
 	}
 	return p, nil
 }
 
-func strict(text []byte, into any) error {
+func decodeStrict(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -100,6 +103,7 @@ func (p Plan) check() contract.Problems {
 	if p.Header.SHA256 != p.hash() {
 		problems.Add("sha256", "does not fit the contents: the plan was changed after it was made")
 	}
+
 	names := map[string]bool{}
 	for i, s := range p.Starts {
 		where := fmt.Sprintf("start %d", i+1)

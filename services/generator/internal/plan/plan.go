@@ -72,20 +72,23 @@ func Make(seed uint64, p profile.Profile, images []profile.Image, from, to time.
 		Version: Version, Algorithm: draw.Algorithm, Seed: seed, Profile: p, Images: images,
 		FromUS: from.Microseconds(), ToUS: to.Microseconds(),
 	}}
+
 	position := uint64(0)
 	for offset := range p.Arrivals.Offsets(seed) {
 		if offset >= to {
 			break
 		}
 		position++
-		if offset < from {
+		if offset < from { // positions count from the beginning of the run
 			continue
 		}
+
 		if len(made.Starts) == MaxStarts {
 			return made, fmt.Errorf("make plan: %w: more than %d from %s to %s (plan a shorter time)", ErrTooLong, MaxStarts, from, to)
 		}
 		made.Starts = append(made.Starts, start(seed, position, offset, p, images))
 	}
+
 	made.Header.Starts = len(made.Starts)
 	made.Header.SHA256 = made.hash()
 	return made, nil

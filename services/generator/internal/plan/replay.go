@@ -26,6 +26,7 @@ func Replay(records io.Reader, run string, images []profile.Image) (Plan, error)
 	if err != nil {
 		return Plan{}, fmt.Errorf("replay: %w", err)
 	}
+
 	made := Plan{Header: Header{
 		Version: Version, Algorithm: draw.Algorithm, Images: images,
 		Profile: profile.Profile{Version: profile.Version, Name: ReplayName, About: "run " + run},
@@ -37,10 +38,13 @@ func Replay(records io.Reader, run string, images []profile.Image) (Plan, error)
 		}
 		made.Starts = append(made.Starts, s)
 	}
+
+	// By when they really began, which lateness may have put in another order than planned.
 	slices.SortStableFunc(made.Starts, func(a, b Start) int { return int(a.OffsetUS - b.OffsetUS) })
 	for i := range made.Starts {
 		made.Starts[i].Position = uint64(i + 1)
 	}
+
 	if n := len(made.Starts); n > 0 {
 		made.Header.ToUS = made.Starts[n-1].OffsetUS + 1
 	}
@@ -55,6 +59,7 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 	lines := bufio.NewScanner(records)
 	lines.Buffer(nil, contract.MaxRecordBytes)
 	last := ""
+
 	for n := 1; lines.Scan(); n++ {
 		var r contract.Record
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -64,6 +69,7 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 		if !ok || body.Outcome != contract.LaunchStarted {
 			continue
 		}
+
 		if byRun[body.Run] == nil {
 			byRun[body.Run] = map[uint64]contract.LaunchBody{}
 		}
@@ -73,6 +79,7 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 	if err := lines.Err(); err != nil {
 		return nil, "", err
 	}
+
 	if run == "" {
 		run = last
 	}
@@ -82,6 +89,7 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 	if len(byRun[run]) > MaxStarts {
 		return nil, "", ErrTooLong
 	}
+
 	for _, body := range byRun[run] {
 		launches = append(launches, body)
 	}
@@ -95,6 +103,7 @@ func startOf(body contract.LaunchBody, images []profile.Image) (Start, error) {
 	if i < 0 {
 		return Start{}, fmt.Errorf("position %d: there is no image %q", body.Position, body.Image)
 	}
+
 	image := images[i]
 	return Start{
 		OffsetUS: int64(body.OffsetUS + body.LateUS), Image: image.Name, Class: image.Class,

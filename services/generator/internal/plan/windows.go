@@ -10,49 +10,51 @@ import (
 	"gestor.local/generator/internal/profile"
 )
 
-// ErrKeep is wrapped by the error of a plan that could not be written to disk.
-var ErrKeep = errors.New("the plan could not be kept (is the state's volume full?)")
+// ErrWrite is wrapped by the error of a plan that could not be written to disk.
+var ErrWrite = errors.New("the plan could not be kept (is the state's volume full?)")
 
-// Maker gives a run's plan window by window, each of them written to disk before it is given. Make a new one for each
+// Windower gives a run's plan window by window, each of them written to disk before it is given. Make a new one for each
 // run and fill every field.
-type Maker struct {
+type Windower struct {
 	Seed    uint64
 	Profile profile.Profile
 	Images  []profile.Image
 	// Length of a window, and of the whole run; 0 is a run without end.
 	Length, For time.Duration
-	// Dir and Run name the files: plan-<run>-<number>.ndjson. Keep is how many of this run stay.
+	// Dir and Run name the files: plan-<run>-<number>.ndjson. Retain is how many of this run stay.
 	Dir, Run string
-	Keep     int
+	Retain   int
 
 	made int
 }
 
-// Next makes and keeps the next window; ok is false at the end of the run.
-func (m *Maker) Next() (p Plan, ok bool, err error) {
-	from := time.Duration(m.made) * m.Length
-	to := from + m.Length
-	if m.For > 0 {
-		to = min(to, m.For)
+// Next makes the next window and writes it; ok is false at the end of the run.
+func (w *Windower) Next() (p Plan, ok bool, err error) {
+	from := time.Duration(w.made) * w.Length
+	to := from + w.Length
+	if w.For > 0 {
+		to = min(to, w.For)
 	}
 	if from >= to {
 		return Plan{}, false, nil
 	}
-	if p, err = Make(m.Seed, m.Profile, m.Images, from, to); err != nil {
+
+	if p, err = Make(w.Seed, w.Profile, w.Images, from, to); err != nil {
 		return p, false, err
 	}
-	m.made++
-	if m.made > m.Keep {
-		_ = os.Remove(m.file(m.made - m.Keep)) // one more file is no harm
+	w.made++
+
+	if w.made > w.Retain {
+		_ = os.Remove(w.file(w.made - w.Retain)) // one more file is no harm
 	}
-	if err := p.Save(m.file(m.made)); err != nil {
-		return p, true, fmt.Errorf("%w: %w", ErrKeep, err)
+	if err := p.Save(w.file(w.made)); err != nil {
+		return p, true, fmt.Errorf("%w: %w", ErrWrite, err)
 	}
 	return p, true, nil
 }
 
-func (m *Maker) file(number int) string {
-	return filepath.Join(m.Dir, fmt.Sprintf("plan-%s-%04d.ndjson", m.Run, number))
+func (w *Windower) file(number int) string {
+	return filepath.Join(w.Dir, fmt.Sprintf("plan-%s-%04d.ndjson", w.Run, number))
 }
 
 // Save writes the plan to a file that is whole or not there, also after a power cut.
@@ -76,17 +78,17 @@ func (p Plan) Save(path string) error {
 	return nil
 }
 
-// Whole is a plan that was read from a file: one window.
-type Whole struct {
-	Plan  Plan
-	given bool
+// Single is a plan that was read from a file: one window.
+type Single struct {
+	Plan     Plan
+	returned bool
 }
 
-// Next gives the plan once.
-func (w *Whole) Next() (Plan, bool, error) {
-	if w.given {
+// Next returns the plan once.
+func (s *Single) Next() (Plan, bool, error) {
+	if s.returned {
 		return Plan{}, false, nil
 	}
-	w.given = true
-	return w.Plan, true, nil
+	s.returned = true
+	return s.Plan, true, nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 func TestEveryWindowIsOnDiskBeforeItIsGiven(t *testing.T) {
-	m := Maker{
-		Seed: 5, Profile: load(t, "seed"), Images: images, Length: time.Minute, For: 210 * time.Second, Dir: t.TempDir(), Run: "r", Keep: 3,
+	m := Windower{
+		Seed: 5, Profile: load(t, "seed"), Images: images, Length: time.Minute, For: 210 * time.Second, Dir: t.TempDir(), Run: "r", Retain: 3,
 	}
 	var all []Start
 	for number := 1; ; number++ {
@@ -46,8 +46,8 @@ func TestEveryWindowIsOnDiskBeforeItIsGiven(t *testing.T) {
 }
 
 func TestAWindowThatCannotBeKeptIsNotGiven(t *testing.T) {
-	m := Maker{Profile: load(t, "seed"), Images: images, Length: time.Minute, Dir: "/nosuch", Run: "r", Keep: 1}
-	if _, _, err := m.Next(); !errors.Is(err, ErrKeep) {
-		t.Errorf("%v, want %v", err, ErrKeep)
+	m := Windower{Profile: load(t, "seed"), Images: images, Length: time.Minute, Dir: "/nosuch", Run: "r", Retain: 1}
+	if _, _, err := m.Next(); !errors.Is(err, ErrWrite) {
+		t.Errorf("%v, want %v", err, ErrWrite)
 	}
 }

@@ -39,6 +39,7 @@ func (l Lifetime) validate(where string, p *contract.Problems) {
 		p.Add(where+".kind", fmt.Sprintf("%q is none of forever, fixed, uniform, exponential", l.Kind))
 		return
 	}
+
 	for _, name := range []string{"for", "from", "to", "mean"} {
 		d := time.Duration(fields[name])
 		switch needed := slices.Contains(needs, name); {
@@ -48,6 +49,7 @@ func (l Lifetime) validate(where string, p *contract.Problems) {
 			p.Add(where+"."+name, fmt.Sprintf("means nothing with kind %q", l.Kind))
 		}
 	}
+
 	if l.Kind == Uniform && l.From > l.To {
 		p.Add(where+".from", fmt.Sprintf("%s is more than to, %s", time.Duration(l.From), time.Duration(l.To)))
 	}

@@ -31,6 +31,7 @@ func Parse(text []byte) (Profile, error) {
 		}
 		return p, fmt.Errorf("parse profile: %w", err)
 	}
+
 	if err := decoder.Decode(&Profile{}); !errors.Is(err, io.EOF) {
 		return p, errors.New("parse profile: more than one document")
 	}
@@ -46,6 +47,7 @@ func Load(name string) (Profile, error) {
 		}
 		return Parse(text)
 	}
+
 	text, err := fs.ReadFile(shipped, path.Join("profiles", name+".yaml"))
 	if err != nil {
 		return Profile{}, fmt.Errorf("there is no shipped profile %q (shipped: %s; a file is named by its path, such as ./mine.yaml)",

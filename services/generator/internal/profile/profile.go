@@ -62,13 +62,16 @@ func (p Profile) Validate(images []Image) contract.Problems {
 	if p.Name == "" {
 		problems.Add("name", "missing")
 	}
+
 	p.Arrivals.Validate("arrivals", &problems)
+
 	sum := uint64(0)
 	for i, share := range p.Mix {
 		where := fmt.Sprintf("mix[%d]", i)
 		share.validate(where, images, &problems)
 		sum += min(share.Weight, MaxWeight)
 	}
+
 	if sum == 0 {
 		problems.Add("mix", "nothing has a weight, so nothing can be drawn")
 	}
@@ -84,6 +87,7 @@ func (s Share) validate(where string, images []Image, p *contract.Problems) {
 	if s.Weight > MaxWeight {
 		p.Add(where+".weight", fmt.Sprintf("%d is over %d", s.Weight, MaxWeight))
 	}
+
 	if s.Memory != "" && !memoryPattern.MatchString(s.Memory) {
 		p.Add(where+".memory", fmt.Sprintf("%q is not a size such as 64m", s.Memory))
 	}
@@ -93,6 +97,7 @@ func (s Share) validate(where string, images []Image, p *contract.Problems) {
 	if s.PIDs < 0 || s.PIDs > 999_999 {
 		p.Add(where+".pids", fmt.Sprintf("%d is not from 1 to 999999", s.PIDs))
 	}
+
 	s.Lifetime.validate(where+".lifetime", p)
 }
 
@@ -111,8 +116,11 @@ func (p Profile) Choose(seed, position uint64, images []Image) (Image, time.Dura
 	for i, share := range p.Mix {
 		weights[i] = share.Weight
 	}
+
 	share := p.Mix[draw.At(seed, "image", position).Weighted(weights)]
 	image, _ := find(images, share.Image)
+
+	// The mix's own limits stand in place of the image's.
 	if share.Memory != "" {
 		image.Memory = share.Memory
 	}
@@ -122,5 +130,6 @@ func (p Profile) Choose(seed, position uint64, images []Image) (Image, time.Dura
 	if share.PIDs != 0 {
 		image.PIDs = share.PIDs
 	}
+
 	return image, share.Lifetime.draw(draw.At(seed, "lifetime", position))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -56,111 +57,106 @@ type Times struct {
 	MeanUS int64  `json:"mean_us"`
 }
 
-// Tally counts while a run goes on. It may be used from any goroutine. Make one with NewTally.
-type Tally struct {
+// Counter counts while a run goes on. It may be used from any goroutine. Make one with NewCounter.
+type Counter struct {
 	mu                   sync.Mutex // guards all following fields
 	r                    Report
 	fingerprint          uint64
 	lateness, took, life samples
 }
 
-// NewTally begins a report.
-func NewTally(run string, seed uint64, profile string, began time.Time) *Tally {
-	return &Tally{r: Report{
+// NewCounter begins a report.
+func NewCounter(run string, seed uint64, profile string, began time.Time) *Counter {
+	return &Counter{r: Report{
 		Run: run, Seed: seed, Profile: profile, Began: began.UTC(),
 		Failed: map[string]uint64{}, Dropped: map[string]uint64{}, Deaths: map[string]uint64{}, Images: map[string]Image{},
 	}}
 }
 
 // Due counts a start whose time has come.
-func (t *Tally) Due(s plan.Start) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Planned++
-	t.r.UnderWay++
-	image := t.r.Images[s.Image]
+func (c *Counter) Due(s plan.Start) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Planned++
+	c.r.UnderWay++
+	image := c.r.Images[s.Image]
 	image.Planned++
-	t.r.Images[s.Image] = image
+	c.r.Images[s.Image] = image
 }
 
 // Started counts a start that succeeded.
-func (t *Tally) Started(s plan.Start, late, took time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Started++
-	image := t.r.Images[s.Image]
+func (c *Counter) Started(s plan.Start, late, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.r.Started++
+	image := c.r.Images[s.Image]
 	image.Started++
-	t.r.Images[s.Image] = image
-	t.lateness.add(late)
-	t.took.add(took)
-	t.done(s, "started")
+	c.r.Images[s.Image] = image
+
+	c.lateness.add(late)
+	c.took.add(took)
+	c.finish(s, "started")
 }
 
 // Failed counts a start that was tried.
-func (t *Tally) Failed(s plan.Start, cause string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Failed[cause]++
-	t.done(s, "failed")
+func (c *Counter) Failed(s plan.Start, cause string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Failed[cause]++
+	c.finish(s, "failed")
 }
 
 // Dropped counts a start that was not tried.
-func (t *Tally) Dropped(s plan.Start, reason string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Dropped[reason]++
-	t.done(s, "dropped")
+func (c *Counter) Dropped(s plan.Start, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Dropped[reason]++
+	c.finish(s, "dropped")
 }
 
-// done adds a start to the fingerprint: a sum, so that the order in which starts end does not matter.
-func (t *Tally) done(s plan.Start, outcome string) {
-	t.r.UnderWay--
+// finish adds a start to the fingerprint: a sum, so that the order in which starts end does not matter.
+func (c *Counter) finish(s plan.Start, outcome string) {
+	c.r.UnderWay--
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", s.Position, s.Image, outcome))
-	t.fingerprint += binary.BigEndian.Uint64(sum[:8])
+	c.fingerprint += binary.BigEndian.Uint64(sum[:8])
 }
 
-// Died counts a container's end; life is 0 when its beginning is not known.
-func (t *Tally) Died(cause string, life time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Deaths[cause]++
-	if life > 0 {
-		t.life.add(life)
+// Exited counts a container's end; the lifetime is 0 when its beginning is not known.
+func (c *Counter) Exited(cause string, lifetime time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Deaths[cause]++
+	if lifetime > 0 {
+		c.life.add(lifetime)
 	}
 }
 
-// Gate notes why starts are held back, "" when they are not.
-func (t *Tally) Gate(reason string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Gate = reason
+// SetGate sets why starts are held back, "" when they are not.
+func (c *Counter) SetGate(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Gate = reason
 }
 
-// End notes why the run is over.
-func (t *Tally) End(why string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Ended = why
+// SetEnd sets why the run is over.
+func (c *Counter) SetEnd(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Ended = why
 }
 
 // Report returns the state as of now with the given number of live containers.
-func (t *Tally) Report(alive int) Report {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.r
-	r.Failed, r.Dropped, r.Deaths, r.Images = clone(r.Failed), clone(r.Dropped), clone(r.Deaths), clone(r.Images)
-	r.Until, r.Alive = time.Now().UTC(), alive
-	r.Fingerprint = fmt.Sprintf("%016x", t.fingerprint)
-	r.Lateness, r.Took, r.Life = t.lateness.times(), t.took.times(), t.life.times()
-	return r
-}
+func (c *Counter) Report(alive int) Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 
-func clone[V any](m map[string]V) map[string]V {
-	c := make(map[string]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
+	r := c.r
+	r.Failed, r.Dropped, r.Deaths, r.Images = maps.Clone(r.Failed), maps.Clone(r.Dropped), maps.Clone(r.Deaths), maps.Clone(r.Images)
+	r.Until, r.Alive = time.Now().UTC(), alive
+	r.Fingerprint = fmt.Sprintf("%016x", c.fingerprint)
+	r.Lateness, r.Took, r.Life = c.lateness.times(), c.took.times(), c.life.times()
+	return r
 }
 
 // samples keeps the last durations, and the sum and the largest of all.
@@ -188,6 +184,7 @@ func (s *samples) times() Times {
 	if s.count == 0 {
 		return Times{}
 	}
+
 	sorted := slices.Sorted(slices.Values(s.last))
 	at := func(permille int) int64 { return sorted[(len(sorted)-1)*permille/1000].Microseconds() }
 	return Times{

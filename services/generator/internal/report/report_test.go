@@ -15,16 +15,16 @@ import (
 func start(position uint64) plan.Start { return plan.Start{Position: position, Image: "low-idle"} }
 
 func TestFingerprintDependsOnWhatHappenedAndNotOnWhen(t *testing.T) {
-	play := func(order []int, outcome func(tally *Tally, s plan.Start)) string {
-		tally := NewTally("r", 1, "p", time.Now())
+	play := func(order []int, outcome func(counter *Counter, s plan.Start)) string {
+		counter := NewCounter("r", 1, "p", time.Now())
 		for _, i := range order {
-			tally.Due(start(uint64(i)))
-			outcome(tally, start(uint64(i)))
+			counter.Due(start(uint64(i)))
+			outcome(counter, start(uint64(i)))
 		}
-		return tally.Report(0).Fingerprint
+		return counter.Report(0).Fingerprint
 	}
-	started := func(tally *Tally, s plan.Start) {
-		tally.Started(s, time.Duration(rand.Int64N(1e9)), time.Duration(rand.Int64N(1e9)))
+	started := func(counter *Counter, s plan.Start) {
+		counter.Started(s, time.Duration(rand.Int64N(1e9)), time.Duration(rand.Int64N(1e9)))
 	}
 	a := play([]int{1, 2, 3}, started)
 	if b := play([]int{3, 1, 2}, started); a != b {
@@ -33,26 +33,26 @@ func TestFingerprintDependsOnWhatHappenedAndNotOnWhen(t *testing.T) {
 	if b := play([]int{1, 2, 4}, started); a == b {
 		t.Error("another position is not told apart")
 	}
-	if b := play([]int{1, 2, 3}, func(tally *Tally, s plan.Start) { tally.Dropped(s, "late") }); a == b {
+	if b := play([]int{1, 2, 3}, func(counter *Counter, s plan.Start) { counter.Dropped(s, "late") }); a == b {
 		t.Error("another outcome is not told apart")
 	}
 }
 
 func TestReportCountsAndReadsBack(t *testing.T) {
-	tally := NewTally("r", 7, "seed", time.Unix(1000, 0))
+	counter := NewCounter("r", 7, "seed", time.Unix(1000, 0))
 	for i := range uint64(6) {
-		tally.Due(start(i + 1))
+		counter.Due(start(i + 1))
 	}
-	tally.Started(start(1), time.Second, 2*time.Second)
-	tally.Started(start(2), 3*time.Second, 4*time.Second)
-	tally.Failed(start(3), "engine")
-	tally.Dropped(start(4), "late")
-	tally.Dropped(start(5), "late")
-	tally.Died("killed", 10*time.Second)
-	tally.Died("unseen", 0)
-	tally.Gate("memory")
-	tally.End("stopped")
-	r := tally.Report(3)
+	counter.Started(start(1), time.Second, 2*time.Second)
+	counter.Started(start(2), 3*time.Second, 4*time.Second)
+	counter.Failed(start(3), "engine")
+	counter.Dropped(start(4), "late")
+	counter.Dropped(start(5), "late")
+	counter.Exited("killed", 10*time.Second)
+	counter.Exited("unseen", 0)
+	counter.SetGate("memory")
+	counter.SetEnd("stopped")
+	r := counter.Report(3)
 	want := Report{
 		Run: "r", Seed: 7, Profile: "seed", Began: time.Unix(1000, 0).UTC(), Until: r.Until, Ended: "stopped",
 		Planned: 6, Started: 2, Failed: map[string]uint64{"engine": 1}, Dropped: map[string]uint64{"late": 2}, UnderWay: 1,

@@ -13,6 +13,7 @@ import (
 func (r Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+
 	row("run", r.Run)
 	row("profile, seed", fmt.Sprintf("%s, %d", r.Profile, r.Seed))
 	row("time", fmt.Sprintf("%s from %s", r.Until.Sub(r.Began).Round(time.Second), r.Began.Format(time.RFC3339)))
@@ -22,6 +23,7 @@ func (r Report) WriteTable(w io.Writer) error {
 	if r.Gate != "" {
 		row("held back", r.Gate)
 	}
+
 	row("planned", r.Planned)
 	row("started", r.Started)
 	counts(row, "failed", r.Failed)
@@ -32,12 +34,14 @@ func (r Report) WriteTable(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
 		row("  "+name, fmt.Sprintf("%d of %d", r.Images[name].Started, r.Images[name].Planned))
 	}
+
 	row("late", r.Lateness)
 	row("start took", r.Took)
 	row("life", r.Life)
 	counts(row, "died", r.Deaths)
 	row("alive", r.Alive)
 	row("fingerprint", r.Fingerprint)
+
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
@@ -50,6 +54,7 @@ func counts(row func(string, any), name string, parts map[string]uint64) {
 	for _, n := range parts {
 		sum += n
 	}
+
 	row(name, sum)
 	for _, part := range slices.Sorted(maps.Keys(parts)) {
 		row("  "+part, parts[part])

@@ -23,8 +23,8 @@ type Failure struct {
 	Script string
 	// Code is the exit code, -1 when the script could not be run or did not end by itself.
 	Code int
-	// Words are the last line of what it said on its standard error.
-	Words string
+	// Stderr is the last line that it wrote to its standard error.
+	Stderr string
 	// Cause is ErrTimeout, the cause of the context's end, or what kept the script from running; nil with an exit code.
 	Cause error
 }
@@ -33,7 +33,7 @@ func (f *Failure) Error() string {
 	if f.Cause != nil {
 		return fmt.Sprintf("run %s: %v", f.Script, f.Cause)
 	}
-	return fmt.Sprintf("run %s: exit code %d: %s", f.Script, f.Code, f.Words)
+	return fmt.Sprintf("run %s: exit code %d: %s", f.Script, f.Code, f.Stderr)
 }
 
 func (f *Failure) Unwrap() error { return f.Cause }
@@ -43,18 +43,19 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func Run(ctx context.Context, timeout time.Duration, path string, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 	defer cancel()
-	cmd, words := command(ctx, path, arguments)
+	cmd, stderr := command(ctx, path, arguments)
+
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		return "", failure(ctx, path, err, words.String())
+		return "", failure(ctx, path, err, stderr.String())
 	}
 	return out.String(), nil
 }
 
 // Lines calls each for every line that a script prints, until it ends; like Run otherwise.
 func Lines(ctx context.Context, each func(line string), path string, arguments ...string) error {
-	cmd, words := command(ctx, path, arguments)
+	cmd, stderr := command(ctx, path, arguments)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -62,29 +63,34 @@ func Lines(ctx context.Context, each func(line string), path string, arguments .
 	if err != nil {
 		return failure(ctx, path, err, "")
 	}
+
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		each(lines.Text())
 	}
 	_, _ = io.Copy(io.Discard, out) // a line too long ends the scanning, not the script
+
 	if err := errors.Join(cmd.Wait(), lines.Err()); err != nil {
-		return failure(ctx, path, err, words.String())
+		return failure(ctx, path, err, stderr.String())
 	}
 	return nil
 }
 
 func command(ctx context.Context, path string, arguments []string) (*exec.Cmd, *tail) {
 	cmd := exec.CommandContext(ctx, path, arguments...)
-	words := &tail{}
-	cmd.Stderr = words
+	stderr := &tail{}
+	cmd.Stderr = stderr
+
+	// A group of its own, so that what the script started is killed with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	return cmd, words
+	return cmd, stderr
 }
 
-func failure(ctx context.Context, path string, err error, words string) *Failure {
-	f := &Failure{Script: filepath.Base(path), Code: -1, Words: lastLine(words, filepath.Base(path)), Cause: context.Cause(ctx)}
+func failure(ctx context.Context, path string, err error, stderr string) *Failure {
+	f := &Failure{Script: filepath.Base(path), Code: -1, Stderr: lastLine(stderr, filepath.Base(path)), Cause: context.Cause(ctx)}
+
 	var exit *exec.ExitError
 	switch {
 	case f.Cause != nil:
@@ -97,11 +103,11 @@ func failure(ctx context.Context, path string, err error, words string) *Failure
 }
 
 // lastLine is what the script said last, without its own name, bounded.
-func lastLine(words, name string) string {
-	words = strings.TrimSpace(words)
-	words = words[strings.LastIndexByte(words, '\n')+1:]
-	words = strings.TrimPrefix(words, name+": ")
-	return strings.ToValidUTF8(words[:min(len(words), 300)], "?")
+func lastLine(stderr, name string) string {
+	stderr = strings.TrimSpace(stderr)
+	stderr = stderr[strings.LastIndexByte(stderr, '\n')+1:]
+	stderr = strings.TrimPrefix(stderr, name+": ")
+	return strings.ToValidUTF8(stderr[:min(len(stderr), 300)], "?")
 }
 
 // tail keeps the end of what is written to it.

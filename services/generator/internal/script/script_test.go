@@ -35,12 +35,12 @@ func TestArgumentsArriveAsTheyAre(t *testing.T) {
 func TestFailureKeepsCodeAndLastWords(t *testing.T) {
 	_, err := Run(t.Context(), time.Minute, write(t, "echo first >&2; echo 'it.sh: last' >&2; exit 9"))
 	var f *Failure
-	if !errors.As(err, &f) || f.Code != 9 || f.Words != "last" || f.Cause != nil {
+	if !errors.As(err, &f) || f.Code != 9 || f.Stderr != "last" || f.Cause != nil {
 		t.Errorf("%+v", f)
 	}
 	long := "head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1"
-	if _, err := Run(t.Context(), time.Minute, write(t, long)); !errors.As(err, &f) || len(f.Words) > 300 {
-		t.Errorf("%d bytes of words", len(f.Words))
+	if _, err := Run(t.Context(), time.Minute, write(t, long)); !errors.As(err, &f) || len(f.Stderr) > 300 {
+		t.Errorf("%d bytes of stderr", len(f.Stderr))
 	}
 	if _, err := Run(t.Context(), time.Minute, "/nosuch"); !errors.As(err, &f) || f.Code != -1 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a script: %v", err)

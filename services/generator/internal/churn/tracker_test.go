@@ -15,10 +15,10 @@ var noon = time.Unix(1_000_000, 0)
 
 func second(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) }
 
-// deaths is a Lives that notes the ends.
-func deaths() (*Lives, *[]string) {
+// deaths is a Tracker that notes the ends.
+func deaths() (*Tracker, *[]string) {
 	var got []string
-	return NewLives(func(cause string, life time.Duration) { got = append(got, cause+" "+life.String()) }), &got
+	return NewTracker(func(cause string, life time.Duration) { got = append(got, cause+" "+life.String()) }), &got
 }
 
 func event(n int, action string, code int) containers.Event {
@@ -40,9 +40,9 @@ func TestCausesOfDeath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, got := deaths()
-			l.Event(event(0, "start", 0))
+			l.OnEvent(event(0, "start", 0))
 			for _, e := range test.events {
-				l.Event(e)
+				l.OnEvent(e)
 			}
 			if diff := cmp.Diff([]string{test.want}, *got); diff != "" || l.Alive() != 0 {
 				t.Errorf("%d alive, deaths (-want +got):\n%s", l.Alive(), diff)
@@ -55,8 +55,8 @@ func TestDrainedIsTheRunsOwnDoing(t *testing.T) {
 	l, got := deaths()
 	l.Started("a", second(0))
 	l.Drain()
-	l.Event(event(5, "kill", 0))
-	l.Event(event(5, "die", 137))
+	l.OnEvent(event(5, "kill", 0))
+	l.OnEvent(event(5, "die", 137))
 	if diff := cmp.Diff([]string{"drained 5s"}, *got); diff != "" {
 		t.Error(diff)
 	}
@@ -64,8 +64,8 @@ func TestDrainedIsTheRunsOwnDoing(t *testing.T) {
 
 func TestADeathMayBeToldBeforeTheStartAnswered(t *testing.T) {
 	l, got := deaths()
-	l.Event(event(0, "start", 0))
-	l.Event(event(1, "die", 0))
+	l.OnEvent(event(0, "start", 0))
+	l.OnEvent(event(1, "die", 0))
 	l.Started("a", second(2))
 	if l.Alive() != 0 || len(*got) != 1 {
 		t.Errorf("%d alive, deaths %v", l.Alive(), *got)

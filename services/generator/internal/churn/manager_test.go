@@ -66,14 +66,14 @@ func TestWhoGoverns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				g := NewGovernor("http://manager/readyz", began)
+				g := NewManagerProbe("http://manager/readyz", began)
 				g.client.Transport = managerTransport{began, test.answer}
-				go g.Watch(t.Context())
+				go g.Run(t.Context())
 
 				for _, second := range []int{0, 59, 61, 66, 95, 150, 165, 199, 201, 305} {
 					time.Sleep(time.Until(began.Add(time.Duration(second) * time.Second)))
 					synctest.Wait()
-					if err := g.Away(time.Now()); (err != nil) != (second > test.from && second < test.to) {
+					if err := g.Down(time.Now()); (err != nil) != (second > test.from && second < test.to) {
 						t.Errorf("after %d s: %v", second, err)
 					}
 				}
