@@ -47,8 +47,9 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 
 	length := c.For
 	if length == 0 {
-		length = defaultPlanLength
+		length = defaultPlanLength // a plan without end has no last line
 	}
+
 	made, err := plan.Make(c.seedOrRandom(), profile, images, 0, length)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errConfig, err)
@@ -145,6 +146,8 @@ func sweep(ctx context.Context, client containers.Client, claimant lease.Claiman
 		}
 		return l
 	}
+
+	// Only this suite's: another's generator sweeps its own.
 	return churn.Sweep(ctx, client, lease.Stale(found, claimant, livenessOf, time.Now()), log)
 }
 
@@ -212,6 +215,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 
+	// A report is bounded by the images and causes that there are: some KiB.
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("ask generator: %s: %s: %w", resp.Status, strings.TrimSpace(string(text)), err)

@@ -73,10 +73,12 @@ func loadConfig(flags *flag.FlagSet, arguments []string, names ...string) (confi
 		problems = append(problems, w)
 	}
 
+	// The flags come second: they win, and take what was read as their defaults.
 	c.addFlags(flags, names)
 	if err := flags.Parse(arguments); err != nil {
 		return c, errors.Join(append(problems, configError(err))...)
 	}
+
 	if flags.NArg() > 0 {
 		problems = append(problems, &cli.UsageError{Argument: flags.Arg(0)})
 	}
@@ -106,6 +108,7 @@ func (c *config) addFlags(set *flag.FlagSet, names []string) {
 			continue
 		}
 
+		// Only these types have settings with a flag.
 		help := field.Tag.Get("help")
 		switch p := value.Addr().Interface().(type) {
 		case *string:
@@ -149,6 +152,7 @@ func (c config) validate() error {
 	need(c.Manager == "" || contract.WebAddress(c.Manager), "GESTOR_MANAGER_URL", "must be an http address such as http://manager:8081/readyz")
 	need(contract.WebAddress(c.LogsURL), "GESTOR_LOGS_URL", "must be an http address such as http://logs:8080")
 	need(suitePattern.MatchString(c.Suite), "GESTOR_SUITE", "must be letters, digits, dots, dashes and underscores, at most 63")
+
 	return errors.Join(problems...)
 }
 

@@ -21,6 +21,7 @@ func (r *run) saveReport(final report.Report) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 
+	// The command report prints the last one; the others stay for comparisons.
 	for _, name := range []string{"report-" + r.id + ".json", reportFile} {
 		path := filepath.Join(r.State, name)
 		if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o640); err != nil {
@@ -77,6 +78,7 @@ func matching(dir string, files []fs.DirEntry, pattern string) (paths []string) 
 }
 
 func newestFirst(paths []string) {
+	// Asked once: a comparison may not change while it sorts.
 	modified := map[string]fs.FileInfo{}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {

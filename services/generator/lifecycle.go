@@ -29,6 +29,7 @@ func (r *run) run(ctx context.Context) error {
 		})
 	}
 
+	// The records first, so that whatever follows can be delivered.
 	start(r.spool.Run)
 	start(func(ctx context.Context) error {
 		return ops.Server{Report: r.report, Spool: r.spool.Stats, Hosts: r.Hosts}.Serve(ctx, r.listener)
@@ -81,9 +82,11 @@ func (r *run) sweepLoop(ctx context.Context) {
 		select {
 		case <-ticker.C:
 			r.sweep(ctx)
+
 			if err := r.saveReport(r.report()); err != nil { // should we be killed, this is what is known
 				r.warn("the report could not be kept", err)
 			}
+
 		case <-ctx.Done():
 			ticker.Stop()
 			return
@@ -99,6 +102,7 @@ func (r *run) drain(ctx context.Context, end string) error {
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
+	// The run's context may have ended long ago: removing what was started has its own time.
 	removed, err := churn.Drain(ctx, r.client(), r.id, r.warn)
 	r.log.Info().Int("removed", removed).Dur("took_ms", time.Since(started)).Msg("drained")
 	r.counter.SetEnd(end)
@@ -112,6 +116,7 @@ func (r *run) drain(ctx context.Context, end string) error {
 func (r *run) close(end string) error {
 	final := r.report()
 	err := r.saveReport(final)
+
 	r.recordEvent(contract.SystemBody{
 		Event: "stop", Level: contract.LevelInfo, Message: fmt.Sprintf("run %s is over: %s", r.id, end),
 		Details: map[string]any{"run": r.id, "report": final},

@@ -110,8 +110,11 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errConfig), errors.Is(err, containers.ErrVersion):
 		return exitConfig
-	case errors.Is(err, churn.ErrEngineLost): // what is left was said; the code says why
+
+	// Before errLeft: what is left was said; the code says why.
+	case errors.Is(err, churn.ErrEngineLost):
 		return exitEngine
+
 	case errors.Is(err, errLeft):
 		return exitLeft
 	case errors.Is(err, containers.ErrEngine):

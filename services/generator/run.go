@@ -88,6 +88,7 @@ func runCommand(ctx context.Context, inv *cli.Invocation) error {
 	if err != nil {
 		return err
 	}
+
 	return r.run(ctx)
 }
 
@@ -161,6 +162,7 @@ func (r *run) gate() *churn.Gate {
 
 // waitForEngine waits until the engine answers, and returns the host's name.
 func (r *run) waitForEngine(ctx context.Context) (host string, err error) {
+	// A wrong version of its interface does not pass by waiting.
 	for end := time.Now().Add(engineWait); ; {
 		host, err = r.client().EngineName(ctx)
 		if err == nil || errors.Is(err, containers.ErrVersion) || time.Now().After(end) {
@@ -199,6 +201,7 @@ func (r *run) windows(ctx context.Context) (w churn.Windows, seed uint64, name s
 	if err != nil {
 		return nil, 0, "", err
 	}
+
 	seed = r.seedOrRandom()
 	return &plan.Windower{
 		Seed: seed, Profile: p, Images: images, Length: windowLength, For: r.For, Dir: r.State, Run: r.id, Retain: retainFiles,

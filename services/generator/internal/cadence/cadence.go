@@ -92,6 +92,8 @@ func (s Span) validate(where string, longest time.Duration, p *contract.Problems
 // only for a ramp that goes down to 0. The specification must be valid.
 func (s Spec) Offsets(seed uint64) iter.Seq[time.Duration] {
 	every := time.Duration(s.Every).Microseconds()
+
+	// Multiplied before they are divided: no rounding adds up.
 	switch s.Kind {
 	case Poisson:
 		return poisson(seed, time.Duration(s.Every)/time.Duration(s.Count))

@@ -100,6 +100,8 @@ func (r *Runner) Run(ctx context.Context, began time.Time) (end string, err erro
 				return end, nil
 			}
 		}
+
+		// Its end, too, stands on the beginning: a window without starts is not skipped.
 		if !sleepUntil(ctx, began.Add(window.End())) {
 			return endStopped, nil
 		}
@@ -109,8 +111,10 @@ func (r *Runner) Run(ctx context.Context, began time.Time) (end string, err erro
 // graceful returns a context that ends grace after parent did.
 func graceful(parent context.Context, grace time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	var timer atomic.Pointer[time.Timer]
+
+	var timer atomic.Pointer[time.Timer] // begun by another goroutine
 	detach := context.AfterFunc(parent, func() { timer.Store(time.AfterFunc(grace, cancel)) })
+
 	return ctx, func() {
 		detach()
 		if t := timer.Load(); t != nil {
@@ -158,6 +162,7 @@ func (l *loop) startOrDrop(s plan.Start) (end string) {
 		return ""
 	}
 
+	// Counted before it begins: the next start must see it, whether or not it is alive yet.
 	l.total++
 	l.underWay.Add(1)
 	l.wait.Go(func() {
@@ -177,6 +182,7 @@ func (l *loop) acquireSlot(deadline time.Time) bool {
 
 	timer := time.NewTimer(left)
 	defer timer.Stop()
+
 	select {
 	case l.slots <- struct{}{}:
 		return true
@@ -204,8 +210,11 @@ func (l *loop) blockedBy() string {
 	switch {
 	case reason != "":
 		return "gate_" + reason
-	case l.unrecorded.Load(): // the record of this drop is the next attempt
+
+	// The record of this drop is the next attempt to keep one.
+	case l.unrecorded.Load():
 		return dropUnrecorded
+
 	case l.Tracker.Alive()+int(l.underWay.Load()) >= l.MaxAlive:
 		return dropAlive
 	default:

@@ -23,6 +23,7 @@ const engineDownLimit = 10 * time.Second
 func Drain(ctx context.Context, c ContainerClient, run string, log func(string, error)) (removed int, err error) {
 	reached := time.Now()
 	for empty := 0; ; {
+		// A client that answers with an error of its own has reached the engine.
 		n, seen, err := drainOnce(ctx, c, run, log)
 		removed += n
 		if !errors.Is(err, containers.ErrEngine) {
@@ -67,6 +68,7 @@ func removeAll(ctx context.Context, c ContainerClient, found []containers.Contai
 			return removed, err
 		}
 
+		// Between two groups only: the caller logs the end.
 		removed += gone
 		if found = found[n:]; len(found) > 0 {
 			log(fmt.Sprintf("removed %d containers, %d to go", removed, len(found)), nil)

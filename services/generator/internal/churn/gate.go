@@ -42,6 +42,7 @@ func NewGate(minFreeKB uint64, maxFailures int, retry time.Duration, availableKB
 
 // Check returns why a start must wait now, "" when it may go, and whether that changed since the last call.
 func (g *Gate) Check(now time.Time) (reason string, changed bool) {
+	// Asked without the lock: reading may take its time.
 	kb, err := g.availableKB()
 	var managerErr error
 	if g.managerDown != nil {
@@ -94,12 +95,15 @@ func (g *Gate) Text(reason string) string {
 	switch reason {
 	case "":
 		return "starts go on"
+
 	case gateMemory:
 		return fmt.Sprintf("starts are held back: the host has under %d MiB available (GESTOR_MIN_FREE_MIB)", g.minFreeKB/1024)
+
 	case gateManager:
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return fmt.Sprintf("starts are held back: no manager has ticked for %s: %v; is it running?", managerDownAfter, g.managerErr)
+
 	default:
 		return fmt.Sprintf("starts are held back: the last %d failed; one is tried every %s", g.maxFailures, g.retry)
 	}
@@ -117,6 +121,7 @@ func AvailableKB(proc string) (uint64, error) {
 		if len(f) != 3 || f[0] != "MemAvailable:" || f[2] != "kB" {
 			continue
 		}
+
 		kb, err := strconv.ParseUint(f[1], 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("read available memory: %w", err)

@@ -77,6 +77,7 @@ func (p *ManagerProbe) record(age time.Duration, err error, now time.Time) {
 	if at := now.Add(-age); err == nil && at.After(p.lastTick) {
 		p.lastTick = at
 	}
+
 	if p.lastErr == nil { // the reason to give should no later answer come
 		p.lastErr = fmt.Errorf("%s does not answer", p.url)
 	}
@@ -100,6 +101,7 @@ func (p *ManagerProbe) lastTickAge(ctx context.Context) (age time.Duration, err 
 		Status       string   `json:"status"`
 		LastTickAgeS *float64 `json:"last_tick_age_s"`
 	}
+
 	err = json.NewDecoder(io.LimitReader(resp.Body, maxProbeAnswer)).Decode(&answer)
 	switch {
 	case err != nil:

@@ -76,6 +76,7 @@ func (t *Tracker) OnEvent(e containers.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
+	// An end may come before the answer of the start, and an event of a container that Resync has ended already.
 	c := t.alive[e.ID]
 	switch {
 	case e.Action == containers.EventStart:
@@ -145,8 +146,11 @@ func (t *Tracker) cause(c tracked, exitCode int) string {
 		return exitDrained
 	case c.killed:
 		return exitKilled
-	case c.oom || exitCode == sigkilled: // SIGKILL that the engine did not send: the kernel's, at the limit
+
+	// A SIGKILL that the engine did not send is the kernel's, at the memory limit.
+	case c.oom || exitCode == sigkilled:
 		return exitOOM
+
 	case exitCode == 0:
 		return exitEnded
 	default:

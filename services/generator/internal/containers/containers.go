@@ -78,7 +78,9 @@ func parseList(table string) (found []Container) {
 		c := Container{
 			ID: f[0], Suite: f[1], Run: f[2], Class: contract.Class(f[4]), Image: f[5], Owner: f[7], State: contract.DockerState(f[8]), Name: f[9],
 		}
-		c.Seq, _ = strconv.ParseUint(f[3], 10, 64) // 0 when somebody else set it
+
+		// What somebody else wrote into these labels may be no number: then it is 0.
+		c.Seq, _ = strconv.ParseUint(f[3], 10, 64)
 		if seconds, err := strconv.ParseInt(f[6], 10, 64); err == nil {
 			c.Expires = time.Unix(seconds, 0)
 		}
@@ -126,6 +128,8 @@ func (c Client) EngineName(ctx context.Context) (string, error) {
 
 func (c Client) run(ctx context.Context, timeout time.Duration, arguments ...string) (string, error) {
 	out, err := script.Run(ctx, timeout, filepath.Join(c.Dir, Script), arguments...)
+
+	// The script's exit codes that call for something else than trying again.
 	var failed *script.Failure
 	if !errors.As(err, &failed) {
 		return out, err

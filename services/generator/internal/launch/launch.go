@@ -85,6 +85,7 @@ func (l Launcher) Launch(ctx context.Context, s plan.Start) (id string, err erro
 }
 
 func (l Launcher) arguments(s plan.Start) []string {
+	// Nobody sweeps it before it could have ended by itself.
 	lease := s.LifetimeS + int64(l.Lease/time.Second)
 	arguments := []string{
 		"--name", l.Name(s), "--class", string(s.Class),
@@ -121,6 +122,7 @@ func parseImages(table string) ([]profile.Image, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list images: PIDs of %s: %w", f[0], err)
 		}
+
 		images = append(images, profile.Image{Name: f[0], Class: contract.Class(f[1]), Memory: f[2], CPUs: f[3], PIDs: pids})
 	}
 	return images, nil
@@ -129,6 +131,8 @@ func parseImages(table string) ([]profile.Image, error) {
 // run runs the wrapper and turns its exit code into a cause.
 func (l Launcher) run(ctx context.Context, arguments ...string) (string, error) {
 	out, err := script.Run(ctx, l.Timeout, filepath.Join(l.Dir, Script), arguments...)
+
+	// An exit code tells more than the time-out or the end of the run that came upon it.
 	var failed *script.Failure
 	if !errors.As(err, &failed) {
 		return out, err

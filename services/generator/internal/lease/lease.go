@@ -72,6 +72,8 @@ func processOwner(proc string, pid int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("name process: %w", err)
 	}
+
+	// Together with the PID it names a process even after the PID was used again.
 	start, err := startTime(proc, pid)
 	if err != nil {
 		return "", fmt.Errorf("name process: %w", err)
@@ -132,6 +134,7 @@ func livenessOfProcess(proc, owner string) Liveness {
 		return Unknown // a PID of another namespace
 	}
 
+	// No such process, or another one that has its PID by now: the owner has ended.
 	var pid int
 	if _, err := fmt.Sscanf(f[3], "%d", &pid); err != nil {
 		return Unknown
@@ -163,6 +166,8 @@ func Stale(found []containers.Container, claimant Claimant, livenessOf func(owne
 		if _, asked := known[c.Owner]; !asked {
 			known[c.Owner] = livenessOf(c.Owner)
 		}
+
+		// Without an answer about the owner its lease decides; without a lease the container stays.
 		expired := !c.Expires.IsZero() && now.After(c.Expires)
 		if l := known[c.Owner]; l == Dead || (l == Unknown && expired) {
 			stale = append(stale, c)

@@ -40,6 +40,7 @@ func (s Server) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Report()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+
 	return s.checkHost(rejectParameters(mux))
 }
 
@@ -86,6 +87,7 @@ type readiness struct {
 
 func (s Server) ready(w http.ResponseWriter, _ *http.Request) {
 	r, spool := s.Report(), s.Spool()
+
 	answer := readiness{
 		Ready: r.Gate == "" && r.Ended == "", Gate: r.Gate, Ended: r.Ended, Alive: r.Alive,
 		LogService: spool.LastError, SpoolRecords: spool.Records,
@@ -113,6 +115,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}

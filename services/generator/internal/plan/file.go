@@ -68,6 +68,7 @@ func Read(r io.Reader) (Plan, error) {
 		if err := decodeStrict(lines.Bytes(), &s); err != nil {
 			return p, fmt.Errorf("read plan: line %d: %w", len(p.Starts)+2, err)
 		}
+
 		if p.Starts = append(p.Starts, s); len(p.Starts) > MaxStarts {
 			return p, fmt.Errorf("read plan: %w", ErrTooLong)
 		}
@@ -110,9 +111,11 @@ func (p Plan) check() contract.Problems {
 		if i > 0 && (s.Position <= p.Starts[i-1].Position || s.OffsetUS < p.Starts[i-1].OffsetUS) {
 			problems.Add(where, "is out of order")
 		}
+
 		if s.OffsetUS < p.Header.FromUS || s.OffsetUS >= p.Header.ToUS {
 			problems.Add(where, "is outside the window")
 		}
+
 		if names[s.Name] {
 			problems.Add(where, fmt.Sprintf("has the name %q of another", s.Name))
 		}

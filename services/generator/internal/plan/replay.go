@@ -93,6 +93,7 @@ func readLaunches(records io.Reader, run string) (launches []contract.LaunchBody
 	for _, body := range byRun[run] {
 		launches = append(launches, body)
 	}
+
 	slices.SortFunc(launches, func(a, b contract.LaunchBody) int { return int(a.Position) - int(b.Position) })
 	return launches, run, nil
 }

@@ -47,6 +47,8 @@ func (w *Windower) Next() (p Plan, ok bool, err error) {
 	if w.made > w.Retain {
 		_ = os.Remove(w.file(w.made - w.Retain)) // one more file is no harm
 	}
+
+	// On disk before any of its starts: what was begun can be told from what was planned.
 	if err := p.Save(w.file(w.made)); err != nil {
 		return p, true, fmt.Errorf("%w: %w", ErrWrite, err)
 	}

@@ -53,6 +53,8 @@ func (l Lifetime) validate(where string, p *contract.Problems) {
 	if l.Kind == Uniform && l.From > l.To {
 		p.Add(where+".from", fmt.Sprintf("%s is more than to, %s", time.Duration(l.From), time.Duration(l.To)))
 	}
+
+	// As far as the generator's logarithm reaches (draw.Source.Exponential).
 	if l.Kind == Exponential && time.Duration(l.Mean) > 24*time.Hour {
 		p.Add(where+".mean", "more than 24h")
 	}
@@ -71,5 +73,6 @@ func (l Lifetime) draw(s *draw.Source) time.Duration {
 	default:
 		return 0
 	}
+
 	return max(d.Truncate(time.Second), time.Second)
 }

@@ -32,6 +32,7 @@ func Parse(text []byte) (Profile, error) {
 		return p, fmt.Errorf("parse profile: %w", err)
 	}
 
+	// What follows the first document would be left out without a word.
 	if err := decoder.Decode(&Profile{}); !errors.Is(err, io.EOF) {
 		return p, errors.New("parse profile: more than one document")
 	}

@@ -84,6 +84,7 @@ func (s Share) validate(where string, images []Image, p *contract.Problems) {
 			Where: where + ".image", What: fmt.Sprintf("there is no %q", s.Image), Hint: "launch-container.sh --images lists them",
 		})
 	}
+
 	if s.Weight > MaxWeight {
 		p.Add(where+".weight", fmt.Sprintf("%d is over %d", s.Weight, MaxWeight))
 	}

@@ -17,6 +17,7 @@ func (r Report) WriteTable(w io.Writer) error {
 	row("run", r.Run)
 	row("profile, seed", fmt.Sprintf("%s, %d", r.Profile, r.Seed))
 	row("time", fmt.Sprintf("%s from %s", r.Until.Sub(r.Began).Round(time.Second), r.Began.Format(time.RFC3339)))
+
 	if r.Ended != "" {
 		row("ended", r.Ended)
 	}

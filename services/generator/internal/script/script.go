@@ -43,8 +43,8 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func Run(ctx context.Context, timeout time.Duration, path string, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 	defer cancel()
-	cmd, stderr := command(ctx, path, arguments)
 
+	cmd, stderr := command(ctx, path, arguments)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
@@ -92,6 +92,7 @@ func failure(ctx context.Context, path string, err error, stderr string) *Failur
 	f := &Failure{Script: filepath.Base(path), Code: -1, Stderr: lastLine(stderr, filepath.Base(path)), Cause: context.Cause(ctx)}
 
 	var exit *exec.ExitError
+
 	switch {
 	case f.Cause != nil:
 	case errors.As(err, &exit) && exit.Exited():
