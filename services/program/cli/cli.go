@@ -72,6 +72,7 @@ func (p Program) Run(ctx context.Context, args []string, stdout, stderr io.Write
 		return codeUsage
 	}
 
+	// A command says itself what is wrong with its flags: the set prints nothing.
 	inv := &Invocation{Command: command, Stdout: stdout, Stderr: stderr, program: p, args: rest}
 	inv.Flags = flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	inv.Flags.SetOutput(io.Discard)
@@ -96,11 +97,14 @@ func (p Program) Select(args []string) (command Command, rest []string, ok bool)
 	if len(args) == 0 {
 		return p.Default, nil, true
 	}
+
+	// Before the flags of the default command: --version is a name too.
 	for _, c := range p.Commands {
 		if c.Name == args[0] || slices.Contains(c.Aliases, args[0]) {
 			return c, args[1:], true
 		}
 	}
+
 	if p.DefaultFlags && strings.HasPrefix(args[0], "-") {
 		return p.Default, args, true
 	}

@@ -38,6 +38,7 @@ func Read[T any](prefix string, variables map[string]string) (T, []Wrong) {
 	if !errors.As(err, &all) {
 		all.Errors = []error{err}
 	}
+
 	wrong := make([]Wrong, len(all.Errors))
 	for i, one := range all.Errors {
 		wrong[i] = wrongOf[T](prefix, one)
@@ -69,6 +70,7 @@ func withWanted(setting reflect.Type, err error) error {
 	default:
 		return err
 	}
+
 	return fmt.Errorf("%w: want %s", err, wanted)
 }
 
@@ -83,6 +85,7 @@ func WriteTable[T any](w io.Writer, prefix string) error {
 		if value != "" {
 			value = " (" + value + ")"
 		}
+
 		fmt.Fprintf(t, "  %s%s\t%s%s\n", prefix, field.Tag.Get("env"), field.Tag.Get("help"), value)
 	}
 	return t.Flush()
@@ -108,6 +111,7 @@ func LocalURL(addr string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	switch host {
 	case "", "0.0.0.0", "::":
 		host = "127.0.0.1"
