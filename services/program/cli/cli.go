@@ -122,6 +122,7 @@ func (inv *Invocation) Parse(maxArguments int) error {
 		return err
 	case err != nil:
 		return &UsageError{Err: err}
+
 	case inv.Flags.NArg() > maxArguments:
 		return &UsageError{Argument: inv.Flags.Arg(maxArguments)}
 	default:
@@ -132,13 +133,15 @@ func (inv *Invocation) Parse(maxArguments int) error {
 // WriteHelp writes the help of the command, or of the program when the command has none of its own.
 func (inv *Invocation) WriteHelp(w io.Writer) {
 	text := cmp.Or(inv.Command.Text, inv.Command.Summary)
-	if text == "" {
+	if text == "" { // as in the generator, whose help is one page
 		inv.program.Help(w)
 		return
 	}
 
 	usage := strings.TrimSpace(inv.program.Name + " " + inv.Command.Name + " " + inv.Command.Arguments)
 	fmt.Fprintf(w, "usage: %s\n\n%s\n", usage, text)
+
+	// Those that were declared by the time help was asked for: a command declares all of them first.
 	if inv.program.ListFlags {
 		fmt.Fprintln(w)
 		inv.Flags.SetOutput(w)

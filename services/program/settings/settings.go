@@ -88,6 +88,7 @@ func WriteTable[T any](w io.Writer, prefix string) error {
 
 		fmt.Fprintf(t, "  %s%s\t%s%s\n", prefix, field.Tag.Get("env"), field.Tag.Get("help"), value)
 	}
+
 	return t.Flush()
 }
 

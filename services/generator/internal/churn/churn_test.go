@@ -18,7 +18,7 @@ import (
 )
 
 // play runs a stage under a fake clock and returns the offsets at which starts began, in milliseconds by position.
-func play(t *testing.T, s *stage) (offsets map[uint64]int64, end string) {
+func play(t *testing.T, s *harness) (offsets map[uint64]int64, end string) {
 	t.Helper()
 	began := time.Now()
 	end, err := s.Run(t.Context(), began)
@@ -32,7 +32,7 @@ func play(t *testing.T, s *stage) (offsets map[uint64]int64, end string) {
 	return offsets, end
 }
 
-func outcomes(t *testing.T, s *stage) (got []string) {
+func outcomes(t *testing.T, s *harness) (got []string) {
 	t.Helper()
 	launches := s.journal.launches(t)
 	for position := uint64(1); position <= uint64(len(launches)); position++ {
@@ -48,7 +48,7 @@ func outcomes(t *testing.T, s *stage) (got []string) {
 
 func TestStartsBeginAtTheirTimeHoweverLongTheOthersTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 0, 3, 6, 9)...)
+		s := newHarness(at(0, 0, 3, 6, 9)...)
 		s.engine.took = func(plan.Start) time.Duration { return 4 * time.Second }
 		got, end := play(t, s)
 		if diff := cmp.Diff(map[uint64]int64{1: 0, 2: 0, 3: 3000, 4: 6000, 5: 9000}, got); diff != "" || end != endPlan {
@@ -64,7 +64,7 @@ func TestStartsBeginAtTheirTimeHoweverLongTheOthersTake(t *testing.T) {
 
 func TestASlowEngineMakesStartsLateThenDropsThemAndNeverShiftsTheSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 0, 0, 0, 60)...)
+		s := newHarness(at(0, 0, 0, 0, 60)...)
 		s.Parallel, s.MaxLate = 1, 15*time.Second
 		s.engine.took = func(plan.Start) time.Duration { return 10 * time.Second }
 		got, _ := play(t, s)
@@ -83,9 +83,9 @@ func TestASlowEngineMakesStartsLateThenDropsThemAndNeverShiftsTheSchedule(t *tes
 
 func TestNoMoreThanMaxAliveAndMaxTotal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 1, 2, 10, 11, 12, 13)...)
+		s := newHarness(at(0, 1, 2, 10, 11, 12, 13)...)
 		s.MaxAlive, s.MaxTotal = 2, 4
-		s.engine.life = func(plan.Start) time.Duration { return 9500 * time.Millisecond }
+		s.engine.lifetime = func(plan.Start) time.Duration { return 9500 * time.Millisecond }
 		_, end := play(t, s)
 		// The first two live to 9.5 s and 10.5 s.
 		want := []string{"started", "started", "dropped max_alive", "started", "started"} // four were made
@@ -100,9 +100,9 @@ func TestNoMoreThanMaxAliveAndMaxTotal(t *testing.T) {
 
 func TestFailuresAreRecordedAndCloseTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 1, 2, 3, 14, 15, 30)...)
-		s.engine.fail = func(one plan.Start) error {
-			if one.Position <= 5 {
+		s := newHarness(at(0, 1, 2, 3, 14, 15, 30)...)
+		s.engine.fail = func(start plan.Start) error {
+			if start.Position <= 5 {
 				return &launch.Error{Cause: launch.CauseEngine, Message: "away"}
 			}
 			return nil
@@ -122,7 +122,7 @@ func TestFailuresAreRecordedAndCloseTheGate(t *testing.T) {
 
 func TestAHostWithoutMemoryGetsNoContainers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 10, 20, 30)...)
+		s := newHarness(at(0, 10, 20, 30)...)
 		time.AfterFunc(5*time.Second, func() { s.freeKB.Store(1000) })
 		time.AfterFunc(15*time.Second, func() { s.freeKB.Store(1100) }) // over the floor, not enough to open
 		time.AfterFunc(25*time.Second, func() { s.freeKB.Store(2000) })
@@ -136,7 +136,7 @@ func TestAHostWithoutMemoryGetsNoContainers(t *testing.T) {
 
 func TestNothingIsStartedWhileNobodyGoverns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 10, 20, 30)...)
+		s := newHarness(at(0, 10, 20, 30)...)
 		time.AfterFunc(5*time.Second, func() { s.away.Store(true) })
 		time.AfterFunc(25*time.Second, func() { s.away.Store(false) })
 		play(t, s)
@@ -152,8 +152,8 @@ func TestNothingIsStartedWhileNobodyGoverns(t *testing.T) {
 
 func TestStoppingLetsStartsUnderWayEndWithinTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 0, 100)...)
-		s.engine.took = func(one plan.Start) time.Duration { return time.Duration(one.Position) * 7 * time.Second } // 7 s and 14 s
+		s := newHarness(at(0, 0, 100)...)
+		s.engine.took = func(start plan.Start) time.Duration { return time.Duration(start.Position) * 7 * time.Second } // 7 s and 14 s
 		ctx, cancel := context.WithCancel(t.Context())
 		began := time.Now()
 		time.AfterFunc(3*time.Second, cancel)
@@ -170,7 +170,7 @@ func TestStoppingLetsStartsUnderWayEndWithinTheGrace(t *testing.T) {
 
 func TestNothingIsStartedThatCannotBeRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(at(0, 10, 20, 30, 40)...)
+		s := newHarness(at(0, 10, 20, 30, 40)...)
 		began := time.Now()
 		s.journal.broken = func() bool { return time.Since(began) > 5*time.Second && time.Since(began) < 25*time.Second }
 		play(t, s)
@@ -187,7 +187,7 @@ func TestNothingIsStartedThatCannotBeRecorded(t *testing.T) {
 }
 
 func TestAPlanThatCannotBeMadeEndsTheRun(t *testing.T) {
-	s := newStage()
+	s := newHarness()
 	s.Windows = broken{}
 	if _, err := s.Run(t.Context(), time.Now()); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
@@ -244,12 +244,12 @@ func TestBoundsHoldWhateverHappens(t *testing.T) {
 }
 
 func (sc script) play(t *testing.T) error {
-	s := newStage(sc.Starts...)
+	s := newHarness(sc.Starts...)
 	s.MaxAlive, s.Parallel, s.MaxLate = sc.MaxAlive, sc.Parallel, sc.MaxLate
-	s.engine.took = func(one plan.Start) time.Duration { return sc.Took[one.Position-1] }
-	s.engine.life = func(one plan.Start) time.Duration { return sc.Life[one.Position-1] }
-	s.engine.fail = func(one plan.Start) error {
-		if sc.Fails[one.Position-1] {
+	s.engine.took = func(start plan.Start) time.Duration { return sc.Took[start.Position-1] }
+	s.engine.lifetime = func(start plan.Start) time.Duration { return sc.Life[start.Position-1] }
+	s.engine.fail = func(start plan.Start) error {
+		if sc.Fails[start.Position-1] {
 			return &launch.Error{Cause: launch.CauseRefused}
 		}
 		return nil
@@ -273,7 +273,7 @@ func (sc script) play(t *testing.T) error {
 	return sc.account(t, s)
 }
 
-func (sc script) account(t *testing.T, s *stage) error {
+func (sc script) account(t *testing.T, s *harness) error {
 	r := s.Counter.Report(0)
 	failed, dropped := uint64(0), uint64(0)
 	for _, n := range r.Failed {

@@ -19,9 +19,9 @@ import (
 // engine is an engine in memory: starting takes time, may fail, and containers die after a while. It also checks the
 // bounds that no run may pass.
 type engine struct {
-	took func(s plan.Start) time.Duration
-	fail func(s plan.Start) error
-	life func(s plan.Start) time.Duration // 0 = for ever
+	took     func(s plan.Start) time.Duration
+	fail     func(s plan.Start) error
+	lifetime func(s plan.Start) time.Duration // 0 = for ever
 
 	mu            sync.Mutex // guards all following fields
 	tracker       *Tracker
@@ -56,8 +56,8 @@ func (e *engine) Launch(ctx context.Context, s plan.Start) (string, error) {
 		return "", err
 	}
 	e.tracker.OnEvent(containers.Event{At: time.Now(), Action: containers.EventStart, ID: id(s)})
-	if life := e.life(s); life > 0 {
-		time.AfterFunc(life, func() {
+	if lifetime := e.lifetime(s); lifetime > 0 {
+		time.AfterFunc(lifetime, func() {
 			e.mu.Lock()
 			delete(e.alive, id(s))
 			e.mu.Unlock()
@@ -116,8 +116,8 @@ func (j *journal) events() (got []string) {
 	return got
 }
 
-// stage is a Runner with doubles around it; change what a test needs to be otherwise.
-type stage struct {
+// harness is a Runner with doubles around it; change what a test needs to be otherwise.
+type harness struct {
 	Runner
 	engine  *engine
 	journal *journal
@@ -125,12 +125,12 @@ type stage struct {
 	away    atomic.Bool // the manager
 }
 
-func newStage(starts ...plan.Start) *stage {
-	s := &stage{engine: &engine{
-		took:  func(plan.Start) time.Duration { return 0 },
-		fail:  func(plan.Start) error { return nil },
-		life:  func(plan.Start) time.Duration { return 0 },
-		alive: map[string]bool{}, began: map[uint64]time.Time{}, died: map[string]int{},
+func newHarness(starts ...plan.Start) *harness {
+	s := &harness{engine: &engine{
+		took:     func(plan.Start) time.Duration { return 0 },
+		fail:     func(plan.Start) error { return nil },
+		lifetime: func(plan.Start) time.Duration { return 0 },
+		alive:    map[string]bool{}, began: map[uint64]time.Time{}, died: map[string]int{},
 	}, journal: &journal{}}
 	s.freeKB.Store(1 << 20)
 	s.engine.tracker = NewTracker(func(cause string, _ time.Duration) { s.engine.died[cause]++ })

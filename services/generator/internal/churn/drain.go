@@ -59,8 +59,8 @@ func removeAll(ctx context.Context, c ContainerClient, found []containers.Contai
 	for len(found) > 0 {
 		n := min(len(found), removeBatch)
 		ids := make([]string, n)
-		for i, one := range found[:n] {
-			ids[i] = one.ID
+		for i, c := range found[:n] {
+			ids[i] = c.ID
 		}
 
 		gone, err := c.Remove(ctx, ids)

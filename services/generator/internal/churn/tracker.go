@@ -106,13 +106,13 @@ func (t *Tracker) Resync(found []containers.Container, asked time.Time) {
 			t.add(c.ID, asked)
 			continue
 		}
-		if one := t.alive[c.ID]; one != nil && c.State != contract.StateCreated && one.started.Before(asked) {
+		if known := t.alive[c.ID]; known != nil && c.State != contract.StateCreated && known.started.Before(asked) {
 			t.remove(c.ID, t.missedCause(), 0)
 		}
 	}
 
-	for id, one := range t.alive {
-		if !listed[id] && one.started.Before(asked) {
+	for id, known := range t.alive {
+		if !listed[id] && known.started.Before(asked) {
 			t.remove(id, t.missedCause(), 0)
 		}
 	}

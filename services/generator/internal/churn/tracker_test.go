@@ -18,7 +18,7 @@ func second(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) }
 // deaths is a Tracker that notes the ends.
 func deaths() (*Tracker, *[]string) {
 	var got []string
-	return NewTracker(func(cause string, life time.Duration) { got = append(got, cause+" "+life.String()) }), &got
+	return NewTracker(func(cause string, lifetime time.Duration) { got = append(got, cause+" "+lifetime.String()) }), &got
 }
 
 func event(n int, action string, code int) containers.Event {

@@ -99,6 +99,7 @@ func log2(word uint64) uint64 {
 	mantissa := word << (63 - exponent) // from 1 to under 2, 63 bits after the point
 
 	fraction := uint64(0)
+
 	for range 32 {
 		high, _ := bits.Mul64(mantissa, mantissa) // 62 bits after the point
 		fraction <<= 1

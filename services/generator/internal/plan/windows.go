@@ -65,12 +65,15 @@ func (p Plan) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
+
+	// On disk before it has its name: a power cut leaves the whole of it or nothing.
 	if _, err = p.WriteTo(f); err == nil {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
+
 	if err == nil {
 		err = os.Rename(path+".tmp", path)
 	}
