@@ -72,6 +72,7 @@ func loadConfig(environ map[string]string) (config, error) {
 	if c.Host == "" {
 		c.Host, _ = os.Hostname() // the store has a name for the nameless
 	}
+
 	return c, errors.Join(problems...)
 }
 

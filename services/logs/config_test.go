@@ -49,7 +49,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 }
 
 func TestTheServiceIsNotAskedThroughAProxy(t *testing.T) {
-	if direct().Transport.(*http.Transport).Proxy != nil {
+	if newClient().Transport.(*http.Transport).Proxy != nil {
 		t.Error("the health check and export would ask the proxy that compose hands to every container")
 	}
 }

@@ -49,6 +49,7 @@ func commands(cfg config) []cli.Command {
 // command runs one invocation and returns its exit code.
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	cfg, cfgErr := loadConfig(environment())
+
 	program := cli.Program{
 		Name: "gestor-logs", Commands: commands(cfg), Help: writeHelp, Fail: fail,
 		UnknownCommand: "there is no command %q; see gestor-logs --help",
@@ -78,6 +79,7 @@ func fail(inv *cli.Invocation, err error) int {
 		fmt.Fprintf(inv.Stderr, "gestor-logs: %v\n", err)
 	}
 
+	// The only failure that has a code of its own.
 	if errors.Is(err, errStorage) {
 		return exitStorage
 	}

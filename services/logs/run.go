@@ -25,7 +25,7 @@ import (
 	"gestor.local/logs/internal/web"
 )
 
-// The parts and who calls whom:
+// The components and who calls whom:
 //
 //	HTTP ──► web ──► page, httpapi ──► query ──► store ──► segment ──► disk
 //	                          │                    ▲
@@ -52,45 +52,53 @@ var errStorage = errors.New("storage")
 
 // serve runs the service until the context ends or the store fails. ready is called with the address it listens on.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.Addr)) error {
-	keeping := cfg.store()
-	keeping.OnPanic = func(what string, value any, stack []byte) {
+	options := cfg.store()
+	options.OnPanic = func(what string, value any, stack []byte) {
 		log.Error().Str("where", what).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("panic")
 	}
-	records, err := store.Open(keeping)
+	records, err := store.Open(options)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStorage, err)
 	}
+
 	tcp, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		records.Close() // nothing was written
 		return fmt.Errorf("listen on GESTOR_ADDR=%s: %w; choose an address with a free port, as in 127.0.0.1:8080", cfg.Addr, err)
 	}
+
 	closing := make(chan struct{})
 	connections := listener.New(tcp, maxConnections, maxOfOneClient)
 	handler, err := newHandler(cfg, log, records, connections, closing)
 	if err != nil {
 		return err
 	}
+
 	server := &http.Server{
 		Handler: connections.Handler(handler), ConnContext: connections.Context, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
-	server.RegisterOnShutdown(func() { close(closing) })
+	server.RegisterOnShutdown(func() { close(closing) }) // streams have no end of their own
+
 	records.RecordStart()
 	for name, text := range records.Conditions() {
 		log.Warn().Str("condition", name).Msg(text)
 	}
+
+	// A token file may come later; until then it must not look as if there were none.
 	for name, file := range map[string]string{
 		"GESTOR_WRITE_TOKEN_FILE": cfg.WriteToken, "GESTOR_READ_TOKEN_FILE": cfg.ReadToken, "GESTOR_SUITE_TOKEN_FILE": cfg.SuiteToken,
 	} {
-		if err := readable(file); err != nil {
+		if err := checkReadable(file); err != nil {
 			log.Warn().Err(err).Str("setting", name).Msg("nobody holds this token until the file can be read: check its owner and mode")
 		}
 	}
+
 	log.Info().Str("addr", connections.Addr().String()).Str("data", cfg.Data).Uint64("head", records.Head()).Msg("serving")
 	if ready != nil {
 		ready(connections.Addr())
 	}
+
 	err = supervise(ctx, server, connections, records)
 	if closeErr := records.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("%w: close: %w", errStorage, closeErr)
@@ -99,8 +107,8 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 	return err
 }
 
-// readable is why a token file cannot be read; one that is not named is not asked for.
-func readable(file string) error {
+// checkReadable says why a token file cannot be read; one that is not named is not asked for.
+func checkReadable(file string) error {
 	if file == "" {
 		return nil
 	}
@@ -123,6 +131,8 @@ func supervise(ctx context.Context, server *http.Server, connections net.Listene
 			server.Close() // who has not finished by now is cut off
 		}
 	})
+
+	// A store that has failed takes nothing any more: whoever starts the service again has it look at its disk anew.
 	stop := make(chan struct{})
 	group.Add(func() error {
 		select {
@@ -134,6 +144,7 @@ func supervise(ctx context.Context, server *http.Server, connections net.Listene
 			return nil
 		}
 	}, func(error) { close(stop) })
+
 	return group.Run()
 }
 
@@ -142,8 +153,10 @@ func newHandler(cfg config, log zerolog.Logger, records *store.Store, connection
 	if err != nil {
 		return nil, err
 	}
+
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), connections.Metrics())
+
 	return web.New(web.Deps{
 		Store: records, Query: query.New(records), Log: log, Metrics: metrics, DataDir: cfg.Data, Version: contract.Version,
 		OpenAPI: spec, WriteToken: cfg.WriteToken, ReadToken: cfg.ReadToken, SuiteToken: cfg.SuiteToken, Hosts: cfg.Hosts, Closing: closing,

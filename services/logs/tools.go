@@ -30,8 +30,8 @@ Exit code 0: sound, 1: damaged or not there.
 
 var errDamaged = errors.New("damaged")
 
-// gapsShown is how many ranges of lost numbers verify prints without -all.
-const gapsShown = 10
+// maxGaps is how many ranges of lost numbers verify prints without -all.
+const maxGaps = 10
 
 func verify(_ context.Context, cfg config, inv *cli.Invocation) error {
 	all := inv.Flags.Bool("all", false, "print every damage")
@@ -43,10 +43,12 @@ func verify(_ context.Context, cfg config, inv *cli.Invocation) error {
 	if _, err := os.Stat(filepath.Join(data, "records")); err != nil { // an empty answer would be taken for a sound one
 		return fmt.Errorf("verify: %w: name the folder of the service or a copy of it, or set GESTOR_DATA to it", err)
 	}
+
 	report, err := store.Verify(disk.OS{}, data)
 	if err != nil {
 		return err
 	}
+
 	writeReport(inv.Stdout, report, *all)
 	if report.OK() {
 		return nil
@@ -71,7 +73,7 @@ func writeReport(out io.Writer, report store.Report, all bool) {
 	}
 
 	for i, gap := range report.Missing {
-		if i == gapsShown && !all { // a damaged block of a sealed file holds scattered numbers
+		if i == maxGaps && !all { // a damaged block of a sealed file holds scattered numbers
 			fmt.Fprintf(out, "… and %d more ranges (verify -all)\n", len(report.Missing)-i)
 			break
 		}
@@ -102,17 +104,19 @@ func export(ctx context.Context, cfg config, inv *cli.Invocation) error {
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+contract.PathRecords+"?"+query.Encode(), nil)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	authorise(req, cfg)
 
-	res, err := direct().Do(req)
+	res, err := newClient().Do(req)
 	if err != nil {
 		return fmt.Errorf("export: %w (is the log service running at %s?)", err, cfg.Addr)
 	}
 	defer res.Body.Close()
+
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096)) // whatever there is of it
 		return fmt.Errorf("export: %s: %s", res.Status, text)
@@ -133,10 +137,12 @@ func writeAssignment(out io.Writer, in io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
+
 		p, ok := assignment.FromRecord(r)
 		if !ok {
 			continue
 		}
+
 		text, err := json.Marshal(p)
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
@@ -144,7 +150,8 @@ func writeAssignment(out io.Writer, in io.Reader) error {
 		fmt.Fprintf(w, "%s%s", sep, text)
 		sep = ",\n"
 	}
-	if sep == "[\n" {
+
+	if sep == "[\n" { // no record: an empty array all the same
 		fmt.Fprint(w, "[")
 	}
 	fmt.Fprint(w, "\n]\n")
@@ -161,9 +168,9 @@ func authorise(req *http.Request, cfg config) {
 	}
 }
 
-// direct makes a client for one request to the service. It never asks a proxy: compose hands the one in ~/.docker/config.json to
+// newClient makes a client for one request to the service. It never asks a proxy: compose hands the one in ~/.docker/config.json to
 // every container.
-func direct() *http.Client {
+func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 }
 
@@ -177,17 +184,20 @@ func healthcheck(ctx context.Context, cfg config, inv *cli.Invocation) error {
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
+
+	// Shorter than the time-out of the suite's health checks.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+contract.PathHealth, nil)
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}
-	res, err := direct().Do(req)
+	res, err := newClient().Do(req)
 	if err != nil {
 		return fmt.Errorf("healthcheck: %w (is the log service running at %s?)", err, cfg.Addr)
 	}
 	defer res.Body.Close()
+
 	if _, err := io.Copy(inv.Stdout, io.LimitReader(res.Body, 64<<10)); err != nil {
 		return fmt.Errorf("healthcheck: %w", err)
 	}

@@ -55,6 +55,7 @@ func healthCommand(ctx context.Context, inv *cli.Invocation) error {
 		return cli.Reported(exitConfig)
 	}
 
+	// Alive is who answers; ready is who decides, too.
 	path := contract.PathHealth
 	if *ready {
 		path = contract.PathReady
@@ -80,45 +81,45 @@ func reloadCommand(ctx context.Context, inv *cli.Invocation) error {
 		return cli.Reported(exitConfig)
 	}
 
-	taken, err := postReload(ctx, cfg.opsURL()+ops.PathReload)
+	result, err := postReload(ctx, cfg.opsURL()+ops.PathReload)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w; is the manager running here, and is GESTOR_OPS=%s its address?", err, cfg.Ops)
 
-	case taken.Refused != "":
-		return cli.WithExitCode(exitConfig, fmt.Errorf("refused, policy %s stays in force (mode %s):\n%s", taken.Policy, taken.Mode, taken.Refused))
+	case result.Refused != "":
+		return cli.WithExitCode(exitConfig, fmt.Errorf("refused, policy %s stays in force (mode %s):\n%s", result.Policy, result.Mode, result.Refused))
 
-	case taken.Changed:
-		fmt.Fprintf(inv.Stdout, "policy %s is in force (mode %s); its first plan is only shown\n", taken.Policy, taken.Mode)
+	case result.Changed:
+		fmt.Fprintf(inv.Stdout, "policy %s is in force (mode %s); its first plan is only shown\n", result.Policy, result.Mode)
 	default:
-		fmt.Fprintf(inv.Stdout, "policy %s is in force (mode %s), as before\n", taken.Policy, taken.Mode)
+		fmt.Fprintf(inv.Stdout, "policy %s is in force (mode %s), as before\n", result.Policy, result.Mode)
 	}
 	return nil
 }
 
 // postReload sends the request of the subcommand reload. A policy that was refused is an answer, not an error.
-func postReload(ctx context.Context, url string) (taken govern.ReloadResult, err error) {
+func postReload(ctx context.Context, url string) (result govern.ReloadResult, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
-		return taken, err
+		return result, err
 	}
 
 	client := ship.NewClient(reloadTimeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return taken, err
+		return result, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return taken, err
+		return result, err
 	}
 
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
-		return taken, fmt.Errorf("POST %s: %s: %s", url, resp.Status, text)
+		return result, fmt.Errorf("POST %s: %s: %s", url, resp.Status, text)
 	}
-	return taken, json.Unmarshal(text, &taken)
+	return result, json.Unmarshal(text, &result)
 }
 
 // errAnswered says that somebody answered, and not with 2xx.

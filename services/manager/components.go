@@ -24,13 +24,13 @@ import (
 	"gestor.local/ship"
 )
 
-// parts are what the governor works with, in the order in which they are opened.
-type parts struct {
+// components are what the governor works with, in the order in which they are opened.
+type components struct {
 	cfg       config
 	log       zerolog.Logger
 	host      string
 	engine    *engine.Client
-	eyes      *source.Selector
+	source    *source.Selector
 	journal   *journal.Journal
 	recovered journal.Recovery
 	backlog   govern.Backlog
@@ -45,137 +45,148 @@ type closer struct {
 }
 
 // open opens everything, or nothing.
-func open(ctx context.Context, cfg config, log zerolog.Logger) (*parts, error) {
-	p := &parts{cfg: cfg, log: log}
-	for _, step := range []func(context.Context) error{p.openEngine, p.openEyes, p.openSpool, p.openJournal} {
+func open(ctx context.Context, cfg config, log zerolog.Logger) (*components, error) {
+	c := &components{cfg: cfg, log: log}
+	for _, step := range []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal} {
 		if err := step(ctx); err != nil {
-			p.close()
+			c.close()
 			return nil, err
 		}
 	}
-	return p, nil
+	return c, nil
 }
 
-func (p *parts) openEngine(ctx context.Context) error {
+func (c *components) openEngine(ctx context.Context) error {
+	// The token is read anew for each request; one that cannot be read at all is found before anything is begun.
 	var err error
-	if _, err = p.cfg.token(); err != nil {
+	if _, err = c.cfg.token(); err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
-	if p.engine, err = engine.Open(p.cfg.Engine); err != nil {
+	if c.engine, err = engine.Open(c.cfg.Engine); err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
-	p.opened("engine", p.engine.Close)
-	name, err := reach(ctx, p.engine, p.cfg.EngineWait, p.log)
+	c.addCloser("engine", c.engine.Close)
+
+	name, err := waitForEngine(ctx, c.engine, c.cfg.EngineWait, c.log)
 	if err != nil {
 		return cli.WithExitCode(exitEngine, fmt.Errorf("%w; next: %s", err, cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")))
 	}
-	p.host = p.cfg.Host
-	if p.host == "" {
-		p.host = name
+
+	c.host = c.cfg.Host
+	if c.host == "" {
+		c.host = name
 	}
 	return nil
 }
 
-func (p *parts) openEyes(context.Context) error {
+func (c *components) openSource(context.Context) error {
 	var err error
-	p.eyes, err = source.Open(source.Options{
-		Choice: p.cfg.Source,
-		Module: kmod.Options{Proc: p.cfg.Proc, Name: p.cfg.ProcName},
-		Procfs: hostproc.Options{Proc: p.cfg.Proc, Cgroup: p.cfg.Cgroup, CmdlineMax: int(p.cfg.CmdlineMax)},
-	}, p.log)
+	c.source, err = source.Open(source.Options{
+		Choice: c.cfg.Source,
+		Module: kmod.Options{Proc: c.cfg.Proc, Name: c.cfg.ProcName},
+		Procfs: hostproc.Options{Proc: c.cfg.Proc, Cgroup: c.cfg.Cgroup, CmdlineMax: int(c.cfg.CmdlineMax)},
+	}, c.log)
 	return cli.WithExitCode(exitSource, err)
 }
 
 // openJournal comes after the spool, whose records tell how far the journal had got.
-func (p *parts) openJournal(context.Context) error {
-	told, observations := p.spool.Journalled()
+func (c *components) openJournal(context.Context) error {
+	journalled, observations := c.spool.Journalled()
 	var err error
-	if p.journal, p.recovered, err = journal.Open(journalDir(p.cfg), journal.Options{After: told}); err != nil {
+	if c.journal, c.recovered, err = journal.Open(journalDir(c.cfg), journal.Options{After: journalled}); err != nil {
 		return cli.WithExitCode(exitStorage, err)
 	}
-	p.opened("journal", p.journal.Close)
-	if told == 0 {
+	c.addCloser("journal", c.journal.Close)
+
+	if journalled == 0 {
 		return nil // a new spool: what it was not told by this journal was told to another one
 	}
-	p.backlog.Observations = observations
-	p.backlog.Backlog, err = journal.Behind(journalDir(p.cfg), told)
+
+	c.backlog.Observations = observations
+	c.backlog.Backlog, err = journal.Behind(journalDir(c.cfg), journalled)
 	return cli.WithExitCode(exitStorage, err)
 }
 
-func (p *parts) openSpool(context.Context) error {
-	boot, err := bootID(p.cfg.Proc)
+func (c *components) openSpool(context.Context) error {
+	boot, err := bootID(c.cfg.Proc)
 	if err != nil {
 		return cli.WithExitCode(exitSource, err)
 	}
-	p.spool, err = ship.Open(ship.Config{
-		Dir: spoolDir(p.cfg), URL: p.cfg.LogsURL, Producer: contract.ProducerManager, Host: p.host, Boot: boot,
-		MaxBytes: int64(p.cfg.SpoolBytes), Token: p.cfg.token,
-		Log: func(message string, err error) { p.log.Warn().Err(err).Msg(message) },
+
+	c.spool, err = ship.Open(ship.Config{
+		Dir: spoolDir(c.cfg), URL: c.cfg.LogsURL, Producer: contract.ProducerManager, Host: c.host, Boot: boot,
+		MaxBytes: int64(c.cfg.SpoolBytes), Token: c.cfg.token,
+		Log: func(message string, err error) { c.log.Warn().Err(err).Msg(message) },
 	})
 	if err != nil {
 		return cli.WithExitCode(exitStorage, err)
 	}
-	p.opened("spool", p.spool.Close)
+	c.addCloser("spool", c.spool.Close)
 	return nil
 }
 
-func (p *parts) opened(what string, closeIt func() error) {
-	p.closers = append(p.closers, closer{what, closeIt})
+func (c *components) addCloser(what string, closeIt func() error) {
+	c.closers = append(c.closers, closer{what, closeIt})
 }
 
 // close closes what is open, the last first.
-func (p *parts) close() {
-	for i := len(p.closers) - 1; i >= 0; i-- {
-		c := p.closers[i]
-		p.timed("close "+c.what, c.close)
+func (c *components) close() {
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		last := c.closers[i]
+		c.timed("close "+last.what, last.close)
 	}
-	p.closers = nil
+	c.closers = nil
 }
 
-func (p *parts) timed(what string, step func() error) {
-	began := time.Now()
+func (c *components) timed(what string, step func() error) {
+	start := time.Now()
 	err := step()
-	line := p.log.Info()
+
+	line := c.log.Info()
 	if err != nil {
-		line = p.log.Warn().Err(err)
+		line = c.log.Warn().Err(err)
 	}
-	line.Dur("took_ms", time.Since(began)).Msg(what)
+	line.Dur("took_ms", time.Since(start)).Msg(what)
 }
 
 // awaitLogs waits until the log service answers, within GESTOR_LOGS_WAIT. Without it the manager governs all the same: its
 // records wait on disk. One that answers that it takes none is not waited for: its disk may be full for days, and a full host
 // is the one that has to be governed.
-func (p *parts) awaitLogs(ctx context.Context) {
-	until := time.Now().Add(p.cfg.LogsWait)
+func (c *components) awaitLogs(ctx context.Context) {
+	until := time.Now().Add(c.cfg.LogsWait)
 	for ctx.Err() == nil {
-		err := get(ctx, strings.TrimSuffix(p.cfg.LogsURL, "/")+contract.PathReady)
+		err := get(ctx, strings.TrimSuffix(c.cfg.LogsURL, "/")+contract.PathReady)
 		if err == nil {
 			return
 		}
+
 		if errors.Is(err, errAnswered) {
-			p.log.Warn().Err(err).Msg("the log service answers that it is not well; governing begins, and what it does not take waits on disk")
+			c.log.Warn().Err(err).Msg("the log service answers that it is not well; governing begins, and what it does not take waits on disk")
 			return
 		}
+
 		if time.Now().After(until) {
 			next := "start it with docker compose up -d logs"
-			if p.cfg.Elsewhere {
-				next = "see that GESTOR_LOGS_URL (" + p.cfg.logs() + ") answers from here"
+			if c.cfg.Elsewhere {
+				next = "see that GESTOR_LOGS_URL (" + c.cfg.shownLogsURL() + ") answers from here"
 			}
-			p.log.Warn().Err(err).Msg("the log service is not ready; governing goes on and records wait on disk; " + next)
+			c.log.Warn().Err(err).Msg("the log service is not ready; governing goes on and records wait on disk; " + next)
 			return
 		}
-		pause(ctx, time.Second)
+
+		sleep(ctx, time.Second)
 	}
 }
 
-// first are the first records of the run.
-func (p *parts) first(policy contract.Policy) []contract.Record {
-	records := []contract.Record{startRecord(p.cfg, policy)}
-	if told, _ := p.spool.Journalled(); told == 0 {
-		records[0].JournalSeq = p.journal.Seq() // what the journal holds by now is not this spool's to tell
+// firstRecords are the first records of the run.
+func (c *components) firstRecords(policy contract.Policy) []contract.Record {
+	records := []contract.Record{startRecord(c.cfg, policy)}
+	if journalled, _ := c.spool.Journalled(); journalled == 0 {
+		records[0].JournalSeq = c.journal.Seq() // what the journal holds by now is not this spool's to tell
 	}
-	if p.recovered.TornBytes > 0 || p.recovered.BadLines > 0 {
-		records = append(records, tornRecord(p.recovered))
+
+	if c.recovered.TornBytes > 0 || c.recovered.BadLines > 0 {
+		records = append(records, tornRecord(c.recovered))
 	}
 	return records
 }
@@ -189,39 +200,43 @@ func tornRecord(r journal.Recovery) contract.Record {
 	case r.TornCopy == "":
 		message = "the journal had a torn end; it was cut off without a copy, since the disk is full: make room on the volume of GESTOR_STATE"
 	}
+
 	return contract.NewRecord(time.Now(), 0, "", contract.SystemBody{
 		Event: "torn_tail", Level: contract.LevelWarn, Message: message,
 		Details: map[string]any{"bytes": r.TornBytes, "bad_lines": r.BadLines, "copy": r.TornCopy},
 	})
 }
 
-// farewell sends the last records and asks for the charts: the manager's last request.
-func (p *parts) farewell(reason error) {
-	if err := p.spool.Append(govern.StopRecord(reason)); err != nil {
-		p.log.Warn().Err(err).Msg("the last record could not be kept")
+// shutdown sends the last records and asks for the charts: the manager's last request.
+func (c *components) shutdown(reason error) {
+	if err := c.spool.Append(govern.StopRecord(reason)); err != nil {
+		c.log.Warn().Err(err).Msg("the last record could not be kept")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Flush)
+
+	// The charts are drawn of what has arrived: the records first.
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Flush)
 	defer cancel()
-	p.timed("flush records", func() error { return p.spool.Flush(ctx) })
-	p.timed("ask for the charts", p.charts)
+	c.timed("flush records", func() error { return c.spool.Flush(ctx) })
+	c.timed("ask for the charts", c.requestCharts)
 }
 
 // chartsTimeout is how long the log service may take to draw everything it holds.
 const chartsTimeout = 15 * time.Second
 
-func (p *parts) charts() error {
-	url := strings.TrimSuffix(p.cfg.LogsURL, "/") + contract.PathCharts
+func (c *components) requestCharts() error {
+	url := strings.TrimSuffix(c.cfg.LogsURL, "/") + contract.PathCharts
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, http.NoBody)
 	if err != nil {
 		return err
 	}
-	token, err := p.cfg.token()
+	token, err := c.cfg.token()
 	if err != nil {
 		return fmt.Errorf("charts: %w", err)
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+
 	client := ship.NewClient(chartsTimeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
@@ -229,6 +244,7 @@ func (p *parts) charts() error {
 		return fmt.Errorf("charts: %w", err)
 	}
 	defer resp.Body.Close()
+
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("charts: POST %s: %s", url, resp.Status)
 	}

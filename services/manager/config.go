@@ -86,17 +86,17 @@ func loadConfig() (config, error) {
 // writeSettings lists every setting with its default.
 func writeSettings(w io.Writer) error { return settings.WriteTable[config](w, envPrefix) }
 
-// self is how the manager tells itself and its suite.
-func (c config) self() govern.Suite {
+// suite is how the manager knows itself and its suite.
+func (c config) suite() govern.Suite {
 	s := govern.Suite{ManagerID: hostproc.OwnContainer(), Name: c.Suite}
 	if c.Elsewhere {
-		s.LogsElsewhere = c.logs()
+		s.LogsElsewhere = c.shownLogsURL()
 	}
 	return s
 }
 
-// logs is the address of the log service as it may be shown.
-func (c config) logs() string { return redacted(c.LogsURL) }
+// shownLogsURL is the address of the log service as it may be shown.
+func (c config) shownLogsURL() string { return redacted(c.LogsURL) }
 
 // redacted is an address without its password.
 func redacted(address string) string {
@@ -114,6 +114,7 @@ func (c config) check(p *contract.Problems) {
 	if c.LogsLink != "" && !contract.WebAddress(c.LogsLink) {
 		p.Add("GESTOR_LOGS_LINK", fmt.Sprintf("%q is not an address (want http://127.0.0.1:8080)", c.LogsLink))
 	}
+
 	if c.Record != "all" && c.Record != "owned" {
 		p.Add("GESTOR_RECORD", fmt.Sprintf("%q: want all or owned", c.Record))
 	}
@@ -123,11 +124,13 @@ func (c config) check(p *contract.Problems) {
 	if c.Console != consoleAuto && c.Console != consoleTable && c.Console != consoleJSON {
 		p.Add("GESTOR_CONSOLE", fmt.Sprintf("%q: want auto, table or json", c.Console))
 	}
+
 	for name, value := range map[string]string{"GESTOR_PROC": c.Proc, "GESTOR_CGROUP": c.Cgroup, "GESTOR_STATE": c.State} {
 		if !strings.HasPrefix(value, "/") {
 			p.Add(name, fmt.Sprintf("%q: want an absolute path", value))
 		}
 	}
+
 	for name, value := range map[string]time.Duration{"GESTOR_DRAIN": c.Drain, "GESTOR_FLUSH": c.Flush, "GESTOR_LOGS_WAIT": c.LogsWait, "GESTOR_ENGINE_WAIT": c.EngineWait, "GESTOR_TICK": c.Tick} {
 		if value < 0 {
 			p.Add(name, "a time cannot be negative")
@@ -144,12 +147,16 @@ func (c config) policy() (contract.Policy, error) {
 			return p, err
 		}
 	}
+
+	// What the environment overrides.
 	if c.Tick > 0 {
 		p.Tick = contract.Duration(c.Tick)
 	}
 	if c.DryRun && p.Mode == contract.ModeEnforce {
 		p.Mode = contract.ModeShadow
 	}
+
+	// A file is valid by itself; together with the environment's it may not be.
 	if err := p.Validate().Err(); err != nil {
 		return p, fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
 	}
@@ -181,8 +188,8 @@ func (c config) opsURL() string {
 	return "http://" + c.Ops // the request says what is wrong with it
 }
 
-// explained is what explanations are read from.
-func explained(c config) explain.Journal {
+// explainJournal is what explanations are read from.
+func explainJournal(c config) explain.Journal {
 	link := cmp.Or(c.LogsLink, c.LogsURL)
 	if c.Elsewhere { // what compose says is of its own log service
 		link = c.LogsURL

@@ -88,7 +88,7 @@ func TestALogServiceElsewhereHasAnAddress(t *testing.T) {
 			}
 			start := startRecord(c, contract.DefaultPolicy()).Body.(contract.SystemBody)
 			said, _ := start.Details["logs_elsewhere"].(string)
-			if got := c.self().LogsElsewhere; got != tt.logs || said != tt.logs || strings.Contains(start.Message, "elsewhere") != (tt.logs != "") {
+			if got := c.suite().LogsElsewhere; got != tt.logs || said != tt.logs || strings.Contains(start.Message, "elsewhere") != (tt.logs != "") {
 				t.Errorf("%q, the record says %q: %s", got, said, start.Message)
 			}
 		})
@@ -229,7 +229,7 @@ func TestExplainPointsToTheAddressOfPeople(t *testing.T) {
 		"elsewhere":    {config{LogsURL: "https://logs.example", LogsLink: "http://127.0.0.1:8080", Elsewhere: true}, "https://logs.example"},
 		"two":          {config{LogsURL: "http://logs:8080", LogsLink: "http://127.0.0.1:9080"}, "http://127.0.0.1:9080"},
 	} {
-		if got := explained(want.c).Logs; got != want.logs {
+		if got := explainJournal(want.c).Logs; got != want.logs {
 			t.Errorf("%s: %q, want %q", name, got, want.logs)
 		}
 	}

@@ -51,10 +51,11 @@ func main() {
 // dispatch runs one subcommand and returns its exit code.
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	run := cli.Command{Name: "run", Run: runCommand, Text: runHelp}
-	// These commands take paths as arguments too: the settings count as far as they are right.
+
+	// The commands that work on files take their paths as arguments too: wrong settings are no reason not to run them.
 	var defaults command.Defaults
 	if cfg, err := loadConfig(); err == nil {
-		defaults = command.Defaults{Journal: journalDir(cfg), Policy: cfg.Policy, Logs: explained(cfg).Logs}
+		defaults = command.Defaults{Journal: journalDir(cfg), Policy: cfg.Policy, Logs: explainJournal(cfg).Logs}
 	}
 
 	return cli.Program{

@@ -50,15 +50,19 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickRepor
 	if err != nil {
 		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
 	}
+
 	cfg.DryRun = cfg.DryRun || shadow
 	policy, err := cfg.policy()
 	if err != nil {
 		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
 	}
+	// Nobody is there later to give back what was throttled.
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
-	p := &parts{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
-	defer p.close()
-	steps := []func(context.Context) error{p.openEngine, p.openEyes, p.openSpool, p.openJournal}
+
+	// The journal and the spool are another manager's while one runs; a look needs neither.
+	c := &components{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
+	defer c.close()
+	steps := []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal}
 	if shadow {
 		policy.Mode, steps = contract.ModeShadow, steps[:2]
 	}
@@ -67,85 +71,92 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickRepor
 			return explain.TickReport{}, err
 		}
 	}
+
 	fmt.Fprintf(stderr, "once: two readings, %s apart\n", policy.Tick)
-	return p.decideOnce(ctx, policy, shadow)
+	return c.decideOnce(ctx, policy, shadow)
 }
 
 // decideOnce runs the loop until one decision was made and carried out.
-func (p *parts) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.TickReport, error) {
+func (c *components) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.TickReport, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	seen := &onlooker{stop: cancel}
+
+	sink := &onceSink{stop: cancel}
 	o := govern.Options{
-		Policy: policy, Suite: p.cfg.self(), Host: p.host, Reader: p.eyes, Engine: p.engine, Recovered: p.recovered, Backlog: p.backlog,
-		Boottime: boottime, RecordAll: p.cfg.Record == "all", Drain: p.cfg.Drain, Sinks: []govern.Sink{seen}, Log: p.log,
+		Policy: policy, Suite: c.cfg.suite(), Host: c.host, Reader: c.source, Engine: c.engine, Recovered: c.recovered, Backlog: c.backlog,
+		Boottime: boottime, RecordAll: c.cfg.Record == "all", Drain: c.cfg.Drain, Sinks: []govern.Sink{sink}, Log: c.log,
 	}
-	memory := &memory{}
-	o.Journal, o.Spool = memory, nowhere{}
+
+	lastTick := &memoryJournal{}
+	o.Journal, o.Spool = lastTick, discardSpool{}
 	if !shadow {
-		o.Journal, o.Spool = p.journal, p.spool
+		o.Journal, o.Spool = c.journal, c.spool
 	}
+
 	if err := govern.New(o).Run(ctx); err != nil {
-		return explain.TickReport{}, becauseOfLoop(err)
+		return explain.TickReport{}, withLoopExitCode(err)
 	}
+
 	switch {
-	case seen.gates != nil:
-		return explain.TickReport{}, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", seen.gates))
+	case sink.gateErr != nil:
+		return explain.TickReport{}, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", sink.gateErr))
 	case shadow:
-		return explain.NewTickReport(time.Now(), memory.tick, memory.plan, &policy, nil), nil
+		return explain.NewTickReport(time.Now(), lastTick.tick, lastTick.plan, &policy, nil), nil
 	default:
-		return explained(p.cfg).Last()
+		return explainJournal(c.cfg).Last()
 	}
 }
 
-// onlooker is a sink that ends the run when one decision was made and its orders have ended.
-type onlooker struct {
-	stop  func()
-	ticks int
-	left  int   // orders under way
-	gates error // what keeps it from deciding
+// onceSink is a sink that ends the run when one decision was made and its orders have ended.
+type onceSink struct {
+	stop    func()
+	ticks   int
+	pending int   // orders under way
+	gateErr error // what keeps it from deciding
 }
 
 // OnTick sees whether the tick could decide.
-func (o *onlooker) OnTick(r *govern.Report) {
+func (o *onceSink) OnTick(r *govern.Report) {
+	// Only the last tick counts: gates may open while it waits.
 	o.ticks++
-	o.gates = nil
+	o.gateErr = nil
 	if r.Plan == nil || len(r.Gates) > 0 {
-		o.gates = errors.New("gated")
+		o.gateErr = errors.New("gated")
 		for _, c := range r.Conditions {
 			if c.Gate {
-				o.gates = fmt.Errorf("%s: %s", c.Title, c.Text)
+				o.gateErr = fmt.Errorf("%s: %s", c.Title, c.Text)
 			}
 		}
 	}
-	o.left = r.Orders
-	if (o.gates == nil && o.left == 0) || o.ticks == onceTicks {
+
+	o.pending = r.Orders
+	if (o.gateErr == nil && o.pending == 0) || o.ticks == onceTicks {
 		o.stop()
 	}
 }
 
 // OnAction counts the orders that have ended.
-func (o *onlooker) OnAction(govern.ActionResult) {
-	if o.left--; o.left <= 0 && o.gates == nil {
+func (o *onceSink) OnAction(govern.ActionResult) {
+	if o.pending--; o.pending <= 0 && o.gateErr == nil {
 		o.stop()
 	}
 }
 
 // OnPolicy does not happen: nobody reloads.
-func (o *onlooker) OnPolicy(contract.Policy) {}
+func (o *onceSink) OnPolicy(contract.Policy) {}
 
-// memory is a journal that only remembers the last tick: nothing is done that would have to be remembered.
-type memory struct {
+// memoryJournal is a journal that only remembers the last tick: nothing is done that would have to be remembered.
+type memoryJournal struct {
 	mu   sync.Mutex // guards all following fields
 	tick journal.Tick
 	plan contract.Plan
 }
 
 // Check finds nothing: there is no file.
-func (m *memory) Check() error { return nil }
+func (m *memoryJournal) Check() error { return nil }
 
 // Tick remembers the inputs and the plan.
-func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
+func (m *memoryJournal) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tick, m.plan = t, plan
@@ -153,22 +164,22 @@ func (m *memory) Tick(_ contract.Policy, t journal.Tick, plan contract.Plan) (ui
 }
 
 // NoPlan has nothing to remember.
-func (m *memory) NoPlan(journal.NoPlan) error { return nil }
+func (m *memoryJournal) NoPlan(journal.NoPlan) error { return nil }
 
 // Intent refuses: whoever has no journal must not act.
-func (m *memory) Intent(...journal.Intent) (uint64, error) {
+func (m *memoryJournal) Intent(...journal.Intent) (uint64, error) {
 	return 0, errors.New("no journal is open")
 }
 
 // Outcome has nothing to remember.
-func (m *memory) Outcome(...journal.Outcome) (uint64, error) { return 0, nil }
+func (m *memoryJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, nil }
 
 // Size is nothing.
-func (m *memory) Size() int64 { return 0 }
+func (m *memoryJournal) Size() int64 { return 0 }
 
-// nowhere is a spool for records that nobody is to have.
-type nowhere struct{}
+// discardSpool is a spool for records that nobody is to have.
+type discardSpool struct{}
 
-func (nowhere) Check() error                    { return nil }
-func (nowhere) Append(...contract.Record) error { return nil }
-func (nowhere) Stats() ship.Stats               { return ship.Stats{} }
+func (discardSpool) Check() error                    { return nil }
+func (discardSpool) Append(...contract.Record) error { return nil }
+func (discardSpool) Stats() ship.Stats               { return ship.Stats{} }

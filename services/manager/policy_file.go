@@ -10,12 +10,12 @@ import (
 // policyFile is the file of GESTOR_POLICY as it was at the last look. Without a file the default policy stays.
 type policyFile struct {
 	cfg  config
-	seen stamp
+	last fileState
 }
 
-// stamp tells one state of a file from another. A changed mode is a change too: a file that could not be read may be
+// fileState tells one state of a file from another. A changed mode is a change too: a file that could not be read may be
 // readable now.
-type stamp struct {
+type fileState struct {
 	inode            uint64
 	size             int64
 	modified, status syscall.Timespec
@@ -24,28 +24,32 @@ type stamp struct {
 
 // newPolicyFile remembers the file as it is now: whoever reads it next reads this state of it or a later one, which the
 // next look finds.
-func newPolicyFile(cfg config) *policyFile { return &policyFile{cfg: cfg, seen: stampOf(cfg.Policy)} }
+func newPolicyFile(cfg config) *policyFile {
+	return &policyFile{cfg: cfg, last: fileStateOf(cfg.Policy)}
+}
 
 // Poll reads the file when it is not the one of the last look, or when it is to be read anew.
 func (f *policyFile) Poll(anew bool) (r govern.PolicyUpdate, changed bool) {
-	now := stampOf(f.cfg.Policy)
-	if now == f.seen && !anew {
+	now := fileStateOf(f.cfg.Policy)
+	if now == f.last && !anew {
 		return govern.PolicyUpdate{}, false
 	}
-	f.seen = now
+
+	f.last = now
 	r.Policy, r.Err = f.cfg.policy()
 	return r, true
 }
 
-func stampOf(path string) stamp {
+func fileStateOf(path string) fileState {
 	if path == "" {
-		return stamp{}
+		return fileState{}
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return stamp{err: err.Error()}
+		return fileState{err: err.Error()}
 	}
-	s := stamp{size: info.Size()}
+
+	s := fileState{size: info.Size()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.inode, s.modified, s.status = sys.Ino, sys.Mtim, sys.Ctim
 	}

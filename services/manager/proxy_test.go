@@ -24,11 +24,11 @@ func TestNothingInsideOfTheSuiteIsAskedThroughAProxy(t *testing.T) {
 	}))
 	defer server.Close()
 	url := unspecified(server.URL)
-	parts := &parts{cfg: config{LogsURL: url}}
+	components := &components{cfg: config{LogsURL: url}}
 
 	for name, request := range map[string]func() error{
 		"the log service at the start, and the health check": func() error { return get(context.Background(), url+contract.PathReady) },
-		"the charts": parts.charts,
+		"the charts": components.requestCharts,
 		"the reload": func() error { _, err := postReload(context.Background(), url+ops.PathReload); return err },
 	} {
 		if err := request(); err != nil {

@@ -27,12 +27,12 @@ import (
 
 // serve wires the manager and governs until ctx ends:
 //
-//	/proc, cgroups or module ──► eyes ──┐                       ┌──► console (on a terminal)
-//	                                    ├──► governor ── sinks ─┼──► metrics ──┐
-//	       Docker Engine ◄──► engine ───┘    │      │           └──► health ───┼──► ops port :8081
-//	                                         ▼      ▼                          │
-//	                                      journal  spool ──► log service       │
-//	                                         └── explain ──────────────────────┘
+//	/proc, cgroups or module ──► source ──┐                       ┌──► console (on a terminal)
+//	                                      ├──► governor ── sinks ─┼──► metrics ──┐
+//	       Docker Engine ◄──► engine ─────┘    │      │           └──► health ───┼──► ops port :8081
+//	                                           ▼      ▼                          │
+//	                                        journal  spool ──► log service       │
+//	                                           └── explain ──────────────────────┘
 //
 // Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
@@ -40,23 +40,28 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+
+	// The file before the policy that is read from it: a change in between is found at the next tick.
 	file := newPolicyFile(cfg)
 	policy, err := cfg.policy()
 	if err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
-	parts, err := open(ctx, cfg, log)
+
+	components, err := open(ctx, cfg, log)
 	if err != nil && ctx.Err() != nil {
 		return nil // told to stop before it had started
 	}
 	if err != nil {
 		return err
 	}
-	defer parts.close()
+	defer components.close()
+
 	if cfg.Elsewhere {
-		log.Info().Str("logs", cfg.logs()).Msg("the log service runs elsewhere (GESTOR_LOGS_ELSEWHERE): it is not looked for on this engine")
+		log.Info().Str("logs", cfg.shownLogsURL()).Msg("the log service runs elsewhere (GESTOR_LOGS_ELSEWHERE): it is not looked for on this engine")
 	}
-	parts.awaitLogs(ctx)
+	components.awaitLogs(ctx)
+
 	// Before the loop: a manager that has to end because of its port has removed nothing.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Ops)
 	if err != nil && ctx.Err() != nil {
@@ -69,83 +74,88 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	health := &ops.Health{}
-	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, voice(cfg, stdout, log)}
+	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, newConsoleSink(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy, Policies: file, Suite: cfg.self(), Host: parts.host, Reader: parts.eyes, Engine: parts.engine, Journal: parts.journal,
-		Spool: parts.spool, Recovered: parts.recovered, First: parts.first(policy), Backlog: parts.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
+		Policy: policy, Policies: file, Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
+		Spool: components.spool, Recovered: components.recovered, First: components.firstRecords(policy), Backlog: components.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		RemoveOrphansAtStop: true,
 		Sinks:               sinks, Log: log,
 	})
-	server := ops.Handler{Health: health, Metrics: registry, Journal: explained(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
+	server := ops.Handler{Health: health, Metrics: registry, Journal: explainJournal(cfg), Version: contract.Version, Hosts: cfg.Hosts, Reload: governor.Reload}.Server(cfg.Ops)
 
-	err = together(ctx, log, parts, governor, server, listener, hup)
-	parts.farewell(err)
+	err = runActors(ctx, log, components, governor, server, listener, hup)
+	components.shutdown(err)
 	return err
 }
 
-// together runs all actors until one of them ends; the others are then told to stop.
-func together(ctx context.Context, log zerolog.Logger, parts *parts, governor *govern.Governor, server *http.Server, listener net.Listener, hup <-chan os.Signal) error {
+// runActors runs all actors until one of them ends; the others are then told to stop.
+func runActors(ctx context.Context, log zerolog.Logger, components *components, governor *govern.Governor, server *http.Server, listener net.Listener, hup <-chan os.Signal) error {
 	var g run.Group
 	add := func(actor func(context.Context) error) {
 		ctx, cancel := context.WithCancel(ctx)
 		g.Add(func() error { return actor(ctx) }, func(error) { cancel() })
 	}
+
 	add(func(ctx context.Context) error { // a signal
 		<-ctx.Done()
 		log.Info().Msg("stopping")
 		return nil
 	})
-	add(func(ctx context.Context) error { return becauseOfLoop(governor.Run(ctx)) })
-	add(func(ctx context.Context) error { return cli.WithExitCode(exitStorage, parts.spool.Run(ctx)) })
-	add(func(ctx context.Context) error { return reloads(ctx, hup, governor, log) })
+	add(func(ctx context.Context) error { return withLoopExitCode(governor.Run(ctx)) })
+	add(func(ctx context.Context) error { return cli.WithExitCode(exitStorage, components.spool.Run(ctx)) })
+	add(func(ctx context.Context) error { return reloadOnSignal(ctx, hup, governor, log) })
+
+	// It has no context: it is ended by being shut down.
 	g.Add(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("ops port: %w", err)
 		}
 		return nil
-	}, func(error) { shutdown(server) })
+	}, func(error) { shutdownServer(server) })
 	return g.Run()
 }
 
-// shutdown gives requests under way a moment; whoever scrapes metrics can wait no longer.
-func shutdown(server *http.Server) {
+// shutdownServer gives requests under way a moment; whoever scrapes metrics can wait no longer.
+func shutdownServer(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = server.Shutdown(ctx) // the connections end with the process
 }
 
-// reloads makes the governor look at the policy on every SIGHUP; one that came during the start is followed first.
-func reloads(ctx context.Context, hup <-chan os.Signal, governor *govern.Governor, log zerolog.Logger) error {
+// reloadOnSignal makes the governor look at the policy on every SIGHUP; one that came during the start is followed first.
+func reloadOnSignal(ctx context.Context, hup <-chan os.Signal, governor *govern.Governor, log zerolog.Logger) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+
 		case <-hup:
-			if taken, err := governor.Reload(ctx); err == nil {
-				log.Info().Str("policy", taken.Policy).Bool("changed", taken.Changed).Str("refused", taken.Refused).Msg("the policy was looked at for SIGHUP")
+			if result, err := governor.Reload(ctx); err == nil {
+				log.Info().Str("policy", result.Policy).Bool("changed", result.Changed).Str("refused", result.Refused).Msg("the policy was looked at for SIGHUP")
 			}
 		}
 	}
 }
 
-// voice tells what happens: a table each tick for people, log lines for machines.
-func voice(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
+// newConsoleSink makes the sink that prints what happens: a table each tick for people, log lines for machines.
+func newConsoleSink(cfg config, stdout io.Writer, log zerolog.Logger) govern.Sink {
 	if cfg.forPeople(stdout) {
 		return console.New(stdout)
 	}
 	return console.NewLines(log)
 }
 
-// becauseOfLoop tells the engine's part in the end of the loop from the journal's: nothing else ends it.
-func becauseOfLoop(err error) error {
+// withLoopExitCode gives the end of the loop its exit code: either the engine is gone, or else the journal or the spool is.
+func withLoopExitCode(err error) error {
 	if errors.Is(err, govern.ErrEngineUnreachable) {
 		return cli.WithExitCode(exitEngine, err)
 	}
 	return cli.WithExitCode(exitStorage, err)
 }
 
-// reach returns the engine's name for the machine, trying for a while: a daemon may be on its way back.
-func reach(ctx context.Context, c *engine.Client, wait time.Duration, log zerolog.Logger) (string, error) {
+// waitForEngine returns the engine's name for the machine, trying for a while: a daemon may be on its way back.
+func waitForEngine(ctx context.Context, c *engine.Client, wait time.Duration, log zerolog.Logger) (string, error) {
+	// A version that is refused twice stays refused: only an engine that is away is waited for.
 	until := time.Now().Add(wait)
 	for refusals := 0; ; {
 		call, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -154,18 +164,20 @@ func reach(ctx context.Context, c *engine.Client, wait time.Duration, log zerolo
 		if err == nil || time.Now().After(until) || ctx.Err() != nil {
 			return name, err
 		}
+
 		if engine.KindOf(err) == engine.KindVersion { // the next call agrees anew; if that is refused too no wait helps
 			if refusals++; refusals > 1 {
 				return name, err
 			}
 			continue
 		}
+
 		log.Warn().Err(err).Msg("the engine does not answer yet")
-		pause(ctx, time.Second)
+		sleep(ctx, time.Second)
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -178,9 +190,10 @@ func startRecord(cfg config, p contract.Policy) contract.Record {
 		Event: "start", Level: contract.LevelInfo, Message: "the manager starts",
 		Details: map[string]any{"version": contract.Version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
 	}
+
 	if cfg.Elsewhere {
-		body.Message += "; its log service runs elsewhere, at " + cfg.logs()
-		body.Details["logs_elsewhere"] = cfg.logs()
+		body.Message += "; its log service runs elsewhere, at " + cfg.shownLogsURL()
+		body.Details["logs_elsewhere"] = cfg.shownLogsURL()
 	}
 	return contract.NewRecord(time.Now(), 0, "", body)
 }

@@ -62,7 +62,7 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Second}
-	err = together(context.Background(), zerolog.Nop(), &parts{spool: spool}, governor, server, listener, nil)
+	err = runActors(context.Background(), zerolog.Nop(), &components{spool: spool}, governor, server, listener, nil)
 	if code := cli.ExitCode(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
 		t.Errorf("code %d (%v), want %d", code, err, exitStorage)
 	}
@@ -122,7 +122,7 @@ func TestALogServiceThatAnswersIsNotWaitedFor(t *testing.T) {
 	}))
 	defer logs.Close()
 
-	p := parts{cfg: config{LogsURL: logs.URL, LogsWait: time.Hour}, log: zerolog.Nop()}
+	p := components{cfg: config{LogsURL: logs.URL, LogsWait: time.Hour}, log: zerolog.Nop()}
 	p.awaitLogs(ctx)
 	if asked != 1 {
 		t.Errorf("it asked %d times", asked)

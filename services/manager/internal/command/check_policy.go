@@ -27,6 +27,7 @@ func checkPolicy(inv *cli.Invocation, path string) error {
 	if err := inv.Parse(1); err != nil {
 		return err
 	}
+
 	path = cmp.Or(inv.Flags.Arg(0), path)
 	if path == "" {
 		return cli.WithExitCode(exitUsage, errors.New("which file? (check-policy policy.yaml)"))

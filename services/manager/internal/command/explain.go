@@ -27,6 +27,7 @@ func explainCommand(inv *cli.Invocation, defaults Defaults) error {
 	if err := inv.Parse(1); err != nil {
 		return err
 	}
+
 	// A variable of the caller's that is empty: the last tick would answer another question.
 	if inv.Flags.NArg() > 0 && inv.Flags.Arg(0) == "" {
 		return cli.WithExitCode(exitUsage, errors.New("the argument is empty: give the tick or the container, or no argument for the last tick"))
@@ -46,13 +47,15 @@ func explainOne(w io.Writer, j explain.Journal, argument string, asJSON bool) er
 		story, err := j.Container(argument)
 		return write(w, story, explain.HistoryTable, asJSON, err)
 	}
+
 	if argument == "" {
 		page, err := j.Last()
 		return write(w, page, explain.Table, asJSON, err)
 	}
 
+	// An id may consist of decimal digits only, and so may a name; a part of a name is too little to go by then.
 	page, err := j.Tick(number)
-	if errors.Is(err, explain.ErrNotFound) { // an id may consist of decimal digits only, and so may a name
+	if errors.Is(err, explain.ErrNotFound) {
 		if story, other := j.Container(argument); other == nil && !story.ByPartOfName {
 			return write(w, story, explain.HistoryTable, asJSON, nil)
 		}

@@ -33,6 +33,7 @@ func replayCommand(inv *cli.Invocation, path string) error {
 	if err != nil {
 		return cli.WithExitCode(exitStorage, err)
 	}
+
 	if *asJSON {
 		err = explain.JSON(inv.Stdout, report)
 	} else {

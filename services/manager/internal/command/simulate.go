@@ -79,17 +79,20 @@ func simulateFlags(f *flag.FlagSet, o *simulate.Options) (policyPath *string, co
 	f.Float64Var(&o.Hours, "hours", o.Hours, "of simulated time")
 	f.StringVar(&o.CPU, "cpu", o.CPU, "figure to rank by: interval, or lifetime as the original code did")
 	f.StringVar(&o.Workload, "workload", o.Workload, "what the images consume: gestor, seed, or fading (gestor that goes idle)")
+
 	f.IntVar(&o.CPUs, "cpus", o.CPUs, "of the host")
 	f.IntVar(&o.Batch, "batch", o.Batch, "containers started at a time")
 	f.DurationVar(&o.Interval, "interval", o.Interval, "between batches")
 	f.DurationVar(&o.Spread, "spread", o.Spread, "in which a batch is started")
 	f.DurationVar(&o.Phase, "phase", o.Phase, "from a batch to the next tick; negative draws another one every hour")
 	f.DurationVar(&o.Lifetime, "lifetime", o.Lifetime, "after which a container ends by itself, 0 = never")
+
 	f.IntVar(&o.Policy.Warmup, "warmup", o.Policy.Warmup, "overrides the policy's")
 	f.Func("classify", "overrides the policy's: declared or rank", func(s string) error {
 		o.Policy.Classify = contract.Classify(s)
 		return nil
 	})
+
 	policyPath = f.String("policy", "", "policy file (default: the built-in policy)")
 	compare = f.Bool("compare", false, "also run what each switch back to the original behaviour does")
 	asJSON = f.Bool("json", false, "print JSON instead of a table")
