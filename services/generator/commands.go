@@ -151,7 +151,7 @@ func sweep(ctx context.Context, client containers.Client, claimant lease.Claiman
 	return churn.Sweep(ctx, client, lease.Stale(found, claimant, livenessOf, time.Now()), log)
 }
 
-// reportCommand prints the report of the run that goes on, else the last one that was kept.
+// reportCommand prints the report of the run that goes on, else the last one that was saved.
 func reportCommand(ctx context.Context, inv *cli.Invocation) error {
 	asJSON := inv.Flags.Bool("json", false, "print JSON")
 	c, err := loadConfig(inv.Flags, inv.Args())

@@ -89,7 +89,7 @@ func loadConfig(flags *flag.FlagSet, arguments []string, names ...string) (confi
 	return c, nil
 }
 
-// configError tells that an error is one of the configuration; a request for help is none.
+// configError marks an error as one of the configuration; a request for help is none.
 func configError(err error) error {
 	if errors.Is(err, flag.ErrHelp) || errors.Is(err, errConfig) {
 		return err

@@ -84,7 +84,7 @@ func command(ctx context.Context, arguments []string, stdout, stderr io.Writer) 
 // writeHelp writes the help of the program, which is that of each command too.
 func writeHelp(out io.Writer) {
 	fmt.Fprintf(out, usage, strings.Join(profile.Names(), ", "))
-	_ = writeSettings(out) // there is nowhere else to say it
+	_ = writeSettings(out) // there is nowhere else to report it
 }
 
 // fail writes why a command failed and returns the exit code.
@@ -111,7 +111,7 @@ func exitCode(err error) int {
 	case errors.Is(err, errConfig), errors.Is(err, containers.ErrVersion):
 		return exitConfig
 
-	// Before errLeft: what is left was said; the code says why.
+	// Before errLeft: the message names what is left, the code the cause.
 	case errors.Is(err, churn.ErrEngineLost):
 		return exitEngine
 

@@ -246,7 +246,7 @@ func (r *run) warn(message string, err error) {
 	r.log.Warn().Err(err).Msg(message)
 }
 
-// randomID names a run: 32 bits are enough to tell the runs of one host apart.
+// randomID names a run: 32 bits are enough to distinguish the runs of one host.
 func randomID() string {
 	id := make([]byte, 4)
 	_, _ = rand.Read(id) // never fails (crypto/rand)

@@ -59,7 +59,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 		}},
 	}
 
-	// Nothing is done with wrong settings but to say what there is to set.
+	// With wrong settings nothing is done but to list what can be set.
 	if c, _, _ := program.Select(args); cfgErr != nil && c.Name != "settings" && c.Name != "help" {
 		fmt.Fprintf(errs, "gestor-logs: %v\nSee gestor-logs settings for all of them.\n", cfgErr)
 		return exitConfig
@@ -97,5 +97,5 @@ func writeHelp(out io.Writer) {
 
 	fmt.Fprint(out, "\nExit codes: 0 done, 1 anything else (verify: damaged; healthcheck, export: no good answer), 2 configuration or\nwrong usage, 5 storage.\n")
 	fmt.Fprint(out, "\nSettings, from the environment:\n")
-	_ = writeSettings(out) // there is nowhere else to say it
+	_ = writeSettings(out) // there is nowhere else to report it
 }

@@ -107,7 +107,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, ready func(net.A
 	return err
 }
 
-// checkReadable says why a token file cannot be read; one that is not named is not asked for.
+// checkReadable returns why a token file cannot be read; none need be set.
 func checkReadable(file string) error {
 	if file == "" {
 		return nil
@@ -132,7 +132,7 @@ func supervise(ctx context.Context, server *http.Server, connections net.Listene
 		}
 	})
 
-	// A store that has failed takes nothing any more: whoever starts the service again has it look at its disk anew.
+	// A store that has failed takes nothing any more: the next start of the service reads its disk anew.
 	stop := make(chan struct{})
 	group.Add(func() error {
 		select {

@@ -163,7 +163,7 @@ func authorise(req *http.Request, cfg config) {
 	if cfg.ReadToken == "" {
 		return
 	}
-	if token, err := cfg.readToken(); err == nil { // without it the service says what is missing
+	if token, err := cfg.readToken(); err == nil { // without it the service answers what is missing
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 }

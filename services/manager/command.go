@@ -43,7 +43,7 @@ const healthHelp = "Asks the manager at GESTOR_OPS. The exit code is 0 when the 
 // healthTimeout is shorter than the time-out of the suite's health checks.
 const healthTimeout = 3 * time.Second
 
-// healthCommand asks the running manager's ops port whether it lives: an image from scratch has no curl.
+// healthCommand asks the running manager's ops port whether it is alive: an image from scratch has no curl.
 func healthCommand(ctx context.Context, inv *cli.Invocation) error {
 	ready := inv.Flags.Bool("ready", false, "ask whether it governs, not only whether it lives")
 	if err := inv.Parse(0); err != nil {
@@ -70,7 +70,7 @@ const reloadHelp = "Makes the manager at GESTOR_OPS look at its policy now inste
 // each at most.
 const reloadTimeout = 20 * time.Second
 
-// reloadCommand makes the running manager look at its policy now and prints what came of it.
+// reloadCommand makes the running manager read its policy now and prints the result.
 func reloadCommand(ctx context.Context, inv *cli.Invocation) error {
 	if err := inv.Parse(0); err != nil {
 		return err
@@ -122,7 +122,7 @@ func postReload(ctx context.Context, url string) (result govern.ReloadResult, er
 	return result, json.Unmarshal(text, &result)
 }
 
-// errAnswered says that somebody answered, and not with 2xx.
+// errAnswered is an answer other than 2xx.
 var errAnswered = errors.New("answered")
 
 // get is nil when a GET is answered with 2xx in time; any other answer wraps errAnswered.

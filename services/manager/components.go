@@ -89,7 +89,7 @@ func (c *components) openSource(context.Context) error {
 	return cli.WithExitCode(exitSource, err)
 }
 
-// openJournal comes after the spool, whose records tell how far the journal had got.
+// openJournal comes after the spool, whose records show how far the journal had got.
 func (c *components) openJournal(context.Context) error {
 	journalled, observations := c.spool.Journalled()
 	var err error
@@ -99,7 +99,7 @@ func (c *components) openJournal(context.Context) error {
 	c.addCloser("journal", c.journal.Close)
 
 	if journalled == 0 {
-		return nil // a new spool: what it was not told by this journal was told to another one
+		return nil // a new spool: what it does not hold of this journal was in another one
 	}
 
 	c.backlog.Observations = observations
@@ -182,7 +182,7 @@ func (c *components) awaitLogs(ctx context.Context) {
 func (c *components) firstRecords(policy contract.Policy) []contract.Record {
 	records := []contract.Record{startRecord(c.cfg, policy)}
 	if journalled, _ := c.spool.Journalled(); journalled == 0 {
-		records[0].JournalSeq = c.journal.Seq() // what the journal holds by now is not this spool's to tell
+		records[0].JournalSeq = c.journal.Seq() // what the journal holds by now does not belong into this spool
 	}
 
 	if c.recovered.TornBytes > 0 || c.recovered.BadLines > 0 {
@@ -191,7 +191,7 @@ func (c *components) firstRecords(policy contract.Policy) []contract.Record {
 	return records
 }
 
-// tornRecord tells of a journal that an earlier run could not finish writing, or that was damaged.
+// tornRecord reports a journal that an earlier run could not finish writing, or that was damaged.
 func tornRecord(r journal.Recovery) contract.Record {
 	message := "the journal had a torn end; it was cut off and copied aside"
 	switch {

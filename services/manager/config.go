@@ -23,7 +23,7 @@ import (
 	"gestor.local/program/settings"
 )
 
-// config is everything the environment can say. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` says of it.
+// config is every setting, from the environment. Each name gets the prefix GESTOR_; help is what `gestor-manager settings` prints.
 type config struct {
 	Source     source.Choice      `env:"SOURCE" envDefault:"auto" help:"auto, module or procfs"`
 	Proc       string             `env:"PROC" envDefault:"/proc" help:"the host's /proc as seen from here"`
@@ -62,7 +62,7 @@ const (
 	consoleJSON  = "json"
 )
 
-// forPeople says whether w gets tables and plain lines instead of JSON.
+// forPeople reports whether w gets tables and plain lines instead of JSON.
 func (c config) forPeople(w io.Writer) bool {
 	return c.Console == consoleTable || c.Console == consoleAuto && logging.IsTerminal(w)
 }
@@ -75,7 +75,7 @@ func loadConfig() (config, error) {
 		problems.Add(w.Variable, w.Err.Error())
 	}
 
-	// Its default is the log service of this host: elsewhere has to be said.
+	// Its default is the log service of this host: another one has to be named.
 	if c.Elsewhere && os.Getenv("GESTOR_LOGS_URL") == "" {
 		problems.Add("GESTOR_LOGS_ELSEWHERE", "it is true, and GESTOR_LOGS_URL does not say where: set that to the address of the log service")
 	}
@@ -86,7 +86,7 @@ func loadConfig() (config, error) {
 // writeSettings lists every setting with its default.
 func writeSettings(w io.Writer) error { return settings.WriteTable[config](w, envPrefix) }
 
-// suite is how the manager knows itself and its suite.
+// suite identifies the manager itself and its suite.
 func (c config) suite() govern.Suite {
 	s := govern.Suite{ManagerID: hostproc.OwnContainer(), Name: c.Suite}
 	if c.Elsewhere {
@@ -166,7 +166,7 @@ func (c config) policy() (contract.Policy, error) {
 	return p, nil
 }
 
-// errNoSuite keeps a manager that was started by hand from removing what other suites on this engine started.
+// errNoSuite prevents a manager that was started by hand from removing what other suites on this engine started.
 var errNoSuite = errors.New("GESTOR_SUITE is empty, and in mode enforce every managed container of this host would be this manager's to " +
 	"remove; set it to the gestor.suite label of those that are (docker compose sets its project's name, launch-container.sh " +
 	"without --suite gestor), or look only, with GESTOR_DRY_RUN=true")
@@ -185,13 +185,13 @@ func (c config) opsURL() string {
 	if url, err := settings.LocalURL(c.Ops); err == nil {
 		return url
 	}
-	return "http://" + c.Ops // the request says what is wrong with it
+	return "http://" + c.Ops // the request fails with what is wrong with it
 }
 
 // explainJournal is what explanations are read from.
 func explainJournal(c config) explain.Journal {
 	link := cmp.Or(c.LogsLink, c.LogsURL)
-	if c.Elsewhere { // what compose says is of its own log service
+	if c.Elsewhere { // what compose sets is of its own log service
 		link = c.LogsURL
 	}
 	return explain.Journal{Path: journalDir(c), Logs: redacted(link)}

@@ -14,7 +14,7 @@ import (
 	"gestor.local/program/cli"
 )
 
-// Exit codes by cause: what a script or a supervisor can tell apart.
+// Exit codes by cause: what a script or a supervisor can distinguish.
 const (
 	exitDone    = 0
 	exitConfig  = 2 // a setting or the policy is wrong

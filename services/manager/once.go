@@ -56,10 +56,10 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickRepor
 	if err != nil {
 		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
 	}
-	// Nobody is there later to give back what was throttled.
+	// Nobody is there later to restore the CPU limit of what was throttled.
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 
-	// The journal and the spool are another manager's while one runs; a look needs neither.
+	// The journal and the spool are another manager's while one runs; --shadow needs neither.
 	c := &components{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
 	defer c.close()
 	steps := []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal}
@@ -112,7 +112,7 @@ type onceSink struct {
 	stop    func()
 	ticks   int
 	pending int   // orders under way
-	gateErr error // what keeps it from deciding
+	gateErr error // why it could not decide
 }
 
 // OnTick sees whether the tick could decide.

@@ -7,13 +7,13 @@ import (
 	"gestor.local/manager/internal/govern"
 )
 
-// policyFile is the file of GESTOR_POLICY as it was at the last look. Without a file the default policy stays.
+// policyFile is the file of GESTOR_POLICY as it was at the last poll. Without a file the default policy stays.
 type policyFile struct {
 	cfg  config
 	last fileState
 }
 
-// fileState tells one state of a file from another. A changed mode is a change too: a file that could not be read may be
+// fileState identifies the contents of a file. A changed mode is a change too: a file that could not be read may be
 // readable now.
 type fileState struct {
 	inode            uint64
@@ -23,12 +23,12 @@ type fileState struct {
 }
 
 // newPolicyFile remembers the file as it is now: whoever reads it next reads this state of it or a later one, which the
-// next look finds.
+// next poll finds.
 func newPolicyFile(cfg config) *policyFile {
 	return &policyFile{cfg: cfg, last: fileStateOf(cfg.Policy)}
 }
 
-// Poll reads the file when it is not the one of the last look, or when it is to be read anew.
+// Poll reads the file when it has changed since the last poll, or when it is to be read anew.
 func (f *policyFile) Poll(anew bool) (r govern.PolicyUpdate, changed bool) {
 	now := fileStateOf(f.cfg.Policy)
 	if now == f.last && !anew {

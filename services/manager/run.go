@@ -36,7 +36,7 @@ import (
 //
 // Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
-	// A signal that nobody listens to ends the process: not while it starts, and not while it lets its victims end.
+	// A signal without a handler ends the process: it must do so neither while the manager starts nor while removals end.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -50,7 +50,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 
 	components, err := open(ctx, cfg, log)
 	if err != nil && ctx.Err() != nil {
-		return nil // told to stop before it had started
+		return nil // stopped before it had started
 	}
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	return err
 }
 
-// runActors runs all actors until one of them ends; the others are then told to stop.
+// runActors runs all actors until one of them ends; the others are then stopped.
 func runActors(ctx context.Context, log zerolog.Logger, components *components, governor *govern.Governor, server *http.Server, listener net.Listener, hup <-chan os.Signal) error {
 	var g run.Group
 	add := func(actor func(context.Context) error) {
@@ -122,7 +122,7 @@ func shutdownServer(server *http.Server) {
 	_ = server.Shutdown(ctx) // the connections end with the process
 }
 
-// reloadOnSignal makes the governor look at the policy on every SIGHUP; one that came during the start is followed first.
+// reloadOnSignal makes the governor read the policy on every SIGHUP, also for one that came during the start.
 func reloadOnSignal(ctx context.Context, hup <-chan os.Signal, governor *govern.Governor, log zerolog.Logger) error {
 	for {
 		select {

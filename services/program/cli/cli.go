@@ -1,5 +1,5 @@
 // Package cli is the command line of the suite's programs: the first argument names a command, which takes flags and then
-// arguments, answers --help, and ends with an exit code that says why. What is written to people stays each program's own.
+// arguments, answers --help, and ends with an exit code by cause. The texts stay each program's own.
 package cli
 
 import (
@@ -72,7 +72,7 @@ func (p Program) Run(ctx context.Context, args []string, stdout, stderr io.Write
 		return codeUsage
 	}
 
-	// A command says itself what is wrong with its flags: the set prints nothing.
+	// Fail reports what is wrong with the flags, in the program's own words: the set prints nothing.
 	inv := &Invocation{Command: command, Stdout: stdout, Stderr: stderr, program: p, args: rest}
 	inv.Flags = flag.NewFlagSet(command.Name, flag.ContinueOnError)
 	inv.Flags.SetOutput(io.Discard)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// exitError is an error that knows which exit code it leads to.
+// exitError is an error with the exit code that it leads to.
 type exitError struct {
 	code int
 	err  error
@@ -15,7 +15,7 @@ func (e *exitError) Error() string { return e.err.Error() }
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// WithExitCode gives an error the exit code that tells its cause to a script or a supervisor; nil stays nil.
+// WithExitCode gives an error the exit code by which a script or a supervisor distinguishes its cause; nil stays nil.
 func WithExitCode(code int, err error) error {
 	if err == nil {
 		return nil

@@ -23,7 +23,7 @@ func New(w io.Writer, service, level string, forPeople bool) zerolog.Logger {
 	return zerolog.New(w).Level(parsed).With().Timestamp().Str("service", service).Logger()
 }
 
-// IsTerminal tells whether somebody may be reading along.
+// IsTerminal reports whether w is a terminal, so that people may be reading.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())

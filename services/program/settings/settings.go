@@ -1,5 +1,5 @@
 // Package settings reads a program's settings, which come from the environment, and lists them. The struct of the settings
-// says what there is: the tag env names the variable, envDefault its default, help what it does.
+// declares them: the tag env names the variable, envDefault its default, help what it does.
 package settings
 
 import (
@@ -57,7 +57,7 @@ func wrongOf[T any](prefix string, err error) Wrong {
 	return Wrong{"environment", err}
 }
 
-// withWanted adds to what a parser says of a value what is wanted instead. Types that read themselves say it already.
+// withWanted adds to a parser's error what is wanted instead. The errors of types that parse themselves have it already.
 func withWanted(setting reflect.Type, err error) error {
 	var wanted string
 	switch setting {

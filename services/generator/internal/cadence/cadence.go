@@ -1,4 +1,4 @@
-// Package cadence says when containers are started: arrival processes as pure functions of a specification and a seed.
+// Package cadence computes when containers are started: arrival processes as pure functions of a specification and a seed.
 // All arithmetic is on whole microseconds.
 package cadence
 

@@ -29,12 +29,12 @@ type Starter interface {
 	Image(s plan.Start) string
 }
 
-// Recorder keeps records.
+// Recorder stores records.
 type Recorder interface {
 	Append(records ...contract.Record) error
 }
 
-// Windows gives a run's plan, window by window.
+// Windows returns a run's plan, window by window.
 type Windows interface {
 	// Next returns the window after the last one; ok is false when the plan is at its end. The window is on disk.
 	Next() (p plan.Plan, ok bool, err error)
@@ -68,7 +68,7 @@ type Runner struct {
 const (
 	dropAlive      = "max_alive"
 	dropLate       = "late"
-	dropUnrecorded = "records" // its record could not be kept
+	dropUnrecorded = "records" // its record could not be stored
 )
 
 // Ends of a run.
@@ -132,7 +132,7 @@ type loop struct {
 	slots       chan struct{}
 	wait        sync.WaitGroup
 	underWay    atomic.Int64
-	unrecorded  atomic.Bool // the last record could not be kept
+	unrecorded  atomic.Bool // the last record could not be stored
 	total       uint64
 }
 
@@ -211,7 +211,7 @@ func (l *loop) blockedBy() string {
 	case reason != "":
 		return "gate_" + reason
 
-	// The record of this drop is the next attempt to keep one.
+	// The record of this drop is the next attempt to store one.
 	case l.unrecorded.Load():
 		return dropUnrecorded
 
@@ -268,7 +268,7 @@ func (l *loop) body(s plan.Start) contract.LaunchBody {
 	}
 }
 
-// record keeps a record; one that cannot be kept is logged, since nothing else tells of it.
+// record stores a record; one that cannot be stored is logged, since nothing else shows it.
 func (l *loop) record(body contract.Body) {
 	err := l.Recorder.Append(contract.NewRecord(time.Now(), 0, "", body))
 	l.unrecorded.Store(err != nil)

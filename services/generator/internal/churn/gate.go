@@ -34,7 +34,7 @@ type Gate struct {
 	managerErr    error // what managerDown returned last
 }
 
-// NewGate makes an open gate. availableKB reads the host's available memory in KiB; managerDown says why no manager is
+// NewGate makes an open gate. availableKB reads the host's available memory in KiB; managerDown returns why no manager is
 // known to be at work, nil while one is; a gate without it does not ask.
 func NewGate(minFreeKB uint64, maxFailures int, retry time.Duration, availableKB func() (uint64, error), managerDown func(time.Time) error) *Gate {
 	return &Gate{minFreeKB: minFreeKB, maxFailures: maxFailures, retry: retry, availableKB: availableKB, managerDown: managerDown}

@@ -59,7 +59,7 @@ func (p *ManagerProbe) Run(ctx context.Context) {
 	}
 }
 
-// Down says why no manager is known to be at work, nil while one is.
+// Down returns why no manager is known to be at work, nil while one is.
 func (p *ManagerProbe) Down(now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *ManagerProbe) record(age time.Duration, err error, now time.Time) {
 }
 
 // lastTickAge asks how long ago the manager ticked. Not being ready is no matter: a manager that is kept from acting by a condition
-// of its own still decides, and says so where people look.
+// of its own still decides, and shows that on its own pages.
 func (p *ManagerProbe) lastTickAge(ctx context.Context) (age time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, http.NoBody)
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	exitOOM     = "oom"     // the kernel, at its memory limit
 	exitKilled  = "killed"  // by a signal through the engine: the manager, or somebody else
 	exitDrained = "drained" // by this run's end
-	exitMissed  = "unseen"  // it was gone when the list was looked at
+	exitMissed  = "unseen"  // it was missing from the list
 )
 
 // Tracker knows which of a run's containers are alive, from the engine's events and, since events can be missed, from the
@@ -117,7 +117,7 @@ func (t *Tracker) Resync(found []containers.Container, asked time.Time) {
 		}
 	}
 
-	// The ids of containers that are gone need not be kept from coming back.
+	// No late answer can come for a container that the engine no longer lists.
 	for id := range t.dead {
 		if !listed[id] {
 			delete(t.dead, id)

@@ -1,4 +1,4 @@
-// Package containers knows the containers that carry Gestor's labels: it lists, watches and removes them by running
+// Package containers handles the containers that carry Gestor's labels: it lists, watches and removes them by running
 // scripts/managed-containers.sh, which touches no other.
 package containers
 
@@ -37,7 +37,7 @@ type Container struct {
 	State, Name string
 }
 
-// Alive says whether the container takes up anything but disk.
+// Alive reports whether the container takes up anything but disk.
 func (c Container) Alive() bool {
 	return contract.StateAlive(c.State)
 }
@@ -66,7 +66,7 @@ func (c Client) List(ctx context.Context, run string) ([]Container, error) {
 const listColumns = 10
 
 // parseList reads the script's table. Labels are anybody's text, also with tabs and newlines in it: a line that is not
-// of the right form is passed over. What such a text could forge is an id, and the script looks at the labels again
+// of the right form is passed over. What such a text could forge is an id, and the script checks the labels again
 // before it removes one.
 func parseList(table string) (found []Container) {
 	for line := range strings.Lines(table) {

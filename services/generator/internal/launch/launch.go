@@ -21,10 +21,10 @@ import (
 // Script is the wrapper's file name.
 const Script = "launch-container.sh"
 
-// Cause says why a start failed.
+// Cause is why a start failed.
 type Cause string
 
-// Causes of a failed start: the wrapper's exit codes, and what it cannot say itself.
+// Causes of a failed start: the wrapper's exit codes, and what it cannot report itself.
 const (
 	CauseUsage   Cause = "usage"   // the wrapper refused an argument
 	CauseImage   Cause = "image"   // the image is not there
@@ -33,7 +33,7 @@ const (
 	CauseName    Cause = "name"    // the name is taken
 	CauseTimeout Cause = "timeout" // no answer in time; the container may come into being all the same
 	CauseStopped Cause = "stopped" // the run ended while the start was under way; likewise
-	CauseWrapper Cause = "wrapper" // the wrapper could not be run or said something unexpected
+	CauseWrapper Cause = "wrapper" // the wrapper could not be run or printed something unexpected
 )
 
 var causes = map[int]Cause{2: CauseUsage, 3: CauseImage, 4: CauseEngine, 5: CauseRefused, 7: CauseName}

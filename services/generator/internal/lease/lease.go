@@ -16,7 +16,7 @@ import (
 // Liveness is what is known of an owner.
 type Liveness int
 
-// An owner that cannot be looked at from here (another machine's, another PID namespace's, or none) is Unknown: its
+// An owner that cannot be inspected from here (another machine's, another PID namespace's, or none) is Unknown: its
 // containers are swept when their lease has run out.
 const (
 	Unknown Liveness = iota
@@ -31,7 +31,7 @@ const (
 	kindProcess   = "process"
 )
 
-// Engine tells whether a container is running.
+// Engine reports whether a container is running.
 type Engine interface {
 	// Running returns the full id of a running container by name or id prefix, else "".
 	Running(ctx context.Context, name string) (id string, err error)
@@ -44,7 +44,7 @@ func Owner(ctx context.Context, engine Engine, proc string) (owner string, err e
 		return "", fmt.Errorf("find own name: %w", err)
 	}
 
-	// The engine gives a container the first 12 digits of its id as host name, unless it was told another.
+	// The engine gives a container the first 12 digits of its id as host name, unless it was given another.
 	if isIDPrefix(host) {
 		id, err := engine.Running(ctx, host)
 		if err != nil {
@@ -96,7 +96,7 @@ func startTime(proc string, pid int) (string, error) {
 	return fields[19], nil
 }
 
-// LivenessOf finds out whether an owner lives. An error is of the engine; the answer then is Unknown.
+// LivenessOf checks whether an owner is alive. An error is of the engine; the answer then is Unknown.
 func LivenessOf(ctx context.Context, engine Engine, proc, owner string) (Liveness, error) {
 	kind, rest, _ := strings.Cut(owner, ":")
 	switch kind {
@@ -128,7 +128,7 @@ func livenessOfProcess(proc, owner string) Liveness {
 
 	own := strings.Split(self, ":")
 	if own[1] != f[1] {
-		return Unknown // another boot, or another machine with the same engine: only the lease can tell
+		return Unknown // another boot, or another machine with the same engine: only the lease decides
 	}
 	if own[2] != f[2] {
 		return Unknown // a PID of another namespace

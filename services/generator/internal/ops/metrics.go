@@ -6,7 +6,7 @@ import (
 	"gestor.local/generator/internal/report"
 )
 
-// collector makes the metrics out of the report, so that both always say the same. Counters are of one run: they begin
+// collector makes the metrics out of the report, so that both always agree. Counters are of one run: they begin
 // at 0 with the process.
 type collector struct{ s Server }
 

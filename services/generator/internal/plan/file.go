@@ -95,7 +95,7 @@ func decodeStrict(text []byte, into any) error {
 	return nil
 }
 
-// check looks at what the wrapper does not: it sees one start at a time.
+// check validates what the wrapper does not: it sees one start at a time.
 func (p Plan) check() contract.Problems {
 	var problems contract.Problems
 	if p.Header.Starts != len(p.Starts) {

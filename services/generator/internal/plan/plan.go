@@ -62,7 +62,7 @@ func (s Start) Offset() time.Duration { return time.Duration(s.OffsetUS) * time.
 // End is the end of the plan's window as an offset from the beginning of the run.
 func (p Plan) End() time.Duration { return time.Duration(p.Header.ToUS) * time.Microsecond }
 
-// ErrTooLong says that a window holds more than MaxStarts.
+// ErrTooLong is wrapped by the error of a window with more than MaxStarts.
 var ErrTooLong = errors.New("the window holds too many starts")
 
 // Make plans the window [from, to) of a run: a longer run's plan is the plans of its windows one after the other. The

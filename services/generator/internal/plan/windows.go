@@ -13,7 +13,7 @@ import (
 // ErrWrite is wrapped by the error of a plan that could not be written to disk.
 var ErrWrite = errors.New("the plan could not be kept (is the state's volume full?)")
 
-// Windower gives a run's plan window by window, each of them written to disk before it is given. Make a new one for each
+// Windower makes a run's plan window by window, each of them written to disk before it is returned. Make a new one for each
 // run and fill every field.
 type Windower struct {
 	Seed    uint64
@@ -48,7 +48,7 @@ func (w *Windower) Next() (p Plan, ok bool, err error) {
 		_ = os.Remove(w.file(w.made - w.Retain)) // one more file is no harm
 	}
 
-	// On disk before any of its starts: what was begun can be told from what was planned.
+	// On disk before any of its starts: after a crash, the plan shows what was meant to run.
 	if err := p.Save(w.file(w.made)); err != nil {
 		return p, true, fmt.Errorf("%w: %w", ErrWrite, err)
 	}

@@ -21,7 +21,7 @@ const (
 // MaxLifetime is as long as a lifetime may be.
 const MaxLifetime = 7 * 24 * time.Hour
 
-// Lifetime says after what time a container ends by itself.
+// Lifetime is the distribution of the time after which a container ends by itself.
 type Lifetime struct {
 	Kind string       `json:"kind,omitempty" yaml:"kind"`
 	For  cadence.Span `json:"for,omitzero" yaml:"for"`

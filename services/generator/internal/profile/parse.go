@@ -21,7 +21,7 @@ const Default = "seed"
 var shipped embed.FS
 
 // Parse reads a YAML document strictly: an unknown or repeated key is an error, and so is a second document. Whether
-// the figures make sense is Validate's to say.
+// the figures make sense is checked by Validate.
 func Parse(text []byte) (Profile, error) {
 	var p Profile
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
@@ -32,7 +32,7 @@ func Parse(text []byte) (Profile, error) {
 		return p, fmt.Errorf("parse profile: %w", err)
 	}
 
-	// What follows the first document would be left out without a word.
+	// What follows the first document would be ignored silently.
 	if err := decoder.Decode(&Profile{}); !errors.Is(err, io.EOF) {
 		return p, errors.New("parse profile: more than one document")
 	}

@@ -29,7 +29,7 @@ type Share struct {
 	// Weight is its probability in proportion to the others'; 0 never draws it.
 	Weight   uint64   `json:"weight" yaml:"weight"`
 	Lifetime Lifetime `json:"lifetime,omitzero" yaml:"lifetime"`
-	// Limits in place of the image's own, "" and 0 to keep those.
+	// Limits in place of the image's own, "" and 0 for those.
 	Memory string `json:"memory,omitempty" yaml:"memory"`
 	CPUs   string `json:"cpus,omitempty" yaml:"cpus"`
 	PIDs   int    `json:"pids,omitempty" yaml:"pids"`
@@ -44,7 +44,7 @@ type Image struct {
 	PIDs   int            `json:"pids"`
 }
 
-// MaxWeight keeps the sum of the weights far inside 64 bits.
+// MaxWeight bounds a weight, so that their sum stays far inside 64 bits.
 const MaxWeight = 1_000_000
 
 // What a limit may look like; the wrapper asks for the same.

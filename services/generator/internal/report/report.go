@@ -1,4 +1,4 @@
-// Package report compares what was planned with what happened: counts, lateness, lives and causes of death.
+// Package report compares what was planned with what happened: counts, lateness, lifetimes and causes of exits.
 package report
 
 import (
@@ -20,7 +20,7 @@ type Report struct {
 	Profile string    `json:"profile"`
 	Began   time.Time `json:"began"`
 	Until   time.Time `json:"until"`
-	// Ended says why the run is over, "" while it goes on.
+	// Ended is why the run is over, "" while it goes on.
 	Ended string `json:"ended,omitempty"`
 	// Planned starts whose time has come: started, failed and dropped ones and those under way.
 	Planned  uint64            `json:"planned"`
@@ -38,7 +38,7 @@ type Report struct {
 	Life     Times             `json:"life"`
 	Deaths   map[string]uint64 `json:"deaths"` // by cause
 	Alive    int               `json:"alive"`
-	// Gate says why starts are held back, "" while they are not.
+	// Gate is why starts are held back, "" while they are not.
 	Gate string `json:"gate,omitempty"`
 }
 
@@ -159,7 +159,7 @@ func (c *Counter) Report(alive int) Report {
 	return r
 }
 
-// samples keeps the last durations, and the sum and the largest of all.
+// samples holds the last durations, and the sum and the largest of all.
 type samples struct {
 	count uint64
 	sum   time.Duration

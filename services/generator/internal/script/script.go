@@ -25,7 +25,7 @@ type Failure struct {
 	Code int
 	// Stderr is the last line that it wrote to its standard error.
 	Stderr string
-	// Cause is ErrTimeout, the cause of the context's end, or what kept the script from running; nil with an exit code.
+	// Cause is ErrTimeout, the cause of the context's end, or what prevented the script from running; nil with an exit code.
 	Cause error
 }
 
@@ -103,7 +103,7 @@ func failure(ctx context.Context, path string, err error, stderr string) *Failur
 	return f
 }
 
-// lastLine is what the script said last, without its own name, bounded.
+// lastLine is the last line that the script wrote, without its own name, bounded.
 func lastLine(stderr, name string) string {
 	stderr = strings.TrimSpace(stderr)
 	stderr = stderr[strings.LastIndexByte(stderr, '\n')+1:]
@@ -111,7 +111,7 @@ func lastLine(stderr, name string) string {
 	return strings.ToValidUTF8(stderr[:min(len(stderr), 300)], "?")
 }
 
-// tail keeps the end of what is written to it.
+// tail holds the end of what is written to it.
 type tail struct{ text []byte }
 
 const tailBytes = 4096

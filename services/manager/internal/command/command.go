@@ -1,5 +1,5 @@
-// Package command holds the manager's subcommands that need neither the host nor the engine, and the words in which any
-// subcommand fails.
+// Package command holds the manager's subcommands that need neither the host nor the engine, and how any of them reports a
+// failure.
 package command
 
 import (
