@@ -116,7 +116,7 @@ func FromRecord(r contract.Record) (p Process, ok bool) {
 }
 
 // exportedAction is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan, which the
-// record of the action itself tells the end of.
+// record of the action itself has the end of.
 func exportedAction(r contract.Record, b contract.ContainerBody) string {
 	if r.Producer != Producer && b.Verdict == contract.VerdictRemove {
 		return ""

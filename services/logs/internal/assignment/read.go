@@ -60,7 +60,7 @@ func ReadProcesses(body []byte) ([]Process, error) {
 	return out, nil
 }
 
-// arrayError tells the end of the body from an error of the JSON.
+// arrayError names the end of the body as what it is, and returns any other error.
 func arrayError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("the array does not end")

@@ -21,7 +21,7 @@ type batch struct {
 	arena     []byte // of their bodies
 	rejected  []contract.Rejected
 	unlisted  int   // rejected beyond maxRejected
-	syntax    error // the body cannot be told apart into records
+	syntax    error // the body cannot be split into records
 }
 
 // reset makes room for another body; false when what is kept would be large.

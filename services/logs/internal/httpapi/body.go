@@ -25,10 +25,10 @@ const (
 	minBytes     = 16 << 10
 	minBytesTime = 5 * time.Second
 	maxBodyTime  = 30 * time.Second
-	// budgetWait is how long a body waits for room. Others are told to come back instead of being held too, and a producer's
+	// budgetWait is how long a body waits for memory. Others get 429 instead of waiting too, and come back: a producer's
 	// spool does.
 	budgetWait = 2 * time.Second
-	// firstReservation is the room that a body takes with its first byte; then it doubles.
+	// firstReservation is the memory that a body takes with its first byte; then it doubles.
 	firstReservation = 4 << 10
 )
 
@@ -44,7 +44,7 @@ type bodyReader struct {
 	budget   *bodyBudget
 	client   string
 	reserved int64
-	limit    int64 // that it may need: one byte more than it may have, which tells that it is too large, or that it has ended
+	limit    int64 // that it may need: one byte more than it may have, which shows that it is too large, or that it has ended
 	paced    *pacedReader
 }
 

@@ -35,8 +35,10 @@ func intake(t *testing.T) *listenertest.Pipes {
 	}
 	pipes := listenertest.New()
 	server := &http.Server{Handler: serve(Deps{Store: s, Auth: TokenAuth{Suite: token}})}
+
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(pipes) }()
+
 	t.Cleanup(func() {
 		if err := server.Shutdown(context.Background()); err != nil { // every connection has ended then
 			t.Error(err)
@@ -121,8 +123,10 @@ func TestABodyHasToKeepComing(t *testing.T) {
 			conn := pipes.Dial("10.0.0.1:1")
 			status := make(chan string, 1)
 			go func() { status <- statusOf(conn) }()
+
 			body := note(len(name), "me") + strings.Repeat("\n", size)
 			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", contract.PathRecords, size)
+
 			for sent := 0; sent < size; sent += c.piece {
 				if _, err := io.WriteString(conn, body[sent:sent+c.piece]); err != nil {
 					break
@@ -132,6 +136,7 @@ func TestABodyHasToKeepComing(t *testing.T) {
 					break
 				}
 			}
+
 			if got := <-status; got != c.want {
 				t.Errorf("%s: %s, want %s", name, got, c.want)
 			}

@@ -26,6 +26,7 @@ func TestATailLivesWhileOtherRecordsArrive(t *testing.T) {
 		defer s.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), 4*heartbeat)
 		defer cancel()
+
 		var writing sync.WaitGroup
 		defer writing.Wait()
 		writing.Go(func() {
@@ -36,6 +37,7 @@ func TestATailLivesWhileOtherRecordsArrive(t *testing.T) {
 				}
 			}
 		})
+
 		c, w := newRequest(ctx, http.MethodGet, contract.PathTail)
 		d := Deps{Store: s, Query: query.New(s)}
 		stream := &tailStream{

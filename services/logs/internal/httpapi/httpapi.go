@@ -15,7 +15,7 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-// Deps is what the handlers stand on.
+// Deps is what the handlers need.
 type Deps struct {
 	Store *store.Store
 	Query *query.Engine

@@ -60,7 +60,7 @@ func (w *streamWriter) close() error {
 	return w.gzip.Close()
 }
 
-// writeBuffer passes on what is buffered, packed so that the client can unpack all of it now.
+// writeBuffer writes what is buffered, packed so that the client can unpack all of it now.
 func (w *streamWriter) writeBuffer() error {
 	if w.gzip == nil {
 		_, err := w.c.Writer.Write(w.buf.Bytes())

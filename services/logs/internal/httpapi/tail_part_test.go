@@ -25,6 +25,7 @@ func TestATailResumesOverWhateverIsStored(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
+
 		const all = 105_000
 		records := slices.Repeat([]line.Record{systemRecord(t, 1)}, all)
 		for i := range records {
@@ -41,6 +42,7 @@ func TestATailResumesOverWhateverIsStored(t *testing.T) {
 		c, w := newRequest(ctx, http.MethodGet, contract.PathTail)
 		c.Request.Header.Set("Last-Event-ID", "3")
 		newTail(Deps{Store: s, Query: query.New(s)}).get(c)
+
 		body := w.Body.String()
 		if n := strings.Count(body, "\nid: "); n != all-3 || strings.Contains(body, "event: gap") {
 			t.Errorf("%d records, want %d; a gap: %t", n, all-3, strings.Contains(body, "event: gap"))

@@ -13,7 +13,7 @@ import (
 	"gestor.local/logs/internal/query"
 )
 
-// gatedSource is a shelf whose passes wait to be let through.
+// gatedSource is a source whose scans wait to be let through.
 type gatedSource struct {
 	*memorySource
 	open chan struct{}
@@ -25,8 +25,8 @@ func (g *gatedSource) Scan(ctx context.Context, f contract.Filter, order query.O
 	return g.memorySource.Scan(ctx, f, order, fn)
 }
 
-// Passes are bounded; who waits for one waits as long as its own request.
-func TestPassesAreBounded(t *testing.T) {
+// Builds are bounded; who waits for one waits as long as its own request.
+func TestBuildsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gatedSource{memorySource: &memorySource{now: epoch()}, open: make(chan struct{})}
 		s := newChartBuilder(g, aRecovery())
@@ -37,16 +37,18 @@ func TestPassesAreBounded(t *testing.T) {
 			synctest.Wait()
 			return out
 		}
+
 		var all []<-chan error
 		for i := range maxBuilds + 2 {
 			all = append(all, asked(t.Context(), 10+i))
 		}
 		if n := g.scans.Load(); n != maxBuilds {
-			t.Errorf("%d passes at once, want %d", n, maxBuilds)
+			t.Errorf("%d scans at once, want %d", n, maxBuilds)
 		}
+
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := asked(ctx, 30)
-		joined := asked(t.Context(), 30) // waits for the pass of the one that goes
+		joined := asked(t.Context(), 30) // waits for the build of the one that goes
 		alone := asked(ctx, 31)
 		cancel()
 		for _, result := range []<-chan error{gone, alone} {
@@ -54,6 +56,7 @@ func TestPassesAreBounded(t *testing.T) {
 				t.Errorf("who has gone: %v", err)
 			}
 		}
+
 		close(g.open)
 		for _, result := range append(all, joined) {
 			if err := <-result; err != nil {
@@ -75,15 +78,18 @@ func TestTheServicesOwnRecordsAreNoData(t *testing.T) {
 		Time: s.now, Kind: contract.KindSystem, Host: "logs", Boot: "b", Producer: contract.ProducerLogs, Body: contract.SystemBody{Event: "start", Level: "info"},
 	}
 	s.records = append([]contract.Record{own}, append(s.records, own)...)
+
 	charts := newChartBuilder(s, aRecovery())
 	first, err := charts.oldestTime(t.Context())
 	if err != nil || first.Sub(epoch()).Abs() > time.Second {
 		t.Errorf("all began at %s, %v", first, err)
 	}
+
 	last, err := charts.newestTime(t.Context())
 	if err != nil || !last.Before(s.now) {
 		t.Errorf("the newest record is of %s, %v", last, err)
 	}
+
 	alone := newChartBuilder(&memorySource{records: []contract.Record{own}, now: s.now}, aRecovery())
 	if at, err := alone.newestTime(t.Context()); err != nil || !at.IsZero() {
 		t.Errorf("an empty store has a record of %s, %v", at, err)

@@ -15,7 +15,7 @@ import (
 	"gestor.local/logs/internal/chart"
 )
 
-func TestNineRequestsArePaidWithOnePass(t *testing.T) {
+func TestNineRequestsShareOneBuild(t *testing.T) {
 	s := sampleRun(nil)
 	h, _ := serve(t, s)
 	var wg sync.WaitGroup
@@ -24,7 +24,7 @@ func TestNineRequestsArePaidWithOnePass(t *testing.T) {
 	}
 	wg.Wait()
 	if got := s.scans.Load(); got != 2 { // the newest record, and the range
-		t.Errorf("%d passes over the records for nine charts, want 2", got)
+		t.Errorf("%d scans of the records for nine charts, want 2", got)
 	}
 }
 
@@ -59,8 +59,10 @@ func TestOneRangeOneSetOfNumbers(t *testing.T) {
 			}
 		}
 	}
+
 	decode(t, get(t, h, "/v1/charts/memory.json?view=model").Body.Bytes(), &m)
 	decode(t, get(t, h, "/v1/charts/memory.json").Body.Bytes(), &doc)
+
 	for i, s := range m.Panes[0].Series[:4] {
 		sum, most, n := 0.0, 0.0, 0
 		for j, p := range s.Points {
@@ -116,6 +118,7 @@ func TestFilesAreWholeAndNeedNothing(t *testing.T) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
+
 	entries, err := os.ReadDir(filepath.Join(data, "charts"))
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +126,7 @@ func TestFilesAreWholeAndNeedNothing(t *testing.T) {
 	if len(entries) != 2*len(chart.Names()) {
 		t.Fatalf("%d files, want a page and a picture of each chart and nothing else: %v", len(entries), entries)
 	}
+
 	for _, e := range entries {
 		body, err := os.ReadFile(filepath.Join(data, "charts", e.Name()))
 		if err != nil {
@@ -137,6 +141,7 @@ func TestFilesAreWholeAndNeedNothing(t *testing.T) {
 			t.Errorf("%s: %v", e.Name(), err)
 		}
 	}
+
 	if w := ask(t, h, "GET", "/graficar"); w.Code != http.StatusOK {
 		t.Errorf("the course's name: %d", w.Code)
 	}
@@ -148,16 +153,19 @@ func TestHalfWrittenChartsAreSwept(t *testing.T) {
 	if n, err := removeLeftovers(dir); n != 0 || err != nil {
 		t.Errorf("without a folder: %d, %v", n, err)
 	}
+
 	charts := filepath.Join(dir, "charts")
 	if err := os.Mkdir(charts, 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	keep := []string{".htaccess", ".memory.html", ".notes.html.1", "memory.html", "memory.html.1"}
 	for _, name := range append([]string{".memory.html.123", ".memory.png.7"}, keep...) {
 		if err := os.WriteFile(filepath.Join(charts, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	New(Deps{DataDir: dir}, nil) // the service's start
 	left, err := os.ReadDir(charts)
 	if err != nil || len(left) != len(keep) {

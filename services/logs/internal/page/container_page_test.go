@@ -72,8 +72,9 @@ func TestTheMostIsThatOfTheChart(t *testing.T) {
 	}
 }
 
-// The page of a container names the command that tells its whole story, and a name in the address where names are found.
-func TestTheLifePointsToWhatTellsMore(t *testing.T) {
+// The page of a container names the command that explains all of it, and a name in its address is answered with where names are
+// found.
+func TestTheContainersPageNamesWhatTellsMore(t *testing.T) {
 	s := newScene()
 	s.addTick(containerOf("c0de", low, stays, 1))
 	h, _ := serve(t, &s.memorySource)

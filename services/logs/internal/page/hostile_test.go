@@ -83,6 +83,7 @@ func TestHostileNamesAreTextEverywhere(t *testing.T) {
 	for _, id := range ids(s, 40) {
 		paths = append(paths, "/containers/"+id)
 	}
+
 	for _, p := range paths {
 		checkMarkup(t, p, get(t, h, p).Body.Bytes())
 	}
@@ -111,6 +112,7 @@ func checkSelfContained(t *testing.T, where string, page []byte) {
 			}
 		}
 	})
+
 	if scripts != 3 {
 		t.Errorf("%s: %d scripts and styles, want the library, the page's script and the style", where, scripts)
 	}

@@ -9,7 +9,7 @@ import (
 	"gestor.local/contract"
 )
 
-// ids are the first n containers of a shelf.
+// ids are the first n containers of a source.
 func ids(s *memorySource, n int) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -41,6 +41,7 @@ func TestPageShowsTheNewestTickAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	owned, removed := 0, 0
 	for _, c := range p.Host.Classes {
 		owned, removed = owned+c.Owned, removed+c.Removals
@@ -48,6 +49,7 @@ func TestPageShowsTheNewestTickAlone(t *testing.T) {
 	if len(p.Rows) != owned-removed || len(p.Rows) != p.Alive || owned == 0 {
 		t.Errorf("%d rows for %d owned containers of which %d were removed", len(p.Rows), owned, removed)
 	}
+
 	if len(p.Recent) != recentDecisions || p.Recent[0].Time.Before(p.Recent[recentDecisions-1].Time) {
 		t.Errorf("%d decisions, the newest first", len(p.Recent))
 	}
@@ -66,6 +68,7 @@ func TestAHalfArrivedTickShowsTheOneBefore(t *testing.T) {
 	}
 	s.records[last], s.records[last+1] = s.records[last+1], s.records[last]
 	s.records = s.records[:last+1] // a container of the newest tick, without the tick's host record
+
 	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +108,7 @@ func TestTheSearchForATickIsBounded(t *testing.T) {
 	s := containersAlone(maxScanned+10, time.Second)
 	first := &s.records[0]
 	first.Kind, first.Body = contract.KindHost, contract.HostBody{Classes: classCounts(contract.ClassCount{}, contract.ClassCount{})}
+
 	p, err := readPageData(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +138,7 @@ func TestAStandingConditionIsNeverSilent(t *testing.T) {
 	event := func(ago time.Duration, name, what, about string) {
 		add(ago, contract.KindSystem, contract.SystemBody{Event: name, Level: "warn", Details: map[string]any{what: about}})
 	}
+
 	event(9*time.Hour, "condition_begin", "condition", "before_the_start")
 	event(8*time.Hour, "start", "", "")
 	event(7*time.Hour, "condition_begin", "condition", "ended")
@@ -142,6 +147,7 @@ func TestAStandingConditionIsNeverSilent(t *testing.T) {
 	event(4*time.Hour, "condition_begin", "condition", "cured")
 	event(3*time.Hour, "condition_end", "condition", "cured")
 	event(2*time.Hour, "torn_tail", "", "")
+
 	for range recentDecisions {
 		add(time.Hour, contract.KindDecision, contract.DecisionBody{Verdict: contract.VerdictRemove})
 	}
@@ -243,7 +249,7 @@ func TestAnAlertIsNamedAfterItsCondition(t *testing.T) {
 	}
 }
 
-func TestLifeStoryTellsWhy(t *testing.T) {
+func TestTheContainersPageTellsWhy(t *testing.T) {
 	s := sampleRun(nil)
 	h, _ := serve(t, s)
 	for _, r := range s.records {
@@ -254,7 +260,7 @@ func TestLifeStoryTellsWhy(t *testing.T) {
 		page := get(t, h, "/containers/"+b.Container).Body.String()
 		for _, want := range []string{b.Name, b.Container, b.Text, "started by the generator", "remove outcome: done", "Its class on its last tick"} {
 			if !strings.Contains(page, want) {
-				t.Errorf("the story does not hold %q", want)
+				t.Errorf("the page does not hold %q", want)
 			}
 		}
 		return

@@ -10,7 +10,7 @@ import (
 	"gestor.local/logs/internal/store"
 )
 
-// Deps is what the pages stand on.
+// Deps is what the pages need.
 type Deps struct {
 	Store *store.Store
 	Query *query.Engine

@@ -26,7 +26,7 @@ func aRecovery() *respond.Recovery {
 	return respond.NewRecovery(zerolog.Nop(), prometheus.NewRegistry())
 }
 
-// memorySource is a scanner over records in memory. It counts the passes.
+// memorySource is a RecordSource in memory. It counts the scans.
 type memorySource struct {
 	records []contract.Record
 	now     time.Time
@@ -41,6 +41,7 @@ func (s *memorySource) Scan(ctx context.Context, f contract.Filter, order query.
 		list = slices.Clone(list)
 		slices.Reverse(list)
 	}
+
 	for _, r := range list {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -82,7 +83,7 @@ func sampleRun(name func(int) string) *memorySource {
 	return &memorySource{records: records, now: epoch().Add(15*time.Minute + 4*time.Second)}
 }
 
-// serve is the pages over a shelf, writing its files below the returned folder.
+// serve is the pages over a source, writing its files below the returned folder.
 func serve(t *testing.T, s *memorySource) (http.Handler, string) {
 	t.Helper()
 	a, err := LoadAssets()

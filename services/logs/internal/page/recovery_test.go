@@ -19,11 +19,11 @@ import (
 	"gestor.local/logs/internal/respond"
 )
 
-// broken is a shelf that cannot be read.
+// broken is a source that cannot be read.
 type broken struct{ *memorySource }
 
 func (broken) Scan(context.Context, contract.Filter, query.Order, func(contract.Record) error) error {
-	panic("broken shelf")
+	panic("broken source")
 }
 
 // A panic in the goroutine that makes charts fails the requests that wait for them, and the next one is tried again.
@@ -44,7 +44,7 @@ gestor_logs_panics_total{where="charts"} 2
 	if err := testutil.GatherAndCompare(metrics, strings.NewReader(want), "gestor_logs_panics_total"); err != nil {
 		t.Error(err)
 	}
-	if text := said.String(); !strings.Contains(text, "broken shelf") || !strings.Contains(text, "recovery_test.go") {
+	if text := said.String(); !strings.Contains(text, "broken source") || !strings.Contains(text, "recovery_test.go") {
 		t.Errorf("neither the panic nor its stack is logged: %s", text)
 	}
 }

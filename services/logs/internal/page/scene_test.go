@@ -70,6 +70,7 @@ func (s *scene) addTick(list ...contract.ContainerBody) {
 			}
 		}
 	}
+
 	s.emit(contract.ProducerManager, contract.HostBody{Classes: counts, Mode: s.mode, Gates: s.gates, Held: s.heldReason, Memory: contract.Memory{TotalKB: 1 << 20}})
 	for _, b := range list {
 		s.emit(contract.ProducerManager, b)

@@ -243,6 +243,7 @@ func TestTheHeadlineIsWhoLives(t *testing.T) {
 	records := charttest.Run{Start: epoch(), Length: 5 * time.Minute, Seed: 3}.Records()
 	slices.SortStableFunc(records, func(a, b contract.Record) int { return a.Time.Compare(b.Time) })
 	alive := map[string]contract.Class{}
+
 	for i, r := range records {
 		switch b := r.Body.(type) {
 		case contract.LaunchBody:
@@ -533,10 +534,10 @@ func TestThePageTellsWhatTheLogServiceLacks(t *testing.T) {
 	}
 }
 
-func TestPipsAreBounded(t *testing.T) {
+func TestCellsAreBounded(t *testing.T) {
 	m := classMeters([]classSummary{{Class: low, Quota: 3, Alive: 500, Counted: 500, Places: true}, {Class: high, Quota: 2, Places: true}})
 	if len(m[0].Cells) != maxCells || m[0].More != 500-maxCells || m[0].Cells[3] != (meterCell{Kind: "above", Cut: true}) {
-		t.Errorf("%d pips and %d more: %v", len(m[0].Cells), m[0].More, m[0].Cells)
+		t.Errorf("%d cells and %d more: %v", len(m[0].Cells), m[0].More, m[0].Cells)
 	}
 	if got := m[1].Cells; len(got) != 2 || got[0].Kind != "empty" {
 		t.Errorf("empty places: %v", got)

@@ -138,7 +138,7 @@ func parseTime(v string, now time.Time) (time.Time, error) {
 	return time.Time{}, errTime
 }
 
-// maxUnix is the last second of the year 9999: an answer tells its range in RFC 3339, which has four digits.
+// maxUnix is the last second of the year 9999: an answer has its range in RFC 3339, which has four digits.
 const maxUnix = 253402300799
 
 // checkYear refuses times that an answer could not write, or whose range could not. The zero time is no bound.

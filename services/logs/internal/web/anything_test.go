@@ -54,6 +54,7 @@ func TestWhateverWasAcceptedIsAnswered(t *testing.T) {
 		metrics := prometheus.NewRegistry()
 		h := handler(Deps{Store: s, Query: query.New(s), Log: zerolog.Nop(), Metrics: metrics}, assets)
 		kinds := rapid.SliceOfNDistinct(rapid.SampledFrom(contract.Kinds()), 1, -1, rapid.ID).Draw(t, "kinds")
+
 		for n := range rapid.IntRange(1, 4).Draw(t, "requests") {
 			var body strings.Builder
 			for i := range rapid.IntRange(0, 12).Draw(t, "records") {

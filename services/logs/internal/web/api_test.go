@@ -50,6 +50,7 @@ func loadContract(t testing.TB) routers.Router {
 	for _, media := range []string{contract.MediaNDJSON, contract.MediaCSV, "text/html", "image/png", "text/event-stream"} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.PlainBodyDecoder)
 	}
+
 	doc, err := openapi3.NewLoader().LoadFromFile("../../openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +59,7 @@ func loadContract(t testing.TB) routers.Router {
 		t.Fatalf("openapi.yaml: %v", err)
 	}
 	doc.Servers = nil
+
 	router, err := gorillamux.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -74,11 +76,13 @@ func newAPI(t *testing.T, change ...func(*web.Deps, *store.Config)) *api {
 	for _, c := range change {
 		c(&d, &cfg)
 	}
+
 	s, err := store.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+
 	d.Store, d.Query, d.DataDir = s, query.New(s), cfg.Dir
 	a.store, a.deps = s, d
 	a.restart()
@@ -90,6 +94,7 @@ func (a *api) do(method, target string, body io.Reader, header ...string) *httpt
 	a.t.Helper()
 	req := httptest.NewRequest(method, target, body)
 	req.Host = "127.0.0.1:8080"
+
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i] == "Host" {
 			req.Host = header[i+1]
@@ -97,6 +102,7 @@ func (a *api) do(method, target string, body io.Reader, header ...string) *httpt
 		}
 		req.Header.Set(header[i], header[i+1])
 	}
+
 	w := httptest.NewRecorder()
 	a.handler.ServeHTTP(w, req)
 	a.validate(req, w)
@@ -112,6 +118,7 @@ func (a *api) validate(req *http.Request, w *httptest.ResponseRecorder) {
 		}
 		return
 	}
+
 	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
 	err = openapi3filter.ValidateResponse(a.t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: w.Code, Header: w.Header(),
@@ -303,9 +310,11 @@ func TestFilters(t *testing.T) {
 		bodyLine(t, 4, start.Add(3*time.Second), contract.DecisionBody{Subject: sub, Verdict: "remove", Reason: "over_quota", Text: "t"}) +
 		bodyLine(t, 5, start.Add(4*time.Second), contract.DecisionBody{Subject: other, Verdict: "keep", Reason: "within_quota", Text: "t"}) +
 		bodyLine(t, 6, start.Add(5*time.Second), contract.ActionBody{Subject: sub, ActionID: "1", Action: "remove", Phase: "outcome", Outcome: "done"})
+
 	if code, got := a.post("/v1/records", body); code != 200 || got.Accepted != 6 {
 		t.Fatalf("%d %+v", code, got)
 	}
+
 	for query, want := range map[string]string{
 		"":                                "2 3 1 4 5 6",
 		"kind=host":                       "1",
@@ -327,6 +336,7 @@ func TestFilters(t *testing.T) {
 			for _, r := range page(t, a.get("/v1/records?"+query)).Records {
 				got[fmt.Sprint(r.PSeq)] = true
 			}
+
 			wanted := strings.Fields(want)
 			if len(got) != len(wanted) {
 				t.Errorf("got %v, want %v", got, wanted)
@@ -338,14 +348,17 @@ func TestFilters(t *testing.T) {
 			}
 		})
 	}
+
 	if got := page(t, a.get("/v1/decisions?verdict=remove")); len(got.Records) != 1 || got.Records[0].PSeq != 4 {
 		t.Errorf("decisions: %+v", got)
 	}
+
 	for _, bad := range []string{"kinds=host", "kind=nonsense", "limit=0", "limit=x", "since=yesterday", "order=up", "container=ab", "cursor=zz", "since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z"} {
 		if w := a.get("/v1/records?" + bad); w.Code != 400 || !strings.Contains(w.Body.String(), `"errors"`) {
 			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
 		}
 	}
+
 	if w := a.get("/v1/records?fields=pseq,host&kind=host"); !strings.Contains(w.Body.String(), `{"pseq":1,"host":"h"}`) {
 		t.Errorf("fields: %s", w.Body)
 	}
@@ -365,7 +378,9 @@ func TestCursorStaysRight(t *testing.T) {
 			t.Fatal(code)
 		}
 	}
+
 	add(50)
+
 	for _, order := range []string{"asc", "desc"} {
 		seen, cursor, last := map[uint64]bool{}, "", uint64(0)
 		for pages := 0; ; pages++ {
@@ -379,6 +394,7 @@ func TestCursorStaysRight(t *testing.T) {
 				}
 				seen[r.Seq], last = true, r.Seq
 			}
+
 			if got.Next == "" {
 				break
 			}
@@ -387,12 +403,14 @@ func TestCursorStaysRight(t *testing.T) {
 				add(3)
 			}
 		}
+
 		for seq := uint64(1); seq <= 50; seq++ {
 			if !seen[seq] {
 				t.Errorf("%s: %d is missing", order, seq)
 			}
 		}
 	}
+
 	first := page(t, a.get("/v1/records?limit=1"))
 	if w := a.get("/v1/records?limit=1&kind=host&cursor=" + first.Next); w.Code != 400 {
 		t.Errorf("cursor of another question: %d", w.Code)
@@ -573,14 +591,16 @@ func TestSeedRoutes(t *testing.T) {
 	}
 }
 
-func TestRoles(t *testing.T) {
+func TestTokens(t *testing.T) {
 	dir := t.TempDir()
 	for name, token := range map[string]string{"w": "writer\n", "r": "reader"} {
 		if err := os.WriteFile(dir+"/"+name, []byte(token), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	a := newAPI(t, func(d *web.Deps, _ *store.Config) { d.WriteToken, d.ReadToken = dir+"/w", dir+"/r" })
+
 	for _, c := range []struct {
 		method, target, token string
 		want                  int
@@ -604,6 +624,7 @@ func TestRoles(t *testing.T) {
 		if !strings.Contains(c.token, " ") {
 			c.token = "Bearer " + c.token
 		}
+
 		w := a.do(c.method, c.target, strings.NewReader(systemLine(1, "")), "Authorization", c.token, "Content-Type", contract.MediaNDJSON)
 		if w.Code != c.want {
 			t.Errorf("%s %s as %q: %d, want %d", c.method, c.target, c.token, w.Code, c.want)

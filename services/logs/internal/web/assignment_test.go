@@ -20,7 +20,7 @@ func elements(n int) string {
 	return "[" + strings.TrimSuffix(strings.Repeat(`{"container_id":"abcd","name":"n"},`, n), ",") + "]"
 }
 
-func TestSeedArraysAreRefusedWithTheElement(t *testing.T) {
+func TestArraysAreRefusedWithTheElement(t *testing.T) {
 	a := newAPI(t)
 	long := strings.Repeat("x", contract.MaxRecordBytes)
 	for name, c := range map[string]struct {

@@ -36,7 +36,7 @@ func TestRejectedRecordsAreListedWithinBounds(t *testing.T) {
 	}
 }
 
-// A sender that leaves out numbers on and on hears which of its records are not stored and why; all of a body or none is kept.
+// A sender that leaves out numbers on and on is answered which of its records are not stored and why; all of a body or none is stored.
 func TestGapsBeyondTheBoundAreRefusedByLine(t *testing.T) {
 	a := newAPI(t)
 	const sent, accepted = 5000, 4096

@@ -102,6 +102,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	a.post("/v1/records", systemLine(1, ""))
 	server := httptest.NewServer(a.handler)
 	defer server.Close()
+
 	for target, want := range map[string]int{
 		"/v1/records": 200, "/v1/records/1": 200, "/v1/records/7": 404, "/healthz": 200, "/openapi.json": 200, "/": 200,
 		"/v1/records?format=ndjson": 200, "/v1/tail?since=2020-01-01T00:00:00Z": 200, "/logs": 405, "/graficar": 405,
@@ -117,6 +118,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 			t.Errorf("%s: %d with %d bytes, %v; want %d", target, res.StatusCode, len(body), err, want)
 		}
 	}
+
 	got := a.get("/v1/records")
 	req := httptest.NewRequest("HEAD", "/v1/records", nil)
 	req.Host = "127.0.0.1"
