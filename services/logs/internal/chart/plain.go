@@ -15,9 +15,11 @@ const maxName = 64
 // valid UTF-8, bounded. Markup stays as it is; the renderers treat it as text.
 func Sanitize(s string) string { return sanitize(s, maxName) }
 
-// SanitizeText is Plain for sentences of at most n characters: a line's end between them is a blank.
+// SanitizeText is Sanitize for sentences of at most n characters: a line's end between them is a blank.
 func SanitizeText(s string, n int) string { return sanitize(strings.Join(strings.Fields(s), " "), n) }
 
+// sanitize keeps more than contract.Printable: a character that this Go does not know yet, such as a new emoji, since the
+// reader's browser may, and other spaces than the blank. Nor is it contract.Shorten: here the ellipsis counts too.
 func sanitize(s string, n int) string {
 	if isSafe(s, n) {
 		return s
