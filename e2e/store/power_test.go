@@ -65,6 +65,7 @@ type machine struct {
 	rng     *rand.Rand
 	dir     string
 	kernel  string
+	accel   string // what runs its CPU: kvm or tcg
 	initrd  string
 	drive   *drive
 	next    []uint64          // first record of each producer after the last answered
@@ -94,6 +95,7 @@ func newMachine(t *testing.T, seed uint64) *machine {
 
 	var driver string
 	m.kernel, driver = kernel(t)
+	m.accel = accelerator(t, m.kernel)
 	m.initrd = filepath.Join(m.dir, "initrd")
 	if err := os.WriteFile(m.initrd, initramfs(t, m.dir, driver), 0o600); err != nil {
 		t.Fatal(err)
@@ -137,6 +139,20 @@ func kernel(t *testing.T) (image, driver string) {
 		t.Skipf("no kernel to boot: %v: %s", err, out)
 	}
 	return image, driver
+}
+
+// accelerator returns what QEMU runs the machine with: kvm where that boots the kernel, otherwise tcg, its emulator.
+func accelerator(t *testing.T, kernel string) string {
+	t.Helper()
+	kernel, err := filepath.Abs(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("../../kernel-module/tests/lib/accel.sh", kernel).Output()
+	if err != nil {
+		t.Fatalf("accel.sh: %v", err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // initramfs holds the first process, the service and the driver, in the format that the kernel's documentation calls newc.
@@ -200,7 +216,7 @@ func (m *machine) boot(t *testing.T, fsync string) *boot {
 	m.serving.Go(func() { m.drive.serve(t, listener) })
 
 	next := strings.Trim(fmt.Sprint(m.next), "[]")
-	cmd := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-no-reboot", "-display", "none", "-nodefaults",
+	cmd := exec.Command("qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-m", "512", "-no-reboot", "-display", "none", "-nodefaults",
 		"-kernel", m.kernel, "-initrd", m.initrd, "-serial", "file:"+filepath.Join(m.dir, "console"), "-serial", "stdio",
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file.driver=nbd,file.server.type=unix,file.server.path="+socket,
 		"-device", "virtio-blk-pci,drive=disk",

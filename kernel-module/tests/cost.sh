@@ -27,7 +27,7 @@ usage() {
 
 # icount_run SIZE: like qemu_run, with one CPU and the counted clock.
 icount_run() {
-	qemu_accel="-accel tcg,thread=single -icount shift=0,sleep=off -cpu max -smp 1" GESTOR_BOOT_MEMORY=${GESTOR_BOOT_MEMORY:-3072} \
+	qemu_machine="-accel tcg,thread=single -icount shift=0,sleep=off -cpu max -smp 1" GESTOR_BOOT_MEMORY=${GESTOR_BOOT_MEMORY:-3072} \
 		qemu_run "cost-$1" "$vmlinuz" "$work/cost.cpio" "gestor.suite=cost gestor.size=$1 mitigations=off" || true
 }
 

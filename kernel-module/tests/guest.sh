@@ -76,8 +76,14 @@ rm -rf "$CACHE/guest-root"
 vmlinuz=$(find "$system/boot" "$system/usr/lib/modules" -maxdepth 2 -name 'vmlinuz*' | sort -V | tail -1)
 initrd=$(find "$system/boot" -name 'initrd.img-*' | sort -V | tail -1)
 
+# The emulator may break a phase in its middle (see lib/boot.sh): the phase then begins again with the disk that it had.
+save_disk() { cp --reflink=auto --sparse=always "$work/guest.ext4" "$work/guest.ext4.saved"; }
+restore_disk() { cp --reflink=auto --sparse=always "$work/guest.ext4.saved" "$work/guest.ext4"; }
+before_reboot=restore_disk
+
 # boot NAME PHASE [WORDS]: boots the system for a phase of run.sh, with more words for the kernel.
 boot() {
+	save_disk
 	GESTOR_BOOT_SECONDS=${GESTOR_BOOT_SECONDS:-1500} GESTOR_BOOT_MEMORY=3072 qemu_run "$1" "$vmlinuz" "$initrd" \
 		"root=/dev/vda rw rdinit=/init panic_on_warn=0 systemd.show_status=0 gestor.phase=$2 ${3:-}" \
 		-drive "file=$work/guest.ext4,format=raw,if=virtio,cache=unsafe" || true
@@ -87,3 +93,4 @@ boot() {
 boot guest use
 boot guest-rebooted rebooted
 boot guest-locked locked lockdown=integrity
+rm -f "$work/guest.ext4.saved"
