@@ -13,11 +13,13 @@ static bool argument_range(struct task_struct *task, unsigned long *start, unsig
 
 	if (!mm)
 		return false;
+
 	spin_lock(&mm->arg_lock);
 	*start = mm->arg_start;
 	*len = mm->arg_end - mm->arg_start;
 	spin_unlock(&mm->arg_lock);
 	mmput(mm);
+
 	return *len > 0;
 }
 
@@ -28,10 +30,12 @@ static size_t join_arguments(char *text, size_t len)
 
 	while (len && !text[len - 1])
 		len--;
+
 	for (i = 0; i < len; i++) {
 		if (!text[i])
 			text[i] = ' ';
 	}
+
 	return len;
 }
 
@@ -55,17 +59,21 @@ int cmdline_read(struct gestor_rows *rows, struct task_struct *task, struct gest
 
 	if (!argument_range(task, &start, &len))
 		return 0;
+
 	err = rows_reserve_text(rows, max);
 	if (err)
 		return err;
+
 	text = rows->text + rows->text_len;
 	got = access_process_vm(task, start, text, min_t(unsigned long, len, max), FOLL_ANON);
 	if (got <= 0)
 		return 0;
 	if (len > max)
 		got = json_whole_utf8(text, got);
+
 	row->cmdline_at = rows->text_len;
 	row->cmdline_len = join_arguments(text, got);
 	rows->text_len += row->cmdline_len;
+
 	return 0;
 }

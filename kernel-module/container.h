@@ -8,6 +8,6 @@
 
 s32 container_add(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_struct *task,
 		  const struct cgpath *path);
-void container_count(struct gestor_container *container, const struct gestor_process *process);
+void container_add_process(struct gestor_container *container, const struct gestor_process *process);
 
 #endif

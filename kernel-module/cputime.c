@@ -42,7 +42,7 @@ static void add_parents_share(struct pass *pass, struct cgroup *cgrp)
 	pass->used += bstat - last;
 }
 
-static struct pass take_pass(struct cgroup *cgrp)
+static struct pass sum_pass(struct cgroup *cgrp)
 {
 	u64 bstat = READ_ONCE(cgrp->bstat.cputime.sum_exec_runtime);
 	struct pass pass = { .used = bstat, .moved = bstat };
@@ -53,6 +53,7 @@ static struct pass take_pass(struct cgroup *cgrp)
 			add_parents_share(&pass, css->cgroup);
 		add_cpus(&pass, css->cgroup);
 	}
+
 	return pass;
 }
 
@@ -70,13 +71,14 @@ static struct pass take_pass(struct cgroup *cgrp)
  */
 u64 cputime_read(struct cgroup *cgrp)
 {
-	struct pass pass = take_pass(cgrp);
+	struct pass pass = sum_pass(cgrp);
 	u64 moved;
 	int try = 0;
 
 	do {
 		moved = pass.moved;
-		pass = take_pass(cgrp);
+		pass = sum_pass(cgrp);
 	} while (pass.moved != moved && ++try < CPUTIME_TRIES);
+
 	return pass.used;
 }

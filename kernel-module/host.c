@@ -19,10 +19,12 @@ void host_read(struct gestor_host *host)
 
 	si_meminfo(&info);
 	available = si_mem_available();
+
 	host->total_kb = pages_to_kb(info.totalram);
 	host->free_kb = pages_to_kb(info.freeram);
 	host->shared_kb = pages_to_kb(info.sharedram);
 	host->available_kb = available > 0 ? pages_to_kb(available) : 0;
+
 	host->has_cached = compat_cached_pages(&cached);
 	host->cached_kb = pages_to_kb(cached);
 	host->cpus = num_online_cpus();

@@ -12,7 +12,6 @@ static inline struct gestor_key identity_key(struct cgroup *cgrp)
 	return (struct gestor_key){ .cgroup_id = cgroup_id(cgrp), .hierarchy = cgrp->root->hierarchy_id };
 }
 
-s32 identity_of(struct gestor_snapshot *snap, struct task_struct *task);
 struct cgroup *identity_cgroup(struct gestor_snapshot *snap, struct cgroup *cgrp, struct cgpath *path);
 
 #endif

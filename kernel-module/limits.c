@@ -28,6 +28,7 @@ static int set_bounded(const char *text, const struct kernel_param *kp)
 		pr_err("%s must be a number from %u to %u\n", kp->name, b->min, b->max);
 		return -EINVAL;
 	}
+
 	WRITE_ONCE(b->value, value);
 	return 0;
 }
@@ -54,7 +55,7 @@ __MODULE_PARM_TYPE(batch, "uint");
 MODULE_PARM_DESC(batch, "threads looked at in one RCU read section, 16 to 4096 (default 256)");
 
 /* What is set at this moment. */
-void limits_now(struct gestor_limits *limits)
+void limits_read(struct gestor_limits *limits)
 {
 	limits->batch = READ_ONCE(batch.value);
 	limits->max_procs = READ_ONCE(max_procs.value);

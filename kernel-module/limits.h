@@ -15,6 +15,6 @@ struct gestor_limits {
 	u32 cmdline_max;
 };
 
-void limits_now(struct gestor_limits *limits);
+void limits_read(struct gestor_limits *limits);
 
 #endif

@@ -39,6 +39,7 @@ static bool exists(const char *name)
 	if (kern_path(path, 0, &found))
 		return false;
 	path_put(&found);
+
 	return true;
 }
 
@@ -51,16 +52,19 @@ static int add_file(const char *name, const struct proc_ops *ops)
 		pr_err("gid=%u is no group; give the number of the group that may read /proc/%s\n", gid, name);
 		return -EINVAL;
 	}
+
 	if (exists(name)) {
 		pr_err("/proc/%s exists; give another proc_name\n", name);
 		return -EBUSY;
 	}
+
 	entry = proc_create(name, 0440, NULL, ops);
 	if (!entry) {
 		pr_err("cannot create /proc/%s\n", name);
 		return -ENOMEM;
 	}
 	proc_set_user(entry, GLOBAL_ROOT_UID, group);
+
 	return 0;
 }
 
@@ -74,14 +78,19 @@ static int __init gestor_init(void)
 		return -EINVAL;
 	}
 	scnprintf(totals_name, sizeof(totals_name), "%s%s", proc_name, GESTOR_TOTALS_SUFFIX);
+
+	/* From the first file on readers come: what they need is ready before. */
 	snapshot_init();
 	err = add_file(proc_name, &report_full_ops);
 	if (err)
 		return err;
+
 	err = add_file(totals_name, &report_totals_ops);
 	if (err)
 		goto remove_full;
+
 	pr_info("version %s: read /proc/%s\n", GESTOR_VERSION, proc_name);
+
 	return 0;
 
 remove_full:

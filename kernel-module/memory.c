@@ -32,6 +32,7 @@ static long generations_inactive_file(struct lruvec *lruvec)
 			pages += READ_ONCE(lruvec->lrugen.nr_pages[gen][LRU_GEN_FILE][zone]);
 	}
 #endif
+
 	return pages;
 }
 
@@ -61,6 +62,8 @@ static u64 inactive_file_kb(struct mem_cgroup *memcg)
 		for_each_node_state(nid, N_MEMORY)
 			pages += node_inactive_file(sub->nodeinfo[nid]);
 	}
+
+	/* The lists are read without their locks: a sum of moving numbers may come out below zero. */
 	return pages > 0 ? pages_to_kb(pages) : 0;
 }
 
@@ -71,6 +74,7 @@ static bool effective_limit(const struct page_counter *counter, unsigned long *p
 
 	for (; counter; counter = counter->parent)
 		limit = min(limit, READ_ONCE(counter->max));
+
 	*pages = limit;
 	return limit < PAGE_COUNTER_MAX;
 }
@@ -86,10 +90,13 @@ static void read_counters(struct mem_cgroup *memcg, struct gestor_container *c)
 	c->peak_kb = pages_to_kb(READ_ONCE(memcg->memory.watermark));
 	c->oom_kills = atomic_long_read(&memcg->memory_events[MEMCG_OOM_KILL]);
 	c->has |= CONTAINER_HAS_MEMORY;
+
 	if (effective_limit(&memcg->memory, &limit)) {
 		c->limit_kb = pages_to_kb(limit);
 		c->has |= CONTAINER_HAS_LIMIT;
 	}
+
+	/* v1 counts memory and swap together, which is another figure. */
 	if (cgroup_subsys_on_dfl(memory_cgrp_subsys)) {
 		c->swap_kb = pages_to_kb(page_counter_read(&memcg->swap));
 		c->has |= CONTAINER_HAS_SWAP;
@@ -108,9 +115,11 @@ static struct cgroup_subsys_state *memory_css(struct gestor_snapshot *snap, stru
 
 	if (cgroup_subsys_on_dfl(memory_cgrp_subsys))
 		return cgrp->root == &cgrp_dfl_root ? rcu_dereference(cgrp->subsys[memory_cgrp_id]) : NULL;
+
 	own = identity_cgroup(snap, task_css(task, memory_cgrp_id)->cgroup, &path);
 	if (own && memcmp(path.id, c->path.id, sizeof(path.id)))
 		return NULL;
+
 	return own ? rcu_dereference(own->subsys[memory_cgrp_id]) : NULL;
 }
 
@@ -130,6 +139,7 @@ void memory_read(struct gestor_snapshot *snap, struct cgroup *cgrp, struct task_
 
 	if (mem_cgroup_disabled())
 		return;
+
 	css = memory_css(snap, cgrp, task, c);
 	if (css)
 		read_counters(mem_cgroup_from_css(css), c);

@@ -47,6 +47,7 @@ static void sum_usage(struct signal_struct *sig, struct usage *sum)
 	/* data_race: as above */
 	sum->reaped_ns = data_race(sig->cutime + sig->cstime);
 	add_io(sum, &sig->ioac);
+
 	__for_each_thread(sig, t) {
 		sum->cpu_ns += READ_ONCE(t->se.sum_exec_runtime);
 		add_io(sum, &t->ioac);
@@ -65,6 +66,8 @@ static void read_usage(struct signal_struct *sig, struct usage *sum)
 		if (!read_seqretry(&sig->stats_lock, seq))
 			return;
 	}
+
+	/* Threads end all the time: wait for a moment in which none does. */
 	read_seqlock_excl_irqsave(&sig->stats_lock, flags);
 	sum_usage(sig, sum);
 	read_sequnlock_excl_irqrestore(&sig->stats_lock, flags);
@@ -90,6 +93,7 @@ static u64 resident_kb(struct mm_struct *mm, struct signal_struct *sig)
 		pages += compat_mm_pages(mm, kinds[i]);
 	if (!COMPAT_THREAD_PAGES)
 		return pages_to_kb(pages);
+
 	__for_each_thread(sig, t) {
 		/* data_race: a thread that is exiting has given its pages back already or is about to */
 		if (data_race(t->mm) != mm)
@@ -97,6 +101,7 @@ static u64 resident_kb(struct mm_struct *mm, struct signal_struct *sig)
 		for (i = 0; i < ARRAY_SIZE(kinds); i++)
 			pages += compat_thread_pages(t, kinds[i]);
 	}
+
 	return pages_to_kb(pages);
 }
 
@@ -111,6 +116,7 @@ static void read_memory(struct task_struct *leader, struct gestor_process *row)
 
 	if (READ_ONCE(leader->flags) & PF_KTHREAD)
 		return;
+
 	__for_each_thread(sig, t) {
 		struct mm_struct *mm;
 
@@ -122,6 +128,7 @@ static void read_memory(struct task_struct *leader, struct gestor_process *row)
 			row->rss_kb = resident_kb(mm, sig);
 		}
 		task_unlock(t);
+
 		if (mm)
 			return;
 	}
@@ -160,6 +167,7 @@ bool process_read(struct task_struct *leader, pid_t pid, struct gestor_process *
 
 	if (threads < 1)
 		return false;
+
 	memset(row, 0, sizeof(*row));
 	row->pid = pid;
 	row->ppid = task_tgid_nr_ns(rcu_dereference(leader->real_parent), &init_pid_ns);
@@ -167,12 +175,15 @@ bool process_read(struct task_struct *leader, pid_t pid, struct gestor_process *
 	row->state = task_state_to_char(leader);
 	row->threads = threads;
 	row->start_ns = leader->start_boottime;
+
 	read_name(leader, row);
 	read_memory(leader, row);
+
 	read_usage(leader->signal, &used);
 	row->cpu_ns = used.cpu_ns;
 	row->reaped_ns = used.reaped_ns;
 	row->read_bytes = used.read_bytes;
 	row->write_bytes = used.write_bytes;
+
 	return true;
 }

@@ -19,7 +19,7 @@
 /* One open file. */
 struct reader {
 	struct gestor_snapshot *snap; /* NULL until the first read */
-	bool anew; /* a read from position 0 has begun, and no snapshot was taken for it yet */
+	bool restart; /* a read from position 0 has begun, and no snapshot was taken for it yet */
 	bool totals; /* containers without their processes */
 };
 
@@ -100,6 +100,7 @@ static void show_head(struct text *t, const struct gestor_snapshot *snap)
 	text_field(t, ",\"realtime_us\":", ns_to_us(snap->realtime_ns));
 	text_field(t, ",\"cpus\":", snap->host.cpus);
 	text_field(t, ",\"page_size\":", PAGE_SIZE);
+
 	show_capabilities(t, snap);
 	show_self(t, &snap->walk);
 	show_memory(t, &snap->host);
@@ -144,17 +145,20 @@ static void show_container(struct text *t, const struct gestor_container *c)
 		text_bytes(t, c->path.runtime, strlen(c->path.runtime));
 		text_literal(t, "\"");
 	}
+
 	text_field(t, ",\"process_count\":", c->processes);
 	text_field(t, ",\"thread_count\":", c->threads);
 	text_field(t, ",\"cpu_us\":", ns_to_us(c->cpu_ns));
 	text_field(t, ",\"rss_kb\":", c->rss_kb);
 	text_field(t, ",\"vsz_kb\":", c->vsz_kb);
+
 	if (c->has & CONTAINER_HAS_MEMORY)
 		show_cgroup_memory(t, c);
 	if (c->has & CONTAINER_HAS_FROZEN) {
 		text_literal(t, ",\"frozen\":");
 		text_bool(t, c->frozen);
 	}
+
 	text_field(t, ",\"start_us\":", ns_to_us(c->start_ns));
 	text_literal(t, ",\"processes\":[");
 }
@@ -191,10 +195,12 @@ static void show_figures(struct text *t, const struct gestor_snapshot *snap, con
 	text_field(t, ",\"cpu_us\":", ns_to_us(p->cpu_ns));
 	text_field(t, ",\"vsz_kb\":", p->vsz_kb);
 	text_field(t, ",\"rss_kb\":", p->rss_kb);
+
 	if (IS_ENABLED(CONFIG_TASK_IO_ACCOUNTING)) {
 		text_field(t, ",\"io_read_bytes\":", p->read_bytes);
 		text_field(t, ",\"io_write_bytes\":", p->write_bytes);
 	}
+
 	text_field(t, ",\"memory_permille\":", memory_permille(p, &snap->host));
 	text_field(t, ",\"cpu_permille\":", cpu_permille(p, snap->boottime_ns));
 	text_literal(t, "}");
@@ -259,6 +265,7 @@ static void show_row(struct text *t, const struct reader *r, u64 pos)
 			text_literal(t, ",");
 		show_process(t, r->snap, &rows->process[rows->order[c->first_row + row - 1]]);
 	}
+
 	if (row == row_count)
 		text_literal(t, "]}");
 }
@@ -274,26 +281,31 @@ static int report_show(struct seq_file *m, void *v)
 	struct text t = {};
 
 	t.cap = seq_get_buf(m, &t.at);
+
 	if (!pos)
 		show_head(&t, r->snap);
 	else if (pos == trailer_pos(r))
 		show_trailer(&t, r->snap, r->totals);
 	else
 		show_row(&t, r, pos);
+
 	seq_commit(m, t.overflow ? -1 : (int)t.len);
+
 	return 0;
 }
 
 /* Called with the sequence's lock held, as all of its operations are. */
-static int begin(struct reader *r)
+static int take_snapshot(struct reader *r)
 {
 	struct gestor_snapshot *snap = snapshot_get();
 
 	if (IS_ERR(snap))
 		return PTR_ERR(snap);
+
 	snapshot_put(r->snap);
 	r->snap = snap;
-	WRITE_ONCE(r->anew, false);
+	WRITE_ONCE(r->restart, false);
+
 	return 0;
 }
 
@@ -306,11 +318,12 @@ static void *report_start(struct seq_file *m, loff_t *pos)
 	struct reader *r = m->private;
 	int err;
 
-	if (!r->snap || READ_ONCE(r->anew)) {
-		err = begin(r);
+	if (!r->snap || READ_ONCE(r->restart)) {
+		err = take_snapshot(r);
 		if (err)
 			return ERR_PTR(err);
 	}
+
 	return *pos <= trailer_pos(r) ? pos : NULL;
 }
 
@@ -341,10 +354,12 @@ static int report_open(struct file *file, bool totals)
 
 	if (proc_pid_ns(file_inode(file)->i_sb) != &init_pid_ns)
 		return -EACCES;
+
 	r = __seq_open_private(file, &report_seq_ops, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->totals = totals;
+
 	return 0;
 }
 
@@ -369,16 +384,19 @@ static ssize_t report_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	ssize_t total = 0, got;
 
 	if (!iocb->ki_pos)
-		WRITE_ONCE(r->anew, true);
+		WRITE_ONCE(r->restart, true);
+
 	while (iov_iter_count(to)) {
 		got = seq_read_iter(iocb, to);
 		if (got <= 0)
 			return total ? total : got;
+
 		total += got;
 		cond_resched();
 		if (fatal_signal_pending(current))
 			break;
 	}
+
 	return total;
 }
 

@@ -16,9 +16,11 @@ static int grow(void **array, size_t *cap, size_t used, size_t need, size_t size
 
 	if (need <= *cap)
 		return 0;
+
 	bigger = kvmalloc_array(want, size, ROWS_GFP);
 	if (!bigger)
 		return -ENOMEM;
+
 	if (used)
 		memcpy(bigger, *array, used * size);
 	kvfree(*array);
@@ -52,11 +54,14 @@ static int grow_slots(struct gestor_rows *rows, size_t more)
 
 	if (want <= old_cap)
 		return 0;
+
+	/* On failure the old map stays: the caller's rows remain usable. */
 	rows->slot = kvcalloc(want, sizeof(*rows->slot), ROWS_GFP);
 	if (!rows->slot) {
 		rows->slot = old;
 		return -ENOMEM;
 	}
+
 	rows->slot_cap = want;
 	for (i = 0; i < old_cap; i++) {
 		const struct gestor_key key = { old[i].cgroup_id, old[i].hierarchy };
@@ -64,6 +69,7 @@ static int grow_slots(struct gestor_rows *rows, size_t more)
 		if (key.cgroup_id)
 			*rows_slot(rows, key) = old[i];
 	}
+
 	kvfree(old);
 	return 0;
 }
@@ -76,10 +82,12 @@ static int reserve(struct gestor_rows *rows, size_t containers, size_t processes
 		   rows->containers + containers, sizeof(*rows->container));
 	if (err)
 		return err;
+
 	err = grow((void **)&rows->process, &rows->process_cap, rows->processes, rows->processes + processes,
 		   sizeof(*rows->process));
 	if (err)
 		return err;
+
 	return grow_slots(rows, slots);
 }
 
@@ -95,13 +103,14 @@ int rows_reserve(struct gestor_rows *rows, size_t more)
 	return reserve(rows, more, more, 2 * more);
 }
 
-static size_t eighth_more(size_t count)
+/* Hosts change a little between two readings: an eighth more seldom has to grow. */
+static size_t with_headroom(size_t count)
 {
 	return count + count / 8;
 }
 
 /**
- * rows_expect - make room for a whole walk that will find about what the last one found
+ * rows_reserve_like - make room for a whole walk that will find about what the last one found
  * @rows: the rows, empty
  * @like: what the last walk filled
  * @more: what rows_reserve() will be asked for
@@ -110,10 +119,10 @@ static size_t eighth_more(size_t count)
  *
  * Return: 0 or -ENOMEM.
  */
-int rows_expect(struct gestor_rows *rows, const struct gestor_rows *like, size_t more)
+int rows_reserve_like(struct gestor_rows *rows, const struct gestor_rows *like, size_t more)
 {
-	return reserve(rows, eighth_more(like->containers) + more, eighth_more(like->processes) + more,
-		       eighth_more(like->slots_used) + 2 * more);
+	return reserve(rows, with_headroom(like->containers) + more, with_headroom(like->processes) + more,
+		       with_headroom(like->slots_used) + 2 * more);
 }
 
 /* Makes room for @more bytes of command lines. May sleep. */
@@ -136,16 +145,20 @@ int rows_group(struct gestor_rows *rows)
 	rows->order = kvmalloc_array(max_t(size_t, rows->processes, 1), sizeof(*rows->order), ROWS_GFP);
 	if (!rows->order)
 		return -ENOMEM;
+
+	/* The counts give each container its range; filling the ranges counts them anew. */
 	for (i = 0; i < rows->containers; i++) {
 		rows->container[i].first_row = at;
 		at += rows->container[i].row_count;
 		rows->container[i].row_count = 0;
 	}
+
 	for (i = 0; i < rows->processes; i++) {
 		struct gestor_container *c = &rows->container[rows->process[i].container];
 
 		rows->order[c->first_row + c->row_count++] = i;
 	}
+
 	return 0;
 }
 

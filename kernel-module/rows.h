@@ -28,7 +28,7 @@
 /* Instead of the index of a container: the cgroup is in no container. */
 #define ROW_NONE (-1)
 /* It is in one, which this document has no row for. The next walk asks again. */
-#define ROW_LEFT_OUT (-2)
+#define ROW_OMITTED (-2)
 
 /* Names a cgroup: each hierarchy counts its ids by itself. */
 struct gestor_key {
@@ -55,7 +55,7 @@ struct gestor_container {
 	u32 row_count;
 	u32 has;
 	bool frozen;
-	bool refused; /* another row of this id is the container (doubles_refuse) */
+	bool duplicate; /* another row of this id is the container (duplicates_drop) */
 };
 
 struct gestor_process {
@@ -96,7 +96,7 @@ struct gestor_rows {
 	size_t text_len, text_cap;
 };
 
-int rows_expect(struct gestor_rows *rows, const struct gestor_rows *like, size_t more);
+int rows_reserve_like(struct gestor_rows *rows, const struct gestor_rows *like, size_t more);
 int rows_reserve(struct gestor_rows *rows, size_t more);
 int rows_reserve_text(struct gestor_rows *rows, size_t more);
 struct gestor_slot *rows_slot(const struct gestor_rows *rows, struct gestor_key key);

@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
-#include "doubles.h"
+#include "duplicates.h"
 #include "snapshot.h"
 #include "walk.h"
 
@@ -33,32 +33,37 @@ void snapshot_put(struct gestor_snapshot *snap)
 		kref_put(&snap->ref, snapshot_release);
 }
 
-/* Called with snapshot_lock held, so that the last snapshot stays. */
-static struct gestor_snapshot *snapshot_take(void)
+/* A walk and its result. Called with snapshot_lock held, so that the last snapshot stays. */
+static struct gestor_snapshot *snapshot_create(void)
 {
 	struct gestor_snapshot *snap = kvzalloc(sizeof(*snap), ROWS_GFP);
 	int err;
 
 	if (!snap)
 		return ERR_PTR(-ENOMEM);
+
 	kref_init(&snap->ref);
-	limits_now(&snap->limits);
+	limits_read(&snap->limits);
 	snap->boottime_ns = ktime_get_boottime_ns();
 	snap->realtime_ns = ktime_get_real_ns();
 	host_read(&snap->host);
-	snap->before = shared ? &shared->rows : NULL;
+
+	snap->previous = shared ? &shared->rows : NULL;
 	err = walk_tasks(snap);
-	snap->before = NULL;
+	snap->previous = NULL;
+
 	if (!err)
-		err = doubles_refuse(snap);
+		err = duplicates_drop(snap);
 	if (!err)
 		err = rows_group(&snap->rows);
 	if (err) {
 		snapshot_put(snap);
 		return ERR_PTR(err);
 	}
+
 	snap->walk.ns = ktime_get_boottime_ns() - snap->boottime_ns;
 	snap->sequence = ++sequence;
+
 	return snap;
 }
 
@@ -67,13 +72,15 @@ static struct gestor_snapshot *snapshot_take(void)
  * walk that began while the reader waited for it is good for any reader: so those that come during a walk share the
  * next one, however long walks take.
  */
-static bool shared_is_young(u64 asked_ns)
+static bool shared_is_fresh(u64 asked_ns)
 {
 	struct gestor_limits now;
 
 	if (!shared)
 		return false;
-	limits_now(&now);
+
+	limits_read(&now);
+
 	return (s64)(asked_ns - shared->boottime_ns) < (s64)now.max_age_ms * NSEC_PER_MSEC;
 }
 
@@ -92,13 +99,16 @@ struct gestor_snapshot *snapshot_get(void)
 
 	if (mutex_lock_killable(&snapshot_lock))
 		return ERR_PTR(-EINTR);
-	if (!shared_is_young(asked_ns)) {
-		snap = snapshot_take();
+
+	if (!shared_is_fresh(asked_ns)) {
+		snap = snapshot_create();
 		if (IS_ERR(snap))
 			goto unlock;
 		snapshot_put(shared);
 		shared = snap;
 	}
+
+	/* Under the lock: the next reader may replace it, and give up the module's own reference. */
 	snap = shared;
 	kref_get(&snap->ref);
 unlock:

@@ -32,7 +32,7 @@ struct gestor_snapshot {
 	struct gestor_walk walk;
 	struct gestor_host host;
 	struct gestor_rows rows;
-	const struct gestor_rows *before; /* the last snapshot's, while the walk lasts; NULL: none to build on */
+	const struct gestor_rows *previous; /* the last snapshot's, while the walk lasts; NULL: none to build on */
 	char path[4096]; /* room for one cgroup path: too large for the stack */
 };
 

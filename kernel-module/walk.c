@@ -12,44 +12,47 @@
 
 #include "cmdline.h"
 #include "container.h"
-#include "identity.h"
+#include "lookup.h"
 #include "process.h"
 #include "walk.h"
 
 /* Process rows of one batch whose command lines are still to be read, with a reference to each task. */
-struct wanted {
+struct cmdline_queue {
 	struct task_struct **task;
 	size_t first_row;
 	size_t count;
 };
 
-/* Looks at one process; called under RCU. */
-static void see(struct gestor_snapshot *snap, struct task_struct *task, pid_t pid, struct wanted *wanted)
+/* Adds one process to its container, if it is in one; called under RCU. */
+static void add_task(struct gestor_snapshot *snap, struct task_struct *task, pid_t pid, struct cmdline_queue *queue)
 {
 	struct gestor_rows *rows = &snap->rows;
 	struct gestor_process *row;
 	s32 container;
 
 	snap->walk.tasks_seen++;
-	container = identity_of(snap, task);
+	container = lookup_container(snap, task);
 	if (container < 0)
 		return;
+
 	/* The place past the last row is there (rows_reserve): past max_procs it is used for the sums, not kept. */
 	row = &rows->process[rows->processes];
 	if (!process_read(task, pid, row))
 		return;
 	row->container = container;
+
 	snap->walk.in_containers++;
-	container_count(&rows->container[container], row);
+	container_add_process(&rows->container[container], row);
 	if (rows->processes >= snap->limits.max_procs) {
 		snap->walk.truncated = true;
 		return;
 	}
+
 	rows->container[container].row_count++;
 	rows->processes++;
-	if (wanted->task) {
+	if (queue->task) {
 		get_task_struct(task);
-		wanted->task[wanted->count++] = task;
+		queue->task[queue->count++] = task;
 	}
 }
 
@@ -57,76 +60,85 @@ static void see(struct gestor_snapshot *snap, struct task_struct *task, pid_t pi
  * One RCU read section over the PIDs from *@nr on. A thread costs about as much as a process, so the batch is
  * counted in threads: what bounds it is the time that RCU is held. Returns false after the last PID.
  */
-static bool batch(struct gestor_snapshot *snap, int *nr, struct wanted *wanted)
+static bool walk_batch(struct gestor_snapshot *snap, int *nr, struct cmdline_queue *queue)
 {
 	u64 began = ktime_get_ns(), held;
 	struct task_struct *task;
-	u32 looked = 0;
+	u32 threads = 0;
 	bool more = false;
 	struct pid *pid;
 
 	rcu_read_lock();
 	while ((pid = idr_get_next(&init_pid_ns.idr, nr)) != NULL) {
-		if (looked >= snap->limits.batch) {
+		if (threads >= snap->limits.batch) {
 			more = true;
 			break;
 		}
-		looked++;
+
+		threads++;
 		task = pid_task(pid, PIDTYPE_TGID);
 		if (task) {
-			looked += max(READ_ONCE(task->signal->nr_threads), 1) - 1;
-			see(snap, task, *nr, wanted);
+			threads += max(READ_ONCE(task->signal->nr_threads), 1) - 1;
+			add_task(snap, task, *nr, queue);
 		}
 		++*nr;
 	}
 	rcu_read_unlock();
+
 	held = ktime_get_ns() - began;
 	snap->walk.longest_rcu_ns = max(snap->walk.longest_rcu_ns, held);
 	snap->walk.batches++;
+
 	return more;
 }
 
 /* Reads the command lines of the batch's rows, if any, and gives the tasks back. May sleep. */
-static int read_cmdlines(struct gestor_snapshot *snap, struct wanted *wanted)
+static int read_cmdlines(struct gestor_snapshot *snap, struct cmdline_queue *queue)
 {
 	int err = 0;
 	size_t i;
 
-	for (i = 0; i < wanted->count; i++) {
-		struct gestor_process *row = &snap->rows.process[wanted->first_row + i];
+	for (i = 0; i < queue->count; i++) {
+		struct gestor_process *row = &snap->rows.process[queue->first_row + i];
 
 		if (!err && !fatal_signal_pending(current))
-			err = cmdline_read(&snap->rows, wanted->task[i], row, snap->limits.cmdline_max);
-		put_task_struct(wanted->task[i]);
+			err = cmdline_read(&snap->rows, queue->task[i], row, snap->limits.cmdline_max);
+		put_task_struct(queue->task[i]);
 	}
-	wanted->count = 0;
-	wanted->first_row = snap->rows.processes;
+
+	queue->count = 0;
+	queue->first_row = snap->rows.processes;
+
 	return err;
 }
 
-static int walk(struct gestor_snapshot *snap, struct wanted *wanted)
+static int walk_all(struct gestor_snapshot *snap, struct cmdline_queue *queue)
 {
 	const size_t room = snap->limits.batch + 1;
 	bool more = true;
 	int nr = 1, err;
 
-	if (snap->before) {
-		err = rows_expect(&snap->rows, snap->before, room);
+	if (snap->previous) {
+		err = rows_reserve_like(&snap->rows, snap->previous, room);
 		if (err)
 			return err;
 	}
+
 	while (more) {
 		err = rows_reserve(&snap->rows, room);
 		if (err)
 			return err;
-		more = batch(snap, &nr, wanted);
-		err = read_cmdlines(snap, wanted);
+
+		more = walk_batch(snap, &nr, queue);
+		err = read_cmdlines(snap, queue);
 		if (err)
 			return err;
+
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
+
 	return 0;
 }
 
@@ -142,15 +154,17 @@ static int walk(struct gestor_snapshot *snap, struct wanted *wanted)
  */
 int walk_tasks(struct gestor_snapshot *snap)
 {
-	struct wanted wanted = {};
+	struct cmdline_queue queue = {};
 	int err;
 
 	if (snap->limits.cmdline_max) {
-		wanted.task = kvmalloc_array(snap->limits.batch, sizeof(*wanted.task), ROWS_GFP);
-		if (!wanted.task)
+		queue.task = kvmalloc_array(snap->limits.batch, sizeof(*queue.task), ROWS_GFP);
+		if (!queue.task)
 			return -ENOMEM;
 	}
-	err = walk(snap, &wanted);
-	kvfree(wanted.task);
+
+	err = walk_all(snap, &queue);
+	kvfree(queue.task);
+
 	return err;
 }

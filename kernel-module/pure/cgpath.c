@@ -49,28 +49,32 @@ static void set_runtime(struct cgpath *out, struct text name)
 	out->runtime[0] = '\0';
 	if (name.len == 0 || name.len > CGPATH_RUNTIME_MAX)
 		return;
+
 	for (i = 0; i < name.len; i++) {
 		if (!is_name(name.at[i]))
 			return;
 	}
+
 	for (i = 0; i < name.len; i++)
 		out->runtime[i] = name.at[i];
 	out->runtime[i] = '\0';
 }
 
 /* Takes the id off the end of @name; the rest stays in @name. 0 when there is none. */
-static int take_id(struct text *name, struct cgpath *out)
+static int cut_id(struct text *name, struct cgpath *out)
 {
 	size_t i;
 
 	if (name->len < CGPATH_ID_LEN)
 		return 0;
+
 	name->len -= CGPATH_ID_LEN;
 	for (i = 0; i < CGPATH_ID_LEN; i++) {
 		if (!is_hex(name->at[name->len + i]))
 			return 0;
 		out->id[i] = name->at[name->len + i];
 	}
+
 	return 1;
 }
 
@@ -82,20 +86,23 @@ static int parse_component(struct text name, struct text parent, struct cgpath *
 {
 	if (ends_with(name, ".scope", 6))
 		name.len -= 6;
-	if (!take_id(&name, out))
+	if (!cut_id(&name, out))
 		return 0;
 	if (name.len == 0) {
 		set_runtime(out, parent);
 		return 1;
 	}
+
 	name.len--;
 	if (name.at[name.len] == ':') {
 		set_runtime(out, last_part(name, ':'));
 		return 1;
 	}
+
 	if (name.at[name.len] != '-' || name.len == 0 || ends_with(name, "conmon", 6))
 		return 0;
 	set_runtime(out, name);
+
 	return 1;
 }
 
@@ -130,7 +137,7 @@ static int equals(struct text name, const char *word, size_t len)
 }
 
 /* Folders below the root that engines make for their containers. */
-static int is_engines(struct text name)
+static int is_engine_folder(struct text name)
 {
 	return equals(name, "docker", 6) || equals(name, "kubepods", 8) || equals(name, "libpod_parent", 13);
 }
@@ -142,7 +149,7 @@ static int is_pod(struct text name, struct text parent, int level)
 {
 	struct cgpath unused;
 
-	return level == 2 && equals(parent, "libpod_parent", 13) && take_id(&name, &unused) && name.len == 0;
+	return level == 2 && equals(parent, "libpod_parent", 13) && cut_id(&name, &unused) && name.len == 0;
 }
 
 /**
@@ -173,18 +180,22 @@ int cgpath_parse(const char *path, size_t len, struct cgpath *out)
 		at++;
 		if (name.len == 0)
 			continue;
+
 		level++;
 		if (!is_pod(name, parent, level) && parse_component(name, naming_parent(parent), out)) {
 			out->level = level;
 			out->place = slices || engines ? CGPATH_ENGINE : CGPATH_OTHER;
 			return 1;
 		}
+
 		if (is_delegated(name))
 			return 0;
+
 		slices = slices && is_slice(name);
-		engines = engines || (level == 1 && is_engines(name));
+		engines = engines || (level == 1 && is_engine_folder(name));
 		parent = name;
 	}
+
 	return 0;
 }
 

@@ -45,10 +45,12 @@ static size_t utf8_valid(const unsigned char *s, size_t len)
 		return 0;
 	if (need > 1 && !utf8_second_ok(s[0], s[1]))
 		return 0;
+
 	for (i = 2; i < need; i++) {
 		if (s[i] < 0x80 || s[i] > 0xbf)
 			return 0;
 	}
+
 	return need;
 }
 
@@ -76,11 +78,13 @@ static size_t put_escape(char *unit, unsigned char c)
 			unit[i] = replacement[i];
 		return i;
 	}
+
 	if (c == '"' || c == '\\') {
 		unit[0] = '\\';
 		unit[1] = (char)c;
 		return 2;
 	}
+
 	return put_hex_escape(unit, c);
 }
 
@@ -117,6 +121,7 @@ size_t json_escape(char *dst, size_t cap, const char *src, size_t len, size_t *u
 			dst[out++] = (char)s[in++];
 			continue;
 		}
+
 		if (s[in] >= 0x80 && utf8_valid(s + in, len - in)) {
 			take = utf8_valid(s + in, len - in);
 			for (size = 0; size < take; size++)
@@ -124,12 +129,15 @@ size_t json_escape(char *dst, size_t cap, const char *src, size_t len, size_t *u
 		} else {
 			size = put_escape(unit, s[in]);
 		}
+
+		/* Never half an escape or half a sequence: what does not fit waits for the next call. */
 		if (size > cap - out)
 			break;
 		for (i = 0; i < size; i++)
 			dst[out++] = unit[i];
 		in += take;
 	}
+
 	*used = in;
 	return out;
 }
@@ -155,11 +163,14 @@ size_t json_whole_utf8(const char *src, size_t len)
 			return len;
 		if (back > 1 && !utf8_second_ok(s[at], s[at + 1]))
 			return len;
+
 		for (i = 2; i < back; i++) {
 			if (s[at + i] < 0x80 || s[at + i] > 0xbf)
 				return len;
 		}
+
 		return at;
 	}
+
 	return len;
 }

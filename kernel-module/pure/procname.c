@@ -23,13 +23,16 @@ const char *procname_fault(const char *name)
 			return "begin with " PROCNAME_PREFIX;
 		len++;
 	}
+
 	if (!name[len])
 		return "have something after " PROCNAME_PREFIX;
+
 	for (; name[len]; len++) {
 		if (len == PROCNAME_MAX)
 			return "have at most 64 characters";
 		if (!is_allowed(name[len]))
 			return "be of letters, digits and _ - . alone";
 	}
+
 	return (const char *)0;
 }
