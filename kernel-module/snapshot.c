@@ -16,7 +16,7 @@ static DEFINE_MUTEX(snapshot_lock);
 static struct gestor_snapshot *shared; /* the newest, at most one is kept; freed at unload */
 static u64 sequence;
 
-static u64 instance; /* written once, before the file exists */
+static u64 instance; /* written once, when the module is loaded */
 
 static void snapshot_release(struct kref *ref)
 {
