@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help up down logs ps test test-unit test-bash e2e soak test-engines bench lint fmt vuln images base-images \
-	insmod rmmod dkms dkms-remove module module-test doctor ensure clean
+	insmod rmmod dkms dkms-remove module module-test doctor ensure clean dev hooks
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,8 @@ logs: ## follow what the services say
 ps: ## the services and the containers they govern
 	@docker compose ps
 	@docker ps --filter label=gestor.managed=true --format 'table {{.Names}}\t{{.Label "gestor.class"}}\t{{.Image}}\t{{.Status}}'
+dev: ## SERVICE=manager, generator or logs of the running suite from source, restarted on each change, until Ctrl-C
+	@scripts/dev.sh $(SERVICE)
 doctor: ## tell what is on this host and what is missing
 	@scripts/ensure.sh doctor
 
@@ -42,6 +44,8 @@ lint: ## linters, format, import rules, known vulnerabilities
 	@scripts/lint.sh
 fmt: ## format the Go code
 	@scripts/lint.sh --fix
+hooks: ## check what is staged before each commit (.githooks/pre-commit)
+	@git config core.hooksPath .githooks
 vuln: ## known vulnerabilities in what is linked
 	@scripts/vuln.sh
 
