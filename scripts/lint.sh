@@ -6,7 +6,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/lint.sh [--fix | --list-bash]
 
-Runs golangci-lint (with the import rules of the design), gofumpt, go mod tidy, shellcheck, the check of compose.yaml
+Runs golangci-lint (with the import rules of the design), gofumpt, go mod tidy, go.work.sum, shellcheck, the check of compose.yaml
 and govulncheck, all of them also when one fails. Status 1 when one did.
 
   --fix        format the Go code and tidy the module files instead
@@ -36,6 +36,16 @@ tidy() {
     (cd "$directory" && GOWORK=off go mod tidy "$@") || status=1
   done < <(directories)
   return "$status"
+}
+
+# work_sum lists every module of the workspace, as an editor does, which must find all that it wants in go.work.sum: otherwise the
+# file changes under whoever does it. --fix leaves it so.
+work_sum() {
+  local before
+  before=$(mktemp "${TMPDIR:-/tmp}/gestor-work-sum.XXXXXX")
+  cp go.work.sum "$before"
+  go list -m all >/dev/null || return 1
+  diff -u "$before" go.work.sum || { cp "$before" go.work.sum && return 1; }
 }
 
 golangci() {
@@ -76,12 +86,14 @@ use_go
 if [ "${1:-}" = --fix ]; then
   list_go | xargs bin/gofumpt -w
   tidy -v
+  go list -m all >/dev/null
   exit 0
 fi
 failed=()
 check 'gofumpt' gofumpt_clean
 check 'golangci-lint' golangci
 check 'go mod tidy' tidy -diff
+check 'go.work.sum' work_sum
 check 'shellcheck' shell_clean
 check 'compose.yaml' compose_valid
 check 'govulncheck' scripts/vuln.sh
