@@ -45,7 +45,8 @@ work_sum() {
   before=$(mktemp "${TMPDIR:-/tmp}/gestor-work-sum.XXXXXX")
   cp go.work.sum "$before"
   go list -m all >/dev/null || return 1
-  diff -u "$before" go.work.sum || { cp "$before" go.work.sum && return 1; }
+  diff -u "$before" go.work.sum || { mv "$before" go.work.sum && return 1; }
+  rm -f "$before"
 }
 
 golangci() {
