@@ -180,25 +180,33 @@ func (m *machine) cpuStat(path string) (uint64, error) {
 	return ns / 1000, err
 }
 
-// cpuBeforeEntry is what the tasks used before they entered their cgroup: a sum over tasks has it, the cgroup's file does
-// not. The slack is the running tick of three tasks, which the sum does not have. On v2 both are 0.
-func (m *machine) cpuBeforeEntry(id string) (early, slack uint64, err error) {
+// cpuBeforeEntry is what the tasks used before they entered their cgroup, at least and at most: a sum over tasks has it, the
+// cgroup's file does not. The file is read before and after the sum, since the guest may stand still between two readings. The
+// slack is the running tick of three tasks, which the sum does not have. On v2 all are 0.
+func (m *machine) cpuBeforeEntry(id string) (least, most, slack uint64, err error) {
 	if m.v2() {
-		return 0, 0, nil
+		return 0, 0, 0, nil
+	}
+
+	before, err := m.cpuStat(dockerPath(id))
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	row, err := only(id)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	file, err := m.cpuStat(dockerPath(id))
+	after, err := m.cpuStat(dockerPath(id))
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	const most = 1_000_000
-	if row.CPUUS > file+most {
-		return 0, 0, fmt.Errorf("cpu_us %d, the cgroup's file says %d", row.CPUUS, file)
+
+	const plausible = 1_000_000
+	if row.CPUUS > after+plausible {
+		return 0, 0, 0, fmt.Errorf("cpu_us %d, the cgroup's file says %d", row.CPUUS, after)
 	}
-	return row.CPUUS - min(file, row.CPUUS) + 60_000, 120_000, nil
+	const tick = 60_000 // may be missing in the file as well
+	return row.CPUUS - min(after, row.CPUUS) + tick, row.CPUUS - min(before, row.CPUUS) + tick, 2 * tick, nil
 }
 
 // checkCPU: three busy processes; the module's figure must lie between the file before and the file after it.
@@ -212,12 +220,14 @@ func checkCPU(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
-	early, slack, err := m.cpuBeforeEntry(id)
+
+	least, most, slack, err := m.cpuBeforeEntry(id)
 	if err != nil {
 		return err
 	}
 	for range 50 {
 		time.Sleep(20 * time.Millisecond)
+
 		before, err := m.cpuStat(dockerPath(id))
 		if err != nil {
 			return err
@@ -230,7 +240,8 @@ func checkCPU(m *machine) error {
 		if err != nil {
 			return err
 		}
-		if err := between("cpu_us", before+early-slack, row.CPUUS, after+early+slack); err != nil {
+
+		if err := between("cpu_us", before+least-slack, row.CPUUS, after+most+slack); err != nil {
 			return err
 		}
 	}
