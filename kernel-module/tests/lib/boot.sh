@@ -12,7 +12,7 @@ splat+='|suspicious RCU|possible (circular|recursive)|inconsistent lock|lock hel
 # The time limit is what says that a guest hangs. Two sockets, since a kernel without ACPI (the debug kernels) finds its
 # CPUs in a table that has one for each socket.
 qemu_once() {
-	local name=$1 vmlinuz=$2 initrd=$3 append=$4 limit=${GESTOR_BOOT_SECONDS:-300}
+	local name=$1 vmlinuz=$2 initrd=$3 append=$4 limit=${GESTOR_BOOT_SECONDS:-600}
 	shift 4
 
 	rm -f "$work/$name".{console,report}
