@@ -75,19 +75,19 @@ stage_images() {
 stage_vet() {
   local patterns
   mapfile -t patterns < <(modules)
-  tally_run 'go vet' go vet "${patterns[@]}"
+  tally_run 'go vet' go vet "${race[@]}" "${patterns[@]}"
 }
 
 stage_unit() {
   local patterns
   mapfile -t patterns < <(modules | grep -v '/e2e/')
-  go_tests unit 15m -race "${patterns[@]}"
+  go_tests unit 15m -race "${no_vet[@]}" "${patterns[@]}"
 }
 
 stage_alone() {
   local directory
   while read -r directory; do
-    tally_run "GOWORK=off go build in ${directory#"$root"/}" env -C "$directory" GOWORK=off go build ./...
+    tally_run "GOWORK=off go build in ${directory#"$root"/}" env -C "$directory" GOWORK=off go build "${race[@]}" ./...
   done < <(go list -m -f '{{.Dir}}')
 }
 
@@ -116,8 +116,8 @@ stage_e2e() {
   local alone together status=0
   mapfile -t alone < <(go list gestor.local/e2e/... | grep -vE '/e2e/(suite|store)$')
   together=(gestor.local/e2e/suite gestor.local/e2e/store)
-  go_tests e2e 25m -count=1 -p 1 "${alone[@]}" || status=1
-  go_tests e2e-suite 25m -count=1 -p 2 "${together[@]}" || status=1
+  go_tests e2e 25m -count=1 -p 1 "${no_vet[@]}" "${alone[@]}" || status=1
+  go_tests e2e-suite 25m -count=1 -p 2 "${no_vet[@]}" "${together[@]}" || status=1
   return "$status"
 }
 
@@ -153,6 +153,13 @@ elif [ ${#stages[@]} -eq 0 ]; then
   stages=(images vet unit alone bash module e2e)
   left_out=(lint boot storm guest)
 fi
+
+# With the unit tests, vet and the builds read the packages as those have them compiled, with the race detector: otherwise all of them,
+# the dependencies and the standard library too, would be compiled twice, which takes longer than the tests. What the stage vet checks
+# is more than what go test would check once more.
+race=() no_vet=()
+case " ${stages[*]} " in *' unit '*) race=(-race) ;; esac
+case " ${stages[*]} " in *' vet '*) no_vet=(-vet=off) ;; esac
 
 cd "$root"
 work=$(mktemp -d "${TMPDIR:-/tmp}/gestor-test.XXXXXX")
