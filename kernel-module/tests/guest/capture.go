@@ -23,6 +23,7 @@ func (t *tester) capture(m *machine) error {
 	if err := load("cmdline_max=256"); err != nil {
 		return err
 	}
+
 	text, err := readAll(procFile, 1<<20)
 	if err != nil {
 		return err

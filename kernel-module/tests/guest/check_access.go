@@ -85,6 +85,7 @@ func checkUser(*machine) error {
 	if err := load("gid=4242"); err != nil {
 		return err
 	}
+
 	as := func(uid, gid uint32) *syscall.SysProcAttr {
 		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func cmdlineOf(id string, pid int) (string, error) {
-	p, err := onlyProcess(id, pid)
+	p, err := readProcess(id, pid)
 	if err != nil {
 		return "", err
 	}
@@ -83,6 +83,7 @@ func checkFuzz(m *machine) error {
 	if err := load("max_age_ms=0 cmdline_max=256"); err != nil {
 		return err
 	}
+
 	const seed = 202003745
 	random := rand.New(rand.NewPCG(seed, seed))
 	id := containerID("fuzz")
@@ -115,7 +116,7 @@ func (m *machine) fuzzNames(random *rand.Rand, id string) error {
 		}
 		want[t.pid] = wantName(name)
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (m *machine) fuzzCmdlines(random *rand.Rand, id string) error {
 			return err
 		}
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}

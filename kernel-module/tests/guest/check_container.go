@@ -37,8 +37,9 @@ func checkMemory(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	dir := m.dir(dockerPath(id), "memory")
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func checkMemory(m *machine) error {
 	if err := os.WriteFile(filepath.Join(dir, limit), []byte(strconv.Itoa(limitKB<<10)), 0); err != nil {
 		return err
 	}
-	if row, err = only(id); err != nil {
+	if row, err = readContainer(id); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -72,7 +73,7 @@ func equalFile(name string, value *uint64, file string) error {
 	if err != nil {
 		return err
 	}
-	got, err := given(name, value)
+	got, err := required(name, value)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (m *machine) checkParentLimit(id, file string) error {
 	if err := os.WriteFile(file, []byte(strconv.Itoa(limitKB<<10)), 0); err != nil {
 		return err
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -115,9 +116,10 @@ func checkInactiveFile(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	dir := m.dir(dockerPath(id), "memory")
 	return eventually(func() error {
-		row, err := only(id)
+		row, err := readContainer(id)
 		if err != nil {
 			return err
 		}
@@ -133,7 +135,7 @@ func checkInactiveFile(m *machine) error {
 		if stat[key] < 15<<20 {
 			return fmt.Errorf("memory.stat shows %d bytes of inactive file pages; the check has nothing to compare", stat[key])
 		}
-		got, err := given("working_set_kb", row.WorkingSetKB)
+		got, err := required("working_set_kb", row.WorkingSetKB)
 		if err != nil {
 			return err
 		}
@@ -157,14 +159,15 @@ func checkOOM(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	if _, err := m.start(dockerPath(id), "alloc", "64"); err == nil {
 		return fmt.Errorf("64 MiB fitted under a limit of 16")
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
-	if kills, err := given("oom_kills", row.OOMKills); err != nil || kills != 1 {
+	if kills, err := required("oom_kills", row.OOMKills); err != nil || kills != 1 {
 		return fmt.Errorf("oom_kills %d (%w), want 1", kills, err)
 	}
 	return nil
@@ -192,7 +195,7 @@ func (m *machine) cpuBeforeEntry(id string) (least, most, slack uint64, err erro
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -232,7 +235,7 @@ func checkCPU(m *machine) error {
 		if err != nil {
 			return err
 		}
-		row, err := only(id)
+		row, err := readContainer(id)
 		if err != nil {
 			return err
 		}
@@ -257,8 +260,9 @@ func checkExitedCPU(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	time.Sleep(time.Second)
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -291,13 +295,14 @@ func checkRemovedCPU(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
-	before, err := only(id)
+
+	before, err := readContainer(id)
 	if err != nil {
 		return err
 	}
 	gone.kill()
 	removeGroup(m.dir(dockerPath(id)+"/child", ""))
-	after, err := only(id)
+	after, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -320,6 +325,7 @@ func checkMonotonicCPU(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -336,7 +342,7 @@ func checkMonotonicCPU(m *machine) error {
 	defer func() { close(stop); <-done }()
 	var last uint64
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
-		row, err := only(id)
+		row, err := readContainer(id)
 		if err != nil {
 			return err
 		}
@@ -358,7 +364,7 @@ func checkDeepCPU(m *machine) error {
 	if _, err := m.start(dockerPath(id)+"/init", "sleep"); err != nil {
 		return err
 	}
-	if err := m.group(dockerPath(id) + "/a/b"); err != nil {
+	if err := m.makeCgroup(dockerPath(id) + "/a/b"); err != nil {
 		return err
 	}
 	if err := load("max_age_ms=0"); err != nil {
@@ -391,7 +397,7 @@ func checkDeepCPU(m *machine) error {
 	}
 
 	// Nothing runs any more, and nothing has been flushed by this check: the module must know of all of it.
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -457,8 +463,9 @@ func checkFrozen(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	if !m.v2() {
-		row, err := only(id)
+		row, err := readContainer(id)
 		if err == nil && row.Frozen != nil {
 			err = fmt.Errorf("frozen is given on v1, where it cannot be known")
 		}
@@ -470,7 +477,7 @@ func checkFrozen(m *machine) error {
 			return err
 		}
 		err := eventually(func() error {
-			row, err := only(id)
+			row, err := readContainer(id)
 			if err != nil {
 				return err
 			}

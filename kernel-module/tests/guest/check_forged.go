@@ -28,7 +28,7 @@ func checkForged(m *machine) error {
 	// The first forger's processes come before the victim's, the second one's after them. A forger can know an id only
 	// when the engine has drawn it, so the victim's group is older than those on its own level.
 	for _, path := range victims {
-		if err := m.group(path); err != nil {
+		if err := m.makeCgroup(path); err != nil {
 			return err
 		}
 	}
@@ -51,8 +51,9 @@ func checkForged(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	for range 2 {
-		if err := wantOnly(pids); err != nil {
+		if err := expectOnly(pids); err != nil {
 			return err
 		}
 	}
@@ -68,8 +69,8 @@ func (m *machine) startEach(paths []string) error {
 	return nil
 }
 
-// wantOnly reads a document that must have these containers, each with its one process, and no other.
-func wantOnly(pids map[string]int) error {
+// expectOnly reads a document that must have these containers, each with its one process, and no other.
+func expectOnly(pids map[string]int) error {
 	snap, err := snapshot()
 	if err != nil {
 		return err

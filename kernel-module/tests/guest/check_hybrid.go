@@ -47,7 +47,7 @@ func (m *machine) startIn(dir string) (*task, error) {
 // on each pair of one number until want are found. A hierarchy's numbers go up by one for each file of a new group. Where
 // both steps have a common divisor the two may never meet: then the v2 groups get the files of one more controller.
 func (m *machine) sameNumbers(v1 string, want int, found func(id, container, group string) error) error {
-	const most, patience = 2000, 60
+	const most, maxWithoutPair = 2000, 60
 	text, err := os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (m *machine) sameNumbers(v1 string, want int, found func(id, container, gro
 	var inV1, inV2 uint64
 	pairs, since := 0, 0
 	for i := 0; i < most && pairs < want; i++ {
-		if since++; since > patience && len(controllers) > 0 {
+		if since++; since > maxWithoutPair && len(controllers) > 0 {
 			last := len(controllers) - 1
 			if err := os.WriteFile(filepath.Join(unified, "cgroup.subtree_control"), []byte("+"+controllers[last]), 0); err != nil {
 				return err
@@ -127,8 +127,9 @@ func checkSameNumbers(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	for range 2 {
-		if err := wantOnly(pids); err != nil {
+		if err := expectOnly(pids); err != nil {
 			return err
 		}
 	}
@@ -146,10 +147,11 @@ func checkBothTrees(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
-	if err := wantOnly(map[string]int{id: t.pid}); err != nil {
+
+	if err := expectOnly(map[string]int{id: t.pid}); err != nil {
 		return err
 	}
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func checkBothTrees(m *machine) error {
 	if err != nil {
 		return err
 	}
-	got, err := given("memory_kb", row.MemoryKB)
+	got, err := required("memory_kb", row.MemoryKB)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func checkRuntimes(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	snap, err := snapshot()
 	if err != nil {
 		return err
@@ -84,7 +85,8 @@ func checkPIDs(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
-	row, err := only(id)
+
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ func checkLoad(*machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	for _, path := range []string{procFile, totalsFile} {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -58,6 +59,7 @@ func checkParameters(*machine) error {
 	if err := errors.Join(load(""), unload()); err != nil {
 		return err
 	}
+
 	log, err := openKernelLog()
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func checkParameters(*machine) error {
 		if err := load(c.parameters); !errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("%s: %v, want EINVAL", c.parameters, err)
 		}
-		if err := log.saidOnce(c.reason); err != nil {
+		if err := log.expectMessage(c.reason); err != nil {
 			return fmt.Errorf("%s: %w", c.parameters, err)
 		}
 	}
@@ -94,14 +96,15 @@ func checkWrites(log *kernelLog) error {
 	if err := load("max_procs=70"); err != nil {
 		return err
 	}
-	if _, err := log.said(); err != nil {
+
+	if _, err := log.messages(); err != nil {
 		return err
 	}
 	const file = "/sys/module/" + moduleName + "/parameters/max_procs"
 	if err := os.WriteFile(file, []byte("2147483648"), 0); !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("max_procs set to 2^31: %v, want EINVAL", err)
 	}
-	if err := log.saidOnce("max_procs must be"); err != nil {
+	if err := log.expectMessage("max_procs must be"); err != nil {
 		return err
 	}
 	value, _, err := number(file)
@@ -125,6 +128,7 @@ func checkNameTaken(*machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	for _, parameters := range []string{"proc_name=sysinfo_gestor", "proc_name=sysinfo_gestor_totals"} {
 		if err := loadFile(copyFile, parameters); !errors.Is(err, unix.EBUSY) {
 			_ = unix.DeleteModule(copied[:len(moduleName)], unix.O_NONBLOCK)
@@ -139,6 +143,7 @@ func checkProcName(*machine) error {
 	if err := load("proc_name=sysinfo_202003745"); err != nil {
 		return err
 	}
+
 	if _, err := snapshotOf("/proc/sysinfo_202003745"); err != nil {
 		return err
 	}

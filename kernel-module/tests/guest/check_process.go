@@ -23,6 +23,7 @@ func checkProcess(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	for _, t := range m.tasks {
 		if err := eventually(t.asleep); err != nil {
 			return err
@@ -120,10 +121,11 @@ func checkDeadLeader(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	if err := eventually(func() error { return expectState(id, t.pid, "Z") }); err != nil {
 		return err
 	}
-	p, err := onlyProcess(id, t.pid)
+	p, err := readProcess(id, t.pid)
 	if err == nil && p.RSSKB < 24<<10 {
 		err = fmt.Errorf("rss_kb %d, want more than 24 MiB", p.RSSKB)
 	}
@@ -135,6 +137,7 @@ func checkLifecycle(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	id := containerID("lifecycle")
 	keep, err := m.start(dockerPath(id), "sleep")
 	if err != nil {
@@ -148,7 +151,7 @@ func checkLifecycle(m *machine) error {
 		return err
 	}
 	gone.kill()
-	row, err := only(id)
+	row, err := readContainer(id)
 	if err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func checkLifecycle(m *machine) error {
 }
 
 func expectState(id string, pid int, state string) error {
-	p, err := onlyProcess(id, pid)
+	p, err := readProcess(id, pid)
 	if err != nil {
 		return err
 	}
@@ -214,6 +217,7 @@ func checkNames(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	id := containerID("names")
 	t, err := m.start(dockerPath(id), "rename")
 	if err != nil {
@@ -235,7 +239,7 @@ func (t *task) expectName(id, name string) error {
 	if err := t.rename(name); err != nil {
 		return err
 	}
-	p, err := onlyProcess(id, t.pid)
+	p, err := readProcess(id, t.pid)
 	if err != nil {
 		return fmt.Errorf("name %q: %w", name, err)
 	}

@@ -32,6 +32,7 @@ func checkReadSizes(m *machine) error {
 	if err := load("max_age_ms=60000 cmdline_max=256"); err != nil {
 		return err
 	}
+
 	want, err := readAll(procFile, 1<<20)
 	if err != nil {
 		return err
@@ -80,6 +81,7 @@ func checkSystemCalls(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	fd, err := unix.Open(procFile, unix.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -106,6 +108,7 @@ func checkSeek(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	f, err := os.Open(procFile)
 	if err != nil {
 		return err
@@ -140,6 +143,7 @@ func checkShared(m *machine) error {
 	if err := load("max_age_ms=60000"); err != nil {
 		return err
 	}
+
 	var group sync.WaitGroup
 	errs := make(chan error, 16)
 	for range cap(errs) {
@@ -167,6 +171,7 @@ func checkTotals(m *machine) error {
 	if err := load("max_age_ms=60000"); err != nil {
 		return err
 	}
+
 	full, err := snapshot()
 	if err != nil {
 		return err
@@ -195,6 +200,7 @@ func checkTruncated(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	full, err := snapshot()
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ func checkSession(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
+
 	f, err := os.Open(procFile)
 	if err != nil {
 		return err
@@ -46,6 +47,7 @@ func checkSession(m *machine) error {
 			}
 		}
 	}
+
 	var text []byte
 	for _, piece := range pieces {
 		text = append(text, piece...)
@@ -53,6 +55,7 @@ func checkSession(m *machine) error {
 	if _, err := parse(text); err != nil {
 		return err
 	}
+
 	next, err := snapshot()
 	if err != nil {
 		return err
@@ -83,10 +86,10 @@ func readPiece(f *os.File, offset, size int, seek bool) ([]byte, error) {
 	return piece[:n], err
 }
 
-// checkCrowd: many readers at once, and a walk that takes far longer than max_age_ms. Who comes while one is on its way
-// waits, and then shares the next with all others that wait: there is not a walk for each. Whether readers come at once is
-// the scheduler's to say, so one round of several in which they shared is enough: without sharing there is none.
-func checkCrowd(m *machine) error {
+// checkConcurrentReaders: many readers at once, and a walk that takes far longer than max_age_ms. Who comes while one is on
+// its way waits, and then shares the next with all others that wait: there is not a walk for each. Whether readers come at
+// once is the scheduler's to say, so one round of several in which they shared is enough: without sharing there is none.
+func checkConcurrentReaders(m *machine) error {
 	// Half of what the kernel allows: with KASAN that is less, and each thread is slower to look at.
 	most, _, err := number("/proc/sys/kernel/threads-max")
 	if err != nil {
@@ -100,33 +103,35 @@ func checkCrowd(m *machine) error {
 	if err := load("max_age_ms=0"); err != nil {
 		return err
 	}
-	const crowd, rounds = 32, 10
+
+	const readers, rounds = 32, 10
 	first, err := snapshot()
 	if err != nil {
 		return err
 	}
 	var walks, walkUS uint64
 	for range rounds {
-		if err := readAtOnce(crowd); err != nil {
+		if err := readAtOnce(readers); err != nil {
 			return err
 		}
+
 		last, err := snapshot()
 		if err != nil {
 			return err
 		}
 		walks, walkUS = last.Sequence-first.Sequence-1, last.Self.WalkUS
-		if walks <= crowd/2 {
+		if walks <= readers/2 {
 			return nil
 		}
 		first = last
 	}
-	return fmt.Errorf("%d walks of %d us for %d readers at once, and in %d rounds never fewer than half as many", walks, walkUS, crowd, rounds)
+	return fmt.Errorf("%d walks of %d us for %d readers at once, and in %d rounds never fewer than half as many", walks, walkUS, readers, rounds)
 }
 
 // readAtOnce has many readers begin a document at the same moment.
-func readAtOnce(crowd int) error {
+func readAtOnce(readers int) error {
 	var group sync.WaitGroup
-	errs := make([]error, crowd)
+	errs := make([]error, readers)
 	begin := make(chan struct{})
 	for i := range errs {
 		f, err := os.Open(totalsFile)
@@ -139,6 +144,7 @@ func readAtOnce(crowd int) error {
 			_, errs[i] = readPiece(f, 0, 4096, false)
 		})
 	}
+
 	close(begin)
 	group.Wait()
 	return errors.Join(errs...)
@@ -156,11 +162,13 @@ func checkTruncatedCost(m *machine) error {
 	if err := load("max_age_ms=0 max_procs=10"); err != nil {
 		return err
 	}
+
 	probe, err := countCalls("kernfs_path_from_node")
 	if err != nil {
 		return err
 	}
 	defer probe.close()
+
 	var hits [2]uint64
 	for i := range hits {
 		snap, err := snapshot()
@@ -186,7 +194,7 @@ func checkCharge(m *machine) error {
 	if !m.v2() {
 		return skipped("the reader enters its cgroup with clone3, which is for v2")
 	}
-	if err := m.group("/reader"); err != nil {
+	if err := m.makeCgroup("/reader"); err != nil {
 		return err
 	}
 	dir, err := os.Open(m.dir("/reader", ""))
@@ -201,6 +209,7 @@ func checkCharge(m *machine) error {
 	if err := load("max_age_ms=60000 batch=4096"); err != nil {
 		return err
 	}
+
 	attr := &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
 	if code, out := runHelper(attr, "read", procFile); code != 0 {
 		return fmt.Errorf("reader: exit %d, %s", code, out)
@@ -228,6 +237,7 @@ func countCalls(function string) (*probe, error) {
 		return nil, skipped("no probes in this kernel")
 	}
 	defer events.Close()
+
 	if _, err := events.WriteString("p:gestor/calls " + function); err != nil {
 		return nil, fmt.Errorf("probe %s: %w", function, err)
 	}

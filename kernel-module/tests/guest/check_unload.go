@@ -18,6 +18,7 @@ func checkUnloadOpen(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	f, err := os.Open(procFile)
 	if err != nil {
 		return err
@@ -40,6 +41,7 @@ func checkUnloadOpen(m *machine) error {
 	if err := load(""); err != nil {
 		return err
 	}
+
 	again, err := snapshot()
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (t *tester) checks() {
 	t.check("read: lseek begins anew", checkSeek)
 	t.check("read: one document to its end, in any order of pread and lseek", checkSession)
 	t.check("read: readers share one walk", checkShared)
-	t.check("read: who comes during a walk shares the next", checkCrowd)
+	t.check("read: who comes during a walk shares the next", checkConcurrentReaders)
 	t.check("read: totals", checkTotals)
 	t.check("read: past max_procs", checkTruncated)
 	t.check("read: past max_procs what is known of a cgroup is kept", checkTruncatedCost)

@@ -22,6 +22,7 @@ func (t *tester) measure(containers, processes string) error {
 	if err := load("max_age_ms=0 max_procs=1000000"); err != nil {
 		return err
 	}
+
 	cmd := exec.Command("/cost", containers, processes)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

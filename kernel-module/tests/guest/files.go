@@ -56,8 +56,8 @@ func between(name string, low, got, high uint64) error {
 	return nil
 }
 
-// given complains when an optional figure is absent.
-func given(name string, v *uint64) (uint64, error) {
+// required complains when an optional figure is absent.
+func required(name string, v *uint64) (uint64, error) {
 	if v == nil {
 		return 0, fmt.Errorf("%s is absent", name)
 	}
@@ -83,6 +83,7 @@ func readStat(pid int) (stat, error) {
 	if end := strings.LastIndex(string(text), ") "); ok && end >= 0 {
 		rest = string(text)[end+2:]
 	}
+
 	f := strings.Fields(rest)
 	if len(f) < 21 {
 		return stat{}, fmt.Errorf("stat of %d has %d fields", pid, len(f))
@@ -91,6 +92,7 @@ func readStat(pid int) (stat, error) {
 		v, _ := strconv.ParseUint(f[field-3], 10, 64)
 		return v
 	}
+
 	s := stat{state: f[0], ppid: n(4), threads: n(20), utime: n(14), stime: n(15), start: n(22), vsize: n(23)}
 	s.startUS, s.cpuUSec = s.start*10_000, (s.utime+s.stime)*10_000
 	return s, nil

@@ -25,8 +25,8 @@ func openKernelLog() (*kernelLog, error) {
 
 func (l *kernelLog) close() { _ = unix.Close(l.fd) }
 
-// said returns the module's own messages since the last call. What the kernel's loader says of a parameter is not one.
-func (l *kernelLog) said() (lines []string, err error) {
+// messages returns the module's own messages since the last call. What the kernel's loader says of a parameter is not one.
+func (l *kernelLog) messages() (lines []string, err error) {
 	record := make([]byte, 8192) // a read gives one record
 	for {
 		n, err := unix.Read(l.fd, record)
@@ -45,9 +45,9 @@ func (l *kernelLog) said() (lines []string, err error) {
 	}
 }
 
-// saidOnce complains unless there was one message, with these words in it.
-func (l *kernelLog) saidOnce(words string) error {
-	lines, err := l.said()
+// expectMessage complains unless there was one message, with these words in it.
+func (l *kernelLog) expectMessage(words string) error {
+	lines, err := l.messages()
 	if err != nil {
 		return err
 	}

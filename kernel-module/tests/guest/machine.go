@@ -45,6 +45,7 @@ func (m *machine) mountCgroups() error {
 		}
 		return enableControllers(root)
 	}
+
 	if err := unix.Mount("tmpfs", root, "tmpfs", 0, ""); err != nil {
 		return fmt.Errorf("mount cgroup v1: %w", err)
 	}
@@ -58,6 +59,7 @@ func (m *machine) mountCgroups() error {
 			_ = os.Remove(target)
 		}
 	}
+
 	if m.version == "hybrid" {
 		return mountUnified()
 	}
@@ -107,8 +109,8 @@ func (m *machine) dir(path, controller string) string {
 	return filepath.Join("/sys/fs/cgroup", controller, path)
 }
 
-// group makes the cgroup path, parents included, in every hierarchy.
-func (m *machine) group(path string) error {
+// makeCgroup makes the cgroup path, parents included, in every hierarchy.
+func (m *machine) makeCgroup(path string) error {
 	for _, root := range m.hierarchies() {
 		dir := root
 		parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -122,6 +124,7 @@ func (m *machine) group(path string) error {
 				return fmt.Errorf("make cgroup: %w", err)
 			}
 			m.groups = append(m.groups, dir)
+
 			if m.v2() && i < len(parts)-1 {
 				if err := enableControllers(dir); err != nil {
 					return err
@@ -142,8 +145,8 @@ func inheritCPUs(dir string) {
 	}
 }
 
-// enter moves a process into a cgroup.
-func (m *machine) enter(path string, pid int) error {
+// joinCgroup moves a process into a cgroup.
+func (m *machine) joinCgroup(path string, pid int) error {
 	for _, root := range m.hierarchies() {
 		file := filepath.Join(root, path, "cgroup.procs")
 		if err := os.WriteFile(file, []byte(strconv.Itoa(pid)), 0); err != nil {
@@ -159,9 +162,10 @@ func (m *machine) start(path string, args ...string) (*task, error) {
 }
 
 func (m *machine) startWith(path string, attr *syscall.SysProcAttr, args ...string) (*task, error) {
-	if err := m.group(path); err != nil {
+	if err := m.makeCgroup(path); err != nil {
 		return nil, err
 	}
+
 	cmd := exec.Command("/workload", args...)
 	cmd.Env = append(os.Environ(), "GESTOR_WAIT=1")
 	cmd.SysProcAttr = attr
@@ -176,14 +180,17 @@ func (m *machine) startWith(path string, attr *syscall.SysProcAttr, args ...stri
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start workload: %w", err)
 	}
+
+	// It waits for a line until it is in its cgroup: what it does from then on is charged there.
 	t := &task{cmd: cmd, pid: cmd.Process.Pid, stdin: stdin, out: bufio.NewReader(stdout)}
 	m.tasks = append(m.tasks, t)
-	if err := m.enter(path, t.pid); err != nil {
+	if err := m.joinCgroup(path, t.pid); err != nil {
 		return nil, err
 	}
 	if _, err := io.WriteString(stdin, "go\n"); err != nil {
 		return nil, err
 	}
+
 	if len(args) > 0 && args[0] == "rename" {
 		return t, nil
 	}
@@ -214,8 +221,8 @@ func (m *machine) killAll() {
 	m.tasks = nil
 }
 
-// clean unloads the module and removes tasks and cgroups.
-func (m *machine) clean() error {
+// cleanup unloads the module and removes tasks and cgroups.
+func (m *machine) cleanup() error {
 	err := unload()
 	m.killAll()
 	for i := len(m.groups) - 1; i >= 0; i-- {

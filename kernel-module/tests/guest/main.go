@@ -38,6 +38,7 @@ func run() error {
 		return err
 	}
 	loadRAMDisk()
+
 	t := &tester{out: out, only: options["only"], options: options}
 	t.host = &machine{version: options["cgroup"]}
 	if err := t.host.mountCgroups(); err != nil {
@@ -46,6 +47,7 @@ func run() error {
 		t.runSuite(options["suite"])
 	}
 	t.finish()
+
 	return nil
 }
 

@@ -106,8 +106,8 @@ func find(snap *contract.Snapshot, id string) (*contract.Container, error) {
 	return nil, fmt.Errorf("container %.12s is not among the %d rows", id, len(snap.Containers))
 }
 
-// only reads a snapshot and returns the row of one container.
-func only(id string) (*contract.Container, error) {
+// readContainer reads a snapshot and returns the row of one container.
+func readContainer(id string) (*contract.Container, error) {
 	snap, err := snapshot()
 	if err != nil {
 		return nil, err
@@ -115,9 +115,9 @@ func only(id string) (*contract.Container, error) {
 	return find(snap, id)
 }
 
-// onlyProcess reads a snapshot and returns the row of one process of a container.
-func onlyProcess(id string, pid int) (*contract.Process, error) {
-	row, err := only(id)
+// readProcess reads a snapshot and returns the row of one process of a container.
+func readProcess(id string, pid int) (*contract.Process, error) {
+	row, err := readContainer(id)
 	if err != nil {
 		return nil, err
 	}

@@ -44,9 +44,10 @@ func (t *tester) check(name string, f func(*machine) error) {
 	if t.only != "" && !strings.Contains(name, t.only) {
 		return
 	}
+
 	began := time.Now()
 	err := f(t.host)
-	if cleanErr := t.host.clean(); err == nil && cleanErr != nil {
+	if cleanErr := t.host.cleanup(); err == nil && cleanErr != nil {
 		err = fmt.Errorf("clean up: %w", cleanErr)
 	}
 	t.result(name, err)

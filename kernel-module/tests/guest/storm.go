@@ -37,6 +37,7 @@ func (m *machine) storm(length time.Duration) error {
 	}
 	var errs []error
 	var group sync.WaitGroup
+
 	_ = os.WriteFile(kmemleak, []byte("clear"), 0)
 	for i := range 3 {
 		if _, err := m.start(dockerPath(containerID(fmt.Sprint("storm ", i))), "churn"); err != nil {
@@ -47,16 +48,19 @@ func (m *machine) storm(length time.Duration) error {
 	if err != nil {
 		return err
 	}
+
 	readers := startReaders(3)
 	done := make(chan struct{})
 	group.Go(func() { renameUntil(done, named) })
 	group.Go(func() { m.cgroupsUntil(done) })
+
 	end := time.Now().Add(length)
 	for round := 0; time.Now().Before(end) && len(errs) == 0; round++ {
 		errs = appendError(errs, load(fmt.Sprintf("max_age_ms=%d cmdline_max=%d batch=%d", round%3, round%2*128, 16<<(round%5))))
 		time.Sleep(2 * time.Second)
 		errs = appendError(errs, eventually(unload))
 	}
+
 	close(done)
 	group.Wait()
 	return errors.Join(append(errs, readers.stop())...)
@@ -95,6 +99,7 @@ func (m *machine) cgroupsUntil(done chan struct{}) {
 			return
 		default:
 		}
+
 		own := &machine{version: m.version}
 		path := dockerPath(containerID(fmt.Sprint("short ", i%50)))
 		_, _ = own.start(path+"/inner", []string{"exit", "threads", "sleep"}[i%3], "4")
@@ -116,6 +121,7 @@ func checkLeaks(*machine) error {
 			return err
 		}
 	}
+
 	text, err := os.ReadFile(kmemleak)
 	if err != nil {
 		return err
@@ -159,6 +165,7 @@ func (t *tester) race() {
 		if err := errors.Join(wantTwoCPUs(), m.populate(10, 5), load("max_age_ms=60000")); err != nil {
 			return err
 		}
+
 		end := time.Now().Add(time.Duration(seconds) * time.Second)
 		errs := make([]error, 2*runtime.NumCPU())
 		var group sync.WaitGroup
