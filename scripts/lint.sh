@@ -4,13 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/lint.sh [--fix | --list-bash]
+usage: scripts/lint.sh [--fix | --bash | --without-bash | --list-bash]
 
 Runs golangci-lint (with the import rules of the design), gofumpt, go mod tidy, go.work.sum, shellcheck, the check of compose.yaml
 and govulncheck, all of them also when one fails. Status 1 when one did.
 
-  --fix        format the Go code and tidy the module files instead
-  --list-bash  print the bash scripts of this repository and end
+  --fix           format the Go code and tidy the module files instead
+  --bash          only shellcheck
+  --without-bash  all but shellcheck: for who runs both
+  --list-bash     print the bash scripts of this repository and end
 TEXT
 }
 
@@ -64,7 +66,7 @@ gofumpt_clean() {
 
 list_go() { git ls-files -co --exclude-standard '*.go'; }
 
-shell_clean() { list_bash | xargs shellcheck; }
+shell_clean() { list_bash | xargs -n 8 -P "$(nproc)" shellcheck; }
 
 compose_valid() {
   docker compose version >/dev/null 2>&1 || { printf 'no docker compose: compose.yaml is not checked\n' && return 0; }
@@ -80,7 +82,8 @@ check() {
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
   --list-bash) list_bash && exit 0 ;;
-  --fix | '') ;;
+  --bash) shell_clean && exit 0 || exit 1 ;;
+  --fix | --without-bash | '') ;;
   *) usage >&2 && exit 2 ;;
 esac
 scripts/ensure.sh lint-tools
@@ -96,7 +99,7 @@ check 'gofumpt' gofumpt_clean
 check 'golangci-lint' golangci
 check 'go mod tidy' tidy -diff
 check 'go.work.sum' work_sum
-check 'shellcheck' shell_clean
+[ "${1:-}" = --without-bash ] || check 'shellcheck' shell_clean
 check 'compose.yaml' compose_valid
 check 'govulncheck' scripts/vuln.sh
 [ ${#failed[@]} -eq 0 ] || die "lint found something in: ${failed[*]}"

@@ -92,9 +92,8 @@ stage_alone() {
 }
 
 stage_bash() {
-  local scripts tests
-  mapfile -t scripts < <("$root/scripts/lint.sh" --list-bash)
-  tally_run "shellcheck of ${#scripts[@]} scripts" shellcheck "${scripts[@]}"
+  local tests
+  tally_run "shellcheck of $("$root/scripts/lint.sh" --list-bash | wc -l) scripts" "$root/scripts/lint.sh" --bash
   mapfile -t tests < <(git -C "$root" ls-files -co --exclude-standard '*.bats')
   tally_tap bats --tap "${tests[@]}"
 }
@@ -121,7 +120,7 @@ stage_e2e() {
   return "$status"
 }
 
-stage_lint() { tally_run lint "$root/scripts/lint.sh"; }
+stage_lint() { tally_run lint "$root/scripts/lint.sh" "${no_bash[@]}"; }
 
 # run_stage NAME prints a header, runs the stage, and counts a stage that broke without a count of its own as one failure.
 run_stage() {
@@ -156,10 +155,11 @@ fi
 
 # With the unit tests, vet and the builds read the packages as those have them compiled, with the race detector: otherwise all of them,
 # the dependencies and the standard library too, would be compiled twice, which takes longer than the tests. What the stage vet checks
-# is more than what go test would check once more.
-race=() no_vet=()
+# is more than what go test would check once more, and the stage bash has what lint would check of the scripts.
+race=() no_vet=() no_bash=()
 case " ${stages[*]} " in *' unit '*) race=(-race) ;; esac
 case " ${stages[*]} " in *' vet '*) no_vet=(-vet=off) ;; esac
+case " ${stages[*]} " in *' bash '*) no_bash=(--without-bash) ;; esac
 
 cd "$root"
 work=$(mktemp -d "${TMPDIR:-/tmp}/gestor-test.XXXXXX")
