@@ -42,8 +42,8 @@ known_versions() {
     sed -n "s#^.*/dkms/$module/\([0-9][^/]*\)\$#\1#p; s#^.*/src/$module-\([0-9][^/]*\)\$#\1#p" | sort -u
 }
 
-# forget_versions takes each of them from DKMS, with its sources; the sources alone where somebody has taken DKMS away.
-forget_versions() {
+# remove_versions takes each of them from DKMS, with its sources; the sources alone where somebody has taken DKMS away.
+remove_versions() {
   local version
   for version in $(known_versions); do
     if have dkms; then
@@ -95,7 +95,7 @@ install_module() {
   module_arguments "$@"
   check_rights "make dkms"
   install_build_tools kmod dkms
-  forget_versions
+  remove_versions
   add_version
   write "$at_boot" "$module"
   write "$parameters" "options $module ${arguments[*]}"
@@ -106,7 +106,7 @@ remove_module() {
   local file found=no
   [ "$(id -u)" -eq 0 ] || die "taking a module from DKMS needs root. Run this as root: make dkms-remove"
   [ -z "$(known_versions)" ] || found=yes
-  forget_versions
+  remove_versions
   for file in "$at_boot" "$parameters"; do
     [ -e "$file" ] || continue
     rm -f "$file"

@@ -53,8 +53,8 @@ try() {
       go test -count=1 -v -timeout 90m -parallel 4 ./engines >&2
 }
 
-# told prints what docs/engines.md is to say of a run.
-told() {
+# results_table prints what docs/engines.md is to say of a run.
+results_table() {
   # shellcheck disable=SC2016 # Markdown
   printf '`make test-engines` on %s, %s, Linux %s, %s:\n\n' "$(date -u +%F)" "$(host_id) $(host_codename)" "$(uname -r | cut -d- -f1)" "$(uname -m)"
   cat "$work/table"
@@ -90,7 +90,7 @@ elif [ "$check" = yes ]; then
   between "$document" engines | grep '^|' | diff - "$work/table" >&2 ||
     die "docs/engines.md tells another table, see the difference above: 'make test-engines' writes this one"
 else
-  told >"$work/text"
+  results_table >"$work/text"
   replace_between "$document" engines "$work/text"
   say "docs/engines.md tells of this run"
 fi

@@ -32,29 +32,29 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/module.sh
 . "$root/scripts/lib/module.sh"
 
-# remember_socket gives the services the socket of the engine that they are started on, which DOCKER_HOST or a docker context may
+# save_socket gives the services the socket of the engine that they are started on, which DOCKER_HOST or a docker context may
 # have chosen.
-remember_socket() {
+save_socket() {
   local socket mounted
   find_engine || return 0 # it answers all the same: nobody chose another than the host's own
   socket=$(engine_socket)
-  same_socket "$socket" "$default_socket" || remember GESTOR_DOCKER_SOCKET "$socket"
+  same_socket "$socket" "$default_socket" || save_setting GESTOR_DOCKER_SOCKET "$socket"
 
   mounted=$(setting GESTOR_DOCKER_SOCKET "$default_socket")
   same_socket "$socket" "$mounted" ||
     warn "the services run on the engine at $engine_address ($engine_source) and govern the one at $mounted (GESTOR_DOCKER_SOCKET): unless both are the same engine, take that line out of .env"
 }
 
-# remember_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
+# save_owners finds the users that fit this host. A socket whose group is unknown here (rootless Docker, Docker
 # Desktop) leaves the default of compose.yaml.
-remember_owners() {
+save_owners() {
   local owner socket
   socket=$(setting GESTOR_DOCKER_SOCKET "$default_socket")
   owner=$(stat -c %u:%g "$root")
   if [ "${owner%%:*}" = 0 ]; then owner=65532:65532; fi
-  remember GESTOR_USER "$owner"
+  save_setting GESTOR_USER "$owner"
   if [ -S "$socket" ] && [ "$(stat -Lc %U:%a "$socket")" = root:660 ]; then
-    remember GESTOR_ENGINE_USER "65532:$(manager_group)"
+    save_setting GESTOR_ENGINE_USER "65532:$(manager_group)"
   fi
 }
 
@@ -67,10 +67,10 @@ check_module() {
     warn "the kernel module that is loaded lets the group $loaded read, the manager's is $wanted: 'make insmod' loads it for that group (after make dkms: make dkms again). Until then the manager reads /proc"
 }
 
-# remember_score asks the engine for what it may refuse: only one with CAP_SYS_RESOURCE may lower a score.
-remember_score() {
+# save_score asks the engine for what it may refuse: only one with CAP_SYS_RESOURCE may lower a score.
+save_score() {
   if docker run --rm --pull never --network none --oom-score-adj -500 --entrypoint true debian:trixie-slim >/dev/null 2>&1; then
-    remember GESTOR_OOM_SCORE_ADJ -500
+    save_setting GESTOR_OOM_SCORE_ADJ -500
   fi
 }
 
@@ -110,7 +110,7 @@ page_answers() {
 explain_failure() {
   docker compose ps -a >&2 || true
   docker compose logs --no-color --no-log-prefix --tail 15 prepare logs manager generator >&2 || true
-  die "the suite did not become healthy: the lines above are the services' last words. After mending it run 'make up' again"
+  die "the suite did not become healthy: the lines above are the last that the services printed. After fixing it run 'make up' again"
 }
 
 # interrupted says what Ctrl-C leaves: what docker compose has started goes on.
@@ -129,8 +129,8 @@ cd "$root"
 started=$SECONDS
 trap interrupted INT
 scripts/ensure.sh docker compose
-remember_socket
-remember_owners
+save_socket
+save_owners
 check_module
 problem=$(policy_problem)
 [ -z "$problem" ] || die "$problem"
@@ -138,9 +138,9 @@ project=$(setting COMPOSE_PROJECT_NAME gestor)
 problem=$(port_problem "$project")
 [ -z "$problem" ] || die "$problem"
 scripts/base-images.sh
-remember_score
+save_score
 step "building the images (some minutes the first time)" build_images || die "an image did not build: see above"
-take_away_unhealthy "$project"
+remove_unhealthy "$project"
 step "starting the suite" docker compose up -d --wait --wait-timeout 180 --remove-orphans || explain_failure
 
 port=$(setting GESTOR_PORT 8080)

@@ -33,8 +33,8 @@ icount_run() {
 
 value() { sed -n "s/^value $2 //p" "$work/cost-$1.report"; }
 
-# judge SIZE: the bounds that hold for that size.
-judge() {
+# check_bounds SIZE: the bounds that hold for that size.
+check_bounds() {
 	local module opened
 	module=$(value "$1" module) opened=$(value "$1" cgroup-files-opened)
 	if [ -z "$module" ] || [ -z "$opened" ]; then
@@ -71,5 +71,5 @@ for size in $sizes; do
 	icount_run "$size"
 	collect "cost-$size"
 	sed -n "s/^value /$size /p" "$work/cost-$size.report" >>"$CACHE/cost.txt"
-	judge "$size"
+	check_bounds "$size"
 done

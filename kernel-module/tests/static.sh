@@ -38,13 +38,13 @@ build_check() {
 
 # version_check NAME: what the module that was just built tells of itself, beside the file that the suite's version is compared with.
 version_check() {
-	local told wanted
-	told=$(/sbin/modinfo -F version "$CACHE/build/$1/sysinfo_gestor.ko" || true)
-	wanted=$(cat "$module/VERSION")
-	if [ "$told" = "$wanted" ]; then
-		echo "ok static $1 modinfo tells version $wanted"
+	local version expected
+	version=$(/sbin/modinfo -F version "$CACHE/build/$1/sysinfo_gestor.ko" || true)
+	expected=$(cat "$module/VERSION")
+	if [ "$version" = "$expected" ]; then
+		echo "ok static $1 modinfo tells version $expected"
 	else
-		echo "FAIL static $1 modinfo tells version ${told:-nothing}, want $wanted"
+		echo "FAIL static $1 modinfo tells version ${version:-nothing}, want $expected"
 	fi
 }
 

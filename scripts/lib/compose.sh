@@ -33,10 +33,10 @@ plugin_directory() {
   fi
 }
 
-# take_away_unhealthy PROJECT ends and removes the services of a project that are unhealthy, so that `up` begins them anew. One that
+# remove_unhealthy PROJECT ends and removes the services of a project that are unhealthy, so that `up` begins them anew. One that
 # the engine is about to restart is still called unhealthy, for up to a minute, and `up` ends at that word at once although what
-# was wrong is mended.
-take_away_unhealthy() {
+# was wrong is fixed.
+remove_unhealthy() {
   local services
   mapfile -t services < <(docker ps --filter "label=com.docker.compose.project=$1" --filter health=unhealthy \
     --format '{{.Label "com.docker.compose.service"}}')

@@ -5,11 +5,11 @@
 # What compose prints of a name that nobody sets.
 not_set='(not set)'
 
-# ask NAME prints what the suite gets of a setting, $not_set when neither the environment nor .env has it. Compose itself is
+# compose_setting NAME prints what the suite gets of a setting, $not_set when neither the environment nor .env has it. Compose itself is
 # asked: its grammar of .env (quotes, escapes, export, comments, other variables, carriage returns) differs between its
 # versions, and a second reader would differ from all of them. An image name is the one value that it prints as it is, without
 # quoting. The project's name is here what it is in compose.yaml.
-ask() {
+compose_setting() {
   local value
   # shellcheck disable=SC2016 # compose expands it
   value=$(printf 'name: gestor\nservices: {setting: {image: "=${%s-%s}"}}\n' "$1" "$not_set" |
@@ -21,15 +21,15 @@ ask() {
 # setting NAME DEFAULT prints a setting, and the default where it is empty or not set, like compose.yaml's ${NAME:-DEFAULT}.
 setting() {
   local value
-  value=$(ask "$1") || return 1
+  value=$(compose_setting "$1") || return 1
   [ "$value" != "$not_set" ] || value=''
   printf '%s\n' "${value:-$2}"
 }
 
-# remember NAME VALUE writes a setting to .env unless the file or the environment has it.
-remember() {
+# save_setting NAME VALUE writes a setting to .env unless the file or the environment has it.
+save_setting() {
   local value line=$1=$2
-  value=$(ask "$1") || return 1
+  value=$(compose_setting "$1") || return 1
   [ "$value" = "$not_set" ] || return 0
   [[ $2 =~ ^[[:alnum:]_.:/@%+-]*$ ]] || line="$1='${2//\'/\\\'}'"
   { end_last_line "${root:?}/.env" && printf '%s\n' "$line" >>"$root/.env"; } ||

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Whether the manager may read the policy that is mounted for it. Needs lib/dotenv.sh; root is set by the caller.
 
-# policy_problem prints what keeps the manager from reading its policy and the command that mends it; nothing when nothing does.
+# policy_problem prints what keeps the manager from reading its policy and the command that fixes it; nothing when nothing does.
 # A clone under umask 077 has files for their owner alone, and the manager is another user without the right to pass over modes.
 policy_problem() {
   local folder user path

@@ -272,14 +272,14 @@ use_up() {
 @test "up: the services get the socket of the engine that they are started on" {
   use_up
   find_engine() { engine_address=$address engine_source='context other'; }
-  address=unix:///var/run/docker.sock remember_socket
+  address=unix:///var/run/docker.sock save_socket
   [ ! -e "$root/.env" ]
-  address='unix:///run/a user/docker.sock' remember_socket
+  address='unix:///run/a user/docker.sock' save_socket
   [ "$(setting GESTOR_DOCKER_SOCKET none)" = '/run/a user/docker.sock' ]
 
-  address='unix:///run/a user/docker.sock' run remember_socket
+  address='unix:///run/a user/docker.sock' run save_socket
   [ "$status" -eq 0 ] && [ -z "$output" ]
-  address=unix:///var/run/docker.sock run remember_socket
+  address=unix:///var/run/docker.sock run save_socket
   [ "$status" -eq 0 ]
   [[ $output == *'at unix:///var/run/docker.sock (context other)'*'/run/a user/docker.sock (GESTOR_DOCKER_SOCKET)'* ]]
   [ "$(grep -c . "$root/.env")" -eq 1 ]
@@ -297,7 +297,7 @@ policy_modes='755|644|65532:7|
 707|604|65532:group|policy
 600|600|not a number|'
 
-@test "policy: one that the manager may not read is named with the command that mends it" {
+@test "policy: one that the manager may not read is named with the command that fixes it" {
   use_up
   mkdir "$root/policy"
   touch "$root/policy/policy.yaml"
@@ -366,10 +366,10 @@ use_dotenv() {
 @test "dotenv: a setting is written once, and never over the user's" {
   use_dotenv
   echo 'GESTOR_USER=1:2' >"$root/.env"
-  remember GESTOR_USER 3:4
-  remember GESTOR_ENGINE_USER 5:6
-  remember GESTOR_ENGINE_USER 7:8
-  GESTOR_PORT=9 remember GESTOR_PORT 10
+  save_setting GESTOR_USER 3:4
+  save_setting GESTOR_ENGINE_USER 5:6
+  save_setting GESTOR_ENGINE_USER 7:8
+  GESTOR_PORT=9 save_setting GESTOR_PORT 10
   [ "$(cat "$root/.env")" = "$(printf 'GESTOR_USER=1:2\nGESTOR_ENGINE_USER=5:6')" ]
   [ "$(setting GESTOR_USER 0)" = 1:2 ]
   [ "$(GESTOR_USER=9:9 setting GESTOR_USER 0)" = 9:9 ]
@@ -379,12 +379,12 @@ use_dotenv() {
 
 @test "dotenv: a value with a quote is read again, and a file that cannot be written ends with the line to put there" {
   use_dotenv
-  remember GESTOR_DOCKER_SOCKET "/run/it's a \$place/docker.sock"
+  save_setting GESTOR_DOCKER_SOCKET "/run/it's a \$place/docker.sock"
   [ "$(setting GESTOR_DOCKER_SOCKET none)" = "/run/it's a \$place/docker.sock" ]
 
   rm "$root/.env"
   ln -s /nonexistent/file "$root/.env"
-  run remember GESTOR_USER 3:4
+  run save_setting GESTOR_USER 3:4
   [ "$status" -eq 1 ]
   [[ $output == *"$root/.env cannot be written"*"GESTOR_USER=3:4" ]]
 }
@@ -453,7 +453,7 @@ AA=1\nGESTOR_A=2\n|0'
     # shellcheck disable=SC2059
     printf "$lines" >"$root/.env"
     cp "$root/.env" "$root/before"
-    remember GESTOR_USER 3:4
+    save_setting GESTOR_USER 3:4
     [ "$(setting GESTOR_USER 0)" = 3:4 ]
     [ "$(setting A 0)" = "$want" ] || { echo "$lines: $(setting A 0), not $want" && return 1; }
     cmp -n "$(stat -c %s "$root/before")" "$root/before" "$root/.env"
@@ -464,7 +464,7 @@ AA=1\nGESTOR_A=2\n|0'
 @test "dotenv: a file that compose refuses ends the script, with compose's words and the file's name" {
   use_dotenv
   printf 'A="1\n' >"$root/.env"
-  for function in setting remember; do
+  for function in setting save_setting; do
     run --separate-stderr "$function" B 1
     [ "$status" -eq 1 ] && [ -z "$output" ]
     # shellcheck disable=SC2154 # bats sets it
@@ -481,9 +481,9 @@ AA=1\nGESTOR_A=2\n|0'
       *) printf '%s\n' "$*" >>"$BATS_TEST_TMPDIR/called" ;;
     esac
   }
-  found='' take_away_unhealthy mine
+  found='' remove_unhealthy mine
   [ ! -e "$BATS_TEST_TMPDIR/called" ]
-  found=$'logs\nmanager\n' take_away_unhealthy mine
+  found=$'logs\nmanager\n' remove_unhealthy mine
   [ "$(cat "$BATS_TEST_TMPDIR/called")" = 'compose rm --stop --force logs manager' ]
 }
 
