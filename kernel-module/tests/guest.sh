@@ -76,8 +76,8 @@ rm -rf "$CACHE/guest-root"
 vmlinuz=$(find "$system/boot" "$system/usr/lib/modules" -maxdepth 2 -name 'vmlinuz*' | sort -V | tail -1)
 initrd=$(find "$system/boot" -name 'initrd.img-*' | sort -V | tail -1)
 
-# The emulator may break a phase in its middle (see lib/boot.sh): the phase then begins again with the disk that it had.
-save_disk() { cp --reflink=auto --sparse=always "$work/guest.ext4" "$work/guest.ext4.saved"; }
+# The emulator of an old QEMU may break a phase in its middle (lib/boot.sh): it then begins again with the disk that it had.
+save_disk() { ! qemu_before 8.1 || cp --reflink=auto --sparse=always "$work/guest.ext4" "$work/guest.ext4.saved"; }
 restore_disk() { cp --reflink=auto --sparse=always "$work/guest.ext4.saved" "$work/guest.ext4"; }
 before_reboot=restore_disk
 
