@@ -79,7 +79,8 @@ func (c *Container) Measure(at time.Time, now contract.Measures) {
 	}
 }
 
-// saturatingAdd stays at the largest number instead of beginning again at 0: files of earlier versions hold figures of 64 bits.
+// saturatingAdd stays at the largest number instead of beginning again at 0: records of earlier versions hold figures of 64
+// bits.
 func saturatingAdd(a, b uint64) uint64 {
 	if sum := a + b; sum >= a {
 		return sum

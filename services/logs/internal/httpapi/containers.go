@@ -87,7 +87,7 @@ func (h containers) history(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), respond.QueryTimeout)
 	defer cancel()
 
-	life, ok, err := h.Query.Life(ctx, id, host)
+	life, ok, err := h.Query.ContainerHistory(ctx, id, host)
 	switch {
 	case errors.Is(err, query.ErrAmbiguous):
 		respond.Problem(c, http.StatusConflict, err.Error())

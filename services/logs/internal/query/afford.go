@@ -12,7 +12,7 @@ import (
 )
 
 // maxRead is how many records a question may read one by one: some 3 s of one core, a third of what a question may take
-// (web.queryTimeout), since others are asked meanwhile.
+// (respond.QueryTimeout), since others are asked meanwhile.
 const maxRead = 1_000_000
 
 // TooMuchError says that a question would read more records than one may.
@@ -34,6 +34,7 @@ func (e *TooMuchError) Error() string {
 // affordable says whether a question reads few enough records, before any is read: the indexes know how many there are.
 func (e *Engine) affordable(f contract.Filter) error {
 	m := newMatcher(Query{Filter: f}, e.store.Head())
+
 	var blocks []segment.Block
 	total := 0
 	for _, stream := range m.streams() {
@@ -53,6 +54,7 @@ func (e *Engine) affordable(f contract.Filter) error {
 		return nil
 	}
 
+	// A range with an end is not helped by a begin behind it.
 	since := begin(blocks, e.maxRead)
 	if !f.Until.IsZero() && !since.Before(f.Until) {
 		since = time.Time{}
@@ -67,6 +69,7 @@ func begin(blocks []segment.Block, most int) time.Time {
 		if most -= b.Records; most >= 0 {
 			continue
 		}
+
 		if i == 0 {
 			return time.Time{} // the newest alone are too many
 		}

@@ -96,7 +96,7 @@ func TestContainersAreOfAHostAndTheirLastIsTheLatest(t *testing.T) {
 	if c.Removed != contract.OutcomeDone || c.RemovedAt == nil {
 		t.Errorf("removed %q", c.Removed)
 	}
-	life, ok, err := query.New(s).Life(t.Context(), "abcd1", "")
+	life, ok, err := query.New(s).ContainerHistory(t.Context(), "abcd1", "")
 	if err != nil || !ok || life.Last.CPUMillicores != 3 || len(life.Actions) != 2 || life.Actions[0].Time.After(life.Actions[1].Time) {
 		t.Errorf("%+v, %t, %v", life, ok, err)
 	}
@@ -109,10 +109,10 @@ func TestOneIdOnTwoHostsIsTwoContainers(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Host != "n2" || all[0].Samples != 2 || all[1].Host != "n1" || all[1].Samples != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if _, _, err := engine.Life(t.Context(), "abcd1", ""); !errors.Is(err, query.ErrAmbiguous) {
+	if _, _, err := engine.ContainerHistory(t.Context(), "abcd1", ""); !errors.Is(err, query.ErrAmbiguous) {
 		t.Errorf("%v, want %v", err, query.ErrAmbiguous)
 	}
-	if life, ok, err := engine.Life(t.Context(), "abcd1", "n2"); err != nil || !ok || life.Host != "n2" || life.Samples != 2 {
+	if life, ok, err := engine.ContainerHistory(t.Context(), "abcd1", "n2"); err != nil || !ok || life.Host != "n2" || life.Samples != 2 {
 		t.Errorf("%+v, %t, %v", life, ok, err)
 	}
 }

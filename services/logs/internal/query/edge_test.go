@@ -134,7 +134,7 @@ func TestSeriesAnswersWhatIsAsked(t *testing.T) {
 func TestLifeWithAnEventThatMentionsIt(t *testing.T) {
 	s := opened(t, store.Config{},
 		`"ts":"2026-01-01T11:00:00Z","kind":"system","event":"note","container":"abcd1234"`, measured("11:40:00", "abcd1234", 1))
-	life, ok, err := query.New(s).Life(t.Context(), "abcd", "")
+	life, ok, err := query.New(s).ContainerHistory(t.Context(), "abcd", "")
 	if err != nil || !ok || life.Container.Container != "abcd1234" {
 		t.Errorf("%+v, %t, %v", life, ok, err)
 	}

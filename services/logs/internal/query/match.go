@@ -22,6 +22,8 @@ type matcher struct {
 
 func newMatcher(q Query, head uint64) *matcher {
 	m := &matcher{Query: q}
+
+	// A line that holds all of these texts may match, one that does not is passed over without a look at its fields.
 	if q.Text != "" {
 		m.needles = append(m.needles, []byte(q.Text))
 	}
@@ -32,9 +34,11 @@ func newMatcher(q Query, head uint64) *matcher {
 	if len(q.Kinds) == 1 {
 		m.needles = append(m.needles, []byte(`"kind":"`+string(q.Kinds[0])+`"`))
 	}
+
 	if m.Before == 0 || m.Before > head+1 {
 		m.Before = head + 1 // what is published while the query runs is not part of it
 	}
+
 	m.blocks = segment.Selection{
 		Since: q.Since, Until: q.Until, After: q.After, Before: m.Before, Containers: q.Containers,
 	}
@@ -57,6 +61,7 @@ func (m *matcher) streams() []store.Stream {
 	if len(m.Kinds) == 0 {
 		return store.Streams()
 	}
+
 	var out []store.Stream
 	for _, k := range m.Kinds {
 		if s := store.StreamOf(k); !slices.Contains(out, s) {
@@ -73,6 +78,7 @@ func (m *matcher) head(text []byte) (head line.Head, ok bool) {
 			return head, false
 		}
 	}
+
 	head, ok = line.ParseHead(text)
 	if !ok || head.Seq <= m.After || head.Seq >= m.Before {
 		return head, false

@@ -1,4 +1,4 @@
-// Package query reads the store: records by filter in either order, the life of containers, and series from roll-ups.
+// Package query reads the store: records by filter in either order, the history of containers, and series from roll-ups.
 //
 // A query sees the store as it was when it began. Readers take nothing from the writer but a short lock per segment.
 package query
@@ -85,6 +85,7 @@ func (e *Engine) decode(l Line) (contract.Record, bool) {
 // Lines is Scan without decoding.
 func (e *Engine) Lines(ctx context.Context, q Query, fn func(Line) error) error {
 	m := newMatcher(q, e.store.Head())
+
 	var sources []*source
 	defer func() {
 		for _, s := range sources {
@@ -94,6 +95,8 @@ func (e *Engine) Lines(ctx context.Context, q Query, fn func(Line) error) error 
 	for _, stream := range m.streams() {
 		sources = append(sources, newSource(ctx, e.store, stream, m))
 	}
+
+	// Each stream is in the order of the numbers: merged, their lines are in the order of arrival.
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -102,6 +105,7 @@ func (e *Engine) Lines(ctx context.Context, q Query, fn func(Line) error) error 
 		if err != nil || s == nil {
 			return err
 		}
+
 		err = fn(s.line)
 		if errors.Is(err, ErrStop) {
 			return nil
@@ -122,6 +126,7 @@ func nearest(sources []*source, order Order) (*source, error) {
 				return nil, err
 			}
 		}
+
 		if s.have && (best == nil || (s.line.Seq < best.line.Seq) == (order == Oldest)) {
 			best = s
 		}
@@ -129,21 +134,12 @@ func nearest(sources []*source, order Order) (*source, error) {
 	return best, nil
 }
 
-// Latest returns the newest record of a kind; ok is false when there is none.
-func (e *Engine) Latest(ctx context.Context, kind contract.Kind) (rec contract.Record, ok bool, err error) {
-	f := contract.Filter{Kinds: []contract.Kind{kind}}
-	err = e.Scan(ctx, f, Newest, func(r contract.Record) error {
-		rec, ok = r, true
-		return ErrStop
-	})
-	return rec, ok, err
-}
-
 // Get returns the record with a sequence number.
 func (e *Engine) Get(ctx context.Context, seq uint64) (raw []byte, ok bool, err error) {
 	if seq == 0 {
 		return nil, false, nil
 	}
+
 	err = e.Lines(ctx, Query{After: seq - 1, Before: seq + 1}, func(l Line) error {
 		raw, ok = append([]byte(nil), l.JSON...), true
 		return ErrStop

@@ -52,6 +52,7 @@ func (s *source) advance() error {
 				return nil
 			}
 		}
+
 		more, err := s.nextGroup()
 		if err != nil || !more {
 			return err
@@ -61,8 +62,10 @@ func (s *source) advance() error {
 
 // nextGroup reads the blocks of a group and puts their lines in order.
 func (s *source) nextGroup() (bool, error) {
+	// Open segments until one has a group that may match. The context is asked here, because a query may read many segments
+	// and find nothing.
 	for {
-		if err := s.ctx.Err(); err != nil { // a question may read much and find nothing
+		if err := s.ctx.Err(); err != nil {
 			return false, err
 		}
 		if len(s.groups) > 0 {
@@ -73,6 +76,7 @@ func (s *source) nextGroup() (bool, error) {
 		}
 		s.nextSegment()
 	}
+
 	group := s.groups[0]
 	s.groups = s.groups[1:]
 	s.text, s.found = slices.Grow(s.text[:0], s.reader.Room(group)), s.found[:0]
@@ -80,15 +84,19 @@ func (s *source) nextGroup() (bool, error) {
 		begin := len(s.text)
 		var err error
 		s.text, err = s.reader.Read(s.text, block)
+
+		// A damaged block hides its own records only: it is reported, and the others are read.
 		if errors.Is(err, segment.ErrDamaged) {
 			s.store.Damaged(block)
-			continue // the other blocks can be read
+			continue
 		}
 		if err != nil {
 			return false, err
 		}
 		s.split(s.text[begin:])
 	}
+
+	// In a sealed file the lines of one group stand by kind and container, not by number.
 	slices.SortFunc(s.found, func(a, b Line) int {
 		if s.match.Order == Newest {
 			a, b = b, a
@@ -113,6 +121,7 @@ func (s *source) nextSegment() {
 	s.close()
 	next := s.segments[0]
 	s.segments = s.segments[1:]
+
 	reader, err := next.Open(s.match.blocks)
 	if err != nil { // the other files can be read
 		s.store.Unopened(next, err)

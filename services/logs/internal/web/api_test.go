@@ -496,7 +496,7 @@ func TestContainersAndLife(t *testing.T) {
 		list.Containers[0].Peak.CPUMillicores != 300 || list.Containers[0].Removed != "done" || list.Containers[1].Removed != "" {
 		t.Errorf("%+v", list)
 	}
-	var life query.Life
+	var life query.ContainerHistory
 	if err := json.Unmarshal(a.get("/v1/containers/bbbb").Body.Bytes(), &life); err != nil {
 		t.Fatal(err)
 	}
