@@ -142,8 +142,8 @@ func TestRowsAloneTellWhoLives(t *testing.T) {
 	}
 }
 
-// judged is a run of ticks of one class with quota 3; -1 is a tick without a plan.
-func judged(eligible ...int) (out []contract.Record) {
+// ticksWithPlan is a run of ticks of one class with quota 3; -1 is a tick without a plan.
+func ticksWithPlan(eligible ...int) (out []contract.Record) {
 	for i, n := range eligible {
 		b := contract.HostBody{Memory: contract.Memory{TotalKB: 8_000_000, UsedKB: 2_000_000}, Timings: contract.Timings{ReadUS: 1000, ParseUS: 100}}
 		if n >= 0 {
@@ -189,7 +189,7 @@ func TestEpisodesOverThePolicy(t *testing.T) {
 		{"no plan at all", []int{-1, -1}, nil, "Reading took 1 ms, parsing 100 µs on average."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			records := judged(tt.eligible...)
+			records := ticksWithPlan(tt.eligible...)
 			m := one(t, hour(records), records, "control")
 			var settled []float64
 			for _, p := range find(t, m, "settle time").Points {
@@ -207,7 +207,7 @@ func TestEpisodesOverThePolicy(t *testing.T) {
 
 // TestAnEpisodeOutlivesABoot: the host was started again in the middle of an episode, which then settled.
 func TestAnEpisodeOutlivesABoot(t *testing.T) {
-	records := judged(5, 5, 3)
+	records := ticksWithPlan(5, 5, 3)
 	records[2].Boot = "b008"
 	if text := one(t, hour(records), records, "control").Summary; !strings.HasPrefix(text, "1 episode over the policy, settled") {
 		t.Error(text)

@@ -163,9 +163,9 @@ func TestAClockThatGoesBackKeepsTimeInOrder(t *testing.T) {
 func TestAThousandContainersInAnHour(t *testing.T) {
 	records := charttest.Run{Start: epoch(), Length: time.Hour, Seed: 3, Batch: 10}.Records()
 	models := build(t, hour(records), records)
-	lives := models[3]
+	bars := models[3]
 	spans := 0
-	for _, s := range lives.Panes[0].Series {
+	for _, s := range bars.Panes[0].Series {
 		if s.Kind == KindSpan {
 			spans += len(s.Points)
 		}

@@ -42,6 +42,8 @@ func (c *control) addTick(f *tickFrame) {
 	if f.host == nil {
 		return
 	}
+
+	// A duration of 0 is one that was not taken: it would pull the average down.
 	t := f.host.Timings
 	if f.host.Memory.TotalKB > 0 { // of a failed reading there is nothing to compare
 		c.read.add(f.at, secondsFromUS(t.ReadUS))
@@ -50,6 +52,7 @@ func (c *control) addTick(f *tickFrame) {
 	if t.ActUS > 0 {
 		c.acts.add(f.at, secondsFromUS(t.ActUS))
 	}
+
 	c.lastTickWithoutPlan = !f.hasPlan()
 	if f.hasPlan() {
 		c.decide.add(f.at, secondsFromUS(t.DecideUS))
@@ -61,6 +64,7 @@ func (c *control) addRow(s RollupRow) {
 	if s.By != byHost {
 		return
 	}
+
 	const us = 1e-6
 	switch s.Metric {
 	case "read_us":
@@ -75,12 +79,14 @@ func (c *control) addRow(s RollupRow) {
 }
 
 func (c *control) episode(f *tickFrame) {
+	// Containers whose class is not known have no places, so they cannot be too many.
 	excess := 0
 	for _, k := range f.host.Classes {
 		if k.Class != contract.ClassUnknown {
 			excess += max(0, k.Eligible-k.Quota)
 		}
 	}
+
 	begin, open := c.openSince[f.hostName]
 	switch {
 	case excess > 0 && !open:
@@ -99,16 +105,21 @@ func (c *control) model(tickInterval time.Duration) Model {
 	settleTimes := Pane{Title: "Time from over the policy to settled", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
 		{Name: "settle time", Kind: KindMark, Tone: ToneLow, Glyph: GlyphCircle, Points: newestN(c.settleTimes, c.q.points())},
 	}}
+
 	act := Pane{Title: "Acting: a tick's actions, and one removal", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Series: []Series{
 		c.acts.series(Series{Name: "act, per tick", Kind: KindLine, Tone: ToneHigh, Glyph: GlyphTriangle}, 3*gap),
 		c.removal.series(Series{Name: "one removal", Kind: KindMark, Tone: ToneFourth, Glyph: GlyphDiamond}, 1e18),
 	}}
+
 	cost := Pane{Title: "What a tick costs", X: timeAxis(), Y: valueAxis("", UnitSeconds), Weight: 1, Column: 1, Series: []Series{
 		c.read.series(Series{Name: "read", Kind: KindLine, Tone: ToneLow}, gap),
 		c.parse.series(Series{Name: "parse", Kind: KindLine, Tone: ToneThird, Dash: DashDashed}, gap),
 		c.decide.series(Series{Name: "decide", Kind: KindLine, Tone: ToneFourth, Dash: DashDotted}, gap),
 	}}
+
 	m := Model{StepMS: stepOf(c.q, float64(tickInterval.Milliseconds())), Summary: c.summary(), Panes: []Pane{settleTimes, act, cost}}
+
+	// Sums do not tell single removals, nor when an episode began.
 	if c.q.RollupStep > 0 {
 		m.Panes = m.Panes[1:]
 		m.Panes[1].Column = 1
@@ -134,6 +145,7 @@ func (c *control) episodes() string {
 		settled = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most.",
 			pluralOf(n, "episode", "episodes"), FormatValue(UnitSeconds, c.total/float64(n)), FormatValue(UnitSeconds, c.worst))
 	}
+
 	switch {
 	case c.q.RollupStep > 0 || c.decide.stat.N == 0:
 		return ""

@@ -14,7 +14,7 @@ const heatColumns = 60
 type heatmap struct {
 	q      Query
 	step   time.Duration
-	images map[string]map[int]*cell
+	images map[string]*buckets[cell]
 	total  int
 }
 
@@ -25,7 +25,7 @@ type cell struct {
 }
 
 func newHeatmap(q Query) builder {
-	return &heatmap{q: q, step: max(q.Step(heatColumns), 10*time.Second), images: map[string]map[int]*cell{}}
+	return &heatmap{q: q, step: max(q.Step(heatColumns), 10*time.Second), images: map[string]*buckets[cell]{}}
 }
 
 func (h *heatmap) cellAt(image string, ms float64) *cell {
@@ -33,13 +33,12 @@ func (h *heatmap) cellAt(image string, ms float64) *cell {
 		image = "(unknown image)"
 	}
 	if h.images[image] == nil {
-		h.images[image] = map[int]*cell{}
+		columns := newBuckets[cell](h.q.Since, h.step)
+		h.images[image] = &columns
 	}
-	col := int((ms - Millis(h.q.Since)) / float64(h.step.Milliseconds()))
-	if h.images[image][col] == nil {
-		h.images[image][col] = &cell{}
-	}
-	return h.images[image][col]
+
+	c, _ := h.images[image].at(ms)
+	return c
 }
 
 func (h *heatmap) addRecord(r contract.Record) {
@@ -63,6 +62,7 @@ func (h *heatmap) addRow(s RollupRow) {
 	if s.By != byImage || !h.q.matchesImage(s.Key) {
 		return
 	}
+
 	switch {
 	case contract.IsRemovalMetric(s.Metric):
 		h.cellAt(s.Key, Millis(s.At)).removed += int(s.N)
@@ -75,31 +75,33 @@ func (h *heatmap) addRow(s RollupRow) {
 }
 
 func (h *heatmap) model(time.Duration) Model {
-	removed := h.pane("Removals per "+FormatDuration(h.step), UnitCount, func(c *cell) (float64, bool) { return float64(c.removed), c.removed > 0 })
-	cpu := h.pane("Mean CPU of one container, 100 % = one core", UnitCPU, func(c *cell) (float64, bool) {
+	removed := h.pane("Removals per "+FormatDuration(h.step), UnitCount, func(c cell) (float64, bool) { return float64(c.removed), c.removed > 0 })
+	cpu := h.pane("Mean CPU of one container, 100 % = one core", UnitCPU, func(c cell) (float64, bool) {
 		return c.cpu / float64(max(1, c.n)), c.n > 0
 	})
 	return Model{StepMS: h.step.Milliseconds(), Summary: h.summary(), Panes: []Pane{removed, cpu}}
 }
 
-func (h *heatmap) pane(title string, u Unit, value func(*cell) (float64, bool)) Pane {
+func (h *heatmap) pane(title string, u Unit, value func(cell) (float64, bool)) Pane {
 	p := Pane{Title: title, Weight: 1, X: Axis{Kind: AxisCategory, Categories: h.columns()}, Y: Axis{Kind: AxisCategory, Unit: u}}
 	s := Series{Name: title, Kind: KindHeat, Tone: ToneLow}
 	for _, image := range sortedKeys(h.images) {
 		row := float64(len(p.Y.Categories))
 		p.Y.Categories = append(p.Y.Categories, image)
-		for _, col := range sortedKeys(h.images[image]) {
-			if v, ok := value(h.images[image][col]); ok && col < len(p.X.Categories) {
-				s.Points = append(s.Points, Point{X: float64(col), Y: row, Z: v, Label: image + " · " + FormatValue(u, v)})
+		for _, column := range h.images[image].filled {
+			if v, ok := value(column.value); ok && column.slot < int64(len(p.X.Categories)) {
+				s.Points = append(s.Points, Point{X: float64(column.slot), Y: row, Z: v, Label: image + " · " + FormatValue(u, v)})
 			}
 		}
 	}
+
 	p.Series = []Series{s}
 	return p
 }
 
 // columns are the labels of the time axis in UTC; the day is named where it matters.
 func (h *heatmap) columns() []string {
+	// A label names no more than it must: there are sixty of them.
 	layout := "15:04"
 	switch {
 	case h.step < time.Minute:
@@ -107,6 +109,7 @@ func (h *heatmap) columns() []string {
 	case h.q.Until.Sub(h.q.Since) > 24*time.Hour:
 		layout = "02 Jan 15:04"
 	}
+
 	var out []string
 	for t := h.q.Since.UTC(); t.Before(h.q.Until) && len(out) <= heatColumns; t = t.Add(h.step) {
 		out = append(out, t.Format(layout))
@@ -118,15 +121,18 @@ func (h *heatmap) summary() string {
 	if len(h.images) == 0 {
 		return ""
 	}
+
+	// Of equals the first by name, so that the sentence does not change from one request to the next.
 	most, name := -1, ""
 	for _, image := range sortedKeys(h.images) {
 		n := 0
-		for _, c := range h.images[image] {
-			n += c.removed
+		for _, column := range h.images[image].filled {
+			n += column.value.removed
 		}
 		if n > most {
 			most, name = n, image
 		}
 	}
+
 	return fmt.Sprintf("%s of %s; most often of %s (%d).", plural(h.total, "removal"), plural(len(h.images), "image"), name, most)
 }

@@ -10,12 +10,14 @@ type Rect struct{ Left, Top, Width, Height float64 }
 
 // Layout places the panes: columns side by side, panes of a column below each other by weight.
 func Layout(panes []Pane) []Rect {
+	// A column's height is shared out by the weights of its panes, so their sum is needed first.
 	columns := 1
 	weight := map[int]float64{}
 	for _, p := range panes {
 		columns = max(columns, p.Column+1)
 		weight[p.Column] += p.Weight
 	}
+
 	out := make([]Rect, len(panes))
 	y := map[int]float64{}
 	for i, p := range panes {
@@ -30,6 +32,7 @@ func Layout(panes []Pane) []Rect {
 
 // Extent is the range of values a pane's series reach on the axis that carries the unit; stacks are added up.
 func (p Pane) Extent() (lo, hi float64) {
+	// What stands on something else reaches as high as both.
 	stacks := Stacks{}
 	for _, s := range p.Series {
 		for _, pt := range s.Points {
@@ -40,6 +43,7 @@ func (p Pane) Extent() (lo, hi float64) {
 			lo, hi = math.Min(lo, v), math.Max(hi, v)
 		}
 	}
+
 	for _, b := range p.Bands {
 		hi = math.Max(hi, b.To)
 	}

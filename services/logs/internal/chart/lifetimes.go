@@ -40,7 +40,7 @@ func binLabels() []string {
 func (l *lifetimes) model(tickInterval time.Duration) Model {
 	pane := Pane{Title: "Ended containers by length of life", X: Axis{Kind: AxisCategory, Categories: binLabels()}, Y: valueAxis("", UnitCount), Weight: 1}
 	alive := 0
-	all := l.tracker.lives(tickInterval)
+	all := l.tracker.inOrderOfBirth(tickInterval)
 	text := ""
 	for _, class := range classes() {
 		counts, ages := make([]int, len(bins())+1), []time.Duration(nil)
@@ -57,10 +57,13 @@ func (l *lifetimes) model(tickInterval time.Duration) Model {
 		if len(ages) == 0 {
 			continue
 		}
+
+		// Half of them: a few that live for days would pull a mean away from all others.
 		slices.Sort(ages)
 		text += fmt.Sprintf("%s: %d ended, half of them within %s. ", class, len(ages), FormatDuration(ages[len(ages)/2]))
 		pane.Series = append(pane.Series, histogram(class, counts))
 	}
+
 	m := Model{Panes: []Pane{pane}, Summary: text}
 	if alive > 0 {
 		m.Notes = []string{pluralOf(alive, "container is still alive and is", "containers are still alive and are") + " not counted."}

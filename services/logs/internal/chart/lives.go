@@ -24,12 +24,14 @@ func (c *livesChart) addRecord(r contract.Record) { c.tracker.addRecord(r) }
 func (c *livesChart) addTick(f *tickFrame)        { c.tracker.addTick(f) }
 
 func (c *livesChart) model(tickInterval time.Duration) Model {
-	all := c.tracker.lives(tickInterval)
+	all := c.tracker.inOrderOfBirth(tickInterval)
 	var notes []string
 	if len(all) > maxLives {
 		notes = append(notes, fmt.Sprintf("The newest %d of %d lives are drawn; choose a shorter range to see the others.", maxLives, len(all)))
 		all = all[len(all)-maxLives:]
 	}
+
+	// The classes lie below each other, half a lane apart.
 	pane := Pane{Title: "One bar per container", X: timeAxis(), Weight: 1, Y: Axis{Kind: AxisValue, Hidden: true}}
 	lane := 0.0
 	for _, class := range classes() {
@@ -37,6 +39,7 @@ func (c *livesChart) model(tickInterval time.Duration) Model {
 		if len(group) == 0 {
 			continue
 		}
+
 		rows, lanes := c.assignLanes(group)
 		for i := range rows {
 			rows[i] += lane
@@ -46,6 +49,8 @@ func (c *livesChart) model(tickInterval time.Duration) Model {
 		pane.Bands = append(pane.Bands, Band{Label: string(class), From: lane - 0.5, To: lane + float64(lanes) - 0.5, Tone: toneOf(class)})
 		lane += float64(lanes) + 0.5
 	}
+
+	// Lanes have no numbers, so the axis does not have to end at a round one.
 	lo, hi := -0.75, lane
 	pane.Y.Min, pane.Y.Max = &lo, &hi
 	return Model{Notes: notes, Summary: c.summary(all), Panes: []Pane{pane}}
@@ -79,6 +84,7 @@ func (c *livesChart) assignLanes(group []*containerLife) (rows []float64, lanes 
 		busy[row] = math.Max(l.until(c.tracker.now), l.born()) + pause
 		rows = append(rows, float64(row))
 	}
+
 	return rows, len(busy)
 }
 

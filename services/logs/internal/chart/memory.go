@@ -29,6 +29,7 @@ func (m *memory) addTick(f *tickFrame) {
 	if f.host == nil || f.host.Memory.TotalKB == 0 { // a tick without a reading is a gap
 		return
 	}
+
 	mem := f.host.Memory
 	m.total = max(m.total, bytesFromKB(mem.TotalKB))
 	m.used.add(f.at, bytesFromKB(mem.UsedKB))
@@ -38,6 +39,7 @@ func (m *memory) addTick(f *tickFrame) {
 	} else { // a host whose reserves are larger than its cache
 		m.cache.add(f.at, 0)
 	}
+
 	if f.knowsLiving() { // without the engine nobody knows which containers are governed
 		m.governed.add(f.at, m.governedRAM(f))
 	}
@@ -48,7 +50,9 @@ func (m *memory) addRow(s RollupRow) {
 	if s.By != byHost {
 		return
 	}
+
 	const bytesPerKB = 1024
+
 	switch s.Metric {
 	case "memory_total_kb":
 		m.total = max(m.total, float64(s.Max)*bytesPerKB)
@@ -72,12 +76,12 @@ func (m *memory) knowsGoverned() bool { return m.q.RollupStep == 0 || !m.q.filte
 // deriveCache is available - free, bucket by bucket, of sums that know only these two.
 func (m *memory) deriveCache() {
 	free := map[int64]float64{}
-	for _, b := range m.free.buckets {
-		free[b.slot] = b.sum / float64(b.n)
+	for _, b := range m.free.buckets.filled {
+		free[b.slot] = b.value.mean()
 	}
-	for _, b := range m.available.buckets {
-		v := max(0, b.sum/float64(b.n)-free[b.slot])
-		m.cache.merge(b.at, v*float64(b.n), v, v, b.n)
+	for _, b := range m.available.buckets.filled {
+		v := max(0, b.value.mean()-free[b.slot])
+		m.cache.merge(b.value.at, v*float64(b.value.n), v, v, b.value.n)
 	}
 }
 
@@ -86,12 +90,14 @@ func (m *memory) governedRAM(f *tickFrame) float64 {
 	if !m.q.filtered() {
 		return bytesFromKB(f.host.GovernedRAMKB)
 	}
+
 	sum := 0.0
 	for _, row := range f.rows {
 		if row.Owned && m.q.matches(row.Subject) {
 			sum += bytesFromKB(row.RAMKB)
 		}
 	}
+
 	return sum
 }
 
@@ -100,6 +106,7 @@ func (m *memory) model(tickInterval time.Duration) Model {
 	if m.q.RollupStep > 0 {
 		m.deriveCache()
 	}
+
 	top := m.total
 	pane := Pane{
 		Title: "Host memory", X: timeAxis(), Y: valueAxis("", UnitBytes), Weight: 1,
@@ -109,16 +116,19 @@ func (m *memory) model(tickInterval time.Duration) Model {
 			m.free.series(Series{Name: "free", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted, Stack: "host", Fill: 0.06}, gap),
 		},
 	}
+
 	notes := m.flow.notes()
 	if m.knowsGoverned() {
 		pane.Series = append(pane.Series, m.governed.series(Series{Name: "governed containers", Kind: KindLine, Tone: ToneFourth, Glyph: GlyphDiamond}, gap))
 	} else {
 		notes = append(notes, rollupsOnly("what the selected containers held is drawn for shorter ranges."))
 	}
+
 	pane.Series = append(pane.Series, m.flow.marks(top)...)
 	if top > 0 {
 		pane.Y.Max = &top
 	}
+
 	return Model{
 		StepMS: stepOf(m.q, float64(tickInterval.Milliseconds())), Summary: m.summary(), Panes: []Pane{pane}, Notes: notes,
 	}
@@ -128,14 +138,17 @@ func (m *memory) summary() string {
 	if m.used.stat.N == 0 {
 		return ""
 	}
+
 	used, held := m.used.stat, ""
 	if gov := m.governed.stat; gov.N > 0 {
 		held = fmt.Sprintf(" The governed containers held %s on average and %s at most.", FormatValue(UnitBytes, gov.Avg), FormatValue(UnitBytes, gov.Max))
 	}
+
 	removed := ""
 	if m.q.RollupStep == 0 || m.flow.knownFromRollups() {
 		removed = " " + pluralOf(totalOf(m.flow.removals), "container was", "containers were") + " removed."
 	}
+
 	return fmt.Sprintf("Of %s the host used %s on average and %s at most, now %s.%s%s",
 		FormatValue(UnitBytes, m.total), FormatValue(UnitBytes, used.Avg), FormatValue(UnitBytes, used.Max), FormatValue(UnitBytes, used.Last), held, removed)
 }

@@ -56,6 +56,13 @@ type Axis struct {
 	Hidden bool `json:"hidden,omitempty"`
 }
 
+func timeAxis() Axis { return Axis{Kind: AxisTime} }
+
+func valueAxis(label string, u Unit) Axis {
+	zero := 0.0
+	return Axis{Kind: AxisValue, Label: label, Unit: u, Min: &zero}
+}
+
 // SeriesKind says how a series is drawn.
 type SeriesKind string
 
@@ -178,5 +185,6 @@ func (m Model) HasData() bool {
 			}
 		}
 	}
+
 	return false
 }

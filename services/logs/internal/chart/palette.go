@@ -28,6 +28,7 @@ func PaletteOf(t Theme) Palette {
 			Ramp: []string{"#1d2b45", "#23527c", "#2f82b5", "#56b4e9", "#b9e2fb"},
 		}
 	}
+
 	return Palette{
 		Background: "#ffffff", Text: "#1b2430", Muted: "#5b6675", Grid: "#e6e9ee",
 		Low: "#0072b2", High: "#d55e00", Third: "#112277", Fourth: "#882200",

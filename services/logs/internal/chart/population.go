@@ -54,6 +54,7 @@ func (p *population) addTick(f *tickFrame) {
 	if f.host == nil || len(f.host.Classes) == 0 {
 		return
 	}
+
 	over := 0
 	for _, c := range f.host.Classes {
 		if !p.q.matches(contract.Subject{Class: c.Class}) && len(p.q.Classes) > 0 {
@@ -63,6 +64,8 @@ func (p *population) addTick(f *tickFrame) {
 		if len(p.q.Images)+len(p.q.Containers) > 0 {
 			n = p.selected(f, c.Class)
 		}
+
+		// Where all classes are known the unknown one is no news, unless it once was there.
 		class := classKey(p.count, c.Class)
 		if c.Class == contract.ClassUnknown && n == 0 && p.count[class] == nil {
 			continue
@@ -70,12 +73,14 @@ func (p *population) addTick(f *tickFrame) {
 		if p.count[class] == nil {
 			p.count[class] = newBucketedSeries(p.q)
 		}
+
 		p.count[class].add(f.at, float64(n))
 		p.quota[class] = c.Quota
 		if c.Class != contract.ClassUnknown {
 			over += max(0, c.Owned-c.Quota)
 		}
 	}
+
 	p.over = max(p.over, over)
 	p.rounds = append(p.rounds, p.round(f))
 }
@@ -105,6 +110,7 @@ func (p *population) round(f *tickFrame) round {
 		r.removals += c.Removals
 		r.above += max(0, eligible-c.Quota)
 	}
+
 	return r
 }
 
@@ -113,6 +119,7 @@ func (p *population) addRow(s RollupRow) {
 	if !p.knowsCounts() || s.By != byClass || !p.q.matches(contract.Subject{Class: contract.Class(s.Key)}) {
 		return
 	}
+
 	class := classKey(p.count, contract.Class(s.Key))
 	switch s.Metric {
 	case "population":
@@ -158,12 +165,15 @@ func (p *population) model(tickInterval time.Duration) Model {
 			policy = append(policy, fmt.Sprintf("%d %s", p.quota[class], seriesName("", class)))
 		}
 	}
+
 	if len(policy) > 0 { // the bands are too thin to be named in the picture
 		main.Title = "Containers against the policy (shaded): " + strings.Join(policy, " + ")
 	}
+
 	m := Model{
 		StepMS: stepOf(p.q, float64(tickInterval.Milliseconds())), Summary: p.summary(), Panes: []Pane{main, p.flowPane()}, Notes: p.flow.notes(),
 	}
+
 	if !p.knowsCounts() {
 		m.Panes = m.Panes[1:]
 		m.Notes = append(m.Notes, rollupsOnly("how many containers of an image lived is drawn for shorter ranges."))
@@ -182,6 +192,7 @@ func (p *population) flowPane() Pane {
 			pane.Series = append(pane.Series, Series{Name: strings.TrimSpace(seriesName("", class) + " removed"), Kind: KindBar, Tone: toneOf(class), Stack: "flow", Fill: 0.5, Points: c.points(-1, "removed")})
 		}
 	}
+
 	return pane
 }
 
@@ -193,16 +204,19 @@ func (p *population) summary() string {
 	case len(p.count) == 0:
 		return ""
 	}
+
 	var parts []string
 	for _, class := range orderedClasses(p.count) {
 		t := p.count[class]
 		parts = append(parts, fmt.Sprintf("%.0f %s for %d places (%.1f on average, %.0f at most)",
 			t.stat.Last, seriesName("", class), p.quota[class], t.stat.Avg, t.stat.Max))
 	}
+
 	text := strings.Join(parts, " and ") + ". "
 	if len(p.rounds) == 0 { // of sums
 		return "Last: " + text + flow
 	}
+
 	return "Last tick: " + text + p.rule() + " " + flow // before its removals
 }
 
@@ -219,6 +233,7 @@ func (p *population) rule() string {
 			settled++
 		}
 	}
+
 	return fmt.Sprintf("The rule was obeyed on %d of %s; the host was settled %d %% of the time, with at most %s beyond the places.",
 		obeyed, plural(len(p.rounds), "round"), settled*100/len(p.rounds), plural(p.over, "container"))
 }

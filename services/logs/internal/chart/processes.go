@@ -46,10 +46,13 @@ func (p *processes) addTick(f *tickFrame) {
 	if f.knowsLiving() {
 		p.now[f.hostName] = max(p.now[f.hostName], f.at)
 	}
+
 	for _, row := range f.rows {
 		if !row.Owned || !p.q.matches(row.Subject) {
 			continue
 		}
+
+		// One that is not measured this time is alive all the same.
 		c := p.all[row.Container]
 		if c != nil {
 			c.seen = f.at
@@ -57,6 +60,7 @@ func (p *processes) addTick(f *tickFrame) {
 		if !row.Measured {
 			continue
 		}
+
 		if c == nil {
 			c = &consumer{Subject: row.Subject, cpu: newBucketedSeries(p.q), ram: newBucketedSeries(p.q), hostName: f.hostName, seen: f.at}
 			p.all[row.Container] = c
@@ -65,10 +69,12 @@ func (p *processes) addTick(f *tickFrame) {
 		c.ram.add(f.at, bytesFromKB(row.RAMKB))
 		cpu, ram, any = cpu+cpuPercent(row.CPUMillicores), ram+bytesFromKB(row.RAMKB), true
 	}
+
 	if any {
 		p.cpu.add(f.at, cpu)
 		p.ram.add(f.at, ram)
 	}
+
 	if len(p.all) > p.pruneAt {
 		p.prune(f.at)
 	}
@@ -94,11 +100,14 @@ func (p *processes) prune(now float64) {
 	for _, c := range p.top() {
 		keep[c.Container] = true
 	}
+
+	// A shorter absence may be the manager's: then its containers come back with it.
 	for id, c := range p.all {
 		if !keep[id] && now-c.seen > 10*60_000 {
 			delete(p.all, id)
 		}
 	}
+
 	p.pruneAt = max(512, 2*len(p.all))
 }
 
@@ -109,6 +118,7 @@ func (p *processes) top() []*consumer {
 	for _, c := range p.all {
 		list = append(list, c)
 	}
+
 	byRAM := sortedBy(list, func(c *consumer) float64 { return c.ram.sum })
 	byCPU := sortedBy(list, func(c *consumer) float64 { return c.cpu.sum })
 	var out []*consumer
@@ -119,6 +129,7 @@ func (p *processes) top() []*consumer {
 			}
 		}
 	}
+
 	return sortedBy(out, func(c *consumer) float64 { return c.ram.sum })
 }
 
@@ -134,6 +145,7 @@ func (p *processes) model(tickInterval time.Duration) Model {
 	if p.q.RollupStep > 0 {
 		return p.byImage(tickInterval)
 	}
+
 	gap := p.q.gap(tickInterval)
 	top := p.top()
 	cpu := Pane{Title: "CPU per container", X: timeAxis(), Y: valueAxis("100 % = one core", UnitCPU), Weight: 1}
@@ -146,28 +158,31 @@ func (p *processes) model(tickInterval time.Duration) Model {
 		cpu.Series = append(cpu.Series, c.cpu.series(s, gap))
 		ram.Series = append(ram.Series, c.ram.series(s, gap))
 	}
+
 	if len(p.all) > len(top) {
 		other := Series{Name: "other", Kind: KindLine, Tone: ToneNeutral, Dash: DashDotted}
 		cpu.Series = append(cpu.Series, p.cpu.minus(top, func(c *consumer) *bucketedSeries { return c.cpu }).series(other, gap))
 		ram.Series = append(ram.Series, p.ram.minus(top, func(c *consumer) *bucketedSeries { return c.ram }).series(other, gap))
 	}
+
 	return Model{StepMS: stepOf(p.q, float64(tickInterval.Milliseconds())), Summary: p.summary(top), Panes: []Pane{cpu, ram}}
 }
 
 // minus is the whole minus the given parts, bucket by bucket. The extremes of the rest within a bucket are not known: its
 // average stands for them.
 func (s totalSeries) minus(parts []*consumer, of func(*consumer) *bucketedSeries) *bucketedSeries {
-	rest := &bucketedSeries{since: s.since, step: s.step}
 	share := map[int64]float64{}
 	for _, c := range parts {
-		for _, b := range of(c).buckets {
-			share[b.slot] += b.sum
+		for _, b := range of(c).buckets.filled {
+			share[b.slot] += b.value.sum
 		}
 	}
-	for _, b := range s.buckets {
-		left := max(0, b.sum-share[b.slot])
-		avg := left / float64(b.n)
-		rest.merge(b.at, left, avg, avg, b.n)
+
+	rest := &bucketedSeries{buckets: buckets[merged]{since: s.buckets.since, step: s.buckets.step}}
+	for _, b := range s.buckets.filled {
+		left := max(0, b.value.sum-share[b.slot])
+		avg := left / float64(b.value.n)
+		rest.merge(b.value.at, left, avg, avg, b.value.n)
 	}
 	return rest
 }
@@ -194,6 +209,7 @@ func distinctNames(list []*consumer) []string {
 	for _, c := range list {
 		seen[displayName(c.Subject)]++
 	}
+
 	out := make([]string, len(list))
 	for i, c := range list {
 		out[i] = displayName(c.Subject)

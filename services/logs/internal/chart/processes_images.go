@@ -19,6 +19,7 @@ func (p *processes) byImage(tickInterval time.Duration) Model {
 		cpu.Series = append(cpu.Series, p.images.cpu.series(image, func(s RollupRow) float64 { return float64(s.Total) / 10 }).series(s, gap))
 		ram.Series = append(ram.Series, p.images.ram.series(image, func(s RollupRow) float64 { return float64(s.Total) * 1024 }).series(s, gap))
 	}
+
 	m := Model{Panes: []Pane{cpu, ram}, Notes: []string{rollupsOnly("containers are joined by image.")}}
 	if drawn := slices.DeleteFunc(slices.Clone(ram.Series), func(s Series) bool { return s.Stat == nil }); len(drawn) > 0 {
 		heaviest := slices.MaxFunc(drawn, func(a, b Series) int { return cmp.Compare(a.Stat.Avg, b.Stat.Avg) })
@@ -36,6 +37,7 @@ func (p *processes) topImages() []string {
 			used[image] += s.Total
 		}
 	}
+
 	names := sortedKeys(used)
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(used[b], used[a]) })
 	return names[:min(topSeries, len(names))]

@@ -68,6 +68,7 @@ func (q Query) matches(s contract.Subject) bool {
 	if !q.matchesImage(s.Image) {
 		return false
 	}
+
 	return len(q.Containers) == 0 || slices.ContainsFunc(q.Containers, func(id string) bool {
 		return len(s.Container) >= len(id) && s.Container[:len(id)] == id
 	})
@@ -85,3 +86,24 @@ func (q Query) matchesHost(host string) bool {
 
 // filtered says whether the selection leaves any container out.
 func (q Query) filtered() bool { return len(q.Classes)+len(q.Images)+len(q.Containers) > 0 }
+
+// stepOf is the bucket width a model reports: 0 when no two ticks can share a bucket.
+func stepOf(q Query, tickInterval float64) int64 {
+	step := q.Step(q.points()).Milliseconds()
+	if float64(2*step) <= tickInterval {
+		return 0
+	}
+	return step
+}
+
+// gap is the distance in milliseconds between two points of a series beyond which at least one reading is missing.
+func (q Query) gap(tickInterval time.Duration) float64 {
+	step := q.Step(q.points())
+	ms := float64(tickInterval / time.Millisecond)
+
+	// A bucket of several readings stands at the first of them, so two neighbours may lie further apart than their width.
+	if 2*step <= tickInterval || q.RollupStep > 0 && step <= tickInterval { // no two readings share a bucket; sums stand on its grid
+		return 1.5 * ms
+	}
+	return float64(step/time.Millisecond) + 1.2*ms
+}

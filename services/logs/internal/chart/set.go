@@ -9,7 +9,7 @@ import (
 	"gestor.local/contract"
 )
 
-// builder makes one chart from the frames and events of a range.
+// builder makes one chart from the ticks and records of a range.
 type builder interface {
 	addTick(*tickFrame)
 	addRecord(contract.Record)
@@ -46,15 +46,20 @@ func NewSet(q Query, names ...string) (*Set, error) {
 		return nil, fmt.Errorf("chart: the range ends (%s) before it begins (%s): since must be earlier than until",
 			q.Until.Format(time.RFC3339), q.Since.Format(time.RFC3339))
 	}
+
+	// Records name images in short: a selection by the whole name means the same.
 	q.Images = slices.Clone(q.Images)
 	for i, image := range q.Images {
 		q.Images[i] = ShortImage(image)
 	}
+
 	s := &Set{q: q, frames: tickGrouper{open: map[string]*tickFrame{}}}
 	s.frames.emit = s.emit
+
 	if len(names) == 0 {
 		names = Names()
 	}
+
 	for _, name := range names {
 		i := slices.IndexFunc(catalogue(), func(c spec) bool { return c.Name == name })
 		if i < 0 {
@@ -64,6 +69,7 @@ func NewSet(q Query, names ...string) (*Set, error) {
 		s.specs = append(s.specs, c)
 		s.builders = append(s.builders, c.make(q))
 	}
+
 	return s, nil
 }
 
@@ -83,12 +89,16 @@ func (s *Set) Add(r contract.Record) {
 	if r.Time.Before(s.q.Since) || !r.Time.Before(s.q.Until) || !s.q.matchesHost(r.Host) {
 		return
 	}
+
+	// Names are hostile: whatever a builder takes of the record is fit to be drawn.
 	s.records++
 	r.Body = sanitizeBody(r.Body)
+
 	switch r.Kind {
 	case contract.KindHost, contract.KindContainer:
 		s.frames.add(r)
 	}
+
 	for _, b := range s.builders {
 		b.addRecord(r)
 	}
@@ -102,11 +112,15 @@ func (s *Set) emit(f *tickFrame) {
 
 // Models ends the pass and returns the charts in the order they were asked for.
 func (s *Set) Models() []Model {
+	// The newest tick of each host is open until here: no later one has closed it.
 	s.frames.flush()
+
+	// Between two sums lies their width, whatever the ticks were.
 	tickInterval := time.Duration(s.frames.medianInterval()) * time.Millisecond
 	if s.q.RollupStep > 0 {
 		tickInterval = s.q.RollupStep
 	}
+
 	out := make([]Model, 0, len(s.builders))
 	for i, b := range s.builders {
 		m := b.model(tickInterval)
@@ -115,6 +129,7 @@ func (s *Set) Models() []Model {
 		if s.q.RollupStep > 0 {
 			m.StepMS = max(m.StepMS, s.q.RollupStep.Milliseconds())
 		}
+
 		if !m.HasData() {
 			m.Empty = s.emptyText()
 			m.Summary = m.Title + ": nothing to show. " + m.Empty
@@ -144,6 +159,23 @@ func (s *Set) emptyText() string {
 	}
 }
 
+// catalogue lists the charts in the order of the page.
+func catalogue() []spec {
+	observed := []contract.Kind{contract.KindHost, contract.KindContainer}
+	withEvents := append(observed[:2:2], contract.KindDecision, contract.KindAction, contract.KindLaunch)
+	return []spec{
+		{Info{"population", "Population", "The containers of each class against the number the policy keeps, with arrivals and removals."}, newPopulation, withEvents},
+		{Info{"memory", "Memory", "The host's memory over time, what the governed containers hold of it, and when containers were removed."}, newMemory, withEvents},
+		{Info{"processes", "Processes", "CPU and RAM of the containers that used most, the dead included."}, newProcesses, observed},
+		{Info{"lives", "Lives", "Every container from birth to death."}, newLivesChart, withEvents},
+		{Info{"top", "Top consumers", "The five containers that use most RAM and CPU, now and over the range, the dead included."}, newTop, observed},
+		{Info{"heatmap", "Removals and CPU by image", "When which image is removed, and when it works."}, newHeatmap, withEvents},
+		{Info{"lifetimes", "Lifetimes", "How long containers live before they end."}, newLifetimes, withEvents},
+		{Info{"control", "Control", "How fast the governor brings the population back, and what a tick costs."}, newControl, withEvents},
+		{Info{"health", "Health", "The governor watching itself: rhythm, backlog, record flow."}, newHealth, contract.Kinds()},
+	}
+}
+
 // Names lists the charts in the order of the page.
 func Names() []string {
 	var out []string
@@ -162,12 +194,96 @@ func Catalogue() []Info {
 	return out
 }
 
-// gap is the distance in milliseconds between two points of a series beyond which at least one reading is missing.
-func (q Query) gap(tickInterval time.Duration) float64 {
-	step := q.Step(q.points())
-	ms := float64(tickInterval / time.Millisecond)
-	if 2*step <= tickInterval || q.RollupStep > 0 && step <= tickInterval { // no two readings share a bucket; sums stand on its grid
-		return 1.5 * ms
+// tickFrame is one tick of one host: its host record and the container records of the same tick.
+type tickFrame struct {
+	at       float64 // milliseconds since the epoch
+	key      frameKey
+	hostName string // the host's name, which outlives a boot
+	host     *contract.HostBody
+	rows     []contract.ContainerBody
+}
+
+// hasPlan says whether the tick had a plan: host and engine were read. A blind tick has a host record too, with zeros
+// where nobody looked.
+func (f *tickFrame) hasPlan() bool { return f.host != nil && len(f.host.Classes) > 0 }
+
+// knowsLiving says whether the tick knows who lives: it names containers, or knowsLiving them and found none.
+func (f *tickFrame) knowsLiving() bool { return len(f.rows) > 0 || f.hasPlan() }
+
+// frameKey tells the ticks of one host apart. A producer that does not number its ticks is told apart by time.
+type frameKey struct {
+	boot, producer string
+	tick           uint64
+	ms             int64
+}
+
+func keyOf(r contract.Record) frameKey {
+	k := frameKey{boot: r.Boot, producer: r.Producer, tick: r.Tick}
+	if r.Tick == 0 {
+		k.ms = r.Time.UnixMilli()
 	}
-	return float64(step/time.Millisecond) + 1.2*ms
+	return k
+}
+
+// tickGrouper groups observations into frames; hosts do not disturb each other. A frame is complete when the next one of its
+// host begins.
+type tickGrouper struct {
+	open      map[string]*tickFrame
+	emit      func(*tickFrame)
+	intervals []float64 // between the ticks of a host
+}
+
+// maxIntervals is enough to know the time between ticks and bounds the memory of a long range.
+const maxIntervals = 4096
+
+func (f *tickGrouper) add(r contract.Record) {
+	cur := f.open[r.Host]
+	if key := keyOf(r); cur == nil || cur.key != key {
+		// Another tick of this host has begun, so the one before is complete. Records of one tick stand together.
+		next := &tickFrame{at: Millis(r.Time), key: key, hostName: r.Host}
+		if cur != nil {
+			f.addInterval(next.at - cur.at)
+			f.emit(cur)
+		}
+		f.open[r.Host] = next
+		cur = next
+	}
+
+	switch b := r.Body.(type) {
+	case contract.HostBody:
+		cur.host, cur.at = &b, Millis(r.Time)
+	case contract.ContainerBody:
+		cur.rows = append(cur.rows, b)
+	}
+}
+
+func (f *tickGrouper) addInterval(ms float64) {
+	if ms > 0 && len(f.intervals) < maxIntervals {
+		f.intervals = append(f.intervals, ms)
+	}
+}
+
+func (f *tickGrouper) flush() {
+	hosts := make([]string, 0, len(f.open))
+	for h := range f.open {
+		hosts = append(hosts, h)
+	}
+
+	slices.Sort(hosts)
+
+	for _, h := range hosts {
+		f.emit(f.open[h])
+	}
+
+	clear(f.open)
+}
+
+// medianInterval is the usual time between two ticks in milliseconds: the median, or the default policy's tick.
+func (f *tickGrouper) medianInterval() float64 {
+	if len(f.intervals) == 0 {
+		return float64(time.Duration(contract.DefaultPolicy().Tick) / time.Millisecond)
+	}
+	d := slices.Clone(f.intervals)
+	slices.Sort(d)
+	return d[len(d)/2]
 }

@@ -26,9 +26,13 @@ func (m Model) Table() Table {
 			items = append(items, p.itemRows(s)...)
 		}
 	}
+
+	// Where values have a course over time the rest are marks on it: one table cannot hold both.
 	if len(timed) > 0 {
 		return timeTable(timed)
 	}
+
+	// The newest stand last, and they are what is looked for.
 	t := Table{Columns: []string{"what", "where", "value"}, Rows: items}
 	if n := len(items) - TableRows; n > 0 {
 		t.Rows, t.Left = items[n:], n
@@ -61,6 +65,8 @@ func timeTable(cols []column) Table {
 			at[p.X][i] = FormatValue(c.Pane.Unit(), p.Y)
 		}
 	}
+
+	// Every nth row: a table is read by eye, and the even spread keeps the course.
 	times := sortedKeys(at)
 	every := (len(times) + TableRows - 1) / TableRows
 	for i, x := range times {

@@ -37,11 +37,14 @@ func (t *topChart) addTick(f *tickFrame) {
 	if !f.knowsLiving() { // nobody looked, so nobody is dead
 		return
 	}
+
 	t.now[f.hostName] = max(t.now[f.hostName], f.at)
 	for _, row := range f.rows {
 		if !row.Owned || !t.q.matches(row.Subject) {
 			continue
 		}
+
+		// One that is not measured this time is alive all the same, and keeps the figures that it had.
 		u := t.all[row.Container]
 		if u != nil {
 			u.seen = f.at
@@ -49,6 +52,7 @@ func (t *topChart) addTick(f *tickFrame) {
 		if !row.Measured {
 			continue
 		}
+
 		if u == nil {
 			u = &peakUse{Subject: row.Subject, hostName: f.hostName, seen: f.at}
 			t.all[row.Container] = u
@@ -56,6 +60,7 @@ func (t *topChart) addTick(f *tickFrame) {
 		u.measured, u.cpuNow, u.ramNow = f.at, cpuPercent(row.CPUMillicores), bytesFromKB(row.RAMKB)
 		u.cpuMost, u.ramMost = max(u.cpuMost, u.cpuNow), max(u.ramMost, u.ramNow)
 	}
+
 	if len(t.all) > 4096 {
 		t.prune()
 	}
@@ -72,6 +77,7 @@ func (t *topChart) prune() {
 			keep[u] = true
 		}
 	}
+
 	for id, u := range t.all {
 		if t.gone(u) && !keep[u] {
 			delete(t.all, id)
@@ -103,10 +109,12 @@ func rank(list []*peakUse, by func(*peakUse) float64) []*peakUse {
 			return 0
 		}
 	})
+
 	return out[:min(topBars, len(out))]
 }
 
 func (t *topChart) model(time.Duration) Model {
+	// Without figures of the newest tick nobody is the greatest now, however much it used before.
 	ramNow := rank(t.list(true), func(u *peakUse) float64 { return u.ramNow })
 	cpuNow := rank(t.list(true), func(u *peakUse) float64 { return u.cpuNow })
 	ramMost := rank(t.list(false), func(u *peakUse) float64 { return u.ramMost })
@@ -117,6 +125,7 @@ func (t *topChart) model(time.Duration) Model {
 		t.bars("RAM, most in the range", 1, UnitBytes, ramMost, func(u *peakUse) float64 { return u.ramMost }),
 		t.bars("CPU, most in the range", 1, UnitCPU, cpuMost, func(u *peakUse) float64 { return u.cpuMost }),
 	}}
+
 	if len(ramMost) > 0 {
 		m.Summary = fmt.Sprintf("Over the range %s used most RAM (%s) and %s most CPU (%s of a core).",
 			displayName(ramMost[0].Subject), FormatValue(UnitBytes, ramMost[0].ramMost), displayName(cpuMost[0].Subject), FormatValue(UnitCPU, cpuMost[0].cpuMost))
@@ -130,8 +139,11 @@ func (t *topChart) bars(title string, column int, u Unit, list []*peakUse, by fu
 	if u == UnitCPU {
 		label = "100 % = one core"
 	}
+
 	p := Pane{Title: title, X: valueAxis(label, u), Y: Axis{Kind: AxisCategory}, Weight: 1, Column: column}
 	s := Series{Name: title, Kind: KindBar, Tone: ToneNeutral, Fill: 0.9}
+
+	// Axes count from the bottom.
 	for i := len(list) - 1; i >= 0; i-- {
 		one := list[i]
 		name := displayName(one.Subject)
@@ -144,6 +156,7 @@ func (t *topChart) bars(title string, column int, u Unit, list []*peakUse, by fu
 			Label: fmt.Sprintf("%s · %s · %s", one.Image, one.Class, FormatValue(u, by(one))),
 		})
 	}
+
 	p.Series = []Series{s}
 	return p
 }

@@ -1,7 +1,10 @@
 package chart
 
 import (
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -83,6 +86,8 @@ func FormatNumber(v float64) string {
 	if v == 0 { // also the negative one
 		return "0"
 	}
+
+	// Three significant digits are what a reader compares; more would only move.
 	digits := 0
 	switch a := math.Abs(v); {
 	case a == math.Trunc(a) || a >= 100:
@@ -91,6 +96,7 @@ func FormatNumber(v float64) string {
 	default:
 		digits = 2
 	}
+
 	return strconv.FormatFloat(v, 'f', digits, 64)
 }
 
@@ -99,11 +105,14 @@ func FormatDuration(d time.Duration) string {
 	if d < 0 {
 		d = 0
 	}
+
 	d = d.Round(time.Second)
 	parts := []struct {
 		of   time.Duration
 		name string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+
+	// The largest unit that fits and the next one: who reads of days does not ask for seconds.
 	for i, p := range parts {
 		if d < p.of {
 			continue
@@ -134,3 +143,6 @@ func pluralOf(n int, one, plural string) string {
 	}
 	return strconv.Itoa(n) + " " + plural
 }
+
+// sortedKeys are the keys of a map in order, so that equal records give equal charts.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

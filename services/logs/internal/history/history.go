@@ -105,6 +105,7 @@ func (c *Container) Decide(b contract.DecisionBody) {
 
 // Act notes an action on the container: only one after which it is not on the host any more changes its history.
 func (c *Container) Act(at time.Time, b contract.ActionBody) {
+	// Of two ends of one kind the newer holds, in whatever order they came.
 	switch {
 	case b.Removed() && !at.Before(c.Removed):
 		c.Removed, c.Outcome = at, b.Outcome

@@ -61,6 +61,7 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	if q.Step < time.Millisecond || q.Step%time.Millisecond != 0 || !q.Since.Before(q.Until) {
 		return nil, fmt.Errorf("series: the range is empty, or the step is no number of milliseconds")
 	}
+
 	b := buckets{step: q.Step, points: map[string]map[int64]*bucket{}}
 	var err error
 	if q.OfRecords() {
@@ -71,6 +72,7 @@ func (e *Engine) Series(ctx context.Context, q SeriesQuery) ([]Series, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return b.series(q.Quantile), nil
 }
 
@@ -79,6 +81,8 @@ func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) err
 	if !rollup.Known(q.Metric) {
 		return fmt.Errorf("series: %w: %q", ErrUnknownMetric, q.Metric)
 	}
+
+	// The widest sums that the asked step is made of: the fewest to be read.
 	step := 0
 	for i, s := range rollup.Steps {
 		if q.Step%s == 0 {
@@ -97,6 +101,7 @@ func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) err
 			}
 		})
 	}
+
 	for _, part := range parts(q.Since, q.Until, step) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,6 +120,7 @@ func (e *Engine) sumRecords(ctx context.Context, since, until time.Time, add fun
 	f := contract.Filter{Since: since, Until: until, Kinds: []contract.Kind{
 		contract.KindHost, contract.KindContainer, contract.KindAction, contract.KindLaunch,
 	}}
+
 	table, parser := rollup.NewRange(rollup.Steps[0]), line.NewParser()
 	err := e.Lines(ctx, Query{Filter: f}, func(l Line) error {
 		var rec line.Record
@@ -123,6 +129,7 @@ func (e *Engine) sumRecords(ctx context.Context, since, until time.Time, add fun
 		}
 		return nil
 	})
+
 	table.Each(math.MinInt64, math.MaxInt64, add)
 	return err
 }
@@ -151,6 +158,7 @@ func parts(since, until time.Time, step int) (out []part) {
 	if !from.Before(to) {
 		return parts(since, until, step-1)
 	}
+
 	return slices.Concat(parts(since, from, step-1), []part{{step, from, to}}, parts(to, until, step-1))
 }
 
@@ -159,6 +167,7 @@ func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) err
 	if figure < 0 {
 		return fmt.Errorf("series: %w: only figures of containers can be asked for this way", ErrUnknownMetric)
 	}
+
 	b.keep = q.Quantile > 0
 	f := q.Filter
 	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
@@ -210,7 +219,8 @@ func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 		b.points[key] = series
 		b.bytes += bucketBytes + len(key)
 	}
-	start := floor(at.UnixMilli(), b.step.Milliseconds())
+
+	start := rollup.Align(at.UnixMilli(), b.step.Milliseconds())
 	p := series[start]
 	if p == nil {
 		p = &bucket{}
@@ -218,20 +228,18 @@ func (b *buckets) merge(key string, at time.Time, v rollup.Value) error {
 		b.n++
 		b.bytes += bucketBytes
 	}
+
 	p.Merge(v)
 	if b.keep {
 		p.all = append(p.all, v.Sum)
 		b.bytes += valueBytes
 	}
+
+	// Asked after each value, since what came before it is held already.
 	if b.n > maxPoints || b.bytes > maxHeld {
 		return ErrTooMany
 	}
 	return nil
-}
-
-// floor is the greatest multiple of step that is not above at: buckets stand on the Unix epoch, also before it.
-func floor(at, step int64) int64 {
-	return at - (at%step+step)%step
 }
 
 func (b *buckets) series(quantile float64) []Series {
@@ -247,6 +255,7 @@ func (b *buckets) series(quantile float64) []Series {
 			}
 			s.Points = append(s.Points, point)
 		}
+
 		out = append(out, s)
 	}
 	return out

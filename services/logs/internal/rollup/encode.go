@@ -23,9 +23,11 @@ type stored struct {
 
 // Encode writes the table as NDJSON, each line with a checksum, ordered by time.
 func (t *Table) Encode() ([]byte, error) {
+	// In one order, so that a table made again from the same records is the same file.
 	keys := slices.SortedFunc(maps.Keys(t.rows), func(a, b Key) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.By, b.By), cmp.Compare(a.Key, b.Key))
 	})
+
 	var out []byte
 	for _, k := range keys {
 		s := stored{time.Unix(k.At, 0).UTC(), int64(t.step / time.Second), k.By, k.Key, map[string]Value{}}
@@ -48,12 +50,14 @@ func Decode(step time.Duration, from io.Reader) (t *Table, whole bool) {
 	t, whole = NewTable(step), true
 	rows := bufio.NewScanner(from)
 	rows.Buffer(nil, longestRow)
+
 	for rows.Scan() {
 		var s stored
 		if !line.Check(rows.Bytes()) || json.Unmarshal(rows.Bytes(), &s) != nil || mostKeys(s.By) == 0 {
 			whole = false
 			continue
 		}
+
 		r := t.row(s.At.Unix(), s.By, s.Key)
 		for metric, v := range s.Metrics {
 			if i := line.FigureNumber(metric); i >= 0 {
@@ -63,5 +67,6 @@ func Decode(step time.Duration, from io.Reader) (t *Table, whole bool) {
 			}
 		}
 	}
+
 	return t, whole && rows.Err() == nil
 }

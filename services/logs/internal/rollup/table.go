@@ -48,6 +48,7 @@ func (v *Value) Merge(o Value) {
 	if v.N == 0 || o.Min < v.Min {
 		v.Min = o.Min
 	}
+
 	v.Max = max(v.Max, o.Max)
 	v.N = Plus(v.N, o.N)
 	v.Sum = Plus(v.Sum, o.Sum)
@@ -156,6 +157,7 @@ func (t *Table) row(at int64, by By, key string) *Row {
 		t.folded[by] = true
 		return t.row(at, by, Other)
 	}
+
 	r := &Row{}
 	t.rows[Key{at, by, key}] = r
 	t.bytes += rowBytes + len(key)
@@ -167,6 +169,8 @@ func (t *Table) place(by By, key string) bool {
 	if t.bytes >= t.most || len(key) > maxKey {
 		return false
 	}
+
+	// A key that has a row in one bucket may have one in each, or its series would have holes.
 	named := t.named[by]
 	if !named[key] {
 		if len(named) >= mostKeys(by) {
@@ -196,6 +200,7 @@ func (t *Table) metric(r *Row, name string) *Value {
 	if r.more == nil {
 		r.more = map[string]*Value{}
 	}
+
 	v := r.more[name]
 	switch {
 	case v != nil:
@@ -203,17 +208,19 @@ func (t *Table) metric(r *Row, name string) *Value {
 	case name != Other && (len(r.more) >= maxMetrics || len(name) > maxKey):
 		return t.metric(r, Other)
 	}
+
 	v = &Value{}
 	r.more[name] = v
 	t.bytes += metricBytes + len(name)
 	return v
 }
 
-// bucket is the start of the bucket that holds a time, also one before 1970.
-func (t *Table) bucket(at int64) int64 {
-	width := int64(t.step / time.Second)
-	return at - (at%width+width)%width
-}
+// Align is the start of the bucket of a width that holds a time, both in one unit: buckets stand on the Unix epoch, also before
+// it.
+func Align(at, width int64) int64 { return at - (at%width+width)%width }
+
+// bucket is the start of the table's bucket that holds a time, in Unix seconds.
+func (t *Table) bucket(at int64) int64 { return Align(at, int64(t.step/time.Second)) }
 
 // Add sums one record.
 func (t *Table) Add(rec *line.Record) {
@@ -242,6 +249,7 @@ func (t *Table) addContainer(at int64, rec *line.Record) {
 			r.figures[i].add(x)
 		}
 	}
+
 	if rec.Owned {
 		t.each(at, rec, add)
 	} else {
@@ -287,9 +295,11 @@ func known(b *contract.HostBody) map[string]uint64 {
 			out["memory_cached_kb"] = *m.CachedKB
 		}
 	}
+
 	if len(b.Classes) > 0 {
 		out["governed_ram_kb"], out["decide_us"] = b.GovernedRAMKB, took.DecideUS
 	}
+
 	for name, us := range map[string]uint64{"act_us": took.ActUS, "sync_us": took.SyncUS} {
 		if us > 0 {
 			out[name] = us
@@ -301,14 +311,18 @@ func known(b *contract.HostBody) map[string]uint64 {
 // addHost sums a host record: the memory of the host, the timings of the tick, and the population of each class.
 func (t *Table) addHost(at int64, rec *line.Record) {
 	var body contract.HostBody
+	// The parser leaves a body's fields as the text that stood between its braces.
 	text := append(append([]byte{'{'}, rec.Body...), '}')
 	if json.Unmarshal(text, &body) != nil {
 		return
 	}
+
 	r := t.hostRow(at, rec.Identity.Host)
 	for name, x := range known(&body) {
 		t.metric(r, name).add(x)
 	}
+
+	// The numbers are of a producer: none of them is negative here, whatever it wrote.
 	for _, c := range body.Classes {
 		class := t.row(at, ByClass, string(c.Class))
 		for name, n := range map[string]int{

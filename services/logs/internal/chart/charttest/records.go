@@ -49,5 +49,6 @@ func Absurd() []contract.Record {
 			records[i].Body = b
 		}
 	}
+
 	return records
 }

@@ -94,6 +94,7 @@ func (s *sim) emit(at time.Duration, producer string, body contract.Body) {
 	if producer == contract.ProducerManager {
 		source = contract.SourceModule
 	}
+
 	r := contract.NewRecord(s.Start.Add(at), s.tick, source, body)
 	s.pseq[producer]++
 	r.Seq, r.Host, r.Boot = uint64(len(s.out)+1), "node1", "b007"
@@ -144,6 +145,7 @@ func (s *sim) launch(at time.Duration) {
 
 func (s *sim) observe(at time.Duration) {
 	s.tick++
+
 	for _, m := range s.alive {
 		m.seen++
 		m.measures = contract.Measures{
@@ -152,12 +154,15 @@ func (s *sim) observe(at time.Duration) {
 		}
 		m.rank, m.verdict, m.reason = 0, contract.VerdictKeep, contract.ReasonYoung
 	}
-	counts := s.judge()
+
+	counts := s.decide()
 	late := time.Duration(s.rng.IntN(3000)) * time.Microsecond
 	s.host(at+late, counts)
+
 	for _, m := range s.alive {
 		s.container(at+late, m)
 	}
+
 	s.act(at + late)
 }
 
@@ -172,36 +177,38 @@ func (s *sim) gated(at time.Duration, blind bool) {
 	s.emit(at, contract.ProducerManager, b)
 }
 
-func (s *sim) judge() []contract.ClassCount {
+func (s *sim) decide() []contract.ClassCount {
 	quota := map[contract.Class]int{contract.ClassLow: 3, contract.ClassHigh: 2}
 	var counts []contract.ClassCount
 	for _, class := range []contract.Class{contract.ClassLow, contract.ClassHigh} {
 		c := contract.ClassCount{Class: class, Quota: quota[class]}
-		var judged []*member
+		var eligible []*member
 		for _, m := range s.alive {
 			if m.Class != class {
 				continue
 			}
 			c.Owned++
 			if m.seen >= 2 {
-				judged = append(judged, m)
+				eligible = append(eligible, m)
 			}
 		}
-		slices.SortStableFunc(judged, func(a, b *member) int {
+
+		slices.SortStableFunc(eligible, func(a, b *member) int {
 			n := cmp.Or(cmp.Compare(a.measures.CPUMillicores, b.measures.CPUMillicores), cmp.Compare(a.measures.RAMKB, b.measures.RAMKB))
 			if class == contract.ClassHigh {
 				return -n
 			}
 			return n
 		})
-		for i, m := range judged {
+		for i, m := range eligible {
 			m.rank, m.reason = i+1, contract.ReasonWithinQuota
 			if i >= c.Quota {
 				m.verdict, m.reason = contract.VerdictRemove, contract.ReasonOverQuota
 				c.Removals++
 			}
 		}
-		c.Eligible, c.Deficit = len(judged), max(0, c.Quota-len(judged))
+
+		c.Eligible, c.Deficit = len(eligible), max(0, c.Quota-len(eligible))
 		counts = append(counts, c)
 	}
 	return counts
@@ -217,6 +224,7 @@ func (s *sim) hostBody(at time.Duration, counts []contract.ClassCount) contract.
 	for _, m := range s.alive {
 		governed += m.measures.RAMKB
 	}
+
 	used := min(2_100_000+governed+uint64(s.rng.IntN(60_000)), total-1_500_000)
 	cached := uint64(1_500_000)
 	return contract.HostBody{
@@ -262,6 +270,7 @@ func (s *sim) act(at time.Duration) {
 		})
 		s.remove(at, m)
 	}
+
 	s.alive = stay
 }
 

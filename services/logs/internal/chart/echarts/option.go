@@ -51,6 +51,8 @@ func Option(m chart.Model, t chart.Theme) map[string]any {
 		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(false)}),
 		charts.WithTooltipOpts(tooltip(m)),
 	)
+
+	// The library has one list of series for all panes: each names its axes by their number.
 	var ramps []map[string]any
 	places := chart.Layout(m.Panes)
 	for i, p := range m.Panes {
@@ -65,13 +67,17 @@ func Option(m chart.Model, t chart.Theme) map[string]any {
 			line.MultiSeries = append(line.MultiSeries, series(p, s, i, j == 0, base, pal))
 		}
 	}
+
 	validate(line)
+
+	// What the library's types have no field for, or fill with defaults of their own, is set in its answer.
 	option := line.JSON()
 	option["title"] = titles(m.Panes, places, pal)
 	option["textStyle"] = map[string]any{"color": pal.Text}
 	option["aria"] = map[string]any{"enabled": true, "label": map[string]any{"description": m.Summary}}
 	delete(option, "toolbox")
 	delete(option, "color")
+
 	if len(ramps) > 0 {
 		option["visualMap"] = ramps
 	}
@@ -139,6 +145,7 @@ func xAxis(m chart.Model, p chart.Pane, i int, pal chart.Palette) opts.XAxis {
 		AxisLine:  &opts.AxisLine{LineStyle: &opts.LineStyle{Color: pal.Grid}},
 		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Horizontal()), LineStyle: &opts.LineStyle{Color: pal.Grid}},
 	}
+
 	switch p.X.Kind {
 	case chart.AxisTime:
 		a.Min, a.Max = m.Since.UnixMilli(), m.Until.UnixMilli()
@@ -158,6 +165,7 @@ func yAxis(p chart.Pane, i int, pal chart.Palette) opts.YAxis {
 		AxisLabel: &opts.AxisLabel{Color: pal.Muted, FontSize: 11, Show: opts.Bool(!p.Y.Hidden)},
 		SplitLine: &opts.SplitLine{Show: opts.Bool(p.Y.Kind == chart.AxisValue && !p.Y.Hidden), LineStyle: &opts.LineStyle{Color: pal.Grid}},
 	}
+
 	switch p.Y.Kind {
 	case chart.AxisCategory:
 		a.Data = p.Y.Categories

@@ -14,6 +14,7 @@ func series(p chart.Pane, s chart.Series, pane int, first bool, base chart.Stack
 		Name: s.Name, Id: seriesID(pane, s), XAxisIndex: pane, YAxisIndex: pane, Stack: s.Stack,
 		Data: data(p, s, base, pal), ItemStyle: &opts.ItemStyle{Color: color},
 	}
+
 	switch s.Kind {
 	case chart.KindLine, chart.KindStep:
 		lineSeries(&out, s, color)
@@ -30,6 +31,7 @@ func series(p chart.Pane, s chart.Series, pane int, first bool, base chart.Stack
 	case chart.KindHeat:
 		out.Type = "heatmap"
 	}
+
 	if first {
 		out.MarkAreas = bands(p, pal)
 	}
@@ -39,9 +41,12 @@ func series(p chart.Pane, s chart.Series, pane int, first bool, base chart.Stack
 func lineSeries(out *charts.SingleSeries, s chart.Series, color string) {
 	out.Type = "line"
 	out.LineStyle = &opts.LineStyle{Color: color, Width: 1.8, Type: string(dashOrSolid(s.Dash))}
+
+	// A line of one point has no length: without a symbol it would not be seen.
 	out.ShowSymbol = opts.Bool(s.Glyph != chart.GlyphNone || isolated(s.Points))
 	out.Symbol, out.SymbolSize = symbol(s.Glyph), 4
 	out.ConnectNulls = opts.Bool(false)
+
 	if s.Kind == chart.KindStep {
 		out.Step = "end"
 	}
@@ -116,6 +121,8 @@ func bands(p chart.Pane, pal chart.Palette) *opts.MarkAreas {
 	if len(p.Bands) == 0 {
 		return nil
 	}
+
+	// An area is given by two corners; the first carries its looks.
 	div := p.Scale().Div
 	out := &opts.MarkAreas{}
 	for _, b := range p.Bands {

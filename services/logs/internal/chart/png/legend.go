@@ -28,11 +28,14 @@ func (p *renderer) legend(c draw.Canvas) vg.Length {
 	if len(entries) == 0 {
 		return 0
 	}
+
 	s := p.style(sizeTxt, p.pal.Text)
+	// All columns are as wide as the widest key needs, so that keys stand below each other.
 	widest := vg.Length(0)
 	for _, e := range entries {
 		widest = max(widest, s.Width(e.text))
 	}
+
 	columns := max(1, min(len(entries), int((c.Max.X-c.Min.X)/(widest+keyWidth+14))))
 	rows := (len(entries) + columns - 1) / columns
 	height := vg.Length(rows)*legendRow + legendGap

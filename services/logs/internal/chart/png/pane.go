@@ -52,11 +52,14 @@ func (p *renderer) pane(c draw.Canvas, pane chart.Pane) {
 	if pane.Y.Kind == chart.AxisCategory {
 		left = paneNames
 	}
+
 	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 11}, shorten(head, pane.Heading(), c.Max.X-c.Min.X))
 	v := view{Canvas: draw.Crop(c, left, -paneRight, paneFoot, -paneHead), div: pane.Scale().Div}
 	if v.Max.X-v.Min.X < 20 || v.Max.Y-v.Min.Y < 10 {
 		return // the picture is too small for this pane
 	}
+
+	// From the back to the front: what is drawn later covers the grid and the bands.
 	p.ranges(&v, pane)
 	p.axes(v, pane)
 	p.bands(v, pane)
@@ -64,6 +67,8 @@ func (p *renderer) pane(c draw.Canvas, pane chart.Pane) {
 	for _, s := range pane.Series {
 		p.series(v, pane, s, base)
 	}
+
+	// The line at zero is drawn last, or bars would hide what they stand on.
 	if pane.Y.Kind == chart.AxisValue && !pane.Y.Hidden {
 		zero := v.y(math.Max(0, v.y0))
 		c.StrokeLine2(draw.LineStyle{Color: rgba(p.pal.Muted, 0.5), Width: 0.6}, v.Min.X, zero, v.Max.X, zero)
@@ -74,6 +79,7 @@ func (p *renderer) pane(c draw.Canvas, pane chart.Pane) {
 func (p *renderer) ranges(v *view, pane chart.Pane) {
 	lo, hi := pane.Extent()
 	lo, hi = lo/v.div, hi/v.div
+
 	switch pane.X.Kind {
 	case chart.AxisTime:
 		v.x0, v.x1 = chart.Millis(p.m.Since), chart.Millis(p.m.Until)
@@ -82,10 +88,13 @@ func (p *renderer) ranges(v *view, pane chart.Pane) {
 	default:
 		v.x0, v.x1 = 0, niceTop(hi*1.12)
 	}
+
 	if pane.Y.Kind == chart.AxisCategory {
 		v.y0, v.y1 = -0.5, float64(max(1, len(pane.Y.Categories)))-0.5
 		return
 	}
+
+	// A value axis begins at zero, or the areas below lines would lie about shares.
 	v.y0, v.y1 = 0, niceTop(hi)
 	if lo < 0 {
 		v.y0 = -niceTop(-lo)
@@ -110,12 +119,14 @@ func (p *renderer) axes(v view, pane chart.Pane) {
 			v.FillText(s, vg.Point{X: v.Min.X - 5, Y: v.y(t.at)}, shorten(s, t.text, paneNames-8))
 		}
 	}
+
 	for _, t := range p.xTicks(v, pane) {
 		if pane.Horizontal() {
 			v.StrokeLine2(grid, v.x(t.at), v.Min.Y, v.x(t.at), v.Max.Y)
 		}
 		v.FillText(aligned(label, draw.XCenter, draw.YTop), vg.Point{X: v.x(t.at), Y: v.Min.Y - 4}, t.text)
 	}
+
 	if note := pane.Y.Label; note != "" && pane.Y.Kind == chart.AxisValue && !pane.Y.Hidden {
 		v.FillText(aligned(label, draw.XRight, draw.YBottom), vg.Point{X: v.Max.X, Y: v.Max.Y + 4}, note)
 	}

@@ -47,10 +47,12 @@ func Write(w io.Writer, m chart.Model, t chart.Theme, width, height int) error {
 	if min(width, height) < MinPixels || max(width, height) > MaxPixels {
 		return fmt.Errorf("chart: %d × %d pixels: each side must be %d to %d", width, height, MinPixels, MaxPixels)
 	}
+
 	img := vgimg.NewWith(
 		vgimg.UseWH(pixels(width), pixels(height)), vgimg.UseDPI(dpi),
 		vgimg.UseBackgroundColor(rgba(chart.PaletteOf(t).Background, 1)),
 	)
+
 	p := &renderer{pal: chart.PaletteOf(t), m: m}
 	p.draw(draw.New(img))
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(w); err != nil {
@@ -79,15 +81,19 @@ func (p *renderer) draw(c draw.Canvas) {
 	head := p.style(sizeH1, p.pal.Text)
 	head.Font.Weight = imagefont.WeightBold
 	c.FillText(head, vg.Point{X: c.Min.X, Y: c.Max.Y - 14}, p.m.Title)
+
 	small := p.style(sizeTxt, p.pal.Muted)
 	right := small
 	right.XAlign = draw.XRight
 	c.FillText(right, vg.Point{X: c.Max.X, Y: c.Max.Y - 12}, p.span())
 	c.Max.Y -= 26
+
+	// Three lines at most: a picture is looked at, and the page has the whole sentence.
 	about := p.m.Summary
 	if p.m.Empty != "" {
 		about = p.m.Empty
 	}
+
 	for i, line := range wrap(small, about, c.Max.X-c.Min.X) {
 		if i == 3 {
 			break
@@ -95,11 +101,14 @@ func (p *renderer) draw(c draw.Canvas) {
 		c.FillText(small, vg.Point{X: c.Min.X, Y: c.Max.Y - 8}, line)
 		c.Max.Y -= 12
 	}
+
 	c.Max.Y -= 8
 	if p.m.Empty != "" {
 		p.emptyState(c)
 		return
 	}
+
+	// The legend takes its room from below; what is left is the panes'.
 	c.Min.Y += p.legend(c)
 	for i, f := range chart.Layout(p.m.Panes) {
 		p.pane(crop(c, f), p.m.Panes[i])
@@ -116,7 +125,7 @@ func (p *renderer) emptyState(c draw.Canvas) {
 	c.FillText(s, c.Center(), "nothing to show")
 }
 
-// crop is the piece of a canvas that a pane's frame names; frames count from the top left.
+// crop is the piece of a canvas that a pane's rectangle names; rectangles count from the top left.
 func crop(c draw.Canvas, f chart.Rect) draw.Canvas {
 	w, h := c.Max.X-c.Min.X, c.Max.Y-c.Min.Y
 	out := c
@@ -146,6 +155,7 @@ func wrap(s text.Style, txt string, width vg.Length) []string {
 		out = append(out, line)
 		line = word
 	}
+
 	return append(out, line)
 }
 

@@ -36,11 +36,13 @@ func (p *renderer) line(v view, s chart.Series, base chart.Stacks) {
 		p.run(v, s, top, bottom)
 		top, bottom = nil, nil
 	}
+
 	for _, pt := range s.Points {
 		if pt.Gap {
 			flush()
 			continue
 		}
+
 		from, to := base.Add(s.Stack, pt.X, pt.Y)
 		if s.Kind == chart.KindStep && len(top) > 0 { // hold the last value until here
 			top = append(top, vg.Point{X: v.x(pt.X), Y: top[len(top)-1].Y})
@@ -49,6 +51,7 @@ func (p *renderer) line(v view, s chart.Series, base chart.Stacks) {
 		top = append(top, v.at(pt.X, to/v.div))
 		bottom = append(bottom, v.at(pt.X, from/v.div))
 	}
+
 	flush()
 }
 
@@ -57,6 +60,8 @@ func (p *renderer) run(v view, s chart.Series, top, bottom []vg.Point) {
 		v.DrawGlyph(p.glyph(s), top[0])
 		return
 	}
+
+	// The areas of all pieces come before the lines of any, which they would cover in part.
 	for i := 0; i+1 < len(top); i += chunk {
 		end := min(i+chunk+1, len(top))
 		if s.Fill > 0 {
@@ -65,12 +70,15 @@ func (p *renderer) run(v view, s chart.Series, top, bottom []vg.Point) {
 			p.fill(v.Canvas, s, s.Fill, append(area, top[i:end]...))
 		}
 	}
+
 	for i := 0; i+1 < len(top); i += chunk {
 		v.StrokeLines(p.stroke(s), top[i:min(i+chunk+1, len(top))])
 	}
+
 	if s.Glyph == chart.GlyphNone {
 		return
 	}
+
 	every := max(1, len(top)/24) // enough to tell lines apart, few enough to see the lines
 	for i := every / 2; i < len(top); i += every {
 		v.DrawGlyph(p.glyph(s), top[i])
@@ -86,6 +94,7 @@ func (p *renderer) bars(v view, pane chart.Pane, s chart.Series, base chart.Stac
 		p.horizontalBars(v, pane, s)
 		return
 	}
+
 	half, shift := p.barWidth(v, pane, s)
 	for _, pt := range s.Points {
 		from, to := base.Add(s.Stack, pt.X, pt.Y)
@@ -99,6 +108,7 @@ func (p *renderer) barWidth(v view, pane chart.Pane, s chart.Series) (half, shif
 	if pane.X.Kind != chart.AxisCategory {
 		return max(0.8, min(6, (v.Max.X-v.Min.X)/chart.EventBuckets*0.42)), 0
 	}
+
 	n, mine := 0, 0
 	for _, other := range pane.Series {
 		if other.Kind == chart.KindBar {
@@ -108,6 +118,8 @@ func (p *renderer) barWidth(v view, pane chart.Pane, s chart.Series) (half, shif
 			n++
 		}
 	}
+
+	// 30 % of a category's place stays free, to tell one from the next.
 	place := (v.Max.X - v.Min.X) / vg.Length(max(1, len(pane.X.Categories))) * 0.7
 	half = min(14, place/vg.Length(2*n))
 	return half, (vg.Length(mine) - vg.Length(n-1)/2) * 2 * half

@@ -18,10 +18,13 @@ func valueTicks(lo, hi float64, n int, whole bool) []tickMark {
 	if !(hi > lo) || n < 1 {
 		return nil
 	}
+
+	// Half a container is no tick.
 	step := niceStep((hi - lo) / float64(n))
 	if whole {
 		step = math.Max(1, step)
 	}
+
 	var out []tickMark
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9 && len(out) <= 2*n+2; i++ {
 		out = append(out, tickMark{i * step, chart.FormatNumber(math.Round(i*step*1e9) / 1e9)})
@@ -56,6 +59,7 @@ func timeTicks(since, until time.Time, n int) []tickMark {
 		if t.Before(since) {
 			continue
 		}
+
 		layout := "15:04"
 		switch {
 		case t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0:
@@ -63,6 +67,7 @@ func timeTicks(since, until time.Time, n int) []tickMark {
 		case step < time.Minute:
 			layout = "15:04:05"
 		}
+
 		out = append(out, tickMark{chart.Millis(t), t.Format(layout)})
 	}
 	return out

@@ -44,9 +44,11 @@ func run(length, until time.Duration, seed uint64, batch int, every, tick, gap t
 		names := charttest.Hostile()
 		r.Name = func(n int) string { return names[n%len(names)] }
 	}
+
 	if follow {
 		r.Length += 24 * time.Hour
 	}
+
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
 	enc := json.NewEncoder(out)
 	for _, rec := range r.Records() {
@@ -56,11 +58,13 @@ func run(length, until time.Duration, seed uint64, batch int, every, tick, gap t
 			}
 			time.Sleep(wait)
 		}
+
 		rec.Seq, rec.Received = 0, time.Time{}
 		if err := enc.Encode(rec); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
+
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}

@@ -24,6 +24,7 @@ func sanitize(s string, n int) string {
 	if isSafe(s, n) {
 		return s
 	}
+
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) {
 			return '\ufffd'

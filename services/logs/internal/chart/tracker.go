@@ -62,6 +62,7 @@ func (t *lifeTracker) get(s contract.Subject, host string, at time.Time) *histor
 		c = history.New(s, host, at)
 		t.all[s.Container] = c
 	}
+
 	if c.Name == "" { // the record before did not know it
 		c.Subject = s
 	}
@@ -101,9 +102,9 @@ func (t *lifeTracker) addRecord(r contract.Record) {
 	}
 }
 
-// lives returns all in order of birth; gone is whoever was not in the newest ticks that know who lives. One tick may have
+// inOrderOfBirth returns all in order of birth; gone is whoever was not in the newest ticks that know who lives. One tick may have
 // missed it: interval is the time between two.
-func (t *lifeTracker) lives(interval time.Duration) []*containerLife {
+func (t *lifeTracker) inOrderOfBirth(interval time.Duration) []*containerLife {
 	out := make([]*containerLife, 0, len(t.all))
 	for _, c := range t.all {
 		l := &containerLife{Container: c, end: endAlive}
@@ -119,5 +120,6 @@ func (t *lifeTracker) lives(interval time.Duration) []*containerLife {
 	slices.SortFunc(out, func(a, b *containerLife) int {
 		return cmp.Or(a.Born.Compare(b.Born), cmp.Compare(a.Container.Container, b.Container.Container))
 	})
+
 	return out
 }

@@ -73,11 +73,14 @@ func (s *Set) AddRow(sum RollupRow) {
 	if sum.By == byHost && !s.q.matchesHost(sum.Key) {
 		return
 	}
+
+	// Two names of one image are one key from here on, as they are when records are read.
 	s.records++
 	sum.Key = Sanitize(sum.Key)
 	if sum.By == byImage {
 		sum.Key = ShortImage(sum.Key)
 	}
+
 	for _, b := range s.builders {
 		if b, ok := b.(rollupBuilder); ok {
 			b.addRow(sum)

@@ -2,7 +2,6 @@ package chart
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,41 +9,7 @@ import (
 	"gestor.local/contract"
 )
 
-// bucketCounter counts events in buckets of one width.
-type bucketCounter struct {
-	since, step float64
-	slots       map[int64]int
-	total       int
-}
-
-// EventBuckets is how many buckets of events a chart shows at most: bars and glyphs narrower than this are not told apart.
-const EventBuckets = 180
-
-func newBucketCounter(q Query) *bucketCounter {
-	return &bucketCounter{
-		since: Millis(q.Since), step: float64(max(q.evenStep(EventBuckets), 5*time.Second) / time.Millisecond), slots: map[int64]int{},
-	}
-}
-
-func (c *bucketCounter) add(t time.Time) { c.addN(t, 1) }
-
-func (c *bucketCounter) addN(t time.Time, n int) {
-	c.slots[int64((Millis(t)-c.since)/c.step)] += n
-	c.total += n
-}
-
-// points are the counts in the middle of their buckets, times sign.
-func (c *bucketCounter) points(sign float64, word string) []Point {
-	out := make([]Point, 0, len(c.slots))
-	for _, slot := range sortedKeys(c.slots) {
-		n := c.slots[slot]
-		x := c.since + (float64(slot)+0.5)*c.step
-		out = append(out, Point{X: x, Y: sign * float64(n), Label: fmt.Sprintf("%d %s", n, word)})
-	}
-	return out
-}
-
-// removals and arrivals count what happened to the containers of a selection.
+// flow is the arrivals and removals: it counts what happened to the containers of a selection.
 type flow struct {
 	q                  Query
 	arrivals, removals map[contract.Class]*bucketCounter
@@ -86,6 +51,8 @@ func (c *flow) addRow(s RollupRow) {
 	default:
 		return
 	}
+
+	// A launch or removal is in a sum of its class and in one of its image: only one of them counts.
 	switch {
 	case !c.knownFromRollups():
 	case len(c.q.Images) > 0: // of any class
@@ -97,7 +64,7 @@ func (c *flow) addRow(s RollupRow) {
 	}
 }
 
-// knownFromRollups says whether sums tell the comings and goings of the selection: those of images do not know a class, those of
+// knownFromRollups says whether sums tell the arrivals and removals of the selection: those of images do not know a class, those of
 // both no host.
 func (c *flow) knownFromRollups() bool {
 	return len(c.q.Hosts) == 0 && (len(c.q.Classes) == 0 || len(c.q.Images) == 0)
@@ -124,6 +91,7 @@ func (c *flow) marks(y float64) []Series {
 	var out []Series
 	for _, class := range orderedClasses(c.removals) {
 		if n := c.removals[class]; n != nil {
+			// A glyph says that and when, not how many: all stand at one height, the number is in the label.
 			points := n.points(1, "removed")
 			for i := range points {
 				points[i].Y = y
@@ -163,6 +131,7 @@ func orderedClasses[V any](maps ...map[contract.Class]V) []contract.Class {
 			known = append(known, class)
 		}
 	}
+
 	for _, m := range maps {
 		for class := range m {
 			if !slices.Contains(classes(), class) && !slices.Contains(others, class) {
@@ -170,6 +139,7 @@ func orderedClasses[V any](maps ...map[contract.Class]V) []contract.Class {
 			}
 		}
 	}
+
 	slices.Sort(others)
 	return append(known, others...)
 }
