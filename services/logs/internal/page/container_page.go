@@ -11,6 +11,7 @@ import (
 
 	"gestor.local/contract"
 
+	"gestor.local/logs/internal/history"
 	"gestor.local/logs/internal/query"
 	"gestor.local/logs/internal/respond"
 )
@@ -24,28 +25,23 @@ type containerHandler struct {
 
 func (h containerHandler) register(r gin.IRouter) { r.GET("/containers/:id", h.get) }
 
+// containerHistory is embedded under a name of its own: a container's id is called Container, too.
+type containerHistory = history.Container
+
 // containerPage is what life.html shows.
 type containerPage struct {
-	contract.Subject
-	HostID       string
-	Born         time.Time
-	Removed      time.Time // by Gestor, zero when it was not
-	Ended        time.Time // by anything else, as far as it is recorded
-	Seen         time.Time // last sign of life
-	Launch       *contract.LaunchBody
-	Last         *contract.ContainerBody
-	Decision     *decisionRow // that ended it
-	Outcome      *contract.ActionBody
-	Lines        []historyLine // oldest first
-	Readings     int           // in which it was measured
-	Unmeasured   int
-	MaxCPU       uint64
-	MaxRAM       uint64
-	Neighbours   []contract.ContainerBody // of its class on its last tick, best rank first
-	Tick         uint64
-	Version      string
-	Since, Until time.Time     // of its charts
-	Age          time.Duration // since the last sign of life
+	*containerHistory // nil while no record names it
+	Launch            *contract.LaunchBody
+	Last              *contract.ContainerBody
+	Decision          *decisionRow // that ended it
+	Outcome           *contract.ActionBody
+	Lines             []historyLine            // oldest first
+	Unmeasured        int                      // ticks that saw it and have no figure of it
+	Neighbours        []contract.ContainerBody // of its class on its last tick, best rank first
+	Tick              uint64
+	Version           string
+	Since, Until      time.Time     // of its charts
+	Age               time.Duration // since the last sign of life
 }
 
 // historyLine is one line of the history.
@@ -76,7 +72,7 @@ func (h containerHandler) get(c *gin.Context) {
 		return
 	}
 
-	if p.Container == "" {
+	if p.containerHistory == nil {
 		respond.Problem(c, http.StatusNotFound, "no record names this container, or retention has deleted them")
 		return
 	}
@@ -95,14 +91,14 @@ func isID(id string) bool {
 	return len(id) >= 4 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// read gathers what is recorded about a container; Container is empty where nothing is.
+// read gathers what is recorded about a container; its history is nil where nothing is.
 func (h containerHandler) read(ctx context.Context, id string) (containerPage, error) {
 	p := containerPage{Version: h.Version}
 	err := h.from.Scan(ctx, contract.Filter{Containers: []string{id}}, query.Oldest, func(r contract.Record) error {
 		p.addRecord(r)
 		return nil
 	})
-	if err != nil || p.Container == "" {
+	if err != nil || p.containerHistory == nil {
 		return p, err
 	}
 
@@ -111,26 +107,22 @@ func (h containerHandler) read(ctx context.Context, id string) (containerPage, e
 	}
 
 	p.Since = p.Born.Add(-15 * time.Second)
-	p.Until = p.lastKnown().Add(30 * time.Second)
+	p.Until = p.End().Add(30 * time.Second)
 	p.Age = max(0, h.from.Now().Sub(p.Seen))
 	return p, h.addNeighbours(ctx, &p)
 }
 
-// lastKnown is the last that is known of it.
-func (p *containerPage) lastKnown() time.Time { return latest(latest(p.Seen, p.Removed), p.Ended) }
-
-// Alive says whether nothing is known of its end.
-func (p *containerPage) Alive() bool { return p.Removed.IsZero() && p.Ended.IsZero() }
-
 // addRecord takes the container's next record, in the order of the store.
 func (p *containerPage) addRecord(r contract.Record) {
-	if subject, ok := contract.SubjectOf(r.Body); ok {
-		if p.Container == "" {
-			p.Subject, p.HostID, p.Born = subject, r.Host, r.Time
-		}
-		if subject.Container != p.Container {
-			return // a prefix that names several: the first one is shown
-		}
+	subject, ok := contract.SubjectOf(r.Body)
+	if !ok {
+		return // an event that mentions it
+	}
+	if p.containerHistory == nil {
+		p.containerHistory = history.New(subject, r.Host, r.Time)
+	}
+	if subject.Container != p.Container {
+		return // a prefix that names several: the first one is shown
 	}
 
 	switch b := r.Body.(type) {
@@ -157,12 +149,7 @@ func (p *containerPage) addRecord(r contract.Record) {
 		if b.Phase == contract.PhaseOutcome {
 			p.Outcome = &b
 			text += ": " + b.Outcome
-			switch {
-			case b.Removed():
-				p.Removed = r.Time
-			case b.Gone():
-				p.Ended = r.Time
-			}
+			p.Act(r.Time, b)
 		}
 		p.addLine(r, strings.TrimSpace(text+" "+b.Error))
 	}
@@ -170,20 +157,17 @@ func (p *containerPage) addRecord(r contract.Record) {
 
 // addReading takes what one tick measured of it.
 func (p *containerPage) addReading(r contract.Record, b contract.ContainerBody) {
-	if p.Last == nil {
-		born := r.Time.Add(-time.Duration(b.AgeUS) * time.Microsecond) //nolint:gosec // bounded at the door
-		if born.Before(p.Born) {
-			p.Born = born
-		}
+	// A tick that came late does not take the place of a newer one.
+	p.See(r.Time, b.AgeUS)
+	if !r.Time.Before(p.Seen) {
+		p.Tick, p.Last = r.Tick, &b
 	}
-	p.Seen, p.Tick, p.Last = r.Time, r.Tick, &b
 
 	if !b.Measured { // its figures are of no interval: the charts leave them out, too
 		p.Unmeasured++
 		return
 	}
-	p.Readings++
-	p.MaxCPU, p.MaxRAM = max(p.MaxCPU, b.CPUMillicores), max(p.MaxRAM, b.RAMKB)
+	p.Measure(r.Time, b.Measures)
 }
 
 func (p *containerPage) addLine(r contract.Record, text string) {
@@ -198,12 +182,12 @@ func (h containerHandler) markEnded(ctx context.Context, p *containerPage) error
 		return nil
 	}
 
-	t, err := readTicks(ctx, h.from, p.HostID)
+	t, err := readTicks(ctx, h.from, p.Host)
 	if err != nil || t.lastCounted == nil || !t.lastCounted.Time.After(p.Seen) || t.lastCounted.number == p.Tick {
 		return err
 	}
 
-	p.Ended = p.Seen
+	p.Gone = p.Seen
 	return nil
 }
 
@@ -214,7 +198,7 @@ func (h containerHandler) addNeighbours(ctx context.Context, p *containerPage) e
 	}
 
 	f := contract.Filter{
-		Kinds: []contract.Kind{contract.KindContainer}, Classes: []contract.Class{p.Class}, Hosts: []string{p.HostID},
+		Kinds: []contract.Kind{contract.KindContainer}, Classes: []contract.Class{p.Class}, Hosts: []string{p.Host},
 		Since: p.Seen.Add(-5 * time.Second), Until: p.Seen.Add(5 * time.Second),
 	}
 

@@ -85,3 +85,24 @@ func TestTheContainersPageNamesWhatTellsMore(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+func TestATickThatCameLateIsNotTheLastOfAContainer(t *testing.T) {
+	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	record := func(tick, cpu uint64) contract.Record {
+		body := contract.ContainerBody{
+			Subject: contract.Subject{Container: "abcd"}, Measured: true, Measures: contract.Measures{CPUMillicores: cpu}, AgeUS: tick * 10_000_000,
+		}
+		return contract.NewRecord(at.Add(time.Duration(tick)*10*time.Second), tick, contract.SourceModule, body)
+	}
+
+	var p containerPage
+	for _, r := range []contract.Record{record(1, 5), record(3, 7), record(2, 9)} {
+		p.addRecord(r)
+	}
+	if p.Tick != 3 || p.Last.CPUMillicores != 7 || !p.Seen.Equal(at.Add(30*time.Second)) {
+		t.Errorf("tick %d with %d at %s, want the third", p.Tick, p.Last.CPUMillicores, p.Seen)
+	}
+	if p.Samples != 3 || p.Peak.CPUMillicores != 9 || !p.Born.Equal(at) {
+		t.Errorf("%d samples, peak %d, born %s", p.Samples, p.Peak.CPUMillicores, p.Born)
+	}
+}
