@@ -140,6 +140,7 @@ func (c *control) summary() string {
 // it, nor does a range without a plan.
 func (c *control) episodes() string {
 	n, open := len(c.settleTimes), len(c.openSince) > 0
+
 	settled := ""
 	if n > 0 {
 		settled = fmt.Sprintf("%s over the policy, settled after %s on average and %s at most.",

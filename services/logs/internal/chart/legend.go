@@ -20,6 +20,7 @@ func (m Model) Legend(t Theme) []LegendRow {
 			if s.Stat == nil {
 				continue
 			}
+
 			u := p.Unit()
 			out = append(out, LegendRow{
 				Series: s.Name, Pane: p.Title, Tone: s.Tone, Color: PaletteOf(t).Color(s.Tone), Dash: s.Dash,

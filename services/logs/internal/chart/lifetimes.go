@@ -39,6 +39,8 @@ func binLabels() []string {
 
 func (l *lifetimes) model(tickInterval time.Duration) Model {
 	pane := Pane{Title: "Ended containers by length of life", X: Axis{Kind: AxisCategory, Categories: binLabels()}, Y: valueAxis("", UnitCount), Weight: 1}
+
+	// An age is known of those that have ended: the living would make every life look longer than it may become.
 	alive := 0
 	all := l.tracker.inOrderOfBirth(tickInterval)
 	text := ""
@@ -49,6 +51,7 @@ func (l *lifetimes) model(tickInterval time.Duration) Model {
 				alive++
 				continue
 			}
+
 			age := time.Duration((one.until(l.tracker.now) - one.born()) * float64(time.Millisecond))
 			ages = append(ages, age)
 			i, _ := slices.BinarySearch(bins(), age)

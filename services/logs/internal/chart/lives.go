@@ -26,6 +26,8 @@ func (c *livesChart) addTick(f *tickFrame)        { c.tracker.addTick(f) }
 func (c *livesChart) model(tickInterval time.Duration) Model {
 	all := c.tracker.inOrderOfBirth(tickInterval)
 	var notes []string
+
+	// The newest: who looks at a long range looks at its end first.
 	if len(all) > maxLives {
 		notes = append(notes, fmt.Sprintf("The newest %d of %d lives are drawn; choose a shorter range to see the others.", maxLives, len(all)))
 		all = all[len(all)-maxLives:]
@@ -69,7 +71,8 @@ func ofClass(all []*containerLife, class contract.Class) []*containerLife {
 // assignLanes gives every life the first lane that is free; a lane is free a little after its last bar so that bars do not touch.
 func (c *livesChart) assignLanes(group []*containerLife) (rows []float64, lanes int) {
 	pause := float64(c.q.Until.Sub(c.q.Since).Milliseconds()) / 400
-	var busy []float64
+
+	var busy []float64 // by lane: until when
 	for _, l := range group {
 		row := len(busy)
 		for i, until := range busy {
@@ -78,6 +81,8 @@ func (c *livesChart) assignLanes(group []*containerLife) (rows []float64, lanes 
 				break
 			}
 		}
+
+		// No lane is free: one more.
 		if row == len(busy) {
 			busy = append(busy, 0)
 		}
@@ -114,6 +119,8 @@ func (c *livesChart) ends(group []*containerLife, rows []float64, class contract
 				s.Points = append(s.Points, Point{X: math.Max(l.until(c.tracker.now), l.born()), Y: rows[i], Label: displayName(l.Subject) + " · " + endText(l)})
 			}
 		}
+
+		// A cause that nobody died of is no key of the legend.
 		if len(s.Points) > 0 {
 			out = append(out, s)
 		}

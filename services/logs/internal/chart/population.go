@@ -153,12 +153,15 @@ func (p *population) selected(f *tickFrame, class contract.Class) int {
 func (p *population) model(tickInterval time.Duration) Model {
 	gap := p.q.gap(tickInterval)
 	main := Pane{Title: "Containers", X: timeAxis(), Y: valueAxis("", UnitCount), Weight: 3}
+
+	// Bands stand on each other as the series do, so that each class has its own places beneath it.
 	base, policy := 0.0, []string(nil)
 	for _, class := range orderedClasses(p.count) {
 		t := p.count[class]
 		main.Series = append(main.Series, t.series(Series{
 			Name: seriesName("", class), Kind: KindStep, Tone: toneOf(class), Dash: dashOf(class), Stack: "population", Fill: 0.45,
 		}, gap))
+
 		if q := float64(p.quota[class]); q > 0 {
 			main.Bands = append(main.Bands, Band{From: base, To: base + q, Tone: toneOf(class)})
 			base += q

@@ -48,6 +48,8 @@ type column struct {
 // timeTable joins series on their times, keeping evenly spread rows.
 func timeTable(cols []column) Table {
 	t := Table{Columns: []string{"time (UTC)"}}
+
+	// Series of one range stand on one grid of buckets, so most rows have a value of each.
 	at := map[float64][]string{}
 	for i, c := range cols {
 		name := c.Series.Name
@@ -55,10 +57,12 @@ func timeTable(cols []column) Table {
 			name += ", " + c.Pane.Title
 		}
 		t.Columns = append(t.Columns, name)
+
 		for _, p := range c.Points {
 			if p.Gap {
 				continue
 			}
+
 			if at[p.X] == nil {
 				at[p.X] = make([]string, len(cols))
 			}
@@ -97,6 +101,8 @@ func (p Pane) itemRows(s Series) [][]string {
 		if text == "" {
 			text = FormatValue(p.Unit(), p.valueOf(s, pt))
 		}
+
+		// An empty place between bars is no row.
 		if s.Kind == KindBar && pt.Y == 0 && !p.Horizontal() {
 			continue
 		}

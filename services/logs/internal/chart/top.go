@@ -150,6 +150,7 @@ func (t *topChart) bars(title string, column int, u Unit, list []*peakUse, by fu
 		if t.gone(one) {
 			name += " †"
 		}
+
 		p.Y.Categories = append(p.Y.Categories, name)
 		s.Points = append(s.Points, Point{
 			X: by(one), Y: float64(len(s.Points)), Tone: toneOf(one.Class),

@@ -65,6 +65,8 @@ func (c *Container) See(at time.Time, ageUS uint64) {
 // Measure notes the figures of a tick.
 func (c *Container) Measure(at time.Time, now contract.Measures) {
 	c.Samples++
+
+	// One that came late is no news, but it counts.
 	if !at.Before(c.lastAt) {
 		c.Last, c.lastAt = now, at
 	}

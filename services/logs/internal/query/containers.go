@@ -43,10 +43,11 @@ type containerKey struct{ host, container string }
 // A range with more records than one question may read is a TooMuchError.
 func (e *Engine) Containers(ctx context.Context, f contract.Filter, by string) ([]Container, error) {
 	f.Kinds = []contract.Kind{contract.KindContainer, contract.KindAction}
-	if err := e.affordable(f); err != nil {
+	if err := e.checkCost(f); err != nil {
 		return nil, err
 	}
 
+	// Each has its place in memory until the last record is read: how many there are is not known before.
 	all, held := map[containerKey]*history.Container{}, 0
 	err := e.parse(ctx, f, func(l Line, rec *line.Record) error {
 		key := containerKey{rec.Identity.Host, rec.Container}
@@ -58,6 +59,7 @@ func (e *Engine) Containers(ctx context.Context, f contract.Filter, by string) (
 				return ErrTooManyContainers
 			}
 		}
+
 		e.add(c, l, rec)
 		return nil
 	})

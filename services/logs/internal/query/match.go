@@ -71,8 +71,8 @@ func (m *matcher) streams() []store.Stream {
 	return out
 }
 
-// head reads the beginning of a line and makes the tests that are cheap.
-func (m *matcher) head(text []byte) (head line.Head, ok bool) {
+// parseHead reads the beginning of a line and makes the tests that are cheap.
+func (m *matcher) parseHead(text []byte) (head line.Head, ok bool) {
 	for _, needle := range m.needles {
 		if !bytes.Contains(text, needle) {
 			return head, false
@@ -86,17 +86,17 @@ func (m *matcher) head(text []byte) (head line.Head, ok bool) {
 	return head, (m.Since.IsZero() || !head.Time.Before(m.Since)) && (m.Until.IsZero() || head.Time.Before(m.Until))
 }
 
-// fields makes the others.
-func (m *matcher) fields(l *Line) bool {
+// matchesFields makes the others.
+func (m *matcher) matchesFields(l *Line) bool {
 	return oneOf(l, "kind", m.Kinds) && oneOf(l, "class", m.Classes) && oneOf(l, "host", m.Hosts) &&
-		oneOf(l, "action", m.Actions) && oneOf(l, "verdict", m.Verdicts) && oneOf(l, "reason", m.Reasons) && m.container(l) && m.image(l)
+		oneOf(l, "action", m.Actions) && oneOf(l, "verdict", m.Verdicts) && oneOf(l, "reason", m.Reasons) && m.matchesContainer(l) && m.matchesImage(l)
 }
 
 func oneOf[T ~string](l *Line, field string, wanted []T) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, T(l.String(field)))
 }
 
-func (m *matcher) container(l *Line) bool {
+func (m *matcher) matchesContainer(l *Line) bool {
 	if len(m.Containers) == 0 {
 		return true
 	}
@@ -104,8 +104,8 @@ func (m *matcher) container(l *Line) bool {
 	return id != "" && slices.ContainsFunc(m.Containers, func(p string) bool { return strings.HasPrefix(id, p) })
 }
 
-// image accepts the name with or without registry, owner and tag: gestor/high-cpu:latest is high-cpu.
-func (m *matcher) image(l *Line) bool {
+// matchesImage accepts the name with or without registry, owner and tag: gestor/high-cpu:latest is high-cpu.
+func (m *matcher) matchesImage(l *Line) bool {
 	if len(m.Images) == 0 {
 		return true
 	}

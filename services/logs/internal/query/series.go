@@ -102,7 +102,7 @@ func (e *Engine) fromRollups(ctx context.Context, q SeriesQuery, b *buckets) err
 		})
 	}
 
-	for _, part := range parts(q.Since, q.Until, step) {
+	for _, part := range splitRange(q.Since, q.Until, step) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -140,9 +140,9 @@ type part struct {
 	since, until time.Time
 }
 
-// parts has a range answered by wide sums, at both ends where it does not hold a wide one whole by the narrowest, and
+// splitRange has a range answered by wide sums, at both ends where it does not hold a wide one whole by the narrowest, and
 // where it does not hold one of these whole by the records.
-func parts(since, until time.Time, step int) (out []part) {
+func splitRange(since, until time.Time, step int) (out []part) {
 	if !since.Before(until) {
 		return nil
 	}
@@ -156,10 +156,10 @@ func parts(since, until time.Time, step int) (out []part) {
 		from = from.Add(width)
 	}
 	if !from.Before(to) {
-		return parts(since, until, step-1)
+		return splitRange(since, until, step-1)
 	}
 
-	return slices.Concat(parts(since, from, step-1), []part{{step, from, to}}, parts(to, until, step-1))
+	return slices.Concat(splitRange(since, from, step-1), []part{{step, from, to}}, splitRange(to, until, step-1))
 }
 
 func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) error {
@@ -172,7 +172,7 @@ func (e *Engine) fromRecords(ctx context.Context, q SeriesQuery, b *buckets) err
 	f := q.Filter
 	f.Since, f.Until, f.Kinds = q.Since, q.Until, []contract.Kind{contract.KindContainer}
 
-	if err := e.affordable(f); err != nil {
+	if err := e.checkCost(f); err != nil {
 		return err
 	}
 

@@ -47,7 +47,7 @@ func (s *source) advance() error {
 		for len(s.lines) > 0 {
 			s.line = s.lines[0]
 			s.lines = s.lines[1:]
-			if s.match.fields(&s.line) {
+			if s.match.matchesFields(&s.line) {
 				s.have = true
 				return nil
 			}
@@ -111,7 +111,7 @@ func (s *source) nextGroup() (bool, error) {
 func (s *source) split(block []byte) {
 	for one := range bytes.Lines(block) {
 		one = one[:len(one)-1]
-		if head, ok := s.match.head(one); ok {
+		if head, ok := s.match.parseHead(one); ok {
 			s.found = append(s.found, Line{head, one})
 		}
 	}

@@ -53,7 +53,7 @@ func Decode(step time.Duration, from io.Reader) (t *Table, whole bool) {
 
 	for rows.Scan() {
 		var s stored
-		if !line.Check(rows.Bytes()) || json.Unmarshal(rows.Bytes(), &s) != nil || mostKeys(s.By) == 0 {
+		if !line.Check(rows.Bytes()) || json.Unmarshal(rows.Bytes(), &s) != nil || maxKeysOf(s.By) == 0 {
 			whole = false
 			continue
 		}

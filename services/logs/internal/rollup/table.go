@@ -50,13 +50,13 @@ func (v *Value) Merge(o Value) {
 	}
 
 	v.Max = max(v.Max, o.Max)
-	v.N = Plus(v.N, o.N)
-	v.Sum = Plus(v.Sum, o.Sum)
+	v.N = saturatingAdd(v.N, o.N)
+	v.Sum = saturatingAdd(v.Sum, o.Sum)
 }
 
-// Plus adds and stays at the largest number instead of beginning again at 0: files of earlier versions hold figures of 64
+// saturatingAdd adds and stays at the largest number instead of beginning again at 0: files of earlier versions hold figures of 64
 // bits.
-func Plus(a, b uint64) uint64 {
+func saturatingAdd(a, b uint64) uint64 {
 	sum, carry := bits.Add64(a, b, 0)
 	if carry > 0 {
 		return math.MaxUint64
@@ -153,7 +153,7 @@ func (t *Table) row(at int64, by By, key string) *Row {
 	if r := t.rows[Key{at, by, key}]; r != nil {
 		return r
 	}
-	if key != Other && !t.place(by, key) {
+	if key != Other && !t.admit(by, key) {
 		t.folded[by] = true
 		return t.row(at, by, Other)
 	}
@@ -164,8 +164,8 @@ func (t *Table) row(at int64, by By, key string) *Row {
 	return r
 }
 
-// place says whether a key may have a row more.
-func (t *Table) place(by By, key string) bool {
+// admit says whether a key may have a row more.
+func (t *Table) admit(by By, key string) bool {
 	if t.bytes >= t.most || len(key) > maxKey {
 		return false
 	}
@@ -173,7 +173,7 @@ func (t *Table) place(by By, key string) bool {
 	// A key that has a row in one bucket may have one in each, or its series would have holes.
 	named := t.named[by]
 	if !named[key] {
-		if len(named) >= mostKeys(by) {
+		if len(named) >= maxKeysOf(by) {
 			return false
 		}
 		named[key] = true
@@ -182,7 +182,7 @@ func (t *Table) place(by By, key string) bool {
 	return true
 }
 
-func mostKeys(by By) int {
+func maxKeysOf(by By) int {
 	switch by {
 	case ByClass:
 		return maxClasses
@@ -230,12 +230,14 @@ func (t *Table) Add(rec *line.Record) {
 		if rec.Measured {
 			t.addContainer(at, rec)
 		}
+
 	case contract.KindHost:
 		t.addHost(at, rec)
 	case contract.KindAction:
 		if rec.Action == contract.ActionRemove && rec.Phase == contract.PhaseOutcome {
 			t.count(at, rec, contract.MetricRemove+rec.Outcome)
 		}
+
 	case contract.KindLaunch:
 		t.count(at, rec, contract.MetricLaunch+rec.Outcome)
 	}
@@ -280,9 +282,9 @@ func (t *Table) count(at int64, rec *line.Record, metric string) {
 	t.each(at, rec, func(r *Row) { t.metric(r, metric).add(1) })
 }
 
-// known are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no zeros in
+// hostMetricsOf are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no zeros in
 // their place.
-func known(b *contract.HostBody) map[string]uint64 {
+func hostMetricsOf(b *contract.HostBody) map[string]uint64 {
 	took := b.Timings
 	out := map[string]uint64{"spool_records": uint64(max(b.SpoolRecords, 0)), "skipped_ticks": b.SkippedTicks, "late_us": took.LateUS}
 	if m := b.Memory; m.TotalKB > 0 {
@@ -318,7 +320,7 @@ func (t *Table) addHost(at int64, rec *line.Record) {
 	}
 
 	r := t.hostRow(at, rec.Identity.Host)
-	for name, x := range known(&body) {
+	for name, x := range hostMetricsOf(&body) {
 		t.metric(r, name).add(x)
 	}
 
@@ -385,6 +387,7 @@ func (t *Table) Each(from, to int64, fn func(Key, *Row)) {
 
 // Span returns the start of the first bucket and the end of the last, 0 and 0 when the table is empty.
 func (t *Table) Span() (from, to int64) {
+	// The map has no order, so each row may move both ends.
 	first := true
 	for k := range t.rows {
 		end := k.At + int64(t.step/time.Second)

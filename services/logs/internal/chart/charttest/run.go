@@ -64,6 +64,7 @@ type member struct {
 func (r Run) Records() []contract.Record {
 	s := &sim{Run: r, rng: rand.New(rand.NewPCG(r.Seed, 7)), pseq: map[string]uint64{}, boot: 1}
 	s.Batch, s.Every, s.Tick = cmp.Or(r.Batch, 10), cmp.Or(r.Every, 30*time.Second), cmp.Or(r.Tick, 10*time.Second)
+
 	away := false
 	for at := time.Duration(0); at < r.Length; at += time.Second {
 		if at%s.Every == 2*time.Second {
@@ -72,6 +73,8 @@ func (r Run) Records() []contract.Record {
 		if at%s.Tick != 0 {
 			continue
 		}
+
+		// The generator goes on while the manager is away; the manager's ticks then count from 1 again.
 		if within(r.Away, at) {
 			away = true
 			continue
@@ -80,6 +83,7 @@ func (r Run) Records() []contract.Record {
 			away, s.tick = false, 0
 			s.system(at, "start", contract.LevelInfo, "manager started")
 		}
+
 		if blind := within(r.Blind, at); blind || within(r.Mute, at) {
 			s.gated(at, blind)
 			continue
@@ -131,11 +135,13 @@ func (s *sim) launch(at time.Duration) {
 			Container: fmt.Sprintf("%016x%016x%016x%016x", s.rng.Uint64(), s.rng.Uint64(), s.rng.Uint64(), s.rng.Uint64()),
 			Name:      fmt.Sprintf("%s-%04x", k.image, s.rng.IntN(1<<16)), Image: k.image, Class: k.class,
 		}}
+
 		if s.Name != nil {
 			m.Name = s.Name(s.started)
 		}
 		m.cpu, m.ram = k.cpu*(0.7+0.6*s.rng.Float64()), k.ram*(0.9+0.2*s.rng.Float64())
 		s.alive = append(s.alive, m)
+
 		s.emit(at, contract.ProducerGenerator, contract.LaunchBody{
 			Subject: m.Subject, Run: "r1", Position: uint64(s.started), Outcome: contract.LaunchStarted,
 			TookUS: uint64(150_000 + s.rng.IntN(400_000)),

@@ -59,6 +59,8 @@ func Option(m chart.Model, t chart.Theme) map[string]any {
 		line.GridList = append(line.GridList, grid(p, places[i]))
 		line.XAxisList = append(line.XAxisList, xAxis(m, p, i, pal))
 		line.YAxisList = append(line.YAxisList, yAxis(p, i, pal))
+
+		// Bars over time are drawn by the page's script, which does not know how high the stack below them is.
 		base := chart.Stacks{}
 		for j, s := range p.Series {
 			if s.Kind == chart.KindHeat {
@@ -171,6 +173,7 @@ func yAxis(p chart.Pane, i int, pal chart.Palette) opts.YAxis {
 		a.Data = p.Y.Categories
 		a.AxisLabel.Width, a.AxisLabel.Overflow = 132, "truncate"
 	case chart.AxisValue:
+		// The ends are in the unit of the drawn values, not in base units.
 		s := p.Scale()
 		a.Name = p.Y.Label
 		a.Min, a.Max = bound(p.Y.Min, s), bound(p.Y.Max, s)

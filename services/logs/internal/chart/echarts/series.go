@@ -18,12 +18,14 @@ func series(p chart.Pane, s chart.Series, pane int, first bool, base chart.Stack
 	switch s.Kind {
 	case chart.KindLine, chart.KindStep:
 		lineSeries(&out, s, color)
+
 	case chart.KindBar:
 		out.Type, out.BarMaxWidth = "bar", "22"
 		if p.X.Kind == chart.AxisTime { // the library widens a time axis for bars, away from the pane above: drawn by the page's script
 			out.Type = "custom"
 		}
 		out.ItemStyle.Opacity = opts.Float(float32(s.Fill))
+
 	case chart.KindMark:
 		out.Type, out.Symbol, out.SymbolSize = "scatter", string(s.Glyph), 7
 	case chart.KindSpan:
@@ -127,6 +129,7 @@ func bands(p chart.Pane, pal chart.Palette) *opts.MarkAreas {
 	out := &opts.MarkAreas{}
 	for _, b := range p.Bands {
 		color := pal.Color(b.Tone)
+
 		out.Data = append(out.Data, []any{
 			map[string]any{
 				"yAxis": b.From / div, "name": b.Label,

@@ -41,6 +41,7 @@ func (p *renderer) legend(c draw.Canvas) vg.Length {
 	height := vg.Length(rows)*legendRow + legendGap
 	column := (c.Max.X - c.Min.X) / vg.Length(columns)
 	for i, e := range entries {
+		// Keys are read from left to right, and rows from the top.
 		x := c.Min.X + vg.Length(i%columns)*column
 		y := c.Min.Y + vg.Length(rows-1-i/columns)*legendRow
 		p.legendKey(c, e.series, x, y+3)
@@ -58,6 +59,7 @@ func (p *renderer) entries() []legendEntry {
 				continue
 			}
 			seen[s.Name] = true
+
 			txt := s.Name
 			if s.Stat != nil {
 				u := pane.Unit()

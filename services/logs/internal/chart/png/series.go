@@ -15,6 +15,7 @@ func (p *renderer) series(v view, pane chart.Pane, s chart.Series, base chart.St
 		p.line(v, s, base)
 	case chart.KindBar:
 		p.bars(v, pane, s, base)
+
 	case chart.KindMark:
 		for _, pt := range s.Points {
 			v.DrawGlyph(p.glyph(s), v.at(pt.X, pt.Y/v.div))
@@ -24,6 +25,7 @@ func (p *renderer) series(v view, pane chart.Pane, s chart.Series, base chart.St
 		for _, pt := range s.Points {
 			p.box(v, s, 0.75, v.x(pt.X), v.x(pt.X2), v.y(pt.Y)-half, v.y(pt.Y)+half)
 		}
+
 	case chart.KindHeat:
 		p.cells(v, pane, s)
 	}
@@ -142,6 +144,8 @@ func (p *renderer) cells(v view, pane chart.Pane, s chart.Series) {
 	_, hi := pane.Extent()
 	w := v.x(1) - v.x(0)
 	h := v.y(1) - v.y(0)
+
+	// Half a point on each side stays free: cells of one colour would be one.
 	for _, pt := range s.Points {
 		at := v.at(pt.X, pt.Y)
 		c := rampColor(p.pal.Ramp, pt.Z/max(1, hi))

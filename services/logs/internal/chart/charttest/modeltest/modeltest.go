@@ -52,6 +52,7 @@ func OfSums(tb testing.TB) []chart.Model {
 		if at.Sub(q.Since)/(24*time.Hour) == 2 {
 			continue
 		}
+
 		for _, of := range []struct {
 			by, key string
 			metrics []string

@@ -31,8 +31,8 @@ func (e *TooMuchError) Error() string {
 	return text
 }
 
-// affordable says whether a question reads few enough records, before any is read: the indexes know how many there are.
-func (e *Engine) affordable(f contract.Filter) error {
+// checkCost says whether a question reads few enough records, before any is read: the indexes know how many there are.
+func (e *Engine) checkCost(f contract.Filter) error {
 	m := newMatcher(Query{Filter: f}, e.store.Head())
 
 	var blocks []segment.Block
@@ -55,15 +55,15 @@ func (e *Engine) affordable(f contract.Filter) error {
 	}
 
 	// A range with an end is not helped by a begin behind it.
-	since := begin(blocks, e.maxRead)
+	since := earliestSince(blocks, e.maxRead)
 	if !f.Until.IsZero() && !since.Before(f.Until) {
 		since = time.Time{}
 	}
 	return &TooMuchError{Records: total, Most: e.maxRead, Since: since}
 }
 
-// begin is the earliest whole second from which on the blocks that reach beyond it hold at most so many records.
-func begin(blocks []segment.Block, most int) time.Time {
+// earliestSince is the earliest whole second from which on the blocks that reach beyond it hold at most so many records.
+func earliestSince(blocks []segment.Block, most int) time.Time {
 	slices.SortFunc(blocks, func(a, b segment.Block) int { return cmp.Compare(b.MaxUS, a.MaxUS) })
 	for i, b := range blocks {
 		if most -= b.Records; most >= 0 {
