@@ -14,10 +14,10 @@ const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func TestPath(t *testing.T) {
 	var questions, want []string
-	for _, c := range read(t, "paths") {
+	for _, c := range readCases(t, "paths") {
 		questions, want = append(questions, c[0]), append(want, strings.Join(c[1:], " "))
 	}
-	for i, got := range start(t).ask('p', 0, questions) {
+	for i, got := range startDriver(t).call('p', 0, questions) {
 		if strings.TrimSpace(got) != want[i] {
 			t.Errorf("%s: %q, want %q", questions[i], got, want[i])
 		}
@@ -26,7 +26,7 @@ func TestPath(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	var questions, want []string
-	for _, c := range read(t, "doubles") {
+	for _, c := range readCases(t, "doubles") {
 		questions = append(questions, c[1]+"\n"+c[2], c[2]+"\n"+c[1])
 		switch c[0] {
 		case "path":
@@ -35,15 +35,15 @@ func TestOrder(t *testing.T) {
 			want = append(want, "equal", "equal")
 		}
 	}
-	for i, got := range start(t).ask('o', 0, questions) {
+	for i, got := range startDriver(t).call('o', 0, questions) {
 		if got != want[i] {
 			t.Errorf("%q: %s, want %s", questions[i], got, want[i])
 		}
 	}
 }
 
-// read gives the fields of each line of a table that the manager's second reader is tested with too.
-func read(t *testing.T, name string) (cases [][]string) {
+// readCases gives the fields of each line of a table that the manager's second reader is tested with too.
+func readCases(t *testing.T, name string) (cases [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "cgroup-"+name+".txt"))
 	if err != nil {
@@ -112,7 +112,7 @@ func TestPathRandom(t *testing.T) {
 			questions[i] += parts[random.IntN(len(parts))]
 		}
 	}
-	for i, got := range start(t).ask('p', 0, questions) {
+	for i, got := range startDriver(t).call('p', 0, questions) {
 		if want := wantPath(questions[i]); got != want {
 			t.Fatalf("%q: %q, want %q", questions[i], got, want)
 		}

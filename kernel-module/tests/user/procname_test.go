@@ -28,7 +28,7 @@ func TestFileName(t *testing.T) {
 	for i, c := range cases {
 		questions[i] = c.name
 	}
-	for i, got := range start(t).ask('f', 0, questions) {
+	for i, got := range startDriver(t).call('f', 0, questions) {
 		if got != cases[i].want {
 			t.Errorf("%q: %q, want %q", cases[i].name, got, cases[i].want)
 		}
@@ -49,7 +49,7 @@ func TestFileNameRandom(t *testing.T) {
 			questions[i] += parts[random.IntN(len(parts))]
 		}
 	}
-	for i, got := range start(t).ask('f', 0, questions) {
+	for i, got := range startDriver(t).call('f', 0, questions) {
 		if (got == "") != good.MatchString(questions[i]) {
 			t.Fatalf("%q: %q", questions[i], got)
 		}

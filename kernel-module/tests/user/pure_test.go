@@ -27,11 +27,12 @@ type driver struct {
 	out *bufio.Reader
 }
 
-func start(t *testing.T) *driver {
+func startDriver(t *testing.T) *driver {
 	t.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("gcc is not installed")
 	}
+
 	program := filepath.Join(t.TempDir(), "driver")
 	build := exec.Command("gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-sign-conversion",
 		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program,
@@ -40,6 +41,7 @@ func start(t *testing.T) *driver {
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, text)
 	}
+
 	cmd := exec.Command(program)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -54,7 +56,8 @@ func start(t *testing.T) *driver {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+
+	t.Cleanup(func() { // a sanitizer's report ends the program with a status
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("driver: %v\n%s", err, stderr.String())
@@ -63,12 +66,14 @@ func start(t *testing.T) *driver {
 	return &driver{t: t, in: bufio.NewWriter(stdin), out: bufio.NewReader(stdout)}
 }
 
-// ask sends questions and returns their answers.
-func (d *driver) ask(kind byte, limit int, questions []string) []string {
+// call sends questions and returns their answers.
+func (d *driver) call(kind byte, limit int, questions []string) []string {
 	d.t.Helper()
-	var asking sync.WaitGroup
-	defer asking.Wait() // the writer is used again
-	asking.Go(func() {
+
+	// Written beside the reading: both pipes are small, and the program answers before it has read all.
+	var sender sync.WaitGroup
+	defer sender.Wait() // the writer is used again
+	sender.Go(func() {
 		for _, q := range questions {
 			_ = d.in.WriteByte(kind)
 			_ = binary.Write(d.in, binary.LittleEndian, [2]uint32{uint32(limit), uint32(len(q))})
@@ -76,6 +81,7 @@ func (d *driver) ask(kind byte, limit int, questions []string) []string {
 		}
 		_ = d.in.Flush()
 	})
+
 	answers := make([]string, len(questions))
 	for i := range answers {
 		var size uint32
@@ -88,6 +94,7 @@ func (d *driver) ask(kind byte, limit int, questions []string) []string {
 		}
 		answers[i] = string(text)
 	}
+
 	return answers
 }
 
@@ -126,7 +133,7 @@ func randomText(random *rand.Rand, most int) string {
 }
 
 func TestEscape(t *testing.T) {
-	d := start(t)
+	d := startDriver(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, limit := range []int{6, 7, 11, 128, 4096} {
 		questions := []string{"", "plain", "\x7f", "\x00"}
@@ -136,7 +143,7 @@ func TestEscape(t *testing.T) {
 		for range 20_000 {
 			questions = append(questions, randomText(random, 64))
 		}
-		for i, got := range d.ask('e', limit, questions) {
+		for i, got := range d.call('e', limit, questions) {
 			if want := wantEscape(questions[i]); got != want {
 				t.Fatalf("cap %d: %q became %s, want %s", limit, questions[i], got, want)
 			}
@@ -150,7 +157,7 @@ func TestEscape(t *testing.T) {
 
 // TestNumber compares with the standard library, at every length and on both sides of each power of ten.
 func TestNumber(t *testing.T) {
-	d := start(t)
+	d := startDriver(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	numbers := []uint64{0, 1<<32 - 1, 1 << 32, 1<<64 - 1}
 	for power := uint64(1); power <= 1e19 && power != 0; power *= 10 {
@@ -166,19 +173,19 @@ func TestNumber(t *testing.T) {
 	for i, n := range numbers {
 		questions[i] = string(binary.LittleEndian.AppendUint64(nil, n))
 	}
-	for i, got := range d.ask('n', 20, questions) {
+	for i, got := range d.call('n', 20, questions) {
 		if want := strconv.FormatUint(numbers[i], 10); got != want {
 			t.Fatalf("%s, want %s", got, want)
 		}
 	}
-	if got := d.ask('n', 3, []string{string(binary.LittleEndian.AppendUint64(nil, 1234))}); got[0] != "overflow" {
+	if got := d.call('n', 3, []string{string(binary.LittleEndian.AppendUint64(nil, 1234))}); got[0] != "overflow" {
 		t.Fatalf("four digits in room for three: %s", got[0])
 	}
 }
 
 // TestWhole cuts texts at every place: what is left never ends in a part of a sequence that was whole before.
 func TestWhole(t *testing.T) {
-	d := start(t)
+	d := startDriver(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	var cuts []string
 	var want []int
@@ -187,7 +194,7 @@ func TestWhole(t *testing.T) {
 		cut := random.IntN(len(text) + 1)
 		cuts, want = append(cuts, text[:cut]), append(want, wholeLength(text[:cut]))
 	}
-	for i, got := range d.ask('w', 0, cuts) {
+	for i, got := range d.call('w', 0, cuts) {
 		if got != strconv.Itoa(want[i]) {
 			t.Fatalf("%q: %s, want %d", cuts[i], got, want[i])
 		}
