@@ -9,6 +9,7 @@ replace gestor.local/contract => ../contract
 require (
 	gestor.local/program v0.0.0
 	gestor.local/ship v0.0.0
+	gestor.local/wal v0.0.0
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/containerd/errdefs v1.0.0
 	github.com/docker/docker v28.5.2+incompatible
@@ -65,3 +66,5 @@ require (
 replace gestor.local/ship => ../ship
 
 replace gestor.local/program => ../program
+
+replace gestor.local/wal => ../wal

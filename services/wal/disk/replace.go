@@ -27,13 +27,17 @@ func (e *SyncError) Unwrap() error { return e.Err }
 // stands, but for a SyncError of the directory. Two calls for one name must not overlap.
 func ReplaceFile(fsys FS, name string, write func(io.Writer) error) error {
 	temp := name + TempExt
-	if err := writeSynced(fsys, temp, write); err != nil {
-		_ = fsys.Remove(temp) // it is in the way of nothing, and the next one begins with an empty file
+	f, err := fsys.Create(temp)
+	if err != nil {
 		return err
 	}
 
-	if err := fsys.Rename(temp, name); err != nil {
-		_ = fsys.Remove(temp)
+	err = writeSynced(f, temp, write)
+	if err == nil {
+		err = fsys.Rename(temp, name)
+	}
+	if err != nil {
+		_ = fsys.Remove(temp) // what stays is in the way of nothing: the next one begins with an empty file
 		return err
 	}
 	return syncParent(fsys, name)
@@ -47,13 +51,9 @@ func WriteFile(fsys FS, name string, content []byte) error {
 	})
 }
 
-func writeSynced(fsys FS, name string, write func(io.Writer) error) error {
-	f, err := fsys.Create(name)
-	if err != nil {
-		return err
-	}
-
-	err = write(f)
+// writeSynced fills a file and closes it.
+func writeSynced(f File, name string, write func(io.Writer) error) error {
+	err := write(f)
 	if err == nil {
 		if err = f.Sync(); err != nil {
 			err = &SyncError{Name: name, Err: err}

@@ -2,29 +2,32 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 
 	"gestor.local/contract"
+
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // write appends the entries in one piece. After an error none of them is there.
 func (j *Journal) write(entries []Entry) error {
-	if j.dead != nil {
-		return wrap("write", j.dead)
+	if j.failed != nil {
+		return wrap("write", j.failed)
 	}
-	if err := j.ensure(); err != nil {
+	if err := j.ensureInPlace(); err != nil {
 		return wrap("write", err)
 	}
 	text, err := j.encode(entries)
 	if err != nil {
 		return wrap("write", err)
 	}
-	if j.size > j.head && j.size+int64(len(text)) > j.opts.SegmentBytes {
+
+	if j.active.Size() > j.head && j.active.Size()+int64(len(text)) > j.opts.SegmentBytes {
 		if err := j.rotate(); err != nil {
 			return wrap("rotate", err)
 		}
@@ -32,12 +35,12 @@ func (j *Journal) write(entries []Entry) error {
 			return wrap("write", err)
 		}
 	}
-	if n, err := j.active.Write(text); err != nil {
-		return wrap("write", j.takeBack(n, err))
+
+	if err := j.active.Append(text); err != nil {
+		return wrap("write", j.failIfBroken(err))
 	}
-	j.size += int64(len(text))
 	for _, e := range entries {
-		j.state.take(e)
+		j.state.apply(e)
 	}
 	return nil
 }
@@ -57,59 +60,46 @@ func (j *Journal) encode(entries []Entry) ([]byte, error) {
 	return text, nil
 }
 
-// takeBack removes the beginning of a line that did not fit. If that fails too, the file cannot be trusted any more.
-func (j *Journal) takeBack(written int, cause error) error {
-	if written == 0 {
-		return cause
+// sync makes everything written so far durable. A failure is final.
+func (j *Journal) sync() error { return wrap("sync", j.failIfBroken(j.active.Sync())) }
+
+// failIfBroken makes an error final after which nobody knows what the file holds.
+func (j *Journal) failIfBroken(err error) error {
+	if errors.Is(err, wal.ErrBroken) {
+		return j.fail(err)
 	}
-	if err := j.active.Truncate(j.size); err != nil {
-		return j.failed(fmt.Errorf("%w, then %w", cause, err))
-	}
-	return cause
+	return err
 }
 
-// sync makes everything written so far durable. A failure is final.
-func (j *Journal) sync() error {
-	if err := j.active.Sync(); err != nil {
-		return wrap("sync", j.failed(err))
-	}
-	return nil
+func (j *Journal) fail(cause error) error {
+	j.failed = ErrFailed
+	return fmt.Errorf("%w: %w", ErrFailed, cause)
 }
 
 // rotate begins a new segment whose head says all that is still needed of the old ones. The new one is complete on disk
 // before the old one is left.
 func (j *Journal) rotate() error {
-	entries := j.state.carried(j.opts.Now())
+	entries := j.state.checkpoint(j.opts.Now())
 	text, err := j.encode(entries)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(j.dir, segmentName(j.state.seq+1))
-	err = publish(path, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
+	next, err := wal.CreateWith(j.fsys, path.Join(j.dir, segmentName(j.state.seq+1)), text)
 	if err != nil {
-		return err
+		return j.failIfBroken(err)
 	}
-	next, err := j.opts.open(path)
-	if err != nil {
-		if os.Remove(path) != nil {
-			j.dead = ErrFailed // a newer segment that is not written to would hide what the old one still takes
-		}
-		return err
-	}
+
 	if j.active != nil {
-		j.active.Close() // synced by every intent and outcome; nothing after them is owed
+		j.active.Close() // synced by every intent and outcome; nothing that follows them must last
 	}
-	j.active, j.path, j.size, j.head = next, path, int64(len(text)), int64(len(text))
+	j.active, j.head = next, next.Size()
 	j.state.seq += uint64(len(entries))
-	j.tidy()
+	j.cleanUp()
 	return nil
 }
 
-// carried is what a new segment begins with: the head, the policy, the intents that are open, the throttles in force.
-func (s *state) carried(now time.Time) []Entry {
+// checkpoint is what a new segment begins with: the head, the policy, the intents that are open, the throttles in force.
+func (s *state) checkpoint(now time.Time) []Entry {
 	out := []Entry{{Head: &Head{LastTick: s.tick, RecentRemovals: s.recentRemovals(now)}}}
 	if s.policy != nil {
 		out = append(out, Entry{Carried: true, Policy: s.policy})
@@ -124,24 +114,30 @@ func (s *state) carried(now time.Time) []Entry {
 	return out
 }
 
-// tidy seals what is no longer written to, deletes what is too old and what a crash left half done. It may fail (a full
+// cleanUp seals what is no longer written to, deletes what is too old and what a crash left half done. It may fail (a full
 // disk) without harm: the next rotation tries again.
-func (j *Journal) tidy() {
-	if parts, err := filepath.Glob(filepath.Join(j.dir, "*"+partSuffix)); err == nil {
-		for _, p := range parts {
-			os.Remove(p)
+func (j *Journal) cleanUp() {
+	names, err := j.fsys.List(j.dir)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, disk.TempExt) || strings.HasSuffix(name, partSuffix) {
+			_ = j.fsys.Remove(path.Join(j.dir, name))
 		}
 	}
-	all, err := segments(j.dir)
+
+	all, err := segments(j.fsys, j.dir)
 	if err != nil {
 		return
 	}
 	for _, s := range all {
-		if s.sealed {
-			os.Remove(strings.TrimSuffix(s.path, sealedSuffix) + plainSuffix) // left by a crash between rename and remove
-		} else if s.path != j.path {
-			_ = seal(s)
+		switch {
+		case s.sealed: // a crash between rename and remove leaves the plain one
+			_ = j.fsys.Remove(strings.TrimSuffix(s.path, sealedSuffix) + plainSuffix)
+		case s.path != j.active.Name():
+			_ = seal(j.fsys, s)
 		}
 	}
-	_ = retain(j.dir, j.opts.MaxBytes, j.opts.MaxSegments)
+	_ = retain(j.fsys, j.dir, j.opts.MaxBytes, j.opts.MaxSegments)
 }

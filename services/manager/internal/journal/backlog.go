@@ -1,6 +1,10 @@
 package journal
 
-import "gestor.local/contract"
+import (
+	"gestor.local/contract"
+
+	"gestor.local/wal/disk"
+)
 
 // Backlog is what the journal holds behind a given entry, for those who tell it to somebody else.
 type Backlog struct {
@@ -16,7 +20,7 @@ type Backlog struct {
 // outcome needs of earlier ones is carried at its head.
 func Behind(dir string, seq uint64) (Backlog, error) {
 	b := Backlog{Intents: make(map[string]Intent)}
-	all, err := segments(dir)
+	all, err := segments(disk.OS{}, dir)
 	if err != nil {
 		return b, err
 	}

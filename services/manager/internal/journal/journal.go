@@ -4,17 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"gestor.local/contract"
 
 	"gestor.local/manager/internal/policy"
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // Defaults of Options. With the generator's default churn 4 MiB are half an hour and 64 MiB, compressed, some days: docs/journal.md
@@ -34,9 +33,7 @@ type Options struct {
 	// was lost or is an older copy.
 	After uint64
 	Now   func() time.Time
-	// open opens the active segment, publish writes the copy of a torn tail; tests put failing disks here.
-	open    func(path string) (file, error)
-	publish func(path string, write func(io.Writer) error) error
+	FS    disk.FS // the operating system's, with modes for the owner alone
 }
 
 func (o Options) withDefaults() Options {
@@ -52,93 +49,84 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.open == nil {
-		o.open = openFile
-	}
-	if o.publish == nil {
-		o.publish = publish
+	if o.FS == nil {
+		o.FS = disk.OS{Files: 0o600, Dirs: 0o700}
 	}
 	return o
 }
-
-// file is what the journal asks of its active segment.
-type file interface {
-	io.WriteCloser
-	Stat() (os.FileInfo, error)
-	Sync() error
-	Truncate(size int64) error
-}
-
-func openFile(path string) (file, error) { return os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0) }
 
 // Journal is an open journal.
 type Journal struct {
 	dir  string
 	opts Options
-	lock *os.File
+	fsys disk.FS
 
 	mu     sync.Mutex // guards all following fields
-	active file
-	path   string
-	size   int64 // of the active segment: the end of its last whole line
+	lock   disk.Lock  // of the folder
+	active *wal.File
 	head   int64 // size of what a new segment begins with
 	state  state
-	moved  error // that a new file was begun, until Check has told it
-	dead   error // ErrFailed or ErrClosed
+	moved  error // that a new file was begun, until Check has reported it
+	failed error // ErrFailed or ErrClosed
 }
 
 // Open locks the folder, makes it if need be, recovers what it holds and returns a journal that can be written to.
 func Open(dir string, opts Options) (*Journal, Recovery, error) {
 	j := &Journal{dir: dir, opts: opts.withDefaults()}
-	if err := j.acquire(); err != nil {
+	j.fsys = j.opts.FS
+	var err error
+	if j.lock, err = j.lockFolder(); err != nil {
 		return nil, Recovery{}, err
 	}
+
 	r, err := j.begin()
 	if err != nil {
-		j.release()
+		j.lock.Close()
 		return nil, Recovery{}, wrap("open", err)
 	}
 	return j, r, nil
 }
 
-// acquire takes the folder for this process; the kernel frees it when the process ends, however it ends.
-func (j *Journal) acquire() error {
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return wrap("open", fmt.Errorf("%w (may this user write below GESTOR_STATE, and is its volume not mounted read-only?)", err))
+// lockFolder takes the folder for this process, and makes it if need be; the kernel frees it when the process ends, however
+// it ends.
+func (j *Journal) lockFolder() (disk.Lock, error) {
+	name := path.Join(j.dir, lockName)
+	err := j.fsys.Mkdir(j.dir)
+	if err == nil {
+		err = j.writable(name) // a lock can be had on what may only be read
 	}
-	f, err := os.OpenFile(filepath.Join(j.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return wrap("open", fmt.Errorf("%w (may this user write below GESTOR_STATE, and is its volume not mounted read-only?)", err))
+		return nil, wrap("open", fmt.Errorf("%w (may this user write below GESTOR_STATE, and is its volume not mounted read-only?)", err))
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return wrap("lock", ErrLocked)
-		}
-		return wrap("lock", err)
+
+	lock, err := j.fsys.Lock(name)
+	if errors.Is(err, disk.ErrHeld) {
+		err = ErrLocked
 	}
-	j.lock = f
-	return nil
+	return lock, wrap("lock", err)
 }
 
-func (j *Journal) release() { j.lock.Close() }
+func (j *Journal) writable(name string) error {
+	f, err := j.fsys.Append(name)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
 
 func (j *Journal) begin() (Recovery, error) {
-	newest, st, r, err := recovered(j.dir, j.opts)
+	active, st, r, err := recovered(j.fsys, j.dir, j.opts)
 	if err != nil {
 		return r, err
 	}
+
 	j.state = st
 	j.state.seq = max(st.seq, j.opts.After)
-	if newest == nil || newest.sealed {
+	if active == nil {
 		return r, j.rotate()
 	}
-	j.active, err = j.opts.open(newest.path)
-	j.path, j.size = newest.path, newest.size
-	if err != nil {
-		return r, err
-	}
-	j.tidy()
+	j.active = active
+	j.cleanUp()
 	return r, nil
 }
 
@@ -231,7 +219,7 @@ func (j *Journal) Seq() uint64 {
 
 // Size is the number of bytes all segments take up on disk.
 func (j *Journal) Size() int64 {
-	all, err := segments(j.dir)
+	all, err := segments(j.fsys, j.dir)
 	if err != nil {
 		return 0
 	}
@@ -246,22 +234,22 @@ func (j *Journal) Size() int64 {
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return wrap("write", j.dead)
+	return wrap("write", j.failed)
 }
 
 // Close syncs and unlocks. A second call does nothing.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if errors.Is(j.dead, ErrClosed) {
+	if errors.Is(j.failed, ErrClosed) {
 		return nil
 	}
+
 	var err error
-	if j.dead == nil {
+	if j.failed == nil {
 		err = j.active.Sync()
 	}
-	err = errors.Join(err, j.active.Close())
-	j.release()
-	j.dead = ErrClosed
+	err = errors.Join(err, j.active.Close(), j.lock.Close())
+	j.failed = ErrClosed
 	return wrap("close", err)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,8 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/manager/internal/policy"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
 )
 
 func open(t *testing.T, dir string, opts Options) (*Journal, Recovery) {
@@ -103,6 +104,16 @@ func entriesOf(t *testing.T, path string) ([]Entry, Stats) {
 	return all, stats
 }
 
+// entriesIn is entriesOf for a folder of another file system.
+func entriesIn(t *testing.T, fsys disk.FS, dir string) (all []Entry, stats Stats) {
+	t.Helper()
+	files, err := segments(fsys, dir)
+	must(t, err)
+	stats, err = reader{fsys: fsys, visit: func(e Entry) error { all = append(all, e); return nil }}.files(paths(files))
+	must(t, err)
+	return all, stats
+}
+
 func TestTickIsWrittenWithItsPolicyAndReadBack(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{})
 	p, in, plan := tickOf(7, 1)
@@ -149,14 +160,14 @@ func TestEveryTornTail(t *testing.T) {
 	wrote(t)(whole.Intent(intent("a", "c1")))
 	wrote(t)(whole.Intent(intent("b", "c2")))
 	wrote(t)(whole.Outcome(Outcome{ActionID: "a", Outcome: contract.OutcomeDone}))
-	text, err := os.ReadFile(whole.path)
+	text, err := os.ReadFile(whole.active.Name())
 	must(t, err)
 	for cut := range len(text) {
 		if around := text[max(0, cut-3):min(len(text), cut+3)]; cut%101 != 0 && !bytes.Contains(around, []byte{'\n'}) {
 			continue // every cut costs a few syncs
 		}
 		dir := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(whole.path)), text[:cut], 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(whole.active.Name())), text[:cut], 0o600))
 		j, r := open(t, dir, Options{})
 		lines := strings.Count(string(text[:cut]), "\n")
 		wantOpen := [][]string{nil, nil, {"a"}, {"a", "b"}}[lines]
@@ -182,12 +193,25 @@ func TestEveryTornTail(t *testing.T) {
 	}
 }
 
+// refusingCopies is a disk that takes no copy of a torn tail.
+type refusingCopies struct {
+	disk.OS
+	cause error
+}
+
+func (r refusingCopies) Create(name string) (disk.File, error) {
+	if strings.HasPrefix(filepath.Base(name), tornPrefix) {
+		return nil, &os.PathError{Op: "write", Path: name, Err: r.cause}
+	}
+	return r.OS.Create(name)
+}
+
 // TestTornTailOnAFullDisk: the copy of the tail finds no room on the disk that tore it.
 func TestTornTailOnAFullDisk(t *testing.T) {
 	tear := func() (dir string, whole int64) {
 		j, _ := open(t, t.TempDir(), Options{})
 		wrote(t)(j.Intent(intent("a", "c1")))
-		path, size := j.path, j.size
+		path, size := j.active.Name(), j.active.Size()
 		must(t, j.Close())
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 		must(t, err)
@@ -196,13 +220,13 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		return filepath.Dir(path), size
 	}
 	refusing := func(cause error) Options {
-		return Options{publish: func(string, func(io.Writer) error) error { return &os.PathError{Op: "write", Path: "torn", Err: cause} }}
+		return Options{FS: refusingCopies{disk.OS{Files: 0o600, Dirs: 0o700}, cause}}
 	}
 	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		dir, whole := tear()
 		j, r := open(t, dir, refusing(cause))
-		if r.TornBytes != 13 || r.TornCopy != "" || j.size != whole {
-			t.Errorf("%v: %+v, %d bytes left; want 13 torn, no copy, %d left", cause, r, j.size, whole)
+		if r.TornBytes != 13 || r.TornCopy != "" || j.active.Size() != whole {
+			t.Errorf("%v: %+v, %d bytes left; want 13 torn, no copy, %d left", cause, r, j.active.Size(), whole)
 		}
 		wrote(t)(j.Intent(intent("b", "c2")))
 		if _, stats := entriesOf(t, dir); stats.BadLines != 0 || stats.TornBytes != 0 {
@@ -222,7 +246,7 @@ func TestEveryDamagedByte(t *testing.T) {
 	wrote(t)(whole.Intent(intent("a", "c1")))
 	wrote(t)(whole.Intent(intent("b", "c2")))
 	wrote(t)(whole.Intent(intent("c", "c3")))
-	text, err := os.ReadFile(whole.path)
+	text, err := os.ReadFile(whole.active.Name())
 	must(t, err)
 	for at := range len(text) - 1 {
 		spoilt := slices.Clone(text)
@@ -292,7 +316,7 @@ func TestEverySegmentCanBeReplayedAlone(t *testing.T) {
 	for n := range uint64(30) {
 		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
-	files, err := segments(j.dir)
+	files, err := segments(disk.OS{}, j.dir)
 	must(t, err)
 	if len(files) < 3 || !files[0].sealed || files[len(files)-1].sealed {
 		t.Fatalf("segments: %+v", files)
@@ -343,8 +367,8 @@ func TestCrashBetweenTheStepsOfARotation(t *testing.T) {
 	j, _ := open(t, dir, Options{})
 	wrote(t)(j.Intent(intent("a", "c1")))
 	must(t, j.Close())
-	first := j.path
-	must(t, seal(segmentFile{path: first}))                                                  // sealed, and …
+	first := j.active.Name()
+	must(t, seal(disk.OS{}, segmentFile{path: first}))                                       // sealed, and …
 	must(t, os.WriteFile(first, []byte("half removed"), 0o600))                              // … the plain one not removed yet
 	must(t, os.WriteFile(filepath.Join(dir, segmentName(9)+partSuffix), []byte("{"), 0o600)) // the next one half written
 	j, r := open(t, dir, Options{})
@@ -361,58 +385,36 @@ func TestCrashBetweenTheStepsOfARotation(t *testing.T) {
 	}
 }
 
-// disk is a file on a disk that can be full or broken.
-type disk struct {
-	file
-	full, noSync, noTruncate bool
-	short                    int // bytes of a write that still fit
-}
-
-func (d *disk) Write(b []byte) (int, error) {
-	if d.full {
-		n, _ := d.file.Write(b[:min(d.short, len(b))])
-		return n, syscall.ENOSPC
-	}
-	return d.file.Write(b)
-}
-
-func (d *disk) Sync() error {
-	if d.noSync {
-		return syscall.EIO
-	}
-	return d.file.Sync()
-}
-
-func (d *disk) Truncate(n int64) error {
-	if d.noTruncate {
-		return syscall.EIO
-	}
-	return d.file.Truncate(n)
-}
-
-func onDisk(t *testing.T) (*Journal, *disk) {
+// inMemory is a journal on a disk that can fail.
+func inMemory(t *testing.T) (*Journal, *disktest.Mem) {
 	t.Helper()
-	d := &disk{}
-	j, _ := open(t, t.TempDir(), Options{open: func(path string) (file, error) {
-		f, err := openFile(path)
-		d.file = f
-		return d, err
-	}})
-	return j, d
+	m := disktest.NewMem()
+	j, _ := open(t, "j", Options{FS: m})
+	return j, m
+}
+
+// failing makes operations of a disk fail.
+func failing(m *disktest.Mem, cause error, ops ...string) {
+	m.Before = func(op, _ string) error {
+		if slices.Contains(ops, op) {
+			return cause
+		}
+		return nil
+	}
 }
 
 func TestFullDiskRefusesWholeAndRecovers(t *testing.T) {
-	j, d := onDisk(t)
+	j, m := inMemory(t)
 	wrote(t)(j.Intent(intent("a", "c1")))
-	for _, short := range []int{0, 1, 50} {
-		d.full, d.short = true, short
+	for _, cause := range []error{syscall.ENOSPC, errors.Join(syscall.ENOSPC, disktest.ErrShort)} { // nothing, or a half
+		failing(m, cause, "write")
 		_, err := j.Intent(intent("b", "c2"))
 		var typed *Error
 		if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrFailed) || !errors.As(err, &typed) || typed.Op != "write" {
 			t.Fatalf("%v", err)
 		}
-		d.full = false
-		if _, stats := entriesOf(t, j.dir); stats.TornBytes != 0 {
+		m.Before = nil
+		if _, stats := entriesIn(t, m, j.dir); stats.TornBytes != 0 {
 			t.Fatalf("a part of a line is left: %+v", stats)
 		}
 	}
@@ -424,22 +426,37 @@ func TestFullDiskRefusesWholeAndRecovers(t *testing.T) {
 }
 
 func TestFailedSyncIsFinal(t *testing.T) {
-	j, d := onDisk(t)
-	d.noSync = true
+	j, m := inMemory(t)
+	failing(m, syscall.EIO, "sync")
 	if _, err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) {
 		t.Fatalf("%v", err)
 	}
-	d.noSync = false
+	m.Before = nil
 	if _, err := j.Intent(intent("b", "c2")); !errors.Is(err, ErrFailed) || !errors.Is(j.Err(), ErrFailed) {
 		t.Fatalf("after a failed sync: %v", err)
 	}
 }
 
 func TestLineThatCannotBeTakenBackIsFinal(t *testing.T) {
-	j, d := onDisk(t)
-	d.full, d.short, d.noTruncate = true, 5, true
+	j, m := inMemory(t)
+	failing(m, errors.Join(syscall.ENOSPC, disktest.ErrShort), "write", "truncate")
 	if _, err := j.Intent(intent("a", "c1")); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("%v", err)
+	}
+}
+
+// A new file of which nobody knows whether a power cut leaves it would hide what goes on in the old one.
+func TestNewFileWhoseNameIsNotSyncedIsFinal(t *testing.T) {
+	j, m := inMemory(t)
+	j.opts.SegmentBytes = 1
+	wrote(t)(j.Intent(intent("a", "c1")))
+	failing(m, syscall.EIO, "syncdir")
+	if _, err := j.Intent(intent("b", "c2")); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Fatalf("%v", err)
+	}
+	m.Before = nil
+	if _, err := j.Intent(intent("c", "c3")); !errors.Is(err, ErrFailed) {
+		t.Fatalf("after it: %v", err)
 	}
 }
 
@@ -488,7 +505,7 @@ func TestDamagedHeadMakesRecoveryReadEverything(t *testing.T) {
 		wrote(t)(j.Tick(tickOf(n, 2)))
 	}
 	must(t, j.Close())
-	text, err := os.ReadFile(j.path)
+	text, err := os.ReadFile(j.active.Name())
 	must(t, err)
 	lines := strings.SplitAfter(string(text), "\n")
 	for i, line := range lines {
@@ -496,7 +513,7 @@ func TestDamagedHeadMakesRecoveryReadEverything(t *testing.T) {
 			lines[i] = strings.Repeat("#", len(line)-1) + "\n"
 		}
 	}
-	must(t, os.WriteFile(j.path, []byte(strings.Join(lines, "")), 0o600))
+	must(t, os.WriteFile(j.active.Name(), []byte(strings.Join(lines, "")), 0o600))
 	if _, r, err := Open(j.dir, Options{}); err != nil || fmt.Sprint(ids(r.Open)) != "[kept]" || r.BadLines == 0 {
 		t.Errorf("%v %+v", err, r)
 	}
@@ -511,7 +528,7 @@ func TestDamagedSealedSegments(t *testing.T) {
 		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
 	must(t, j.Close())
-	files, err := segments(j.dir)
+	files, err := segments(disk.OS{}, j.dir)
 	must(t, err)
 	all, _ := entriesOf(t, j.dir)
 	whole, err := os.ReadFile(files[1].path)
@@ -544,7 +561,7 @@ func TestEmptyNewestSegment(t *testing.T) {
 		wrote(t)(j.Tick(tickOf(n, 3)))
 	}
 	must(t, j.Close())
-	must(t, os.Truncate(j.path, 0))
+	must(t, os.Truncate(j.active.Name(), 0))
 	again, r := open(t, j.dir, j.opts)
 	if fmt.Sprint(ids(r.Open)) != "[kept]" {
 		t.Errorf("%+v", r)
@@ -600,10 +617,10 @@ func TestLinesOfALaterVersionStopEveryReader(t *testing.T) {
 			j, _ := open(t, t.TempDir(), Options{})
 			wrote(t)(j.Intent(intent("a", "c")))
 			must(t, j.Close())
-			text, err := os.ReadFile(j.path)
+			text, err := os.ReadFile(j.active.Name())
 			must(t, err)
 			text = append(text, line+"\n"...)
-			must(t, os.WriteFile(j.path, text, 0o600))
+			must(t, os.WriteFile(j.active.Name(), text, 0o600))
 
 			var later *VersionError
 			if _, _, err := Open(j.dir, Options{}); !errors.As(err, &later) {
@@ -612,7 +629,7 @@ func TestLinesOfALaterVersionStopEveryReader(t *testing.T) {
 			if _, err := Scan(j.dir, func(Entry) error { return nil }); !errors.As(err, &later) {
 				t.Errorf("read: %v", err)
 			}
-			if left, err := os.ReadFile(j.path); err != nil || !bytes.Equal(left, text) {
+			if left, err := os.ReadFile(j.active.Name()); err != nil || !bytes.Equal(left, text) {
 				t.Errorf("the file was changed (%v)", err)
 			}
 		})
@@ -623,7 +640,7 @@ func TestLinesOfALaterVersionStopEveryReader(t *testing.T) {
 func TestAFileThatWasSealedMeanwhileIsRead(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 900})
 	wrote(t)(j.Intent(intent("a", "c")))
-	listed := j.path
+	listed := j.active.Name()
 	for n := range uint64(3) {
 		wrote(t)(j.Tick(tickOf(n, 2)))
 	}

@@ -17,10 +17,10 @@ func vanishings() map[string]func(t *testing.T, j *Journal) {
 	return map[string]func(t *testing.T, j *Journal){
 		"the folder is deleted":  func(t *testing.T, j *Journal) { must(t, os.RemoveAll(j.dir)) },
 		"the parent is deleted":  func(t *testing.T, j *Journal) { must(t, os.RemoveAll(filepath.Dir(j.dir))) },
-		"the file is deleted":    func(t *testing.T, j *Journal) { must(t, os.Remove(j.path)) },
+		"the file is deleted":    func(t *testing.T, j *Journal) { must(t, os.Remove(j.active.Name())) },
 		"the lock is deleted":    func(t *testing.T, j *Journal) { must(t, os.Remove(filepath.Join(j.dir, lockName))) },
-		"the file is emptied":    func(t *testing.T, j *Journal) { must(t, os.Truncate(j.path, 0)) },
-		"the file is cut":        func(t *testing.T, j *Journal) { must(t, os.Truncate(j.path, j.size-1)) },
+		"the file is emptied":    func(t *testing.T, j *Journal) { must(t, os.Truncate(j.active.Name(), 0)) },
+		"the file is cut":        func(t *testing.T, j *Journal) { must(t, os.Truncate(j.active.Name(), j.active.Size()-1)) },
 		"the folder is moved":    func(t *testing.T, j *Journal) { must(t, os.Rename(j.dir, j.dir+"-old")) },
 		"an older copy is there": olderCopy,
 		"a folder is in its place": func(t *testing.T, j *Journal) {

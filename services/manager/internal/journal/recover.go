@@ -2,13 +2,13 @@ package journal
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
-	"syscall"
+	"strings"
 	"time"
+
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // maxTorn is how many tails that were cut off are kept for whoever wants to look at them.
@@ -31,37 +31,55 @@ type Recovery struct {
 }
 
 // recovered reads what the folder holds, cuts a torn tail off the newest segment and returns it, ready to be written to.
-// The segment is nil in a new journal.
-func recovered(dir string, o Options) (*segmentFile, state, Recovery, error) {
-	all, err := segments(dir)
+// The file is nil where a new segment is to be begun: in a new journal, and after one that is sealed.
+func recovered(fsys disk.FS, dir string, o Options) (*wal.File, state, Recovery, error) {
+	all, err := segments(fsys, dir)
 	if err != nil || len(all) == 0 {
 		return nil, newState(), Recovery{}, err
 	}
 	newest := all[len(all)-1]
-	st := newState()
-	stats, err := reader{visit: st.visit}.file(newest.path)
-	var broken *damage
-	if errors.As(err, &broken) {
-		err = nil
-		stats.BadLines++
-	}
-	if err == nil && len(all) > 1 && (stats.BadLines > 0 || !st.headed) {
-		st = newState() // what the head said may be lost: it stands in the older ones too
-		_, err = Scan(dir, st.visit)
-	}
+	st, stats, err := readState(fsys, all)
 	if err != nil {
 		return nil, st, Recovery{}, err
 	}
-	r := Recovery{BadLines: stats.BadLines, TornBytes: stats.TornBytes}
-	if stats.TornBytes > 0 && !newest.sealed {
-		r.TornCopy, err = cutTail(dir, newest.path, stats.goodBytes, o)
+
+	r := Recovery{BadLines: stats.BadLines, TornBytes: stats.TornBytes}.fill(st, o.Now())
+	if newest.sealed {
+		return nil, st, r, nil
 	}
-	newest.size = stats.goodBytes
-	return &newest, st, r.fill(st, o.Now()), err
+	active, err := wal.Open(fsys, newest.path)
+	if err != nil {
+		return nil, st, r, err
+	}
+	if r.TornCopy, err = cutTail(fsys, dir, active, stats.goodBytes, o.Now()); err != nil {
+		active.Close()
+		return nil, st, r, err
+	}
+	return active, st, r, nil
+}
+
+// readState reads the newest segment, of which the stats are, and all of them where its head may be lost: what that said
+// stands in the older ones too.
+func readState(fsys disk.FS, all []segmentFile) (st state, stats Stats, err error) {
+	st = newState()
+	newest := all[len(all)-1]
+	stats, err = reader{fsys: fsys, visit: st.visit}.file(newest.path)
+	var corrupt *corruptError
+	if errors.As(err, &corrupt) {
+		err = nil
+		stats.BadLines++
+	}
+	if err != nil || len(all) == 1 || stats.BadLines == 0 && st.hasHead {
+		return st, stats, err
+	}
+
+	st = newState()
+	_, err = reader{fsys: fsys, visit: st.visit}.files(paths(all))
+	return st, stats, err
 }
 
 func (s *state) visit(e Entry) error {
-	s.take(e)
+	s.apply(e)
 	return nil
 }
 
@@ -80,47 +98,42 @@ func (r Recovery) fill(st state, now time.Time) Recovery {
 	return r
 }
 
-// cutTail copies everything after the last good line aside, then truncates. A full disk may be what tore the line: without
-// room for the copy it truncates all the same, since a half-written line is worth less than a manager that starts.
-func cutTail(dir, path string, good int64, o Options) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return "", err
+// cutTail cuts off everything after the last good line and returns the name of its copy, "" where nothing is torn. A full disk
+// may be what tore the line: without room for the copy it is cut all the same, since a half-written line is worth less than
+// a manager that starts.
+func cutTail(fsys disk.FS, dir string, active *wal.File, good int64, now time.Time) (saved string, err error) {
+	if active.Size() == good {
+		return "", nil
 	}
-	defer f.Close()
-	if _, err := f.Seek(good, io.SeekStart); err != nil {
-		return "", err
-	}
-	aside := filepath.Join(dir, fmt.Sprintf("%s%s%s", tornPrefix, o.Now().UTC().Format("20060102T150405.000000000"), plainSuffix))
-	err = o.publish(aside, func(w io.Writer) error {
-		_, err := io.Copy(w, f)
+	name := path.Join(dir, tornPrefix+now.UTC().Format("20060102T150405.000000000")+plainSuffix)
+	_, err = active.CutTail(good, func(tail []byte) error {
+		err := disk.WriteFile(fsys, name, tail)
+		if disk.NoSpace(err) {
+			return nil
+		}
+		saved = name
 		return err
 	})
-	switch {
-	case noRoom(err):
-		aside = ""
-	case err != nil:
-		return "", err
+	if err == nil {
+		err = active.Sync()
 	}
-	if err := firstError(func() error { return f.Truncate(good) }, f.Sync); err != nil {
-		return aside, err
+	if err != nil {
+		return saved, err
 	}
-	return aside, dropOldTorn(dir)
+	return saved, dropOldTorn(fsys, dir)
 }
 
-// noRoom says that the disk, the quota or the limit of the process has no place for what was to be written.
-func noRoom(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-}
-
-func dropOldTorn(dir string) error {
-	torn, err := filepath.Glob(filepath.Join(dir, tornPrefix+"*"+plainSuffix))
+func dropOldTorn(fsys disk.FS, dir string) error {
+	names, err := fsys.List(dir)
 	if err != nil {
 		return err
 	}
-	slices.Sort(torn) // the name begins with the time
+	torn := slices.DeleteFunc(names, func(name string) bool { // sorted, and the name begins with the time
+		return !strings.HasPrefix(name, tornPrefix) || !strings.HasSuffix(name, plainSuffix)
+	})
+
 	for len(torn) > maxTorn {
-		if err := os.Remove(torn[0]); err != nil {
+		if err := fsys.Remove(path.Join(dir, torn[0])); err != nil {
 			return err
 		}
 		torn = torn[1:]

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -11,6 +10,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // maxLine is far above the tick of 10,000 containers (about 20 MiB): a line beyond it is damage.
@@ -33,7 +35,8 @@ func Scan(path string, visit func(Entry) error) (Stats, error) {
 }
 
 // ScanWhere is Scan for those who look for something: lines that want says no to are counted, not parsed, which is most
-// of the work. want sees the line as it was written.
+// of the work. want sees the line as it was written,
+// without its newline.
 func ScanWhere(path string, want func(line []byte) bool, visit func(Entry) error) (Stats, error) {
 	return scan(path, reader{want: want, visit: visit})
 }
@@ -45,6 +48,7 @@ func ScanBackwards(path string, want func(line []byte) bool, visit func(Entry) e
 
 // reader is how a journal is read.
 type reader struct {
+	fsys      disk.FS // nil: the operating system's, where a path may be a pipe as well
 	backwards bool
 	want      func(line []byte) bool // nil: all
 	visit     func(Entry) error
@@ -53,7 +57,7 @@ type reader struct {
 // ErrStop ends a scan early.
 var ErrStop = errors.New("stop the scan")
 
-func scan(path string, how reader) (Stats, error) {
+func scan(path string, r reader) (Stats, error) {
 	files, err := filesOf(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -61,30 +65,13 @@ func scan(path string, how reader) (Stats, error) {
 	case err != nil:
 		return Stats{}, fmt.Errorf("read journal: %w", err)
 	}
-	if how.backwards {
+	if r.backwards {
 		slices.Reverse(files)
 	}
-	var all Stats
-	for _, f := range files {
-		one, err := how.fileOrSealed(f)
-		all.Entries += one.Entries
-		all.BadLines += one.BadLines
-		all.TornBytes += one.TornBytes
-		var broken *damage
-		switch {
-		case errors.As(err, &broken):
-			all.BadLines++ // at least: what follows in this segment cannot be decompressed
-		case errors.Is(err, ErrStop):
-			return all, nil
-		case errors.Is(err, os.ErrNotExist):
-			continue // deleted by the retention since it was listed
-		case err != nil:
-			return all, fmt.Errorf("read journal %s: %w", f, err)
-		}
-	}
-	return all, nil
+	return r.files(files)
 }
 
+// filesOf lists the files of a journal, oldest first. path is its folder or one of them.
 func filesOf(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -93,126 +80,150 @@ func filesOf(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
-	all, err := segments(path)
-	files := make([]string, len(all))
+	all, err := segments(disk.OS{}, path)
+	return paths(all), err
+}
+
+func paths(all []segmentFile) []string {
+	out := make([]string, len(all))
 	for i, s := range all {
-		files[i] = s.path
+		out[i] = s.path
 	}
-	return files, err
+	return out
+}
+
+// files reads one file after the other.
+func (r reader) files(paths []string) (Stats, error) {
+	var all Stats
+	for _, path := range paths {
+		one, err := r.fileOrSealed(path)
+		all.Entries += one.Entries
+		all.BadLines += one.BadLines
+		all.TornBytes += one.TornBytes
+
+		var corrupt *corruptError
+		switch {
+		case errors.As(err, &corrupt):
+			all.BadLines++ // at least: what follows in this segment cannot be decompressed
+		case errors.Is(err, ErrStop):
+			return all, nil
+		case errors.Is(err, os.ErrNotExist):
+			continue // deleted by the retention since it was listed
+		case err != nil:
+			return all, fmt.Errorf("read journal %s: %w", path, err)
+		}
+	}
+	return all, nil
 }
 
 // fileOrSealed is file for one that may have been sealed since it was listed.
-func (how reader) fileOrSealed(path string) (Stats, error) {
-	stats, err := how.file(path)
-	if plain, ok := strings.CutSuffix(path, plainSuffix); ok && errors.Is(err, os.ErrNotExist) {
-		return how.file(plain + sealedSuffix)
+func (r reader) fileOrSealed(path string) (Stats, error) {
+	stats, err := r.file(path)
+	if stem, ok := strings.CutSuffix(path, plainSuffix); ok && errors.Is(err, os.ErrNotExist) {
+		return r.file(stem + sealedSuffix)
 	}
 	return stats, err
 }
 
 // file reads one file, compressed or not.
-func (how reader) file(path string) (Stats, error) {
-	f, err := os.Open(path)
+func (r reader) file(path string) (Stats, error) {
+	f, err := r.open(path)
 	if err != nil {
 		return Stats{}, err
 	}
 	defer f.Close()
 	if !strings.HasSuffix(path, ".gz") {
-		return how.lines(f)
+		return r.lines(f)
 	}
+
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return Stats{}, &damage{err}
+		return Stats{}, &corruptError{err}
 	}
 	defer z.Close()
-	return how.lines(sealed{z})
+	return r.lines(unzipped{z})
 }
 
-// damage is a sealed segment that cannot be decompressed to its end. It hides itself only.
-type damage struct{ error }
+func (r reader) open(path string) (io.ReadCloser, error) {
+	if r.fsys == nil {
+		return os.Open(path)
+	}
+	f, err := r.fsys.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Size()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(f, 0, size), f}, nil
+}
 
-// sealed marks what is wrong with the compressed text, so that it is not taken for an error of the disk or of a visitor.
-type sealed struct{ io.Reader }
+// corruptError is of a sealed segment that cannot be decompressed to its end. It hides itself only.
+type corruptError struct{ error }
 
-func (s sealed) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		err = &damage{err}
+// unzipped marks what is wrong with the compressed text, so that it is not taken for an error of the disk or of a visitor.
+// One that was cut short ends where it was cut.
+type unzipped struct{ io.Reader }
+
+func (u unzipped) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = io.EOF
+	case err != nil && !errors.Is(err, io.EOF):
+		err = &corruptError{err}
 	}
 	return n, err
 }
 
 // lines reads entries until the end. A line that is no entry is a torn tail if nothing good follows, else damage.
-func (how reader) lines(in io.Reader) (Stats, error) {
-	var s Stats
-	r := bufio.NewReaderSize(in, 1<<16)
-	for bad := 0; ; {
-		line, err := readLine(r)
-		switch good, err := how.line(line); {
-		case good:
-			s.Entries++
-			s.BadLines += bad
-			s.goodBytes += s.TornBytes + int64(len(line))
-			s.TornBytes, bad = 0, 0
-			if err != nil {
-				return s, err
-			}
-		case err != nil:
-			return s, err
-		case len(line) > 0:
-			s.TornBytes += int64(len(line))
-			bad++
+func (r reader) lines(in io.Reader) (Stats, error) {
+	found, err := wal.Scan(in, maxLine, func(_ int64, line []byte, ended bool) (wal.Verdict, error) {
+		if !ended {
+			return wal.Bad, nil
 		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // a sealed file that was cut short
-			return s, nil
-		case err != nil:
-			return s, err
+		good, err := r.line(line)
+		if good {
+			return wal.Good, err
 		}
-	}
+		return wal.Bad, err
+	})
+	return Stats{Entries: found.Lines, BadLines: found.BadLines, TornBytes: found.Torn(), goodBytes: found.Good}, err
 }
 
 // line visits the entry that the line holds, if it is wanted. good says that it holds one; err is the visitor's, or a
 // VersionError.
-func (how reader) line(line []byte) (good bool, err error) {
-	if how.want != nil && bytes.HasPrefix(line, []byte(`{"v":1,`)) && bytes.HasSuffix(line, []byte("}\n")) && !how.want(line) {
+func (r reader) line(line []byte) (good bool, err error) {
+	if r.want != nil && bytes.HasPrefix(line, []byte(`{"v":1,`)) && bytes.HasSuffix(line, []byte("}")) && !r.want(line) {
 		return true, nil
 	}
 	e, ok := decode(line)
 	if !ok {
-		return false, foreign(line)
+		return false, laterVersion(line)
 	}
-	return true, how.visit(e)
-}
-
-// readLine returns the next line with its newline. A line that is too long comes in pieces, none of which is an entry.
-func readLine(r *bufio.Reader) (line []byte, err error) {
-	for len(line) < maxLine {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
-	}
-	return line, nil
+	return true, r.visit(e)
 }
 
 func decode(line []byte) (Entry, bool) {
 	var e Entry
-	if !bytes.HasSuffix(line, []byte{'\n'}) || json.Unmarshal(line, &e) != nil {
+	if json.Unmarshal(line, &e) != nil {
 		return e, false
 	}
 	return e, e.V == entryVersion && e.Seq > 0
 }
 
-// foreign is the error of a line that a later manager wrote. It is whole, and nobody must take it for damage or cut it off.
-func foreign(line []byte) error {
+// laterVersion is the error of a line that a later manager wrote. It is whole, and nobody must take it for damage or cut it off.
+func laterVersion(line []byte) error {
 	var head struct {
 		V   int    `json:"v"`
 		Seq uint64 `json:"seq"`
 	}
-	whole := bytes.HasSuffix(line, []byte{'\n'}) && json.Unmarshal(line, &head) == nil
-	if whole && head.V > entryVersion && head.Seq > 0 {
+	if json.Unmarshal(line, &head) == nil && head.V > entryVersion && head.Seq > 0 {
 		return &VersionError{head.V}
 	}
 	return nil

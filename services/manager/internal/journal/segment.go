@@ -3,19 +3,22 @@ package journal
 import (
 	"cmp"
 	"compress/gzip"
-	"fmt"
+	"errors"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
+
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // Names of the files in a journal's folder.
 const (
 	plainSuffix  = ".ndjson"
 	sealedSuffix = ".ndjson.gz"
-	partSuffix   = ".part"
+	partSuffix   = ".part" // of files that release 0.2 was writing
 	tornPrefix   = "torn-"
 	lockName     = "LOCK"
 )
@@ -28,31 +31,37 @@ type segmentFile struct {
 	size   int64
 }
 
-func segmentName(first uint64) string { return fmt.Sprintf("%020d%s", first, plainSuffix) }
+func segmentName(first uint64) string { return wal.Names{Ext: plainSuffix}.Of(first) }
 
 // segments lists the segments of a folder, oldest first. Where a crash left both forms of one, the sealed one counts:
 // it got its name only after it was complete.
-func segments(dir string) ([]segmentFile, error) {
-	names, err := os.ReadDir(dir)
+func segments(fsys disk.FS, dir string) ([]segmentFile, error) {
+	names, err := fsys.List(dir)
 	if err != nil {
 		return nil, err
 	}
+
 	var out []segmentFile
-	for _, n := range names {
-		stem, sealed := strings.CutSuffix(n.Name(), sealedSuffix)
-		if !sealed {
-			stem, _ = strings.CutSuffix(n.Name(), plainSuffix)
+	for _, name := range names {
+		first, plain := wal.Names{Ext: plainSuffix}.First(name)
+		sealed := false
+		if !plain {
+			first, sealed = wal.Names{Ext: sealedSuffix}.First(name)
 		}
-		var first uint64
-		if _, err := fmt.Sscanf(stem, "%020d", &first); err != nil || segmentName(first) != stem+plainSuffix {
+		if !plain && !sealed {
 			continue
 		}
-		info, err := n.Info()
-		if err != nil {
-			continue // removed meanwhile by the retention
+
+		info, err := fsys.Stat(path.Join(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile by the retention
+			continue
+		case err != nil:
+			return nil, err
 		}
-		out = append(out, segmentFile{first, filepath.Join(dir, n.Name()), sealed, info.Size()})
+		out = append(out, segmentFile{first, path.Join(dir, name), sealed, info.Size})
 	}
+
 	slices.SortFunc(out, func(a, b segmentFile) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(len(b.path), len(a.path)))
 	})
@@ -60,16 +69,21 @@ func segments(dir string) ([]segmentFile, error) {
 }
 
 // seal compresses a segment that is no longer written to, and removes the plain one once the other is complete.
-func seal(s segmentFile) (err error) {
-	in, err := os.Open(s.path)
+func seal(fsys disk.FS, s segmentFile) error {
+	in, err := fsys.Open(s.path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	size, err := in.Size()
+	if err != nil {
+		return err
+	}
+
 	target := strings.TrimSuffix(s.path, plainSuffix) + sealedSuffix
-	err = publish(target, func(w io.Writer) error {
+	err = disk.ReplaceFile(fsys, target, func(w io.Writer) error {
 		z := gzip.NewWriter(w)
-		if _, err := io.Copy(z, in); err != nil {
+		if _, err := io.Copy(z, io.NewSectionReader(in, 0, size)); err != nil {
 			return err
 		}
 		return z.Close()
@@ -77,41 +91,12 @@ func seal(s segmentFile) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Remove(s.path)
-}
-
-// publish writes a file under a passing name, syncs it and renames it: it is there complete or not at all.
-func publish(path string, write func(io.Writer) error) error {
-	part := path + partSuffix
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	err = firstError(func() error { return write(f) }, f.Sync, f.Close)
-	if err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		f.Close() // a second close only says so
-		os.Remove(part)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename or a new file durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return fsys.Remove(s.path)
 }
 
 // retain deletes the oldest sealed segments until both bounds hold. The newest segment always stays.
-func retain(dir string, maxBytes int64, maxSegments int) error {
-	all, err := segments(dir)
+func retain(fsys disk.FS, dir string, maxBytes int64, maxSegments int) error {
+	all, err := segments(fsys, dir)
 	if err != nil {
 		return err
 	}
@@ -119,22 +104,13 @@ func retain(dir string, maxBytes int64, maxSegments int) error {
 	for _, s := range all {
 		total += s.size
 	}
+
 	for len(all) > 1 && (total > maxBytes || len(all) > maxSegments) {
-		if err := os.Remove(all[0].path); err != nil {
+		if err := fsys.Remove(all[0].path); err != nil {
 			return err
 		}
 		total -= all[0].size
 		all = all[1:]
-	}
-	return nil
-}
-
-// firstError does one step after the other and stops at the first that fails.
-func firstError(steps ...func() error) error {
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
 	}
 	return nil
 }

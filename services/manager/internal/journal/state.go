@@ -14,27 +14,29 @@ type state struct {
 	seq       uint64
 	tick      uint64
 	policy    *Policy
-	open      map[string]held // intents without an end, by action id
-	throttled map[string]held // throttles in force, by container id
-	removals  []time.Time     // intents to remove of the last minute
-	headed    bool            // the head of a segment was read
+	open      map[string]openIntent // intents without an end, by action id
+	throttled map[string]openIntent // throttles in force, by container id
+	removals  []time.Time           // intents to remove of the last minute
+	hasHead   bool                  // the head of a segment was read
 }
 
-// held is an intent and the place it was first written at.
-type held struct {
+// openIntent is an intent and the place it was first written at.
+type openIntent struct {
 	seq    uint64
 	at     time.Time
 	intent Intent
 }
 
-func newState() state { return state{open: map[string]held{}, throttled: map[string]held{}} }
+func newState() state {
+	return state{open: map[string]openIntent{}, throttled: map[string]openIntent{}}
+}
 
-// take brings the state up to date with one entry.
-func (s *state) take(e Entry) {
+// apply brings the state up to date with one entry.
+func (s *state) apply(e Entry) {
 	s.seq = max(s.seq, e.Seq)
 	switch {
 	case e.Head != nil:
-		s.tick, s.removals, s.headed = e.Head.LastTick, e.Head.RecentRemovals, true
+		s.tick, s.removals, s.hasHead = e.Head.LastTick, e.Head.RecentRemovals, true
 	case e.Policy != nil:
 		s.policy = e.Policy
 	case e.Tick != nil:
@@ -49,7 +51,7 @@ func (s *state) take(e Entry) {
 }
 
 func (s *state) begin(e Entry) {
-	s.open[e.Intent.ActionID] = held{e.Seq, e.At, *e.Intent}
+	s.open[e.Intent.ActionID] = openIntent{e.Seq, e.At, *e.Intent}
 	if e.Intent.Action == contract.ActionRemove && !e.Carried {
 		s.removals = append(s.recentRemovals(e.At), e.At)
 	}
@@ -87,7 +89,7 @@ func (s *state) end(o Outcome) {
 	}
 }
 
-// oldestFirst lists held intents in the order in which they were written.
-func oldestFirst(m map[string]held) []held {
-	return slices.SortedFunc(maps.Values(m), func(a, b held) int { return cmp.Compare(a.seq, b.seq) })
+// oldestFirst lists intents in the order in which they were written.
+func oldestFirst(m map[string]openIntent) []openIntent {
+	return slices.SortedFunc(maps.Values(m), func(a, b openIntent) int { return cmp.Compare(a.seq, b.seq) })
 }
