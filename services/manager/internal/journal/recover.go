@@ -31,14 +31,15 @@ type Recovery struct {
 }
 
 // recovered reads what the folder holds, cuts a torn tail off the newest segment and returns it, ready to be written to.
-// The file is nil where a new segment is to be begun: in a new journal, and after one that is sealed.
+// The file is nil where a new segment is to be begun: in a new journal, and after one that is sealed or has lost some of what
+// it carried.
 func recovered(fsys disk.FS, dir string, o Options) (*wal.File, state, Recovery, error) {
 	all, err := segments(fsys, dir)
 	if err != nil || len(all) == 0 {
 		return nil, newState(), Recovery{}, err
 	}
 	newest := all[len(all)-1]
-	st, stats, err := readState(fsys, all)
+	st, stats, carries, err := readState(fsys, all)
 	if err != nil {
 		return nil, st, Recovery{}, err
 	}
@@ -55,12 +56,17 @@ func recovered(fsys disk.FS, dir string, o Options) (*wal.File, state, Recovery,
 		active.Close()
 		return nil, st, r, err
 	}
+
+	if !carries {
+		return nil, st, r, active.Close()
+	}
 	return active, st, r, nil
 }
 
-// readState reads the newest segment, of which the stats are, and all of them where its head may be lost: what that said
-// stands in the older ones too.
-func readState(fsys disk.FS, all []segmentFile) (st state, stats Stats, err error) {
+// readState reads the newest segment, of which the stats are, and all of them where something of its head may be lost: what
+// that said stands in the older ones too. carries is false when the segment ends before an entry of its own: then nobody
+// knows whether all that it carried is there.
+func readState(fsys disk.FS, all []segmentFile) (st state, stats Stats, carries bool, err error) {
 	st = newState()
 	newest := all[len(all)-1]
 	stats, err = reader{fsys: fsys, visit: st.visit}.file(newest.path)
@@ -69,13 +75,17 @@ func readState(fsys disk.FS, all []segmentFile) (st state, stats Stats, err erro
 		err = nil
 		stats.BadLines++
 	}
-	if err != nil || len(all) == 1 || stats.BadLines == 0 && st.hasHead {
-		return st, stats, err
+	if err != nil || len(all) == 1 {
+		return st, stats, true, err
 	}
 
+	carries = st.hasOwn || !st.hasHead // without a head it is never taken for whole
+	if stats.BadLines == 0 && st.hasHead && carries {
+		return st, stats, carries, nil
+	}
 	st = newState()
 	_, err = reader{fsys: fsys, visit: st.visit}.files(paths(all))
-	return st, stats, err
+	return st, stats, carries, err
 }
 
 func (s *state) visit(e Entry) error {

@@ -18,6 +18,7 @@ type state struct {
 	throttled map[string]openIntent // throttles in force, by container id
 	removals  []time.Time           // intents to remove of the last minute
 	hasHead   bool                  // the head of a segment was read
+	hasOwn    bool                  // so was an entry of its own: what it carries was read to the end
 }
 
 // openIntent is an intent and the place it was first written at.
@@ -34,6 +35,8 @@ func newState() state {
 // apply brings the state up to date with one entry.
 func (s *state) apply(e Entry) {
 	s.seq = max(s.seq, e.Seq)
+	s.hasOwn = s.hasOwn || e.Head == nil && !e.Carried
+
 	switch {
 	case e.Head != nil:
 		s.tick, s.removals, s.hasHead = e.Head.LastTick, e.Head.RecentRemovals, true

@@ -1,0 +1,105 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
+)
+
+// segmented is a journal of several segments, in each of which the intent "kept" is open.
+func segmented(t *testing.T) *disktest.Mem {
+	t.Helper()
+	m := disktest.NewMem()
+	j, _ := open(t, "j", cutOptions(m))
+	wrote(t)(j.Intent(intent("kept", "c1")))
+	for n := range uint64(12) {
+		wrote(t)(j.Tick(tickOf(n, 2)))
+	}
+	must(t, j.Close())
+	if all, err := segments(m, "j"); err != nil || len(all) < 4 {
+		t.Fatalf("%d segments: %v", len(all), err)
+	}
+	return m
+}
+
+// copied is a disk with the same files.
+func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
+	t.Helper()
+	to := disktest.NewMem()
+	names, err := from.List("j")
+	must(t, err)
+	for _, name := range names {
+		text, err := disk.ReadFile(from, path.Join("j", name))
+		must(t, err)
+		must(t, disk.WriteFile(to, path.Join("j", name), text))
+	}
+	return to
+}
+
+// mutate flips a bit of one random segment, cuts it, zeroes a piece of it, or deletes it.
+func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
+	t.Helper()
+	all, err := segments(m, "j")
+	must(t, err)
+	name := all[rng.IntN(len(all))].path
+	text, err := disk.ReadFile(m, name)
+	must(t, err)
+
+	at := rng.IntN(len(text))
+	switch rng.IntN(4) {
+	case 0:
+		how, text = "cut", text[:at]
+	case 1:
+		how = "zero"
+		clear(text[at:min(at+1+rng.IntN(4096), len(text))])
+	case 2:
+		must(t, m.Remove(name))
+		return "remove " + name
+	default:
+		how = "flip"
+		text[at] ^= 1 << rng.IntN(8)
+	}
+	must(t, disk.WriteFile(m, name, text))
+	return fmt.Sprintf("%s %s at %d", how, name, at)
+}
+
+// TestOneDamagedSegmentHidesNoOpenIntent: whatever happens to one segment, the journal opens, the intent that was open in all
+// of them is found, and writing goes on. A flipped bit may make a line that a later version seems to have written: that is
+// refused, and nothing is changed.
+func TestOneDamagedSegmentHidesNoOpenIntent(t *testing.T) {
+	pristine := segmented(t)
+	rounds := 120
+	if os.Getenv("GESTOR_SOAK") == "1" {
+		rounds = 20_000
+	}
+	for round := range uint64(rounds) {
+		m := copied(t, pristine)
+		how := mutate(t, m, rand.New(rand.NewPCG(7, round)))
+		j, r, err := Open("j", cutOptions(m))
+		var later *VersionError
+		if errors.As(err, &later) && strings.HasPrefix(how, "flip") {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("round %d, %s: %v", round, how, err)
+		}
+		if fmt.Sprint(ids(r.Open)) != "[kept]" {
+			t.Errorf("round %d, %s: open are %v", round, how, ids(r.Open))
+		}
+
+		wrote(t)(j.Intent(intent("next", "c2")))
+		if _, r = reopen(t, j); fmt.Sprint(ids(r.Open)) != "[kept next]" {
+			t.Errorf("round %d, %s, after a restart: open are %v", round, how, ids(r.Open))
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
