@@ -11,6 +11,7 @@ require (
 
 require (
 	gestor.local/ship v0.0.0
+	gestor.local/wal v0.0.0 // indirect
 	github.com/Microsoft/go-winio v0.6.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/containerd/errdefs v1.0.0
@@ -46,3 +47,5 @@ require (
 replace gestor.local/contract => ../services/contract
 
 replace gestor.local/ship => ../services/ship
+
+replace gestor.local/wal => ../services/wal

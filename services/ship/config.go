@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/wal/disk"
 )
 
 // Defaults and limits.
@@ -45,6 +46,8 @@ type Config struct {
 	Token func() (string, error)
 	// Client is used for the requests; nil is NewClient with a time-out of 15 s.
 	Client *http.Client
+	// FS is the disk that the spool lies on; nil is the operating system's.
+	FS disk.FS
 	// Log hears what an operator should know, at most once a change of state; nil is silence.
 	Log func(message string, err error)
 }
@@ -58,6 +61,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Token == nil {
 		c.Token = func() (string, error) { return "", nil }
+	}
+	if c.FS == nil {
+		c.FS = disk.OS{Files: 0o640, Dirs: 0o750}
 	}
 	if c.Log == nil {
 		c.Log = func(string, error) {}

@@ -90,9 +90,7 @@ func (s *segment) setID(e entry, id string) error {
 	if at < 0 {
 		return nil // no record of a spool
 	}
-	_, err = s.file.WriteAt([]byte(id), e.off+int64(at))
-	s.dirty = true
-	return err
+	return s.file.Overwrite([]byte(id), e.off+int64(at))
 }
 
 // idAt is where the spool id stands in a record's line, at the end of its boot; negative when there is none. The boot is

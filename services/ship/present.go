@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
+	"path"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // ErrMoved says that files of the spool were deleted or replaced while it was in use. It is told once, when the spool goes
@@ -59,41 +59,32 @@ func (s *spool) ensure() error {
 
 // astray names the first file that is not at its path any more, "" while all are.
 func (s *spool) astray() (name string, err error) {
-	if there, err := isAt(filepath.Join(s.cfg.Dir, lockFile), s.lock, -1); !there || err != nil {
+	if gone, err := displaced(s.lockInPlace()); gone || err != nil {
 		return lockFile, err
 	}
-	if _, err := os.Lstat(filepath.Join(s.cfg.Dir, stateFile)); missing(err) {
+	if _, err := s.cfg.FS.Stat(path.Join(s.cfg.Dir, stateFile)); disk.Missing(err) {
 		return stateFile, nil
 	}
 	for _, st := range s.streams() {
 		for _, seg := range st.segments {
-			if there, err := seg.present(); !there || err != nil {
-				return filepath.Base(seg.path), err
+			if gone, err := displaced(seg.file.InPlace()); gone || err != nil {
+				return path.Base(seg.file.Name()), err
 			}
 		}
 	}
 	return "", nil
 }
 
-// isAt says whether the open file is the one at the path and has the size, where that is not negative.
-func isAt(path string, open *os.File, size int64) (bool, error) {
-	have, err := open.Stat()
-	if err != nil {
-		return false, err
-	}
-	there, err := os.Lstat(path)
-	switch {
-	case missing(err):
-		return false, nil
-	case err != nil:
-		return false, err
-	default:
-		return os.SameFile(have, there) && (size < 0 || there.Size() == size), nil
-	}
+func (s *spool) lockInPlace() error {
+	return disk.InPlace(s.cfg.FS, path.Join(s.cfg.Dir, lockFile), s.lock, disk.AnySize)
 }
 
-func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+// displaced says what an error of disk.InPlace means: the file is not there, or nobody could look.
+func displaced(err error) (bool, error) {
+	if disk.NotInPlace(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // rescue takes the folder anew and writes again what is not in it any more. It may be begun again after an error; what could
@@ -109,7 +100,7 @@ func (s *spool) rescue() error {
 
 	for _, st := range s.streams() {
 		if err := st.rescue(&s.unread); err != nil {
-			return err
+			return s.failIfBroken(err)
 		}
 	}
 	return s.keep(s.given(s.state))
@@ -117,14 +108,10 @@ func (s *spool) rescue() error {
 
 // takeFolder makes and locks the folder, unless the lock that is held is still the folder's.
 func (s *spool) takeFolder() error {
-	held, err := isAt(filepath.Join(s.cfg.Dir, lockFile), s.lock, -1)
-	if held || err != nil {
+	if err := s.lockInPlace(); !disk.NotInPlace(err) {
 		return err
 	}
-	if err := os.MkdirAll(s.cfg.Dir, 0o750); err != nil {
-		return err
-	}
-	lock, err := lockDir(s.cfg.Dir)
+	lock, err := lockFolder(s.cfg.FS, s.cfg.Dir)
 	if err != nil {
 		return err
 	}
@@ -137,9 +124,9 @@ func (s *spool) takeFolder() error {
 func (st *stream) rescue(lost *loss) error {
 	var kept []*segment
 	for i, seg := range st.segments {
-		there, err := seg.present()
-		if err == nil && !there {
-			seg, err = seg.again(lost)
+		gone, err := displaced(seg.file.InPlace())
+		if gone {
+			seg, err = st.again(seg, lost)
 		}
 		if err != nil {
 			st.segments = append(kept, st.segments[i:]...) // the rest is looked at when it is tried again
@@ -153,16 +140,14 @@ func (st *stream) rescue(lost *loss) error {
 	return nil
 }
 
-func (s *segment) present() (bool, error) { return isAt(s.path, s.file, s.size) }
-
 // again is a copy of what waits in the segment, durably in its folder, nil when nothing does. What cannot be read is added
 // to lost.
-func (s *segment) again(lost *loss) (*segment, error) {
+func (st *stream) again(seg *segment, lost *loss) (*segment, error) {
 	var lines []line
 	var gone loss
-	for _, e := range s.entries {
+	for _, e := range seg.entries {
 		at := time.UnixMilli(e.at)
-		text, err := s.read(e)
+		text, err := seg.read(e)
 		if err != nil || !bytes.HasPrefix(text, []byte("{")) || !bytes.HasSuffix(text, []byte("}\n")) {
 			gone.add(e.pseq, at)
 			continue
@@ -172,44 +157,16 @@ func (s *segment) again(lost *loss) (*segment, error) {
 
 	var copied *segment
 	if len(lines) > 0 {
-		var err error
-		if copied, err = replaceSegment(s.path, lines); err != nil {
+		f, err := wal.CreateWith(st.fsys, seg.file.Name(), textOf(lines))
+		if err != nil {
 			return nil, err
 		}
+		copied = &segment{file: f}
+		copied.add(lines, 0)
 	}
-	_ = s.file.Close() // nothing is in it that is not in the copy, or lost
+	_ = seg.file.Close() // nothing is in it that is not in the copy, or lost
 	lost.merge(gone)
 	return copied, nil
-}
-
-// replaceSegment puts a segment with the lines at the path: whole, or not at all.
-func replaceSegment(path string, lines []line) (*segment, error) {
-	part := path + ".tmp"
-	if err := os.Remove(part); err != nil && !missing(err) {
-		return nil, err
-	}
-
-	seg, err := createSegment(part)
-	if err != nil {
-		return nil, err
-	}
-
-	if _, err = seg.write(lines); err == nil {
-		err = seg.sync()
-	}
-	if err == nil {
-		err = os.Rename(part, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		_ = seg.file.Close()
-		_ = os.Remove(part)
-		return nil, err
-	}
-	seg.path = path
-	return seg, nil
 }
 
 // movedBody is the record of files that were gone.

@@ -15,7 +15,7 @@ import (
 // eventFile is the file that the spool writes events to.
 func eventFile(s *Shipper) string {
 	segments := s.spool.events.segments
-	return segments[len(segments)-1].path
+	return segments[len(segments)-1].file.Name()
 }
 
 func must(t *testing.T, err error) {
@@ -100,7 +100,7 @@ func TestWhatIsLostIsSaidWhenTheRestIsSaved(t *testing.T) {
 	s := open(t, t.TempDir(), &service)
 	appendAll(t, s, launch(1), launch(2), host())
 	must(t, os.Truncate(eventFile(s), 10))
-	observations := s.spool.observations.segments[0].path
+	observations := s.spool.observations.segments[0].file.Name()
 	must(t, os.Remove(observations))
 	inTheWay := filepath.Join(observations+".tmp", "in the way")
 	must(t, os.MkdirAll(inTheWay, 0o700))

@@ -153,20 +153,25 @@ func blockState(t *testing.T, dir string, block bool) {
 // putAside is the set of positions in the quarantine.
 func putAside(dir string) (map[uint64]bool, error) {
 	aside := map[uint64]bool{}
-	text, err := os.ReadFile(filepath.Join(dir, "quarantine.ndjson"))
+	text, err := os.ReadFile(filepath.Join(dir, quarantineFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	return aside, launchesIn(text, aside)
+}
+
+// launchesIn adds the positions that entries of a quarantine hold.
+func launchesIn(text []byte, aside map[uint64]bool) error {
 	for entry := range bytes.Lines(text) {
 		var given struct{ Text string }
 		if err := json.Unmarshal(entry, &given); err != nil {
-			return nil, fmt.Errorf("quarantine: %w", err)
+			return fmt.Errorf("quarantine: %w", err)
 		}
 		if position, ok := launched([]byte(given.Text)); ok {
 			aside[position] = true
 		}
 	}
-	return aside, nil
+	return nil
 }
 
 func inOrderOnce(got []uint64) error {

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // quarantineBytes bounds one generation of the quarantine file; there are two. The longest text is escaped into six times
@@ -23,6 +24,7 @@ type refusal struct {
 
 // quarantine is the file of the records that were given up.
 type quarantine struct {
+	fsys  disk.FS
 	dir   string
 	count uint64
 }
@@ -41,17 +43,27 @@ func (q *quarantine) add(text []byte, reason string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(q.dir, "quarantine.ndjson")
-	if info, err := os.Stat(path); err == nil && info.Size()+int64(len(entry)) >= quarantineBytes {
-		if err := os.Rename(path, filepath.Join(q.dir, "quarantine.old.ndjson")); err != nil {
+	return q.append(append(entry, '\n'))
+}
+
+func (q *quarantine) append(entry []byte) error {
+	name := path.Join(q.dir, quarantineFile)
+	open := wal.Open
+	switch info, err := q.fsys.Stat(name); {
+	case disk.Missing(err):
+		open = wal.Create
+	case err == nil && info.Size+int64(len(entry)) > quarantineBytes:
+		if err := q.fsys.Rename(name, path.Join(q.dir, oldQuarantineFile)); err != nil {
 			return err
 		}
+		open = wal.Create
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+
+	f, err := open(q.fsys, name)
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(append(entry, '\n')); err == nil {
+	if err = f.Append(entry); err == nil {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -63,21 +75,11 @@ func (q *quarantine) add(text []byte, reason string) error {
 // harm counts what was put aside when the spool was opened.
 type harm struct{ tornBytes, badLines int }
 
-// damage puts what could not be read aside and counts it.
-func (q *quarantine) damage(d damage, found *harm) error {
-	if len(d.torn) > 0 {
-		found.tornBytes += len(d.torn)
-		if err := q.add(d.torn, "torn: the writer stopped in the middle of this line"); err != nil {
-			return err
-		}
-	}
-	for _, l := range d.bad {
-		found.badLines++
-		if err := q.add(l.text, "not a record"); err != nil {
-			return err
-		}
-	}
-	return nil
+// mend repairs a segment, of which this file gets what could not be read, and counts that.
+func (q *quarantine) mend(seg *segment, found damage, count *harm) error {
+	count.tornBytes += int(found.torn)
+	count.badLines += len(found.bad)
+	return seg.mend(found, q.add)
 }
 
 // body is the record of what was found.

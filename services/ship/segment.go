@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
+	"math"
 	"slices"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // entry is where one undelivered record lies in its segment.
@@ -25,11 +27,8 @@ const maxPSeq = 1 << 53
 
 // segment is one file of a stream: NDJSON lines in ascending order of pseq.
 type segment struct {
-	path    string
-	file    *os.File
-	size    int64
+	file    *wal.File
 	entries []entry // undelivered
-	dirty   bool    // written since the last sync
 	// arrived is when the last of its records was delivered, zero while one waits.
 	arrived time.Time
 	// journalled is the highest JournalSeq of the records that lay in the file when it was opened.
@@ -38,107 +37,106 @@ type segment struct {
 
 // damage is what reading a segment found wrong.
 type damage struct {
-	torn []byte    // a last line without its end
+	end  int64     // of the last whole line; a torn one may follow
+	torn int64     // bytes of that
 	bad  []badLine // lines that are not records
 }
 
 // badLine is a line that is not a record, and where it lies.
 type badLine struct {
-	off  int64
-	text []byte // with its newline
+	wal.Span
+	text []byte
 }
 
-func (d damage) any() bool { return len(d.torn)+len(d.bad) > 0 }
-
-func createSegment(path string) (*segment, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	return &segment{path: path, file: f, dirty: true}, nil
-}
+func (d damage) any() bool { return d.torn > 0 || len(d.bad) > 0 }
 
 // openSegment reads a file left by an earlier run. Records that do not come after the given pseq are damage. A file with
 // damage is to be mended before it is used.
-func openSegment(path string, after uint64) (*segment, damage, error) {
-	var harm damage
-	text, err := os.ReadFile(path)
+func openSegment(fsys disk.FS, name string, after uint64) (*segment, damage, error) {
+	f, err := wal.Open(fsys, name)
 	if err != nil {
-		return nil, harm, err
+		return nil, damage{}, err
 	}
-	whole := bytes.LastIndexByte(text, '\n') + 1
-	harm.torn, text = bytes.Clone(text[whole:]), text[:whole]
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	s := &segment{file: f}
+	found, err := s.index(after)
 	if err != nil {
-		return nil, harm, err
-	}
-	s := &segment{path: path, file: f, size: int64(whole), dirty: true}
-	if harm.bad, err = s.index(text, after); err != nil {
 		_ = f.Close()
-		return nil, harm, err
+		return nil, damage{}, err
 	}
-	return s, harm, nil
+	return s, found, nil
 }
 
 // index fills the entries from the file's text and returns the lines that are not records. One of a later version is neither
 // damage nor a record that could be sent: the log service of this release would refuse it for good.
-func (s *segment) index(text []byte, after uint64) (bad []badLine, err error) {
-	var off int64
-	for line := range bytes.Lines(text) {
+func (s *segment) index(after uint64) (found damage, err error) {
+	scanned, err := wal.Scan(s.file.Reader(), math.MaxInt, func(offset int64, text []byte, ended bool) (wal.Verdict, error) {
+		if !ended {
+			return wal.Bad, nil
+		}
+		if later(text, contract.RecordVersion) {
+			return wal.Bad, ErrVersion
+		}
+
 		var head struct {
 			PSeq    uint64    `json:"pseq"`
 			Time    time.Time `json:"ts"`
 			Journal uint64    `json:"journal_seq"`
 		}
-		if later(line, contract.RecordVersion) {
-			return nil, ErrVersion
-		}
-		switch err := json.Unmarshal(line, &head); {
-		case len(bytes.Trim(line, " \n")) == 0: // mended by an earlier run
+		size := int64(len(text)) + 1
+		switch err := json.Unmarshal(text, &head); {
+		case len(bytes.Trim(text, " ")) == 0: // mended by an earlier run
+			return wal.Blank, nil
 		case err != nil || head.PSeq <= after || head.PSeq > maxPSeq:
-			bad = append(bad, badLine{off, bytes.Clone(line)})
-		default:
-			after, s.journalled = head.PSeq, max(s.journalled, head.Journal)
-			s.entries = append(s.entries, entry{head.PSeq, off, int32(len(line)), head.Time.UnixMilli()})
+			found.bad = append(found.bad, badLine{wal.Span{Offset: offset, Length: size}, bytes.Clone(text)})
+			return wal.Bad, nil
 		}
-		off += int64(len(line))
-	}
-	return bad, nil
+
+		after, s.journalled = head.PSeq, max(s.journalled, head.Journal)
+		s.entries = append(s.entries, entry{head.PSeq, offset, int32(size), head.Time.UnixMilli()})
+		return wal.Good, nil
+	})
+	found.end, found.torn = scanned.Ended, scanned.Size-scanned.Ended
+	return found, err
 }
 
-// mend cuts the torn line off and writes spaces over the bad ones, so that they are not found again. It comes after they
-// were put aside.
-func (s *segment) mend(harm damage) error {
-	if len(harm.torn) > 0 {
-		if err := s.file.Truncate(s.size); err != nil {
+// mend cuts the torn line off and writes spaces over the bad ones, so that they are not found again, each after save has
+// stored a copy.
+func (s *segment) mend(found damage, save func(text []byte, reason string) error) error {
+	_, err := s.file.CutTail(found.end, func(tail []byte) error {
+		return save(tail, "torn: the writer stopped in the middle of this line")
+	})
+	if err != nil {
+		return err
+	}
+
+	for _, line := range found.bad {
+		if err := save(line.text, "not a record"); err != nil {
+			return err
+		}
+		if err := s.file.Blank(line.Span); err != nil {
 			return err
 		}
 	}
-	for _, l := range harm.bad {
-		if _, err := s.file.WriteAt(bytes.Repeat([]byte(" "), len(l.text)-1), l.off); err != nil {
-			return err
-		}
-	}
-	s.dirty = true
 	return nil
 }
 
-// write appends lines. After an error the file is as it was before; if even that fails, broken is true and the segment
-// must not be written again.
-func (s *segment) write(lines []line) (broken bool, err error) {
-	var buf bytes.Buffer
+// write appends lines. After an error the file is as it was before, unless it wraps wal.ErrBroken: then it takes no more.
+func (s *segment) write(lines []line) error {
+	offset := s.file.Size()
+	if err := s.file.Append(textOf(lines)); err != nil {
+		return err
+	}
+	s.add(lines, offset)
+	return nil
+}
+
+// add notes lines that lie in the file from the offset on.
+func (s *segment) add(lines []line, offset int64) {
 	for _, l := range lines {
-		buf.Write(l.text)
+		s.entries = append(s.entries, entry{l.pseq, offset, int32(len(l.text)), l.at.UnixMilli()})
+		offset += int64(len(l.text))
 	}
-	if _, err := s.file.WriteAt(buf.Bytes(), s.size); err != nil {
-		return s.file.Truncate(s.size) != nil, err
-	}
-	for _, l := range lines {
-		s.entries = append(s.entries, entry{l.pseq, s.size, int32(len(l.text)), l.at.UnixMilli()})
-		s.size += int64(len(l.text))
-	}
-	s.dirty, s.arrived = true, time.Time{}
-	return false, nil
+	s.arrived = time.Time{}
 }
 
 // after are the undelivered records with a higher pseq.
@@ -147,30 +145,10 @@ func (s *segment) after(pseq uint64) []entry {
 	return s.entries[i:]
 }
 
-func (s *segment) sync() error {
-	if !s.dirty {
-		return nil
-	}
-	if err := s.file.Sync(); err != nil {
-		return err
-	}
-	s.dirty = false
-	return nil
-}
-
 func (s *segment) read(e entry) ([]byte, error) {
 	text := make([]byte, e.size)
 	if _, err := s.file.ReadAt(text, e.off); err != nil {
-		return nil, fmt.Errorf("read record %d of %s: %w", e.pseq, s.path, err)
+		return nil, fmt.Errorf("read record %d of %s: %w", e.pseq, s.file.Name(), err)
 	}
 	return text, nil
-}
-
-// remove deletes the file, unless somebody else has.
-func (s *segment) remove() error {
-	_ = s.file.Close() // nothing unsynced in it is wanted any more
-	if err := os.Remove(s.path); !missing(err) {
-		return err
-	}
-	return nil
 }

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // FullError says that the spool holds nothing that may be dropped and has no room for the precious records offered.
@@ -29,7 +30,7 @@ var ErrFailed = errors.New("spool failed")
 // spool is the part of a Shipper that touches the disk. It has no lock of its own.
 type spool struct {
 	cfg          Config
-	lock         *os.File
+	lock         disk.Lock
 	state        state
 	last         uint64 // last pseq given
 	known        uint64 // last pseq given before this process: whether those were sent nobody can say
@@ -48,18 +49,16 @@ type spool struct {
 const writable = " (may this user write there, and is the volume not mounted read-only?)"
 
 func openSpool(cfg Config) (*spool, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make spool folder: %w%s", err, writable)
-	}
-	lock, err := lockDir(cfg.Dir)
+	lock, err := lockFolder(cfg.FS, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
+	newStream := func(name string) stream {
+		return stream{fsys: cfg.FS, dir: cfg.Dir, names: namesOf(name), segmentBytes: cfg.segmentBytes()}
+	}
 	s := &spool{
-		cfg: cfg, lock: lock,
-		events:       stream{dir: cfg.Dir, name: streamEvents, segmentBytes: cfg.segmentBytes()},
-		observations: stream{dir: cfg.Dir, name: streamObservations, segmentBytes: cfg.segmentBytes()},
-		quarantine:   quarantine{dir: cfg.Dir},
+		cfg: cfg, lock: lock, quarantine: quarantine{fsys: cfg.FS, dir: cfg.Dir},
+		events: newStream(streamEvents), observations: newStream(streamObservations),
 	}
 	if err := s.recover(); err != nil {
 		s.close()
@@ -70,7 +69,7 @@ func openSpool(cfg Config) (*spool, error) {
 
 // recover reads what an earlier run left. What it could not read goes to the quarantine and is reported.
 func (s *spool) recover() (err error) {
-	if s.state, _, err = loadState(s.cfg.Dir); err != nil {
+	if s.state, err = loadState(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
 	var found harm
@@ -81,12 +80,7 @@ func (s *spool) recover() (err error) {
 		{&s.events, s.state.eventsDelivered(), s.state.Journalled},
 		{&s.observations, s.state.Delivered, s.state.JournalledObservations},
 	} {
-		err := st.open(st.upTo, st.journalled, func(seg *segment, d damage) error {
-			if err := s.quarantine.damage(d, &found); err != nil {
-				return err
-			}
-			return seg.mend(d)
-		})
+		err := st.open(st.upTo, st.journalled, func(seg *segment, d damage) error { return s.quarantine.mend(seg, d, &found) })
 		if err != nil {
 			return fmt.Errorf("open spool: %w", err)
 		}
@@ -183,8 +177,8 @@ func (s *spool) given(st state) state {
 
 // keep replaces the state, durably. A failed sync is final; after any other error the old state stands, on disk and here.
 func (s *spool) keep(next state) error {
-	err := next.save(s.cfg.Dir)
-	if errors.Is(err, errSync) {
+	err := next.save(s.cfg.FS, s.cfg.Dir)
+	if unsynced := (*disk.SyncError)(nil); errors.As(err, &unsynced) {
 		return s.fail(err)
 	}
 	if err == nil {
@@ -205,13 +199,8 @@ func (s *spool) writeEvents(events []line) error {
 	if len(events) == 0 {
 		return nil
 	}
-	broken, err := s.events.write(events)
-	if err != nil {
-		err = fmt.Errorf("append to spool: %w", err)
-		if broken {
-			return s.fail(err)
-		}
-		return err
+	if err := s.events.write(events); err != nil {
+		return s.failIfBroken(fmt.Errorf("append to spool: %w", err))
 	}
 	if err := s.events.sync(); err != nil {
 		return s.fail(fmt.Errorf("append to spool: sync: %w", err))
@@ -222,13 +211,11 @@ func (s *spool) writeEvents(events []line) error {
 // writeObservations keeps observations if it can; those it cannot keep are counted as dropped.
 func (s *spool) writeObservations(lines []line) {
 	if s.fits(textBytes(lines)) {
-		broken, err := s.observations.write(lines)
+		err := s.observations.write(lines)
 		if err == nil {
 			return
 		}
-		if broken {
-			_ = s.fail(fmt.Errorf("append to spool: %w", err))
-		}
+		_ = s.failIfBroken(fmt.Errorf("append to spool: %w", err))
 		s.cfg.Log("observations could not be written to the spool and are dropped", err)
 	}
 	for _, l := range lines {
@@ -240,6 +227,14 @@ func (s *spool) writeObservations(lines []line) {
 func (s *spool) fail(err error) error {
 	s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 	return s.failed
+}
+
+// failIfBroken makes an error final after which nobody knows what a file holds.
+func (s *spool) failIfBroken(err error) error {
+	if errors.Is(err, wal.ErrBroken) {
+		return s.fail(err)
+	}
+	return err
 }
 
 // report keeps one of the spool's own records, in the reserve if need be.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/ship/shiptest"
+	"gestor.local/wal/disk/disktest"
 )
 
 func small(c *Config) { c.MaxBytes = MinMaxBytes }
@@ -139,18 +141,67 @@ func eventsFile(t *testing.T, dir string) string {
 	return paths[0]
 }
 
-func TestFailedSyncIsFinal(t *testing.T) {
-	var service shiptest.Service
-	s := open(t, t.TempDir(), &service)
-	appendAll(t, s, launch(1))
-	readOnly, err := os.Open(eventsFile(t, s.cfg.Dir))
-	if err != nil {
-		t.Fatal(err)
+// inMemory is a spool on a disk that can fail.
+func inMemory(t *testing.T, service *shiptest.Service) (*Shipper, *disktest.Mem) {
+	t.Helper()
+	m := disktest.NewMem()
+	return open(t, "spool", service, func(c *Config) { c.FS = m }), m
+}
+
+// failing makes operations of a disk fail.
+func failing(m *disktest.Mem, cause error, ops ...string) {
+	m.Before = func(op, _ string) error {
+		if slices.Contains(ops, op) {
+			return cause
+		}
+		return nil
 	}
-	s.spool.events.segments[0].file = readOnly // writing and cutting back fail now
-	if err = s.Append(launch(2)); !errors.Is(err, ErrFailed) {
+}
+
+// A full disk refuses the whole call and takes the next one when there is room.
+func TestFullDiskRefusesAndResumes(t *testing.T) {
+	for _, cause := range []error{syscall.ENOSPC, errors.Join(syscall.ENOSPC, disktest.ErrShort)} { // nothing, or a half
+		var service shiptest.Service
+		s, m := inMemory(t, &service)
+		appendAll(t, s, launch(1))
+		failing(m, cause, "write")
+		if err := s.Append(launch(2), launch(3)); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrFailed) {
+			t.Fatalf("%v", err)
+		}
+		m.Before = nil
+		appendAll(t, s, launch(4))
+		flush(t, s)
+		if diff := cmp.Diff([]uint64{1, 4}, positions(&service)); diff != "" {
+			t.Errorf("positions (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestFailedSyncIsFinal(t *testing.T) {
+	for _, op := range []string{"sync", "syncdir"} {
+		t.Run(op, func(t *testing.T) {
+			m := disktest.NewMem()
+			s := open(t, "spool", new(shiptest.Service), func(c *Config) { c.FS = m })
+			failing(m, syscall.EIO, op)
+			for range 2 {
+				if err := s.Append(launch(1)); !errors.Is(err, ErrFailed) {
+					t.Errorf("%v", err)
+				}
+				m.Before = nil
+			}
+		})
+	}
+}
+
+func TestHalfAWriteThatStaysIsFinal(t *testing.T) {
+	var service shiptest.Service
+	s, m := inMemory(t, &service)
+	appendAll(t, s, launch(1))
+	failing(m, errors.Join(syscall.EIO, disktest.ErrShort), "write", "truncate")
+	if err := s.Append(launch(2)); !errors.Is(err, ErrFailed) {
 		t.Fatalf("append on a broken file: %v", err)
 	}
+	m.Before = nil
 	if err := s.Append(host()); !errors.Is(err, ErrFailed) {
 		t.Errorf("the failure was forgotten: %v", err)
 	}
@@ -249,11 +300,9 @@ func TestDeliveredFilesMakeRoomForTheState(t *testing.T) {
 // A state whose sync failed may or may not be on disk: that is final.
 func TestFailedSyncOfTheStateIsFinal(t *testing.T) {
 	var service shiptest.Service
-	s := open(t, t.TempDir(), &service)
-	if err := os.Symlink("/dev/null", filepath.Join(s.cfg.Dir, stateFile+".tmp")); err != nil { // takes every byte and cannot be synced
-		t.Fatal(err)
-	}
+	s, m := inMemory(t, &service)
 	appendAll(t, s, launch(1))
+	failing(m, syscall.EIO, "sync")
 	if _, err := s.next(t.Context()); !errors.Is(err, ErrFailed) {
 		t.Errorf("%v, want a final error", err)
 	}
@@ -385,7 +434,7 @@ func TestHowFarTheJournalWasToldOutlivesTheRecords(t *testing.T) {
 	s.spool.close()
 	for _, st := range s.spool.streams() {
 		for _, seg := range st.segments {
-			must(t, os.Remove(seg.path))
+			must(t, os.Remove(seg.file.Name()))
 		}
 	}
 	s = open(t, dir, &service)

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
+	"path"
+
+	"gestor.local/wal/disk"
 )
 
 // ErrVersion is wrapped by the error of a spool that a later release wrote.
@@ -47,14 +47,13 @@ func (st state) after(b batch) state {
 // eventsDelivered is the last pseq up to which no event needs sending.
 func (st state) eventsDelivered() uint64 { return max(st.Delivered, st.Events) }
 
-// errSync is wrapped by the error of a save that failed in a sync: which state a power cut would leave is not known. After
-// any other error of a save the old state is untouched.
-var errSync = errors.New("sync")
-
 // Names of the files beside the streams'.
 const (
 	stateFile = "state.json"
 	lockFile  = "LOCK"
+	// Records that nobody accepts, and the generation before.
+	quarantineFile    = "quarantine.ndjson"
+	oldQuarantineFile = "quarantine.old.ndjson"
 )
 
 // errInUse says that another process holds the folder.
@@ -62,19 +61,20 @@ var errInUse = errors.New("another process uses it (give each its own folder)")
 
 // loadState reads the state or, in a new folder, makes one. A state that cannot be read is replaced by a new one with
 // a new spool id: the records that lie there keep the identity they carry.
-func loadState(dir string) (st state, fresh bool, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+func loadState(fsys disk.FS, dir string) (st state, err error) {
+	text, err := disk.ReadFile(fsys, path.Join(dir, stateFile))
 	if later(text, stateVersion) {
-		return st, false, fmt.Errorf("read spool state: %w", ErrVersion)
+		return st, fmt.Errorf("read spool state: %w", ErrVersion)
 	}
 	if err == nil && json.Unmarshal(text, &st) == nil && st.Spool != "" {
-		return st, false, nil
+		return st, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return st, false, fmt.Errorf("read spool state: %w", err)
+		return st, fmt.Errorf("read spool state: %w", err)
 	}
+
 	st = state{Spool: newID()}
-	return st, true, st.save(dir)
+	return st, st.save(fsys, dir)
 }
 
 // later says whether a JSON object names a version above the known one, whatever else it holds.
@@ -95,53 +95,37 @@ func newID() string {
 // idLength is that of a spool id in hex digits.
 const idLength = 8
 
-// save replaces the state file: after it returns nil a power cut cannot bring the old state back.
-func (st state) save(dir string) error {
+// save replaces the state file: after it returns nil a power cut cannot bring the old state back. After a disk.SyncError it
+// is not known which state a power cut would leave; after any other error the old one is untouched.
+func (st state) save(fsys disk.FS, dir string) error {
 	text, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, stateFile)
-	if err := writeSynced(path+".tmp", append(text, '\n')); err != nil {
+	if err := disk.WriteFile(fsys, path.Join(dir, stateFile), append(text, '\n')); err != nil {
 		return fmt.Errorf("write spool state: %w", err)
-	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return fmt.Errorf("write spool state: %w", err)
-	}
-	if err := syncDir(dir); err != nil {
-		return fmt.Errorf("write spool state: %w: %w", errSync, err)
 	}
 	return nil
 }
 
-func writeSynced(path string, text []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+// lockFolder takes the folder for this process, and makes it if need be; the lock goes with the process.
+func lockFolder(fsys disk.FS, dir string) (disk.Lock, error) {
+	if err := fsys.Mkdir(dir); err != nil {
+		return nil, fmt.Errorf("make spool folder: %w%s", err, writable)
 	}
-	if _, err = f.Write(text); err == nil {
-		if err = f.Sync(); err != nil {
-			err = fmt.Errorf("%w: %w", errSync, err)
-		}
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-// lockDir takes the folder for this process; the lock goes with the returned file, also when the process dies.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640)
+	name := path.Join(dir, lockFile)
+	f, err := fsys.Append(name) // a lock can be had on what may only be read
 	if err != nil {
 		return nil, fmt.Errorf("lock spool: %w%s", err, writable)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errInUse
-		}
+	_ = f.Close() // nothing was written to it
+
+	lock, err := fsys.Lock(name)
+	if errors.Is(err, disk.ErrHeld) {
+		err = errInUse
+	}
+	if err != nil {
 		return nil, fmt.Errorf("lock spool %s: %w", dir, err)
 	}
-	return f, nil
+	return lock, nil
 }

@@ -2,10 +2,11 @@ package ship
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
+	"path"
 	"time"
+
+	"gestor.local/wal"
+	"gestor.local/wal/disk"
 )
 
 // Names of the two streams: the part of the file name before the first pseq.
@@ -23,6 +24,13 @@ type line struct {
 	journal uint64
 }
 
+func textOf(lines []line) (text []byte) {
+	for _, l := range lines {
+		text = append(text, l.text...)
+	}
+	return text
+}
+
 func textBytes(lines []line) (n int64) {
 	for _, l := range lines {
 		n += int64(len(l.text))
@@ -30,12 +38,16 @@ func textBytes(lines []line) (n int64) {
 	return n
 }
 
+// namesOf makes the names of a stream's files; the number is the first pseq.
+func namesOf(stream string) wal.Names { return wal.Names{Prefix: stream + "-", Ext: ".ndjson"} }
+
 // stream is a row of segments in ascending order of pseq; the last one is written to.
 type stream struct {
-	dir, name    string
+	fsys         disk.FS
+	dir          string
+	names        wal.Names
 	segmentBytes int64
 	segments     []*segment
-	newFile      bool // the folder must be synced too
 	// settled is the pseq up to which an earlier run was done with every record. What the files hold of them is sent once
 	// more: see the package comment, Copies.
 	settled uint64
@@ -50,42 +62,30 @@ type stream struct {
 // open reads the stream's files, oldest first, and hands those with damage to mend.
 func (st *stream) open(settled, journalled uint64, mend func(*segment, damage) error) error {
 	st.settled, st.aside, st.journalled = settled, settled, journalled
-	paths, err := st.paths()
+	firsts, err := st.names.List(st.fsys, st.dir)
 	if err != nil {
 		return err
 	}
 	last := uint64(0)
-	for _, path := range paths {
-		seg, harm, err := openSegment(path, last)
+	for _, first := range firsts {
+		name := st.path(first)
+		seg, found, err := openSegment(st.fsys, name, last)
 		if err != nil {
-			return fmt.Errorf("open segment %s: %w", path, err)
+			return fmt.Errorf("open segment %s: %w", name, err)
 		}
 		st.segments = append(st.segments, seg)
 		last, st.journalled = max(last, st.lastPSeq()), max(st.journalled, seg.journalled)
-		if !harm.any() {
+		if !found.any() {
 			continue
 		}
-		if err := mend(seg, harm); err != nil {
-			return fmt.Errorf("mend segment %s: %w", path, err)
+		if err := mend(seg, found); err != nil {
+			return fmt.Errorf("mend segment %s: %w", name, err)
 		}
 	}
 	return st.discardArrived(time.Now(), 0)
 }
 
-// paths lists the stream's files, oldest first: their names sort by first pseq. The folder's own name may hold anything,
-// also what filepath.Glob would take for a pattern.
-func (st *stream) paths() (paths []string, err error) {
-	files, err := os.ReadDir(st.dir) // sorted
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		if name := f.Name(); strings.HasPrefix(name, st.name+"-") && strings.HasSuffix(name, ".ndjson") {
-			paths = append(paths, filepath.Join(st.dir, name))
-		}
-	}
-	return paths, nil
-}
+func (st *stream) path(first uint64) string { return path.Join(st.dir, st.names.Of(first)) }
 
 // lastPSeq is the highest pseq of the undelivered records.
 func (st *stream) lastPSeq() (last uint64) {
@@ -97,43 +97,35 @@ func (st *stream) lastPSeq() (last uint64) {
 	return last
 }
 
-// write appends lines to the last segment, or to a new one when that is full.
-func (st *stream) write(lines []line) (broken bool, err error) {
+// write appends lines to the last segment, or to a new one when that is full. See segment.write for its error.
+func (st *stream) write(lines []line) error {
 	if len(lines) == 0 {
-		return false, nil
+		return nil
 	}
-	if len(st.segments) == 0 || st.segments[len(st.segments)-1].size >= st.segmentBytes {
-		path := filepath.Join(st.dir, fmt.Sprintf("%s-%020d.ndjson", st.name, lines[0].pseq))
-		seg, err := createSegment(path)
+	if len(st.segments) == 0 || st.segments[len(st.segments)-1].file.Size() >= st.segmentBytes {
+		f, err := wal.Create(st.fsys, st.path(lines[0].pseq))
 		if err != nil {
-			return false, err
+			return err
 		}
-		st.segments = append(st.segments, seg)
-		st.newFile = true
+		st.segments = append(st.segments, &segment{file: f})
 	}
-	broken, err = st.segments[len(st.segments)-1].write(lines)
-	if err == nil {
-		for _, l := range lines {
-			st.journalled = max(st.journalled, l.journal)
-		}
+
+	if err := st.segments[len(st.segments)-1].write(lines); err != nil {
+		return err
 	}
-	return broken, err
+	for _, l := range lines {
+		st.journalled = max(st.journalled, l.journal)
+	}
+	return nil
 }
 
 // sync puts everything written so far on stable storage.
 func (st *stream) sync() error {
 	for _, seg := range st.segments {
-		if err := seg.sync(); err != nil {
+		if err := seg.file.Sync(); err != nil {
 			return err
 		}
 	}
-	if !st.newFile {
-		return nil
-	}
-	if err := syncDir(st.dir); err != nil {
-		return err
-	}
-	st.newFile = false
 	return nil
 }
 
@@ -157,7 +149,7 @@ func (st *stream) arrivedBytes() (n int64) {
 		if len(seg.entries) > 0 {
 			return n
 		}
-		n += seg.size
+		n += seg.file.Size()
 	}
 	return n
 }
@@ -176,10 +168,19 @@ func (st *stream) discardSettled(busy uint64) (ok bool, err error) {
 }
 
 func (st *stream) discardFirst() error {
-	if err := st.segments[0].remove(); err != nil {
+	if err := st.remove(st.segments[0]); err != nil {
 		return err
 	}
 	st.segments = st.segments[1:]
+	return nil
+}
+
+// remove deletes a segment's file, unless somebody else has.
+func (st *stream) remove(seg *segment) error {
+	_ = seg.file.Close() // nothing unsynced in it is wanted any more
+	if err := st.fsys.Remove(seg.file.Name()); !disk.Missing(err) {
+		return err
+	}
 	return nil
 }
 
@@ -209,7 +210,7 @@ func (st *stream) discardOldest(busy uint64, before func(last uint64) error) (go
 				return nil, false, err
 			}
 		}
-		if err := seg.remove(); err != nil {
+		if err := st.remove(seg); err != nil {
 			return nil, false, err
 		}
 		st.segments = append(st.segments[:i:i], st.segments[i+1:]...)
@@ -237,7 +238,7 @@ func (st *stream) delivered(pseq uint64) {
 
 func (st *stream) bytes() (n int64) {
 	for _, seg := range st.segments {
-		n += seg.size
+		n += seg.file.Size()
 	}
 	return n
 }
@@ -268,17 +269,4 @@ func (st *stream) close() {
 	for _, seg := range st.segments {
 		_ = seg.file.Close() // everything precious was synced when it was written
 	}
-}
-
-// syncDir makes the creation and renaming of a folder's files durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }

@@ -1,0 +1,101 @@
+package ship
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path"
+	"testing"
+
+	"gestor.local/ship/shiptest"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
+)
+
+// copied is a disk with the same files.
+func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
+	t.Helper()
+	to := disktest.NewMem()
+	names, err := from.List("spool")
+	must(t, err)
+	for _, name := range names {
+		text, err := disk.ReadFile(from, path.Join("spool", name))
+		must(t, err)
+		must(t, disk.WriteFile(to, path.Join("spool", name), text))
+	}
+	return to
+}
+
+// mutate cuts a piece out of the end of one random file, zeroes a piece of it, garbles a line or deletes it. It makes no line
+// of a later version: that is refused.
+func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
+	t.Helper()
+	names, err := m.List("spool")
+	must(t, err)
+	name := path.Join("spool", names[rng.IntN(len(names))])
+	text, err := disk.ReadFile(m, name)
+	must(t, err)
+	if len(text) == 0 {
+		return "nothing"
+	}
+
+	at := rng.IntN(len(text))
+	switch rng.IntN(4) {
+	case 0:
+		how, text = "cut", text[:at]
+	case 1:
+		how = "zero"
+		clear(text[at:min(at+1+rng.IntN(4096), len(text))])
+	case 2:
+		must(t, m.Remove(name))
+		return "remove " + name
+	default:
+		how = "garble"
+		text[at] = '#'
+	}
+	must(t, disk.WriteFile(m, name, text))
+	return fmt.Sprintf("%s %s at %d", how, name, at)
+}
+
+// TestOneDamagedFileCostsOnlyItself: whatever happens to one file of the folder, the spool opens, the events of the other
+// files arrive once, and so does a new one.
+func TestOneDamagedFileCostsOnlyItself(t *testing.T) {
+	pristine := disktest.NewMem()
+	var service shiptest.Service
+	s := open(t, "spool", &service, small, func(c *Config) { c.FS = pristine })
+	const events = 1000 // several files of them
+	for position := range uint64(events) {
+		appendAll(t, s, launch(position+1))
+	}
+	files := len(s.spool.events.segments)
+	must(t, s.Close())
+	if files < 3 {
+		t.Fatalf("%d files of events", files)
+	}
+
+	rounds := 60
+	if os.Getenv("GESTOR_SOAK") == "1" {
+		rounds = 5000
+	}
+	for round := range uint64(rounds) {
+		m := copied(t, pristine)
+		how := mutate(t, m, rand.New(rand.NewPCG(7, round)))
+		var service shiptest.Service
+		s := open(t, "spool", &service, small, func(c *Config) { c.FS = m })
+		appendAll(t, s, launch(999_999))
+		flush(t, s)
+
+		got := positions(&service)
+		if err := inOrderOnce(got); err != nil {
+			t.Errorf("round %d, %s: %v", round, how, err)
+		}
+		if len(got) < events-450 || // one file holds less
+			got[len(got)-1] != 999_999 {
+			t.Errorf("round %d, %s: %d of %d events arrived, the last is %d", round, how, len(got), events, got[len(got)-1])
+		}
+		must(t, s.Close())
+		if t.Failed() {
+			return
+		}
+	}
+}
