@@ -9,7 +9,7 @@ import (
 	"gestor.local/ship/shiptest"
 )
 
-// A tick of a busy host: 200 containers observed, a dozen precious records, one sync.
+// A tick of a busy host: 200 containers observed, a dozen durable records, one sync.
 func BenchmarkAppendTick(b *testing.B) {
 	var service shiptest.Service
 	s, err := Open(Config{Dir: b.TempDir(), URL: "http://logs.test", Producer: "p", Host: "h", Boot: "b", Client: service.Client()})

@@ -48,7 +48,7 @@ type Config struct {
 	Client *http.Client
 	// FS is the disk that the spool lies on; nil is the operating system's.
 	FS disk.FS
-	// Log hears what an operator should know, at most once a change of state; nil is silence.
+	// Log gets what an operator should know, at most once a change of state; nil is silence.
 	Log func(message string, err error)
 }
 

@@ -43,7 +43,7 @@ func (s *spool) conflict(b batch, taken []uint64) error {
 	next.Again = append(ranges(taken), [2]uint64{max(b.last, s.events.sent, s.observations.sent) + 1, s.last}) // never sent
 
 	was := s.state.Spool
-	if err := s.keep(next); err != nil {
+	if err := s.saveState(next); err != nil {
 		return fmt.Errorf("note an identity conflict: %w", err)
 	}
 	if err := s.renumber(); err != nil {
@@ -77,7 +77,7 @@ func (s *spool) renumber() error {
 
 	st := s.state
 	st.Again = nil
-	return s.keep(st)
+	return s.saveState(st)
 }
 
 // setID writes the spool id over that of a record: they have one length.

@@ -182,11 +182,11 @@ func TestAnIdentityChangeSurvivesACrash(t *testing.T) {
 				for n := range uint64(8) {
 					appendAll(t, s, launch(11+n))
 				}
-				b, err := s.take()
+				b, err := s.nextBatch()
 				must(t, err)
 				result, err := s.sender.send(t.Context(), b.lines)
 				must(t, err)
-				taken := b.conflicting(s.spool.known, result)
+				taken := b.conflicting(s.spool.lastAtOpen, result)
 				if len(taken) != 4 {
 					t.Fatalf("%d conflicting, want four", len(taken))
 				}
@@ -195,14 +195,14 @@ func TestAnIdentityChangeSurvivesACrash(t *testing.T) {
 				if step == "before the state" {
 					must(t, s.spool.conflict(b, taken)) // nobody can know after a crash
 				} else {
-					must(t, s.spool.keep(next))
+					must(t, s.spool.saveState(next))
 				}
 				if step == "half renamed" {
 					must(t, b.items[0].segment.setID(b.items[0].entry, next.Spool))
 				}
 				if step == "before the state forgets" {
 					must(t, s.spool.renumber())
-					must(t, s.spool.keep(next))
+					must(t, s.spool.saveState(next))
 				}
 				s.spool.close() // dies
 				s = open(t, older, &service)
@@ -315,7 +315,7 @@ func TestWhatArrivedIsKeptForAWhileAndGivesWay(t *testing.T) {
 	})
 }
 
-// What a restart sends once more has had its fate: nothing of it is counted or put aside again.
+// What a restart sends once more has had its fate: nothing of it is counted or put into quarantine again.
 func TestWhatIsSentOnceMoreHasHadItsFate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := shiptest.Service{Reject: func(r contract.Record) string {

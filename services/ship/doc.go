@@ -3,13 +3,13 @@
 //
 // # Promises
 //
-//   - A precious record (decision, action, launch, system) is on stable storage when Append returns nil. It is then
+//   - A durable record (decision, action, launch, system) is on stable storage when Append returns nil. It is then
 //     delivered or, if the log service refuses it for ever, kept in the quarantine file; it is never dropped.
 //   - Observations (host, container) are written, not synced, and are the only records that are ever dropped: the
 //     oldest first, when the spool is full. The number dropped is itself a record (system, spool_dropped).
 //   - Delivery is at least once and in order of pseq, but for one case: while the log service has no room for
-//     observations (507), events go ahead of them, still in order among themselves. A record keeps its identity (host, boot, producer, pseq) however
-//     often it is sent, so the log service can tell a resend from a second record.
+//     observations (507), events go ahead of them, still in order among themselves. A record keeps its identity (host,
+//     boot, producer, pseq) however often it is sent, so the log service can tell a resend from a second record.
 //   - Nothing leaves before it is on stable storage here. A pseq that any other party has seen therefore survives a
 //     power cut, and no pseq is given twice.
 //

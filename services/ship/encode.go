@@ -9,13 +9,13 @@ import (
 
 // encode splits the records by stream, in their order. A record that the log service would refuse in any case is
 // returned apart.
-func (s *spool) encode(records []contract.Record) (events, observations []line, refused []refusal) {
+func (s *spool) encode(records []contract.Record) (events, observations []line, refused []rejected) {
 	for _, r := range records {
 		s.last++
-		text, reason := s.identify(&r)
+		text, reason := s.assignIdentity(&r)
 		switch l := (line{s.last, r.Time, text, r.JournalSeq}); {
 		case reason != "":
-			refused = append(refused, refusal{text, reason})
+			refused = append(refused, rejected{text, reason})
 		case r.Kind.Observation():
 			observations = append(observations, l)
 		default:
@@ -25,8 +25,8 @@ func (s *spool) encode(records []contract.Record) (events, observations []line, 
 	return events, observations, refused
 }
 
-// identify completes a record's envelope and writes it as one line; reason says why nobody would take it.
-func (s *spool) identify(r *contract.Record) (text []byte, reason string) {
+// assignIdentity completes a record's envelope and writes it as one line; reason says why nobody would take it.
+func (s *spool) assignIdentity(r *contract.Record) (text []byte, reason string) {
 	r.Host, r.Producer, r.PSeq = s.cfg.Host, s.cfg.Producer, s.last
 	r.Boot = s.cfg.Boot + "." + s.state.Spool
 	if r.V == 0 {

@@ -17,9 +17,9 @@ func merge(a, b *stream) func() (item, bool) {
 		case left.end() && right.end():
 			return item{}, false
 		case right.end() || (!left.end() && left.item().pseq < right.item().pseq):
-			return left.take(), true
+			return left.next(), true
 		default:
-			return right.take(), true
+			return right.next(), true
 		}
 	}
 }
@@ -47,7 +47,7 @@ func (w *walker) end() bool { return len(w.segments) == 0 }
 
 func (w *walker) item() item { return item{w.stream, w.segments[0], w.segments[0].entries[w.i]} }
 
-func (w *walker) take() item {
+func (w *walker) next() item {
 	it := w.item()
 	w.i++
 	w.skip()

@@ -26,8 +26,8 @@ func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
 	return to
 }
 
-// mutate cuts a piece out of the end of one random file, zeroes a piece of it, garbles a line or deletes it. It makes no line
-// of a later version: that is refused.
+// mutate cuts a piece out of the end of one random file, zeroes a piece of it, garbles a line or deletes it. It makes no
+// line of a later version: that is refused.
 func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
 	t.Helper()
 	names, err := m.List("spool")

@@ -28,8 +28,8 @@ type producer struct {
 // errPowerOff is the error of every operation after a power cut.
 var errPowerOff = errors.New("the power is off")
 
-// TestPowerCut: an event whose Append returned is delivered, or refused when it was sent alone and in the quarantine, wherever
-// the power is cut; nothing is delivered twice, and no number is given to two records.
+// TestPowerCut: an event whose Append returned is delivered, or refused when it was sent alone and in the quarantine,
+// wherever the power is cut; nothing is delivered twice, and no number is given to two records.
 func TestPowerCut(t *testing.T) {
 	runs := 25
 	if os.Getenv("GESTOR_SOAK") == "1" {
@@ -51,9 +51,9 @@ func TestPowerCut(t *testing.T) {
 		drain(t, s)
 		must(t, s.Close())
 
-		aside, err := putAsideOn(p.disk, "spool")
+		quarantined, err := quarantinedOn(p.disk, "spool")
 		if err == nil {
-			err = p.check(aside)
+			err = p.check(quarantined)
 		}
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -149,7 +149,7 @@ func (p *producer) act(t *testing.T, s *Shipper) {
 }
 
 // check compares what arrived with what was taken.
-func (p *producer) check(aside map[uint64]bool) error {
+func (p *producer) check(quarantined map[uint64]bool) error {
 	arrived := map[uint64]int{}
 	for _, position := range positions(&p.service) {
 		if arrived[position]++; arrived[position] > 1 {
@@ -157,13 +157,13 @@ func (p *producer) check(aside map[uint64]bool) error {
 		}
 	}
 	for position := range p.taken {
-		if arrived[position] == 0 && !aside[position] {
+		if arrived[position] == 0 && !quarantined[position] {
 			return fmt.Errorf("position %d was taken and is lost", position)
 		}
 	}
-	for position := range aside {
+	for position := range quarantined {
 		if !p.refused.alone[position] {
-			return fmt.Errorf("position %d was put aside and never refused alone", position)
+			return fmt.Errorf("position %d was put into quarantine and never refused alone", position)
 		}
 	}
 
@@ -182,20 +182,20 @@ func (p *producer) check(aside map[uint64]bool) error {
 	return nil
 }
 
-// putAsideOn is the set of positions in the quarantine of a spool, both generations.
-func putAsideOn(fsys disk.FS, dir string) (map[uint64]bool, error) {
-	aside := map[uint64]bool{}
+// quarantinedOn is the set of positions in the quarantine of a spool, both generations.
+func quarantinedOn(fsys disk.FS, dir string) (map[uint64]bool, error) {
+	quarantined := map[uint64]bool{}
 	for _, name := range []string{quarantineFile, oldQuarantineFile} {
 		text, err := disk.ReadFile(fsys, dir+"/"+name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			err = launchesIn(text, aside)
+			err = launchesIn(text, quarantined)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("quarantine: %w", err)
 		}
 	}
-	return aside, nil
+	return quarantined, nil
 }

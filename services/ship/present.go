@@ -13,8 +13,8 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// ErrMoved says that files of the spool were deleted or replaced while it was in use. It is told once, when the spool goes
-// on with new ones.
+// ErrMoved says that files of the spool were deleted or replaced while it was in use. It is reported once, when the spool
+// goes on with new ones.
 var ErrMoved = errors.New("the spool's files were deleted or replaced while it was in use")
 
 // Check says whether the records that wait are where the next start looks for them. Whoever acts only while that is so asks
@@ -23,7 +23,7 @@ var ErrMoved = errors.New("the spool's files were deleted or replaced while it w
 func (s *Shipper) Check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.spool.ensure(); err != nil {
+	if err := s.spool.ensureInPlace(); err != nil {
 		return err
 	}
 	moved := s.spool.moved
@@ -31,24 +31,24 @@ func (s *Shipper) Check() error {
 	return moved
 }
 
-// ensure makes the open files those at their paths. It comes before every step that relies on them.
-func (s *spool) ensure() error {
+// ensureInPlace makes the open files those at their paths. It comes before every step that relies on them.
+func (s *spool) ensureInPlace() error {
 	if s.failed != nil {
 		return s.failed
 	}
-	what, err := s.astray()
+	what, err := s.missingFile()
 	if err != nil {
 		return fmt.Errorf("look for the spool's files: %w", err)
 	}
 	if what == "" {
 		return nil
 	}
-	if err := s.rescue(); err != nil {
+	if err := s.rewriteMissing(); err != nil {
 		return fmt.Errorf("%w (%s): %w", ErrMoved, what, err)
 	}
 
 	lost := s.unread
-	s.unread = loss{}
+	s.unread = dropSummary{}
 	again, _ := s.waiting()
 	s.moved = fmt.Errorf("%w (%s): %d records that wait were written again, %d are lost", ErrMoved, what, again, lost.records)
 	if err := s.report(lost.movedBody(what, again)); err != nil {
@@ -57,8 +57,8 @@ func (s *spool) ensure() error {
 	return nil
 }
 
-// astray names the first file that is not at its path any more, "" while all are.
-func (s *spool) astray() (name string, err error) {
+// missingFile names the first file that is not at its path any more, "" while all are.
+func (s *spool) missingFile() (name string, err error) {
 	if gone, err := displaced(s.lockInPlace()); gone || err != nil {
 		return lockFile, err
 	}
@@ -87,11 +87,11 @@ func displaced(err error) (bool, error) {
 	return false, err
 }
 
-// rescue takes the folder anew and writes again what is not in it any more. It may be begun again after an error; what could
-// not be read is added to unread meanwhile. Where the folder cannot be had (it is mounted and was deleted, another process has
-// taken it) only a restart helps.
-func (s *spool) rescue() error {
-	switch err := s.takeFolder(); {
+// rewriteMissing takes the folder anew and writes again what is not in it any more. It may be begun again after an error;
+// what could not be read is added to unread meanwhile. Where the folder cannot be had (it is mounted and was deleted,
+// another process has taken it) only a restart helps.
+func (s *spool) rewriteMissing() error {
+	switch err := s.lockAgain(); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errInUse):
 		return s.fail(err)
 	case err != nil:
@@ -99,15 +99,15 @@ func (s *spool) rescue() error {
 	}
 
 	for _, st := range s.streams() {
-		if err := st.rescue(&s.unread); err != nil {
+		if err := st.rewriteMissing(&s.unread); err != nil {
 			return s.failIfBroken(err)
 		}
 	}
-	return s.keep(s.given(s.state))
+	return s.saveState(s.withHighWater(s.state))
 }
 
-// takeFolder makes and locks the folder, unless the lock that is held is still the folder's.
-func (s *spool) takeFolder() error {
+// lockAgain makes and locks the folder, unless the lock that is held is still the folder's.
+func (s *spool) lockAgain() error {
 	if err := s.lockInPlace(); !disk.NotInPlace(err) {
 		return err
 	}
@@ -120,13 +120,13 @@ func (s *spool) takeFolder() error {
 	return nil
 }
 
-// rescue replaces the segments that are not at their paths by copies of what waits in them.
-func (st *stream) rescue(lost *loss) error {
+// rewriteMissing replaces the segments that are not at their paths by copies of what waits in them.
+func (st *stream) rewriteMissing(lost *dropSummary) error {
 	var kept []*segment
 	for i, seg := range st.segments {
 		gone, err := displaced(seg.file.InPlace())
 		if gone {
-			seg, err = st.again(seg, lost)
+			seg, err = st.rewrite(seg, lost)
 		}
 		if err != nil {
 			st.segments = append(kept, st.segments[i:]...) // the rest is looked at when it is tried again
@@ -140,11 +140,11 @@ func (st *stream) rescue(lost *loss) error {
 	return nil
 }
 
-// again is a copy of what waits in the segment, durably in its folder, nil when nothing does. What cannot be read is added
-// to lost.
-func (st *stream) again(seg *segment, lost *loss) (*segment, error) {
+// rewrite makes a copy of what waits in the segment, durably in its folder, nil when nothing does. What cannot be read is
+// added to lost.
+func (st *stream) rewrite(seg *segment, lost *dropSummary) (*segment, error) {
 	var lines []line
-	var gone loss
+	var gone dropSummary
 	for _, e := range seg.entries {
 		at := time.UnixMilli(e.at)
 		text, err := seg.read(e)
@@ -170,7 +170,7 @@ func (st *stream) again(seg *segment, lost *loss) (*segment, error) {
 }
 
 // movedBody is the record of files that were gone.
-func (l loss) movedBody(what string, again int) contract.SystemBody {
+func (l dropSummary) movedBody(what string, again int) contract.SystemBody {
 	body := contract.SystemBody{
 		Event: EventMoved, Level: contract.LevelWarn,
 		Message: fmt.Sprintf("files of the spool were deleted or replaced while it was in use (%s): %d records were written again, %d are lost", what, again, l.records),

@@ -22,9 +22,9 @@ import (
 
 // step is one thing that happens to a producer.
 type step struct {
-	Action                 string
-	Precious, Observations int
-	Fault, Times           int
+	Action                string
+	Durable, Observations int
+	Fault, Times          int
 }
 
 var faults = []func(*refusals) shiptest.Fault{
@@ -62,16 +62,16 @@ func launched(text []byte) (position uint64, ok bool) {
 func drawStep(t *rapid.T) step {
 	return step{
 		Action:       rapid.SampledFrom([]string{"tick", "tick", "tick", "fault", "send", "die", "volume"}).Draw(t, "action"),
-		Precious:     rapid.IntRange(0, 3).Draw(t, "precious"),
+		Durable:      rapid.IntRange(0, 3).Draw(t, "durable"),
 		Observations: rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 200)).Draw(t, "observations"),
 		Fault:        rapid.IntRange(0, len(faults)-1).Draw(t, "fault"),
 		Times:        rapid.SampledFrom([]int{1, 2, 10}).Draw(t, "times"), // 10 halve any batch down to one record
 	}
 }
 
-// Whatever the log service does and wherever the process dies, every precious record that Append took arrives, once
+// Whatever the log service does and wherever the process dies, every durable record that Append took arrives, once
 // and in order; or it was refused when it was sent alone, and lies in the quarantine.
-func TestEveryPreciousRecordArrivesOnceOrIsPutAside(t *testing.T) {
+func TestEveryDurableRecordArrivesOnceOrIsQuarantined(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 25).Draw(rt, "steps")
 		dir, err := os.MkdirTemp(t.TempDir(), "spool")
@@ -96,7 +96,7 @@ func live(t *testing.T, dir string, steps []step) error {
 		switch step.Action {
 		case "tick":
 			var records []contract.Record
-			for range step.Precious {
+			for range step.Durable {
 				taken++
 				records = append(records, launch(taken))
 			}
@@ -107,7 +107,7 @@ func live(t *testing.T, dir string, steps []step) error {
 				if !full { // nothing of the call may be kept
 					return err
 				}
-				taken -= uint64(step.Precious)
+				taken -= uint64(step.Durable)
 			}
 		case "fault":
 			for range step.Times {
@@ -128,11 +128,11 @@ func live(t *testing.T, dir string, steps []step) error {
 		return err
 	}
 	_ = s.Close()
-	aside, err := putAside(dir)
+	quarantined, err := quarantined(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(inOrderOnce(positions(&service)), everyFate(positions(&service), aside, refused.alone, taken))
+	return errors.Join(inOrderOnce(positions(&service)), everyFate(positions(&service), quarantined, refused.alone, taken))
 }
 
 // blockState makes the state unwritable, as a full volume does.
@@ -150,25 +150,25 @@ func blockState(t *testing.T, dir string, block bool) {
 	}
 }
 
-// putAside is the set of positions in the quarantine.
-func putAside(dir string) (map[uint64]bool, error) {
-	aside := map[uint64]bool{}
+// quarantined is the set of positions in the quarantine.
+func quarantined(dir string) (map[uint64]bool, error) {
+	quarantined := map[uint64]bool{}
 	text, err := os.ReadFile(filepath.Join(dir, quarantineFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return aside, launchesIn(text, aside)
+	return quarantined, launchesIn(text, quarantined)
 }
 
 // launchesIn adds the positions that entries of a quarantine hold.
-func launchesIn(text []byte, aside map[uint64]bool) error {
+func launchesIn(text []byte, quarantined map[uint64]bool) error {
 	for entry := range bytes.Lines(text) {
 		var given struct{ Text string }
 		if err := json.Unmarshal(entry, &given); err != nil {
 			return fmt.Errorf("quarantine: %w", err)
 		}
 		if position, ok := launched([]byte(given.Text)); ok {
-			aside[position] = true
+			quarantined[position] = true
 		}
 	}
 	return nil
@@ -183,16 +183,16 @@ func inOrderOnce(got []uint64) error {
 	return nil
 }
 
-// everyFate checks that each position arrived or was put aside, and that none was put aside without having been
-// refused alone. Both may be true: a record whose answer was lost is sent again, and that may be refused.
-func everyFate(got []uint64, aside, refused map[uint64]bool, taken uint64) error {
+// everyFate checks that each position arrived or was put into quarantine, and that none was put into quarantine without
+// having been refused alone. Both may be true: a record whose answer was lost is sent again, and that may be refused.
+func everyFate(got []uint64, quarantined, refused map[uint64]bool, taken uint64) error {
 	for position := uint64(1); position <= taken; position++ {
 		arrived := slices.Contains(got, position)
-		if !arrived && !aside[position] {
-			return fmt.Errorf("position %d of %d is lost: %d arrived, %d put aside", position, taken, len(got), len(aside))
+		if !arrived && !quarantined[position] {
+			return fmt.Errorf("position %d of %d is lost: %d arrived, %d put into quarantine", position, taken, len(got), len(quarantined))
 		}
-		if aside[position] && !refused[position] {
-			return fmt.Errorf("position %d was put aside and never refused alone", position)
+		if quarantined[position] && !refused[position] {
+			return fmt.Errorf("position %d was put into quarantine and never refused alone", position)
 		}
 	}
 	return nil

@@ -16,8 +16,8 @@ import (
 // its bytes and still fits.
 const quarantineBytes = 1 << 20
 
-// refusal is a record that nobody takes, and why.
-type refusal struct {
+// rejected is a record that nobody takes, and why.
+type rejected struct {
 	text   []byte
 	reason string
 }
@@ -72,18 +72,18 @@ func (q *quarantine) append(entry []byte) error {
 	return err
 }
 
-// harm counts what was put aside when the spool was opened.
-type harm struct{ tornBytes, badLines int }
+// damageCount counts what was put into quarantine when the spool was opened.
+type damageCount struct{ tornBytes, badLines int }
 
-// mend repairs a segment, of which this file gets what could not be read, and counts that.
-func (q *quarantine) mend(seg *segment, found damage, count *harm) error {
+// repair mends a segment, of which this file gets what could not be read, and counts that.
+func (q *quarantine) repair(seg *segment, found damage, count *damageCount) error {
 	count.tornBytes += int(found.torn)
 	count.badLines += len(found.bad)
-	return seg.mend(found, q.add)
+	return seg.repair(found, q.add)
 }
 
 // body is the record of what was found.
-func (h harm) body() contract.SystemBody {
+func (h damageCount) body() contract.SystemBody {
 	return contract.SystemBody{
 		Event: EventDamaged, Level: contract.LevelWarn,
 		Message: fmt.Sprintf("the spool was left damaged: %d bytes of torn lines cut off, %d unreadable lines skipped; both are in quarantine.ndjson", h.tornBytes, h.badLines),

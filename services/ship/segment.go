@@ -51,7 +51,7 @@ type badLine struct {
 func (d damage) any() bool { return d.torn > 0 || len(d.bad) > 0 }
 
 // openSegment reads a file left by an earlier run. Records that do not come after the given pseq are damage. A file with
-// damage is to be mended before it is used.
+// damage is to be repaired before it is used.
 func openSegment(fsys disk.FS, name string, after uint64) (*segment, damage, error) {
 	f, err := wal.Open(fsys, name)
 	if err != nil {
@@ -66,8 +66,8 @@ func openSegment(fsys disk.FS, name string, after uint64) (*segment, damage, err
 	return s, found, nil
 }
 
-// index fills the entries from the file's text and returns the lines that are not records. One of a later version is neither
-// damage nor a record that could be sent: the log service of this release would refuse it for good.
+// index fills the entries from the file's text and returns the lines that are not records. One of a later version is
+// neither damage nor a record that could be sent: the log service of this release would refuse it for good.
 func (s *segment) index(after uint64) (found damage, err error) {
 	scanned, err := wal.Scan(s.file.Reader(), math.MaxInt, func(offset int64, text []byte, ended bool) (wal.Verdict, error) {
 		if !ended {
@@ -84,7 +84,7 @@ func (s *segment) index(after uint64) (found damage, err error) {
 		}
 		size := int64(len(text)) + 1
 		switch err := json.Unmarshal(text, &head); {
-		case len(bytes.Trim(text, " ")) == 0: // mended by an earlier run
+		case len(bytes.Trim(text, " ")) == 0: // blanked by an earlier run
 			return wal.Blank, nil
 		case err != nil || head.PSeq <= after || head.PSeq > maxPSeq:
 			found.bad = append(found.bad, badLine{wal.Span{Offset: offset, Length: size}, bytes.Clone(text)})
@@ -99,9 +99,9 @@ func (s *segment) index(after uint64) (found damage, err error) {
 	return found, err
 }
 
-// mend cuts the torn line off and writes spaces over the bad ones, so that they are not found again, each after save has
+// repair cuts the torn line off and writes spaces over the bad ones, so that they are not found again, each after save has
 // stored a copy.
-func (s *segment) mend(found damage, save func(text []byte, reason string) error) error {
+func (s *segment) repair(found damage, save func(text []byte, reason string) error) error {
 	_, err := s.file.CutTail(found.end, func(tail []byte) error {
 		return save(tail, "torn: the writer stopped in the middle of this line")
 	})

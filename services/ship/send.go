@@ -31,15 +31,15 @@ type sender struct {
 type sendError struct {
 	status int
 	detail string
-	// own says that the log service itself gave the answer: see isOwn.
-	own bool
+	// fromLogService says that the log service itself gave the answer: see the function.
+	fromLogService bool
 	// after is what the server asked to wait, 0 when it did not.
 	after time.Duration
 }
 
 func (e *sendError) Error() string {
 	who := "the log service"
-	if !e.own {
+	if !e.fromLogService {
 		who = "something other than the log service (is its address right?)"
 	}
 	return fmt.Sprintf("send records: %s answered %d %s: %s", who, e.status, http.StatusText(e.status), e.detail)
@@ -50,7 +50,7 @@ func (e *sendError) Error() string {
 func (e *sendError) content() bool {
 	switch e.status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return e.own
+		return e.fromLogService
 	default:
 		return false
 	}
@@ -59,14 +59,14 @@ func (e *sendError) content() bool {
 // newSendError reads an answer other than success.
 func newSendError(resp *http.Response, body []byte) *sendError {
 	return &sendError{
-		status: resp.StatusCode, detail: detail(body), own: isOwn(resp, body),
+		status: resp.StatusCode, detail: detail(body), fromLogService: fromLogService(resp, body),
 		after: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
 }
 
-// isOwn tells the log service's answers from those of others on the way: its errors are problem documents (RFC 9457)
-// that repeat the status.
-func isOwn(resp *http.Response, body []byte) bool {
+// fromLogService tells the log service's answers from those of others on the way: its errors are problem documents (RFC
+// 9457) that repeat the status.
+func fromLogService(resp *http.Response, body []byte) bool {
 	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || media != contract.MediaProblem {
 		return false
@@ -144,7 +144,7 @@ func mayHaveArrived(err error) bool {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &answer):
-		return !answer.own || answer.status == http.StatusInternalServerError
+		return !answer.fromLogService || answer.status == http.StatusInternalServerError
 	case errors.As(err, &op):
 		return op.Op != "dial"
 	default:

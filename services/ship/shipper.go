@@ -18,15 +18,15 @@ import (
 type Shipper struct {
 	cfg    Config
 	sender sender
-	// turn is held by whoever sends: batches leave one after the other, in order.
-	turn chan struct{}
+	// sendLock is held by whoever sends: batches leave one after the other, in order.
+	sendLock chan struct{}
 	// wake holds a token when there may be something to send.
 	wake chan struct{}
 
 	mu    sync.Mutex // guards all following fields
 	spool *spool
 	limit int // records of the next request; halved when the log service refuses a whole request
-	// eventsFirst is set while the log service has no room for observations: precious records do not wait behind them.
+	// eventsFirst is set while the log service has no room for observations: durable records do not wait behind them.
 	eventsFirst bool
 	stats       Stats
 }
@@ -65,20 +65,20 @@ func Open(cfg Config) (*Shipper, error) {
 		return nil, err
 	}
 	s := &Shipper{
-		cfg:    cfg,
-		sender: sender{cfg.Client, strings.TrimSuffix(cfg.URL, "/") + contract.PathRecords, cfg.Token},
-		turn:   make(chan struct{}, 1),
-		wake:   make(chan struct{}, 1),
-		spool:  sp,
-		limit:  batchRecords,
+		cfg:      cfg,
+		sender:   sender{cfg.Client, strings.TrimSuffix(cfg.URL, "/") + contract.PathRecords, cfg.Token},
+		sendLock: make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
+		spool:    sp,
+		limit:    batchRecords,
 	}
 	s.signal()
 	return s, nil
 }
 
-// Append gives the records their identity and keeps them until they are delivered. When it returns nil, the precious
-// ones are on stable storage and the observations are kept or counted as dropped. When it returns an error (a
-// *FullError, or one of the file system) none of them is kept; after one that wraps ErrFailed the next Open may find them.
+// Append gives the records their identity and keeps them until they are delivered. When it returns nil, the durable ones
+// are on stable storage and the observations are kept or counted as dropped. When it returns an error (a *FullError, or one
+// of the file system) none of them is kept; after one that wraps ErrFailed the next Open may find them.
 func (s *Shipper) Append(records ...contract.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -178,29 +178,29 @@ func (s *Shipper) Stats() Stats {
 // next sends one batch and returns how many records it was done with, 0 when nothing waits.
 func (s *Shipper) next(ctx context.Context) (int, error) {
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.sendLock <- struct{}{}:
+		defer func() { <-s.sendLock }()
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	b, err := s.take()
+	b, err := s.nextBatch()
 	if err != nil || len(b.lines) == 0 {
 		return 0, err
 	}
 	result, err := s.sender.send(ctx, b.lines)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spool.busy = 0
+	s.spool.inFlight = 0
 	var taken []uint64
 	if err == nil {
-		taken = b.conflicting(s.spool.known, result)
+		taken = b.conflicting(s.spool.lastAtOpen, result)
 	}
 	if mayHaveArrived(err) {
 		b.markSent()
 	}
 	var answer *sendError
 	if errors.As(err, &answer) && answer.content() {
-		return s.narrow(b, answer)
+		return s.bisect(b, answer)
 	}
 	if err != nil && ctx.Err() != nil {
 		return 0, err // whoever asked has stopped: that says nothing about the log service
@@ -214,10 +214,11 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	if len(taken) > 0 {
 		return 0, s.conflict(b, taken)
 	}
-	return len(b.lines), s.settle(b, result)
+	return len(b.lines), s.recordResult(b, result)
 }
 
-// conflict gives records of the batch, whose numbers somebody else has used, another identity. The whole batch is sent again.
+// conflict gives records of the batch, whose numbers somebody else has used, another identity. The whole batch is sent
+// again.
 func (s *Shipper) conflict(b batch, taken []uint64) error {
 	s.stats.Conflicts += uint64(len(taken))
 	s.stats.LastConflict = time.Now()
@@ -230,9 +231,9 @@ func (s *Shipper) conflict(b batch, taken []uint64) error {
 	return err
 }
 
-// take chooses the next batch. A log service whose disk runs low refuses every request that holds an observation and
+// nextBatch chooses the next batch. A log service whose disk runs low refuses every request that holds an observation and
 // still takes events: those go first then, and when none is left a whole batch tries whether there is room again.
-func (s *Shipper) take() (batch, error) {
+func (s *Shipper) nextBatch() (batch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.eventsFirst {
@@ -245,21 +246,21 @@ func (s *Shipper) take() (batch, error) {
 	return s.spool.batch(s.limit, false)
 }
 
-// narrow deals with a request that was refused for what is in it: half of it is tried next, down to the one record
-// that is to blame, which is put aside.
-func (s *Shipper) narrow(b batch, answer *sendError) (int, error) {
+// bisect deals with a request that was refused for what is in it: half of it is tried next, down to the one record
+// that is to blame, which is put into quarantine.
+func (s *Shipper) bisect(b batch, answer *sendError) (int, error) {
 	if len(b.lines) > 1 {
 		s.limit = max(len(b.lines)/2, 1)
 		return len(b.lines), nil
 	}
-	return 1, s.settle(b, contract.IngestResult{
+	return 1, s.recordResult(b, contract.IngestResult{
 		Durable: true, Rejected: []contract.Rejected{{Line: 1, Reason: answer.Error()}},
 	})
 }
 
-// settle records the fate of a batch.
-func (s *Shipper) settle(b batch, result contract.IngestResult) error {
-	err := s.forget(b, result.Rejected)
+// recordResult takes in what the log service answered to a batch.
+func (s *Shipper) recordResult(b batch, result contract.IngestResult) error {
+	err := s.ack(b, result.Rejected)
 	if err != nil {
 		s.noteFailure("what the log service took could not be marked as delivered; it is sent again", err)
 		return err
@@ -281,11 +282,11 @@ func (s *Shipper) settle(b batch, result contract.IngestResult) error {
 	return nil
 }
 
-// forget puts the rejected records of a batch aside and is done with all of them.
-func (s *Shipper) forget(b batch, rejected []contract.Rejected) error {
+// ack acknowledges a batch, of which the rejected records go into quarantine.
+func (s *Shipper) ack(b batch, rejected []contract.Rejected) error {
 	slices.SortFunc(rejected, func(x, y contract.Rejected) int { return x.Line - y.Line })
 	for _, one := range rejected {
-		if err := s.spool.reject(b.items[one.Line-1], b.lines[one.Line-1], one.Reason); err != nil {
+		if err := s.spool.quarantineRejected(b.items[one.Line-1], b.lines[one.Line-1], one.Reason); err != nil {
 			return err
 		}
 	}

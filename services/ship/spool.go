@@ -11,7 +11,7 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// FullError says that the spool holds nothing that may be dropped and has no room for the precious records offered.
+// FullError says that the spool holds nothing that may be dropped and has no room for the durable records offered.
 // None of the call's records was kept. Space returns when the log service takes records.
 type FullError struct {
 	// Bytes are in the spool, Need were offered, Max is the bound.
@@ -33,15 +33,15 @@ type spool struct {
 	lock         disk.Lock
 	state        state
 	last         uint64 // last pseq given
-	known        uint64 // last pseq given before this process: whether those were sent nobody can say
-	busy         uint64 // last pseq of the batch that is being sent, 0 when no observation is
+	lastAtOpen   uint64 // last pseq given before this process: whether those were sent nobody can say
+	inFlight     uint64 // last pseq of the batch that is being sent, 0 when no observation is
 	events       stream
 	observations stream
 	quarantine   quarantine
-	loss         loss // dropped since the last report
+	drops        dropSummary // dropped since the last report
 	dropped      uint64
-	moved        error // that files were gone, until Check has told it
-	unread       loss  // what files that were gone held and nobody can read, until it is reported
+	moved        error       // that files were gone, until Check has reported it
+	unread       dropSummary // what files that were gone held and nobody can read, until it is reported
 	failed       error
 }
 
@@ -72,7 +72,7 @@ func (s *spool) recover() (err error) {
 	if s.state, err = loadState(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
-	var found harm
+	var found damageCount
 	for _, st := range []struct {
 		*stream
 		upTo, journalled uint64
@@ -80,14 +80,14 @@ func (s *spool) recover() (err error) {
 		{&s.events, s.state.eventsDelivered(), s.state.Journalled},
 		{&s.observations, s.state.Delivered, s.state.JournalledObservations},
 	} {
-		err := st.open(st.upTo, st.journalled, func(seg *segment, d damage) error { return s.quarantine.mend(seg, d, &found) })
+		err := st.open(st.upTo, st.journalled, func(seg *segment, d damage) error { return s.quarantine.repair(seg, d, &found) })
 		if err != nil {
 			return fmt.Errorf("open spool: %w", err)
 		}
 	}
 	s.last = max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq(), s.observations.lastPSeq())
-	s.known = s.last
-	if found == (harm{}) {
+	s.lastAtOpen = s.last
+	if found == (damageCount{}) {
 		return nil
 	}
 	return s.report(found.body())
@@ -97,7 +97,7 @@ func (s *spool) streams() []*stream { return []*stream{&s.events, &s.observation
 
 // append gives the records their identity and keeps them. Nothing of the call is kept when it returns an error.
 func (s *spool) append(records []contract.Record) error {
-	if err := s.ensure(); err != nil {
+	if err := s.ensureInPlace(); err != nil {
 		return err
 	}
 	before := s.last
@@ -115,7 +115,7 @@ func (s *spool) append(records []contract.Record) error {
 	}
 	s.writeObservations(observations)
 	for _, r := range refused {
-		err = errors.Join(err, s.refuse(r.text, r.reason))
+		err = errors.Join(err, s.quarantineRecord(r.text, r.reason))
 	}
 	if err = errors.Join(err, s.reportLoss(s.cfg.reserve())); err != nil {
 		s.cfg.Log("the spool could not write a report of its own", err) // the call's records are kept all the same
@@ -123,16 +123,17 @@ func (s *spool) append(records []contract.Record) error {
 	return nil
 }
 
-// makeRoom deletes what has arrived and then drops the oldest observations, until need bytes fit or nothing is left to drop.
+// makeRoom deletes what has arrived and then drops the oldest observations, until need bytes fit or nothing is left to
+// drop.
 func (s *spool) makeRoom(need int64) error {
 	for !s.fits(need) {
-		if ok, err := s.discardSettled(); ok || err != nil {
+		if ok, err := s.discardAcked(); ok || err != nil {
 			if err != nil {
 				return fmt.Errorf("delete delivered records: %w", err)
 			}
 			continue
 		}
-		gone, ok, err := s.observations.discardOldest(s.busy, s.remember)
+		gone, ok, err := s.observations.discardOldest(s.inFlight, s.persistHighWater)
 		if err != nil {
 			return fmt.Errorf("drop observations: %w", err)
 		}
@@ -140,7 +141,7 @@ func (s *spool) makeRoom(need int64) error {
 			return nil
 		}
 		for _, e := range gone {
-			if e.pseq > s.observations.settled {
+			if e.pseq > s.observations.ackedBefore {
 				s.drop(e.pseq, time.UnixMilli(e.at))
 			}
 		}
@@ -148,35 +149,36 @@ func (s *spool) makeRoom(need int64) error {
 	return nil
 }
 
-// discardSettled deletes the oldest file of which every record has arrived, false when there is none.
-func (s *spool) discardSettled() (bool, error) {
+// discardAcked deletes the oldest file of which every record has arrived, false when there is none.
+func (s *spool) discardAcked() (bool, error) {
 	for _, st := range s.streams() {
-		if ok, err := st.discardSettled(s.busy); ok || err != nil {
+		if ok, err := st.discardAcked(s.inFlight); ok || err != nil {
 			return ok, err
 		}
 	}
 	return false, nil
 }
 
-// remember notes that numbers up to pseq were given, durably, unless that will still be seen when the file that ends with
-// pseq is gone. The log service may have the record: its number given again would make the next one a duplicate.
-func (s *spool) remember(pseq uint64) error {
+// persistHighWater notes that numbers up to pseq were given, durably, unless that will still be seen when the file that
+// ends with pseq is gone. The log service may have the record: its number given again would make the next one a duplicate.
+func (s *spool) persistHighWater(pseq uint64) error {
 	if max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq()) >= pseq || s.observations.lastPSeq() > pseq {
 		return nil
 	}
 	st := s.state
 	st.LastPSeq = pseq
-	return s.keep(st)
+	return s.saveState(st)
 }
 
-// given is the state with what is in use by now: the numbers, and the lines of the journal that were told.
-func (s *spool) given(st state) state {
+// withHighWater is the state with what is in use by now: the numbers, and the lines of the journal that were recorded.
+func (s *spool) withHighWater(st state) state {
 	st.LastPSeq, st.Journalled, st.JournalledObservations = s.last, s.events.journalled, s.observations.journalled
 	return st
 }
 
-// keep replaces the state, durably. A failed sync is final; after any other error the old state stands, on disk and here.
-func (s *spool) keep(next state) error {
+// saveState replaces the state, durably. A failed sync is final; after any other error the old state stands, on disk and
+// here.
+func (s *spool) saveState(next state) error {
 	err := next.save(s.cfg.FS, s.cfg.Dir)
 	if unsynced := (*disk.SyncError)(nil); errors.As(err, &unsynced) {
 		return s.fail(err)
@@ -190,11 +192,11 @@ func (s *spool) keep(next state) error {
 func (s *spool) fits(need int64) bool { return s.bytes()+need <= s.cfg.MaxBytes-s.cfg.reserve() }
 
 func (s *spool) drop(pseq uint64, at time.Time) {
-	s.loss.add(pseq, at)
+	s.drops.add(pseq, at)
 	s.dropped++
 }
 
-// writeEvents keeps precious lines: they are on stable storage when it returns nil.
+// writeEvents keeps durable lines: they are on stable storage when it returns nil.
 func (s *spool) writeEvents(events []line) error {
 	if len(events) == 0 {
 		return nil
@@ -241,7 +243,7 @@ func (s *spool) failIfBroken(err error) error {
 func (s *spool) report(body contract.SystemBody) error {
 	s.last++
 	record := contract.NewRecord(time.Now(), 0, "", body)
-	text, reason := s.identify(&record)
+	text, reason := s.assignIdentity(&record)
 	if reason != "" {
 		return fmt.Errorf("report %s: %s", body.Event, reason)
 	}
@@ -254,18 +256,19 @@ func (s *spool) report(body contract.SystemBody) error {
 
 // reportLoss writes down what was dropped, once keep bytes stay free after it; until then the losses add up.
 func (s *spool) reportLoss(keep int64) error {
-	if s.loss.records == 0 || s.bytes()+keep > s.cfg.MaxBytes {
+	if s.drops.records == 0 || s.bytes()+keep > s.cfg.MaxBytes {
 		return nil
 	}
-	if err := s.report(s.loss.body()); err != nil {
+	if err := s.report(s.drops.body()); err != nil {
 		return err
 	}
-	s.loss = loss{}
+	s.drops = dropSummary{}
 	return nil
 }
 
-// refuse puts a record that nobody will take aside and says so. A report of the spool itself is not reported again.
-func (s *spool) refuse(text []byte, reason string) error {
+// quarantineRecord puts a record that nobody will take into quarantine and reports it. A report of the spool itself is not
+// reported again.
+func (s *spool) quarantineRecord(text []byte, reason string) error {
 	if err := s.quarantine.add(text, reason); err != nil {
 		return fmt.Errorf("quarantine a record: %w", err)
 	}
@@ -274,21 +277,21 @@ func (s *spool) refuse(text []byte, reason string) error {
 	}
 	err := s.report(refusedBody(reason))
 	if full := (*FullError)(nil); errors.As(err, &full) {
-		return nil // counted and put aside; a flood of refused records must not fill the spool with reports
+		return nil // counted and put into quarantine; a flood of refused records must not fill the spool with reports
 	}
 	return err
 }
 
-// reject puts a record that the log service does not take aside, once: a batch may have to be sent again. Within a batch
-// it is called in order of pseq.
-func (s *spool) reject(it item, text []byte, reason string) error {
-	if it.pseq <= it.stream.aside {
+// quarantineRejected puts a record that the log service does not take into quarantine, once: a batch may have to be sent
+// again. Within a batch it is called in order of pseq.
+func (s *spool) quarantineRejected(it item, text []byte, reason string) error {
+	if it.pseq <= it.stream.lastQuarantined {
 		return nil
 	}
-	if err := s.refuse(text, reason); err != nil {
+	if err := s.quarantineRecord(text, reason); err != nil {
 		return err
 	}
-	it.stream.aside = it.pseq
+	it.stream.lastQuarantined = it.pseq
 	return nil
 }
 
@@ -303,7 +306,7 @@ type batch struct {
 // batch returns the next undelivered records, or the next events alone. They are on stable storage.
 func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	b := batch{eventsOnly: eventsOnly}
-	if err := s.ensure(); err != nil {
+	if err := s.ensureInPlace(); err != nil {
 		return b, err
 	}
 	if err := s.renumber(); err != nil {
@@ -328,7 +331,7 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 		b.items, b.lines, b.last, size = append(b.items, it), append(b.lines, text), it.pseq, size+it.size
 	}
 	if !eventsOnly {
-		s.busy = b.last
+		s.inFlight = b.last
 	}
 	return b, nil
 }
@@ -343,22 +346,22 @@ func (s *spool) sync() error {
 	return nil
 }
 
-// delivered forgets the records of a batch and what came before, durably, and in time gives their space back. After an error that
-// does not wrap ErrFailed they wait as before, and sending them again is all that is needed.
+// delivered forgets the records of a batch and what came before, durably, and in time gives their space back. After an
+// error that does not wrap ErrFailed they wait as before, and sending them again is all that is needed.
 func (s *spool) delivered(b batch) error {
-	s.busy = 0
-	if err := s.ensure(); err != nil {
+	s.inFlight = 0
+	if err := s.ensureInPlace(); err != nil {
 		return fmt.Errorf("mark records as delivered: %w", err)
 	}
 	done := s.streams()
 	if b.eventsOnly {
 		done = done[:1]
 	}
-	next := s.given(s.state.after(b))
-	err := s.keep(next)
+	next := s.withHighWater(s.state.after(b))
+	err := s.saveState(next)
 	if err != nil && s.failed == nil { // the volume may be full of what was just delivered
 		if err = s.discardBefore(done, b.last); err == nil {
-			err = s.keep(next)
+			err = s.saveState(next)
 		}
 	}
 	if err != nil {

@@ -39,7 +39,7 @@ func TestFullSpoolDropsOldestObservationsAndSaysHowMany(t *testing.T) {
 	flush(t, s)
 
 	if got := len(positions(&service)); got != observations/100 {
-		t.Errorf("%d of %d precious records arrived", got, observations/100)
+		t.Errorf("%d of %d durable records arrived", got, observations/100)
 	}
 	kept, reported, newest := uint64(0), uint64(0), uint64(0)
 	for _, r := range service.Records() {
@@ -59,7 +59,7 @@ func TestFullSpoolDropsOldestObservationsAndSaysHowMany(t *testing.T) {
 	}
 }
 
-func TestSpoolFullOfPreciousRecordsRefuses(t *testing.T) {
+func TestSpoolFullOfDurableRecordsRefuses(t *testing.T) {
 	var service shiptest.Service
 	s := open(t, t.TempDir(), &service, small)
 	accepted, full := uint64(0), (*FullError)(nil)
@@ -308,9 +308,9 @@ func TestFailedSyncOfTheStateIsFinal(t *testing.T) {
 	}
 }
 
-// While the log service has no room for observations the precious records go ahead of them; the observations are kept,
+// While the log service has no room for observations the durable records go ahead of them; the observations are kept,
 // also over a restart, and arrive when there is room.
-func TestPreciousRecordsDoNotWaitBehindObservations(t *testing.T) {
+func TestDurableRecordsDoNotWaitBehindObservations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var service shiptest.Service
 		dir := t.TempDir()
@@ -350,7 +350,7 @@ func TestPreciousRecordsDoNotWaitBehindObservations(t *testing.T) {
 	})
 }
 
-// What could not be read is put aside and reported once, however often the spool is opened.
+// What could not be read is put into quarantine and reported once, however often the spool is opened.
 func TestDamageIsReportedOnce(t *testing.T) {
 	var service shiptest.Service
 	dir := t.TempDir()

@@ -48,20 +48,20 @@ type stream struct {
 	names        wal.Names
 	segmentBytes int64
 	segments     []*segment
-	// settled is the pseq up to which an earlier run was done with every record. What the files hold of them is sent once
-	// more: see the package comment, Copies.
-	settled uint64
+	// ackedBefore is the pseq up to which an earlier run was done with every record. What the files hold of them is sent
+	// once more: see the package comment, Copies.
+	ackedBefore uint64
 	// sent is the pseq up to which records may have reached the log service under this process.
 	sent uint64
-	// aside is the last pseq that the log service did not take and that was put aside.
-	aside uint64
+	// lastQuarantined is the last pseq that the log service did not take and that was put into quarantine.
+	lastQuarantined uint64
 	// journalled is the highest JournalSeq of a record that was ever kept here.
 	journalled uint64
 }
 
-// open reads the stream's files, oldest first, and hands those with damage to mend.
-func (st *stream) open(settled, journalled uint64, mend func(*segment, damage) error) error {
-	st.settled, st.aside, st.journalled = settled, settled, journalled
+// open reads the stream's files, oldest first, and hands those with damage to repair.
+func (st *stream) open(ackedBefore, journalled uint64, repair func(*segment, damage) error) error {
+	st.ackedBefore, st.lastQuarantined, st.journalled = ackedBefore, ackedBefore, journalled
 	firsts, err := st.names.List(st.fsys, st.dir)
 	if err != nil {
 		return err
@@ -78,8 +78,8 @@ func (st *stream) open(settled, journalled uint64, mend func(*segment, damage) e
 		if !found.any() {
 			continue
 		}
-		if err := mend(seg, found); err != nil {
-			return fmt.Errorf("mend segment %s: %w", name, err)
+		if err := repair(seg, found); err != nil {
+			return fmt.Errorf("repair segment %s: %w", name, err)
 		}
 	}
 	return st.discardArrived(time.Now(), 0)
@@ -154,14 +154,14 @@ func (st *stream) arrivedBytes() (n int64) {
 	return n
 }
 
-// discardSettled deletes the oldest file if nothing in it waits to be sent for the first time and nothing of it is being
+// discardAcked deletes the oldest file if nothing in it waits to be sent for the first time and nothing of it is being
 // sent; ok is false when there is none.
-func (st *stream) discardSettled(busy uint64) (ok bool, err error) {
+func (st *stream) discardAcked(inFlight uint64) (ok bool, err error) {
 	if len(st.segments) == 0 {
 		return false, nil
 	}
 	seg := st.segments[0]
-	if len(seg.after(st.settled)) > 0 || (len(seg.entries) > 0 && seg.entries[0].pseq <= busy) {
+	if len(seg.after(st.ackedBefore)) > 0 || (len(seg.entries) > 0 && seg.entries[0].pseq <= inFlight) {
 		return false, nil
 	}
 	return true, st.discardFirst()
@@ -198,11 +198,11 @@ func (st *stream) discardBefore(pseq uint64) error {
 	return nil
 }
 
-// discardOldest deletes the oldest file whose records all come after busy and returns what it held; ok is false when
+// discardOldest deletes the oldest file whose records all come after inFlight and returns what it held; ok is false when
 // there is no such file. before is called with the last pseq of the file; its error keeps the file.
-func (st *stream) discardOldest(busy uint64, before func(last uint64) error) (gone []entry, ok bool, err error) {
+func (st *stream) discardOldest(inFlight uint64, before func(last uint64) error) (gone []entry, ok bool, err error) {
 	for i, seg := range st.segments {
-		if len(seg.entries) > 0 && seg.entries[0].pseq <= busy {
+		if len(seg.entries) > 0 && seg.entries[0].pseq <= inFlight {
 			continue
 		}
 		if n := len(seg.entries); n > 0 {
@@ -246,7 +246,7 @@ func (st *stream) bytes() (n int64) {
 // waiting is the number and the size of the records that no run was done with.
 func (st *stream) waiting() (records int, bytes int64) {
 	for _, seg := range st.segments {
-		left := seg.after(st.settled)
+		left := seg.after(st.ackedBefore)
 		records += len(left)
 		for _, e := range left {
 			bytes += int64(e.size)
@@ -258,7 +258,7 @@ func (st *stream) waiting() (records int, bytes int64) {
 // oldest is the first of them.
 func (st *stream) oldest() (e entry, ok bool) {
 	for _, seg := range st.segments {
-		if left := seg.after(st.settled); len(left) > 0 {
+		if left := seg.after(st.ackedBefore); len(left) > 0 {
 			return left[0], true
 		}
 	}
@@ -267,6 +267,6 @@ func (st *stream) oldest() (e entry, ok bool) {
 
 func (st *stream) close() {
 	for _, seg := range st.segments {
-		_ = seg.file.Close() // everything precious was synced when it was written
+		_ = seg.file.Close() // everything durable was synced when it was written
 	}
 }
