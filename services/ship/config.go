@@ -56,6 +56,8 @@ func (c Config) withDefaults() Config {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes
 	}
+
+	// Programs of the suite ask each other without a proxy.
 	if c.Client == nil {
 		c.Client = NewClient(requestTimeout)
 	}
@@ -80,6 +82,7 @@ func (c Config) validate() error {
 			problems = append(problems, fmt.Errorf("%s is empty", f.name))
 		}
 	}
+
 	if !contract.WebAddress(c.URL) {
 		problems = append(problems, fmt.Errorf("URL %q is not an http address", c.URL))
 	}

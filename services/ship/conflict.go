@@ -40,6 +40,7 @@ func (s *spool) conflict(b batch, taken []uint64) error {
 			break // a record with another id belongs to a conflict that was found before
 		}
 	}
+
 	next.Again = append(ranges(taken), [2]uint64{max(b.last, s.events.sent, s.observations.sent) + 1, s.last}) // never sent
 
 	was := s.state.Spool
@@ -67,10 +68,13 @@ func (s *spool) renumber() error {
 		if !within(s.state.Again, it.pseq) {
 			continue
 		}
+
 		if err := it.segment.setID(it.entry, s.state.Spool); err != nil {
 			return fmt.Errorf("give records a new identity: %w", err)
 		}
 	}
+
+	// The ids are on the disk before the state forgets which records get them.
 	if err := s.sync(); err != nil {
 		return err
 	}
@@ -86,6 +90,7 @@ func (s *segment) setID(e entry, id string) error {
 	if err != nil {
 		return err
 	}
+
 	at := idAt(text)
 	if at < 0 {
 		return nil // no record of a spool
@@ -102,6 +107,7 @@ func idAt(text []byte) int {
 		return -1
 	}
 	begin += len(key)
+
 	end := bytes.IndexByte(text[begin:], '"')
 	if end < idLength+1 || text[begin+end-idLength-1] != '.' {
 		return -1

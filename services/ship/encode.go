@@ -13,6 +13,7 @@ func (s *spool) encode(records []contract.Record) (events, observations []line, 
 	for _, r := range records {
 		s.last++
 		text, reason := s.assignIdentity(&r)
+
 		switch l := (line{s.last, r.Time, text, r.JournalSeq}); {
 		case reason != "":
 			refused = append(refused, rejected{text, reason})
@@ -35,11 +36,13 @@ func (s *spool) assignIdentity(r *contract.Record) (text []byte, reason string) 
 	if r.Time.IsZero() {
 		r.Time = time.Now().UTC()
 	}
+
 	text, err := r.MarshalJSON()
 	if err != nil {
 		return []byte("null\n"), err.Error()
 	}
 	text = append(text, '\n')
+
 	if problems := r.Validate(); problems.Err() != nil {
 		return text, problems.Error()
 	}

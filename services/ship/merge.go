@@ -12,6 +12,7 @@ type item struct {
 // merge walks the undelivered records of two streams in order of pseq.
 func merge(a, b *stream) func() (item, bool) {
 	left, right := walk(a), walk(b)
+
 	return func() (item, bool) {
 		switch {
 		case left.end() && right.end():

@@ -43,6 +43,7 @@ func (s *spool) ensureInPlace() error {
 	if what == "" {
 		return nil
 	}
+
 	if err := s.rewriteMissing(); err != nil {
 		return fmt.Errorf("%w (%s): %w", ErrMoved, what, err)
 	}
@@ -51,6 +52,7 @@ func (s *spool) ensureInPlace() error {
 	s.unread = dropSummary{}
 	again, _ := s.waiting()
 	s.moved = fmt.Errorf("%w (%s): %d records that wait were written again, %d are lost", ErrMoved, what, again, lost.records)
+
 	if err := s.report(lost.movedBody(what, again)); err != nil {
 		s.cfg.Log("the spool could not write a report of its own", err) // what could be saved is saved
 	}
@@ -62,9 +64,11 @@ func (s *spool) missingFile() (name string, err error) {
 	if gone, err := displaced(s.lockInPlace()); gone || err != nil {
 		return lockFile, err
 	}
+
 	if _, err := s.cfg.FS.Stat(path.Join(s.cfg.Dir, stateFile)); disk.Missing(err) {
 		return stateFile, nil
 	}
+
 	for _, st := range s.streams() {
 		for _, seg := range st.segments {
 			if gone, err := displaced(seg.file.InPlace()); gone || err != nil {
@@ -128,6 +132,7 @@ func (st *stream) rewriteMissing(lost *dropSummary) error {
 		if gone {
 			seg, err = st.rewrite(seg, lost)
 		}
+
 		if err != nil {
 			st.segments = append(kept, st.segments[i:]...) // the rest is looked at when it is tried again
 			return err
@@ -176,6 +181,7 @@ func (l dropSummary) movedBody(what string, again int) contract.SystemBody {
 		Message: fmt.Sprintf("files of the spool were deleted or replaced while it was in use (%s): %d records were written again, %d are lost", what, again, l.records),
 		Details: map[string]any{"file": what, "waiting": again, "lost": l.records},
 	}
+
 	if l.records > 0 {
 		body.Level, body.Details["first_pseq"], body.Details["last_pseq"] = contract.LevelError, l.first, l.last
 	}

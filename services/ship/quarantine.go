@@ -33,6 +33,7 @@ type quarantine struct {
 // is kept: the tail of a file that a power cut left full of zeros must not fill the volume.
 func (q *quarantine) add(text []byte, reason string) error {
 	q.count++
+
 	text = bytes.TrimSuffix(text, []byte("\n"))
 	entry, err := json.Marshal(struct {
 		At     time.Time `json:"at"`
@@ -43,11 +44,14 @@ func (q *quarantine) add(text []byte, reason string) error {
 	if err != nil {
 		return err
 	}
+
 	return q.append(append(entry, '\n'))
 }
 
 func (q *quarantine) append(entry []byte) error {
 	name := path.Join(q.dir, quarantineFile)
+
+	// A new file's name has to be made durable with its first line.
 	open := wal.Open
 	switch info, err := q.fsys.Stat(name); {
 	case disk.Missing(err):
@@ -63,9 +67,11 @@ func (q *quarantine) append(entry []byte) error {
 	if err != nil {
 		return err
 	}
+
 	if err = f.Append(entry); err == nil {
 		err = f.Sync()
 	}
+
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
@@ -112,6 +118,7 @@ func isReport(text []byte) bool {
 	if json.Unmarshal(text, &head) != nil {
 		return false
 	}
+
 	switch head.Event {
 	case EventDropped, EventQuarantined, EventDamaged, EventMoved, EventConflict:
 		return true

@@ -57,6 +57,7 @@ func openSegment(fsys disk.FS, name string, after uint64) (*segment, damage, err
 	if err != nil {
 		return nil, damage{}, err
 	}
+
 	s := &segment{file: f}
 	found, err := s.index(after)
 	if err != nil {
@@ -73,6 +74,7 @@ func (s *segment) index(after uint64) (found damage, err error) {
 		if !ended {
 			return wal.Bad, nil
 		}
+
 		if later(text, contract.RecordVersion) {
 			return wal.Bad, ErrVersion
 		}
@@ -95,6 +97,7 @@ func (s *segment) index(after uint64) (found damage, err error) {
 		s.entries = append(s.entries, entry{head.PSeq, offset, int32(size), head.Time.UnixMilli()})
 		return wal.Good, nil
 	})
+
 	found.end, found.torn = scanned.Ended, scanned.Size-scanned.Ended
 	return found, err
 }
@@ -126,6 +129,7 @@ func (s *segment) write(lines []line) error {
 	if err := s.file.Append(textOf(lines)); err != nil {
 		return err
 	}
+
 	s.add(lines, offset)
 	return nil
 }

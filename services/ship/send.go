@@ -71,6 +71,7 @@ func fromLogService(resp *http.Response, body []byte) bool {
 	if err != nil || media != contract.MediaProblem {
 		return false
 	}
+
 	var problem contract.ErrorBody
 	return json.Unmarshal(body, &problem) == nil && problem.Status == resp.StatusCode
 }
@@ -82,6 +83,7 @@ func (s *sender) send(ctx context.Context, lines [][]byte) (contract.IngestResul
 	if err != nil {
 		return result, fmt.Errorf("send records: %w", err)
 	}
+
 	req.Header.Set("Content-Type", contract.MediaNDJSON)
 	token, err := s.token()
 	if err != nil {
@@ -90,18 +92,22 @@ func (s *sender) send(ctx context.Context, lines [][]byte) (contract.IngestResul
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return result, fmt.Errorf("send records: %w", err)
 	}
 	defer resp.Body.Close()
+
 	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	if err != nil {
 		return result, fmt.Errorf("send records: read answer: %w", err)
 	}
+
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return result, newSendError(resp, body)
 	}
+
 	if err := json.Unmarshal(body, &result); err != nil {
 		return result, fmt.Errorf("send records: read answer: %w", err)
 	}
@@ -114,6 +120,7 @@ func check(r contract.IngestResult, sent int) error {
 		return fmt.Errorf("send records: the log service accounts for %d accepted, %d duplicates and %d rejected of %d sent",
 			r.Accepted, r.Duplicates, len(r.Rejected), sent)
 	}
+
 	for _, one := range r.Rejected {
 		if one.Line < 1 || one.Line > sent {
 			return fmt.Errorf("send records: the log service rejects line %d of %d", one.Line, sent)
@@ -131,6 +138,7 @@ func checkRanges(r contract.IngestResult, sent int) error {
 		}
 		after, named = row[1], named+row[1]-row[0]+1
 	}
+
 	if named > 0 && named != r.Duplicates {
 		return fmt.Errorf("send records: the log service counts %d duplicates and names %d", r.Duplicates, named)
 	}
@@ -162,6 +170,7 @@ func detail(body []byte) string {
 		}
 		body = []byte(strings.Join(parts, ": "))
 	}
+
 	const longest = 512
 	return string(bytes.TrimSpace(body[:min(len(body), longest)]))
 }

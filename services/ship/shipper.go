@@ -60,10 +60,12 @@ func Open(cfg Config) (*Shipper, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
+
 	sp, err := openSpool(cfg)
 	if err != nil {
 		return nil, err
 	}
+
 	s := &Shipper{
 		cfg:      cfg,
 		sender:   sender{cfg.Client, strings.TrimSuffix(cfg.URL, "/") + contract.PathRecords, cfg.Token},
@@ -137,6 +139,7 @@ func (s *Shipper) Flush(ctx context.Context) error {
 			sleep(ctx, min(backoff(failures, err), time.Second)) // whoever flushes is about to stop
 			failures++
 		}
+
 		if ctx.Err() != nil || errors.Is(err, ErrFailed) {
 			return fmt.Errorf("flush spool: %d records stay on disk: %w", s.Stats().Records, err)
 		}
@@ -152,10 +155,12 @@ func (s *Shipper) Close() error {
 	if err == nil {
 		err = s.spool.reportLoss(0)
 	}
+
 	if full := (*FullError)(nil); errors.As(err, &full) { // the gap in pseq is all that will tell of the loss
 		s.cfg.Log("the number of dropped observations could not be recorded", err)
 		err = nil
 	}
+
 	s.cfg.Client.CloseIdleConnections()
 	s.spool.close()
 	s.spool.failed = fmt.Errorf("%w: closed", ErrFailed)
@@ -166,9 +171,11 @@ func (s *Shipper) Close() error {
 func (s *Shipper) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	st := s.stats
 	st.Records, st.Bytes = s.spool.waiting()
 	st.Dropped, st.Quarantined = s.spool.dropped, s.spool.quarantine.count
+
 	if at, ok := s.spool.oldest(); ok {
 		st.OldestAge = max(time.Since(at), 0)
 	}
@@ -183,34 +190,44 @@ func (s *Shipper) next(ctx context.Context) (int, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+
 	b, err := s.nextBatch()
 	if err != nil || len(b.lines) == 0 {
 		return 0, err
 	}
+
+	// Without the mutex: the log service may take its time, and records are appended meanwhile.
 	result, err := s.sender.send(ctx, b.lines)
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spool.inFlight = 0
+
 	var taken []uint64
 	if err == nil {
 		taken = b.conflicting(s.spool.lastAtOpen, result)
 	}
+
 	if mayHaveArrived(err) {
 		b.markSent()
 	}
+
 	var answer *sendError
 	if errors.As(err, &answer) && answer.content() {
 		return s.bisect(b, answer)
 	}
+
 	if err != nil && ctx.Err() != nil {
 		return 0, err // whoever asked has stopped: that says nothing about the log service
 	}
+
 	if err != nil {
 		s.eventsFirst = s.eventsFirst || (answer != nil && answer.status == http.StatusInsufficientStorage)
 		s.stats.Failures++
 		s.noteFailure("the log service does not take records; they wait on disk", err)
 		return 0, err
 	}
+
 	if len(taken) > 0 {
 		return 0, s.conflict(b, taken)
 	}
@@ -223,6 +240,7 @@ func (s *Shipper) conflict(b batch, taken []uint64) error {
 	s.stats.Conflicts += uint64(len(taken))
 	s.stats.LastConflict = time.Now()
 	s.stats.Failures++
+
 	err := s.spool.conflict(b, taken)
 	if err == nil {
 		err = fmt.Errorf("send records: %d of them bear numbers that another sender has used; they are sent again under a new identity", len(taken))
@@ -236,6 +254,7 @@ func (s *Shipper) conflict(b batch, taken []uint64) error {
 func (s *Shipper) nextBatch() (batch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.eventsFirst {
 		b, err := s.spool.batch(s.limit, true)
 		if err != nil || len(b.lines) > 0 {
@@ -265,6 +284,7 @@ func (s *Shipper) recordResult(b batch, result contract.IngestResult) error {
 		s.noteFailure("what the log service took could not be marked as delivered; it is sent again", err)
 		return err
 	}
+
 	waiting, _ := s.spool.observations.waiting()
 	if observationsWait := b.eventsOnly && waiting > 0; !observationsWait {
 		if s.stats.LastError != "" {
@@ -272,9 +292,11 @@ func (s *Shipper) recordResult(b batch, result contract.IngestResult) error {
 		}
 		s.stats.LastError = ""
 	}
+
 	if s.limit = min(2*s.limit, batchRecords); !result.Durable && !s.stats.NotDurable {
 		s.cfg.Log("the log service answers before its records are on stable storage", nil)
 	}
+
 	s.stats.LastSuccess, s.stats.NotDurable = time.Now(), !result.Durable
 	s.stats.LastSync = time.Duration(min(result.SyncUS, uint64(time.Hour/time.Microsecond))) * time.Microsecond // an answer is a stranger's word
 	s.stats.Delivered += uint64(result.Accepted + result.Duplicates)
@@ -284,6 +306,7 @@ func (s *Shipper) recordResult(b batch, result contract.IngestResult) error {
 
 // ack acknowledges a batch, of which the rejected records go into quarantine.
 func (s *Shipper) ack(b batch, rejected []contract.Rejected) error {
+	// In order of pseq, as lastQuarantined counts them.
 	slices.SortFunc(rejected, func(x, y contract.Rejected) int { return x.Line - y.Line })
 	for _, one := range rejected {
 		if err := s.spool.quarantineRejected(b.items[one.Line-1], b.lines[one.Line-1], one.Reason); err != nil {
@@ -321,7 +344,9 @@ func backoff(failures int, err error) time.Duration {
 	if failures < 6 { // 2^6 times the first is past the longest
 		wait = backoffFirst << failures
 	}
+
 	wait = wait/2 + rand.N(wait/2)
+
 	var answer *sendError
 	if errors.As(err, &answer) {
 		wait = max(wait, answer.after)

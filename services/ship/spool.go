@@ -53,6 +53,7 @@ func openSpool(cfg Config) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	newStream := func(name string) stream {
 		return stream{fsys: cfg.FS, dir: cfg.Dir, names: namesOf(name), segmentBytes: cfg.segmentBytes()}
 	}
@@ -60,6 +61,7 @@ func openSpool(cfg Config) (*spool, error) {
 		cfg: cfg, lock: lock, quarantine: quarantine{fsys: cfg.FS, dir: cfg.Dir},
 		events: newStream(streamEvents), observations: newStream(streamObservations),
 	}
+
 	if err := s.recover(); err != nil {
 		s.close()
 		return nil, err
@@ -72,7 +74,9 @@ func (s *spool) recover() (err error) {
 	if s.state, err = loadState(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
+
 	var found damageCount
+
 	for _, st := range []struct {
 		*stream
 		upTo, journalled uint64
@@ -85,8 +89,10 @@ func (s *spool) recover() (err error) {
 			return fmt.Errorf("open spool: %w", err)
 		}
 	}
+
 	s.last = max(s.state.LastPSeq, s.state.eventsDelivered(), s.events.lastPSeq(), s.observations.lastPSeq())
 	s.lastAtOpen = s.last
+
 	if found == (damageCount{}) {
 		return nil
 	}
@@ -100,8 +106,11 @@ func (s *spool) append(records []contract.Record) error {
 	if err := s.ensureInPlace(); err != nil {
 		return err
 	}
+
 	before := s.last
 	events, observations, refused := s.encode(records)
+
+	// The events first: when they cannot be kept, nothing of the call is, and their numbers are given again.
 	err := s.makeRoom(textBytes(events) + textBytes(observations))
 	if err == nil && !s.fits(textBytes(events)) {
 		err = &FullError{s.bytes(), textBytes(events), s.cfg.MaxBytes}
@@ -113,10 +122,12 @@ func (s *spool) append(records []contract.Record) error {
 		s.last = before
 		return err
 	}
+
 	s.writeObservations(observations)
 	for _, r := range refused {
 		err = errors.Join(err, s.quarantineRecord(r.text, r.reason))
 	}
+
 	if err = errors.Join(err, s.reportLoss(s.cfg.reserve())); err != nil {
 		s.cfg.Log("the spool could not write a report of its own", err) // the call's records are kept all the same
 	}
@@ -133,6 +144,7 @@ func (s *spool) makeRoom(need int64) error {
 			}
 			continue
 		}
+
 		gone, ok, err := s.observations.discardOldest(s.inFlight, s.persistHighWater)
 		if err != nil {
 			return fmt.Errorf("drop observations: %w", err)
@@ -140,6 +152,7 @@ func (s *spool) makeRoom(need int64) error {
 		if !ok {
 			return nil
 		}
+
 		for _, e := range gone {
 			if e.pseq > s.observations.ackedBefore {
 				s.drop(e.pseq, time.UnixMilli(e.at))
@@ -243,10 +256,12 @@ func (s *spool) failIfBroken(err error) error {
 func (s *spool) report(body contract.SystemBody) error {
 	s.last++
 	record := contract.NewRecord(time.Now(), 0, "", body)
+
 	text, reason := s.assignIdentity(&record)
 	if reason != "" {
 		return fmt.Errorf("report %s: %s", body.Event, reason)
 	}
+
 	s.cfg.Log(body.Message, nil)
 	if size := int64(len(text)); s.bytes()+size > s.cfg.MaxBytes {
 		return fmt.Errorf("report %s: %w", body.Event, &FullError{s.bytes(), size, s.cfg.MaxBytes})
@@ -275,6 +290,7 @@ func (s *spool) quarantineRecord(text []byte, reason string) error {
 	if isReport(text) {
 		return nil
 	}
+
 	err := s.report(refusedBody(reason))
 	if full := (*FullError)(nil); errors.As(err, &full) {
 		return nil // counted and put into quarantine; a flood of refused records must not fill the spool with reports
@@ -315,21 +331,25 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	if err := s.sync(); err != nil {
 		return b, err
 	}
+
 	next := merge(&s.events, &s.observations)
 	if eventsOnly {
 		next = merge(&s.events, new(stream))
 	}
+
 	for size := int32(0); len(b.lines) < limit && size < batchBytes; {
 		it, ok := next()
 		if !ok {
 			break
 		}
+
 		text, err := it.segment.read(it.entry)
 		if err != nil {
 			return b, s.fail(err)
 		}
 		b.items, b.lines, b.last, size = append(b.items, it), append(b.lines, text), it.pseq, size+it.size
 	}
+
 	if !eventsOnly {
 		s.inFlight = b.last
 	}
@@ -353,10 +373,13 @@ func (s *spool) delivered(b batch) error {
 	if err := s.ensureInPlace(); err != nil {
 		return fmt.Errorf("mark records as delivered: %w", err)
 	}
+
 	done := s.streams()
 	if b.eventsOnly {
 		done = done[:1]
 	}
+
+	// Durably first: a file that is gone cannot say that its numbers were given.
 	next := s.withHighWater(s.state.after(b))
 	err := s.saveState(next)
 	if err != nil && s.failed == nil { // the volume may be full of what was just delivered
@@ -367,12 +390,14 @@ func (s *spool) delivered(b batch) error {
 	if err != nil {
 		return fmt.Errorf("mark records as delivered: %w", err)
 	}
+
 	for _, st := range done {
 		st.delivered(b.last)
 		if err := st.discardArrived(time.Now().Add(-keepArrived), s.cfg.arrivedBytes()/2); err != nil {
 			return s.fail(fmt.Errorf("delete delivered records: %w", err))
 		}
 	}
+
 	if err = s.reportLoss(s.cfg.reserve()); err != nil && s.failed == nil {
 		s.cfg.Log("the spool could not write a report of its own", err) // it stays to be written
 		err = nil

@@ -113,6 +113,7 @@ func lockFolder(fsys disk.FS, dir string) (disk.Lock, error) {
 	if err := fsys.Mkdir(dir); err != nil {
 		return nil, fmt.Errorf("make spool folder: %w%s", err, writable)
 	}
+
 	name := path.Join(dir, lockFile)
 	f, err := fsys.Append(name) // a lock can be had on what may only be read
 	if err != nil {

@@ -66,6 +66,7 @@ func (st *stream) open(ackedBefore, journalled uint64, repair func(*segment, dam
 	if err != nil {
 		return err
 	}
+
 	last := uint64(0)
 	for _, first := range firsts {
 		name := st.path(first)
@@ -73,8 +74,10 @@ func (st *stream) open(ackedBefore, journalled uint64, repair func(*segment, dam
 		if err != nil {
 			return fmt.Errorf("open segment %s: %w", name, err)
 		}
+
 		st.segments = append(st.segments, seg)
 		last, st.journalled = max(last, st.lastPSeq()), max(st.journalled, seg.journalled)
+
 		if !found.any() {
 			continue
 		}
@@ -102,6 +105,7 @@ func (st *stream) write(lines []line) error {
 	if len(lines) == 0 {
 		return nil
 	}
+
 	if len(st.segments) == 0 || st.segments[len(st.segments)-1].file.Size() >= st.segmentBytes {
 		f, err := wal.Create(st.fsys, st.path(lines[0].pseq))
 		if err != nil {
@@ -113,6 +117,7 @@ func (st *stream) write(lines []line) error {
 	if err := st.segments[len(st.segments)-1].write(lines); err != nil {
 		return err
 	}
+
 	for _, l := range lines {
 		st.journalled = max(st.journalled, l.journal)
 	}
@@ -160,6 +165,7 @@ func (st *stream) discardAcked(inFlight uint64) (ok bool, err error) {
 	if len(st.segments) == 0 {
 		return false, nil
 	}
+
 	seg := st.segments[0]
 	if len(seg.after(st.ackedBefore)) > 0 || (len(seg.entries) > 0 && seg.entries[0].pseq <= inFlight) {
 		return false, nil
@@ -205,11 +211,13 @@ func (st *stream) discardOldest(inFlight uint64, before func(last uint64) error)
 		if len(seg.entries) > 0 && seg.entries[0].pseq <= inFlight {
 			continue
 		}
+
 		if n := len(seg.entries); n > 0 {
 			if err := before(seg.entries[n-1].pseq); err != nil {
 				return nil, false, err
 			}
 		}
+
 		if err := st.remove(seg); err != nil {
 			return nil, false, err
 		}
@@ -226,6 +234,7 @@ func (st *stream) delivered(pseq uint64) {
 		for n < len(seg.entries) && seg.entries[n].pseq <= pseq {
 			n++
 		}
+
 		seg.entries = seg.entries[n:]
 		if len(seg.entries) > 0 {
 			return

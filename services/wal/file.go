@@ -147,6 +147,7 @@ func (f *File) Append(lines []byte) error {
 		f.size, f.dirty = f.size+int64(n), true
 		return nil
 	}
+
 	if n == 0 {
 		return err
 	}
@@ -204,6 +205,7 @@ func (f *File) Rollback(size int64) error {
 	if err := f.file.Truncate(size); err != nil {
 		return f.fail(err)
 	}
+
 	f.size, f.dirty, f.cut = size, true, true
 	return f.Sync()
 }
@@ -231,6 +233,7 @@ func (f *File) CutTail(end int64, save func(tail []byte) error) (cut bool, err e
 	if err := f.file.Truncate(end); err != nil {
 		return false, err
 	}
+
 	f.size, f.dirty, f.cut = end, true, true
 	return true, nil
 }

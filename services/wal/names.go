@@ -23,6 +23,7 @@ func (n Names) First(name string) (first uint64, ok bool) {
 	if !hasPrefix || !hasExt {
 		return 0, false
 	}
+
 	first, err := strconv.ParseUint(digits, 10, 64)
 	return first, err == nil && n.Of(first) == name
 }

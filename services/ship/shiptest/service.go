@@ -90,13 +90,13 @@ func NoRoom(s *Service, w http.ResponseWriter, r *http.Request) {
 
 // LostAnswer keeps the records and then breaks the connection: the producer cannot know.
 func LostAnswer(s *Service, _ http.ResponseWriter, r *http.Request) {
-	s.take(r)
+	s.ingest(r)
 	panic(http.ErrAbortHandler)
 }
 
 // Garbage keeps the records and answers 200 with something that is not an answer.
 func Garbage(s *Service, w http.ResponseWriter, r *http.Request) {
-	s.take(r)
+	s.ingest(r)
 	_, _ = w.Write([]byte("<html>"))
 }
 
@@ -115,7 +115,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contract.MediaJSON)
-	_ = json.NewEncoder(w).Encode(s.take(r))
+	_ = json.NewEncoder(w).Encode(s.ingest(r))
 }
 
 func (s *Service) nextFault() Fault {
@@ -130,14 +130,16 @@ func (s *Service) nextFault() Fault {
 	return fault
 }
 
-func (s *Service) take(r *http.Request) contract.IngestResult {
+func (s *Service) ingest(r *http.Request) contract.IngestResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	result := contract.IngestResult{Durable: true, SyncUS: SyncUS}
 	lines := bufio.NewScanner(r.Body)
 	lines.Buffer(nil, contract.MaxRecordBytes)
+
 	for n := 1; lines.Scan(); n++ {
-		switch reason, duplicate := s.takeLine(lines.Bytes()); {
+		switch reason, duplicate := s.ingestLine(lines.Bytes()); {
 		case reason != "":
 			result.Rejected = append(result.Rejected, contract.Rejected{Line: n, Reason: reason})
 		case duplicate:
@@ -150,7 +152,7 @@ func (s *Service) take(r *http.Request) contract.IngestResult {
 	return result
 }
 
-func (s *Service) takeLine(text []byte) (reason string, duplicate bool) {
+func (s *Service) ingestLine(text []byte) (reason string, duplicate bool) {
 	var record contract.Record
 	if err := json.Unmarshal(text, &record); err != nil {
 		return err.Error(), false
@@ -158,11 +160,13 @@ func (s *Service) takeLine(text []byte) (reason string, duplicate bool) {
 	if err := record.Validate().Err(); err != nil {
 		return err.Error(), false
 	}
+
 	if s.Reject != nil {
 		if reason := s.Reject(record); reason != "" {
 			return reason, false
 		}
 	}
+
 	if s.seen == nil {
 		s.seen = map[identity]int{}
 	}
@@ -170,6 +174,7 @@ func (s *Service) takeLine(text []byte) (reason string, duplicate bool) {
 	if s.seen[id]++; s.seen[id] > 1 {
 		return "", true
 	}
+
 	s.records = append(s.records, record)
 	return "", false
 }
@@ -206,11 +211,13 @@ func (t transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+
 	defer func() {
 		if failure := recover(); failure != nil {
 			resp, err = nil, errors.New("connection reset by the test")
 		}
 	}()
+
 	recorder := httptest.NewRecorder()
 	t.s.ServeHTTP(recorder, r)
 	return recorder.Result(), nil

@@ -23,6 +23,7 @@ func InPlace(fsys FS, name string, open interface{ Stat() (Info, error) }, size 
 	if err != nil {
 		return err
 	}
+
 	own, err := open.Stat()
 	if err != nil {
 		return err

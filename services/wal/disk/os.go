@@ -36,6 +36,7 @@ func (f osFile) Overwrite(p []byte, off int64) (err error) {
 	if _, err := f.fcntl(syscall.F_SETFL, flags&^syscall.O_APPEND); err != nil {
 		return err
 	}
+
 	defer func() {
 		if _, resetErr := f.fcntl(syscall.F_SETFL, flags); err == nil {
 			err = resetErr
@@ -50,6 +51,7 @@ func (f osFile) Overwrite(p []byte, off int64) (err error) {
 		if err != nil {
 			return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
 		}
+
 		p, off = p[n:], off+int64(n)
 	}
 	return nil

@@ -59,6 +59,7 @@ func writeSynced(f File, name string, write func(io.Writer) error) error {
 			err = &SyncError{Name: name, Err: err}
 		}
 	}
+
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

@@ -13,11 +13,11 @@ import (
 
 // Cache keeps the indexes of the sealed segments that were read last.
 type Cache struct {
-	mu    sync.Mutex // guards the following fields
-	index map[string]*Index
-	order []string // least recently used first
-	bytes int      // of the indexes
-	named int      // hashes that the segments keep of their containers
+	mu     sync.Mutex // guards the following fields
+	index  map[string]*Index
+	order  []string // least recently used first
+	bytes  int      // of the indexes
+	hashes int      // hashes that the segments keep of their containers
 }
 
 // cachedBytes bounds the indexes that are kept: of a week of hourly files at about 100 KiB each.
@@ -34,6 +34,7 @@ func (c *Cache) load(fsys disk.FS, path string) (*Index, error) {
 		c.touch(path)
 		return x, nil
 	}
+
 	x, err := readIndex(fsys, path)
 	if err != nil {
 		return nil, err
@@ -42,8 +43,8 @@ func (c *Cache) load(fsys disk.FS, path string) (*Index, error) {
 	return x, nil
 }
 
-// keep takes in an index that was made again.
-func (c *Cache) keep(path string, x *Index) {
+// add takes in an index that was made again.
+func (c *Cache) add(path string, x *Index) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.put(path, x)
@@ -55,8 +56,10 @@ func (c *Cache) put(path string, x *Index) {
 	if x.held > cachedBytes/2 {
 		return // a rare one must not drive out all others
 	}
+
 	c.index[path] = x
 	c.bytes += x.held
+
 	c.touch(path)
 	for c.bytes > cachedBytes {
 		c.remove(c.order[0])
@@ -92,6 +95,7 @@ func readIndex(fsys disk.FS, path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
+
 	b = bytes.TrimSuffix(b, []byte("\n"))
 	if !line.Check(b) {
 		return nil, fmt.Errorf("read index %s: checksum does not match", path)
@@ -108,6 +112,7 @@ func (x *Index) write(fsys disk.FS, dir, name string) error {
 	if x.identities != nil && len(x.Producers) == 0 {
 		x.Producers = x.producers()
 	}
+
 	b, err := json.Marshal(x)
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)

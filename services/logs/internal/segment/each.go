@@ -16,6 +16,7 @@ func (s *Segment) Each(fn func(*line.Record)) error {
 		return err
 	}
 	defer r.Close()
+
 	parser := line.NewParser()
 	var lines []byte
 	for _, b := range slices.Concat(r.Groups...) {
@@ -26,6 +27,7 @@ func (s *Segment) Each(fn func(*line.Record)) error {
 		if err != nil {
 			return err
 		}
+
 		for one := range bytes.Lines(lines) {
 			var rec line.Record
 			if parser.ParseStored(one[:len(one)-1], &rec) {

@@ -7,16 +7,17 @@ import "slices"
 func (s *Segment) Estimate(want Selection) ([]Block, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	brief := s.brief
+
+	summary := s.summary
 	switch {
-	case s.gone:
+	case s.removed:
 		return nil, nil
 	case !s.sealed:
 		return slices.Concat(s.index.selected(want)...), nil
-	case brief.Records == 0 || !want.covers(brief.First, brief.Last, brief.MinUS, brief.MaxUS) || !s.named.mayHave(want.Containers):
+	case summary.Records == 0 || !want.covers(summary.First, summary.Last, summary.MinUS, summary.MaxUS) || !s.filter.mayContain(want.Containers):
 		return nil, nil
-	case len(want.Containers) == 0 && want.holds(brief.First, brief.Last, brief.MinUS, brief.MaxUS):
-		return []Block{{First: brief.First, Last: brief.Last, MinUS: brief.MinUS, MaxUS: brief.MaxUS, Records: brief.Records}}, nil
+	case len(want.Containers) == 0 && want.holds(summary.First, summary.Last, summary.MinUS, summary.MaxUS):
+		return []Block{{First: summary.First, Last: summary.Last, MinUS: summary.MinUS, MaxUS: summary.MaxUS, Records: summary.Records}}, nil
 	}
 
 	x, err := s.full()

@@ -90,13 +90,13 @@ func newIndex() *Index {
 	return &Index{Containers: map[string][]int32{}, identities: map[line.Identity]*gathered{}}
 }
 
-// moment is a record's number and time.
-type moment struct {
+// recordPos is a record's number and time.
+type recordPos struct {
 	seq uint64
 	us  int64 // Unix microseconds
 }
 
-func momentOf(seq uint64, t time.Time) moment { return moment{seq, t.UnixMicro()} }
+func posOf(seq uint64, t time.Time) recordPos { return recordPos{seq, t.UnixMicro()} }
 
 // grow notes a record at the end of an active file, whose line stands at offset with the given length.
 func (x *Index) grow(rec *line.Record, offset, length int64) {
@@ -104,16 +104,18 @@ func (x *Index) grow(rec *line.Record, offset, length int64) {
 		x.Blocks = append(x.Blocks, Block{Offset: offset})
 		x.held += blockBytes
 	}
-	x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
-	x.own(rec.Identity, rec.PSeq)
+
+	x.add(rec.Kind, rec.Container, posOf(rec.Seq, rec.Time))
+	x.setOwner(rec.Identity, rec.PSeq)
 	x.ReceivedUS = max(x.ReceivedUS, rec.ReceivedUS)
+
 	b := &x.Blocks[len(x.Blocks)-1]
 	b.Length = offset + length - b.Offset
 	x.Bytes = offset + length
 }
 
 // add notes records of one kind and container in the last block.
-func (x *Index) add(kind contract.Kind, container string, all ...moment) {
+func (x *Index) add(kind contract.Kind, container string, all ...recordPos) {
 	last := len(x.Blocks) - 1
 	b := &x.Blocks[last]
 	for _, m := range all {
@@ -124,16 +126,20 @@ func (x *Index) add(kind contract.Kind, container string, all ...moment) {
 		b.MinUS, b.MaxUS = min(b.MinUS, m.us), max(b.MaxUS, m.us)
 		b.Records++
 	}
+
 	if x.Records == 0 {
 		x.First, x.Last, x.MinUS, x.MaxUS = b.First, b.Last, b.MinUS, b.MaxUS
 	}
 	x.First, x.Last = min(x.First, b.First), max(x.Last, b.Last)
 	x.MinUS, x.MaxUS = min(x.MinUS, b.MinUS), max(x.MaxUS, b.MaxUS)
 	x.Records += len(all)
+
 	b.Kinds |= KindBit(kind)
 	if container == "" {
 		return
 	}
+
+	// A container is mentioned many times in a block, and listed once.
 	if pairs := x.Containers[container]; len(pairs) == 0 || pairs[len(pairs)-1] != int32(last) {
 		grown := addBlock(pairs, int32(last))
 		x.Containers[container] = grown
@@ -144,8 +150,8 @@ func (x *Index) add(kind contract.Kind, container string, all ...moment) {
 	}
 }
 
-// own notes whose record it is.
-func (x *Index) own(id line.Identity, pseq uint64) {
+// setOwner notes whose record it is.
+func (x *Index) setOwner(id line.Identity, pseq uint64) {
 	if x.owner.set == nil || x.owner.id != id {
 		x.owner.id, x.owner.set = id, x.identities[id]
 	}
@@ -154,6 +160,7 @@ func (x *Index) own(id line.Identity, pseq uint64) {
 		x.identities[id] = x.owner.set
 		x.held += 2*nameBytesHeld + len(id.Host) + len(id.Boot) + len(id.Producer)
 	}
+
 	before := len(x.owner.set.ranges)
 	x.owner.set.add(pseq)
 	x.held += rangeBytes * (len(x.owner.set.ranges) - before)
@@ -172,6 +179,7 @@ func (x *Index) weight() int {
 	for id, pairs := range x.Containers {
 		bytes += nameBytesHeld + len(id) + 4*len(pairs)
 	}
+
 	for _, p := range x.Producers {
 		bytes += 2*nameBytesHeld + len(p.Host) + len(p.Boot) + len(p.Producer) + rangeBytes*len(p.Ranges)
 	}
@@ -186,6 +194,7 @@ func (x *Index) producers() []ProducerRange {
 		all.Sort()
 		out = append(out, ProducerRange{Identity: id, Ranges: all})
 	}
+
 	slices.SortFunc(out, func(a, b ProducerRange) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Boot, b.Boot), cmp.Compare(a.Producer, b.Producer))
 	})
@@ -223,11 +232,12 @@ func (x *Index) selected(want Selection) [][]Block {
 	if x.Records == 0 || !want.covers(x.First, x.Last, x.MinUS, x.MaxUS) {
 		return nil
 	}
-	mentioned := x.mentioned(want.Containers)
+	marked := x.hasContainer(want.Containers)
+
 	var out []Block
 	for i, b := range x.Blocks {
 		if want.covers(b.First, b.Last, b.MinUS, b.MaxUS) && (want.Kinds == 0 || want.Kinds&b.Kinds != 0) &&
-			(mentioned == nil || mentioned[i]) {
+			(marked == nil || marked[i]) {
 			out = append(out, b)
 		}
 	}
@@ -236,6 +246,7 @@ func (x *Index) selected(want Selection) [][]Block {
 
 func grouped(blocks []Block) (out [][]Block) {
 	slices.SortFunc(blocks, func(a, b Block) int { return cmp.Compare(a.First, b.First) })
+
 	begin, last := 0, uint64(0)
 	for i, b := range blocks {
 		if i > begin && b.First > last {
@@ -244,22 +255,25 @@ func grouped(blocks []Block) (out [][]Block) {
 		}
 		last = max(last, b.Last)
 	}
+
 	if begin < len(blocks) {
 		out = append(out, blocks[begin:])
 	}
 	return out
 }
 
-// mentioned marks the blocks of the containers; nil when none is asked for.
-func (x *Index) mentioned(prefixes []string) []bool {
+// hasContainer marks the blocks of the containers; nil when none is asked for.
+func (x *Index) hasContainer(prefixes []string) []bool {
 	if len(prefixes) == 0 {
 		return nil
 	}
+
 	marks := make([]bool, len(x.Blocks))
 	for id, pairs := range x.Containers {
 		if !hasAnyPrefix(id, prefixes) {
 			continue
 		}
+
 		for i := 0; i+1 < len(pairs); i += 2 {
 			for b := pairs[i]; b <= pairs[i+1] && int(b) < len(marks); b++ {
 				marks[b] = true

@@ -36,8 +36,8 @@ func (f Finding) String() string {
 	return text
 }
 
-// InspectActive reads a plain file without changing it. seen is called with the number of every good record.
-func InspectActive(fsys disk.FS, path string, seen func(seq uint64)) (found []Finding, err error) {
+// InspectActive reads a plain file without changing it. visit is called with the number of every good record.
+func InspectActive(fsys disk.FS, path string, visit func(seq uint64)) (found []Finding, err error) {
 	file, err := fsys.Open(path)
 	if err != nil {
 		return nil, err
@@ -55,14 +55,17 @@ func InspectActive(fsys disk.FS, path string, seen func(seq uint64)) (found []Fi
 		switch {
 		case offset+int64(len(b)) == size:
 			found = append(found, Finding{path, offset, fmt.Sprintf("the last %d bytes are no whole line", len(b)), last + 1, last + 1, 0})
-		case !whole(b, parser, &rec):
+
+		case !validLine(b, parser, &rec):
 			found = append(found, Finding{path, offset, "the line does not match its checksum", last + 1, last + 1, 0})
 			last++
+
 		case rec.Seq <= last:
 			found = append(found, Finding{path, offset, "the number does not rise", rec.Seq, rec.Seq, 0})
+
 		default:
 			last = rec.Seq
-			seen(rec.Seq)
+			visit(rec.Seq)
 			return wal.Good, nil
 		}
 		return wal.Bad, nil
@@ -71,12 +74,13 @@ func InspectActive(fsys disk.FS, path string, seen func(seq uint64)) (found []Fi
 }
 
 // InspectSealed reads a compressed file and its index without changing them.
-func InspectSealed(fsys disk.FS, dir, name string, seen func(seq uint64)) (found []Finding, err error) {
+func InspectSealed(fsys disk.FS, dir, name string, visit func(seq uint64)) (found []Finding, err error) {
 	path := dir + "/" + name + SealedExt
 	raw, err := disk.ReadFile(fsys, path)
 	if err != nil {
 		return nil, err
 	}
+
 	x, err := readIndex(fsys, dir+"/"+name+IndexExt)
 	if errors.Is(err, fs.ErrNotExist) {
 		file, gone := fsys.Open(path)
@@ -85,6 +89,7 @@ func InspectSealed(fsys disk.FS, dir, name string, seen func(seq uint64)) (found
 		}
 		file.Close()
 	}
+
 	sum := sha256.Sum256(raw)
 	switch {
 	case err != nil:
@@ -93,6 +98,7 @@ func InspectSealed(fsys disk.FS, dir, name string, seen func(seq uint64)) (found
 	case x.SHA256 != hex.EncodeToString(sum[:]):
 		found = append(found, Finding{File: path, What: "the file is not the one that was sealed (SHA-256)"})
 	}
+
 	var unzip unzipper
 	var lines []byte
 	members(raw, func(at, end int) {
@@ -102,9 +108,10 @@ func InspectSealed(fsys disk.FS, dir, name string, seen func(seq uint64)) (found
 			found = append(found, Finding{path, int64(at), err.Error(), b.First, b.Last, b.Records})
 			return
 		}
+
 		for one := range bytes.Lines(lines) {
 			if head, ok := line.ParseHead(bytes.TrimSuffix(one, []byte("\n"))); ok {
-				seen(head.Seq)
+				visit(head.Seq)
 			}
 		}
 	})

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// names is a set of containers by 32-bit hash: small enough to keep of every file, so that a question about one
+// idFilter is a set of containers by 32-bit hash: small enough to keep of every file, so that a question about one
 // container loads the indexes of the files that have it alone. It may say yes wrongly, never no.
-type names struct {
+type idFilter struct {
 	hashes []uint32
 	any    bool // there are too many to keep them: whoever asks has to look
 }
@@ -21,38 +21,39 @@ const (
 	maxNamesOfAll = 4 << 20
 )
 
-// names returns the containers of a file, as many as there is room for beside those of the others.
-func (c *Cache) names(containers map[string][]int32) names {
+// newFilter returns the containers of a file, as many as there is room for beside those of the others.
+func (c *Cache) newFilter(containers map[string][]int32) idFilter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(containers)
-	if n > maxNames || c.named+n > maxNamesOfAll {
-		return names{any: true}
+	if n > maxNames || c.hashes+n > maxNamesOfAll {
+		return idFilter{any: true}
 	}
+
 	out := make([]uint32, 0, n)
 	for id := range containers {
 		out = append(out, hashName(id))
 	}
 	slices.Sort(out)
 	out = slices.Clip(slices.Compact(out))
-	c.named += len(out)
-	return names{hashes: out}
+	c.hashes += len(out)
+	return idFilter{hashes: out}
 }
 
-// drop gives the room of a set back.
-func (c *Cache) drop(n names) {
+// release gives the room of a set back.
+func (c *Cache) release(f idFilter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.named -= len(n.hashes)
+	c.hashes -= len(f.hashes)
 }
 
-// mayHave says whether a container with one of the prefixes can be there. No prefix asks for all.
-func (n names) mayHave(prefixes []string) bool {
-	return n.any || len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool {
+// mayContain says whether a container with one of the prefixes can be there. No prefix asks for all.
+func (f idFilter) mayContain(prefixes []string) bool {
+	return f.any || len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool {
 		if len(p) < nameBytes {
 			return true
 		}
-		_, found := slices.BinarySearch(n.hashes, hashName(p))
+		_, found := slices.BinarySearch(f.hashes, hashName(p))
 		return found
 	})
 }

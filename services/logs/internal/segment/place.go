@@ -17,8 +17,9 @@ func (s *Segment) InPlace() error { return s.file.InPlace() }
 // Look says what has become of the file of a sealed segment. One that was touched or brought back is read and compared.
 func (s *Segment) Look() error {
 	s.mu.RLock()
-	known, size, sum := s.info, s.brief.Bytes, s.brief.SHA256
+	known, size, sum := s.info, s.summary.Bytes, s.summary.SHA256
 	s.mu.RUnlock()
+
 	at, err := s.fs.Stat(s.path(SealedExt))
 	switch {
 	case err != nil:
@@ -36,6 +37,7 @@ func (s *Segment) Look() error {
 	if got := sha256.Sum256(content); hex.EncodeToString(got[:]) != sum {
 		return fmt.Errorf("%s %w (SHA-256)", s.path(SealedExt), disk.ErrReplaced)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.info = at
@@ -46,15 +48,15 @@ func (s *Segment) Look() error {
 func (s *Segment) Leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
+	s.removed = true
 	s.cache.forget(s.path(IndexExt))
-	s.cache.drop(s.named)
-	s.named = names{}
+	s.cache.release(s.filter)
+	s.filter = idFilter{}
 }
 
-// unlinkPlain removes the plain file of a segment that is sealed now. A file of somebody else in its place is kept in aside: left
+// unlinkPlain removes the plain file of a segment that is sealed now. A file of somebody else in its place is kept in quarantine: left
 // there, it would count for the sealed one at the next start.
-func (s *Segment) unlinkPlain(mine disk.Info, aside string) error {
+func (s *Segment) unlinkPlain(mine disk.Info, quarantine string) error {
 	at, err := s.fs.Stat(s.path(ActiveExt))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -62,8 +64,9 @@ func (s *Segment) unlinkPlain(mine disk.Info, aside string) error {
 	case err == nil && at.Same(mine):
 		return s.fs.Remove(s.path(ActiveExt))
 	}
-	if err := s.fs.Mkdir(aside); err != nil {
+
+	if err := s.fs.Mkdir(quarantine); err != nil {
 		return err
 	}
-	return s.fs.Rename(s.path(ActiveExt), aside+"/"+s.name+".replaced")
+	return s.fs.Rename(s.path(ActiveExt), quarantine+"/"+s.name+".replaced")
 }

@@ -35,10 +35,12 @@ func (r *Ranges) Add(n uint64) bool {
 		s[last][1] = n
 		return true
 	}
+
 	i := s.Find(n)
 	if i < len(s) && s[i][0] <= n {
 		return false
 	}
+
 	touchesNext := i < len(s) && s[i][0] == n+1
 	touchesPrevious := i > 0 && s[i-1][1] == n-1
 	switch {
@@ -62,6 +64,7 @@ func (r *Ranges) Remove(n uint64) {
 	if i == len(s) || s[i][0] > n {
 		return
 	}
+
 	switch x := s[i]; {
 	case x[0] == n && x[1] == n:
 		*r = slices.Delete(s, i, i+1)
@@ -79,6 +82,7 @@ func (r *Ranges) Remove(n uint64) {
 func (r *Ranges) Sort() {
 	all := *r
 	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a[0], b[0]) })
+
 	out := all[:0]
 	for _, x := range all {
 		if n := len(out); n > 0 && x[0]-1 <= out[n-1][1] {

@@ -18,11 +18,11 @@ type Reader struct {
 	// in order only after sorting.
 	Groups [][]Block
 
-	file   blockFile
-	own    bool // the file is the reader's to close
-	sealed bool
-	unzip  *unzipper
-	raw    []byte
+	file     blockFile
+	ownsFile bool // the file is the reader's to close
+	sealed   bool
+	unzip    *unzipper
+	raw      []byte
 }
 
 // blockFile is a file that blocks are read from.
@@ -35,26 +35,28 @@ type blockFile interface {
 func (s *Segment) Open(want Selection) (*Reader, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.gone {
+	if s.removed {
 		return nil, nil
 	}
 	if s.sealed {
 		return s.openSealed(want)
 	}
+
 	groups := s.index.selected(want)
 	if len(groups) == 0 {
 		return nil, nil
 	}
+
 	file, err := s.fs.Open(s.path(ActiveExt))
 	if err != nil {
 		return nil, fmt.Errorf("read segment %s: %w", s.name, err)
 	}
-	return &Reader{Groups: groups, file: file, own: true}, nil
+	return &Reader{Groups: groups, file: file, ownsFile: true}, nil
 }
 
 // Read appends the lines of a block to dst, each ending with a newline and without checksum. Bad lines are left out.
 func (r *Reader) Read(dst []byte, b Block) ([]byte, error) {
-	lines, _, err := r.readSpoilt(dst, nil, b)
+	lines, _, err := r.readWithBad(dst, nil, b)
 	return lines, err
 }
 
@@ -71,30 +73,33 @@ func (r *Reader) Room(group []Block) int {
 	return int(room)
 }
 
-// readSpoilt also appends the bad lines of an active file to bad.
-func (r *Reader) readSpoilt(dst, bad []byte, b Block) (lines, spoilt []byte, err error) {
+// readWithBad also appends the bad lines of an active file to bad.
+func (r *Reader) readWithBad(dst, bad []byte, b Block) (lines, wrong []byte, err error) {
 	if int64(cap(r.raw)) < b.Length {
 		r.raw = make([]byte, b.Length)
 	}
 	raw := r.raw[:b.Length]
+
 	if n, err := r.file.ReadAt(raw, b.Offset); int64(n) != b.Length {
 		return dst, bad, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+
 	if r.sealed {
 		lines, err = r.unzip.block(dst, raw)
 		return lines, bad, err
 	}
-	lines, bad = sift(dst, bad, raw)
+	lines, bad = splitGood(dst, bad, raw)
 	return lines, bad, nil
 }
 
-// sift appends the good lines to dst without their checksums and the bad ones to bad. It changes raw.
-func sift(dst, bad, raw []byte) (lines, spoilt []byte) {
+// splitGood appends the good lines to dst without their checksums and the bad ones to bad. It changes raw.
+func splitGood(dst, bad, raw []byte) (lines, wrong []byte) {
 	for len(raw) > 0 {
 		end := bytes.IndexByte(raw, '\n')
 		if end < 0 {
 			return dst, append(bad, raw...)
 		}
+
 		one := raw[:end]
 		if line.Check(one) {
 			dst = append(append(dst, line.Strip(one)...), '\n')
@@ -108,7 +113,7 @@ func sift(dst, bad, raw []byte) (lines, spoilt []byte) {
 
 // Close releases the file.
 func (r *Reader) Close() error {
-	if !r.own {
+	if !r.ownsFile {
 		return nil
 	}
 	return r.file.Close()

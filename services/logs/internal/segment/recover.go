@@ -20,10 +20,10 @@ type Bad struct {
 }
 
 // Recover opens an active segment and reads it: builds the index, skips bad lines, and cuts a torn tail after copying
-// it to aside/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be read, the
+// it to quarantine/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be read, the
 // tail stays until the segment is sealed, and Whole is false. It is false too when the disk cannot read the file from some
-// byte on. seen is called for every good record, which is valid until it returns.
-func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string, seen func(*line.Record)) (*Segment, error) {
+// byte on. visit is called for every good record, which is valid until it returns.
+func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, quarantine string, visit func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
 	file, err := wal.Open(fsys, s.path(ActiveExt))
 	if err != nil {
@@ -35,29 +35,29 @@ func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, aside string,
 	}
 
 	s.file = file
-	if err := s.recover(first, aside, seen); err != nil {
+	if err := s.recover(first, quarantine, visit); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("recover %s: %w", s.name, err)
 	}
 	return s, nil
 }
 
-func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) error {
+func (s *Segment) recover(first uint64, quarantine string, visit func(*line.Record)) error {
 	// The page cache may hold lines that nobody has synced: what is shown and counts as stored from here on must outlive a
 	// power cut, so it is synced before it is read.
 	if err := s.file.Sync(); err != nil {
 		return err
 	}
 
-	found, err := s.scan(first, seen)
-	s.unread = err // what is behind may be good: it is no reason to leave out what was read
+	found, err := s.scan(first, visit)
+	s.readErr = err // what is behind may be good: it is no reason to leave out what was read
 	s.bad.Lines, s.bad.Bytes = found.BadLines, found.BadBytes
 	s.index.Bytes = found.Good
 	s.tail = s.file.Size() - found.Good
 
 	switch {
-	case s.stuck():
-		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.unread.Error()
+	case s.unreadable():
+		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.readErr.Error()
 		return nil
 	case s.tail == 0:
 		return nil
@@ -65,8 +65,8 @@ func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) e
 
 	// Without room for a copy of the tail, or in a file that may only be read, the tail stays: the store begins another file,
 	// and sealing this one tries again.
-	s.bad.Torn, s.bad.Aside = s.tail, s.asideName(aside)
-	cut, err := s.cutTail(aside)
+	s.bad.Torn, s.bad.Aside = s.tail, s.quarantineName(quarantine)
+	cut, err := s.cutTail(quarantine)
 	if !cut {
 		s.bad.Aside = s.path(ActiveExt)
 		return nil
@@ -75,13 +75,13 @@ func (s *Segment) recover(first uint64, aside string, seen func(*line.Record)) e
 }
 
 // scan builds the index of the good lines.
-func (s *Segment) scan(first uint64, seen func(*line.Record)) (wal.Result, error) {
+func (s *Segment) scan(first uint64, visit func(*line.Record)) (wal.Result, error) {
 	parser := line.NewParser()
 	var rec line.Record // one for all lines: it goes to the heap
 	good := int64(0)    // end of the last good line
 
 	return wal.Scan(s.file.Reader(), maxPiece, func(offset int64, b []byte, ended bool) (wal.Verdict, error) {
-		if !ended || !whole(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
+		if !ended || !validLine(b, parser, &rec) || s.index.Records > 0 && rec.Seq <= s.index.Last {
 			// Its number may have been answered to a producer. It is not given again, unless it runs so far ahead that the
 			// number itself must be damaged.
 			if head, ok := line.ParseHead(b); ok && ended && head.Seq < max(s.index.Last, first)+maxClaim {
@@ -90,12 +90,12 @@ func (s *Segment) scan(first uint64, seen func(*line.Record)) (wal.Result, error
 			return wal.Bad, nil
 		}
 
-		// The block reaches back over the bad lines before it, so that sealing finds them and puts them aside.
+		// The block reaches back over the bad lines before it, so that sealing finds them and quarantines them.
 		end := offset + int64(len(b)) + 1
 		s.index.grow(&rec, good, end-good)
 		good = end
-		if seen != nil {
-			seen(&rec)
+		if visit != nil {
+			visit(&rec)
 		}
 		return wal.Good, nil
 	})
@@ -105,41 +105,43 @@ func (s *Segment) scan(first uint64, seen func(*line.Record)) (wal.Result, error
 const maxPiece = 1 << 20
 
 // Whole says that more may be appended: nothing stands behind the last record, and the file may be written.
-func (s *Segment) Whole() bool { return s.tail == 0 && !s.file.ReadOnly() && !s.stuck() }
+func (s *Segment) Whole() bool { return s.tail == 0 && !s.file.ReadOnly() && !s.unreadable() }
 
-func (s *Segment) stuck() bool { return s.unread != nil }
+func (s *Segment) unreadable() bool { return s.readErr != nil }
 
 // Stuck says why the segment cannot be sealed, nil when it can. It may only be called by whoever seals.
-func (s *Segment) Stuck() error { return s.unread }
+func (s *Segment) Stuck() error { return s.readErr }
 
-func (s *Segment) asideName(aside string) string {
-	return fmt.Sprintf("%s/%s.%d.torn", aside, s.name, s.index.Bytes)
+func (s *Segment) quarantineName(quarantine string) string {
+	return fmt.Sprintf("%s/%s.%d.torn", quarantine, s.name, s.index.Bytes)
 }
 
 // maxClaim bounds how far a damaged number may run ahead: the records of one commit, of which the last request may be
 // large.
 const maxClaim = 200_000
 
-// whole checks a line and parses it.
-func whole(b []byte, parser *line.Parser, rec *line.Record) bool {
+// validLine checks a line and parses it.
+func validLine(b []byte, parser *line.Parser, rec *line.Record) bool {
 	return line.Check(b) && parser.ParseStored(b, rec)
 }
 
 // cutTail cuts the tail off after it has stored a copy: the evidence outlives the repair. cut is false when the tail stays. A
 // file that may only be read keeps its tail, which is deleted when the file is sealed.
-func (s *Segment) cutTail(aside string) (cut bool, err error) {
+func (s *Segment) cutTail(quarantine string) (cut bool, err error) {
 	if s.tail == 0 {
 		return true, nil
 	}
+
 	cut, err = s.file.CutTail(s.index.Bytes, func(tail []byte) error {
-		if err := s.fs.Mkdir(aside); err != nil {
+		if err := s.fs.Mkdir(quarantine); err != nil {
 			return err
 		}
-		if err := s.fs.SyncDir(path.Dir(aside)); err != nil {
+		if err := s.fs.SyncDir(path.Dir(quarantine)); err != nil {
 			return err
 		}
-		return disk.WriteFile(s.fs, s.asideName(aside), tail)
+		return disk.WriteFile(s.fs, s.quarantineName(quarantine), tail)
 	})
+
 	if !cut {
 		return false, err
 	}

@@ -27,23 +27,26 @@ func OpenSealed(fsys disk.FS, dir string, first uint64, cache *Cache) (*Segment,
 	if s.info, err = file.Stat(); err != nil {
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
 	}
+
 	size := s.info.Size
 	old, err := cache.load(fsys, s.path(IndexExt))
 	if err == nil && old.Bytes == size {
-		s.summarise(old)
+		s.setSummary(old)
 		return s, nil
 	}
+
 	cache.forget(s.path(IndexExt))
 	x, rebuildErr := rebuild(file, size, &s.bad)
+
 	switch {
 	case rebuildErr != nil:
 		return nil, fmt.Errorf("open segment %s: %w", s.name, rebuildErr)
 	case err == nil:
-		s.shortened(old, x)
+		s.markTruncated(old, x)
 	case x.write(fsys, dir, s.name) != nil:
 		s.index = x // no room for the file: keep it in memory
 	}
-	s.summarise(x)
+	s.setSummary(x)
 	return s, nil
 }
 
@@ -53,14 +56,14 @@ func Describe(fsys disk.FS, dir string, first uint64) (Index, error) {
 	if err != nil {
 		return Index{}, err
 	}
-	out := x.briefly()
+	out := x.summary()
 	out.Producers = x.Producers
 	return out, nil
 }
 
-// shortened notes that the file is not the one that was indexed. The index file stays, as the evidence of what is gone:
+// markTruncated notes that the file is not the one that was indexed. The index file stays, as the evidence of what is gone:
 // whose records they were, and that their numbers were given.
-func (s *Segment) shortened(old, x *Index) {
+func (s *Segment) markTruncated(old, x *Index) {
 	s.bad.Lines = max(s.bad.Lines, old.Records-x.Records, 1)
 	s.bad.Bytes = max(s.bad.Bytes, old.Bytes-x.Bytes)
 	s.claimed = old.Last
@@ -77,6 +80,7 @@ func rebuild(file disk.File, size int64, bad *Bad) (*Index, error) {
 	if n, err := file.ReadAt(raw, 0); int64(n) != size {
 		return nil, err
 	}
+
 	x := newIndex()
 	parser := line.NewParser()
 	var unzip unzipper
@@ -88,8 +92,10 @@ func rebuild(file disk.File, size int64, bad *Bad) (*Index, error) {
 			bad.Lines++ // at least one
 			return
 		}
+
 		x.addMember(parser, lines, int64(at), int64(end-at))
 	})
+
 	x.Bytes = size
 	sum := sha256.Sum256(raw)
 	x.SHA256 = hex.EncodeToString(sum[:])
@@ -102,23 +108,25 @@ func (x *Index) addMember(parser *line.Parser, lines []byte, offset, length int6
 	for one := range bytes.Lines(lines) {
 		var rec line.Record
 		if parser.ParseStored(bytes.TrimSuffix(one, []byte("\n")), &rec) {
-			x.add(rec.Kind, rec.Container, momentOf(rec.Seq, rec.Time))
-			x.own(rec.Identity, rec.PSeq)
+			x.add(rec.Kind, rec.Container, posOf(rec.Seq, rec.Time))
+			x.setOwner(rec.Identity, rec.PSeq)
 			x.ReceivedUS = max(x.ReceivedUS, rec.ReceivedUS)
 		}
 	}
+
 	if last := len(x.Blocks) - 1; x.Blocks[last].Records == 0 {
 		x.Blocks = x.Blocks[:last]
 	}
 }
 
 func (s *Segment) openSealed(want Selection) (*Reader, error) {
-	if s.brief.Records == 0 || !want.covers(s.brief.First, s.brief.Last, s.brief.MinUS, s.brief.MaxUS) {
+	if s.summary.Records == 0 || !want.covers(s.summary.First, s.summary.Last, s.summary.MinUS, s.summary.MaxUS) {
 		return nil, nil
 	}
-	if !s.named.mayHave(want.Containers) {
+	if !s.filter.mayContain(want.Containers) {
 		return nil, nil
 	}
+
 	x, err := s.full()
 	if err != nil {
 		return nil, err
@@ -127,11 +135,12 @@ func (s *Segment) openSealed(want Selection) (*Reader, error) {
 	if len(groups) == 0 {
 		return nil, nil
 	}
+
 	file, err := s.fs.Open(s.path(SealedExt))
 	if err != nil {
 		return nil, fmt.Errorf("read segment %s: %w", s.name, err)
 	}
-	return &Reader{Groups: groups, file: file, own: true, sealed: true, unzip: &unzipper{}}, nil
+	return &Reader{Groups: groups, file: file, ownsFile: true, sealed: true, unzip: &unzipper{}}, nil
 }
 
 // full is the whole index, made again when somebody has deleted it. The caller holds the lock.
@@ -139,10 +148,13 @@ func (s *Segment) full() (*Index, error) {
 	if s.index != nil {
 		return s.index, nil
 	}
+
 	x, err := s.cache.load(s.fs, s.path(IndexExt))
 	if err == nil {
 		return x, nil
 	}
+
+	// Somebody has deleted the index.
 	file, err := s.fs.Open(s.path(SealedExt))
 	if err != nil {
 		return nil, err
@@ -152,11 +164,12 @@ func (s *Segment) full() (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var bad Bad // the reader meets it
 	if x, err = rebuild(file, size, &bad); err != nil {
 		return nil, err
 	}
-	s.cache.keep(s.path(IndexExt), x)
+	s.cache.add(s.path(IndexExt), x)
 	return x, nil
 }
 
@@ -172,16 +185,18 @@ func (s *Segment) Remove() error {
 func (s *Segment) unlink() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
+	s.removed = true
 	if !s.sealed {
 		return s.fs.Remove(s.path(ActiveExt))
 	}
+
 	if err := s.fs.Remove(s.path(SealedExt)); err != nil {
 		return err
 	}
+
 	s.cache.forget(s.path(IndexExt))
-	s.cache.drop(s.named)
-	s.named = names{}
+	s.cache.release(s.filter)
+	s.filter = idFilter{}
 	if err := s.fs.Remove(s.path(IndexExt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -209,12 +224,15 @@ func (u *unzipper) block(dst, member []byte) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+
 	u.zip.Multistream(false)
+
 	out := dst
 	for {
 		if len(out) == cap(out) {
 			out = slices.Grow(out, fullMember)
 		}
+
 		n, err := u.zip.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
 		if errors.Is(err, io.EOF) {

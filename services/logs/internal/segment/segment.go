@@ -33,16 +33,16 @@ type Segment struct {
 	// claimed: see Claimed
 	claimed uint64
 	tail    int64 // bytes behind the last record; written before the segment is shared and by Seal
-	unread  error // the disk cannot read all of the active file; written before the segment is shared and by Seal
+	readErr error // the disk cannot read all of the active file; written before the segment is shared and by Seal
 
-	mu     sync.RWMutex // guards all following fields
-	file   *wal.File    // open while active, nil when sealed
-	sealed bool
-	gone   bool // removed: readers find nothing in it
-	index  *Index
-	brief  Index     // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
-	named  names     // of a sealed segment: its containers
-	info   disk.Info // of a sealed segment: its file
+	mu      sync.RWMutex // guards all following fields
+	file    *wal.File    // open while active, nil when sealed
+	sealed  bool
+	removed bool // removed: readers find nothing in it
+	index   *Index
+	summary Index     // of a sealed segment: the index without blocks, containers and producers, which are loaded when asked for
+	filter  idFilter  // of a sealed segment: its containers
+	info    disk.Info // of a sealed segment: its file
 }
 
 // Create begins a new active segment. Its name is durable when Create returns.
@@ -100,9 +100,9 @@ func (s *Segment) Brief() Index {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.sealed {
-		return s.brief
+		return s.summary
 	}
-	return s.index.briefly()
+	return s.index.summary()
 }
 
 // Bytes is about what the segment takes in memory.
@@ -110,18 +110,18 @@ func (s *Segment) Bytes() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.index == nil {
-		return 4 * len(s.named.hashes)
+		return 4 * len(s.filter.hashes)
 	}
 	return s.index.held
 }
 
-// summarise keeps what is needed of the index of a sealed segment to know whether to load it.
-func (s *Segment) summarise(x *Index) {
-	s.cache.drop(s.named)
-	s.brief, s.named = x.briefly(), s.cache.names(x.Containers)
+// setSummary keeps what is needed of the index of a sealed segment to know whether to load it.
+func (s *Segment) setSummary(x *Index) {
+	s.cache.release(s.filter)
+	s.summary, s.filter = x.summary(), s.cache.newFilter(x.Containers)
 }
 
-func (x *Index) briefly() Index {
+func (x *Index) summary() Index {
 	return Index{
 		First: x.First, Last: x.Last, MinUS: x.MinUS, MaxUS: x.MaxUS, SealedUS: x.SealedUS, ReceivedUS: x.ReceivedUS,
 		Records: x.Records, Bytes: x.Bytes, SHA256: x.SHA256,
@@ -157,11 +157,13 @@ func (s *Segment) Producers() ([]ProducerRange, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		if x.identities != nil && len(x.Producers) == 0 {
 			return x.producers(), nil
 		}
 		return x.Producers, nil
 	}
+
 	return s.index.producers(), nil
 }
 

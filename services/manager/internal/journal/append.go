@@ -101,6 +101,7 @@ func (j *Journal) rotate() error {
 // checkpoint is what a new segment begins with: the head, the policy, the intents that are open, the throttles in force.
 func (s *state) checkpoint(now time.Time) []Entry {
 	out := []Entry{{Head: &Head{LastTick: s.tick, RecentRemovals: s.recentRemovals(now)}}}
+
 	if s.policy != nil {
 		out = append(out, Entry{Carried: true, Policy: s.policy})
 	}
@@ -121,6 +122,7 @@ func (j *Journal) cleanUp() {
 	if err != nil {
 		return
 	}
+
 	for _, name := range names {
 		if strings.HasSuffix(name, disk.TempExt) || strings.HasSuffix(name, partSuffix) {
 			_ = j.fsys.Remove(path.Join(j.dir, name))
@@ -131,6 +133,7 @@ func (j *Journal) cleanUp() {
 	if err != nil {
 		return
 	}
+
 	for _, s := range all {
 		switch {
 		case s.sealed: // a crash between rename and remove leaves the plain one

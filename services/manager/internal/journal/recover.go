@@ -38,6 +38,7 @@ func recovered(fsys disk.FS, dir string, o Options) (*wal.File, state, Recovery,
 	if err != nil || len(all) == 0 {
 		return nil, newState(), Recovery{}, err
 	}
+
 	newest := all[len(all)-1]
 	st, stats, carries, err := readState(fsys, all)
 	if err != nil {
@@ -48,6 +49,7 @@ func recovered(fsys disk.FS, dir string, o Options) (*wal.File, state, Recovery,
 	if newest.sealed {
 		return nil, st, r, nil
 	}
+
 	active, err := wal.Open(fsys, newest.path)
 	if err != nil {
 		return nil, st, r, err
@@ -75,6 +77,7 @@ func readState(fsys disk.FS, all []segmentFile) (st state, stats Stats, carries 
 		err = nil
 		stats.BadLines++
 	}
+
 	if err != nil || len(all) == 1 {
 		return st, stats, true, err
 	}
@@ -115,6 +118,7 @@ func cutTail(fsys disk.FS, dir string, active *wal.File, good int64, now time.Ti
 	if active.Size() == good {
 		return "", nil
 	}
+
 	name := path.Join(dir, tornPrefix+now.UTC().Format("20060102T150405.000000000")+plainSuffix)
 	_, err = active.CutTail(good, func(tail []byte) error {
 		err := disk.WriteFile(fsys, name, tail)
@@ -124,6 +128,7 @@ func cutTail(fsys disk.FS, dir string, active *wal.File, good int64, now time.Ti
 		saved = name
 		return err
 	})
+
 	if err == nil {
 		err = active.Sync()
 	}

@@ -148,6 +148,7 @@ func (r reader) open(path string) (io.ReadCloser, error) {
 	if r.fsys == nil {
 		return os.Open(path)
 	}
+
 	f, err := r.fsys.Open(path)
 	if err != nil {
 		return nil, err
@@ -157,6 +158,7 @@ func (r reader) open(path string) (io.ReadCloser, error) {
 		f.Close()
 		return nil, err
 	}
+
 	return struct {
 		io.Reader
 		io.Closer

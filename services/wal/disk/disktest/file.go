@@ -70,6 +70,7 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	if off >= int64(len(h.file.current)) {
 		return 0, io.EOF
 	}
+
 	n := copy(p, h.file.current[off:])
 	if n < len(p) {
 		return n, io.EOF

@@ -103,6 +103,7 @@ func (m *Mem) open(name string, create, truncate bool) (disk.File, error) {
 		if err := m.before("create", name); err != nil {
 			return nil, err
 		}
+
 		if file == nil {
 			file = m.inode(nil)
 			m.files[name] = file
@@ -148,6 +149,7 @@ func (m *Mem) Open(name string) (disk.File, error) { return m.open(name, false, 
 func (m *Mem) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	file := m.files[from]
 	if file == nil {
 		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
@@ -166,6 +168,7 @@ func (m *Mem) Rename(from, to string) error {
 func (m *Mem) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	if m.files[name] == nil {
 		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
@@ -235,11 +238,13 @@ func (m *Mem) Free(string) (uint64, error) { return m.Space.Load(), nil }
 func (m *Mem) Lock(name string) (disk.Lock, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	file := m.files[name]
 	if file == nil {
 		file = m.inode(nil)
 		m.files[name], m.durable[name] = file, file
 	}
+
 	if m.locked[file] {
 		return nil, fmt.Errorf("lock %s: %w", name, disk.ErrHeld)
 	}
@@ -268,6 +273,7 @@ func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	for name, file := range m.durable {
 		names[name] = file
 	}
+
 	for _, c := range survivors(rng, m.pending) {
 		c.apply(names)
 	}
@@ -289,6 +295,7 @@ func survivors[T any](rng *rand.Rand, all []T) []T {
 		return nil
 	case 2:
 		return all[:rng.IntN(len(all)+1)]
+
 	default:
 		var out []T
 		for _, one := range all {
@@ -326,6 +333,7 @@ func (f *inode) afterCrash(rng *rand.Rand) []byte {
 			}
 			copy(out[e.offset+at:], e.data[at:min(at+sector, int64(len(e.data)))])
 		}
+
 		if torn && !e.over && rng.IntN(2) == 0 {
 			out = out[:e.offset+rng.Int64N(int64(len(e.data))+1)] // nor was the size
 		}
