@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,13 +25,14 @@ type chartHandler struct {
 	builder *chartBuilder
 	// renderSlots bounds the pictures drawn at once: each takes a core and some 20 MiB for a moment.
 	renderSlots *respond.Slots
+	fileLock    *sync.Mutex // held by whoever writes the files of the data folder
 }
 
 // PathGraficar is the course's name for POST /v1/charts.
 const PathGraficar = "/graficar"
 
 func newChartHandler(d Deps, a *Assets, b *chartBuilder) chartHandler {
-	return chartHandler{Deps: d, Assets: a, builder: b, renderSlots: respond.NewSlots(2)}
+	return chartHandler{Deps: d, Assets: a, builder: b, renderSlots: respond.NewSlots(2), fileLock: new(sync.Mutex)}
 }
 
 func (h chartHandler) register(r gin.IRouter) {

@@ -18,6 +18,7 @@ import (
 	"gestor.local/logs/internal/chart"
 	"gestor.local/logs/internal/chart/png"
 	"gestor.local/logs/internal/respond"
+	"gestor.local/wal/disk"
 )
 
 // chartPage renders a page of one chart. An inline one needs nothing but itself: library, script, style and data are in
@@ -86,8 +87,12 @@ func (h chartHandler) writeFiles(c *gin.Context) {
 
 // replaceFiles replaces the files one by one: a reader sees the old or the new one, never a part.
 func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme) ([]string, error) {
+	// Requests at the same time would write to one temporary file.
+	h.fileLock.Lock()
+	defer h.fileLock.Unlock()
+
 	dir := filepath.Join(h.DataDir, "charts")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := (disk.OS{}).Mkdir(dir); err != nil {
 		return nil, fmt.Errorf("charts: %w: see that the data folder can be written", err)
 	}
 
@@ -106,47 +111,18 @@ func (h chartHandler) replaceFiles(models map[string]chart.Model, t chart.Theme)
 		}
 
 		for file, body := range map[string][]byte{name + ".html": page, name + ".png": picture.Bytes()} {
-			if err := replaceFile(filepath.Join(dir, file), body); err != nil {
+			if err := disk.WriteFile(disk.OS{}, filepath.Join(dir, file), body); err != nil {
 				return written, fmt.Errorf("charts: %w: see that the data folder can be written and has space", err)
 			}
 			written = append(written, file)
 		}
 	}
 
-	// One sync of the folder makes all renames last.
 	slices.Sort(written)
-	return written, syncDir(dir)
+	return written, nil
 }
 
-// replaceFile writes a file beside the old one, syncs it and renames it over the old one.
-func replaceFile(name string, body []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name()) // best effort: the name is not one of ours
-		}
-	}()
-
-	if _, err = tmp.Write(body); err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if closed := tmp.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	return err
-}
-
-// removeLeftovers removes what replaceFile left of a process that was killed meanwhile, and returns the number of files. Nobody
+// removeLeftovers removes the temporary files of a process that was killed meanwhile, and returns the number of files. Nobody
 // else writes there: the store has the lock of the data folder.
 func removeLeftovers(dataDir string) (removed int, err error) {
 	dir := filepath.Join(dataDir, "charts")
@@ -168,21 +144,12 @@ func removeLeftovers(dataDir string) (removed int, err error) {
 	return removed, err
 }
 
-// isLeftover says whether a name is one of replaceFile's: .memory.html.123.
+// isLeftover says whether a name is that of a chart's temporary file, or of one of release 0.2: .memory.html.123.
 func isLeftover(name string) bool {
-	file, hidden := strings.CutPrefix(strings.TrimSuffix(name, filepath.Ext(name)), ".")
+	file, temporary := strings.CutSuffix(name, disk.TempExt)
+	if !temporary {
+		file, temporary = strings.CutPrefix(strings.TrimSuffix(name, filepath.Ext(name)), ".")
+	}
 	ext := filepath.Ext(file)
-	return hidden && (ext == ".html" || ext == ".png") && slices.Contains(chart.Names(), strings.TrimSuffix(file, ext))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("charts: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("charts: sync %s: %w", dir, err)
-	}
-	return nil
+	return temporary && (ext == ".html" || ext == ".png") && slices.Contains(chart.Names(), strings.TrimSuffix(file, ext))
 }

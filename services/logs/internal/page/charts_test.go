@@ -159,8 +159,8 @@ func TestHalfWrittenChartsAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	keep := []string{".htaccess", ".memory.html", ".notes.html.1", "memory.html", "memory.html.1"}
-	for _, name := range append([]string{".memory.html.123", ".memory.png.7"}, keep...) {
+	keep := []string{"notes.html.tmp", ".htaccess", ".memory.html", ".notes.html.1", "memory.html", "memory.html.1"}
+	for _, name := range append([]string{".memory.html.123", ".memory.png.7", "memory.html.tmp", "population.png.tmp"}, keep...) {
 		if err := os.WriteFile(filepath.Join(charts, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
