@@ -30,7 +30,7 @@ type step struct {
 var faults = []func(*refusals) shiptest.Fault{
 	func(*refusals) shiptest.Fault { return shiptest.Status(http.StatusServiceUnavailable, "") },
 	func(*refusals) shiptest.Fault { return shiptest.Status(http.StatusTooManyRequests, "2") },
-	func(r *refusals) shiptest.Fault { return r.refuse },
+	func(r *refusals) shiptest.Fault { return r.rejectContent },
 	func(*refusals) shiptest.Fault { return shiptest.Foreign(http.StatusBadRequest) },
 	func(*refusals) shiptest.Fault { return shiptest.NoRoom },
 	func(*refusals) shiptest.Fault { return shiptest.LostAnswer },
@@ -40,8 +40,8 @@ var faults = []func(*refusals) shiptest.Fault{
 // refusals holds the positions of the launch records that were refused alone: those a producer may give up.
 type refusals struct{ alone map[uint64]bool }
 
-// refuse is a fault that blames the request for what is in it.
-func (f *refusals) refuse(_ *shiptest.Service, w http.ResponseWriter, r *http.Request) {
+// rejectContent is a fault that blames the request for what is in it.
+func (f *refusals) rejectContent(_ *shiptest.Service, w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(r.Body)
 	if position, ok := launched(text); ok && bytes.Count(text, []byte("\n")) == 1 {
 		f.alone[position] = true

@@ -269,9 +269,9 @@ func (s *spool) report(body contract.SystemBody) error {
 	return s.writeEvents([]line{{s.last, record.Time, text, 0}})
 }
 
-// reportLoss writes down what was dropped, once keep bytes stay free after it; until then the losses add up.
-func (s *spool) reportLoss(keep int64) error {
-	if s.drops.records == 0 || s.bytes()+keep > s.cfg.MaxBytes {
+// reportLoss writes down what was dropped, once the given bytes stay free after it; until then the losses add up.
+func (s *spool) reportLoss(free int64) error {
+	if s.drops.records == 0 || s.bytes()+free > s.cfg.MaxBytes {
 		return nil
 	}
 	if err := s.report(s.drops.body()); err != nil {

@@ -77,12 +77,12 @@ func BenchmarkSeal(b *testing.B) {
 		b.StopTimer()
 		dir := b.TempDir()
 		seg := ticked(b, dir, 1000)
-		b.SetBytes(seg.Brief().Bytes)
+		b.SetBytes(seg.Summary().Bytes)
 		b.StartTimer()
 		if err := seg.Seal(dir, time.Now()); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(seg.Brief().Bytes)/(1<<20), "MiB")
+		b.ReportMetric(float64(seg.Summary().Bytes)/(1<<20), "MiB")
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50_000, "ns/record")
 }

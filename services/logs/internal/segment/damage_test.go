@@ -27,7 +27,7 @@ func reopened(t *testing.T, s *segment.Segment, in string, change func([]byte)) 
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	first := s.Brief().First
+	first := s.Summary().First
 	if s, err = segment.Recover(disk.OS{}, in, first, segment.NewCache(), in+"/aside", func(*line.Record) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func reopened(t *testing.T, s *segment.Segment, in string, change func([]byte)) 
 }
 
 // A bad line at the beginning of a block is put aside too.
-func TestFirstLineBadIsKeptAside(t *testing.T) {
+func TestFirstLineBadIsQuarantined(t *testing.T) {
 	in := t.TempDir()
 	var want []byte
 	s := reopened(t, filled(t, disk.OS{}, in, 100), in, func(b []byte) {
@@ -69,8 +69,8 @@ func TestNumberOfTheOnlyLineIsClaimed(t *testing.T) {
 	s.Publish([]*line.Record{rec}, []int{len(text)})
 	s = reopened(t, s, in, func(b []byte) { b[len(b)-30] ^= 1 })
 	defer s.Close()
-	if s.Brief().Records != 0 || s.Claimed() != 500_001 {
-		t.Errorf("%d records, claimed %d", s.Brief().Records, s.Claimed())
+	if s.Summary().Records != 0 || s.Claimed() != 500_001 {
+		t.Errorf("%d records, claimed %d", s.Summary().Records, s.Claimed())
 	}
 }
 
@@ -107,7 +107,7 @@ func TestShortenedFileIsDamage(t *testing.T) {
 		t.Fatal(members, err)
 	}
 	for range 2 {
-		again, err := segment.OpenSealed(disk.OS{}, in, s.Brief().First, segment.NewCache())
+		again, err := segment.OpenSealed(disk.OS{}, in, s.Summary().First, segment.NewCache())
 		if err != nil {
 			t.Fatal(err)
 		}

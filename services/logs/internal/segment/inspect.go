@@ -83,9 +83,9 @@ func InspectSealed(fsys disk.FS, dir, name string, visit func(seq uint64)) (foun
 
 	x, err := readIndex(fsys, dir+"/"+name+IndexExt)
 	if errors.Is(err, fs.ErrNotExist) {
-		file, gone := fsys.Open(path)
-		if gone != nil {
-			return nil, gone // retention has deleted both
+		file, openErr := fsys.Open(path)
+		if openErr != nil {
+			return nil, openErr // retention has deleted both
 		}
 		file.Close()
 	}

@@ -11,27 +11,27 @@ func TestNames(t *testing.T) {
 	for i := range 1000 {
 		containers[fmt.Sprintf("%08x%056d", i*7919, i)] = nil
 	}
-	n := NewCache().names(containers)
+	n := NewCache().newFilter(containers)
 	for id := range containers {
 		for _, length := range []int{1, 4, 11, 12, 13, 40, 64} {
-			if asked := id[:min(length, len(id))]; !n.mayHave([]string{"000000000000nobody", asked}) {
+			if asked := id[:min(length, len(id))]; !n.mayContain([]string{"000000000000nobody", asked}) {
 				t.Errorf("%s is denied, asked for as %s", id, asked)
 			}
 		}
 	}
 	wrong := 0
 	for i := range 1000 {
-		if n.mayHave([]string{fmt.Sprintf("%08x%056d", i*7919+1, i)}) {
+		if n.mayContain([]string{fmt.Sprintf("%08x%056d", i*7919+1, i)}) {
 			wrong++
 		}
 	}
 	if wrong > 5 {
 		t.Errorf("%d of 1000 others are affirmed", wrong)
 	}
-	if !n.mayHave(nil) || !(names{}).mayHave(nil) {
+	if !n.mayContain(nil) || !(idFilter{}).mayContain(nil) {
 		t.Error("a question about no container in particular is denied")
 	}
-	if (names{}).mayHave([]string{"71fa559c210d"}) {
+	if (idFilter{}).mayContain([]string{"71fa559c210d"}) {
 		t.Error("the empty set affirms a name")
 	}
 }
@@ -46,25 +46,25 @@ func TestNamesKeepWithinBounds(t *testing.T) {
 		}
 	}
 	c := NewCache()
-	if n := c.names(many); len(n.hashes) > 0 || !n.mayHave([]string{"000000000001"}) {
+	if n := c.newFilter(many); len(n.hashes) > 0 || !n.mayContain([]string{"000000000001"}) {
 		t.Error("too many names of one file are kept or denied")
 	}
-	var kept []names
+	var kept []idFilter
 	for range 2 * maxNamesOfAll / maxNames {
-		n := c.names(few)
-		if !n.mayHave([]string{"000000000001"}) {
+		n := c.newFilter(few)
+		if !n.mayContain([]string{"000000000001"}) {
 			t.Fatal("a name is denied")
 		}
 		kept = append(kept, n)
 	}
-	if c.named > maxNamesOfAll {
-		t.Errorf("%d hashes are kept", c.named)
+	if c.hashes > maxNamesOfAll {
+		t.Errorf("%d hashes are kept", c.hashes)
 	}
 	for _, n := range kept {
-		c.drop(n)
+		c.release(n)
 	}
-	if c.named != 0 {
-		t.Errorf("%d hashes are counted of none", c.named)
+	if c.hashes != 0 {
+		t.Errorf("%d hashes are counted of none", c.hashes)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestCachedIndexesKeepWithinBounds(t *testing.T) {
 		for j := range 1000 + i {
 			x.Containers[fmt.Sprintf("%064x", j)] = []int32{0, 1}
 		}
-		c.keep(fmt.Sprint(i), x)
+		c.add(fmt.Sprint(i), x)
 	}
 	total := 0
 	for _, x := range c.index {

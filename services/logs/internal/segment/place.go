@@ -14,8 +14,8 @@ import (
 // appended elsewhere is lost with the last process that has it open. It is for whoever appends.
 func (s *Segment) InPlace() error { return s.file.InPlace() }
 
-// Look says what has become of the file of a sealed segment. One that was touched or brought back is read and compared.
-func (s *Segment) Look() error {
+// CheckFile says what has become of the file of a sealed segment. One that was touched or brought back is read and compared.
+func (s *Segment) CheckFile() error {
 	s.mu.RLock()
 	known, size, sum := s.info, s.summary.Bytes, s.summary.SHA256
 	s.mu.RUnlock()
@@ -44,8 +44,8 @@ func (s *Segment) Look() error {
 	return nil
 }
 
-// Leave lets go of a sealed segment whose file is gone: readers find nothing in it any more.
-func (s *Segment) Leave() {
+// Detach lets go of a sealed segment whose file is gone: readers find nothing in it any more.
+func (s *Segment) Detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removed = true

@@ -14,14 +14,14 @@ type Bad struct {
 	Lines int    `json:"lines"` // in the middle: skipped, still in the file
 	Bytes int64  `json:"bytes"`
 	Torn  int64  `json:"torn"` // bytes of the tail that are no record
-	Aside string // the file that keeps them
+	Aside string // the file that keeps them; the name is the key in JSON
 	// Why says what keeps the tail from being read, or the file from being written.
 	Why string `json:"why,omitempty"`
 }
 
 // Recover opens an active segment and reads it: builds the index, skips bad lines, and cuts a torn tail after copying
 // it to quarantine/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be read, the
-// tail stays until the segment is sealed, and Whole is false. It is false too when the disk cannot read the file from some
+// tail stays until the segment is sealed, and Clean is false. It is false too when the disk cannot read the file from some
 // byte on. visit is called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, quarantine string, visit func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
@@ -56,7 +56,7 @@ func (s *Segment) recover(first uint64, quarantine string, visit func(*line.Reco
 	s.tail = s.file.Size() - found.Good
 
 	switch {
-	case s.unreadable():
+	case s.readErr != nil:
 		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.readErr.Error()
 		return nil
 	case s.tail == 0:
@@ -104,13 +104,11 @@ func (s *Segment) scan(first uint64, visit func(*line.Record)) (wal.Result, erro
 // maxPiece is more than any record takes; a longer line is read in pieces.
 const maxPiece = 1 << 20
 
-// Whole says that more may be appended: nothing stands behind the last record, and the file may be written.
-func (s *Segment) Whole() bool { return s.tail == 0 && !s.file.ReadOnly() && !s.unreadable() }
+// Clean says that more may be appended: nothing stands behind the last record, and the file may be written.
+func (s *Segment) Clean() bool { return s.tail == 0 && !s.file.ReadOnly() && s.readErr == nil }
 
-func (s *Segment) unreadable() bool { return s.readErr != nil }
-
-// Stuck says why the segment cannot be sealed, nil when it can. It may only be called by whoever seals.
-func (s *Segment) Stuck() error { return s.readErr }
+// Unreadable says why the segment cannot be sealed, nil when it can. It may only be called by whoever seals.
+func (s *Segment) Unreadable() error { return s.readErr }
 
 func (s *Segment) quarantineName(quarantine string) string {
 	return fmt.Sprintf("%s/%s.%d.torn", quarantine, s.name, s.index.Bytes)

@@ -75,7 +75,7 @@ func (s *Segment) Append(lines []byte) error {
 // Rollback takes back what was appended and not published, durably: its sequence numbers will be given to others. An error
 // matches wal.ErrBroken.
 func (s *Segment) Rollback() error {
-	if err := s.file.Rollback(s.Brief().Bytes); err != nil {
+	if err := s.file.Rollback(s.Summary().Bytes); err != nil {
 		return fmt.Errorf("roll back: %w", err)
 	}
 	return nil
@@ -95,8 +95,8 @@ func (s *Segment) Publish(records []*line.Record, lengths []int) {
 	}
 }
 
-// Brief returns the index without blocks, containers and producers.
-func (s *Segment) Brief() Index {
+// Summary returns the index without blocks, containers and producers.
+func (s *Segment) Summary() Index {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.sealed {

@@ -41,7 +41,7 @@ func (s *Store) readIdentities() (identityFile, error) {
 // saveIdentities writes down, durably, what was stored so far, because a segment is about to be deleted. That is more than the
 // segment held, and much shorter: what one stream has of a producer's records has gaps where the other has the rest.
 func (s *Store) saveIdentities(seg *segment.Segment) error {
-	s.deleted = max(s.deleted, seg.Brief().Last+1)
+	s.deleted = max(s.deleted, seg.Summary().Last+1)
 	f := identityFile{NextSeq: s.deleted}
 
 	// Between two commits the ranges hold what is written and nothing else; synced, it outlives the file that is deleted.

@@ -43,8 +43,8 @@ func (s *Store) listFiles() list {
 	for _, stream := range Streams() {
 		files := map[uint64]listed{}
 		for _, seg := range s.streams[stream] {
-			brief := seg.Brief()
-			files[seg.First()] = listed{First: brief.First, Last: brief.Last, Records: brief.Records}
+			summary := seg.Summary()
+			files[seg.First()] = listed{First: summary.First, Last: summary.Last, Records: summary.Records}
 		}
 
 		// What is missing stays in the list, or the next start would find nothing missing.
@@ -128,7 +128,7 @@ func (s *Store) compareFile(stream Stream, number uint64, want listed) []contrac
 	}
 
 	seg := s.streams[stream][i]
-	lost := want.Records - seg.Brief().Records - seg.Bad().Lines
+	lost := want.Records - seg.Summary().Records - seg.Bad().Lines
 	if lost <= 0 || seg.Sealed() && seg.Bad().Lines > 0 { // recorded as damage
 		return nil
 	}

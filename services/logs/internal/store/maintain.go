@@ -66,7 +66,7 @@ func (s *Store) checkFiles() error {
 // stays readable.
 func (s *Store) seal(stream Stream) (failed error) {
 	for _, seg := range s.finished(stream) {
-		if seg.Sealed() || seg.Stuck() != nil || s.stopping() || s.Err() != nil {
+		if seg.Sealed() || seg.Unreadable() != nil || s.stopping() || s.Err() != nil {
 			continue
 		}
 
@@ -78,7 +78,7 @@ func (s *Store) seal(stream Stream) (failed error) {
 		}
 
 		switch {
-		case err != nil && seg.Stuck() != nil: // trying again would not help
+		case err != nil && seg.Unreadable() != nil: // trying again would not help
 			s.condition.set(conditionDamaged, err.Error())
 			continue
 		case err != nil:
@@ -131,12 +131,12 @@ func (s *Store) retain(stream Stream) {
 // receipt: what a record says of its time may be decades off, either way.
 func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	segments := s.Segments(stream)
-	if len(segments) == 0 || !segments[0].Sealed() && segments[0].Stuck() == nil {
+	if len(segments) == 0 || !segments[0].Sealed() && segments[0].Unreadable() == nil {
 		return nil, ""
 	}
 
 	bounds := s.cfg.Keep[stream]
-	oldest := segments[0].Brief()
+	oldest := segments[0].Summary()
 	newest := cmp.Or(oldest.ReceivedUS, oldest.SealedUS, oldest.MaxUS) // earlier versions noted less
 	if s.cfg.Now().Sub(time.UnixMicro(newest)) > bounds.Age {
 		return segments[0], fmt.Sprintf("received more than %s ago", bounds.Age)
@@ -146,7 +146,7 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 	var total int64
 	sums := s.rollups.bySegment()
 	for _, seg := range segments {
-		total += seg.Brief().Bytes + sums[segmentID(stream, seg)].bytes
+		total += seg.Summary().Bytes + sums[segmentID(stream, seg)].bytes
 	}
 	if total > bounds.Bytes {
 		return segments[0], fmt.Sprintf("%s take more than %d bytes", stream, bounds.Bytes)
@@ -156,7 +156,7 @@ func (s *Store) expired(stream Stream) (*segment.Segment, string) {
 
 // remove deletes one segment. That it does is recorded first, and whose its records were is saved for good.
 func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
-	brief := seg.Brief()
+	summary := seg.Summary()
 
 	if err := s.saveIdentities(seg); err != nil {
 		return err
@@ -164,10 +164,10 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 
 	records, err := s.ownRecord(contract.SystemBody{
 		Event: "retention", Level: contract.LevelInfo,
-		Message: fmt.Sprintf("%d %s deleted: %s", brief.Records, stream, why),
+		Message: fmt.Sprintf("%d %s deleted: %s", summary.Records, stream, why),
 		Details: map[string]any{
-			"stream": stream.String(), "first_seq": brief.First, "last_seq": brief.Last, "records": brief.Records,
-			"bytes": brief.Bytes, "first_ts": time.UnixMicro(brief.MinUS).UTC(), "last_ts": time.UnixMicro(brief.MaxUS).UTC(),
+			"stream": stream.String(), "first_seq": summary.First, "last_seq": summary.Last, "records": summary.Records,
+			"bytes": summary.Bytes, "first_ts": time.UnixMicro(summary.MinUS).UTC(), "last_ts": time.UnixMicro(summary.MaxUS).UTC(),
 		},
 	})
 	if err != nil {
@@ -188,6 +188,6 @@ func (s *Store) remove(stream Stream, seg *segment.Segment, why string) error {
 	s.mu.Unlock()
 	s.updateUnsealed()         // one that could not be sealed counts no more
 	s.writeList(s.listFiles()) // what is deleted on purpose is not missed
-	s.counters.Removed.Add(uint64(brief.Records))
+	s.counters.Removed.Add(uint64(summary.Records))
 	return seg.Remove()
 }

@@ -128,7 +128,7 @@ func (s *Store) reopenAbsent() {
 		}
 		s.recordEvent(contract.SystemBody{
 			Event: "segment_back", Level: contract.LevelInfo, Message: fmt.Sprintf("%s %s: its records can be read again", a.stream, seg.Name()),
-			Details: map[string]any{"stream": a.stream.String(), "segment": seg.Name(), "records": seg.Brief().Records},
+			Details: map[string]any{"stream": a.stream.String(), "segment": seg.Name(), "records": seg.Summary().Records},
 		})
 	}
 	s.updateMissingCondition()
@@ -153,7 +153,7 @@ func (s *Store) restoreSegment(a absent, seg *segment.Segment) error {
 
 	// Its numbers before its place: what is sent again meanwhile must be known as stored.
 	err = s.runBetweenCommits(func() error {
-		s.addSenders(a.stream, seg.Brief().Last, producers)
+		s.addSenders(a.stream, seg.Summary().Last, producers)
 		for _, p := range producers {
 			s.dedupe.normalize(s.dedupe.of(p.Identity))
 		}
@@ -189,7 +189,7 @@ func (s *Store) checkSealed() {
 				continue
 			}
 
-			if err := seg.Look(); err != nil {
+			if err := seg.CheckFile(); err != nil {
 				s.withdraw(stream, seg, err)
 			}
 		}
@@ -202,10 +202,10 @@ func (s *Store) withdraw(stream Stream, seg *segment.Segment, why error) {
 	s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	s.mu.Unlock()
 
-	brief := seg.Brief()
-	seg.Leave()
+	summary := seg.Summary()
+	seg.Detach()
 	s.recordEvent(s.recordAbsent(absent{
-		file: file{stream, seg.First(), false}, first: brief.First, last: brief.Last, records: brief.Records, why: why,
+		file: file{stream, seg.First(), false}, first: summary.First, last: summary.Last, records: summary.Records, why: why,
 	}))
 }
 
@@ -239,10 +239,10 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 		return err
 	}
 
-	brief := seg.Brief()
+	summary := seg.Summary()
 	s.mu.Lock()
 	s.current[stream], s.unsynced[stream] = nil, false
-	if brief.Records == 0 {
+	if summary.Records == 0 {
 		s.streams[stream] = slices.DeleteFunc(slices.Clone(s.streams[stream]), func(x *segment.Segment) bool { return x == seg })
 	}
 	s.mu.Unlock()
@@ -250,9 +250,9 @@ func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	s.recordEvent(contract.SystemBody{
 		Event: "segment_replaced", Level: contract.LevelError,
 		Message: fmt.Sprintf("%s %s was deleted, replaced or cut while it was written (%v): a new file is begun, and what can be read "+
-			"of its %d records is written again", stream, seg.Name(), why, brief.Records),
+			"of its %d records is written again", stream, seg.Name(), why, summary.Records),
 		Details: map[string]any{
-			"stream": stream.String(), "segment": seg.Name(), "first_seq": brief.First, "last_seq": brief.Last, "records": brief.Records,
+			"stream": stream.String(), "segment": seg.Name(), "first_seq": summary.First, "last_seq": summary.Last, "records": summary.Records,
 		},
 	})
 	s.updateUnsealed()

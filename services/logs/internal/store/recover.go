@@ -197,14 +197,14 @@ func (s *Store) addSegment(stream Stream, seg *segment.Segment, first uint64) er
 	if err != nil {
 		return err
 	}
-	s.addSenders(stream, seg.Brief().Last, producers)
-	s.next = max(s.next, first, seg.Brief().Last+1, seg.Claimed()+1)
+	s.addSenders(stream, seg.Summary().Last, producers)
+	s.next = max(s.next, first, seg.Summary().Last+1, seg.Claimed()+1)
 	s.streams[stream] = append(s.streams[stream], seg)
 
 	switch {
 	case seg.Sealed(): // a plain file before it takes no more: numbers rise from file to file
 		s.current[stream] = nil
-	case !seg.Whole(): // the next one begins with another number, and so with another name
+	case !seg.Clean(): // the next one begins with another number, and so with another name
 		s.next, s.current[stream] = max(s.next, first+1), nil
 	default:
 		s.current[stream], s.openedAt[stream] = seg, s.cfg.Now()

@@ -73,10 +73,10 @@ func (s *Store) rotate() {
 		}
 
 		// An empty one has no age: it would be sealed into nothing.
-		brief := seg.Brief()
+		summary := seg.Summary()
 		old := s.cfg.Now().Sub(s.openedAt[stream]) >= s.cfg.maxAge(Stream(stream))
-		full := brief.Bytes >= s.cfg.SegmentBytes || s.memoryOf(seg) >= maxIndexed
-		if brief.Records == 0 || !full && !old {
+		full := summary.Bytes >= s.cfg.SegmentBytes || s.memoryOf(seg) >= maxIndexed
+		if summary.Records == 0 || !full && !old {
 			continue
 		}
 

@@ -219,7 +219,7 @@ func (s *Store) Oldest() uint64 {
 	for stream := range streamCount {
 		for _, seg := range s.Segments(stream) {
 			// The oldest stands first; one that was begun just now is empty.
-			if b := seg.Brief(); b.Records > 0 {
+			if b := seg.Summary(); b.Records > 0 {
 				if oldest == 0 || b.First < oldest {
 					oldest = b.First
 				}

@@ -44,7 +44,7 @@ func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
 }
 
 // mutate flips a bit of one random segment, cuts it, zeroes a piece of it, or deletes it.
-func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
+func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (what string) {
 	t.Helper()
 	all, err := segments(m, "j")
 	must(t, err)
@@ -55,19 +55,19 @@ func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
 	at := rng.IntN(len(text))
 	switch rng.IntN(4) {
 	case 0:
-		how, text = "cut", text[:at]
+		what, text = "cut", text[:at]
 	case 1:
-		how = "zero"
+		what = "zero"
 		clear(text[at:min(at+1+rng.IntN(4096), len(text))])
 	case 2:
 		must(t, m.Remove(name))
 		return "remove " + name
 	default:
-		how = "flip"
+		what = "flip"
 		text[at] ^= 1 << rng.IntN(8)
 	}
 	must(t, disk.WriteFile(m, name, text))
-	return fmt.Sprintf("%s %s at %d", how, name, at)
+	return fmt.Sprintf("%s %s at %d", what, name, at)
 }
 
 // TestOneDamagedSegmentHidesNoOpenIntent: whatever happens to one segment, the journal opens, the intent that was open in all
@@ -81,22 +81,22 @@ func TestOneDamagedSegmentHidesNoOpenIntent(t *testing.T) {
 	}
 	for round := range uint64(rounds) {
 		m := copied(t, pristine)
-		how := mutate(t, m, rand.New(rand.NewPCG(7, round)))
+		what := mutate(t, m, rand.New(rand.NewPCG(7, round)))
 		j, r, err := Open("j", cutOptions(m))
 		var later *VersionError
-		if errors.As(err, &later) && strings.HasPrefix(how, "flip") {
+		if errors.As(err, &later) && strings.HasPrefix(what, "flip") {
 			continue
 		}
 		if err != nil {
-			t.Fatalf("round %d, %s: %v", round, how, err)
+			t.Fatalf("round %d, %s: %v", round, what, err)
 		}
 		if fmt.Sprint(ids(r.Open)) != "[kept]" {
-			t.Errorf("round %d, %s: open are %v", round, how, ids(r.Open))
+			t.Errorf("round %d, %s: open are %v", round, what, ids(r.Open))
 		}
 
 		wrote(t)(j.Intent(intent("next", "c2")))
 		if _, r = reopen(t, j); fmt.Sprint(ids(r.Open)) != "[kept next]" {
-			t.Errorf("round %d, %s, after a restart: open are %v", round, how, ids(r.Open))
+			t.Errorf("round %d, %s, after a restart: open are %v", round, what, ids(r.Open))
 		}
 		if t.Failed() {
 			return
