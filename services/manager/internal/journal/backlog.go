@@ -6,7 +6,7 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// Backlog is what the journal holds behind a given entry, for those who tell it to somebody else.
+// Backlog is what the journal holds behind a given entry, for those who report it to somebody else.
 type Backlog struct {
 	// Entries are the intents, the outcomes and those ticks that decided a removal, oldest first.
 	Entries []Entry
@@ -28,14 +28,14 @@ func Behind(dir string, seq uint64) (Backlog, error) {
 		all = all[1:]
 	}
 	for _, s := range all {
-		if _, err := Scan(s.path, func(e Entry) error { b.take(e, seq); return nil }); err != nil {
+		if _, err := Scan(s.path, func(e Entry) error { b.add(e, seq); return nil }); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-func (b *Backlog) take(e Entry, seq uint64) {
+func (b *Backlog) add(e Entry, seq uint64) {
 	later := e.Seq > seq && !e.Carried
 	switch {
 	case e.Intent != nil:
