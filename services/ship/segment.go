@@ -79,16 +79,12 @@ func (s *segment) index(after uint64) (found damage, err error) {
 			return wal.Bad, ErrVersion
 		}
 
-		var head struct {
-			PSeq    uint64    `json:"pseq"`
-			Time    time.Time `json:"ts"`
-			Journal uint64    `json:"journal_seq"`
-		}
 		size := int64(len(text)) + 1
-		switch err := json.Unmarshal(text, &head); {
+		head, ok := parseHead(text)
+		switch {
 		case len(bytes.Trim(text, " ")) == 0: // blanked by an earlier run
 			return wal.Blank, nil
-		case err != nil || head.PSeq <= after || head.PSeq > maxPSeq:
+		case !ok || head.PSeq <= after || head.PSeq > maxPSeq:
 			found.bad = append(found.bad, badLine{wal.Span{Offset: offset, Length: size}, bytes.Clone(text)})
 			return wal.Bad, nil
 		}
@@ -100,6 +96,19 @@ func (s *segment) index(after uint64) (found damage, err error) {
 
 	found.end, found.torn = scanned.Ended, scanned.Size-scanned.Ended
 	return found, err
+}
+
+// lineHead is what the spool reads of a record that lies in a file.
+type lineHead struct {
+	PSeq    uint64    `json:"pseq"`
+	Time    time.Time `json:"ts"`
+	Journal uint64    `json:"journal_seq"`
+}
+
+// parseHead reads a line; ok is false for one that is no record.
+func parseHead(text []byte) (head lineHead, ok bool) {
+	err := json.Unmarshal(text, &head)
+	return head, err == nil
 }
 
 // repair cuts the torn line off and writes spaces over the bad ones, so that they are not found again, each after save has
