@@ -26,7 +26,7 @@ func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
 	return to
 }
 
-// mutate cuts a piece out of the end of one random file, zeroes a piece of it, garbles a line or deletes it. It makes no
+// mutate cuts a piece out of the end of one random file, zeroes a piece of it, garbles a byte of it or deletes it. It makes no
 // line of a later version: that is refused.
 func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
 	t.Helper()
@@ -51,7 +51,7 @@ func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
 		return "remove " + name
 	default:
 		how = "garble"
-		text[at] = '#'
+		text[at] = 0 // nowhere allowed in JSON, so that the line is none
 	}
 	must(t, disk.WriteFile(m, name, text))
 	return fmt.Sprintf("%s %s at %d", how, name, at)
