@@ -12,6 +12,7 @@ import (
 
 	"gestor.local/generator/internal/plan"
 	"gestor.local/generator/internal/report"
+	"gestor.local/wal/disk"
 )
 
 // saveReport writes the report under the run's name and as the last one.
@@ -23,11 +24,7 @@ func (r *run) saveReport(final report.Report) error {
 
 	// The command report prints the last one; the others stay for comparisons.
 	for _, name := range []string{"report-" + r.id + ".json", reportFile} {
-		path := filepath.Join(r.State, name)
-		if err := os.WriteFile(path+".tmp", append(text, '\n'), 0o640); err != nil {
-			return fmt.Errorf("%w: write report: %w", errStorage, err)
-		}
-		if err := os.Rename(path+".tmp", path); err != nil {
+		if err := disk.WriteFile(disk.OS{Files: 0o640}, filepath.Join(r.State, name), append(text, '\n')); err != nil {
 			return fmt.Errorf("%w: write report: %w", errStorage, err)
 		}
 	}

@@ -9,7 +9,7 @@ replace gestor.local/contract => ../contract
 require (
 	gestor.local/program v0.0.0
 	gestor.local/ship v0.0.0-00010101000000-000000000000
-	gestor.local/wal v0.0.0 // indirect
+	gestor.local/wal v0.0.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0

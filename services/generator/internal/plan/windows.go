@@ -3,11 +3,13 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"gestor.local/generator/internal/profile"
+	"gestor.local/wal/disk"
 )
 
 // ErrWrite is wrapped by the error of a plan that could not be written to disk.
@@ -61,22 +63,10 @@ func (w *Windower) file(number int) string {
 
 // Save writes the plan to a file that is whole or not there, also after a power cut.
 func (p Plan) Save(path string) error {
-	f, err := os.Create(path + ".tmp")
-	if err != nil {
-		return fmt.Errorf("save plan: %w", err)
-	}
-
-	// On disk before it has its name: a power cut leaves the whole of it or nothing.
-	if _, err = p.WriteTo(f); err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-
-	if err == nil {
-		err = os.Rename(path+".tmp", path)
-	}
+	err := disk.ReplaceFile(disk.OS{}, path, func(w io.Writer) error {
+		_, err := p.WriteTo(w)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
