@@ -82,7 +82,7 @@ check() {
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
   --list-bash) list_bash && exit 0 ;;
-  --bash) shell_clean && exit 0 || exit 1 ;;
+  --bash) shell_clean && exit 0 || exit ;; # with the status of shell_clean
   --fix | --without-bash | '') ;;
   *) usage >&2 && exit 2 ;;
 esac
