@@ -113,7 +113,8 @@ func (s *conditionSet) list() []Condition {
 // conflictShown is long enough for somebody who looks now and then.
 const conflictShown = time.Hour
 
-// standingConditions are the conditions of this tick that do not keep the manager from acting.
+// standingConditions are the conditions of this tick that do not keep the manager from acting. Their order is that of
+// the records of those that begin together.
 func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	if s.policyProblem != "" {
 		out = append(out, condition(ConditionPolicy, s.policyProblem, false))
@@ -143,16 +144,15 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 		out = append(out, condition(ConditionFutile, strings.Join(t.futile, ", "), false))
 	}
 
-	// What comes and goes by itself is a condition once it lasts.
+	// Of what comes and goes by itself only what lasts is worth a condition.
 	if paused := r.lasting(s.paused); len(paused) > 0 {
 		out = append(out, condition(ConditionPaused, namesOf(t.inv, paused), false))
 	}
-	if unlocated := r.lasting(s.unlocated); len(unlocated) > 0 {
-		out = append(out, condition(ConditionUnlocated, fmt.Sprintf("%d: %s", len(unlocated), namesOf(t.inv, unlocated)), false))
-	}
-
 	if over := r.overElsewhere(t); len(over) > 0 {
 		out = append(out, condition(ConditionManagedElsewhere, shortened(over), false))
+	}
+	if unlocated := r.lasting(s.unlocated); len(unlocated) > 0 {
+		out = append(out, condition(ConditionUnlocated, fmt.Sprintf("%d: %s", len(unlocated), namesOf(t.inv, unlocated)), false))
 	}
 	if len(s.ended) > 0 {
 		out = append(out, condition(ConditionEnded, fmt.Sprintf("%d: %s", len(s.ended), namesOf(t.inv, s.ended)), false))

@@ -14,6 +14,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/policy"
 	"gestor.local/ship"
 )
 
@@ -300,6 +301,41 @@ func TestConditionsEscalateOncePerTick(t *testing.T) {
 }
 
 // The advice fits the cause: nobody is told to make room where the files were deleted.
+// waitingSpool has records that wait, and some that were sent again.
+type waitingSpool struct{}
+
+func (waitingSpool) Check() error                    { return nil }
+func (waitingSpool) Append(...contract.Record) error { return nil }
+func (waitingSpool) Stats() ship.Stats {
+	return ship.Stats{Records: 1, OldestAge: time.Hour, LastError: "refused", LastConflict: time.Now()}
+}
+
+func TestStandingConditionsComeInOneOrder(t *testing.T) {
+	p := contract.DefaultPolicy()
+	p.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
+	r := newReporter(Options{Spool: waitingSpool{}}, &loopState{policy: p})
+	lasting := map[string]int{"a": p.Gates.DegradedAfter}
+	over := policy.Share{Workload: contract.Workload{By: contract.Swarm, Name: "web"}, Placed: true, Replicas: 2, Places: 1}
+
+	var got []string
+	for _, c := range r.standingConditions(
+		&tick{at: time.Now(), inv: &contract.Inventory{}, plan: &contract.Plan{}, futile: []string{"a"}, texts: &policy.Texts{Shares: []policy.Share{over}}},
+		status{
+			policyProblem: "x", crashLoops: "x", paused: lasting, unlocated: lasting, noThrottle: "x",
+			stuck: []string{"a"}, ended: []string{"a"},
+		}) {
+		got = append(got, c.Name)
+	}
+
+	want := []string{
+		ConditionPolicy, ConditionRecordsWait, ConditionConflict, ConditionNoThrottle, ConditionStuck, ConditionCrashLoop,
+		ConditionFutile, ConditionPaused, ConditionManagedElsewhere, ConditionUnlocated, ConditionEnded,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestStorageIsToldByItsCause(t *testing.T) {
 	for name, tt := range map[string]struct {
 		gate string
