@@ -113,8 +113,8 @@ func LocalURL(addr string) (string, error) {
 		return "", err
 	}
 
-	switch host {
-	case "", "0.0.0.0", "::":
+	switch {
+	case host == "", host == "0.0.0.0", net.ParseIP(host).IsUnspecified(): // ::, ::0 and ::ffff:0.0.0.0 are spellings of it too
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port), nil

@@ -95,6 +95,7 @@ func TestLocalURL(t *testing.T) {
 	for addr, want := range map[string]string{
 		":8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", "[::]:1": "http://127.0.0.1:1",
 		"127.0.0.1:9": "http://127.0.0.1:9", "manager:9": "http://manager:9", "[::1]:9": "http://[::1]:9",
+		"[::0]:9": "http://127.0.0.1:9", "[::ffff:0.0.0.0]:9": "http://127.0.0.1:9",
 	} {
 		if got, err := LocalURL(addr); got != want || err != nil {
 			t.Errorf("LocalURL(%q) = %q, %v, want %q", addr, got, err, want)
