@@ -15,7 +15,7 @@ import (
 )
 
 // List returns every container the engine knows, stopped ones included, sorted by id. StartedAt is not part of the
-// engine's list and stays empty, and an image whose tag has moved on is told by its id (daemon/list.go, refreshImage):
+// engine's list and stays empty, and an image whose tag has moved on is listed by its id (daemon/list.go, refreshImage):
 // see Inspect.
 func (c *Client) List(ctx context.Context) (contract.Inventory, error) {
 	return c.list(ctx, filters.NewArgs())

@@ -18,7 +18,7 @@ type CPULimit struct {
 	PeriodUS int64 `json:"period_us,omitempty"`
 }
 
-// cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, tells
+// cpuLimitOf reads the limit of an inspection. Docker sets one of the two forms. Podman keeps the quota alone, shows
 // NanoCPUs made of it beside it (-10000 for no limit), and does not read NanoCPUs when a limit is changed: of both the
 // quota is the limit.
 func cpuLimitOf(r container.Resources) CPULimit {
@@ -102,7 +102,7 @@ func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 
 // dropsRestartPolicy says that the engine takes an update without a restart policy for one to none. Podman does; Docker
 // takes it for "as it is", and is sent none: one that was read before would undo what somebody changes meanwhile. An
-// engine that does not tell what it is may be either.
+// engine that does not say what it is may be either.
 func dropsRestartPolicy(ctx context.Context, api *client.Client) bool {
 	version, err := api.ServerVersion(ctx)
 	return err != nil || slices.ContainsFunc(version.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })

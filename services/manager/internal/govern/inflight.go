@@ -125,7 +125,7 @@ func (e *executor) verify(r *removal, entry *contract.Entry) {
 	case entry == nil:
 		e.closeUnattended(r, actuator.Result{Outcome: contract.OutcomeDone})
 
-	case entry.State == contract.StateRemoving: // the next inventory tells
+	case entry.State == contract.StateRemoving: // the next inventory shows it
 
 	case contract.StateAlive(entry.State):
 		if time.Since(r.since) >= killGrace {
@@ -139,7 +139,7 @@ func (e *executor) verify(r *removal, entry *contract.Entry) {
 	}
 }
 
-// closeUnattended ends a removal by what was seen of its container; no action told it, so it says nothing about the
+// closeUnattended ends a removal by what was seen of its container; no action returned it, so it says nothing about the
 // engine either.
 func (e *executor) closeUnattended(r *removal, result actuator.Result) {
 	e.applyResult(r, result)

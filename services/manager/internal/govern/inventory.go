@@ -63,9 +63,9 @@ func (o *observer) countRefusals(err error) {
 	}
 }
 
-// containerInfo is what inspections told of one container, known from its first sight to its end.
+// containerInfo is what inspections gave of one container, known from its first sight to its end.
 type containerInfo struct {
-	// image is what it was created with, "" while the engine has told no name of it.
+	// image is what it was created with, "" while the engine has given no name of it.
 	image string
 	// startedAt is when the engine started it, "" when that is not known; startUS is the start of its oldest process
 	// then.
@@ -176,14 +176,14 @@ func startOf(p *contract.Population, id string) uint64 {
 	return 0
 }
 
-// isImageID says that a list tells an image by its id instead of by the name that the container was created with.
+// isImageID says that a list names an image by its id instead of by the name that the container was created with.
 func isImageID(image string) bool { return image == "" || strings.HasPrefix(image, "sha256:") }
 
 // maxInspects is how many containers are inspected at a time: enough to hide the engine's latency, few enough not to
 // load it.
 const maxInspects = 4
 
-// inspectAll inspects each of the entries. The state of one that the engine does not tell is empty: an order about a
+// inspectAll inspects each of the entries. The state of one that cannot be inspected is empty: an order about a
 // container whose start is not known is refused by the check of its preconditions.
 func inspectAll(ctx context.Context, i actuator.Inspector, entries []*contract.Entry) []engine.ContainerState {
 	states := make([]engine.ContainerState, len(entries)) // each worker writes its own

@@ -43,7 +43,7 @@ type stopper interface {
 	stop(err error)
 }
 
-// removalHooks tell of removals whoever decides by them. With stopper they are the only way back up from a part to the
+// removalHooks pass removals on to whoever decides by them. With stopper they are the only way back up from a part to the
 // loop.
 type removalHooks interface {
 	// removed says that a container was removed, by the key that stays when it is made again.
@@ -86,7 +86,7 @@ var ErrEngineUnreachable = errors.New("govern: the engine refused the connection
 // error when the journal failed for good: without it nothing may be removed, and only a restart re-reads the disk; and
 // ErrEngineUnreachable, when it runs in a container.
 func (g *Governor) Run(ctx context.Context) error {
-	// Actions outlive ctx: what has begun when the manager is told to stop comes to its end while the loop drains.
+	// Actions outlive ctx: what has begun when the manager is stopped comes to its end while the loop drains.
 	acting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	g.executor.ctx = acting
@@ -227,7 +227,7 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	g.loop.policy, g.loop.policyHash = u.Policy, hash
 
 	// Orders that wait were given under the old policy: what the new one still wants removed it says itself. The sinks
-	// are told last, so that they show the new policy with nothing left of the old.
+	// are called last, so that they show the new policy with nothing left of the old.
 	g.decider.resetForPolicy()
 	g.executor.cancelQueued("the policy changed")
 	g.reporter.policyChanged()

@@ -98,7 +98,7 @@ func (o *observer) readFailure(err error) gateFailure {
 	return f
 }
 
-// gateOfRead tells a host that cannot be read from a reading that cannot be believed.
+// gateOfRead separates a host that cannot be read from a reading that cannot be believed.
 func gateOfRead(err error) string {
 	var problems contract.Problems
 	switch {

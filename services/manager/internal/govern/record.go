@@ -206,7 +206,7 @@ func containerBody(m *contract.Member, e *contract.Entry, v *contract.Verdict, r
 	return body
 }
 
-// firstProcess is the container's init, or the oldest process where the source does not tell.
+// firstProcess is the container's init, or the oldest process where the source does not say.
 func firstProcess(c *contract.Container) *contract.Process {
 	if c == nil || len(c.Processes) == 0 {
 		return nil

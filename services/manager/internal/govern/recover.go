@@ -38,7 +38,7 @@ func (r *reporter) recordBacklog(b Backlog) {
 		return
 	}
 
-	// The figures came from where those of the last tick came from, as far as the journal tells.
+	// The figures came from where those of the last tick came from, as far as the journal knows.
 	for i := range records {
 		records[i].Source = ""
 		if b.LastTick != nil {

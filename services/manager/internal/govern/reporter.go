@@ -115,14 +115,14 @@ func (r *reporter) setSource(t *tick, source string) {
 	r.source = source
 }
 
-// action tells the sinks of the end of one action.
+// action calls the sinks with the end of one action.
 func (r *reporter) action(a ActionResult) {
 	for _, s := range r.sinks {
 		s.OnAction(a)
 	}
 }
 
-// policyChanged tells the sinks of the policy in force.
+// policyChanged calls the sinks with the policy in force.
 func (r *reporter) policyChanged() {
 	for _, s := range r.sinks {
 		s.OnPolicy(r.loop.policy)

@@ -75,8 +75,8 @@ func (r *restartHistory) String() string {
 // removal is a machine, and once it has stopped for that long the container is judged again.
 const respawnRetention = 10 * time.Minute
 
-// respawnTracker counts containers that come back under a new id: the same name, or the same service, as respawnKey
-// tells.
+// respawnTracker counts containers that come back under a new id: the same name, or the same service (see
+// respawnKey).
 type respawnTracker struct {
 	tracked map[string]respawn // by key
 	seen    map[string]bool    // the ids of the last inventory: a replica that was there all the time did not return

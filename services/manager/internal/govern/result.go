@@ -21,7 +21,7 @@ func (e *executor) handleResult(c completion) {
 	}
 }
 
-// updateBreaker tells the breaker how the engine did. A refusal says nothing about it.
+// updateBreaker counts the end of an action for the breaker. A refusal says nothing about it.
 func (e *executor) updateBreaker(c completion) {
 	if c.removal.verb == contract.ActionShadowRemove || c.result.Outcome == contract.OutcomeRefused {
 		return
@@ -38,7 +38,7 @@ func (e *executor) updateBreaker(c completion) {
 	}
 }
 
-// applyResult takes in what became of a removal, whether an action told it or not.
+// applyResult takes in what became of a removal, whether an action returned it or it was seen in the inventory.
 func (e *executor) applyResult(r *removal, result actuator.Result) {
 	r.attempts += result.Attempts
 	r.volumes = max(r.volumes, result.AnonymousVolumes)
@@ -162,7 +162,7 @@ func (e *executor) onRestore(r *removal, result actuator.Result) {
 	delete(e.inFlight, id)
 }
 
-// recordOutcome writes an outcome down and tells the sinks. An unknown one leaves the intent open.
+// recordOutcome writes an outcome down and calls the sinks. An unknown one leaves the intent open.
 func (e *executor) recordOutcome(r *removal, result actuator.Result, final bool) {
 	if !final {
 		result.Outcome = contract.OutcomeUnknown

@@ -8,7 +8,7 @@ import (
 	"gestor.local/contract"
 )
 
-// Self says how the manager recognises its own container and those of its suite.
+// Suite says how the manager recognises its own container and those of its suite.
 type Suite struct {
 	// ManagerID is the full id of the manager's own container, "" when it does not run in one. In a container it must
 	// find itself and the log service among the engine's containers before it removes any.
@@ -38,7 +38,6 @@ func (s Suite) resolve(inv contract.Inventory) (ids []string, failure *gateFailu
 		if part || self == e {
 			ids = append(ids, e.ID)
 		}
-
 		logs = logs || part && e.Labels[contract.LabelRole] == roleLogs
 	}
 	slices.Sort(ids)

@@ -78,7 +78,7 @@ type ReloadResult struct {
 
 // Options configure a Governor. Everything but Policies and Sinks is required.
 type Options struct {
-	// Policy is in force at the start, Policies tell of every later one; without them it stays.
+	// Policy is in force at the start, Policies have every later one; without them it stays.
 	Policy   contract.Policy
 	Policies PolicySource
 	Suite    Suite

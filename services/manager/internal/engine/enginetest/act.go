@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/engine"
 )
 

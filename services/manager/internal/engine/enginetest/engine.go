@@ -21,7 +21,7 @@ import (
 // Container is what the engine knows of one container. State "" means running.
 type Container struct {
 	ID, Name, Image string
-	// Retagged makes the list tell the image by its id, as an engine does once the tag names another image.
+	// Retagged makes the list name the image by its id, as an engine does once the tag names another image.
 	Retagged      string
 	Labels        map[string]string
 	State         string

@@ -77,8 +77,7 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 			return outcomeOfLastError(kind)
 		}
 
-		// Time has passed since the preconditions were checked: what is to be called again may be another container's
-		// turn.
+		// Time has passed since the preconditions were checked: it may have been started again, or be needed by now.
 		if _, r := checkPreconditions(ctx, x.inspector, x.order); r.Outcome != "" {
 			x.why, x.fault = r.Why, x.fault || r.EngineFault
 			return r.Outcome

@@ -10,7 +10,7 @@ import (
 	"gestor.local/manager/internal/engine"
 )
 
-// inspectTimeout bounds every reading call: an engine that does not tell a container's state in 5 s is in trouble.
+// inspectTimeout bounds every reading call: an engine that does not return a container's state in 5 s is in trouble.
 const inspectTimeout = 5 * time.Second
 
 // inspect reads a container's state even when ctx has ended, since what became of an order must be known.
@@ -53,7 +53,7 @@ func checkPreconditions(ctx context.Context, i Inspector, o Order) (engine.Conta
 func changed(state engine.ContainerState, o Order) string {
 	w, elsewhere := contract.WorkloadOf(state.Labels)
 
-	// Which container it is comes before whose it is, and that before how it is: the first that does not hold is told.
+	// Which container it is comes before whose it is, and that before how it is: the first that does not hold is reported.
 	switch {
 	case state.ID != o.Victim.ID:
 		return fmt.Sprintf("the engine answered for another id (%.12s)", state.ID)
