@@ -44,23 +44,23 @@ func explainCommand(inv *cli.Invocation, defaults Defaults) error {
 func explainOne(w io.Writer, j explain.Journal, argument string, asJSON bool) error {
 	number, err := strconv.ParseUint(argument, 10, 64)
 	if err != nil && argument != "" {
-		story, err := j.Container(argument)
-		return write(w, story, explain.HistoryTable, asJSON, err)
+		history, err := j.Container(argument)
+		return write(w, history, explain.HistoryTable, asJSON, err)
 	}
 
 	if argument == "" {
-		page, err := j.Last()
-		return write(w, page, explain.Table, asJSON, err)
+		report, err := j.Last()
+		return write(w, report, explain.Table, asJSON, err)
 	}
 
 	// An id may consist of decimal digits only, and so may a name; a part of a name is too little to go by then.
-	page, err := j.Tick(number)
+	report, err := j.Tick(number)
 	if errors.Is(err, explain.ErrNotFound) {
-		if story, other := j.Container(argument); other == nil && !story.ByPartOfName {
-			return write(w, story, explain.HistoryTable, asJSON, nil)
+		if history, other := j.Container(argument); other == nil && !history.ByPartOfName {
+			return write(w, history, explain.HistoryTable, asJSON, nil)
 		}
 	}
-	return write(w, page, explain.Table, asJSON, err)
+	return write(w, report, explain.Table, asJSON, err)
 }
 
 // write prints what was found, as JSON or as a table.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/journal"
 )
 
@@ -30,27 +29,27 @@ type Action struct {
 // newAction joins the intent of one entry and the outcome of another, which may be empty.
 func newAction(intent, outcome journal.Entry) Action {
 	i := intent.Intent
-	d := Action{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action}
+	a := Action{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action}
 
 	if o := outcome.Outcome; o != nil {
-		d.EndedAt, d.Outcome, d.Rung, d.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
-		d.LatencyUS, d.Error, d.Recovered = o.LatencyUS, o.Error, o.Recovered
+		a.EndedAt, a.Outcome, a.Rung, a.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
+		a.LatencyUS, a.Error, a.Recovered = o.LatencyUS, o.Error, o.Recovered
 	}
-	return d
+	return a
 }
 
 // removed says that the action was the container's end.
-func (d Action) removed() bool {
-	return contract.ActionBody{Action: d.Verb, Phase: contract.PhaseOutcome, Outcome: d.Outcome}.Removed()
+func (a Action) removed() bool {
+	return contract.ActionBody{Action: a.Verb, Phase: contract.PhaseOutcome, Outcome: a.Outcome}.Removed()
 }
 
-func (d Action) String() string {
-	if d.Outcome == "" {
-		return d.Verb + " begun, no outcome yet"
+func (a Action) String() string {
+	if a.Outcome == "" {
+		return a.Verb + " begun, no outcome yet"
 	}
-	text := fmt.Sprintf("%s %s after %s", d.Verb, d.Outcome, micros(d.LatencyUS))
-	if d.Error != "" {
-		text += ": " + quoteUnprintable(d.Error)
+	text := fmt.Sprintf("%s %s after %s", a.Verb, a.Outcome, micros(a.LatencyUS))
+	if a.Error != "" {
+		text += ": " + quoteUnprintable(a.Error)
 	}
 	return text
 }

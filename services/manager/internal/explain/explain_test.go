@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/policy"

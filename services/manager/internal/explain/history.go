@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/journal"
 )
 
@@ -157,15 +156,15 @@ func (b *historyBuilder) add(e journal.Entry) error {
 		b.actions.add(e)
 
 	case e.Intent != nil:
-		s := b.history(e.Intent.Container, e.Intent.Name)
-		if s == nil {
+		h := b.history(e.Intent.Container, e.Intent.Name)
+		if h == nil {
 			return nil
 		}
 
 		b.actions.add(e)
 		b.actionIDs[e.Intent.ActionID] = true
-		s.Name, s.Image, s.Class = e.Intent.Name, e.Intent.Image, e.Intent.Class
-		s.lastSeen = TickRef{e.Intent.Tick, e.At}
+		h.Name, h.Image, h.Class = e.Intent.Name, e.Intent.Image, e.Intent.Class
+		h.lastSeen = TickRef{e.Intent.Tick, e.At}
 	}
 	return nil
 }
@@ -178,15 +177,15 @@ func (b *historyBuilder) addTick(e journal.Entry) error {
 
 	match := func(v contract.Verdict) bool { return b.match(v.ID, v.Name) >= max(b.bestMatch, matchPartOfName) }
 	for _, r := range newRows(*e.Tick, plan, b.policies.of(plan), match) {
-		s := b.history(r.ID, r.Name)
-		if s == nil {
+		h := b.history(r.ID, r.Name)
+		if h == nil {
 			continue
 		}
 
-		s.Name, s.Image, s.Class = r.Name, r.Image, r.Class
-		s.lastSeen = TickRef{plan.Tick, e.At}
+		h.Name, h.Image, h.Class = r.Name, r.Image, r.Class
+		h.lastSeen = TickRef{plan.Tick, e.At}
 		if len(b.histories) == 1 { // of several none is explained
-			s.addTick(e, plan, r)
+			h.addTick(e, plan, r)
 		}
 	}
 	return nil
@@ -204,20 +203,20 @@ func (b *historyBuilder) history(id, name string) *ContainerHistory {
 		clear(b.histories)
 	}
 
-	s, ok := b.histories[id]
+	h, ok := b.histories[id]
 	if !ok {
-		s = &ContainerHistory{ID: id, Spans: []VerdictSpan{}, Actions: []Action{}}
-		b.histories[id] = s
+		h = &ContainerHistory{ID: id, Spans: []VerdictSpan{}, Actions: []Action{}}
+		b.histories[id] = h
 	}
-	return s
+	return h
 }
 
-// candidates lists those that match, by name, the latest of one name first, and says what would tell them apart.
+// candidates lists those that match, by name, the latest of one name first, and says what distinguishes them.
 func (b *historyBuilder) candidates() string {
 	const most = 10
 	all := make([]*ContainerHistory, 0, len(b.histories))
-	for _, s := range b.histories {
-		all = append(all, s)
+	for _, h := range b.histories {
+		all = append(all, h)
 	}
 
 	slices.SortFunc(all, func(a, b *ContainerHistory) int {
@@ -225,8 +224,8 @@ func (b *historyBuilder) candidates() string {
 	})
 
 	var words []string
-	for _, s := range all[:min(most, len(all))] {
-		words = append(words, fmt.Sprintf("%s (%s, last on tick %d)", quoteUnprintable(s.Name), shortID(s.ID), s.lastSeen.Tick))
+	for _, h := range all[:min(most, len(all))] {
+		words = append(words, fmt.Sprintf("%s (%s, last on tick %d)", quoteUnprintable(h.Name), shortID(h.ID), h.lastSeen.Tick))
 	}
 	text := strings.Join(words, ", ")
 	if more := len(all) - most; more > 0 {
@@ -240,9 +239,9 @@ func (b *historyBuilder) candidates() string {
 }
 
 // addTick lengthens the last span, or begins another when the verdict, its reason or the rank is another.
-func (s *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
-	if n := len(s.Spans); n > 0 {
-		last := &s.Spans[n-1]
+func (h *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
+	if n := len(h.Spans); n > 0 {
+		last := &h.Spans[n-1]
 		old := last.Last
 		if old.Verdict.Verdict == r.Verdict.Verdict && old.Reason == r.Reason && old.Rank == r.Rank && old.Held == r.Held {
 			last.ToTick, last.To, last.Last = plan.Tick, e.At, r
@@ -250,60 +249,60 @@ func (s *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
 			return
 		}
 	}
-	s.Spans = append(s.Spans, VerdictSpan{FromTick: plan.Tick, ToTick: plan.Tick, From: e.At, To: e.At, Ticks: 1, Last: r})
+	h.Spans = append(h.Spans, VerdictSpan{FromTick: plan.Tick, ToTick: plan.Tick, From: e.At, To: e.At, Ticks: 1, Last: r})
 }
 
 // HistoryTable writes a history for people.
-func HistoryTable(w io.Writer, s ContainerHistory) error {
-	fmt.Fprintf(w, "%s, %s, image %s, class %s\n%s\n\n", quoteUnprintable(s.Name), s.ID, orDash(s.Image), s.Class, s.status())
+func HistoryTable(w io.Writer, h ContainerHistory) error {
+	fmt.Fprintf(w, "%s, %s, image %s, class %s\n%s\n\n", quoteUnprintable(h.Name), h.ID, orDash(h.Image), h.Class, h.status())
 
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "TICKS\tSINCE\tVERDICT\tRANK\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY")
-	for _, c := range s.Spans {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ticks(), c.From.UTC().Format(time.RFC3339), c.Last.verdictCell(), c.Last.rankCell(),
-			ageCell(c.Last.AgeUS), measureCells(c.Last.Measures), c.Last.reasonCell())
+	for _, span := range h.Spans {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", span.ticks(), span.From.UTC().Format(time.RFC3339), span.Last.verdictCell(), span.Last.rankCell(),
+			ageCell(span.Last.AgeUS), measureCells(span.Last.Measures), span.Last.reasonCell())
 	}
 
-	for _, d := range s.Actions {
-		fmt.Fprintf(t, "%d\t%s\t%s\n", d.Tick, d.At.UTC().Format(time.RFC3339), d)
+	for _, a := range h.Actions {
+		fmt.Fprintf(t, "%d\t%s\t%s\n", a.Tick, a.At.UTC().Format(time.RFC3339), a)
 	}
 
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return s.writeSources(w)
+	return h.writeSources(w)
 }
 
 // status says whether it is there on the newest tick, and if not, whether Gestor removed it.
-func (s ContainerHistory) status() string {
-	switch n := len(s.Spans); {
-	case !s.RemovedAt.IsZero():
-		return "removed by Gestor at " + s.RemovedAt.UTC().Format(time.RFC3339)
-	case s.Newest.At.IsZero():
+func (h ContainerHistory) status() string {
+	switch n := len(h.Spans); {
+	case !h.RemovedAt.IsZero():
+		return "removed by Gestor at " + h.RemovedAt.UTC().Format(time.RFC3339)
+	case h.Newest.At.IsZero():
 		return "no decision on it is in the journal"
-	case n > 0 && !s.Spans[n-1].To.Before(s.Newest.At):
-		return "there on the newest tick, " + TickRef{s.Spans[n-1].ToTick, s.Spans[n-1].To}.String()
+	case n > 0 && !h.Spans[n-1].To.Before(h.Newest.At):
+		return "there on the newest tick, " + TickRef{h.Spans[n-1].ToTick, h.Spans[n-1].To}.String()
 	default:
-		return "not there any more on the newest tick, " + s.Newest.String() + ": no removal by Gestor is in the journal"
+		return "not there any more on the newest tick, " + h.Newest.String() + ": no removal by Gestor is in the journal"
 	}
 }
 
 // writeSources says how far back this goes, and where the rest is.
-func (s ContainerHistory) writeSources(w io.Writer) error {
+func (h ContainerHistory) writeSources(w io.Writer) error {
 	text := ""
-	if !s.Oldest.At.IsZero() {
-		text = fmt.Sprintf("\nThe journal reaches back to %s.", s.Oldest)
+	if !h.Oldest.At.IsZero() {
+		text = fmt.Sprintf("\nThe journal reaches back to %s.", h.Oldest)
 	}
-	if s.pageURL != "" {
-		text += fmt.Sprintf("\nIts whole life: %s, as JSON: curl -s '%s'", s.pageURL, s.HistoryURL)
+	if h.pageURL != "" {
+		text += fmt.Sprintf("\nIts whole life: %s, as JSON: curl -s '%s'", h.pageURL, h.HistoryURL)
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err
 }
 
-func (c VerdictSpan) ticks() string {
-	if c.FromTick == c.ToTick {
-		return fmt.Sprint(c.FromTick)
+func (s VerdictSpan) ticks() string {
+	if s.FromTick == s.ToTick {
+		return fmt.Sprint(s.FromTick)
 	}
-	return fmt.Sprintf("%d-%d", c.FromTick, c.ToTick)
+	return fmt.Sprintf("%d-%d", s.FromTick, s.ToTick)
 }

@@ -100,7 +100,7 @@ func mentionsTick(number *uint64) func(line []byte) bool {
 	return func(line []byte) bool { return bytes.Contains(line, needle) || alwaysRead(line) }
 }
 
-// ofAll: an outcome names its action only, a policy its hash.
+// alwaysRead are the lines that name no tick and no container: an outcome names its action only, a policy its hash.
 func alwaysRead(line []byte) bool {
 	return bytes.Contains(line, []byte(`"outcome":{`)) || bytes.Contains(line, []byte(`"policy":{"hash"`))
 }
@@ -108,9 +108,9 @@ func alwaysRead(line []byte) bool {
 // segmentTracker finds out in a backward scan where another segment begins: its numbers are smaller.
 type segmentTracker struct{ last uint64 }
 
-func (w *segmentTracker) startsSegment(e journal.Entry) bool {
-	older := w.last > 0 && e.Seq < w.last
-	w.last = e.Seq
+func (t *segmentTracker) startsSegment(e journal.Entry) bool {
+	older := t.last > 0 && e.Seq < t.last
+	t.last = e.Seq
 	return older
 }
 
@@ -131,8 +131,8 @@ type TickRef struct {
 	At   time.Time `json:"at"`
 }
 
-func (p TickRef) String() string {
-	return fmt.Sprintf("tick %d (%s)", p.Tick, p.At.UTC().Format(time.RFC3339))
+func (t TickRef) String() string {
+	return fmt.Sprintf("tick %d (%s)", t.Tick, t.At.UTC().Format(time.RFC3339))
 }
 
 // tickRange is from the oldest to the newest tick of a journal.

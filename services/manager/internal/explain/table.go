@@ -129,8 +129,8 @@ func (r Row) rankCell() string {
 
 func (r Row) actionsCell() string {
 	words := make([]string, len(r.Actions))
-	for i, d := range r.Actions {
-		words[i] = d.String()
+	for i, a := range r.Actions {
+		words[i] = a.String()
 	}
 	return strings.Join(words, ", ")
 }

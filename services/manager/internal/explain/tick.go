@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/policy"
 )

@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/policy"
 )
@@ -31,7 +30,7 @@ type Report struct {
 // Complete says that no line is missing between the first and the last, and none is too many.
 func (r Report) Complete() bool { return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 }
 
-// ErrNothing says that the journal holds no decision that could be made again.
+// ErrNoDecisions says that the journal holds no decision that could be made again.
 var ErrNoDecisions = errors.New("there is nothing to replay")
 
 // Difference is a plan that came out otherwise.
@@ -66,7 +65,6 @@ func Run(path string) (Report, error) {
 		}
 		return nil
 	})
-
 	report.BadLines = stats.BadLines
 
 	if err == nil && report.Ticks == 0 {
