@@ -99,7 +99,7 @@ type Verdict struct {
 	Young   bool   `json:"young,omitempty"`
 	AgeUS   uint64 `json:"age_us,omitempty"`
 	StartUS uint64 `json:"start_us,omitempty"`
-	// StartedAt is the engine's start time, compared again in the last look.
+	// StartedAt is the engine's start time, compared again right before the act.
 	StartedAt string    `json:"started_at,omitempty"`
 	Measures  *Measures `json:"measures,omitempty"`
 	// Neighbour is the container on the other side of the cut that came closest, DecidingKey the key that put it there.
@@ -140,7 +140,7 @@ const (
 	OutcomeDone           = "done"
 	OutcomeAlreadyGone    = "already_gone"
 	OutcomeAlreadyStopped = "already_stopped"
-	OutcomeRefused        = "refused" // the last look said no, or the engine has no such call
+	OutcomeRefused        = "refused" // a precondition did not hold any more, or the engine has no such call
 	OutcomeUnknown        = "unknown" // to be verified before anything else is tried
 	OutcomeFailed         = "failed"
 )

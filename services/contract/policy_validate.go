@@ -149,7 +149,6 @@ func (a Act) validateLadder(out *Problems) {
 		}
 	}
 
-	// What the engine asks for: a container that runs cannot be removed, and one that is only stopped is still there.
 	if n := len(a.Ladder); n == 0 || a.Ladder[n-1] != RungRemove {
 		out.hint("act.ladder", "does not end with remove", "a stopped container still holds its name and its disk")
 	}
@@ -158,7 +157,8 @@ func (a Act) validateLadder(out *Problems) {
 		out.hint("act.ladder", "has neither stop nor kill", "a running container cannot be removed; [kill, remove] is the default")
 	}
 
-	// The grace passes inside the deadline of the whole action: with nothing left after it, stop would end as failed.
+	// No call is tried again once the action has taken as long as its deadline: a stop that used up its grace would have
+	// one try.
 	if stops && (a.Grace < Duration(time.Second) || a.Deadline <= a.Grace) {
 		out.hint("act.grace", fmt.Sprintf("%s with a deadline of %s leaves the stop rung no time", a.Grace, a.Deadline), "at least 1s, and less than act.deadline")
 	}

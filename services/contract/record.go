@@ -88,13 +88,13 @@ type HostBody struct {
 	Timings Timings `json:"timings"`
 	// SpoolRecords is the number of records that wait for the log service.
 	SpoolRecords int `json:"spool_records"`
-	// SkippedTicks counts the grid points that passed since the last tick without one.
+	// SkippedTicks counts the points of the schedule that passed since the last tick without one.
 	SkippedTicks uint64 `json:"skipped_ticks,omitempty"`
 }
 
 // Timings of one tick in microseconds.
 type Timings struct {
-	LateUS   uint64 `json:"late_us"` // start of the tick after its point on the grid
+	LateUS   uint64 `json:"late_us"` // start of the tick after its point of the schedule
 	WalkUS   uint64 `json:"walk_us"`
 	ReadUS   uint64 `json:"read_us"`
 	ParseUS  uint64 `json:"parse_us"`
