@@ -100,9 +100,9 @@ func (r *run) drain(ctx context.Context, end string) error {
 	r.log.Info().Str("end", end).Int("alive", r.tracker.Alive()).Msg("the run is over; its containers are removed")
 	r.tracker.Drain()
 
+	// The run's context may have ended long ago: removing what was started has its own time.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	// The run's context may have ended long ago: removing what was started has its own time.
 	removed, err := churn.Drain(ctx, r.client(), r.id, r.warn)
 	r.log.Info().Int("removed", removed).Dur("took_ms", time.Since(started)).Msg("drained")
 	r.counter.SetEnd(end)

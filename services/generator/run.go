@@ -35,12 +35,12 @@ import (
 //	profile + seed ──► windows of the plan ──► data folder
 //	                          │
 //	gate (memory, failures) ──┤                    ship ──► log service
-//	 └── governor ──► manager │                     ▲
-//	tracker ◄── watch           ▼                     ▲
+//	 └── probe ──► manager    │                     ▲
+//	tracker ◄── watch         ▼                     │
 //	launcher (launch-container.sh) ◄── churn ───────┤ launch records
 //	                                     │          │
 //	                                     ▼          │
-//	                                   counter ──► ops (health, metrics, report)
+//	                                  counter ──► ops (health, metrics, report)
 
 // Times of the end of a run. Together they stay under the 90 s that compose gives.
 const (

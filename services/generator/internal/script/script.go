@@ -90,9 +90,7 @@ func command(ctx context.Context, path string, arguments []string) (*exec.Cmd, *
 
 func failure(ctx context.Context, path string, err error, stderr string) *Failure {
 	f := &Failure{Script: filepath.Base(path), Code: -1, Stderr: lastLine(stderr, filepath.Base(path)), Cause: context.Cause(ctx)}
-
 	var exit *exec.ExitError
-
 	switch {
 	case f.Cause != nil:
 	case errors.As(err, &exit) && exit.Exited():
