@@ -122,8 +122,8 @@ func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 // OnAction prints the end of one action.
 func (c *Console) OnAction(a govern.ActionResult) {
 	line := fmt.Sprintf("  %s %s (%.12s): %s in %s", a.Verb, contract.Printable(a.Order.Victim.Name), a.Order.Victim.ID, a.Outcome, a.Took.Round(time.Millisecond))
-	if trouble := a.ErrorText(); trouble != "" {
-		line += " (" + contract.Printable(trouble) + ")"
+	if text := a.ErrorText(); text != "" {
+		line += " (" + contract.Printable(text) + ")"
 	}
 	_, _ = io.WriteString(c.w, line+"\n")
 }

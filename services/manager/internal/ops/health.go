@@ -99,7 +99,7 @@ func (h *Health) ready() (status, int) {
 		LastTickAgeS: h.tickAge(),
 	}
 
-	// A notice does not degrade: whoever starts containers waits for readiness.
+	// A notice does not degrade: the population is governed all the same.
 	switch {
 	case h.alive() != nil:
 		s.Status = "stalled"

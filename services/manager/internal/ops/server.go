@@ -228,7 +228,7 @@ func isLocal(r *http.Request) bool {
 	}
 
 	// A port that is bound to one address only is not reached under a loopback one.
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr) // a port that is bound to one address only
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.AddrPort().Addr().Unmap() == from.Addr().Unmap()
 }
 

@@ -300,8 +300,8 @@ func TestSharesAddUp(t *testing.T) {
 
 		slices.SortFunc(in.inv.Entries, func(a, b contract.Entry) int { return strings.Compare(a.ID, b.ID) })
 		plan := in.decide()
-		type tally struct{ replicas, places, over int }
-		sums := map[contract.Class]*tally{"low": {}, "high": {}, "unknown": {}}
+		type classSum struct{ replicas, places, over int }
+		sums := map[contract.Class]*classSum{"low": {}, "high": {}, "unknown": {}}
 		for _, s := range NewTexts(plan, Inputs{Inventory: &in.inv}).Shares {
 			sum := sums[s.Class]
 			sum.replicas, sum.places, sum.over = sum.replicas+s.Replicas, sum.places+s.Places, sum.over+max(0, s.Replicas-s.Places)

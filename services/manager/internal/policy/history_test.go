@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/population"
 )
 
@@ -298,7 +297,7 @@ func (w *fixture) act(plan contract.Plan, lively bool) {
 	}
 }
 
-// comesToRest: when nothing happens any more, the population settles and then stays as it is.
+// checkConverges: when nothing happens any more, the population settles and then stays as it is.
 func (w *fixture) checkConverges() {
 	for _, l := range w.containers {
 		l.rowless = false

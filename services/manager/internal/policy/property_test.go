@@ -129,8 +129,8 @@ func TestFloorsAreNeverBroken(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
 		plan := in.decide()
-		type tally struct{ places, competing, after, before int }
-		got := map[contract.Class]*tally{"low": {}, "high": {}, "unknown": {}}
+		type classSum struct{ places, competing, after, before int }
+		got := map[contract.Class]*classSum{"low": {}, "high": {}, "unknown": {}}
 		for _, v := range plan.Verdicts {
 			c := got[v.Class]
 			kept := v.Verdict == contract.VerdictKeep
@@ -151,7 +151,7 @@ func TestFloorsAreNeverBroken(t *testing.T) {
 			t.Fatalf("places: low %+v, high %+v, quota %+v", *low, *high, in.p.Quota)
 		}
 		if in.p.Classify == contract.ClassifyRank {
-			all := tally{after: low.after + high.after + got["unknown"].after, before: low.before + high.before + got["unknown"].before}
+			all := classSum{after: low.after + high.after + got["unknown"].after, before: low.before + high.before + got["unknown"].before}
 			if all.after < min(in.p.Quota.Low+in.p.Quota.High, all.before) {
 				t.Fatalf("all %+v, quota %+v", all, in.p.Quota)
 			}

@@ -205,7 +205,7 @@ func tiesText(v contract.Verdict, n contract.Neighbour, p *contract.Policy) stri
 	}
 }
 
-// allTieText is ties where nobody knows what comes before a measure.
+// allTieText is tiesText where nobody knows what comes before a measure.
 func allTieText(deciding contract.Key) string {
 	switch deciding {
 	case contract.KeyAge:

@@ -115,7 +115,6 @@ func (d *decoder) addSyntaxProblem(err error) {
 		d.addProblem("", lineOfToken(e.GetToken()), "is not YAML: "+e.GetMessage(), "check indentation, colons and quotes")
 		return
 	}
-
 	d.addProblem("", 0, "is not YAML: "+err.Error(), "check indentation, colons and quotes")
 }
 

@@ -114,7 +114,6 @@ func (a *advance) cpuDelta(c *contract.Container, last lastSeen) (deltaUS uint64
 // but it falls when a process ends for which nobody inside waited.
 func (a *advance) taskDelta(c *contract.Container, last lastSeen) uint64 {
 	var own, movedIn uint64
-
 	sinceUS := a.old.lastHeader.monotonicUS
 	for i := range c.Processes {
 		p := &c.Processes[i]

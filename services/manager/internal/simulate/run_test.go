@@ -6,7 +6,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gestor.local/contract"
-
 	"gestor.local/manager/internal/population"
 )
 

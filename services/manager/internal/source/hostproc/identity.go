@@ -72,7 +72,7 @@ func identify(path string) (identity, bool) {
 	return identity{}, false
 }
 
-// compare says which of two cgroups with one id is the container, as far as their paths tell: less than 0 for i, more
+// compare says which of two cgroups with one id is the container, as far as their paths say: less than 0 for i, more
 // for the other, 0 where they do not. A place that only engines make groups in comes before any other, the higher
 // before the deeper.
 func (i identity) compare(other identity) int {
@@ -86,9 +86,8 @@ func (i identity) compare(other identity) int {
 	}
 }
 
-// less is compare, decided where the paths do not tell by the directories, which are in the hierarchy below
-// root: the older comes first. An id is drawn by the engine, so nobody else can make a cgroup of that name before it
-// has.
+// less is compare, and where the paths do not decide the directories do, which are in the hierarchy below root: the
+// older comes first. An id is drawn by the engine, so nobody else can make a cgroup of that name before it has.
 func (i identity) less(other identity, root string) bool {
 	if order := i.compare(other); order != 0 {
 		return order < 0

@@ -180,7 +180,6 @@ func (b *snapshotBuilder) finish() []contract.Container {
 		b.unlocated[c.id] = true
 	}
 	b.reader.cost.Unlocated = len(b.unlocated)
-
 	return rows
 }
 
@@ -196,7 +195,7 @@ func (b *snapshotBuilder) onePerID() map[string]*container {
 	return kept
 }
 
-// less is identity.before for cgroups of any hierarchies: v2 before v1 where neither place nor depth decides.
+// less is identity.less for cgroups of any hierarchies: v2 before v1 where neither place nor depth decides.
 func (c *container) less(other *container, h hierarchies) bool {
 	if c.v1 != other.v1 && c.compare(other.identity) == 0 {
 		return other.v1
