@@ -184,6 +184,9 @@ func (l List) node(n ast.Node, module string) bool {
 	case *ast.ValueSpec:
 		l.exitCodes(n, module)
 
+	case *ast.CompositeLit:
+		l.numberedFiles(n)
+
 	case *ast.BasicLit:
 		l.literal(n, true)
 	}
@@ -205,6 +208,36 @@ func (l List) exitCodes(spec *ast.ValueSpec, module string) {
 		if literal, ok := spec.Values[i].(*ast.BasicLit); ok && literal.Kind == token.INT {
 			l.add(sectionExit, "gestor-"+module+" "+literal.Value)
 		}
+	}
+}
+
+// numberedFiles takes the names that wal.Names makes, in the form that fmt would have for them: %s-%020d.ndjson.
+func (l List) numberedFiles(names *ast.CompositeLit) {
+	if of, ok := names.Type.(*ast.SelectorExpr); !ok || of.Sel.Name != "Names" {
+		return
+	}
+
+	parts := make(map[string]string) // by field
+	for _, element := range names.Elts {
+		if field, ok := element.(*ast.KeyValueExpr); ok {
+			parts[fmt.Sprint(field.Key)] = format(field.Value)
+		}
+	}
+	if name := parts["Prefix"] + "%020d" + parts["Ext"]; fileName.MatchString(name) {
+		l.add(sectionFiles, name)
+	}
+}
+
+// format is a text that is put together as fmt would have it: what is not written there is a verb.
+func format(text ast.Expr) string {
+	switch text := text.(type) {
+	case *ast.BasicLit:
+		value, _ := strconv.Unquote(text.Value) // the compiler has accepted it
+		return value
+	case *ast.BinaryExpr:
+		return format(text.X) + format(text.Y)
+	default:
+		return "%s"
 	}
 }
 

@@ -84,6 +84,7 @@ func f(phase string) (string, error) {
 		return "", fmt.Errorf("refused", "torn_tail", os.Getenv("GESTOR_HOST"))
 	}
 	open("identities.json", "/v1/records", "gestor.role")
+	open(wal.Names{Prefix: stream + "-", Ext: ".ndjson"}, wal.Names{Ext: ext})
 	return "A sentence with not_a_word in it", nil
 }
 `)},
@@ -111,7 +112,7 @@ const word = "only_in_doubles"
 		sectionSettings: {"GESTOR_DATA_DIR", "GESTOR_HOST", "GESTOR_TICK = 10s"},
 		sectionLabels:   {"gestor.role"},
 		sectionPaths:    {"/v1/records"},
-		sectionFiles:    {"identities.json"},
+		sectionFiles:    {"%s-%020d.ndjson", ".ndjson", "identities.json"},
 		sectionWords:    {"torn_tail"},
 		sectionSingle:   {"outcome"},
 		sectionExit:     {"gestor-manager 2", "up.sh 1", "up.sh 3"},
