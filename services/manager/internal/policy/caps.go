@@ -14,6 +14,8 @@ func applyCaps(p contract.Policy, pop contract.Population, ctx contract.Context,
 	budget := max(0, min(p.Caps.PerTick, p.Caps.PerMinute-ctx.RemovedLastMinute))
 	over := farthestFirst(rankings)
 	wanted = len(over)
+
+	// The farthest from a place go first: a cap leaves those whose verdict a small change could turn.
 	for i, s := range over {
 		if i >= budget {
 			s.remove, s.reason = false, contract.ReasonCapped
@@ -53,9 +55,12 @@ func surplusYoung(p contract.Policy, pop contract.Population, subjects, over []*
 	slices.SortFunc(young, func(a, b *subject) int {
 		return cmp.Or(cmp.Compare(b.member.StartUS, a.member.StartUS), strings.Compare(b.id, a.id))
 	})
+
 	tooMany := len(young) - p.Young.Max
 	shortKB := shortfallKB(p, pop, over)
 	classes := newMinAlive(p, subjects)
+
+	// One that is given up counts against both: it is one fewer, and its memory comes back.
 	var out []*subject
 	for _, s := range young {
 		switch {
@@ -106,10 +111,12 @@ func newMinAlive(p contract.Policy, subjects []*subject) minAlive {
 		alive:  map[contract.Class]int{},
 		number: map[contract.Class]int{contract.ClassLow: p.Quota.Low, contract.ClassHigh: p.Quota.High},
 	}
+
 	rank := p.Classify == contract.ClassifyRank
 	if rank {
 		m.number = map[contract.Class]int{contract.ClassUnknown: p.Quota.Low + p.Quota.High}
 	}
+
 	for _, s := range subjects {
 		switch {
 		case s.remove || s.rank == 0 && !s.young:

@@ -9,9 +9,12 @@ import (
 // Decide gives a verdict on every container of the population and the inventory.
 func Decide(p contract.Policy, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
 	subjects := join(pop, inv)
+
+	// Who is left alone does not compete, and only who has lost its place is held back by a cap.
 	screen(p, ctx, subjects)
 	rankings := rankAndCut(p, subjects)
 	wanted := applyCaps(p, pop, ctx, subjects, rankings)
+
 	counts := count(p, subjects)
 	slices.SortFunc(subjects, byClassRankID)
 	return contract.Plan{
@@ -33,6 +36,7 @@ func surprise(p contract.Policy, ctx contract.Context, wanted int, counts []cont
 	if ctx.PolicyChanged {
 		return true
 	}
+
 	owned := 0
 	for _, c := range counts {
 		owned += c.Owned - c.ManagedElsewhere
@@ -47,6 +51,7 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 		{Class: contract.ClassHigh, Quota: p.Quota.High},
 		{Class: contract.ClassUnknown},
 	}
+
 	for _, s := range subjects {
 		c := &counts[ClassOrder(s.class)]
 		if s.owned && s.isAlive() {
@@ -65,6 +70,7 @@ func count(p contract.Policy, subjects []*subject) []contract.ClassCount {
 			c.OverCapped++
 		}
 	}
+
 	for i := range counts {
 		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible-counts[i].ManagedElsewhere)
 	}

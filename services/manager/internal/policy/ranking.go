@@ -27,6 +27,7 @@ func rankAndCut(p contract.Policy, subjects []*subject) []ranking {
 		high := ranking{list: filter(subjects, eligibleOf(contract.ClassHigh)), head: p.Quota.High}
 		rankings = append(rankings, low.rank(p, lighter), high.rank(p, heavier))
 	}
+
 	for _, c := range rankings {
 		c.cut(p)
 	}
@@ -67,6 +68,7 @@ func (r ranking) classify() {
 	if n > r.head+r.tail {
 		low = min(low, n-r.tail)
 	}
+
 	for i, s := range r.list {
 		s.class = contract.ClassLow
 		if i >= low {
@@ -85,8 +87,11 @@ func (r ranking) cut(p contract.Policy) {
 		case i >= r.head && i >= upper:
 			s.cut = upper + 1
 			s.neighbour = r.at(upper-1, r.head, upper)
+
 		case i < r.head:
 			s.neighbour = r.at(r.head, r.head, upper)
+
+		// Without a place: of the two cuts of a list in rank mode the nearer one counts.
 		default:
 			s.reason, s.remove = contract.ReasonOverQuota, true
 			s.distance = i - r.head + 1
@@ -95,6 +100,7 @@ func (r ranking) cut(p contract.Policy) {
 				s.distance, s.neighbour = above, r.at(upper, upper, len(r.list))
 			}
 		}
+
 		if s.neighbour != nil {
 			s.deciding = deciding(p, s, s.neighbour)
 		}

@@ -44,6 +44,7 @@ func (l lookup) screenOne(p contract.Policy, s *subject) {
 			_, s.elsewhere = contract.WorkloadOf(s.entry.Labels)
 		}
 	}
+
 	switch {
 	case l.isSuite(s):
 		s.reason = contract.ReasonSuite
