@@ -38,10 +38,10 @@ var steps = [...]time.Duration{
 // Step is the narrowest width that divides the range into at most n buckets.
 func (q Query) Step(n int) time.Duration { return q.stepMultipleOf(n, steps[0]) }
 
-// evenStep is step for buckets that count: each holds the same number of sums, or even counts would look uneven.
+// evenStep is Step for buckets that count: each holds the same number of sums, or even counts would look uneven.
 func (q Query) evenStep(n int) time.Duration { return q.stepMultipleOf(n, max(q.RollupStep, steps[0])) }
 
-// stepMultipleOf is the narrowest width that divides the range into at most n buckets and is a whole stepMultipleOf of unit.
+// stepMultipleOf is the narrowest width that divides the range into at most n buckets and is a whole multiple of unit.
 func (q Query) stepMultipleOf(n int, unit time.Duration) time.Duration {
 	span := q.Until.Sub(q.Since)
 	for _, s := range steps {

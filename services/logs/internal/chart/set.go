@@ -203,11 +203,11 @@ type tickFrame struct {
 	rows     []contract.ContainerBody
 }
 
-// hasPlan says whether the tick had a plan: host and engine were read. A blind tick has a host record too, with zeros
+// hasPlan says whether the tick had a plan: host and engine were read. A tick without a reading has a host record too, with zeros
 // where nobody looked.
 func (f *tickFrame) hasPlan() bool { return f.host != nil && len(f.host.Classes) > 0 }
 
-// knowsLiving says whether the tick knows who lives: it names containers, or knowsLiving them and found none.
+// knowsLiving says whether the tick knows who lives: it names containers, or counted them and found none.
 func (f *tickFrame) knowsLiving() bool { return len(f.rows) > 0 || f.hasPlan() }
 
 // frameKey tells the ticks of one host apart. A producer that does not number its ticks is told apart by time.

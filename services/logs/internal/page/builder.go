@@ -51,7 +51,7 @@ func (s recordSource) Sums(_ context.Context, step time.Duration, since, until t
 			out = append(out, chart.RollupRow{At: time.Unix(k.At, 0), By: string(k.By), Key: k.Key, Metric: metric, N: v.N, Total: v.Sum, Min: v.Min, Max: v.Max})
 		})
 	})
-	slices.SortStableFunc(out, func(s, b chart.RollupRow) int { return s.At.Compare(b.At) })
+	slices.SortStableFunc(out, func(a, b chart.RollupRow) int { return a.At.Compare(b.At) })
 	return out, nil
 }
 

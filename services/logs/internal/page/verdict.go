@@ -59,7 +59,7 @@ func (v verdict) Known() bool {
 // classMeter is one class against its places.
 type classMeter struct {
 	classSummary
-	// Cells are the containers one by one, at most maxPips, and empty places. The cut stands behind the last place.
+	// Cells are the containers one by one, at most maxCells, and empty places. The cut stands behind the last place.
 	Cells []meterCell
 	More  int
 }

@@ -9,7 +9,7 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// Stream is one of the two series of files, apart by the value of what they hold.
+// Stream is one of the two series of files, told apart by the value of what they hold.
 type Stream int
 
 // Streams. Observations are written before Events in every commit.

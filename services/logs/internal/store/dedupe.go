@@ -210,8 +210,8 @@ func (d *dedupe) stored(id line.Identity, stream Stream, seq uint64) {
 	}
 }
 
-// committed brings the senders within their bounds: not before their records are stored, for what is identityFile here cannot
-// be taken back.
+// committed brings the senders within their bounds: not before their records are stored, for what is dropped here cannot be
+// taken back.
 func (d *dedupe) committed() {
 	for _, s := range d.over {
 		d.trim(s)

@@ -418,7 +418,8 @@ func (r *rollups) eachLive(step int, from, to int64, fn func(rollup.Key, *rollup
 	return r.files[step]
 }
 
-// load reads a file or takes it from the cache. What cannot be read is identityFile, so that the maintenance goroutine makes it again.
+// load reads a file or takes it from the cache. What cannot be read leaves the list, so that the maintenance goroutine makes it
+// again.
 func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	r.mu.Lock()
 	cached := r.cache[f.path]

@@ -10,7 +10,7 @@ import (
 	"gestor.local/logs/internal/line"
 )
 
-// checkSpace answers the requests for which there is no room and returns the others. Events are durable and few: they may
+// checkSpace answers the requests for which there is no room and returns the others. Events are few, and worth more: they may
 // use three quarters of the reserve that observations have to leave.
 func (s *Store) checkSpace(group []*request) []*request {
 	if s.unsealed.Load() > maxUnsealed {

@@ -90,7 +90,7 @@ func (v *verifier) checkOverlap(numbers segment.Ranges) {
 	}
 }
 
-// findMaxSeq raises the maxSeqAtStart to the stream's highest number, which stands in its newest file.
+// findMaxSeq raises maxSeqAtStart to the stream's highest number, which stands in its newest file.
 func (v *verifier) findMaxSeq(stream Stream) error {
 	files, err := v.files(stream)
 	if err != nil || len(files) == 0 {
@@ -155,7 +155,7 @@ func (v *verifier) readStream(stream Stream) (segment.Ranges, error) {
 	return ranges, nil
 }
 
-// gaps are the ranges of numbers up to the maxSeqAtStart that no file holds and that retention has not deleted.
+// gaps are the ranges of numbers up to maxSeqAtStart that no file holds and that retention has not deleted.
 func (v *verifier) gaps(deleted uint64) (missing []segment.Range) {
 	for i := 1; i < len(v.ranges); i++ {
 		gap := segment.Range{v.ranges[i-1][1] + 1, v.ranges[i][0] - 1}
