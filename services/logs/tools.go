@@ -168,8 +168,8 @@ func authorise(req *http.Request, cfg config) {
 	}
 }
 
-// newClient makes a client for one request to the service. It never asks a proxy: compose hands the one in ~/.docker/config.json to
-// every container.
+// newClient makes a client for one request to the service. It never asks a proxy: compose hands the one in
+// ~/.docker/config.json to every container.
 func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 }

@@ -81,7 +81,7 @@ func (q *quarantine) append(entry []byte) error {
 // damageCount counts what was put into quarantine when the spool was opened.
 type damageCount struct{ tornBytes, badLines int }
 
-// repair mends a segment, of which this file gets what could not be read, and counts that.
+// repair repairs a segment, of which this file gets what could not be read, and counts that.
 func (q *quarantine) repair(seg *segment, found damage, count *damageCount) error {
 	count.tornBytes += int(found.torn)
 	count.badLines += len(found.bad)

@@ -1,5 +1,5 @@
-// Package assignment speaks the assignment's own format: an array of processes with their action, and one memory reading. It is
-// taken at POST /logs and POST /memory and written by `gestor-logs export`.
+// Package assignment speaks the assignment's own format: an array of processes with their action, and one memory
+// reading. It is taken at POST /logs and POST /memory and written by `gestor-logs export`.
 package assignment
 
 import (
@@ -115,8 +115,8 @@ func FromRecord(r contract.Record) (p Process, ok bool) {
 	}
 }
 
-// exportedAction is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan, which the
-// record of the action itself has the end of.
+// exportedAction is the action of a container record: as it was sent, or the verdict. A verdict to remove is a plan,
+// which the record of the action itself has the end of.
 func exportedAction(r contract.Record, b contract.ContainerBody) string {
 	if r.Producer != Producer && b.Verdict == contract.VerdictRemove {
 		return ""

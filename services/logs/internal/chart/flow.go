@@ -64,8 +64,8 @@ func (c *flow) addRow(s RollupRow) {
 	}
 }
 
-// knownFromRollups says whether sums tell the arrivals and removals of the selection: those of images do not know a class, those of
-// both no host.
+// knownFromRollups says whether sums tell the arrivals and removals of the selection: those of images do not know a
+// class, those of both no host.
 func (c *flow) knownFromRollups() bool {
 	return len(c.q.Hosts) == 0 && (len(c.q.Classes) == 0 || len(c.q.Images) == 0)
 }

@@ -68,7 +68,8 @@ func ofClass(all []*containerLife, class contract.Class) []*containerLife {
 	return out
 }
 
-// assignLanes gives every life the first lane that is free; a lane is free a little after its last bar so that bars do not touch.
+// assignLanes gives every life the first lane that is free; a lane is free a little after its last bar so that bars do
+// not touch.
 func (c *livesChart) assignLanes(group []*containerLife) (rows []float64, lanes int) {
 	pause := float64(c.q.Until.Sub(c.q.Since).Milliseconds()) / 400
 

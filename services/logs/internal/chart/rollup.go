@@ -104,8 +104,8 @@ func classOfImage(image string) contract.Class {
 	return contract.ClassUnknown
 }
 
-// perTickAverage turns totals over all containers into the average of a tick: how many ticks each bucket had is known from the
-// host's own metrics.
+// perTickAverage turns totals over all containers into the average of a tick: how many ticks each bucket had is known
+// from the host's own metrics.
 type perTickAverage struct {
 	q     Query
 	ticks map[int64]uint64

@@ -203,8 +203,8 @@ type tickFrame struct {
 	rows     []contract.ContainerBody
 }
 
-// hasPlan says whether the tick had a plan: host and engine were read. A tick without a reading has a host record too, with zeros
-// where nobody looked.
+// hasPlan says whether the tick had a plan: host and engine were read. A tick without a reading has a host record too,
+// with zeros where nobody looked.
 func (f *tickFrame) hasPlan() bool { return f.host != nil && len(f.host.Classes) > 0 }
 
 // knowsLiving says whether the tick knows who lives: it names containers, or counted them and found none.

@@ -102,8 +102,8 @@ func (t *lifeTracker) addRecord(r contract.Record) {
 	}
 }
 
-// inOrderOfBirth returns all in order of birth; gone is whoever was not in the newest ticks that know who lives. One tick may have
-// missed it: interval is the time between two.
+// inOrderOfBirth returns all in order of birth; gone is whoever was not in the newest ticks that know who lives. One
+// tick may have missed it: interval is the time between two.
 func (t *lifeTracker) inOrderOfBirth(interval time.Duration) []*containerLife {
 	out := make([]*containerLife, 0, len(t.all))
 	for _, c := range t.all {

@@ -71,8 +71,8 @@ func (a TokenAuth) allowsProducers(c *gin.Context, records []line.Record) bool {
 	return false
 }
 
-// isSuiteRecord says whether a record claims to come from one of the suite's services. The log service sends none to itself: who
-// writes in its name could put conditions on every page, and take the numbers of what it records.
+// isSuiteRecord says whether a record claims to come from one of the suite's services. The log service sends none to
+// itself: who writes in its name could put conditions on every page, and take the numbers of what it records.
 func isSuiteRecord(rec line.Record) bool {
 	switch rec.Identity.Producer {
 	case contract.ProducerManager, contract.ProducerGenerator, contract.ProducerLogs:

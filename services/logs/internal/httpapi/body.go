@@ -48,8 +48,8 @@ type bodyReader struct {
 	paced    *pacedReader
 }
 
-// newBodyReader begins to read the body of a request. The suite's own services have a budget of their own, which no other client
-// can take: a host that is flooded with requests is still governed on record.
+// newBodyReader begins to read the body of a request. The suite's own services have a budget of their own, which no
+// other client can take: a host that is flooded with requests is still governed on record.
 func (in *ingest) newBodyReader(c *gin.Context) *bodyReader {
 	r := &bodyReader{ctx: c.Request.Context(), budget: in.budget, client: listener.Client(c.Request.RemoteAddr), limit: contract.MaxBodyBytes + 1}
 

@@ -124,8 +124,8 @@ func (p *pageData) readAlerts(ctx context.Context, from RecordSource) error {
 	})
 }
 
-// addOwnConditions puts what is not as it should be with the log service itself before the alerts, in place of the events that
-// say the same.
+// addOwnConditions puts what is not as it should be with the log service itself before the alerts, in place of the
+// events that say the same.
 func (p *pageData) addOwnConditions(conditions map[string]string) {
 	texts := slices.Collect(maps.Values(conditions))
 	p.Alerts = slices.DeleteFunc(p.Alerts, func(a alert) bool {

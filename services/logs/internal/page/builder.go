@@ -191,7 +191,8 @@ func (c *chartBuilder) getOrStart(q chart.Query, group string) (b *build, leader
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
-	// A build of older records answers for a moment more. Then it leaves the cache, ended or not: who waits for it still gets it.
+	// A build of older records answers for a moment more. Then it leaves the cache, ended or not: who waits for it still
+	// gets it.
 	c.cached = slices.DeleteFunc(c.cached, func(b *build) bool {
 		return b.key == key && b.head != head && time.Since(b.startedAt) > cacheTTL
 	})

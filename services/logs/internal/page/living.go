@@ -78,8 +78,8 @@ func (c classSummary) overQuota(n int) int {
 	return max(0, n-c.Quota)
 }
 
-// nextRemovals is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged there, with those
-// that can leave.
+// nextRemovals is how many leave in the next round if nothing changes: who is new and was seen by a tick is judged
+// there, with those that can leave.
 func (c classSummary) nextRemovals() int {
 	return c.overQuota(c.Counted - c.Fixed + c.New - c.SinceTick)
 }

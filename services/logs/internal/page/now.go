@@ -233,8 +233,8 @@ func rankOrder(rank int) int {
 	return rank
 }
 
-// nextAction says what the last plan decided on a container and what comes next. Where nothing is known of this moment it says
-// what was to come.
+// nextAction says what the last plan decided on a container and what comes next. Where nothing is known of this moment
+// it says what was to come.
 func nextAction(r containerRow, p *pageData) (text, class string) {
 	known := p.Verdict.Known()
 

@@ -48,8 +48,8 @@ func (t *tickRecords) addRecord(r contract.Record) {
 	}
 }
 
-// tickReader reads a host's records from the newest back to the tick before the newest: the newest tick itself, the newest one
-// that saw the containers, and what was done and launched since.
+// tickReader reads a host's records from the newest back to the tick before the newest: the newest tick itself, the
+// newest one that saw the containers, and what was done and launched since.
 type tickReader struct {
 	current     *tickRecords // being read
 	withoutHost *tickRecords // the newest group without a host record
@@ -120,8 +120,8 @@ func (t *tickReader) addReading(r contract.Record) {
 	t.current.addRecord(r)
 }
 
-// closeTick ends the tick that is being read. One without a host record is of a producer that makes none, or has half arrived:
-// the tick before it is shown then.
+// closeTick ends the tick that is being read. One without a host record is of a producer that makes none, or has half
+// arrived: the tick before it is shown then.
 func (t *tickReader) closeTick() {
 	closed := t.current
 	t.current = nil

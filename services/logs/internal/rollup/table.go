@@ -54,8 +54,8 @@ func (v *Value) Merge(o Value) {
 	v.Sum = saturatingAdd(v.Sum, o.Sum)
 }
 
-// saturatingAdd adds and stays at the largest number instead of beginning again at 0: files of earlier versions hold figures of 64
-// bits.
+// saturatingAdd adds and stays at the largest number instead of beginning again at 0: files of earlier versions hold
+// figures of 64 bits.
 func saturatingAdd(a, b uint64) uint64 {
 	sum, carry := bits.Add64(a, b, 0)
 	if carry > 0 {
@@ -215,8 +215,8 @@ func (t *Table) metric(r *Row, name string) *Value {
 	return v
 }
 
-// Align is the start of the bucket of a width that holds a time, both in one unit: buckets stand on the Unix epoch, also before
-// it.
+// Align is the start of the bucket of a width that holds a time, both in one unit: buckets stand on the Unix epoch,
+// also before it.
 func Align(at, width int64) int64 { return at - (at%width+width)%width }
 
 // bucket is the start of the table's bucket that holds a time, in Unix seconds.
@@ -282,8 +282,8 @@ func (t *Table) count(at int64, rec *line.Record, metric string) {
 	t.each(at, rec, func(r *Row) { t.metric(r, metric).add(1) })
 }
 
-// hostMetricsOf are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no zeros in
-// their place.
+// hostMetricsOf are the figures of a host record: of a tick without a reading or without a plan there are fewer, and no
+// zeros in their place.
 func hostMetricsOf(b *contract.HostBody) map[string]uint64 {
 	took := b.Timings
 	out := map[string]uint64{"spool_records": uint64(max(b.SpoolRecords, 0)), "skipped_ticks": b.SkippedTicks, "late_us": took.LateUS}

@@ -54,8 +54,8 @@ func (s *Segment) Detach() {
 	s.filter = idFilter{}
 }
 
-// unlinkPlain removes the plain file of a segment that is sealed now. A file of somebody else in its place is kept in quarantine: left
-// there, it would count for the sealed one at the next start.
+// unlinkPlain removes the plain file of a segment that is sealed now. A file of somebody else in its place is kept in
+// quarantine: left there, it would count for the sealed one at the next start.
 func (s *Segment) unlinkPlain(mine disk.Info, quarantine string) error {
 	at, err := s.fs.Stat(s.path(ActiveExt))
 	switch {

@@ -20,9 +20,9 @@ type Bad struct {
 }
 
 // Recover opens an active segment and reads it: builds the index, skips bad lines, and cuts a torn tail after copying
-// it to quarantine/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be read, the
-// tail stays until the segment is sealed, and Clean is false. It is false too when the disk cannot read the file from some
-// byte on. visit is called for every good record, which is valid until it returns.
+// it to quarantine/<name>.<offset>.torn. Where that is not possible now, on a full disk or of a file that may only be
+// read, the tail stays until the segment is sealed, and Clean is false. It is false too when the disk cannot read the
+// file from some byte on. visit is called for every good record, which is valid until it returns.
 func Recover(fsys disk.FS, dir string, first uint64, cache *Cache, quarantine string, visit func(*line.Record)) (*Segment, error) {
 	s := &Segment{fs: fsys, dir: dir, name: Name(first), first: first, index: newIndex(), cache: cache}
 	file, err := wal.Open(fsys, s.path(ActiveExt))

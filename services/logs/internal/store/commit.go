@@ -248,8 +248,8 @@ func (p *pending) reset() {
 	*p = pending{records: p.records[:0], lengths: p.lengths[:0], lines: p.lines[:0], owners: p.owners[:0]}
 }
 
-// dedupeGroup tells new records from duplicates and puts the new ones to their stream. It answers the requests that are refused as
-// a whole and returns the others.
+// dedupeGroup tells new records from duplicates and puts the new ones to their stream. It answers the requests that are
+// refused as a whole and returns the others.
 func (s *Store) dedupeGroup(group []*request, out *[streamCount]pending) []*request {
 	return slices.DeleteFunc(group, func(r *request) bool {
 		s.classify(r)
@@ -337,8 +337,8 @@ func (p *pending) number(seq *uint64, received time.Time) {
 	}
 }
 
-// writeStream writes the records of one stream. When the file it wrote to is not the one at its name any more, they go to a new
-// one: nothing is answered that no start would find.
+// writeStream writes the records of one stream. When the file it wrote to is not the one at its name any more, they go
+// to a new one: nothing is answered that no start would find.
 func (s *Store) writeStream(stream Stream, p *pending) error {
 	for range 2 {
 		seg, err := s.active(stream, p.records[0].Seq)

@@ -92,8 +92,8 @@ func (d *dedupe) of(id line.Identity) *sender {
 // hasSpace says whether there is room for senders whose names take some bytes.
 func (d *dedupe) hasSpace(bytes int) bool { return d.names+bytes <= d.limits.names }
 
-// evictDeleted removes a quarter of the senders, the oldest first, as far as none of their records is stored any more. oldest are
-// the first numbers that are.
+// evictDeleted removes a quarter of the senders, the oldest first, as far as none of their records is stored any more.
+// oldest are the first numbers that are.
 func (d *dedupe) evictDeleted(oldest streamSeqs) {
 	if d.lastOldest == oldest {
 		return
@@ -107,7 +107,7 @@ func (d *dedupe) evictDeleted(oldest streamSeqs) {
 		}
 	}
 
-	// A quarter at once: another sweep is for nothing until retention has deleted more.
+	// A quarter at once: doing it again is for nothing until retention has deleted more.
 	slices.SortFunc(gone, func(a, b line.Identity) int {
 		return cmp.Compare(d.senders[a].newest(), d.senders[b].newest())
 	})
@@ -232,8 +232,8 @@ func (d *dedupe) trim(s *sender) {
 	d.ranges -= n
 }
 
-// addUnsorted adds what is read from the disk, in about the order in which it was stored: seq is the last number of the file in
-// its stream. sort is to be called after it and before anything else.
+// addUnsorted adds what is read from the disk, in about the order in which it was stored: seq is the last number of the
+// file in its stream. sort is to be called after it and before anything else.
 func (d *dedupe) addUnsorted(p segment.ProducerRange, seq streamSeqs) {
 	s := d.of(p.Identity)
 	before := len(s.numbers)
@@ -258,7 +258,8 @@ func (d *dedupe) normalize(s *sender) {
 	d.trim(s)
 }
 
-// sort ends the adding of unsorted ones. It returns how many senders there was no room for: those whose records are the oldest.
+// sort ends the adding of unsorted ones. It returns how many senders there was no room for: those whose records are the
+// oldest.
 func (d *dedupe) sort() (lost int) {
 	for _, s := range d.senders {
 		d.normalize(s)

@@ -38,8 +38,9 @@ func (s *Store) readIdentities() (identityFile, error) {
 	return f, nil
 }
 
-// saveIdentities writes down, durably, what was stored so far, because a segment is about to be deleted. That is more than the
-// segment held, and much shorter: what one stream has of a producer's records has gaps where the other has the rest.
+// saveIdentities writes down, durably, what was stored so far, because a segment is about to be deleted. That is more
+// than the segment held, and much shorter: what one stream has of a producer's records has gaps where the other has the
+// rest.
 func (s *Store) saveIdentities(seg *segment.Segment) error {
 	s.deleted = max(s.deleted, seg.Summary().Last+1)
 	f := identityFile{NextSeq: s.deleted}

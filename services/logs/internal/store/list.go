@@ -58,8 +58,8 @@ func (s *Store) listFiles() list {
 	return out
 }
 
-// writeList writes the list down when it has changed. Without it less would be noticed at the next start: it is written again at
-// the next look.
+// writeList writes the list down when it has changed. Without it less would be noticed at the next start: it is written
+// again at the next look.
 func (s *Store) writeList(l list) {
 	text, err := json.Marshal(l)
 	if err != nil || bytes.Equal(text, s.list) {

@@ -14,8 +14,8 @@ import (
 	"gestor.local/wal/disk"
 )
 
-// What is on the disk is compared with what was written: at the start with the list of files (segments.json), while the service
-// runs every checkInterval, and the file that is being written at every commit.
+// What is on the disk is compared with what was written: at the start with the list of files (segments.json), while the
+// service runs every checkInterval, and the file that is being written at every commit.
 
 // absent is a file of records that should be there and cannot be read. It is looked for again and again.
 type absent struct {
@@ -85,8 +85,8 @@ func (s *Store) updateMissingCondition() {
 		checkInterval.String())
 }
 
-// skipUnknownNumbers passes over the numbers that a file at the end of a stream, which cannot be read, may have given: as many as there can
-// be in a file.
+// skipUnknownNumbers passes over the numbers that a file at the end of a stream, which cannot be read, may have given:
+// as many as there can be in a file.
 func (s *Store) skipUnknownNumbers(files []file) {
 	for _, a := range s.absent {
 		newest := !slices.ContainsFunc(files, func(f file) bool { return f.stream == a.stream && f.first > a.file.first })
@@ -232,8 +232,8 @@ func (s *Store) checkCurrent() {
 	}
 }
 
-// abandon stops writing to a file that was deleted, replaced or cut. The maintenance goroutine seals what can be read of it: of a deleted one
-// all, for it is still open.
+// abandon stops writing to a file that was deleted, replaced or cut. The maintenance goroutine seals what can be read
+// of it: of a deleted one all, for it is still open.
 func (s *Store) abandon(stream Stream, seg *segment.Segment, why error) error {
 	if err := s.lockInPlace(); err != nil {
 		return err

@@ -143,8 +143,8 @@ func (s *Store) streamFiles(stream Stream) ([]file, error) {
 	return out, nil
 }
 
-// removeLeftovers removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain file, an index
-// without its segment.
+// removeLeftovers removes what an interrupted seal or removal left: temporary files, the compressed twin of a plain
+// file, an index without its segment.
 func (s *Store) removeLeftovers(stream Stream, names []string, plain, sealed []uint64) error {
 	removed := false
 	for _, name := range names {

@@ -188,7 +188,8 @@ func (r *rollups) write(s *Store, id string, table *rollup.Table, shown func()) 
 // errSums says that a file of sums could not be written.
 var errSums = errors.New("write roll-up")
 
-// rollupRetry is how long the maintenance goroutine waits after it could not make a file of sums: to try, it reads a whole file of records.
+// rollupRetry is how long the maintenance goroutine waits after it could not make a file of sums: to try, it reads a
+// whole file of records.
 const rollupRetry = time.Minute
 
 // maintain makes missing files of sealed segments again and deletes those past their time.
@@ -284,8 +285,8 @@ func (r *rollups) unwritten(seg *segment.Segment) *rollup.Table {
 	return r.live[seg]
 }
 
-// keepUnwritten keeps a table that could not be written; false when there is no room for it. What files there are of the segment are
-// not shown beside it: its records would be counted twice.
+// keepUnwritten keeps a table that could not be written; false when there is no room for it. What files there are of
+// the segment are not shown beside it: its records would be counted twice.
 func (r *rollups) keepUnwritten(id string, seg *segment.Segment, table *rollup.Table) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -418,8 +419,8 @@ func (r *rollups) eachLive(step int, from, to int64, fn func(rollup.Key, *rollup
 	return r.files[step]
 }
 
-// load reads a file or takes it from the cache. What cannot be read leaves the list, so that the maintenance goroutine makes it
-// again.
+// load reads a file or takes it from the cache. What cannot be read leaves the list, so that the maintenance goroutine
+// makes it again.
 func (r *rollups) load(s *Store, step int, f rollupFile) *rollup.Table {
 	r.mu.Lock()
 	cached := r.cache[f.path]

@@ -16,7 +16,8 @@ const (
 	// maxIndexed is for one segment: its index, and its sums. A usual one has some hundred KiB; names or minutes that are new
 	// with every record fill it, and the file is closed early.
 	maxIndexed = 16 << 20
-	// maxUnsealed is for all the segments that wait to be sealed: beyond, records are refused until the maintenance goroutine has caught up.
+	// maxUnsealed is for all the segments that wait to be sealed: beyond, records are refused until the maintenance
+	// goroutine has caught up.
 	maxUnsealed = 48 << 20
 )
 

@@ -55,8 +55,8 @@ func (s *Store) shortage(free uint64) string {
 	return fmt.Sprintf("%d KiB free, %d KiB are kept back; free some space or lower GESTOR_MIN_FREE", free>>10, s.cfg.MinFree>>10)
 }
 
-// slack is how much more than the reserve has to be free for records to be taken again: a disk that fills is full once, however
-// often a seal or a deletion makes a little room.
+// slack is how much more than the reserve has to be free for records to be taken again: a disk that fills is full once,
+// however often a seal or a deletion makes a little room.
 func (s *Store) slack() uint64 { return s.cfg.MinFree / 8 }
 
 // full raises the condition of a full disk.

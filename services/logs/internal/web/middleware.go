@@ -96,8 +96,8 @@ func (o originCheck) middleware(c *gin.Context) {
 	}
 }
 
-// hostCheck refuses names that are not this service's (contract.HostAllowed). A site that gave its own name this service's address
-// could not send a token, so that with one for reading every name may be used.
+// hostCheck refuses names that are not this service's (contract.HostAllowed). A site that gave its own name this
+// service's address could not send a token, so that with one for reading every name may be used.
 type hostCheck struct {
 	readToken string
 	extra     contract.HostNames
