@@ -139,11 +139,14 @@ func (a Act) validateLadder(out *Problems) {
 	for i, rung := range a.Ladder {
 		where := fmt.Sprintf("act.ladder[%d]", i)
 		at := slices.Index(order, rung)
+
 		switch {
 		case at < 0:
 			oneOf(out, where, rung, order...)
+
 		case at <= last:
 			out.hint(where, fmt.Sprintf("%q stands after %q", rung, order[last]), "the order is throttle, stop, kill, remove, each at most once")
+
 		default:
 			last = at
 		}

@@ -153,6 +153,8 @@ func (st *stream) rewrite(seg *segment, lost *dropSummary) (*segment, error) {
 	for _, e := range seg.entries {
 		at := time.UnixMilli(e.at)
 		text, err := seg.read(e)
+
+		// Somebody else has put the file away, and may have written into it: only what still looks like a record is kept.
 		if err != nil || !bytes.HasPrefix(text, []byte("{")) || !bytes.HasSuffix(text, []byte("}\n")) {
 			gone.add(e.pseq, at)
 			continue
@@ -169,6 +171,7 @@ func (st *stream) rewrite(seg *segment, lost *dropSummary) (*segment, error) {
 		copied = &segment{file: f}
 		copied.add(lines, 0)
 	}
+
 	_ = seg.file.Close() // nothing is in it that is not in the copy, or lost
 	lost.merge(gone)
 	return copied, nil

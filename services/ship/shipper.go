@@ -85,9 +85,12 @@ func (s *Shipper) Append(records ...contract.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
+
 	s.mu.Lock()
 	err := s.spool.append(records)
 	s.mu.Unlock()
+
+	// Whatever came of it, something may wait: a report of lost records is one too.
 	s.signal()
 	return err
 }
@@ -108,13 +111,18 @@ func (s *Shipper) Run(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
 		sent, err := s.next(ctx)
+
 		switch {
+		// The end of ctx ends a request too: that is no failure of the log service.
 		case ctx.Err() != nil:
+
 		case errors.Is(err, ErrFailed):
 			return err
+
 		case err != nil:
 			sleep(ctx, backoff(failures, err))
 			failures++
+
 		case sent == 0:
 			s.await(ctx)
 		default:

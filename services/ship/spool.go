@@ -75,8 +75,8 @@ func (s *spool) recover() (err error) {
 		return err
 	}
 
+	// The state tells which records of a stream were delivered already, so it is read before the streams.
 	var found damageCount
-
 	for _, st := range []struct {
 		*stream
 		upTo, journalled uint64
@@ -230,9 +230,12 @@ func (s *spool) writeObservations(lines []line) {
 		if err == nil {
 			return
 		}
+
+		// The call has succeeded for its events: a broken file fails the calls that follow.
 		_ = s.failIfBroken(fmt.Errorf("append to spool: %w", err))
 		s.cfg.Log("observations could not be written to the spool and are dropped", err)
 	}
+
 	for _, l := range lines {
 		s.drop(l.pseq, l.at)
 	}
@@ -328,6 +331,9 @@ func (s *spool) batch(limit int, eventsOnly bool) (batch, error) {
 	if err := s.renumber(); err != nil {
 		return b, err
 	}
+
+	// What the log service has stored must not be gone here after a power cut: the numbers of lost records would be given
+	// again, and the new records taken for the old ones.
 	if err := s.sync(); err != nil {
 		return b, err
 	}

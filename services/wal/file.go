@@ -244,12 +244,15 @@ func (f *File) Sync() error {
 	if f.broken != nil {
 		return f.broken
 	}
+
 	if f.dirty {
 		if err := f.file.Sync(); err != nil {
 			return f.fail(err)
 		}
 		f.dirty, f.cut = false, false
 	}
+
+	// After the bytes: a name that outlives a power cut without them is an empty file, which is no harm.
 	return f.SyncName()
 }
 
