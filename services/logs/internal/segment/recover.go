@@ -58,7 +58,7 @@ func (s *Segment) recover(first uint64, quarantine string, visit func(*line.Reco
 	switch {
 	case s.readErr != nil:
 		s.bad.Torn, s.bad.Aside, s.bad.Why = s.tail, s.path(ActiveExt), s.readErr.Error()
-		return nil
+		return nil //nolint:nilerr // readErr keeps it: sealing waits for it, and what was read is served
 	case s.tail == 0:
 		return nil
 	}
