@@ -90,7 +90,6 @@ func (s *Shipper) Append(records ...contract.Record) error {
 	err := s.spool.append(records)
 	s.mu.Unlock()
 
-	// Whatever came of it, something may wait: a report of lost records is one too.
 	s.signal()
 	return err
 }

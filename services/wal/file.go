@@ -252,7 +252,6 @@ func (f *File) Sync() error {
 		f.dirty, f.cut = false, false
 	}
 
-	// After the bytes: a name that outlives a power cut without them is an empty file, which is no harm.
 	return f.SyncName()
 }
 
