@@ -1,7 +1,6 @@
 package ship
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -15,14 +14,8 @@ import (
 // copied is a disk with the same files.
 func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
 	t.Helper()
-	to := disktest.NewMem()
-	names, err := from.List("spool")
+	to, err := from.Copy("spool")
 	must(t, err)
-	for _, name := range names {
-		text, err := disk.ReadFile(from, path.Join("spool", name))
-		must(t, err)
-		must(t, disk.WriteFile(to, path.Join("spool", name), text))
-	}
 	return to
 }
 
@@ -39,22 +32,10 @@ func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (how string) {
 		return "nothing"
 	}
 
-	at := rng.IntN(len(text))
-	switch rng.IntN(4) {
-	case 0:
-		how, text = "cut", text[:at]
-	case 1:
-		how = "zero"
-		clear(text[at:min(at+1+rng.IntN(4096), len(text))])
-	case 2:
-		must(t, m.Remove(name))
-		return "remove " + name
-	default:
-		how = "garble"
-		text[at] = 0 // nowhere allowed in JSON, so that the line is none
-	}
-	must(t, disk.WriteFile(m, name, text))
-	return fmt.Sprintf("%s %s at %d", how, name, at)
+	// No JSON holds a zero byte, so that the line is none.
+	how, err = m.Damage(name, rng, func(byte) byte { return 0 })
+	must(t, err)
+	return how
 }
 
 // TestOneDamagedFileCostsOnlyItself: whatever happens to one file of the folder, the spool opens, the events of the other

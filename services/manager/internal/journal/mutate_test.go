@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path"
 	"strings"
 	"testing"
 
-	"gestor.local/wal/disk"
 	"gestor.local/wal/disk/disktest"
 )
 
@@ -32,14 +30,8 @@ func segmented(t *testing.T) *disktest.Mem {
 // copied is a disk with the same files.
 func copied(t *testing.T, from *disktest.Mem) *disktest.Mem {
 	t.Helper()
-	to := disktest.NewMem()
-	names, err := from.List("j")
+	to, err := from.Copy("j")
 	must(t, err)
-	for _, name := range names {
-		text, err := disk.ReadFile(from, path.Join("j", name))
-		must(t, err)
-		must(t, disk.WriteFile(to, path.Join("j", name), text))
-	}
 	return to
 }
 
@@ -48,26 +40,10 @@ func mutate(t *testing.T, m *disktest.Mem, rng *rand.Rand) (what string) {
 	t.Helper()
 	all, err := segments(m, "j")
 	must(t, err)
-	name := all[rng.IntN(len(all))].path
-	text, err := disk.ReadFile(m, name)
-	must(t, err)
 
-	at := rng.IntN(len(text))
-	switch rng.IntN(4) {
-	case 0:
-		what, text = "cut", text[:at]
-	case 1:
-		what = "zero"
-		clear(text[at:min(at+1+rng.IntN(4096), len(text))])
-	case 2:
-		must(t, m.Remove(name))
-		return "remove " + name
-	default:
-		what = "flip"
-		text[at] ^= 1 << rng.IntN(8)
-	}
-	must(t, disk.WriteFile(m, name, text))
-	return fmt.Sprintf("%s %s at %d", what, name, at)
+	what, err = m.Damage(all[rng.IntN(len(all))].path, rng, func(b byte) byte { return b ^ 1<<rng.IntN(8) })
+	must(t, err)
+	return what
 }
 
 // TestOneDamagedSegmentHidesNoOpenIntent: whatever happens to one segment, the journal opens, the intent that was open in all
