@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The long tests: those that ask for GESTOR_SOAK=1, then every fuzz target for a while.
+# The long tests: those that ask for GESTOR_SOAK=1, every fuzz target for a while, and the module in the two slow machines.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
 usage: scripts/soak.sh
 
-Runs every Go test with GESTOR_SOAK=1 and the race detector, then each fuzz target for GESTOR_FUZZ_TIME (default 60s).
+Runs every Go test with GESTOR_SOAK=1 and the race detector, then each fuzz target for GESTOR_FUZZ_TIME (default 60s), then
+the stages of scripts/test.sh that CI leaves out: storm (a debug kernel) and guest (a whole Debian).
 TEXT
 }
 
@@ -38,4 +39,5 @@ while read -r directory target; do
   say "fuzzing $target in $directory"
   (cd "$directory" && go test -run '^$' -fuzz "^$target\$" -fuzztime "${GESTOR_FUZZ_TIME:-60s}" .) || status=1
 done < <(fuzz_targets)
+scripts/test.sh images storm guest || status=1
 exit "$status"

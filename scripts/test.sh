@@ -6,8 +6,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [STAGE…]
 
-Runs the given stages, or those without a remark in this order; with CI=true all of them, those that boot kernels before
-module:
+Runs the given stages, or those without a remark in this order; with CI=true lint and boot too. make soak has the two that
+take long.
 
   images   the images build (base images are pulled or made first)
   vet      go vet over every module
@@ -18,8 +18,8 @@ module:
   e2e      the suite on the real engine, the page in a browser
   lint     linters and format       only when named, or with CI=true
   boot     kernels booted in qemu   only when named, or with CI=true
-  storm    a debug kernel (KASAN)   only when named, or with CI=true
-  guest    a whole Debian in qemu   only when named, or with CI=true
+  storm    a debug kernel (KASAN)   only when named, and in make soak
+  guest    a whole Debian in qemu   only when named, and in make soak
 
 What is missing on the host is installed first when root runs this; otherwise the tests that need it are skipped and
 say so. Ends with the stages that were left out, the total of passed, failed and skipped, and status 1 when anything failed.
@@ -152,8 +152,9 @@ for argument in "$@"; do
   esac
 done
 if [ ${#stages[@]} -eq 0 ] && [ "${CI:-}" = true ]; then
-  # The kernels that boot and storm fetch are what module's checkpatch and e2e's power cuts need.
-  stages=(images vet unit alone bash lint boot storm guest module e2e)
+  # The kernels that boot fetches are what e2e's power cuts need.
+  stages=(images vet unit alone bash lint boot module e2e)
+  left_out=(storm guest)
 elif [ ${#stages[@]} -eq 0 ]; then
   stages=(images vet unit alone bash module e2e)
   left_out=(lint boot storm guest)

@@ -6,6 +6,8 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 module=$(cd "$tests/.." && pwd)
 # shellcheck source=lib/cache.sh
 . "$tests/lib/cache.sh"
+# shellcheck source=lib/source.sh
+. "$tests/lib/source.sh"
 mkdir -p "$CACHE"
 
 usage() {
@@ -48,11 +50,14 @@ version_check() {
 	fi
 }
 
-# checkpatch: the script comes with the kernel's sources only, which --debug fetches (140 MB).
+# checkpatch: the script comes with the kernel's sources only (140 MB), which are fetched for it in CI alone.
 checkpatch() {
-	local script=$CACHE/source-6.12/scripts/checkpatch.pl files
-	if [ ! -e "$script" ]; then
-		echo "skip static checkpatch: no kernel sources in the cache; scripts/module-test.sh --debug fetches them" && return
+	local script files
+	if [ "${CI:-}" = true ]; then
+		script=$(checkpatch_script fetch 2>"$CACHE/fetch.log") ||
+			{ echo "FAIL static checkpatch: no kernel sources: $(tail -n 1 "$CACHE/fetch.log")" && return; }
+	elif ! script=$(checkpatch_script); then
+		echo "skip static checkpatch: no kernel sources in the cache; scripts/module-test.sh --debug, or CI=true, fetches them" && return
 	fi
 	mapfile -t files < <(cd "$module" && find . -maxdepth 2 \( -name '*.c' -o -name '*.h' \) ! -path './tests/*' ! -name '*.mod.c')
 	if (cd "$module" && perl "$script" --no-tree --strict --terse --max-line-length=120 -f "${files[@]}") >"$CACHE/checkpatch.log" 2>&1; then

@@ -5,9 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=cache.sh
 . "$here/cache.sh"
-# shellcheck source=debian.sh
-. "$here/debian.sh"
-series=6.12
+# shellcheck source=source.sh
+. "$here/source.sh"
 
 usage() {
 	cat <<-'END'
@@ -16,21 +15,6 @@ usage() {
 		Prints the folder of the built kernel (arch/x86/boot/bzImage in it; also what modules are built against). The first
 		call takes about five minutes on two cores; later calls reuse the result while tests/config is unchanged.
 	END
-}
-
-source_tree() {
-	local tree=$CACHE/source-$series archive
-	if [ ! -e "$tree/Makefile" ]; then
-		rm -rf "$tree"
-		debian_update bookworm
-		debian_extract bookworm "$CACHE/source-package" "linux-source-$series"
-		archive=$(find "$CACHE/source-package/usr/src" -name "linux-source-$series.tar.*")
-		mkdir -p "$tree.part"
-		tar -C "$tree.part" --strip-components=1 -xf "$archive"
-		mv "$tree.part" "$tree"
-		rm -rf "$CACHE/source-package"
-	fi
-	echo "$tree"
 }
 
 if [ $# -eq 0 ] || [ "$1" = --help ]; then usage && exit 0; fi
