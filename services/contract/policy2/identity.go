@@ -1,0 +1,43 @@
+package policy2
+
+// Fact is one value read on this tick from one named source, or unknown. What is unknown has the zero value.
+type Fact[T any] struct {
+	Value T
+	Known bool
+}
+
+// Known is a fact that could be had.
+func Known[T any](v T) Fact[T] { return Fact[T]{Value: v, Known: true} }
+
+// Truth is the answer to a question about facts, some of which may be unknown.
+type Truth int8
+
+// Truths. Unknown is the zero value.
+const (
+	Unknown Truth = iota
+	False
+	True
+)
+
+// Identity is what selectors read of one container: who it is, and not what it does.
+type Identity struct {
+	ID string
+	// Name is its name now, without slash; PastNames are those it had before, which Protected asks too.
+	Name      string
+	PastNames []string
+	// Image is the reference it was created with (Config.Image) as the engine tells it, fixed for its life; "" is unknown, as
+	// is one that is only an id.
+	Image    string
+	Labels   map[string]string
+	Networks Fact[[]string] // names of those it is attached to
+	Socket   Fact[bool]     // it mounts the engine's socket, see MountsSocket
+}
+
+// Suite is whose containers are Gestor's own and which are parts of Gestor itself.
+type Suite struct {
+	// Name is the value of gestor.suite that a managed container must carry; "" takes any.
+	Name string
+	// IDs are the full ids of the suite's own containers, Project is their compose project, "" when they have none.
+	IDs     []string
+	Project string
+}

@@ -1,0 +1,76 @@
+package rules
+
+import (
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// Facts are everything that one tick's decision may read, beside the policy and the memory. Times are microseconds: of the
+// governed clock G where the name says G, of CLOCK_BOOTTIME where it says Boot, since the epoch where it says Wall.
+type Facts struct {
+	Tick     uint64
+	Sequence uint64 // of the snapshot
+
+	BootID string
+	BootUS uint64
+	// GUS is the governed clock: it never goes back, and no wall clock that was set wrong moves it by more than a day a boot.
+	GUS int64
+	// BootGUS is G at the start of this boot.
+	BootGUS int64
+	WallUS  int64
+	// ClockInDoubt says that wall and G cannot be trusted to agree: ages, ends and expiries are unknown.
+	ClockInDoubt bool
+
+	// IntervalUS is the time between the two snapshots that the figures are of, 0 on a new baseline.
+	IntervalUS        uint64
+	CPUs              int
+	MemoryTotalKB     policy2.Fact[uint64]
+	MemoryAvailableKB policy2.Fact[uint64]
+
+	Suite policy2.Suite
+	// Leaving are the ids of those with an action in flight, Stuck of those on which it failed too often. Sorted.
+	Leaving, Stuck []string
+	// Futile are the names and the compose services ("project/service") that come back whatever is done. Sorted.
+	Futile []string
+
+	// Containers are all of the host, sorted by id: what the engine lists and what the snapshot has a row of.
+	Containers []Container
+}
+
+// Container is what is known of one container on this tick. Who is not in the engine's list has an Identity of its id alone
+// and InEngine false.
+type Container struct {
+	// Identity stays the same pointer from tick to tick while nothing of it changes, so that what depends on it alone can be
+	// kept; Decide and Remember give the same answer for equal values.
+	*policy2.Identity
+	InEngine bool
+	State    string // one of contract's State constants, "" when not in the engine
+
+	CreatedWallUS  policy2.Fact[int64]
+	StartedAt      policy2.Fact[string] // the engine's text: equal means the same start
+	StartedWallUS  policy2.Fact[int64]
+	FinishedWallUS policy2.Fact[int64] // known and 0: it has not ended yet
+	Restarts       policy2.Fact[int]   // the engine's RestartCount
+
+	AutoRemove       policy2.Fact[bool] // --rm
+	AnonymousVolumes policy2.Fact[int]
+	NetworkMode      policy2.Fact[string]
+	// NanoCPUs is the CPU limit in billionths of a core, 0 for none.
+	NanoCPUs policy2.Fact[int64]
+
+	// HasRow says that the snapshot has a row that is surely its own. StartBootUS is the start of its oldest process.
+	HasRow      bool
+	StartBootUS policy2.Fact[uint64]
+	Frozen      bool
+	Processes   policy2.Fact[int]
+	// CPUUS is CPU time over the interval, in microseconds.
+	CPUUS               policy2.Fact[uint64]
+	RAMKB, WorkingSetKB policy2.Fact[uint64]
+	VSZKB, RSSKB        policy2.Fact[uint64]
+	// NetBytes is the sum of bytes in and out over all interfaces but lo since they were made; of containers that share a
+	// network namespace it is the same. Unknown on the host's network.
+	NetBytes policy2.Fact[uint64]
+}
+
+// Alive says whether the engine runs it, paused and restarting included.
+func (c *Container) Alive() bool { return contract.StateAlive(c.State) }
