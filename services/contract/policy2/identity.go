@@ -1,5 +1,7 @@
 package policy2
 
+import "gestor.local/contract"
+
 // Fact is one value read on this tick from one named source, or unknown. What is unknown has the zero value.
 type Fact[T any] struct {
 	Value T
@@ -22,7 +24,7 @@ const (
 // Identity is what selectors read of one container: who it is, and not what it does.
 type Identity struct {
 	ID string
-	// Name is its name now, without slash; PastNames are those it had before, which Protected asks too.
+	// Name is its name now, without slash; PastNames are those it had before, which Policy.Protects asks too.
 	Name      string
 	PastNames []string
 	// Image is the reference it was created with (Config.Image) as the engine tells it, fixed for its life; "" is unknown, as
@@ -31,6 +33,15 @@ type Identity struct {
 	Labels   map[string]string
 	Networks Fact[[]string] // names of those it is attached to
 	Socket   Fact[bool]     // it mounts the engine's socket, see MountsSocket
+}
+
+// Project is the compose project that made it, "" for none. Containers of an image that compose built carry the name of the
+// project that built it, whoever started them: only what compose or podman-compose made has their hash beside it.
+func (id *Identity) Project() string {
+	if id.Labels[contract.LabelConfigHash] == "" && id.Labels[contract.LabelPodmanConfigHash] == "" {
+		return ""
+	}
+	return id.Labels[contract.LabelProject]
 }
 
 // Suite is whose containers are Gestor's own and which are parts of Gestor itself.
