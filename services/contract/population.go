@@ -63,6 +63,8 @@ type Member struct {
 	// without warm-up ranks by it.
 	Measured bool   `json:"measured"`
 	Why      string `json:"why,omitempty"`
+	// CPUUS is the CPU time over the interval, in microseconds, where Measured. It is no part of the document.
+	CPUUS uint64 `json:"-"`
 	Measures
 	MemoryKB     *uint64 `json:"memory_kb,omitempty"`
 	WorkingSetKB *uint64 `json:"working_set_kb,omitempty"`

@@ -58,7 +58,7 @@ func (a *advance) measure(c *contract.Container, m *contract.Member) lastSeen {
 		return now
 	}
 
-	m.Measured = true
+	m.Measured, m.CPUUS = true, deltaUS
 	m.CPUMillicores = millicores(deltaUS, a.intervalUS)
 	return now
 }

@@ -83,8 +83,8 @@ func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 		}
 		interval := now.MonotonicUS - before.MonotonicUS
 		if now.Capabilities.CPUSource == contract.CPUSourceCgroup {
-			if want := (row.CPUUS - old.CPUUS) * 1000 / interval; m.CPUMillicores != want {
-				t.Fatalf("%d milli-cores, want %d", m.CPUMillicores, want)
+			if want := (row.CPUUS - old.CPUUS) * 1000 / interval; m.CPUMillicores != want || m.CPUUS != row.CPUUS-old.CPUUS {
+				t.Fatalf("%d milli-cores (%d µs), want %d", m.CPUMillicores, m.CPUUS, want)
 			}
 			continue
 		}
@@ -93,8 +93,8 @@ func checkAgainstModel(t *rapid.T, before, now *contract.Snapshot, p contract.Po
 		if row.CPUUS > old.CPUUS {
 			used = max(used, row.CPUUS-old.CPUUS)
 		}
-		if want := used * 1000 / interval; m.CPUMillicores != want {
-			t.Fatalf("%d milli-cores from tasks, want %d", m.CPUMillicores, want)
+		if want := used * 1000 / interval; m.CPUMillicores != want || m.CPUUS != used {
+			t.Fatalf("%d milli-cores (%d µs) from tasks, want %d", m.CPUMillicores, m.CPUUS, want)
 		}
 	}
 }

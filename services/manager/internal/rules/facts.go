@@ -52,7 +52,8 @@ type Container struct {
 	FinishedWallUS policy2.Fact[int64] // known and 0: it has not ended yet
 	Restarts       policy2.Fact[int]   // the engine's RestartCount
 
-	AutoRemove       policy2.Fact[bool] // --rm
+	RestartPolicy    policy2.Fact[string] // the engine's word: no, always, unless-stopped, on-failure
+	AutoRemove       policy2.Fact[bool]   // --rm
 	AnonymousVolumes policy2.Fact[int]
 	NetworkMode      policy2.Fact[string]
 	// NanoCPUs is the CPU limit in billionths of a core, 0 for none.
@@ -68,8 +69,12 @@ type Container struct {
 	RAMKB, WorkingSetKB policy2.Fact[uint64]
 	VSZKB, RSSKB        policy2.Fact[uint64]
 	// NetBytes is the sum of bytes in and out over all interfaces but lo since they were made; of containers that share a
-	// network namespace it is the same. Unknown on the host's network.
-	NetBytes policy2.Fact[uint64]
+	// network namespace it is the same, and it falls when an interface goes away. Unknown on the host's network.
+	//
+	// It is read each 10 s at most: on ticks between it is that of the last reading, of which NetBootUS is the time. Traffic a
+	// second is the growth between two readings over the time between them.
+	NetBytes  policy2.Fact[uint64]
+	NetBootUS uint64
 }
 
 // Alive says whether the engine runs it, paused and restarting included.
