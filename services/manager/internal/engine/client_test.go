@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/engine"
 )
 
@@ -198,18 +200,41 @@ func TestListIsSortedAndNamesAreOwn(t *testing.T) {
 
 func TestLook(t *testing.T) {
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
-		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web",
-			"State":{"Status":"paused","Running":true,"Paused":true,"StartedAt":"2026-01-01T00:00:00Z","ExitCode":3,"Pid":4711},"RestartCount":7,
-			"Mounts":[{"Type":"volume","Name":"` + id + `"},{"Type":"volume","Name":"data"},{"Type":"bind","Source":"/x"}],
-			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true},
-			"Image":"sha256:0011","Config":{"Image":"team/i:latest","Labels":{"a":"b"}}}`),
+		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web","Created":"2025-12-31T23:00:00.5Z",
+			"Path":"/secret","Args":["secret"],"State":{"Status":"paused","Running":true,"Paused":true,
+			"StartedAt":"2026-01-01T00:00:00Z","FinishedAt":"0001-01-01T00:00:00Z","ExitCode":3,"Pid":4711},"RestartCount":7,
+			"Mounts":[{"Type":"volume","Name":"` + id + `","Source":"/v","RW":true},{"Type":"volume","Name":"data"},{"Type":"bind","Source":"/x"}],
+			"HostConfig":{"NanoCpus":500000000,"RestartPolicy":{"Name":"always"},"AutoRemove":true,"NetworkMode":"shop_default"},
+			"NetworkSettings":{"Networks":{"shop_default":{},"bridge":null}},
+			"Image":"sha256:0011","Config":{"Image":"docker.io/team/i:latest","StopTimeout":33,"Labels":{"a":"b"},
+			"Env":["PASSWORD=secret"],"Cmd":["secret"]}}`),
 	})
 	got, err := c.Inspect(context.Background(), id)
 	want := engine.ContainerState{
-		ID: id, Name: "web", Image: "team/i", StartedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{"a": "b"}, State: "paused", Running: true, PID: 4711,
-		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000},
+		ID: id, Name: "web", Image: "team/i", Reference: "docker.io/team/i:latest", Labels: map[string]string{"a": "b"},
+		CreatedAt: "2025-12-31T23:00:00.5Z", StartedAt: "2026-01-01T00:00:00Z", FinishedAt: "0001-01-01T00:00:00Z",
+		State: "paused", Running: true, PID: 4711,
+		RestartPolicy: "always", AutoRemove: true, CPU: engine.CPULimit{NanoCPUs: 500_000_000}, StopTimeout: 33 * time.Second,
+		NetworkMode: "shop_default", Networks: []string{"bridge", "shop_default"},
+		Mounts: []policy2.Mount{
+			{Type: "volume", Name: id, Source: "/v", Writable: true}, {Type: "volume", Name: "data"}, {Type: "bind", Source: "/x"},
+		},
 		AnonymousVolumes: 1, RestartCount: 7, ExitCode: 3,
 	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "secret") {
+		t.Errorf("what it runs and with which settings is kept: %s", text)
+	}
+}
+
+func TestWhatAnInspectionLeavesOut(t *testing.T) {
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Name":"/web"}`),
+	})
+	got, err := c.Inspect(context.Background(), id)
+	want := engine.ContainerState{ID: id, Name: "web", StopTimeout: 10 * time.Second, Mounts: []policy2.Mount{}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -3,15 +3,16 @@ package engine
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/mount"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 )
 
 // List returns every container the engine knows, stopped ones included, sorted by id. StartedAt is not part of the
@@ -61,10 +62,15 @@ func ownName(names []string) string {
 type ContainerState struct {
 	ID        string
 	Name      string
-	StartedAt string // RFC 3339; changes with every start
-	Image     string // what it was created with; a tag that moves does not change it
-	Labels    map[string]string
-	PID       int // of its first process, in the engine's PID namespace; 0 while it does not run
+	CreatedAt string // RFC 3339, as the next two
+	StartedAt string // changes with every start
+	// FinishedAt is the time of its last end, of the year 1 before the first.
+	FinishedAt string
+	// Image is what it was created with; a tag that moves does not change it. Reference is the same as it was written, before
+	// contract.ImageName.
+	Image, Reference string
+	Labels           map[string]string
+	PID              int // of its first process, in the engine's PID namespace; 0 while it does not run
 	// State is created, running, paused, restarting, removing, exited or dead. Running is also true while paused or
 	// restarting.
 	State         string
@@ -72,6 +78,14 @@ type ContainerState struct {
 	RestartPolicy string // no, always, unless-stopped, on-failure
 	AutoRemove    bool   // --rm: the engine removes it when it ends
 	CPU           CPULimit
+	// StopTimeout is how long a stop waits before the engine kills: the container's own, else the engine's 10 s; negative is
+	// without end.
+	StopTimeout time.Duration
+	// NetworkMode is default, bridge, host, none, container:ID or the name of a network; "" where the engine left the
+	// container's configuration out. Networks are the names of those it is attached to, sorted; nil where they were left out.
+	NetworkMode string
+	Networks    []string
+	Mounts      []policy2.Mount
 	// AnonymousVolumes counts the volumes that were made for it without a name. The engine removes them with the
 	// container only where AutoRemove is set or the removal asks for it.
 	AnonymousVolumes int
@@ -91,12 +105,17 @@ func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error)
 	}
 
 	// Every part of the answer is a pointer: an engine that leaves one out leaves out what is in it.
-	state := ContainerState{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), RestartCount: raw.RestartCount}
+	state := ContainerState{
+		ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), CreatedAt: raw.Created, RestartCount: raw.RestartCount,
+		StopTimeout: defaultStopTimeout,
+	}
 	if raw.Config != nil {
-		state.Image, state.Labels = contract.ImageName(raw.Config.Image), raw.Config.Labels
+		state.Image, state.Reference, state.Labels = contract.ImageName(raw.Config.Image), raw.Config.Image, raw.Config.Labels
+		state.StopTimeout = stopTimeout(raw.Config.StopTimeout)
 	}
 	if raw.State != nil {
 		state.State, state.StartedAt = contract.DockerState(raw.State.Status), raw.State.StartedAt
+		state.FinishedAt = raw.State.FinishedAt
 		state.Running = raw.State.Running || contract.StateAlive(state.State) // of one that is being stopped podman says false
 		state.ExitCode, state.PID = raw.State.ExitCode, raw.State.Pid
 	}
@@ -104,15 +123,35 @@ func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error)
 		state.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
 		state.AutoRemove = raw.HostConfig.AutoRemove
 		state.CPU = cpuLimitOf(raw.HostConfig.Resources)
+		state.NetworkMode = string(raw.HostConfig.NetworkMode)
+	}
+	if raw.NetworkSettings != nil {
+		state.Networks = slices.AppendSeq([]string{}, maps.Keys(raw.NetworkSettings.Networks))
+		slices.Sort(state.Networks)
 	}
 
-	// A volume without a name of its own is called by 64 hex digits, as a container is.
-	for i := range raw.Mounts {
-		if raw.Mounts[i].Type == mount.TypeVolume && contract.IsContainerID(raw.Mounts[i].Name) {
-			state.AnonymousVolumes++
-		}
-	}
+	state.Mounts = mountsOf(raw.Mounts)
+	state.AnonymousVolumes = policy2.CountMounts(state.Mounts, "").AnonymousVolumes
 	return state, nil
+}
+
+// defaultStopTimeout is what a stop waits for a container that was created without a time of its own (daemon/config).
+const defaultStopTimeout = 10 * time.Second
+
+func stopTimeout(seconds *int) time.Duration {
+	if seconds == nil {
+		return defaultStopTimeout
+	}
+	return time.Duration(*seconds) * time.Second
+}
+
+func mountsOf(points []container.MountPoint) []policy2.Mount {
+	mounts := make([]policy2.Mount, 0, len(points))
+	for i := range points {
+		p := &points[i]
+		mounts = append(mounts, policy2.Mount{Type: string(p.Type), Name: p.Name, Source: p.Source, Writable: p.RW})
+	}
+	return mounts
 }
 
 // Kill sends SIGKILL. Sent through the engine it also suspends the restart policy until the daemon starts again, which

@@ -67,12 +67,12 @@ func (l CPULimit) Throttled(millicores uint64) CPULimit {
 
 // Equal says whether two limits, in whatever form, allow as much. Engines may round by a little.
 func (l CPULimit) Equal(other CPULimit) bool {
-	a, b := l.share(), other.share()
+	a, b := l.Share(), other.Share()
 	return a == b || a > 0 && b > 0 && max(a, b)-min(a, b) <= max(a, b)/100
 }
 
-// share is the limit in billionths of a core, 0 for none.
-func (l CPULimit) share() int64 {
+// Share is the limit in billionths of a core, 0 for none.
+func (l CPULimit) Share() int64 {
 	l = l.canonical()
 	if l.QuotaUS > 0 {
 		return l.QuotaUS * 1_000_000 / cmp.Or(l.PeriodUS, defaultPeriodUS) * 1000

@@ -208,8 +208,13 @@ func TestContainersOfPodman(t *testing.T) {
 	if err != nil || v.Image != e.Image || v.Name != e.Name || v.State != e.State || !v.Running || v.RestartPolicy != "no" {
 		t.Errorf("%v: inspected as %+v", err, v)
 	}
-	if _, err := time.Parse(time.RFC3339Nano, v.StartedAt); err != nil {
-		t.Error(err)
+	for _, text := range []string{v.CreatedAt, v.StartedAt, v.FinishedAt} {
+		if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
+			t.Error(err)
+		}
+	}
+	if v.NetworkMode != "none" || v.StopTimeout != 0 || v.Reference != "localhost/gestor/low-idle:latest" {
+		t.Errorf("network mode %q, a stop waits %s, of %q", v.NetworkMode, v.StopTimeout, v.Reference)
 	}
 }
 

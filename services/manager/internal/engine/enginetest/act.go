@@ -80,5 +80,5 @@ func (e *Engine) exit(c *Container) {
 		e.remove(c)
 		return
 	}
-	c.State = contract.StateExited
+	c.State, c.FinishedAt = contract.StateExited, time.Now().UTC().Format(time.RFC3339Nano)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/engine"
 )
 
@@ -22,19 +23,29 @@ import (
 type Container struct {
 	ID, Name, Image string
 	// Retagged makes the list name the image by its id, as an engine does once the tag names another image.
-	Retagged      string
-	Labels        map[string]string
-	State         string
-	StartedAt     string
-	PID           int // of its first process while it runs, by default FirstPID
-	RestartPolicy string
-	AutoRemove    bool
-	CPU           engine.CPULimit
+	Retagged string
+	Labels   map[string]string
+	State    string
+	// CreatedAt, StartedAt and FinishedAt are RFC 3339. By default it was created when it was started, and has not ended.
+	CreatedAt, StartedAt, FinishedAt string
+	PID                              int // of its first process while it runs, by default FirstPID
+	RestartPolicy                    string
+	AutoRemove                       bool
+	CPU                              engine.CPULimit
+	StopTimeout                      time.Duration // by default 10 s
+	// NetworkMode and Networks are those of an inspection, by default bridge and the network of that name.
+	NetworkMode string
+	Networks    []string
+	// Mounts are told beside AnonymousVolumes so many volumes without a name.
+	Mounts []policy2.Mount
 	// AnonymousVolumes, RestartCount and ExitCode are those of an inspection.
 	AnonymousVolumes, RestartCount, ExitCode int
 	// Respawn makes a container with the same name and a new id appear as soon as this one is removed.
 	Respawn bool
 }
+
+// NeverFinished is the time at which a container ended that has not.
+const NeverFinished = "0001-01-01T00:00:00Z"
 
 // FirstPID is the first process of a container that was added without one.
 const FirstPID = 100
@@ -84,6 +95,11 @@ func (e *Engine) Add(c Container) {
 		c.StartedAt = "2026-01-01T00:00:00Z"
 	}
 
+	c.CreatedAt, c.FinishedAt = cmp.Or(c.CreatedAt, c.StartedAt), cmp.Or(c.FinishedAt, NeverFinished)
+	if c.NetworkMode == "" && c.Networks == nil {
+		c.Networks = []string{"bridge"}
+	}
+	c.NetworkMode, c.StopTimeout = cmp.Or(c.NetworkMode, "bridge"), cmp.Or(c.StopTimeout, 10*time.Second)
 	c.PID = cmp.Or(c.PID, FirstPID)
 	c.Labels = maps.Clone(c.Labels)
 	e.containers[c.ID] = &c
@@ -195,8 +211,10 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState,
 		}
 
 		state = engine.ContainerState{
-			ID: c.ID, Name: c.Name, Image: c.Image, StartedAt: c.StartedAt, Labels: maps.Clone(c.Labels), State: c.State,
-			Running:       contract.StateAlive(c.State),
+			ID: c.ID, Name: c.Name, Image: contract.ImageName(c.Image), Reference: c.Image, Labels: maps.Clone(c.Labels), State: c.State,
+			CreatedAt: c.CreatedAt, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt,
+			Running:     contract.StateAlive(c.State),
+			StopTimeout: c.StopTimeout, NetworkMode: c.NetworkMode, Networks: slices.Clone(c.Networks), Mounts: c.mounts(),
 			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
 			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
 		}
@@ -208,6 +226,16 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState,
 		return nil
 	})
 	return state, err
+}
+
+// mounts are those of an inspection.
+func (c *Container) mounts() []policy2.Mount {
+	mounts := slices.Clone(c.Mounts)
+	for n := range c.AnonymousVolumes {
+		name := fmt.Sprintf("%064x", n+1)
+		mounts = append(mounts, policy2.Mount{Type: policy2.MountVolume, Name: name, Source: "/volumes/" + name, Writable: true})
+	}
+	return mounts
 }
 
 // find resolves a full id only: a test that passes a prefix or a name must fail.
@@ -235,7 +263,8 @@ func (e *Engine) remove(c *Container) {
 	e.respawned++
 	again := *c
 	again.ID = strings.Repeat("f", 32) + fmt.Sprintf("%032x", e.respawned)
-	again.State = contract.StateRunning
+	again.State, again.FinishedAt = contract.StateRunning, NeverFinished
 	again.StartedAt = time.Now().UTC().Format(time.RFC3339Nano)
+	again.CreatedAt = again.StartedAt
 	e.containers[again.ID] = &again
 }
