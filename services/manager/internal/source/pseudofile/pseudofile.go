@@ -27,8 +27,11 @@ func New(start, limit int) *Reader {
 
 // Read returns the whole file: valid until the next call. Errors are those of open(2) and read(2), or ErrTooLarge, and
 // do not name the path.
-func (r *Reader) Read(path string) ([]byte, error) {
-	fd, err := r.open(path)
+func (r *Reader) Read(path string) ([]byte, error) { return r.ReadAt(unix.AT_FDCWD, path) }
+
+// ReadAt is Read of a path below the open folder.
+func (r *Reader) ReadAt(folder int, path string) ([]byte, error) {
+	fd, err := r.open(folder, path)
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +46,10 @@ func (r *Reader) Read(path string) ([]byte, error) {
 	return content, nil
 }
 
-func (r *Reader) open(path string) (int, error) {
+func (r *Reader) open(folder int, path string) (int, error) {
 	for {
 		r.Syscalls++
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(folder, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
