@@ -56,6 +56,7 @@ func ParseApproved(text []byte) (Approved, error) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		return Approved{}, fmt.Errorf("read approval: %w", err)
 	}
+
 	for _, key := range []string{"v", "hash", "time", "who", "own_count", "policy"} {
 		if _, ok := keys[key]; !ok {
 			return Approved{}, fmt.Errorf("read approval: %q is missing", key)

@@ -32,6 +32,7 @@ func (p *Policy) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("read policy: version %d is not supported", out.Version)
 	}
 
+	// A list that was not written is nil, and one that was written empty is not.
 	defaults := Default()
 	out.Own = orDefault(out.Own, defaults.Own)
 	out.Protect = orDefault(out.Protect, defaults.Protect)
@@ -53,6 +54,7 @@ func orDefault[T any](written, byDefault []T) []T {
 
 // withDefaults writes out what a policy may leave to its reader: empty lists, what a rule judges, how long it stays calm.
 func (p Policy) withDefaults() Policy {
+	// These have no default here: nil in a policy is a list with nothing in it.
 	p.Own = orDefault(p.Own, []Selector{})
 	p.Protect = orDefault(p.Protect, []Selector{})
 	p.Budget = orDefault(p.Budget, []Rate{})
@@ -114,6 +116,8 @@ func decodeStrictly(text []byte, v any) error {
 	if err := d.Decode(v); err != nil {
 		return err
 	}
+
+	// Decode reads one value and leaves the rest.
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more follows the document")
 	}
@@ -133,8 +137,10 @@ func checkValue(d *json.Decoder, under string) error {
 	switch token {
 	case nil:
 		return fmt.Errorf("%q has no value", under)
+
 	case json.Delim('{'):
 		return checkObject(d, under)
+
 	case json.Delim('['):
 		for d.More() {
 			if err := checkValue(d, under); err != nil {
@@ -167,6 +173,7 @@ func checkObject(d *json.Decoder, under string) error {
 			return err
 		}
 	}
-	_, err := d.Token()
+
+	_, err := d.Token() // its closing brace
 	return err
 }

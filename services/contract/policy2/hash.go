@@ -26,6 +26,7 @@ func (p Policy) Hash() string {
 	for _, key := range unapproved {
 		delete(written, key)
 	}
+
 	written["version"] = p.Version // which has no default
 	return hash(written)
 }
@@ -62,14 +63,16 @@ func tree(v any) map[string]any {
 // leaveOut removes from an object what is the same in another, at any depth; a list is one value.
 func leaveOut(object, same map[string]any) {
 	for key, value := range object {
-		inner, ok := value.(map[string]any)
-		if other, both := same[key].(map[string]any); ok && both {
+		equal := reflect.DeepEqual(value, same[key])
+
+		// Of two objects only what differs is left.
+		inner, isObject := value.(map[string]any)
+		if other, both := same[key].(map[string]any); isObject && both {
 			leaveOut(inner, other)
-			ok = len(inner) == 0
-		} else {
-			ok = reflect.DeepEqual(value, same[key])
+			equal = len(inner) == 0
 		}
-		if ok {
+
+		if equal {
 			delete(object, key)
 		}
 	}

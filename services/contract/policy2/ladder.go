@@ -18,6 +18,7 @@ func ParseStep(text string) (Rung, error) {
 		if err != nil {
 			return Rung{}, err
 		}
+
 		if p == 0 { // which in a Rung means none was written
 			return Rung{}, wrong("throttle to 0% is out of range", "from 1% to 10000%")
 		}
@@ -58,6 +59,8 @@ func (l Ladder) MarshalJSON() ([]byte, error) {
 	out := make([]any, len(l))
 	for i, rung := range l {
 		out[i] = rung.String()
+
+		// Validate refuses a first step with a wait; what is written says it all the same.
 		if i > 0 || rung.After != 0 {
 			out[i] = waiting{After: rung.After, Do: rung.String()}
 		}
@@ -86,6 +89,7 @@ func (l *Ladder) UnmarshalJSON(text []byte) error {
 		}
 		out[i] = rung
 	}
+
 	*l = out
 	return nil
 }
@@ -102,6 +106,7 @@ func unmarshalRung(text json.RawMessage) (Rung, error) {
 	if err := d.Decode(&entry); err != nil {
 		return Rung{}, err
 	}
+
 	rung, err := ParseStep(entry.Do)
 	rung.After = entry.After
 	return rung, err

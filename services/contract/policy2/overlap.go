@@ -28,6 +28,7 @@ func (s Selector) excludes(other Selector) bool {
 			}
 		}
 	}
+
 	return apart(s.Name, other.Name, globsMeet) || apart(s.Project, other.Project, globsMeet) ||
 		apart(s.Image, other.Image, imagesMeet) ||
 		apart(s.Class, other.Class, func(a, b contract.Class) bool { return a == b })
@@ -65,6 +66,8 @@ func globCovers(glob, other string) bool {
 		switch g {
 		case '*':
 			return false, true, o != globEnd
+
+		// What stands for one character is not what a run in the other stands for.
 		case '?':
 			return o != globEnd && o != '*', false, false
 		default:
@@ -158,6 +161,7 @@ func (s Selector) covers(other Selector) bool {
 			return false
 		}
 	}
+
 	return !s.Socket && coversList(s.Network, other.Network, globCovers) && coversList(s.Name, other.Name, globCovers) &&
 		coversList(s.Project, other.Project, globCovers) && coversList(s.Image, other.Image, imageGlobCovers) &&
 		coversList(s.Class, other.Class, func(a, b contract.Class) bool { return a == b })

@@ -32,6 +32,7 @@ func (r Rule) Sentence(p Policy) string {
 	if r.Steps().Has(StepThrottle) {
 		parts = append(parts, r.givenBack(p))
 	}
+
 	parts = append(parts, "Reading goes on")
 	if r.Steps().Decides() {
 		parts[len(parts)-1] = "Reading ends here"
@@ -71,6 +72,7 @@ func (s Selector) words() string {
 	add("of project", s.Project, " or ")
 	add("on network", s.Network, " or ")
 	add("of class", wordsOf(s.Class, func(c contract.Class) string { return string(c) }), " or ")
+
 	if s.Socket {
 		out = append(out, "that mount the engine's socket")
 	}
@@ -113,6 +115,7 @@ func (c Conditions) words(of Each) string {
 		}
 	}
 
+	// A project is as old as its youngest container.
 	older := "older than %v"
 	if of == EachProject {
 		older = "their youngest container is older than %v"
@@ -124,6 +127,7 @@ func (c Conditions) words(of Each) string {
 	add(c.RAM.Percent != 0, "using %v of the host's memory or more", c.RAM.Percent)
 	add(c.Processes != 0, "running %s or more", count(c.Processes, "process", "processes"))
 
+	// Who has been up for longer than the mean of that many is out of the loop.
 	if restarts := c.Restarts; restarts.Count > 0 {
 		add(true, "restarted %s within %v and not up for %v since", count(restarts.Count, "time", "times"), restarts.Within,
 			restarts.Within/Duration(restarts.Count))
@@ -188,6 +192,7 @@ func (r Rule) stepWords(p Policy) string {
 		case rung.Step == StepStop || rung.Step == StepRemove:
 			out[i] += " WITHOUT NOTICE"
 		}
+
 		if rung.Step == StepStop {
 			out[i] += r.autoRemoved()
 		}
@@ -208,15 +213,19 @@ func (r Rule) stepWord(rung Rung, p Policy) string {
 	switch rung.Step {
 	case StepWarn:
 		return "warned"
+
 	case StepThrottle:
 		return "slowed to " + rung.leaves(p).String() + " of a core"
+
 	case StepStop:
 		return "stopped"
+
 	case StepRemove:
 		if r.Volumes == VolumesAnonymous {
 			return "removed with its anonymous volumes"
 		}
 		return "removed"
+
 	default:
 		return string(rung.Step)
 	}
@@ -264,5 +273,6 @@ func (r Rule) givenBack(p Policy) string {
 			gone += fmt.Sprintf(" (of CPU: below %v)", below)
 		}
 	}
+
 	return fmt.Sprintf("Given back after %v %s, at the latest after %v", r.withDefaults().Calm, gone, LongestThrottle)
 }

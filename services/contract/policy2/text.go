@@ -71,6 +71,7 @@ func ParseRate(text string) (Rate, error) {
 		r.Span, err = ParseDuration(span)
 		ok = ok && err == nil && r.Span > 0 // 0 is the span of a tick
 	}
+
 	if !ok || r.N < 0 {
 		return Rate{}, wrong(fmt.Sprintf("%q is not a rate", text), "N per tick, N per 1m")
 	}
@@ -213,6 +214,7 @@ func (k *Keep) UnmarshalJSON(text []byte) error {
 		delete(keys, "per")
 	}
 
+	// What is left is the one order.
 	for key, value := range keys {
 		if len(keys) > 1 || !slices.Contains(Orders(), Order(key)) {
 			return wrong("keep has one number", "one of lightest, heaviest, newest, oldest")
@@ -222,6 +224,7 @@ func (k *Keep) UnmarshalJSON(text []byte) error {
 			return wrong("keep."+key+" is not a whole number", "")
 		}
 	}
+
 	*k = out
 	return nil
 }

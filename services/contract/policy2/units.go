@@ -107,6 +107,8 @@ func guessDuration(text string) Duration {
 			}
 		}
 	}
+
+	// A guess is a duration, which has no fractions of a second.
 	if total%100 != 0 {
 		return 0
 	}
@@ -134,6 +136,7 @@ func (d Duration) String() string {
 		}
 		rest %= u.amount
 	}
+
 	return b.String()
 }
 
@@ -161,6 +164,7 @@ func ParseSize(text string) (Size, error) {
 		}
 	}
 
+	// Compared by division: the product may be beyond 64 bits.
 	n, err := strconv.ParseUint(number, 10, 63)
 	if err != nil || int64(n) > math.MaxInt64/amount {
 		return 0, wrong(fmt.Sprintf("%q is not a size", text), "such as 512MiB or 2GiB, a plain number is bytes")
@@ -208,6 +212,8 @@ func withoutSign(text string, p Percent) error {
 	if p < 10*percent {
 		p *= 100
 	}
+
+	// What is no whole number stands within another text more often than alone.
 	if strings.Contains(text, ".") {
 		text = strconv.Quote(text)
 	}

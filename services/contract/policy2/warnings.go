@@ -38,6 +38,7 @@ func ofPairs(find func(above, below Rule) string) func(Policy) []string {
 				if !Overlaps(above.Match, below.Match) {
 					continue
 				}
+
 				if text := find(above, below); text != "" {
 					out = append(out, text)
 				}
@@ -167,6 +168,8 @@ func keepsEmergency(above, below Rule) string {
 // boundByDefault: who writes how many may go in a short span, and not in a longer one, is bound by the longer one's default.
 func (p Policy) boundByDefault() (out []string) {
 	isDefault := func(r Rate) bool { return slices.Contains(defaultBudget(), r) }
+
+	// Rates are sorted by span: what was met before is of a shorter one.
 	var most Rate // of those that are written
 	for _, r := range p.Budget {
 		switch {
@@ -189,6 +192,7 @@ func (p Policy) actsOnNobody() []string {
 		return nil
 	}
 
+	// One rule is enough to say what own would have to be.
 	r := p.Rules[0]
 	own := strings.Join(wordsOf(p.Own, Selector.keys), ", or ")
 	if len(p.Own) == 1 && p.Own[0].Label != nil {
@@ -225,6 +229,7 @@ func (s Selector) keyValues() (keys []string, values [][]string) {
 	add("name", s.Name)
 	add("project", s.Project)
 	add("class", wordsOf(s.Class, func(c contract.Class) string { return string(c) }))
+
 	if s.Socket {
 		add("socket", []string{"true"})
 	}
@@ -258,6 +263,7 @@ func (s Selector) yaml() string {
 		if len(list) > 1 {
 			one = "[" + one + "]"
 		}
+
 		keys[i] += ": " + one
 	}
 	return "{" + strings.Join(keys, ", ") + "}"
