@@ -143,7 +143,7 @@ func (c config) policy() (contract.Policy, error) {
 	p := contract.DefaultPolicy()
 	if c.Policy != "" {
 		var err error
-		if p, err = policyfile.Load(c.Policy); err != nil {
+		if p, err = policyfile.LoadVersion1(c.Policy); err != nil {
 			return p, err
 		}
 	}

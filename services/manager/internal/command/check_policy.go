@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"gestor.local/contract"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/program/cli"
 )
@@ -33,21 +32,21 @@ func checkPolicy(inv *cli.Invocation, path string) error {
 		return cli.WithExitCode(exitUsage, errors.New("which file? (check-policy policy.yaml)"))
 	}
 
-	p, err := policyfile.Load(path)
+	d, err := policyfile.Load(path)
 	if err != nil {
 		return cli.WithExitCode(exitUsage, err)
 	}
 	if *quiet {
 		return nil
 	}
-	return cli.WithExitCode(exitStorage, printPolicy(inv.Stdout, path, p))
+	return cli.WithExitCode(exitStorage, printPolicy(inv.Stdout, path, d))
 }
 
-func printPolicy(w io.Writer, path string, p contract.Policy) error {
-	text, err := policyfile.Format(p)
+func printPolicy(w io.Writer, path string, d policyfile.Document) error {
+	text, err := policyfile.Format(d)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s", path, p.Hash(), text)
+	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s", path, d.Hash(), text)
 	return err
 }

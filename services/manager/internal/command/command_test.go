@@ -11,6 +11,7 @@ import (
 
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/manager/internal/policyfile"
 	"gestor.local/program/cli"
 )
 
@@ -152,5 +153,28 @@ func TestSimulateAPolicyFile(t *testing.T) {
 	_, out, errs := call(Simulate(), "--hours", "0.1", "--policy", path, "--warmup", "0", "--json")
 	if !strings.Contains(out, `"warmup": 0`) || !strings.Contains(out, `"classify": "rank"`) {
 		t.Error(out, errs)
+	}
+}
+
+// A policy of version 2 is checked, and not yet simulated.
+func TestAPolicyOfVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte("version: 2\nown: [{label: team}]\nrules: [{name: old, when: {age: 90m}, do: stop}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := policyfile.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	code, out, errs := call(CheckPolicy(Defaults{}), path)
+	for _, want := range []string{"# " + path + " is a valid policy, hash " + d.Hash() + "\n", "  - {name: old, when: {age: 1h30m}, do: stop}\n", "surprise: 30%\n"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("no %q: %d %s%s", want, code, out, errs)
+		}
+	}
+
+	if code, out, errs := call(Simulate(), "--policy", path); code != 2 || out != "" || !strings.Contains(errs, "check-policy FILE") {
+		t.Errorf("%d %s%s", code, out, errs)
 	}
 }

@@ -31,7 +31,7 @@ func simulateCommand(_ context.Context, inv *cli.Invocation) error {
 
 	// What was set on the command line wins over the file.
 	if *policyPath != "" {
-		p, err := policyfile.Load(*policyPath)
+		p, err := policyfile.LoadVersion1(*policyPath)
 		if err != nil {
 			return cli.WithExitCode(exitUsage, err)
 		}

@@ -20,6 +20,21 @@ type decoder struct {
 	unreadable []string       // paths that could not be read
 }
 
+// newDecoder begins with the problems of the text.
+func newDecoder(problems contract.Problems) decoder {
+	d := decoder{lines: map[string]int{}}
+	for _, p := range problems {
+		d.addProblem(p.Where, p.Line, p.What, p.Hint)
+	}
+	return d
+}
+
+// sorted are all problems in the order of their lines.
+func (d *decoder) sorted() contract.Problems {
+	slices.SortStableFunc(d.problems, func(a, b contract.Problem) int { return a.Line - b.Line })
+	return d.problems
+}
+
 func (d *decoder) addProblem(where string, line int, what, hint string) {
 	d.problems = append(d.problems, contract.Problem{Where: where, Line: line, What: what, Hint: hint})
 	d.unreadable = append(d.unreadable, where)
@@ -238,18 +253,22 @@ func excerpt(node ast.Node) string {
 }
 
 // suggestKey says which key was probably meant, or all of them when none is near.
-func suggestKey(key string, fields map[string]int) string {
+func suggestKey[T any](key string, fields map[string]T) string {
+	if near := nearestKey(key, fields); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return "one of: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+}
+
+// nearestKey is the key that was probably meant, "" when none is near.
+func nearestKey[T any](key string, fields map[string]T) string {
 	best, distance := "", 1+maxEdits(len(key))
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if n := editDistance(strings.ToLower(key), name); n < distance {
 			best, distance = name, n
 		}
 	}
-
-	if best == "" {
-		return "one of: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
-	}
-	return fmt.Sprintf("did you mean %s?", best)
+	return best
 }
 
 // maxEdits is how many letters may be wrong before a word is another one: two letters that changed places count twice.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -17,37 +17,112 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 )
 
 // maxBytes is far above any policy and far below what would hurt to hold in memory.
 const maxBytes = 1 << 20
 
+// Document is a policy as a file holds it: of version 1 or of version 2, the other one is nil.
+type Document struct {
+	V1 *contract.Policy
+	V2 *policy2.Policy
+}
+
+// Hash names the effective policy: that of its version, "" of an empty document.
+func (d Document) Hash() string {
+	switch {
+	case d.V1 != nil:
+		return d.V1.Hash()
+	case d.V2 != nil:
+		return d.V2.Hash()
+	default:
+		return ""
+	}
+}
+
 // Load reads and parses the file at path.
-func Load(path string) (contract.Policy, error) {
+func Load(path string) (Document, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return contract.Policy{}, fmt.Errorf("read policy: %w", err)
+		return Document{}, fmt.Errorf("read policy: %w", err)
 	}
 	defer f.Close()
 
 	// One byte more than allowed: a larger file is refused, and not cut.
 	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err != nil {
-		return contract.Policy{}, fmt.Errorf("read policy %s: %w", path, err)
+		return Document{}, fmt.Errorf("read policy %s: %w", path, err)
 	}
 
-	p, err := Parse(text)
+	d, err := Parse(text)
 	if err != nil {
-		return contract.Policy{}, fmt.Errorf("policy %s:\n%w", path, err)
+		return Document{}, fmt.Errorf("policy %s:\n%w", path, err)
 	}
-	return p, nil
+	return d, nil
 }
 
-// Parse reads a policy document. The error, if any, is contract.Problems in the order of the lines.
-func Parse(text []byte) (contract.Policy, error) {
+// LoadVersion1 is Load for whoever carries out policies of version 1 alone: a valid one of version 2 is an error, too.
+func LoadVersion1(path string) (contract.Policy, error) {
+	d, err := Load(path)
+	if err != nil {
+		return contract.Policy{}, err
+	}
+	if d.V1 == nil {
+		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, which this release checks (check-policy FILE) "+
+			"and does not carry out yet: run a file of version 1", path)
+	}
+	return *d.V1, nil
+}
+
+// Parse reads a policy document of either version. The error, if any, is contract.Problems in the order of the lines.
+func Parse(text []byte) (Document, error) {
+	body, problems := parseBody(text)
+	if versionOf(body) == contract.PolicyVersion {
+		p, err := parse1(body, problems)
+		if err != nil {
+			return Document{}, err
+		}
+		return Document{V1: &p}, nil
+	}
+
+	p, err := parse2(body, problems)
+	if err != nil {
+		return Document{}, err
+	}
+	return Document{V2: &p}, nil
+}
+
+// versionOf is the version that a document says it is of, 0 where it says none that can be read.
+func versionOf(body ast.Node) int {
+	mapping, ok := body.(ast.MapNode)
+	if !ok {
+		return 0
+	}
+	for iter := mapping.MapRange(); iter.Next(); {
+		key, isWord := iter.Key().(*ast.StringNode)
+		if !isWord || key.Value != "version" {
+			continue
+		}
+
+		n, ok := iter.Value().(*ast.IntegerNode)
+		if !ok {
+			return 0
+		}
+		version, err := strconv.Atoi(fmt.Sprint(n.Value)) // int64 or uint64, as the parser found it
+		if err != nil {
+			return 0
+		}
+		return version
+	}
+	return 0
+}
+
+// parse1 decodes a document of version 1, whose text had these problems.
+func parse1(body ast.Node, problems contract.Problems) (contract.Policy, error) {
 	p := contract.DefaultPolicy()
-	d := decoder{lines: map[string]int{}}
-	d.decodeDocument(text, &p)
+	d := newDecoder(problems)
+	d.decodePolicy(body, &p)
 
 	for _, problem := range p.Validate() {
 		if d.isReported(problem.Where) {
@@ -56,42 +131,32 @@ func Parse(text []byte) (contract.Policy, error) {
 		problem.Line = d.lineOf(problem.Where)
 		d.problems = append(d.problems, problem)
 	}
-
-	if len(d.problems) > 0 {
-		slices.SortStableFunc(d.problems, func(a, b contract.Problem) int { return a.Line - b.Line })
-		return contract.Policy{}, d.problems
-	}
-	return p, nil
+	return p, d.sorted().Err()
 }
 
-// decodeDocument parses the YAML and decodes it into the policy.
-func (d *decoder) decodeDocument(text []byte, p *contract.Policy) {
+// parseBody parses the YAML: its document, nil where there is none, and what is wrong with the text around it.
+func parseBody(text []byte) (ast.Node, contract.Problems) {
 	switch {
 	case len(text) > maxBytes:
-		d.addProblem("", 0, fmt.Sprintf("is larger than %d bytes", maxBytes), "is this a policy?")
-		return
+		return nil, contract.Problems{{What: fmt.Sprintf("is larger than %d bytes", maxBytes), Hint: "is this a policy?"}}
 	case !utf8.Valid(text):
-		d.addProblem("", 0, "is not UTF-8 text", "")
-		return
+		return nil, contract.Problems{{What: "is not UTF-8 text"}}
 	}
 
 	file, err := parse(text)
 	if err != nil {
-		d.addSyntaxProblem(err)
-		return
+		return nil, contract.Problems{syntaxProblem(text, err)}
 	}
 
+	var problems contract.Problems
 	if len(file.Docs) > 1 {
-		d.addProblem("", lineOfToken(file.Docs[1].Start), "holds more than one document", "remove what follows ---")
+		line := lineOfToken(file.Docs[1].Start)
+		problems = append(problems, contract.Problem{Line: line, What: "holds more than one document", Hint: "remove what follows ---"})
 	}
-	if len(file.Docs) > 0 && file.Docs[0].Body != nil {
-		d.decodePolicy(file.Docs[0].Body, p)
+	if len(file.Docs) == 0 {
+		return nil, problems
 	}
-
-	// Any other key may be missing; without this one an empty or cut-off file would be the default policy.
-	if _, ok := d.lines["version"]; !ok && len(d.problems) == 0 {
-		d.addProblem("version", 0, "is missing", fmt.Sprintf("write version: %d as the first line", contract.PolicyVersion))
-	}
+	return file.Docs[0].Body, problems
 }
 
 // parse builds the syntax tree. A text that makes the parser itself panic is a bad text: a manager that reloads its
@@ -105,17 +170,23 @@ func parse(text []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 }
 
-// addSyntaxProblem turns the parser's error, which comes with an excerpt of the source, into one problem.
-func (d *decoder) addSyntaxProblem(err error) {
+// syntaxProblem turns the parser's error, which comes with an excerpt of the source, into one problem.
+func syntaxProblem(text []byte, err error) contract.Problem {
+	const hint = "check indentation, colons and quotes"
 	type located interface {
 		GetToken() *token.Token
 		GetMessage() string
 	}
-	if e, ok := err.(located); ok {
-		d.addProblem("", lineOfToken(e.GetToken()), "is not YAML: "+e.GetMessage(), "check indentation, colons and quotes")
-		return
+	e, ok := err.(located)
+	if !ok {
+		return contract.Problem{What: "is not YAML: " + err.Error(), Hint: hint}
 	}
-	d.addProblem("", 0, "is not YAML: "+err.Error(), "check indentation, colons and quotes")
+
+	line := lineOfToken(e.GetToken())
+	if glob, ok := bareGlob(text, line); ok {
+		return contract.Problem{Line: line, What: needsQuotes(glob)}
+	}
+	return contract.Problem{Line: line, What: "is not YAML: " + e.GetMessage(), Hint: hint}
 }
 
 func lineOfToken(t *token.Token) int {
@@ -126,8 +197,11 @@ func lineOfToken(t *token.Token) int {
 }
 
 // Format writes the whole policy, defaults included, in a form that Parse reads back to the same policy.
-func Format(p contract.Policy) ([]byte, error) {
-	text, err := yaml.MarshalWithOptions(p, yaml.IndentSequence(true))
+func Format(d Document) ([]byte, error) {
+	if d.V2 != nil {
+		return format2(*d.V2), nil
+	}
+	text, err := yaml.MarshalWithOptions(d.V1, yaml.IndentSequence(true))
 	if err != nil {
 		return nil, fmt.Errorf("format policy: %w", err)
 	}

@@ -13,6 +13,15 @@ import (
 	"gestor.local/contract"
 )
 
+// parseVersion1 parses a document that is of version 1 if it is one at all.
+func parseVersion1(text []byte) (contract.Policy, error) {
+	d, err := Parse(text)
+	if err != nil {
+		return contract.Policy{}, err
+	}
+	return *d.V1, nil
+}
+
 func TestFormatThenParse(t *testing.T) {
 	other := contract.DefaultPolicy()
 	other.Mode, other.Classify, other.Images = contract.ModeShadow, contract.ClassifyRank, nil
@@ -20,11 +29,11 @@ func TestFormatThenParse(t *testing.T) {
 	other.Gates.Settle = contract.Duration(1500 * time.Millisecond)
 	other.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungStop, contract.RungKill, contract.RungRemove}
 	for _, want := range []contract.Policy{contract.DefaultPolicy(), other} {
-		text, err := Format(want)
+		text, err := Format(Document{V1: &want})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Parse(text)
+		got, err := parseVersion1(text)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}
@@ -39,7 +48,7 @@ func TestFormatThenParse(t *testing.T) {
 }
 
 func TestMissingKeysTakeTheirDefaults(t *testing.T) {
-	got, err := Parse([]byte("version: 1\nquota:\n  low: 4\n"))
+	got, err := parseVersion1([]byte("version: 1\nquota:\n  low: 4\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +60,7 @@ func TestMissingKeysTakeTheirDefaults(t *testing.T) {
 }
 
 func TestListsAndMapsReplaceTheDefault(t *testing.T) {
-	got, err := Parse([]byte("version: 1\nimages:\n  mine: low\nact: {ladder: [stop, remove]}\nprotect: {names: [a, b], labels: []}\n"))
+	got, err := parseVersion1([]byte("version: 1\nimages:\n  mine: low\nact: {ladder: [stop, remove]}\nprotect: {names: [a, b], labels: []}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +142,7 @@ func TestDocumentsThatAreNoPolicy(t *testing.T) {
 		"empty":              {"", "version: is missing"},
 		"only a comment":     {"# policy\n", "version: is missing"},
 		"only its beginning": {"mode: enforce\n", "version: is missing"},
-		"of another version": {"version: 2\n", "line 1: version: 2 is not supported (write version: 1)"},
+		"of another version": {"version: 3\n", "line 1: version: 3 is not supported (write version: 2)"},
 		"a list":             {"- version: 1\n", "is not a policy"},
 		"a word":             {"version\n", "is not a policy"},
 		"two documents":      {"version: 1\n---\nversion: 1\n", "more than one document"},
@@ -168,7 +177,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 
 // TestShippedPolicyIsTheDefault: the file at the root says aloud what the code does without a file.
 func TestShippedPolicyIsTheDefault(t *testing.T) {
-	got, err := Load(filepath.Join("..", "..", "..", "..", "policy", "policy.yaml"))
+	got, err := LoadVersion1(filepath.Join("..", "..", "..", "..", "policy", "policy.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +202,7 @@ func FuzzParse(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := Parse(text)
+		d, err := Parse(text)
 		if err != nil {
 			var problems contract.Problems
 			if !errors.As(err, &problems) || len(problems) == 0 {
@@ -201,18 +210,21 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		if d.V1 == nil {
+			return // FuzzParse2
+		}
 
-		if problems := p.Validate(); problems != nil {
+		if problems := d.V1.Validate(); problems != nil {
 			t.Fatalf("accepted although %v", problems)
 		}
-		again, err := Format(p)
+		again, err := Format(d)
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		q, err := Parse(again)
-		if err != nil || q.Hash() != p.Hash() {
-			t.Fatalf("%v: %s became %s through\n%s", err, p.Hash(), q.Hash(), again)
+		if err != nil || q.Hash() != d.Hash() {
+			t.Fatalf("%v: %s became %s through\n%s", err, d.Hash(), q.Hash(), again)
 		}
 	})
 }
