@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"gestor.local/contract"
 )
 
 // Texts that stand at more than one place.
@@ -26,8 +24,8 @@ func (s Selector) keyGlobs() []keyGlobs {
 	return []keyGlobs{{"network", s.Network}, {"image", s.Image}, {"name", s.Name}, {"project", s.Project}}
 }
 
-// keys is how many keys are written.
-func (s Selector) keys() int {
+// keyCount is how many keys are written, also those with an empty list.
+func (s Selector) keyCount() int {
 	n := 0
 	for _, written := range []bool{s.Label != nil, s.Labels != nil, s.Class != nil, s.Socket} {
 		if written {
@@ -77,7 +75,7 @@ func (c *checker) match(where string, selectors []Selector) {
 
 // selector looks at what holds wherever a selector stands.
 func (c *checker) selector(where string, s Selector) {
-	if s.keys() == 0 && c.read(where) {
+	if s.keyCount() == 0 && c.read(where) {
 		c.add(where, "matches everything: say what", "")
 	}
 
@@ -203,7 +201,7 @@ func (c *checker) oneKey(where string, s Selector) {
 	}
 
 	s.Socket = false // has its own problem
-	switch n := s.keys(); {
+	switch n := s.keyCount(); {
 	case n == 2:
 		c.add(where, "two keys protect only what has both", "write two selectors")
 	case n > 2:
@@ -219,7 +217,7 @@ func (c *checker) protectsAll(own, protect []Selector) {
 
 	by := map[int]bool{}
 	for _, o := range own {
-		i := slices.IndexFunc(protect, func(s Selector) bool { return s.covers(o) })
+		i := slices.IndexFunc(protect, func(s Selector) bool { return s.protectsAllOf(o) })
 		if i < 0 {
 			return
 		}
@@ -235,29 +233,11 @@ func (c *checker) protectsAll(own, protect []Selector) {
 	c.add(where, "protects everything that is owned", "use mode: observe")
 }
 
-// covers says whether a selector of protect surely matches whatever one of own does.
-func (s Selector) covers(own Selector) bool {
-	if s.keys() != 1 {
+// protectsAllOf says whether a selector of protect surely protects whoever one of own owns.
+func (s Selector) protectsAllOf(own Selector) bool {
+	if s.keyCount() != 1 {
 		return false
 	}
-	if slices.Contains(s.Name, "*") || slices.Contains(s.Image, "*") { // whoever has no image that is known is protected too
-		return true
-	}
-
-	if s.Label != nil {
-		has := func(l Label) bool { return l.Key == s.Label.Key && (s.Label.Any || !l.Any && l.Value == s.Label.Value) }
-		return own.Label != nil && has(*own.Label) || slices.ContainsFunc(own.Labels, has)
-	}
-
-	for i, k := range s.keyGlobs() {
-		if k.globs != nil {
-			return containsAll(k.globs, own.keyGlobs()[i].globs)
-		}
-	}
-	return s.Class != nil && containsAll(s.Class, own.Class)
-}
-
-// containsAll says whether a list holds every entry of another, which is not empty.
-func containsAll[T string | contract.Class](list, of []T) bool {
-	return len(of) > 0 && !slices.ContainsFunc(of, func(v T) bool { return !slices.Contains(list, v) })
+	all := slices.Contains(s.Name, "*") || slices.Contains(s.Image, "*") // those without a known image too
+	return all || s.covers(own)
 }
