@@ -18,7 +18,7 @@ const (
 // Waits of a ladder that depend on the step before.
 const (
 	minNotice       = Minute   // below it nobody has read the notice
-	maxThrottleWait = 6 * Hour // no throttle lasts longer
+	maxThrottleWait = LongestThrottle
 )
 
 // bounds are the least and the greatest value of a key, both allowed; greatest 0 is none.
