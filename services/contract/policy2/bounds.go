@@ -17,7 +17,7 @@ const (
 
 // Waits of a ladder that depend on the step before.
 const (
-	minNotice       = Minute   // below it nobody has read the notice
+	minNotice       = Minute // below it nobody has read the notice
 	maxThrottleWait = LongestThrottle
 )
 

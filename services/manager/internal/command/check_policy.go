@@ -6,23 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/program/cli"
 )
 
-// CheckPolicy validates a policy file and prints the effective policy.
+// CheckPolicy validates a policy file, and prints the effective policy and what it means.
 func CheckPolicy(defaults Defaults) cli.Command {
 	return cli.Command{
-		Name: "check-policy", Arguments: "[--quiet] [FILE]",
+		Name: "check-policy", Arguments: "[--quiet] [--strict] [FILE]",
 		Text: "Checks a policy and prints it as the manager understands it, defaults filled in, with its hash.\n" +
-			"Every problem is reported at once. The exit code is 0 when there is none, 2 otherwise.",
+			"Of version 2 it says each rule as a sentence, whether the policy needs approval, and warnings.\n" +
+			"Every problem is reported at once. The exit code is 0 when there is none, 2 otherwise; with\n" +
+			"--strict a warning is a problem too.",
 		Run: func(_ context.Context, inv *cli.Invocation) error { return checkPolicy(inv, defaults.Policy) },
 	}
 }
 
 func checkPolicy(inv *cli.Invocation, path string) error {
 	quiet := inv.Flags.Bool("quiet", false, "print nothing when the policy is good")
+	strict := inv.Flags.Bool("strict", false, "a warning is a problem")
 	if err := inv.Parse(1); err != nil {
 		return err
 	}
@@ -36,17 +45,130 @@ func checkPolicy(inv *cli.Invocation, path string) error {
 	if err != nil {
 		return cli.WithExitCode(exitUsage, err)
 	}
-	if *quiet {
-		return nil
+	if !*quiet {
+		if err := printPolicy(inv.Stdout, path, d); err != nil {
+			return cli.WithExitCode(exitStorage, err)
+		}
 	}
-	return cli.WithExitCode(exitStorage, printPolicy(inv.Stdout, path, d))
+
+	if warnings := warningsOf(d); *strict && len(warnings) > 0 {
+		return cli.WithExitCode(exitUsage, fmt.Errorf("policy %s:\n%s", path, strings.Join(warnings, "\n")))
+	}
+	return nil
 }
 
+// warningsOf is none for a policy of version 1, whose errors say all.
+func warningsOf(d policyfile.Document) []string {
+	if d.V2 == nil {
+		return nil
+	}
+	return d.V2.Warnings()
+}
+
+// printPolicy writes the effective policy as a document that is the same policy: what else is said stands in comments.
 func printPolicy(w io.Writer, path string, d policyfile.Document) error {
 	text, err := policyfile.Format(d)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s", path, d.Hash(), text)
+
+	var meaning strings.Builder
+	if d.V2 != nil {
+		writeMeaning(&meaning, *d.V2, filepath.Join(filepath.Dir(path), approvalFile))
+	}
+	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s%s", path, d.Hash(), text, meaning.String())
 	return err
+}
+
+// approvalFile is the document of an approval, beside the policy.
+const approvalFile = "approved.json"
+
+// writeMeaning writes, as comments, each rule as a sentence, whether the policy needs approval, and what looks wrong.
+func writeMeaning(b *strings.Builder, p policy2.Policy, approval string) {
+	b.WriteString("\n# The rules, read from the top:\n")
+	if len(p.Rules) == 0 {
+		b.WriteString("#   none: everything is kept\n")
+	}
+	for i, rule := range p.Rules {
+		writeItem(b, fmt.Sprintf("  %d ", i+1), rule.Sentence(p))
+	}
+
+	b.WriteString("#\n")
+	for _, line := range approvalLines(p, approval) {
+		writeItem(b, "", line)
+	}
+
+	warnings := p.Warnings()
+	if len(warnings) > 0 {
+		b.WriteString("#\n# Warnings:\n")
+	}
+	for _, warning := range warnings {
+		writeItem(b, "  - ", warning)
+	}
+}
+
+// approvalLines say whether the policy needs approval, and whether the document beside it gives it.
+func approvalLines(p policy2.Policy, path string) []string {
+	if len(p.Own) == 0 {
+		return []string{"It needs no approval: it owns nothing."}
+	}
+	if !p.NeedsApproval() {
+		return []string{"It needs no approval: it touches nothing but what Gestor started."}
+	}
+	const needs = "It needs approval, and observes until then: it may touch containers that Gestor did not start."
+
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return []string{needs}
+	}
+	var approved policy2.Approved
+	if err == nil {
+		approved, err = policy2.ParseApproved(text)
+	}
+
+	switch {
+	case err != nil:
+		return []string{needs, fmt.Sprintf("%s approves nothing: %v", path, err)}
+
+	case approved.Approves(p):
+		return []string{fmt.Sprintf("It is approved: by %s on %s, with %d own containers (%s).", approved.Who,
+			approved.Time.UTC().Format("2006-01-02 15:04 UTC"), approved.OwnCount, path)}
+
+	default:
+		out := []string{needs, fmt.Sprintf("%s approves another policy, hash %s:", path, approved.Hash)}
+		for _, difference := range approved.Differences(p) {
+			out = append(out, "- "+difference)
+		}
+		return out
+	}
+}
+
+// lineWidth is where a comment is wrapped: what most terminals show, and people can read.
+const lineWidth = 100
+
+// writeItem writes one text behind its mark as comment, wrapped between words; its further lines stand under the text.
+func writeItem(b *strings.Builder, mark, text string) {
+	const comment = "# "
+	b.WriteString(comment + mark)
+	start := utf8.RuneCountInString(comment + mark)
+	at := start
+
+	for word := range strings.FieldsSeq(contract.Printable(text)) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case at == start: // the first of its line
+
+		case at+1+length > lineWidth:
+			b.WriteString("\n" + comment + strings.Repeat(" ", len(mark)))
+			at = start
+
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+
+		b.WriteString(word)
+		at += length
+	}
+	b.WriteByte('\n')
 }
