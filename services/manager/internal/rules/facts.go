@@ -28,6 +28,8 @@ type Facts struct {
 	MemoryAvailableKB policy2.Fact[uint64]
 
 	Suite policy2.Suite
+	// InForce is what allows or forbids to act on this tick; it is the same for the whole of it.
+	InForce InForce
 	// Leaving are the ids of those with an action in flight, Stuck of those on which it failed too often. Sorted.
 	Leaving, Stuck []string
 	// Futile are the names and the compose services ("project/service") that come back whatever is done. Sorted.
@@ -35,6 +37,22 @@ type Facts struct {
 
 	// Containers are all of the host, sorted by id: what the engine lists and what the snapshot has a row of.
 	Containers []Container
+}
+
+// InForce is the approval of the policy, and whatever else keeps its steps back.
+type InForce struct {
+	// NeedsApproval says that the policy speaks of other people's containers, Approved that a person has seen it.
+	NeedsApproval bool
+	Approved      bool
+	// OwnCount is the number of own containers at the approval, ApprovedGUS the approval's time in G, ApprovedWallUS as the
+	// document says it: two documents differ in it. All are 0 without an approval.
+	OwnCount       int
+	ApprovedGUS    int64
+	ApprovedWallUS int64
+	// Gates are the closed ones, the first to be named first.
+	Gates []string
+	// OtherSuite says that another suite's manager runs on this engine, DryRun that this one only observes.
+	OtherSuite, DryRun bool
 }
 
 // Container is what is known of one container on this tick. Who is not in the engine's list has an Identity of its id alone
@@ -65,7 +83,9 @@ type Container struct {
 	Frozen      bool
 	Processes   policy2.Fact[int]
 	// CPUUS is CPU time over the interval, in microseconds.
-	CPUUS               policy2.Fact[uint64]
+	CPUUS policy2.Fact[uint64]
+	// CPUTotalUS is its CPU time since it was made, where its cgroup counts it: it bridges ticks on which CPUUS is unknown.
+	CPUTotalUS          policy2.Fact[uint64]
 	RAMKB, WorkingSetKB policy2.Fact[uint64]
 	VSZKB, RSSKB        policy2.Fact[uint64]
 	// NetBytes is the sum of bytes in and out over all interfaces but lo since they were made; of containers that share a

@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// truth of something that is known.
+func truth(yes bool) policy2.Truth {
+	if yes {
+		return policy2.True
+	}
+	return policy2.False
+}
+
+// and is false where one of the two is, else unknown where one of them is.
+func and(a, b policy2.Truth) policy2.Truth {
+	switch {
+	case a == policy2.False || b == policy2.False:
+		return policy2.False
+	case a == policy2.Unknown || b == policy2.Unknown:
+		return policy2.Unknown
+	default:
+		return policy2.True
+	}
+}
+
+// holds says whether the rule's conditions hold for a unit, for included.
+func (t *tick) holds(r *rule, members []int) policy2.Truth {
+	base := t.baseHolds(r, members)
+	if r.conditions.For == 0 || base == policy2.False {
+		return base
+	}
+
+	// For the time it must have held it may be unknown as well, without having been false.
+	long := uint64(us(r.conditions.For))
+	all := base
+	for _, i := range members {
+		held := policy2.False
+		if m := t.all[i].memory(r); m != nil {
+			switch {
+			case m.For.Holds && t.f.BootUS-min(m.For.SinceUS, t.f.BootUS) >= long:
+				held = policy2.True
+			case m.For.May && t.f.BootUS-min(m.For.MaySinceUS, t.f.BootUS) >= long:
+				held = policy2.Unknown
+			}
+		}
+		all = and(all, held)
+	}
+	return all
+}
+
+// baseHolds says whether all conditions but for hold now.
+func (t *tick) baseHolds(r *rule, members []int) policy2.Truth {
+	c := r.conditions
+	all := policy2.True
+	ask := func(answer policy2.Truth) bool {
+		all = and(all, answer)
+		return all != policy2.False
+	}
+
+	_ = (c.Age == 0 || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.isOlder(s, c.Age) }))) &&
+		(c.Expired == "" || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.hasExpired(s, r) }))) &&
+		(c.Ended == 0 || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.hasEnded(s, c.Ended) }))) &&
+		(c.Restarts.IsZero() || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.restarts(s, c.Restarts) }))) &&
+		(c.Idle == 0 || ask(t.isIdle(members, c.Idle))) &&
+		(c.CPU == 0 || ask(t.usesCPU(r, members))) &&
+		(c.RAM.IsZero() || ask(t.sum(members, ramKB, func(kb uint64) policy2.Truth { return t.isMemory(kb, c.RAM) }))) &&
+		(c.Processes == 0 || ask(t.sum(members, processes, func(n uint64) policy2.Truth { return truth(n >= uint64(c.Processes)) })))
+	return all
+}
+
+// ofEach asks every member. It is the more likely to hold the fewer there are: that is how it is asked about those who may leave
+// the unit before this rule.
+func (t *tick) ofEach(members []int, ask func(s *subject) policy2.Truth) policy2.Truth {
+	all, ofStaying, staying := policy2.True, policy2.True, 0
+	for _, i := range members {
+		s := &t.all[i]
+		answer := ask(s)
+		all = and(all, answer)
+		if len(members) == 1 || !s.leaves {
+			ofStaying, staying = and(ofStaying, answer), staying+1
+		}
+	}
+
+	if all == policy2.False && (staying == 0 || ofStaying != policy2.False) {
+		return policy2.Unknown
+	}
+	return all
+}
+
+// sum asks about the sum of a figure over those members that run. It is the less likely to hold the fewer there are.
+func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[uint64], ask func(sum uint64) policy2.Truth) policy2.Truth {
+	var all, staying uint64
+	known, run := true, 0
+	for _, i := range members {
+		s := &t.all[i]
+		if s.c.State != contract.StateRunning {
+			continue
+		}
+
+		v := figure(t, s)
+		known = known && v.Known
+		all, run = all+min(v.Value, maxFigure), run+1
+		if len(members) == 1 || !s.leaves {
+			staying += min(v.Value, maxFigure)
+		}
+	}
+
+	switch {
+	case run == 0:
+		return policy2.False
+	case !known:
+		return policy2.Unknown
+	case ask(all) == policy2.True && ask(staying) != policy2.True:
+		return policy2.Unknown
+	default:
+		return ask(all)
+	}
+}
+
+// maxFigure bounds a figure so that sums and products of it stay within 64 bits: a petabyte in KiB, or 30 years in µs.
+const maxFigure = 1 << 50
+
+func (t *tick) isOlder(s *subject, d policy2.Duration) policy2.Truth {
+	if t.f.ClockInDoubt || !s.mem.born() {
+		return policy2.Unknown
+	}
+	return truth(t.f.GUS-s.mem.BornGUS >= us(d))
+}
+
+// born says whether the time of its creation is known.
+func (m *ContainerMemory) born() bool { return m.Born == BornKnown || m.Born == BornSight }
+
+func (t *tick) hasExpired(s *subject, r *rule) policy2.Truth {
+	life := s.who.expires[r.index]
+	switch {
+	case !life.Known:
+		return policy2.Unknown
+	case life.Value == noLifetime:
+		return policy2.False
+	default:
+		return t.isOlder(s, life.Value)
+	}
+}
+
+func (t *tick) hasEnded(s *subject, d policy2.Duration) policy2.Truth {
+	switch {
+	case !s.c.InEngine:
+		return policy2.Unknown
+	case s.c.State != contract.StateCreated && !contract.StateEnded(s.c.State):
+		return policy2.False
+	case t.f.ClockInDoubt || !s.mem.End.Known:
+		return policy2.Unknown
+	default:
+		return truth(t.f.GUS-s.mem.End.GUS >= us(d))
+	}
+}
+
+// restarts says whether the engine restarts it again and again: its present run is not longer than the runs that it asks for.
+func (t *tick) restarts(s *subject, in policy2.Restarts) policy2.Truth {
+	restarting := s.c.State == contract.StateRestarting
+	switch {
+	case !restarting && s.c.State != contract.StateRunning:
+		return policy2.False
+	case !s.c.Restarts.Known || !restarting && !(s.c.StartedAt.Known && s.c.StartedWallUS.Known):
+		return policy2.Unknown
+	}
+
+	n := 0
+	for _, g := range s.mem.Restarts {
+		if g.GUS > t.f.GUS-us(in.Within) {
+			n += g.N
+		}
+	}
+	short := restarting || t.f.GUS-s.mem.Start.GUS < us(in.Within)/int64(max(1, in.Count))
+	return truth(n >= in.Count && short)
+}
+
+// isIdle asks every member that runs; a unit of which none does is not idle.
+func (t *tick) isIdle(members []int, d policy2.Duration) policy2.Truth {
+	runs := 0
+	idle := t.ofEach(members, func(s *subject) policy2.Truth {
+		switch {
+		case s.c.State != contract.StateRunning:
+			return policy2.True
+		case !s.mem.Idle.Known:
+			runs++
+			return policy2.Unknown
+		default:
+			runs++
+			return truth(s.mem.Idle.QuietUS >= us(d))
+		}
+	})
+	if runs == 0 {
+		return policy2.False
+	}
+	return idle
+}
+
+// isWarm says whether figures of this start can be trusted.
+func (t *tick) isWarm(s *subject) bool {
+	start := s.c.StartBootUS
+	return s.c.HasRow && start.Known && t.f.BootUS >= start.Value &&
+		t.f.BootUS-start.Value >= uint64(t.p.policy.Warmup)*uint64(t.p.tickUS)
+}
+
+func figure(t *tick, s *subject, v policy2.Fact[uint64]) policy2.Fact[uint64] {
+	if !t.isWarm(s) {
+		return policy2.Fact[uint64]{}
+	}
+	return v
+}
+
+func ramKB(t *tick, s *subject) policy2.Fact[uint64] { return figure(t, s, s.c.RAMKB) }
+
+func processes(_ *tick, s *subject) policy2.Fact[uint64] {
+	if !s.c.HasRow || !s.c.Processes.Known {
+		return policy2.Fact[uint64]{}
+	}
+	return policy2.Known(uint64(max(0, s.c.Processes.Value)))
+}
+
+// cpuUS is the CPU time over the interval.
+func cpuUS(t *tick, s *subject) policy2.Fact[uint64] {
+	if t.f.IntervalUS == 0 {
+		return policy2.Fact[uint64]{}
+	}
+	return figure(t, s, s.c.CPUUS)
+}
+
+// usesCPU compares with the rule's threshold; of those that the rule throttles with 80 % of what the throttle leaves, since
+// they cannot reach the threshold any more.
+func (t *tick) usesCPU(r *rule, members []int) policy2.Truth {
+	var left int64
+	for _, i := range members {
+		if m := t.all[i].memory(r); m != nil && m.Throttle != nil {
+			left += m.Throttle.NanoCPUs / nanoPerMilli
+		}
+	}
+
+	interval := min(t.f.IntervalUS, maxInterval)
+	if left == 0 {
+		needs := uint64(r.conditions.CPU) * interval
+		return t.sum(members, cpuUS, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*percentOne >= needs) })
+	}
+
+	const milli, eighty, hundred = 1000, 80, 100
+	ofThrottled := func(t *tick, s *subject) policy2.Fact[uint64] {
+		if m := s.memory(r); m == nil || m.Throttle == nil {
+			return policy2.Known(uint64(0))
+		}
+		return cpuUS(t, s)
+	}
+	needs := uint64(min(left, maxMilli)) * interval / milli * eighty
+	return t.sum(members, ofThrottled, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*hundred >= needs) })
+}
+
+// Bounds that keep products within 64 bits: an hour between snapshots, ten thousand cores.
+const (
+	maxInterval  = uint64(hourUS)
+	maxMilli     = 10_000_000
+	maxCPU       = 1 << 46
+	nanoPerMilli = 1_000_000
+	nanoPerCPU   = 1_000_000_000
+)
+
+func (t *tick) isMemory(kb uint64, m policy2.Memory) policy2.Truth {
+	const bytes = 1024
+	if m.Percent == 0 {
+		return truth(kb*bytes >= uint64(m.Size))
+	}
+	if !t.f.MemoryTotalKB.Known {
+		return policy2.Unknown
+	}
+	return truth(min(kb, maxCPU)*percentOne >= min(t.f.MemoryTotalKB.Value, maxCPU)*uint64(m.Percent))
+}

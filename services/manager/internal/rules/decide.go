@@ -1,0 +1,196 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"gestor.local/contract/policy2"
+)
+
+// Decide makes the plan of one tick. memory is that of the tick before, with everything that has happened since.
+func Decide(p *Program, memory Memory, facts *Facts) Plan {
+	return run(p, &memory, facts).plan()
+}
+
+// run reads the rules, again while somebody is found who has to wait for another: whoever stays may spare a project.
+func run(p *Program, m *Memory, f *Facts) *tick {
+	var waiting map[int]string
+	for {
+		t := newTick(p, m, f, waiting)
+		t.countOwn()
+		t.read()
+		if t.findNeeded() {
+			waiting = t.waiting
+			continue
+		}
+
+		t.applyBudget()
+		t.restrain()
+		t.settle()
+		return t
+	}
+}
+
+// countOwn counts the own containers, and those of them that live.
+func (t *tick) countOwn() {
+	for i := range t.all {
+		s := &t.all[i]
+		if !s.who.own {
+			continue
+		}
+		t.own++
+		if s.c.Alive() {
+			t.living++
+		}
+	}
+}
+
+// plan writes the tick down.
+func (t *tick) plan() Plan {
+	order := make([]int, len(t.all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := &t.all[a], &t.all[b]
+		return cmp.Or(cmp.Compare(last(x.d.rule+1), last(y.d.rule+1)), cmp.Compare(last(x.d.rank), last(y.d.rank)), cmp.Compare(a, b))
+	})
+
+	verdicts := make([]Verdict, len(order))
+	for k, i := range order {
+		t.verdict(&t.all[i], &verdicts[k])
+	}
+	return Plan{
+		V: PlanVersion, Tick: t.f.Tick, Sequence: t.f.Sequence, PolicyHash: t.p.hash, Mode: t.p.policy.Mode, Held: t.held,
+		Own: t.own, Living: t.living, Wanted: t.wanted,
+		Rules: t.counts, Groups: t.groups, Verdicts: verdicts,
+		Notices: t.notices(), GiveBack: t.back, Changed: t.limitsChanged(),
+		tick: t,
+	}
+}
+
+// last sorts 0 behind all others.
+func last(n int) uint { return uint(n) - 1 }
+
+func (t *tick) limitsChanged() []string {
+	var ids []string
+	for i := range t.all {
+		if t.all[i].limitChanged {
+			ids = append(ids, t.all[i].c.ID)
+		}
+	}
+	return ids
+}
+
+// verdict writes one container down.
+func (t *tick) verdict(s *subject, v *Verdict) {
+	d := &s.d
+	*v = Verdict{
+		ID: s.c.ID, Name: s.c.Name, Image: s.c.Image, Project: s.who.project, Standing: s.standing,
+		Rule: d.rule, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps,
+		Doubt: s.doubt, Passing: s.passing, Rank: d.rank, Cut: d.cut, Group: d.group, DecidingKey: d.key,
+		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value, Next: d.next,
+	}
+	if n := d.neighbour; n != nil {
+		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
+	}
+
+	if v.Step == "" {
+		v.Step = policy2.StepKeep
+	}
+	switch {
+	case v.Reason != "":
+	case s.standing != StandingReady:
+		v.Reason = s.standing
+	case s.finished:
+		v.Reason = ReasonFinished
+	default:
+		v.Reason = ReasonNoRule
+	}
+
+	if severityOf(v.Step) >= stops {
+		v.After = t.after(s)
+		v.Passing = slices.DeleteFunc(v.Passing, func(n Passing) bool { return n.Step != policy2.StepKeep })
+	}
+}
+
+// after are the ids of those that go on this tick as well and need the container.
+func (t *tick) after(s *subject) []string {
+	var ids []string
+	for _, i := range t.neededBy(s) {
+		if t.isLeaving(i) && t.depends(&t.all[i], s) {
+			ids = append(ids, t.all[i].c.ID)
+		}
+	}
+	return ids
+}
+
+// depends says that a surely needs b, and not the other way round as well: then neither can go first.
+func (t *tick) depends(a, b *subject) bool {
+	needs := func(a, b *subject) bool {
+		shares, ok := strings.CutPrefix(a.c.NetworkMode.Value, "container:")
+		network := ok && (shares == b.c.ID || shares == b.c.Name || len(shares) == idDigits && strings.HasPrefix(b.c.ID, shares))
+		service := b.who.service != "" && a.who.project == b.who.project && has(a.who.needs, b.who.service)
+		return network || service
+	}
+	return needs(a, b) && !needs(b, a)
+}
+
+// notices lists what is told: one for a unit.
+func (t *tick) notices() []Notice {
+	var out []Notice
+	if t.hold != nil && !t.hold.Over {
+		out = append(out, t.surpriseNotice())
+	}
+	for i := range t.all {
+		s := &t.all[i]
+		for k := range s.mem.Rules {
+			m := &s.mem.Rules[k]
+			if m.rule == noRule {
+				continue
+			}
+			if m.AskedGUS != 0 {
+				out = t.tell(out, s, Notice{Kind: NoticeStep, Rule: m.rule, Hash: m.Hash, StepIndex: m.Done + 1, SinceGUS: m.AskedGUS})
+			}
+		}
+		if s.told != "" {
+			hash := t.p.rules[s.toldBy].hash
+			out = t.tell(out, s, Notice{Kind: NoticeGuard, Rule: s.toldBy, Hash: hash, Guard: s.told, SinceGUS: t.f.GUS})
+		}
+	}
+	return out
+}
+
+// tell adds a container to the notice of its project, or a notice.
+func (t *tick) tell(all []Notice, s *subject, n Notice) []Notice {
+	if t.p.rules[n.Rule].project {
+		n.Project = s.who.project
+	}
+	for i := range all {
+		o := &all[i]
+		if n.Project != "" && o.Kind == n.Kind && o.Rule == n.Rule && o.Project == n.Project {
+			o.Containers = append(o.Containers, s.c.ID)
+			o.SinceGUS = min(o.SinceGUS, n.SinceGUS)
+			return all
+		}
+	}
+
+	n.Containers = []string{s.c.ID}
+	if r := &t.p.rules[n.Rule]; n.Kind == NoticeStep && n.StepIndex < len(r.steps) {
+		next := r.steps[n.StepIndex]
+		n.Next = &Next{Step: next.Step, GUS: t.f.GUS + us(next.After), Rule: n.Rule}
+	}
+	return append(all, n)
+}
+
+func (t *tick) surpriseNotice() Notice {
+	n := Notice{Kind: NoticeSurprise, Rule: noRule, SinceGUS: t.hold.SinceGUS}
+	n.Next = &Next{GUS: t.hold.SinceGUS + surpriseUS, Rule: noRule}
+	for i := range t.all {
+		if t.isLeaving(i) {
+			n.Containers = append(n.Containers, t.all[i].c.ID)
+		}
+	}
+	return n
+}

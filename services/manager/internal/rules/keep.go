@@ -1,0 +1,262 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// place is where a unit stands in the order of its group.
+type place struct {
+	rank, cut int
+	group     string
+	distance  int // from the nearest place, 0 for who holds one
+	neighbour *subject
+	key       string
+}
+
+// competitor is a unit that competes for a place, with what orders it.
+type competitor struct {
+	u       unit
+	group   string
+	figures [figures]uint64
+	start   uint64
+	created int64
+	name    string // id, or the project's name
+}
+
+// figures is the number of those that rank.
+const figures = 4
+
+// readKeep gives places: those without one are judged as by any rule.
+func (t *tick) readKeep(r *rule) {
+	var all []competitor
+	t.eachUnit(r, func(members []int) {
+		u, ok := t.unitOf(r, members)
+		if !ok {
+			return
+		}
+		if st := t.stageOf(r, &u); st.stopped != policy2.False {
+			t.judge(r, &u, nil)
+			return
+		}
+		if c, competes := t.compete(r, &u); competes {
+			all = append(all, c)
+		}
+	})
+
+	order := func(a, b competitor) int {
+		return cmp.Or(strings.Compare(a.group, b.group), t.compareFigures(r, &a, &b), strings.Compare(a.name, b.name))
+	}
+	slices.SortFunc(all, order)
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].group == all[0].group {
+			n++
+		}
+		t.cut(r, all[:n])
+		all = all[n:]
+	}
+}
+
+// compete says whether the unit competes. Of whom that cannot be said, or who cannot be ranked, the rule may keep it.
+func (t *tick) compete(r *rule, u *unit) (c competitor, competes bool) {
+	if u.match == policy2.Unknown || u.gentlest != harshest {
+		t.mayKeep(r, u)
+		return c, false
+	}
+	runs := func(i int) bool { return t.all[i].c.State == contract.StateRunning }
+	if !slices.ContainsFunc(u.members, runs) {
+		return c, false
+	}
+
+	group, ok := t.groupOf(r, u)
+	if !ok {
+		t.mayKeep(r, u)
+		return c, false
+	}
+	if group == "" && r.Keep.Per != (policy2.Per{}) {
+		return c, false
+	}
+
+	// One that is spared competes with nobody: else protecting one member would cost the others their place.
+	if u.spares != nobody {
+		t.mark(r, u, markWaits)
+		t.spare(r, u)
+		return c, false
+	}
+	c, ok = t.competitor(r, u)
+	if !ok {
+		t.mayKeep(r, u)
+		return c, false
+	}
+	c.group = group
+	return c, true
+}
+
+func (t *tick) mayKeep(r *rule, u *unit) {
+	t.mark(r, u, markWaits)
+	t.mayDecide(r, u, keeps)
+}
+
+// groupOf is the group of the unit, "" for none: the one of those members that have one, if they agree. It is not ok where that
+// cannot be known.
+func (t *tick) groupOf(r *rule, u *unit) (group string, ok bool) {
+	if r.Keep.Per == (policy2.Per{}) {
+		return "", true
+	}
+	for _, i := range u.members {
+		g := t.all[i].who.group[r.index]
+		switch {
+		case !g.Known:
+			return "", false
+		case g.Value == "" || g.Value == group:
+		case group != "":
+			return "", true
+		default:
+			group = g.Value
+		}
+	}
+	return group, true
+}
+
+// competitor is the unit with what orders it, not ok where a figure is missing.
+func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
+	first := &t.all[u.members[0]]
+	c = competitor{u: *u, name: first.c.ID, created: t.created(u)}
+	c.u.members = slices.Clone(u.members)
+	if u.project {
+		c.name = first.who.project
+	}
+
+	byAge := r.Keep.Order == policy2.Newest || r.Keep.Order == policy2.Oldest
+	for _, i := range u.members {
+		s := &t.all[i]
+		switch {
+		case !s.c.CreatedWallUS.Known && (byAge || u.project):
+			return c, false
+		case byAge || s.c.State != contract.StateRunning:
+		case !t.addFigures(s, &c.figures):
+			return c, false
+		}
+	}
+	if !u.project {
+		c.start = first.c.StartBootUS.Value
+	}
+	return c, true
+}
+
+// addFigures adds what ranks a container, in the order of the policy.
+func (t *tick) addFigures(s *subject, sum *[figures]uint64) bool {
+	cpu, c := cpuUS(t, s), s.c
+	ram, vsz, rss := figure(t, s, c.RAMKB), figure(t, s, c.VSZKB), figure(t, s, c.RSSKB)
+	if !cpu.Known || !ram.Known || !vsz.Known || !rss.Known {
+		return false
+	}
+
+	const perMilli = 1000
+	for i, key := range t.p.policy.Rank {
+		if i == figures {
+			break
+		}
+		switch key {
+		case contract.KeyCPU:
+			sum[i] += min(cpu.Value, maxFigure) * perMilli / t.f.IntervalUS
+		case contract.KeyRAM:
+			sum[i] += min(ram.Value, maxFigure)
+		case contract.KeyVSZ:
+			sum[i] += min(vsz.Value, maxFigure)
+		case contract.KeyRSS:
+			sum[i] += min(rss.Value, maxFigure)
+		}
+	}
+	return true
+}
+
+// bucket rounds a figure, so that noise does not turn a decision: only CPU and RAM have a width.
+func (t *tick) bucket(i int, v uint64) uint64 {
+	width := uint64(1)
+	switch t.p.policy.Rank[i] {
+	case contract.KeyCPU:
+		width = t.p.policy.Buckets.CPUMillicores
+	case contract.KeyRAM:
+		width = t.p.policy.Buckets.RAMKB
+	}
+
+	width = max(1, width)
+	count := v / width
+	if v%width >= width-width/2 {
+		count++
+	}
+	return count
+}
+
+// compareFigures orders within a group: who comes first has a place. 0 means that only the name decides.
+func (t *tick) compareFigures(r *rule, a, b *competitor) int {
+	switch r.Keep.Order {
+	case policy2.Newest:
+		return cmp.Compare(b.created, a.created)
+	case policy2.Oldest:
+		return cmp.Compare(a.created, b.created)
+	}
+
+	for i := range min(figures, len(t.p.policy.Rank)) {
+		c := cmp.Compare(t.bucket(i, a.figures[i]), t.bucket(i, b.figures[i]))
+		if r.Keep.Order == policy2.Heaviest {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	if a.u.project || b.u.project {
+		return cmp.Compare(a.created, b.created)
+	}
+	return cmp.Compare(a.start, b.start)
+}
+
+// decidingKey is the first key in which two competitors differ.
+func (t *tick) decidingKey(r *rule, a, b *competitor) string {
+	if r.Keep.Order == policy2.Lightest || r.Keep.Order == policy2.Heaviest {
+		for i := range min(figures, len(t.p.policy.Rank)) {
+			if t.bucket(i, a.figures[i]) != t.bucket(i, b.figures[i]) {
+				return string(t.p.policy.Rank[i])
+			}
+		}
+	}
+	if t.compareFigures(r, a, b) != 0 {
+		return string(contract.KeyAge)
+	}
+	return string(contract.KeyID)
+}
+
+// cut gives the places of one group, which is in order, and judges the others.
+func (t *tick) cut(r *rule, group []competitor) {
+	places := min(r.Keep.Places, len(group))
+	t.groups = append(t.groups, GroupCount{
+		Rule: r.index, Group: group[0].group, Places: r.Keep.Places, Held: places, Over: len(group) - places,
+	})
+
+	for i := range group {
+		c := &group[i]
+		at := &place{rank: i + 1, cut: r.Keep.Places, group: c.group}
+		nearest := places // of those without a place
+		if i >= places {
+			nearest, at.distance = places-1, i-places+1
+		}
+		if nearest >= 0 && nearest < len(group) {
+			at.neighbour = &t.all[group[nearest].u.members[0]]
+			at.key = t.decidingKey(r, c, &group[nearest])
+		}
+
+		if i < places {
+			t.counts[r.index].Holds += t.open(&c.u)
+			t.decide(r, &c.u, decision{step: policy2.StepKeep, reason: contract.ReasonWithinQuota}, at)
+			continue
+		}
+		t.judge(r, &c.u, at)
+	}
+}

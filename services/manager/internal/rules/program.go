@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// Program is a compiled policy. It keeps what depends on a container's identity alone, so that 100 rules are not matched against
+// 1,000 containers on every tick. It is for one goroutine at a time.
+type Program struct {
+	policy policy2.Policy
+	hash   string
+	rules  []rule
+	index  map[string]int // of a rule, by its hash
+	tickUS int64
+
+	suite   policy2.Suite
+	known   map[*policy2.Identity]*identity
+	round   uint64 // of Decide, by which identities that are gone are told
+	reaches int64  // the longest span of the budget in µs
+}
+
+// rule is one rule of the policy, with what is asked of it on every tick.
+type rule struct {
+	*policy2.Rule
+	index      int
+	hash       string
+	steps      policy2.Ladder
+	conditions *policy2.Conditions
+	keeps      bool // it gives places
+	decides    bool // over life
+	project    bool // its units are compose projects
+	throttles  bool
+}
+
+// New compiles the policy, which must be valid: see policy2.Policy.Validate.
+func New(policy policy2.Policy) *Program {
+	p := &Program{
+		policy: policy, hash: policy.Hash(), index: make(map[string]int, len(policy.Rules)),
+		tickUS: int64(policy.Tick) * secondUS, known: map[*policy2.Identity]*identity{},
+	}
+
+	p.rules = make([]rule, len(policy.Rules))
+	for i := range policy.Rules {
+		p.rules[i] = compileRule(&p.policy.Rules[i], i)
+		p.index[p.rules[i].hash] = i
+	}
+
+	for _, rate := range policy.Budget {
+		p.reaches = max(p.reaches, int64(rate.Span)*secondUS)
+	}
+	return p
+}
+
+func compileRule(written *policy2.Rule, i int) rule {
+	r := rule{Rule: written, index: i, hash: written.Hash(), steps: written.Do, conditions: &written.When}
+	r.keeps = !written.Keep.IsZero()
+	if r.keeps {
+		r.steps, r.conditions = written.Rest, &written.RestWhen
+	}
+	r.decides = r.steps.Decides()
+	r.project = written.Each == policy2.EachProject
+	r.throttles = r.steps.Has(policy2.StepThrottle)
+	return r
+}
+
+// Hash is the policy's.
+func (p *Program) Hash() string { return p.hash }
+
+// Policy is what was compiled. It must not be changed.
+func (p *Program) Policy() *policy2.Policy { return &p.policy }
+
+// RuleHash is the hash of the rule with this index.
+func (p *Program) RuleHash(rule int) string { return p.rules[rule].hash }
+
+// Units of time in microseconds.
+const (
+	secondUS = int64(1_000_000)
+	minuteUS = 60 * secondUS
+	hourUS   = 60 * minuteUS
+	dayUS    = 24 * hourUS
+)
+
+// us is the duration in microseconds.
+func us(d policy2.Duration) int64 { return int64(d) * secondUS }
+
+// identity is what follows from a container's identity alone.
+type identity struct {
+	*policy2.Identity // with all names that it had
+	round             uint64
+	names             int // how many names were known
+
+	suite, own, protected, elsewhere bool
+
+	project string
+	service string
+	needs   []string // the services that it depends on, sorted
+	class   contract.Class
+	classed policy2.Truth
+
+	matches []policy2.Truth                  // by rule
+	expires []policy2.Fact[policy2.Duration] // by rule with the condition expired, nil where none has it
+	group   []policy2.Fact[string]           // by rule with per; "" is no group; nil where none has it
+}
+
+// identify finds what is known of the identity, which had the names before.
+func (p *Program) identify(id *policy2.Identity, suite policy2.Suite, names []string) *identity {
+	who, ok := p.known[id]
+	if !ok || who.names != len(names) {
+		who = p.study(id, suite, names)
+		p.known[id] = who
+	}
+	who.round = p.round
+	return who
+}

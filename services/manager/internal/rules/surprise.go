@@ -1,0 +1,99 @@
+package rules
+
+import (
+	"gestor.local/contract"
+)
+
+// surpriseUS is how long a surprise is held.
+const surpriseUS = 10 * minuteUS
+
+// hasChanged says that this is the first plan under another policy or another approval.
+func (t *tick) hasChanged() bool {
+	return t.m.PolicyHash != "" && (t.m.PolicyHash != t.p.hash || t.m.ApprovedWallUS != t.f.InForce.ApprovedWallUS)
+}
+
+// restrain says what holds the plan back, and follows the hold of a surprise.
+func (t *tick) restrain() {
+	surprises := t.surprises()
+	holds := surprises && t.holdsSurprise()
+	if !surprises {
+		t.hold = nil
+	}
+
+	in := &t.f.InForce
+	switch {
+	case len(in.Gates) > 0:
+		t.held = in.Gates[0]
+	case t.p.policy.Mode != contract.ModeEnforce || in.DryRun:
+		t.held = contract.HeldObserve
+	case in.NeedsApproval && !in.Approved:
+		t.held = HeldUnapproved
+	case in.NeedsApproval && in.OtherSuite:
+		t.held = HeldOtherSuite
+	case t.hasChanged():
+		t.held = HeldChanged
+	case holds:
+		t.held = contract.HeldSurprise
+	}
+}
+
+// surprises says that the plan is larger than the policy expects: with other people's containers by its share alone, else also
+// by its number, as under version 1.
+func (t *tick) surprises() bool {
+	const hundred = 100
+	if t.wanted*hundred <= t.p.policy.Surprise*t.living {
+		return false
+	}
+	if t.f.InForce.NeedsApproval {
+		return t.wanted > 1
+	}
+	return t.wanted > t.perTick()
+}
+
+// perTick is the budget of one tick.
+func (t *tick) perTick() int {
+	for _, rate := range t.p.policy.Budget {
+		if rate.Span == 0 {
+			return rate.N
+		}
+	}
+	return 0
+}
+
+// holdsSurprise follows the hold of a surprise, and says whether it lasts.
+func (t *tick) holdsSurprise() bool {
+	before := t.m.Surprise
+	const hundred = 100
+	switch {
+	case before == nil:
+		t.hold = &Surprise{SinceGUS: t.f.GUS, Count: t.wanted, Over: !t.f.InForce.NeedsApproval}
+		return true
+
+	case before.Over:
+		t.hold = before
+		return false
+
+	case (t.wanted-before.Count)*hundred > t.p.policy.Surprise*t.living:
+		t.hold = &Surprise{SinceGUS: t.f.GUS, Count: t.wanted}
+		return true
+
+	case t.f.GUS-before.SinceGUS < surpriseUS:
+		t.hold = before
+		return true
+
+	default:
+		t.hold = &Surprise{SinceGUS: before.SinceGUS, Count: before.Count, Over: true}
+		return false
+	}
+}
+
+// givesAllBack says that nothing is done under this policy now: limits of before are given back.
+func (t *tick) givesAllBack() bool {
+	in := &t.f.InForce
+	return t.p.policy.Mode != contract.ModeEnforce || in.DryRun || in.NeedsApproval && (!in.Approved || in.OtherSuite)
+}
+
+// moves says whether ladders move on this tick.
+func (t *tick) moves() bool {
+	return !t.givesAllBack() && len(t.f.InForce.Gates) == 0 && !t.hasChanged()
+}

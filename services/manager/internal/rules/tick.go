@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"slices"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// tick is one tick's work: what is known of each container by now, and what the reading of the rules made of it.
+type tick struct {
+	p *Program
+	m *Memory
+	f *Facts
+
+	blank    bool   // there is no memory
+	sameBoot bool   // the last tick was on this boot
+	boot     uint64 // time since the last tick on this boot, in µs
+	missed   int    // ticks that were missed since
+	passed   int64  // time since the last tick in G, in µs
+	earlierG int64  // G at the last tick of the boot before, 0 for none
+
+	all      []subject
+	now      []ContainerMemory // of all, in their order
+	projects []project         // of two or more, or of one; sorted by name
+	needs    *needs            // made when it is asked for
+	waiting  map[int]string    // who waits since a container that stays needs it, and which one
+	acts     []act
+	groups   []GroupCount
+	counts   []RuleCount
+	wanted   int // containers to be stopped or removed, before the budget
+	back     []GiveBack
+	hold     *Surprise
+	held     string
+	own      int // own containers
+	living   int // those of them that live
+}
+
+// subject is one container on its way to a verdict.
+type subject struct {
+	c   *Container
+	who *identity
+	mem *ContainerMemory
+	at  int // index in all
+
+	owned    bool // its slice of them is its own, and may be written
+	unit     int  // index in projects, -1 for none
+	standing string
+
+	decided bool
+	d       decision
+	passing []Passing
+	// throttled says that a throttle was noted, or another is in force.
+	throttled, limitChanged bool
+	finished                bool // a rule has nothing more to say of it
+
+	// told is the guard that is told of on this tick, "" for none, and toldBy the rule.
+	told   string
+	toldBy int
+
+	// What possible rules may do: the gentlest step as single containers and as projects see it. leaves says that one of them
+	// may stop or remove it as a single one.
+	gentlest, gentlestUnit severity
+	leaves                 bool
+	doubt                  []int
+}
+
+// decision is what the reading made of one container.
+type decision struct {
+	rule         int
+	step         policy2.Step
+	reason       string
+	index, steps int
+	guard, by    string
+	nano         int64
+	old          *int64
+
+	rank, cut int
+	group     string
+	neighbour *subject
+	key       string
+
+	next *Next
+}
+
+// project is a compose project on this host: all its containers, own or not.
+type project struct {
+	name    string
+	members []int // indexes in tick.all
+}
+
+// severity orders steps from gentle to harsh.
+type severity int8
+
+const (
+	keeps severity = iota
+	warns
+	throttles
+	stops
+	removes
+	harshest // beyond any step: nothing is possible
+)
+
+func severityOf(s policy2.Step) severity {
+	switch s {
+	case policy2.StepWarn:
+		return warns
+	case policy2.StepThrottle:
+		return throttles
+	case policy2.StepStop:
+		return stops
+	case policy2.StepRemove:
+		return removes
+	default:
+		return keeps
+	}
+}
+
+// mark says what a rule made of one container on this tick.
+type mark int8
+
+const (
+	markNone  mark = iota // it was not read, or does not hold
+	markHolds             // it holds: its ladder goes on
+	markWaits             // that cannot be known
+)
+
+func newTick(p *Program, m *Memory, f *Facts, waiting map[int]string) *tick {
+	t := &tick{p: p, m: m, f: f, waiting: waiting, blank: m.BootID == "" && m.Tick == 0 && len(m.Containers) == 0}
+	t.sameBoot = !t.blank && m.BootID == f.BootID
+	if !t.blank {
+		t.passed = max(0, f.GUS-m.GUS)
+	}
+	t.earlierG = m.EarlierBootGUS
+	if !t.blank && !t.sameBoot {
+		t.earlierG = m.GUS
+	}
+	if t.sameBoot && f.BootUS > m.BootUS {
+		t.boot = f.BootUS - m.BootUS
+		t.missed = max(0, int((int64(t.boot)+p.tickUS/2)/p.tickUS)-1)
+	}
+
+	if !equalSuite(p.suite, f.Suite) {
+		clear(p.known)
+		p.suite = policy2.Suite{Name: f.Suite.Name, Project: f.Suite.Project, IDs: slices.Clone(f.Suite.IDs)}
+	}
+	p.round++
+	t.gather()
+	t.observe()
+	p.forget(len(t.all))
+	return t
+}
+
+func equalSuite(a, b policy2.Suite) bool {
+	return a.Name == b.Name && a.Project == b.Project && slices.Equal(a.IDs, b.IDs)
+}
+
+// gather lists the containers, each beside what is remembered of it.
+func (t *tick) gather() {
+	containers := t.f.Containers
+	order := func(a, b *Container) int { return cmpID(a.ID, b.ID) }
+	sorted := slices.IsSortedFunc(containers, func(a, b Container) int { return order(&a, &b) })
+	t.all = make([]subject, len(containers))
+	for i := range containers {
+		t.all[i].c = &containers[i]
+	}
+	if !sorted { // they are, as they come from the manager
+		slices.SortStableFunc(t.all, func(a, b subject) int { return order(a.c, b.c) })
+	}
+	t.dropDoubles()
+
+	t.now = make([]ContainerMemory, len(t.all))
+	for i := range t.all {
+		s := &t.all[i]
+		s.at, s.unit, s.mem = i, -1, &t.now[i]
+		s.gentlest, s.gentlestUnit = harshest, harshest
+		s.d.rule = noRule
+	}
+}
+
+// noRule is the index of no rule.
+const noRule = -1
+
+// dropDoubles believes nothing of an id that occurs twice: it counts as one that the engine does not know.
+func (t *tick) dropDoubles() {
+	for i := 1; i < len(t.all); i++ {
+		if t.all[i].c.ID != t.all[i-1].c.ID {
+			continue
+		}
+
+		kept := t.all[:0:0]
+		for j := range t.all {
+			s := t.all[j]
+			if n := len(kept); n > 0 && kept[n-1].c.ID == s.c.ID {
+				kept[n-1].c = &Container{Identity: &policy2.Identity{ID: s.c.ID}}
+				continue
+			}
+			kept = append(kept, s)
+		}
+		t.all = kept
+		return
+	}
+}
+
+// stand finds the first thing that keeps the container from being judged.
+func (t *tick) stand(s *subject) string {
+	c := s.c
+	switch {
+	case s.who.suite:
+		return contract.ReasonSuite
+	case !c.InEngine:
+		return contract.ReasonNotInEngine
+	case !s.who.own:
+		return contract.ReasonNotOwned
+	case s.who.protected:
+		return contract.ReasonProtected
+	case has(t.f.Leaving, c.ID) || c.State == contract.StateRemoving:
+		return contract.ReasonLeaving
+	case has(t.f.Stuck, c.ID):
+		return contract.ReasonStuck
+	case has(t.f.Futile, c.Name) || s.who.service != "" && has(t.f.Futile, s.who.project+"/"+s.who.service):
+		return contract.ReasonFutile
+	case c.State == contract.StatePaused || c.Frozen:
+		return contract.ReasonPaused
+	case s.mem.Seen <= t.p.policy.Warmup:
+		return contract.ReasonYoung
+	default:
+		return StandingReady
+	}
+}
+
+// has looks a word up in a sorted list.
+func has(sorted []string, word string) bool {
+	_, ok := slices.BinarySearch(sorted, word)
+	return ok
+}
+
+// isOpen says that it can be judged and that nothing has decided over it yet.
+func (s *subject) isOpen() bool { return s.standing == StandingReady && !s.decided }
