@@ -137,27 +137,30 @@ func ValidateBudget(written []Rate) contract.Problems {
 	atMost(&c, "budget", len(written), maxRates, "rates", "a budget")
 	for i, r := range written {
 		where := at("budget", i, len(written))
-		if b := countBounds("rate"); !b.hold(r.N) {
-			c.add(where, r.String()+" is out of range", "N "+b.String())
-		}
-		if b := durationBounds("span"); r.Span != 0 && !b.hold(r.Span) {
-			c.add(where, r.String()+" is out of range", "per tick, or per "+strings.Replace(b.String(), "from ", "", 1))
-		}
+		n, span := countBounds("rate"), durationBounds("span")
+		switch {
+		case !n.hold(r.N):
+			c.add(where, r.String()+" is out of range", "N "+n.String())
 
-		if slices.ContainsFunc(written[:i], func(o Rate) bool { return o.Span == r.Span }) {
+		case r.Span != 0 && !span.hold(r.Span):
+			c.add(where, r.String()+" is out of range", "per tick, or a time "+span.String())
+
+		case slices.ContainsFunc(written[:i], func(o Rate) bool { return o.Span == r.Span }):
 			c.add(where, "stands twice: "+r.span(), "")
-			continue
-		}
 
-		// The longer span cannot hold less than the shorter one: the shorter would never be reached.
-		for _, o := range written {
-			if o.Span < r.Span && o.N > r.N {
-				c.add(where, fmt.Sprintf("%v is below %v", r, o), "")
-				break
-			}
+		default:
+			c.belowShorter(where, r, written)
 		}
 	}
 	return c.problems
+}
+
+// belowShorter refuses a rate that allows less than one of a shorter span, which would then never be reached.
+func (c *checker) belowShorter(where string, r Rate, others []Rate) {
+	i := slices.IndexFunc(others, func(o Rate) bool { return o.Span < r.Span && o.N > r.N })
+	if i >= 0 {
+		c.add(where, fmt.Sprintf("%v is below %v", r, others[i]), "")
+	}
 }
 
 func (c *checker) ranking(p Policy) {

@@ -93,7 +93,9 @@ func (c *checker) keep(where string, r Rule) {
 	k := r.Keep
 	switch {
 	case k.Order == "" || k.Places == 0:
-		c.add(where+".keep", "keeps nothing", "give it a number, or use do")
+		if c.read(where + ".keep") {
+			c.add(where+".keep", "keeps nothing", "give it a number, or use do")
+		}
 	case !slices.Contains(Orders(), k.Order):
 		oneOf(c, where+".keep", k.Order, Orders()...)
 	default:

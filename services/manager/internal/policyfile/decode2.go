@@ -15,7 +15,10 @@ import (
 
 // decoder2 walks the syntax tree of a document of version 2. Unlike those of version 1 its values have several forms, so that
 // each key says how it is read.
-type decoder2 struct{ decoder }
+type decoder2 struct {
+	decoder
+	keeps bool // the rule that is being read has the key keep
+}
 
 // keys are those of one mapping, each with what reads its value.
 type keys map[string]func(path string, node ast.Node)
@@ -27,7 +30,7 @@ func parse2(body ast.Node, problems contract.Problems) (policy2.Policy, error) {
 		return p, problems
 	}
 
-	d := decoder2{newDecoder(nil)}
+	d := decoder2{decoder: newDecoder(nil)}
 	d.policy(body, &p)
 	if !slices.Contains(d.unreadable, "") {
 		for _, problem := range p.ValidateRead(d.unreadable) {
@@ -89,6 +92,8 @@ func (d *decoder2) plain(path string, node ast.Node) bool {
 func (d *decoder2) noValue(path string, node ast.Node) {
 	hint := "write one, or remove the key"
 	switch {
+	case path == "version":
+		hint = fmt.Sprintf("write version: %d", policy2.Version)
 	case path == "own":
 		hint = "remove the key for Gestor's own containers; [] owns nothing"
 	case !strings.ContainsAny(path, ".["):
@@ -187,7 +192,7 @@ func value[T any](d *decoder2, path string, node ast.Node, parse func(string) (T
 		d.addNodeProblem(path, node, problems[0].What, problems[0].Hint)
 		return v, false
 	case err != nil || !isScalar:
-		d.addNodeProblem(path, node, fmt.Sprintf("%q cannot stands here", text), "a single value")
+		d.addNodeProblem(path, node, fmt.Sprintf("%q cannot stand here", text), "a single value")
 		return v, false
 	}
 	return v, true
@@ -307,7 +312,7 @@ func (d *decoder2) idle(dst *policy2.Idle) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		d.mapping(path, node, "{cpu: 0.1%, net: 100}", keys{
 			"cpu": func(path string, node ast.Node) {
-				if v, ok := value(d, path, node, policy2.ParsePercent); ok {
+				if v, ok := value(d, path, node, parseIdleCPU); ok {
 					dst.CPU = v
 				}
 			},
@@ -318,6 +323,16 @@ func (d *decoder2) idle(dst *policy2.Idle) func(string, ast.Node) {
 			},
 		})
 	}
+}
+
+// parseIdleCPU takes a number without its sign for the share that it would be with it: whoever meant a share of one core would
+// call far more than nothing idle.
+func parseIdleCPU(text string) (policy2.Percent, error) {
+	v, err := policy2.ParsePercent(text)
+	if signed, e := policy2.ParsePercent(text + "%"); err != nil && e == nil {
+		return 0, contract.Problems{{What: fmt.Sprintf("%q is not a percent", text), Hint: signed.String()}}
+	}
+	return v, err
 }
 
 // budget reads the rates that are written: each replaces the default of its own span. All that can be wrong with them is said

@@ -31,6 +31,7 @@ func (d *decoder2) rules(p *policy2.Policy) func(string, ast.Node) {
 }
 
 func (d *decoder2) rule(path string, node ast.Node) (r policy2.Rule) {
+	d.keeps = hasKey(node, "keep")
 	d.mapping(path, node, "{name: old, when: {age: 4h}, do: remove}", keys{
 		"name":      d.word(&r.Name),
 		"match":     d.match(&r.Match),
@@ -78,6 +79,19 @@ func (d *decoder2) conditions(dst *policy2.Conditions) func(string, ast.Node) {
 			d.addNodeProblem(path, node, "is empty", "leave it out to mean always")
 		}
 	}
+}
+
+func hasKey(node ast.Node, key string) bool {
+	mapping, ok := node.(ast.MapNode)
+	if !ok {
+		return false
+	}
+	for iter := mapping.MapRange(); iter.Next(); {
+		if name, ok := iter.Key().(*ast.StringNode); ok && name.Value == key {
+			return true
+		}
+	}
+	return false
 }
 
 // isEmpty says whether a mapping has no key.
@@ -152,7 +166,7 @@ func (d *decoder2) waitingStep(path string, node ast.Node, first bool, rung *pol
 		d.addNodeProblem(path+".do", node, "is missing", "keep, warn, throttle, stop, remove")
 	}
 	if first && after == 0 {
-		d.addNodeProblem(path, node, "the first step stands alone", "such as do: stop, or do: [warn, {after: 24h, do: stop}]")
+		d.addNodeProblem(path, node, "the first step is a bare word", "such as [warn, {after: 24h, do: stop}]")
 	}
 	rung.After = after
 }

@@ -16,7 +16,7 @@ import (
 
 // unknownKey says what to write instead of a key that does not stand at this place.
 func (d *decoder2) unknownKey(path, key, at string, pair *ast.MappingValueNode, ks keys) {
-	what, hint := wordElsewhere(path, key, pair.Value)
+	what, hint := d.wordElsewhere(path, key, pair.Value)
 	if what == "" {
 		what, hint = "is not a key of a policy", suggestKey(key, ks)
 
@@ -29,7 +29,7 @@ func (d *decoder2) unknownKey(path, key, at string, pair *ast.MappingValueNode, 
 }
 
 // wordElsewhere knows the words that people write and that stand elsewhere, are called otherwise, or are not there at all.
-func wordElsewhere(path, key string, value ast.Node) (what, hint string) {
+func (d *decoder2) wordElsewhere(path, key string, value ast.Node) (what, hint string) {
 	switch key {
 	case "not":
 		return "not is no word here", "a keep rule above, or protect"
@@ -54,7 +54,7 @@ func wordElsewhere(path, key string, value ast.Node) (what, hint string) {
 		return "is a selector", "match: " + written
 
 	case slices.Contains([]string{"age", "idle", "cpu", "ram", "processes", "restarts", "ended", "expired", "for"}, key):
-		if strings.HasSuffix(path, ".keep") {
+		if d.keeps && strings.HasPrefix(path, "rules[") {
 			return "is a condition", "rest_when: " + written
 		}
 		return "is a condition", "when: " + written
