@@ -98,6 +98,42 @@ func FuzzDuration(f *testing.F) {
 	})
 }
 
+// Whatever is read is written as a text that is read as the same.
+func FuzzTexts(f *testing.F) {
+	for _, seed := range []string{
+		"5 in 10m", "5 per tick", "30 per 60m", "throttle to 50%", "label a", "a=b*", "512MiB", "12.50%", "0.5", "remove", "50% per 1h", "5 in 1h 1m",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		readAgain(t, ParseSize, in)
+		readAgain(t, ParsePercent, in)
+		readAgain(t, ParseMemory, in)
+		readAgain(t, ParseLabel, in)
+		readAgain(t, ParseRate, in)
+		readAgain(t, ParseRestarts, in)
+		readAgain(t, ParsePer, in)
+		readAgain(t, ParseStep, in)
+	})
+}
+
+func readAgain[T interface {
+	comparable
+	String() string
+}](t *testing.T, parse func(string) (T, error), in string) {
+	t.Helper()
+	v, err := parse(in)
+	if err != nil {
+		if len(err.Error()) < 10 {
+			t.Errorf("%q: says only %q", in, err)
+		}
+		return
+	}
+	if again, err := parse(v.String()); again != v || err != nil {
+		t.Errorf("%q is written as %q and read as %#v, %v", in, v, again, err)
+	}
+}
+
 func TestSizeText(t *testing.T) {
 	checkTexts(t, ParseSize, map[string]Size{
 		"0": 0, "100": 100, "1KiB": 1 << 10, "1536MiB": 1536 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40, "1024": 1 << 10, "1024KiB": 1 << 20,
