@@ -15,9 +15,13 @@ type Facts struct {
 	BootUS uint64
 	// GUS is the governed clock: it never goes back, and no wall clock that was set wrong moves it by more than a day a boot.
 	GUS int64
-	// BootGUS is G at the start of this boot.
+	// BootGUS is G at the start of this boot: GUS - BootUS.
 	BootGUS int64
-	WallUS  int64
+	// RaisedUS is by how much G was raised on this tick to catch up with the wall clock, BootGUS with it. What the boot clock
+	// has measured since this boot began stays as long as it was: every time in G that was noted since, at or after
+	// BootGUS - RaisedUS, is to be raised by as much. Else a wait of a day that began ten minutes ago would be over.
+	RaisedUS int64
+	WallUS   int64
 	// ClockInDoubt says that wall and G cannot be trusted to agree: ages, ends and expiries are unknown.
 	ClockInDoubt bool
 
@@ -66,9 +70,9 @@ type Container struct {
 
 	CreatedWallUS  policy2.Fact[int64]
 	StartedAt      policy2.Fact[string] // the engine's text: equal means the same start
-	StartedWallUS  policy2.Fact[int64]
-	FinishedWallUS policy2.Fact[int64] // known and 0: it has not ended yet
-	Restarts       policy2.Fact[int]   // the engine's RestartCount
+	StartedWallUS  policy2.Fact[int64]  // known and 0: it was never started
+	FinishedWallUS policy2.Fact[int64]  // of the last end; known and 0: it has not ended yet
+	Restarts       policy2.Fact[int]    // the engine's RestartCount
 
 	RestartPolicy    policy2.Fact[string] // the engine's word: no, always, unless-stopped, on-failure
 	AutoRemove       policy2.Fact[bool]   // --rm

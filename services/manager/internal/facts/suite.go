@@ -1,0 +1,20 @@
+package facts
+
+import (
+	"slices"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// SuiteOf says who the suite is: its name, its own containers, and the compose project that the manager's belongs to, else the first
+// of the others that has one.
+func SuiteOf(name, managerID string, ids []string, inv contract.Inventory) policy2.Suite {
+	suite := policy2.Suite{Name: name, IDs: sorted(ids)}
+	for _, id := range slices.Concat([]string{managerID}, suite.IDs) {
+		if e := inv.Entry(id); e != nil && suite.Project == "" {
+			suite.Project = (&policy2.Identity{Labels: e.Labels}).Project()
+		}
+	}
+	return suite
+}
