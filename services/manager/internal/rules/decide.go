@@ -15,6 +15,7 @@ func Decide(p *Program, memory Memory, facts *Facts) Plan {
 
 // run reads the rules, again while somebody is found who has to wait for another: whoever stays may spare a project.
 func run(p *Program, m *Memory, f *Facts) *tick {
+	m = m.raised(f)
 	var waiting map[int]string
 	for {
 		t := newTick(p, m, f, waiting)

@@ -20,6 +20,7 @@ type host struct {
 	log     []string // "ID STEP", of what was carried out
 	dropped bool     // notices are not delivered
 	idle    bool     // nothing is carried out
+	netEach uint64   // how often the network counters are read at most, in microseconds of the boot clock
 }
 
 // box is one container of the host.
@@ -27,6 +28,7 @@ type box struct {
 	Container
 	created int64 // before the start of the test, in seconds
 	cpu     uint64
+	net     uint64 // bytes counted by now
 	gone    bool
 	starts  int
 }
@@ -130,6 +132,9 @@ func (h *host) tick() Plan {
 	h.f.Containers = nil
 	for _, b := range h.boxes {
 		if !b.gone {
+			if h.netEach == 0 || h.f.BootUS-b.NetBootUS >= h.netEach {
+				b.NetBootUS, b.NetBytes.Value = h.f.BootUS, b.net
+			}
 			b.CPUUS = policy2.Fact[uint64]{Value: b.cpu * uint64(h.p.tickUS) / 1000, Known: b.CPUUS.Known}
 			h.f.Containers = append(h.f.Containers, b.Container)
 		}

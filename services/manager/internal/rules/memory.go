@@ -100,6 +100,7 @@ type Idle struct {
 	CPUTotalUS uint64 `json:"cpu_total_us,omitempty"`
 	CPUCounted bool   `json:"cpu_counted,omitempty"` // there was such a counter
 	NetBytes   uint64 `json:"net_bytes,omitempty"`
+	NetBootUS  uint64 `json:"net_boot_us,omitempty"` // when NetBytes was read
 	// Known says that it is known on this tick.
 	Known bool `json:"known,omitempty"`
 }

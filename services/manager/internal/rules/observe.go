@@ -256,7 +256,7 @@ func (t *tick) observeIdle(c *Container, mem, old *ContainerMemory) {
 	} else {
 		idle.QuietUS += int64(elapsed)
 	}
-	idle.BootUS, idle.NetBytes = t.f.BootUS, c.NetBytes.Value
+	idle.BootUS, idle.NetBytes, idle.NetBootUS = t.f.BootUS, c.NetBytes.Value, c.NetBootUS
 	idle.CPUTotalUS, idle.CPUCounted = c.CPUTotalUS.Value, c.CPUTotalUS.Known
 }
 
@@ -265,7 +265,7 @@ func (t *tick) isActive(c *Container, idle *Idle, elapsed uint64) bool {
 	tick := uint64(t.p.tickUS)
 	limits := &t.p.policy.Idle
 
-	netTime := min(elapsed, max(tick+tick/2, netUS))
+	netTime := min(c.NetBootUS-min(idle.NetBootUS, c.NetBootUS), max(tick+tick/2, netUS))
 	if c.NetBytes.Value < idle.NetBytes || (c.NetBytes.Value-idle.NetBytes)*uint64(secondUS) > uint64(limits.Net)*netTime {
 		return true
 	}
