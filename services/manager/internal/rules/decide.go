@@ -58,9 +58,10 @@ func (t *tick) plan() Plan {
 		return cmp.Or(cmp.Compare(last(x.d.rule+1), last(y.d.rule+1)), cmp.Compare(last(x.d.rank), last(y.d.rank)), cmp.Compare(a, b))
 	})
 
-	verdicts := make([]Verdict, len(order))
+	verdicts, readings := make([]Verdict, len(order)), []Reading(nil)
 	for k, i := range order {
 		t.verdict(&t.all[i], &verdicts[k])
+		verdicts[k].Read, readings = t.readings(&t.all[i], readings)
 	}
 	return Plan{
 		V: PlanVersion, Tick: t.f.Tick, Sequence: t.f.Sequence, PolicyHash: t.p.hash, Mode: t.p.policy.Mode, Held: t.held,
@@ -69,6 +70,33 @@ func (t *tick) plan() Plan {
 		Notices: t.notices(), GiveBack: t.back, Changed: t.limitsChanged(),
 		tick: t,
 	}
+}
+
+// ThrottleOrder is a limit to be set on this tick, by a rule that decides over life or by one that does not.
+type ThrottleOrder struct {
+	ID, StartedAt string
+	Rule          int // index in Rules
+	StepIndex     int
+	// NanoCPUs is the limit to set, in billionths of a core; OldNanoCPUs the one to give back later, nil for the one of now.
+	NanoCPUs    int64
+	OldNanoCPUs *int64
+}
+
+// Throttles lists the limits that the plan sets, whether or not it is carried out.
+func (p *Plan) Throttles() []ThrottleOrder {
+	var out []ThrottleOrder
+	for i := range p.Verdicts {
+		v := &p.Verdicts[i]
+		if v.Step == policy2.StepThrottle {
+			out = append(out, ThrottleOrder{v.ID, v.StartedAt, v.Rule, v.StepIndex, v.NanoCPUs, v.OldNanoCPUs})
+		}
+		for _, n := range v.Passing {
+			if n.Step == policy2.StepThrottle {
+				out = append(out, ThrottleOrder{v.ID, v.StartedAt, n.Rule, n.StepIndex, n.NanoCPUs, n.OldNanoCPUs})
+			}
+		}
+	}
+	return out
 }
 
 // last sorts 0 behind all others.
@@ -95,6 +123,11 @@ func (t *tick) verdict(s *subject, v *Verdict) {
 	}
 	if n := d.neighbour; n != nil {
 		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
+	}
+
+	if s.soon.Step != "" && (v.Next == nil || s.soon.GUS <= v.Next.GUS) {
+		soon := s.soon
+		v.Next = &soon
 	}
 
 	if v.Step == "" {
@@ -179,8 +212,8 @@ func (t *tick) tell(all []Notice, s *subject, n Notice) []Notice {
 
 	n.Containers = []string{s.c.ID}
 	if r := &t.p.rules[n.Rule]; n.Kind == NoticeStep && n.StepIndex < len(r.steps) {
-		next := r.steps[n.StepIndex]
-		n.Next = &Next{Step: next.Step, GUS: t.f.GUS + us(next.After), Rule: n.Rule}
+		u := unit{members: []int{s.at}, project: n.Project != ""}
+		n.Next = t.nextStep(r, &u, n.StepIndex, t.f.GUS+us(r.steps[n.StepIndex].After))
 	}
 	return append(all, n)
 }

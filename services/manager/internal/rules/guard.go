@@ -15,33 +15,69 @@ type guard struct {
 	waits bool
 }
 
-// guardOf is the first guard that applies to any member of the unit. One whose fact is unknown applies.
+// guardOf is the first guard that applies to any member of the unit. One whose fact is unknown applies, but for a guard behind it
+// that softens more.
 func (t *tick) guardOf(r *rule, u *unit, step policy2.Step) guard {
 	s := severityOf(step)
 	if s < throttles {
 		return guard{}
 	}
 
-	of := func(applies func(s *subject) bool) bool {
-		return slices.ContainsFunc(u.members, func(i int) bool { return applies(&t.all[i]) })
+	g, sure := t.warnGuard(r, u, s)
+	if sure || s < stops {
+		return g
 	}
-	ends := s >= stops
-	spillsVolumes := ends && r.Volumes != policy2.VolumesAnonymous
-	isRemovedByStop := s == stops && !r.steps.Has(policy2.StepRemove) && r.Rm != policy2.RmRemove
-	switch {
-	case of(func(s *subject) bool { return s.who.elsewhere }):
-		return guard{name: contract.ReasonElsewhere}
-	case t.hasGrown() && of(t.isNewlyOwn):
-		return guard{name: ReasonOwnGrew}
-	case spillsVolumes && of(mayLoseVolumes):
-		return guard{name: ReasonRmVolumes}
-	case isRemovedByStop && of(mayAutoRemove):
-		return guard{name: ReasonRmStop}
-	case ends && r.conditions.Age != 0 && of(t.isJustStarted):
+	if r.conditions.Age != 0 && t.ofUnit(u, t.isJustStarted) == policy2.True {
 		return guard{name: ReasonJustStarted, waits: true}
-	default:
-		return guard{}
 	}
+	if needed := t.neededGuard(u); needed.name != "" {
+		return needed
+	}
+	if g.name != "" {
+		t.unsure = append(t.unsure, slices.Clone(u.members))
+	}
+	return g
+}
+
+// warnGuard is the first guard that makes a warning of the step; sure says that its fact is known.
+func (t *tick) warnGuard(r *rule, u *unit, s severity) (g guard, sure bool) {
+	if t.ofUnit(u, isElsewhere) == policy2.True {
+		return guard{name: contract.ReasonElsewhere}, true
+	}
+	if t.hasGrown() && t.ofUnit(u, t.isNewlyOwn) == policy2.True {
+		return guard{name: ReasonOwnGrew}, true
+	}
+
+	losesVolumes, isRemoved := policy2.False, policy2.False
+	if s >= stops && r.Volumes != policy2.VolumesAnonymous {
+		losesVolumes = t.ofUnit(u, losesVolumesOf)
+	}
+	if s == stops && !r.steps.Has(policy2.StepRemove) && r.Rm != policy2.RmRemove {
+		isRemoved = t.ofUnit(u, removesItself)
+	}
+	sure = losesVolumes == policy2.True || isRemoved == policy2.True
+	switch {
+	case losesVolumes == policy2.True, losesVolumes == policy2.Unknown && isRemoved != policy2.True:
+		return guard{name: ReasonRmVolumes}, sure
+	case isRemoved != policy2.False:
+		return guard{name: ReasonRmStop}, sure
+	default:
+		return guard{}, false
+	}
+}
+
+// ofUnit is true where it is of any member, else unknown where it is of one.
+func (t *tick) ofUnit(u *unit, ask func(s *subject) policy2.Truth) policy2.Truth {
+	any := policy2.False
+	for _, i := range u.members {
+		switch ask(&t.all[i]) {
+		case policy2.True:
+			return policy2.True
+		case policy2.Unknown:
+			any = policy2.Unknown
+		}
+	}
+	return any
 }
 
 // neededGuard is the guard of a unit of which a member is needed by a container that stays.
@@ -54,10 +90,23 @@ func (t *tick) neededGuard(u *unit) guard {
 	return guard{}
 }
 
-func mayAutoRemove(s *subject) bool { return !s.c.AutoRemove.Known || s.c.AutoRemove.Value }
+func isElsewhere(s *subject) policy2.Truth { return truth(s.who.elsewhere) }
 
-func mayLoseVolumes(s *subject) bool {
-	return mayAutoRemove(s) && (!s.c.AnonymousVolumes.Known || s.c.AnonymousVolumes.Value > 0)
+// removesItself: the engine removes it when it ends.
+func removesItself(s *subject) policy2.Truth {
+	if !s.c.AutoRemove.Known {
+		return policy2.Unknown
+	}
+	return truth(s.c.AutoRemove.Value)
+}
+
+// losesVolumesOf: the engine deletes its anonymous volumes with it.
+func losesVolumesOf(s *subject) policy2.Truth {
+	has := truth(s.c.AnonymousVolumes.Value > 0)
+	if !s.c.AnonymousVolumes.Known {
+		has = policy2.Unknown
+	}
+	return and(removesItself(s), has)
 }
 
 // Bounds of the guard just_started: for how long after a start, and how long after its creation a start is not the first.
@@ -66,19 +115,19 @@ const (
 	firstStartUS  = minuteUS
 )
 
-// isJustStarted says that somebody started it a short time ago, though it is older.
-func (t *tick) isJustStarted(s *subject) bool {
+// isJustStarted says that somebody started it a short time ago, though it is older. What cannot be known counts as true.
+func (t *tick) isJustStarted(s *subject) policy2.Truth {
 	start := &s.mem.Start
-	if s.c.State == contract.StateCreated {
-		return false
+	switch {
+	case s.c.State == contract.StateCreated:
+		return policy2.False
+	case !s.c.StartedAt.Known || !s.c.Restarts.Known || !s.c.StartedWallUS.Known:
+		return policy2.True
+	case start.ByEngine || start.GUS == 0 || t.f.GUS-start.GUS >= justStartedUS:
+		return policy2.False
+	default:
+		return truth(!s.mem.born() || s.mem.Born == BornSight || start.GUS-s.mem.BornGUS > firstStartUS)
 	}
-	if !s.c.StartedAt.Known || !s.c.Restarts.Known || !s.c.StartedWallUS.Known {
-		return true
-	}
-	if start.ByEngine || start.GUS == 0 || t.f.GUS-start.GUS >= justStartedUS {
-		return false
-	}
-	return !s.mem.born() || s.mem.Born == BornSight || start.GUS-s.mem.BornGUS > firstStartUS
 }
 
 // hasGrown says that many more are own than at the approval.
@@ -88,15 +137,16 @@ func (t *tick) hasGrown() bool {
 	return in.NeedsApproval && in.Approved && t.own > max(2*in.OwnCount, in.OwnCount+few)
 }
 
-func (t *tick) isNewlyOwn(s *subject) bool {
-	return s.mem.OwnSinceGUS == 0 || s.mem.OwnSinceGUS > t.f.InForce.ApprovedGUS
+func (t *tick) isNewlyOwn(s *subject) policy2.Truth {
+	return truth(s.mem.OwnSinceGUS == 0 || s.mem.OwnSinceGUS > t.f.InForce.ApprovedGUS)
 }
 
-// isGuardDue says that the guard has not been told of within a day.
-func (t *tick) isGuardDue(r *rule, u *unit, name string) bool {
+// isGuardDue says that no guard of the rule has been told of within a day. Another one than the last does not count: it may only
+// have been seen since a fact is unknown.
+func (t *tick) isGuardDue(r *rule, u *unit) bool {
 	for _, i := range u.members {
 		m := t.all[i].memory(r)
-		if m == nil || m.Guard != name || t.f.GUS-m.GuardGUS >= noticeUS {
+		if m == nil || m.Guard == "" || t.f.GUS-m.GuardGUS >= noticeUS {
 			return true
 		}
 	}
@@ -106,7 +156,7 @@ func (t *tick) isGuardDue(r *rule, u *unit, name string) bool {
 // soften makes a warning of the step, or lets it wait.
 func (t *tick) soften(r *rule, u *unit, g guard, d *decision) {
 	d.step, d.reason, d.guard, d.by = policy2.StepKeep, g.name, g.name, g.by
-	if !g.waits && t.isGuardDue(r, u, g.name) {
+	if !g.waits && t.isGuardDue(r, u) {
 		d.step = policy2.StepWarn
 	}
 }
@@ -179,22 +229,31 @@ func (t *tick) isNeededByOthers(u *unit) bool {
 	return false
 }
 
-// findNeeded adds to those who wait everybody who is to be stopped or removed while one that needs him stays. It says whether
-// there was one.
+// findNeeded adds to those who wait everybody who is to be stopped or removed, or is only warned since a guard may apply, while one
+// that needs him stays. It says whether there was one.
 func (t *tick) findNeeded() bool {
 	found := false
 	for _, a := range t.acts {
-		for _, i := range a.members {
-			for _, by := range t.neededBy(&t.all[i]) {
-				if t.isLeaving(by) {
-					continue
-				}
-				if t.waiting == nil {
-					t.waiting = map[int]string{}
-				}
-				if _, ok := t.waiting[i]; !ok {
-					t.waiting[i], found = t.all[by].c.ID, true
-				}
+		found = t.findNeededOf(a.members) || found
+	}
+	for _, members := range t.unsure {
+		found = t.findNeededOf(members) || found
+	}
+	return found
+}
+
+func (t *tick) findNeededOf(members []int) bool {
+	found := false
+	for _, i := range members {
+		for _, by := range t.neededBy(&t.all[i]) {
+			if t.isLeaving(by) {
+				continue
+			}
+			if t.waiting == nil {
+				t.waiting = map[int]string{}
+			}
+			if _, ok := t.waiting[i]; !ok {
+				t.waiting[i], found = t.all[by].c.ID, true
 			}
 		}
 	}

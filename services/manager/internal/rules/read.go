@@ -177,6 +177,9 @@ func (t *tick) judge(r *rule, u *unit, place *place) {
 
 	switch {
 	case holds == policy2.False:
+		if r.decides && u.match == policy2.True && u.spares == nobody {
+			t.foresee(r, u, &st)
+		}
 
 	case holds == policy2.Unknown:
 		t.mark(r, u, markWaits)
@@ -237,15 +240,16 @@ func (t *tick) possibleStep(r *rule, u *unit, st *stage) severity {
 		return keeps
 	}
 
-	switch g := t.guardOf(r, u, step); {
-	case g.name == "" && severityOf(step) >= stops && t.isNeededByOthers(u):
+	g := t.guardOf(r, u, step)
+	switch {
+	case g.waits || severityOf(step) >= stops && t.isNeededByOthers(u):
 		return keeps
 	case g.name == "":
 		return severityOf(step)
-	case g.waits || !t.isGuardDue(r, u, g.name):
-		return keeps
-	default:
+	case t.isGuardDue(r, u):
 		return warns
+	default:
+		return keeps
 	}
 }
 
@@ -304,7 +308,7 @@ func (t *tick) take(r *rule, u *unit, st *stage, place *place) {
 	case rung.Step == policy2.StepKeep:
 		d.reason, d.index, d.steps = ReasonKeepRule, 0, 0
 	case !due:
-		d.reason, d.next = ReasonWaits, &Next{Step: rung.Step, GUS: st.dueGUS(r), Rule: r.index}
+		d.reason, d.next = ReasonWaits, t.nextStep(r, u, st.done, st.dueGUS(r))
 	case u.gentlest < severityOf(rung.Step):
 		d.reason = ReasonDoubt
 	case rung.Step == policy2.StepWarn:
@@ -315,16 +319,14 @@ func (t *tick) take(r *rule, u *unit, st *stage, place *place) {
 	case rung.Step == policy2.StepThrottle && t.hasOtherThrottle(r, u):
 		d.reason = ReasonWaits
 	default:
-		if g = t.guardOf(r, u, rung.Step); g.name == "" && severityOf(rung.Step) >= stops {
-			g = t.neededGuard(u)
-		}
-		if g.name == "" {
+		if g = t.guardOf(r, u, rung.Step); g.name == "" {
 			d.step = rung.Step
 		}
 	}
 	if g.name != "" {
 		t.soften(r, u, g, &d)
 	}
+	t.foreseeStep(r, u, st, &d)
 
 	if !r.decides {
 		t.note(r, u, st, d)

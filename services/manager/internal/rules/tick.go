@@ -26,6 +26,7 @@ type tick struct {
 	needs    *needs            // made when it is asked for
 	waiting  map[int]string    // who waits since a container that stays needs it, and which one
 	acts     []act
+	unsure   [][]int // units of which a fact that a guard reads is unknown
 	groups   []GroupCount
 	counts   []RuleCount
 	wanted   int // containers to be stopped or removed, before the budget
@@ -49,6 +50,7 @@ type subject struct {
 
 	decided bool
 	d       decision
+	soon    Next // the earliest change by a rule above that does not hold yet; without a step there is none
 	passing []Passing
 	// throttled says that a throttle was noted, or another is in force.
 	throttled, limitChanged bool

@@ -74,7 +74,8 @@ func kb(v uint64) int64 { return int64(min(v, maxKB)) }
 
 // mayGiveUp says that no guard stands before its removal, which no rule asks for.
 func (t *tick) mayGiveUp(s *subject) bool {
-	return !s.who.elsewhere && !mayLoseVolumes(s) && !(t.hasGrown() && t.isNewlyOwn(s)) && len(t.neededBy(s)) == 0
+	grown := t.hasGrown() && t.isNewlyOwn(s) == policy2.True
+	return !s.who.elsewhere && losesVolumesOf(s) == policy2.False && !grown && len(t.neededBy(s)) == 0
 }
 
 // floors counts the living of each group against its places.

@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// foresee notes when a rule that decides over life and does not hold yet will, if every other fact stays.
+func (t *tick) foresee(r *rule, u *unit, st *stage) {
+	at, ok := t.holdsAt(r, u.members)
+	if !ok || u.gentlest < severityOf(r.steps[0].Step) {
+		return
+	}
+
+	at, done := max(at, t.f.GUS), 0
+	if r.steps[0].Step == policy2.StepWarn && t.isToldAt(r, u, at) {
+		if len(r.steps) == 1 {
+			return
+		}
+		at, done = t.atTick(at)+us(r.steps[1].After), 1
+	}
+	next := t.nextStep(r, u, done, at)
+	if next == nil {
+		return
+	}
+	for _, i := range u.members {
+		if s := &t.all[i]; s.soon.Step == "" || next.GUS < s.soon.GUS {
+			s.soon = *next
+		}
+	}
+}
+
+// isToldAt says that the last notice will be less than a day ago then.
+func (t *tick) isToldAt(r *rule, u *unit, at int64) bool {
+	for _, i := range u.members {
+		if m := t.all[i].memory(r); m == nil || m.NoticeGUS == 0 || t.atTick(at)-m.NoticeGUS >= noticeUS {
+			return false
+		}
+	}
+	return true
+}
+
+// atTick is the first tick at or after a time, as ticks follow from this one.
+func (t *tick) atTick(at int64) int64 {
+	ticks := (at - t.f.GUS + t.p.tickUS - 1) / t.p.tickUS
+	return t.f.GUS + max(0, ticks)*t.p.tickUS
+}
+
+// nextStep is the step at a time as the guards will leave it, nil when there is none to be told of.
+func (t *tick) nextStep(r *rule, u *unit, done int, at int64) *Next {
+	step := r.steps[done].Step
+	if step == policy2.StepKeep {
+		return nil
+	}
+	next := &Next{Step: step, GUS: at, Rule: r.index}
+	s := severityOf(step)
+	if s < throttles {
+		return next
+	}
+
+	if g, _ := t.warnGuard(r, u, s); g.name != "" {
+		return t.nextWarning(r, u, next)
+	}
+	if s < stops {
+		return next
+	}
+	if len(t.waiting) > 0 && t.neededGuard(u).name != "" {
+		return nil
+	}
+	if r.conditions.Age != 0 {
+		for _, i := range u.members {
+			if s := &t.all[i]; t.isJustStarted(s) == policy2.True {
+				next.GUS = max(next.GUS, s.mem.Start.GUS+justStartedUS)
+			}
+		}
+	}
+	return next
+}
+
+// nextWarning is when a guard that softens the step is told of again.
+func (t *tick) nextWarning(r *rule, u *unit, next *Next) *Next {
+	next.Step = policy2.StepWarn
+	told := int64(0)
+	for _, i := range u.members {
+		m := t.all[i].memory(r)
+		if m == nil || m.Guard == "" {
+			return next
+		}
+		if told == 0 || m.GuardGUS < told {
+			told = m.GuardGUS
+		}
+	}
+	next.GUS = max(next.GUS, told+noticeUS)
+	return next
+}
+
+// foreseeStep notes what comes after the step that is taken now, or after the guard that softens it.
+func (t *tick) foreseeStep(r *rule, u *unit, st *stage, d *decision) {
+	switch {
+	case d.next != nil || d.reason == ReasonDoubt || d.reason == ReasonWarnWaits || d.reason == ReasonNeeded:
+
+	case d.guard != "" && d.step == policy2.StepWarn:
+		d.next = &Next{Step: policy2.StepWarn, GUS: t.f.GUS + noticeUS, Rule: r.index}
+
+	case d.guard != "":
+		d.next = t.nextStep(r, u, st.done, t.f.GUS)
+
+	case d.step == policy2.StepKeep && d.reason != ReasonWaits:
+
+	case d.step == policy2.StepKeep && r.steps[st.done].Step == policy2.StepThrottle && !t.hasOwnThrottle(r, u):
+
+	case st.done+1 < len(r.steps):
+		d.next = t.nextStep(r, u, st.done+1, t.f.GUS+us(r.steps[st.done+1].After))
+	}
+}
+
+// holdsAt is the time in G at which all conditions will hold, if what does not follow from time alone stays; not ok when they
+// will not.
+func (t *tick) holdsAt(r *rule, members []int) (at int64, ok bool) {
+	c := r.conditions
+	for _, i := range members {
+		one, ok := t.timesHoldAt(r, &t.all[i])
+		if !ok {
+			return 0, false
+		}
+		at = max(at, one)
+	}
+
+	needsMeasures := c.CPU != 0 || !c.RAM.IsZero() || c.Processes != 0 || !c.Restarts.IsZero()
+	if needsMeasures && !t.measuresHold(r, members) {
+		return 0, false
+	}
+	if c.Idle != 0 && t.isIdle(members, policy2.Duration(0)) != policy2.True {
+		return 0, false
+	}
+	if c.For == 0 {
+		return at, true
+	}
+
+	// It lasts from the first tick on which the others hold.
+	if at > t.f.GUS {
+		return t.atTick(at) + us(c.For), true
+	}
+	for _, i := range members {
+		m := t.all[i].memory(r)
+		if m == nil || !m.For.Holds {
+			return 0, false
+		}
+		at = max(at, t.f.GUS+us(c.For)-int64(t.f.BootUS-min(m.For.SinceUS, t.f.BootUS)))
+	}
+	return at, true
+}
+
+// timesHoldAt is when the conditions of one container that follow from time alone will hold.
+func (t *tick) timesHoldAt(r *rule, s *subject) (at int64, ok bool) {
+	c := r.conditions
+	if c.Age != 0 || c.Expired != "" {
+		if t.f.ClockInDoubt || !s.mem.born() {
+			return 0, false
+		}
+		at = s.mem.BornGUS + us(c.Age)
+	}
+
+	if c.Expired != "" {
+		life := s.who.expires[r.index]
+		if !life.Known || life.Value == noLifetime {
+			return 0, false
+		}
+		at = max(at, s.mem.BornGUS+us(life.Value))
+	}
+
+	if c.Ended != 0 {
+		ended := s.c.State == contract.StateCreated || contract.StateEnded(s.c.State)
+		if !ended || t.f.ClockInDoubt || !s.mem.End.Known {
+			return 0, false
+		}
+		at = max(at, s.mem.End.GUS+us(c.Ended))
+	}
+
+	if c.Idle != 0 && s.c.State == contract.StateRunning {
+		if !s.mem.Idle.Known || s.mem.Idle.QuietUS == 0 { // who works now is not idle while that stays
+			return 0, false
+		}
+		at = max(at, t.f.GUS+us(c.Idle)-s.mem.Idle.QuietUS)
+	}
+	return at, true
+}
+
+// measuresHold says whether those conditions hold that do not follow from time alone.
+func (t *tick) measuresHold(r *rule, members []int) bool {
+	measured := *r.conditions
+	measured.Age, measured.Expired, measured.Ended, measured.Idle, measured.For = 0, "", 0, 0, 0
+	only := *r
+	only.conditions = &measured
+	return t.baseHolds(&only, members) == policy2.True
+}
+
+// readings are the figures that the conditions of the deciding rule compared, taken from a block that they share.
+func (t *tick) readings(s *subject, block []Reading) (of, rest []Reading) {
+	if s.d.rule < 0 {
+		return nil, block
+	}
+	r := &t.p.rules[s.d.rule]
+	c := r.conditions
+	if *c == (policy2.Conditions{}) {
+		return nil, block
+	}
+
+	start := len(block)
+	add := func(key string, value int64, known bool, needs int64) {
+		block = append(block, Reading{Key: key, Value: value, Known: known, Needs: needs})
+	}
+	ageS := (t.f.GUS - s.mem.BornGUS) / secondUS
+	ageKnown := s.mem.born() && !t.f.ClockInDoubt
+	if c.Age != 0 {
+		add("age", ageS, ageKnown, int64(c.Age))
+	}
+	if life := s.lifetime(r); c.Expired != "" && life.Value != noLifetime {
+		add("expired", ageS, ageKnown && life.Known, int64(life.Value))
+	}
+	if c.Idle != 0 {
+		add("idle", s.mem.Idle.QuietUS/secondUS, s.mem.Idle.Known, int64(c.Idle))
+	}
+	if c.Ended != 0 {
+		add("ended", (t.f.GUS-s.mem.End.GUS)/secondUS, s.mem.End.Known && !t.f.ClockInDoubt, int64(c.Ended))
+	}
+	t.addMeasures(s, r, add)
+	if c.For != 0 {
+		held := int64(0)
+		if m := s.memory(r); m != nil && m.For.Holds {
+			held = int64(t.f.BootUS-min(m.For.SinceUS, t.f.BootUS)) / secondUS
+		}
+		add("for", held, true, int64(c.For))
+	}
+	return block[start:len(block):len(block)], block
+}
+
+func (s *subject) lifetime(r *rule) policy2.Fact[policy2.Duration] {
+	if s.who.expires == nil {
+		return policy2.Known(noLifetime)
+	}
+	return s.who.expires[r.index]
+}
+
+func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64, known bool, needs int64)) {
+	c := r.conditions
+	if c.CPU != 0 {
+		used := cpuUS(t, s)
+		share := int64(0)
+		if used.Known {
+			share = int64(min(used.Value, maxCPU) * percentOne / t.f.IntervalUS)
+		}
+		add("cpu", share, used.Known, int64(c.CPU))
+	}
+	if !c.RAM.IsZero() {
+		const kib = 1024
+		ram := ramKB(t, s)
+		needs := int64(c.RAM.Size) / kib
+		if c.RAM.Percent != 0 {
+			needs = int64(min(t.f.MemoryTotalKB.Value, maxCPU) * uint64(c.RAM.Percent) / percentOne)
+		}
+		add("ram", int64(ram.Value), ram.Known, needs)
+	}
+	if c.Processes != 0 {
+		n := processes(t, s)
+		add("processes", int64(n.Value), n.Known, int64(c.Processes))
+	}
+	if !c.Restarts.IsZero() {
+		n := 0
+		for _, g := range s.mem.Restarts {
+			if g.GUS > t.f.GUS-us(c.Restarts.Within) {
+				n += g.N
+			}
+		}
+		add("restarts", int64(n), s.c.Restarts.Known, int64(c.Restarts.Count))
+	}
+}
