@@ -93,14 +93,16 @@ func (p *Policy) Protects(id *Identity, suite Suite) (by Protection, ok bool) {
 		return Protection{Selector: -1, BuiltIn: reason}, true
 	}
 	for i := range p.Protect {
-		if p.Protect[i].protects(id, p.Images) {
+		if p.Protect[i].Protects(id, p.Images) {
 			return Protection{Selector: i}, true
 		}
 	}
 	return Protection{}, false
 }
 
-func (s *Selector) protects(id *Identity, images map[string]contract.Class) bool {
+// Protects says whether the selector, of Protect, protects the container, as Policy.Protects asks it. images is the policy's map of
+// classes.
+func (s *Selector) Protects(id *Identity, images map[string]contract.Class) bool {
 	return s.isEmpty() || allOf(
 		s.matchesLabels(id),
 		s.matchesNetwork(id),
@@ -160,6 +162,12 @@ const maxClass = 32
 // IsClass says whether the word may stand for a class: a-z, 0-9 and -, at most 32 of them.
 func IsClass(word string) bool {
 	return word != "" && len(word) <= maxClass && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// Values are the values of the selector's keys, as people speak of it: redis*, or preview.branch=main.
+func (s Selector) Values() string {
+	_, values := s.keyValues()
+	return strings.Join(slices.Concat(values...), ", ")
 }
 
 // isEmpty says that it has no key.
