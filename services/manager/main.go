@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"gestor.local/manager/internal/command"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/program/cli"
 )
 
@@ -27,7 +28,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
-  check-policy [FILE]    validate a policy and print the effective one
+  check-policy [FILE]    validate a policy and print the effective one; --host: on this host
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
@@ -54,8 +55,15 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 
 	// The commands that work on files take their paths as arguments too: wrong settings are no reason not to run them.
 	var defaults command.Defaults
-	if cfg, err := loadConfig(); err == nil {
+	cfg, err := loadConfig()
+	if err == nil {
 		defaults = command.Defaults{Journal: journalDir(cfg), Policy: cfg.Policy, Logs: explainJournal(cfg).Logs}
+	}
+	defaults.Host = func(ctx context.Context) (rules.Facts, error) {
+		if err != nil {
+			return rules.Facts{}, cli.WithExitCode(exitConfig, err)
+		}
+		return askHost(ctx, cfg)
 	}
 
 	return cli.Program{

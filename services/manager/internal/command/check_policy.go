@@ -14,29 +14,32 @@ import (
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/survey"
 	"gestor.local/program/cli"
 )
 
 // CheckPolicy validates a policy file, and prints the effective policy and what it means.
 func CheckPolicy(defaults Defaults) cli.Command {
 	return cli.Command{
-		Name: "check-policy", Arguments: "[--quiet] [--strict] [FILE]",
+		Name: "check-policy", Arguments: "[--host] [--quiet] [--strict] [FILE]",
 		Text: "Checks a policy and prints it as the manager understands it, defaults filled in, with its hash.\n" +
-			"Of version 2 it says each rule as a sentence, whether the policy needs approval, and warnings.\n" +
+			"Of version 2 it says each rule as a sentence, whether the policy needs approval, and warnings;\n" +
+			"with --host it asks the engine once, and warns of what this host makes of the policy, too.\n" +
 			"Every problem is reported at once. The exit code is 0 when there is none, 2 otherwise; with\n" +
 			"--strict a warning is a problem too.",
-		Run: func(_ context.Context, inv *cli.Invocation) error { return checkPolicy(inv, defaults.Policy) },
+		Run: func(ctx context.Context, inv *cli.Invocation) error { return checkPolicy(ctx, inv, defaults) },
 	}
 }
 
-func checkPolicy(inv *cli.Invocation, path string) error {
+func checkPolicy(ctx context.Context, inv *cli.Invocation, defaults Defaults) error {
+	host := inv.Flags.Bool("host", false, "ask the engine once for the containers of this host")
 	quiet := inv.Flags.Bool("quiet", false, "print nothing when the policy is good")
 	strict := inv.Flags.Bool("strict", false, "a warning is a problem")
 	if err := inv.Parse(1); err != nil {
 		return err
 	}
 
-	path = cmp.Or(inv.Flags.Arg(0), path)
+	path := cmp.Or(inv.Flags.Arg(0), defaults.Policy)
 	if path == "" {
 		return cli.WithExitCode(exitUsage, errors.New("which file? (check-policy policy.yaml)"))
 	}
@@ -45,13 +48,21 @@ func checkPolicy(inv *cli.Invocation, path string) error {
 	if err != nil {
 		return cli.WithExitCode(exitUsage, err)
 	}
+	warnings := warningsOf(d)
+	if *host && d.V2 != nil {
+		facts, err := defaults.Host(ctx)
+		if err != nil {
+			return err
+		}
+		warnings = append(warnings, survey.Warnings(*d.V2, facts)...)
+	}
+
 	if !*quiet {
-		if err := printPolicy(inv.Stdout, path, d); err != nil {
+		if err := printPolicy(inv.Stdout, path, d, warnings); err != nil {
 			return cli.WithExitCode(exitStorage, err)
 		}
 	}
-
-	if warnings := warningsOf(d); *strict && len(warnings) > 0 {
+	if *strict && len(warnings) > 0 {
 		return cli.WithExitCode(exitUsage, fmt.Errorf("policy %s:\n%s", path, strings.Join(warnings, "\n")))
 	}
 	return nil
@@ -66,7 +77,7 @@ func warningsOf(d policyfile.Document) []string {
 }
 
 // printPolicy writes the effective policy as a document that is the same policy: what else is said stands in comments.
-func printPolicy(w io.Writer, path string, d policyfile.Document) error {
+func printPolicy(w io.Writer, path string, d policyfile.Document, warnings []string) error {
 	text, err := policyfile.Format(d)
 	if err != nil {
 		return err
@@ -74,7 +85,7 @@ func printPolicy(w io.Writer, path string, d policyfile.Document) error {
 
 	var meaning strings.Builder
 	if d.V2 != nil {
-		writeMeaning(&meaning, *d.V2, filepath.Join(filepath.Dir(path), approvalFile))
+		writeMeaning(&meaning, *d.V2, filepath.Join(filepath.Dir(path), approvalFile), warnings)
 	}
 	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s%s", path, d.Hash(), text, meaning.String())
 	return err
@@ -84,7 +95,7 @@ func printPolicy(w io.Writer, path string, d policyfile.Document) error {
 const approvalFile = "approved.json"
 
 // writeMeaning writes, as comments, each rule as a sentence, whether the policy needs approval, and what looks wrong.
-func writeMeaning(b *strings.Builder, p policy2.Policy, approval string) {
+func writeMeaning(b *strings.Builder, p policy2.Policy, approval string, warnings []string) {
 	b.WriteString("\n# The rules, read from the top:\n")
 	if len(p.Rules) == 0 {
 		b.WriteString("#   none: everything is kept\n")
@@ -98,7 +109,6 @@ func writeMeaning(b *strings.Builder, p policy2.Policy, approval string) {
 		writeItem(b, "", line)
 	}
 
-	warnings := p.Warnings()
 	if len(warnings) > 0 {
 		b.WriteString("#\n# Warnings:\n")
 	}

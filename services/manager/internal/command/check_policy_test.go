@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/rules"
+	"gestor.local/program/cli"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -165,5 +169,45 @@ func TestCheckPolicySaysWhatIsApproved(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// --host adds what the policy comes to on this host; without it the engine is not asked.
+func TestCheckPolicyOnAHost(t *testing.T) {
+	inFolder(t, nil)
+	for file, text := range map[string]string{"others.yaml": others, "v1.yaml": "version: 1\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	var down error
+	asked := 0
+	defaults := Defaults{Host: func(context.Context) (rules.Facts, error) {
+		asked++
+		return rules.Facts{}, down
+	}}
+	const warning = "matches nothing"
+	for _, c := range []struct {
+		args      string
+		down      error
+		code      int
+		out, errs string
+		asked     int
+	}{
+		{"others.yaml", nil, 0, "# Warnings:", "", 0},
+		{"--host others.yaml", nil, 0, warning, "", 1},
+		{"--host --strict --quiet others.yaml", nil, 2, "", warning, 1},
+		{"--host others.yaml", cli.WithExitCode(4, errors.New("no engine")), 4, "", "no engine", 1},
+		{"--host v1.yaml", nil, 0, "quota:", "", 0},
+	} {
+		down, asked = c.down, 0
+		code, out, errs := call(CheckPolicy(defaults), strings.Fields(c.args)...)
+		if code != c.code || asked != c.asked || !strings.Contains(out, c.out) || !strings.Contains(errs, c.errs) || (out == "") != (c.out == "") {
+			t.Errorf("%s: %d, asked %d times\n%s\n%s", c.args, code, asked, out, errs)
+		}
+		if c.asked == 0 && strings.Contains(out, warning) {
+			t.Errorf("%s: warns of a host that was not asked:\n%s", c.args, out)
+		}
 	}
 }

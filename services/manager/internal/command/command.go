@@ -1,11 +1,13 @@
-// Package command holds the manager's subcommands that need neither the host nor the engine, and how any of them reports a
-// failure.
+// Package command holds the manager's subcommands that need neither the host nor the engine, or are given what they need of them,
+// and how any of them reports a failure.
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"gestor.local/manager/internal/rules"
 	"gestor.local/program/cli"
 )
 
@@ -22,6 +24,8 @@ type Defaults struct {
 	Journal, Policy string
 	// Logs is the address under which people reach the log service.
 	Logs string
+	// Host asks the engine once, for check-policy --host. Its errors carry their exit code.
+	Host func(context.Context) (rules.Facts, error)
 }
 
 // Fail prints why a subcommand failed, with its help when that was the command line, and returns the exit code.
