@@ -1,0 +1,68 @@
+package rulestest
+
+import (
+	"gestor.local/contract"
+)
+
+// stop ends a container's run as the engine does: one with --rm goes, and its anonymous volumes with it.
+func (w *World) stop(m *member, rule, why string) string {
+	switch {
+	case !m.present:
+		return contract.OutcomeAlreadyGone
+	case w.EngineDown != nil && w.EngineDown(w.now):
+		return contract.OutcomeFailed
+	case !contract.StateAlive(m.state):
+		m.byHand = true
+		return contract.OutcomeAlreadyStopped
+	}
+
+	w.log(m, EventStop, rule, why)
+	m.byHand = true
+	now := w.now
+	m.finished = &now
+	m.state = contract.StateExited
+	if m.spec.Rm {
+		w.delete(m, rule)
+	}
+	return contract.OutcomeDone
+}
+
+// remove deletes a container, and with volumes its anonymous volumes too.
+func (w *World) remove(m *member, volumes bool, rule, why string) string {
+	switch {
+	case !m.present:
+		return contract.OutcomeAlreadyGone
+	case w.EngineDown != nil && w.EngineDown(w.now):
+		return contract.OutcomeFailed
+	}
+
+	w.log(m, EventRemove, rule, why)
+	if volumes || m.spec.Rm {
+		w.delete(m, rule)
+	} else {
+		m.gone()
+	}
+	return contract.OutcomeDone
+}
+
+// delete ends a container with its anonymous volumes.
+func (w *World) delete(m *member, rule string) {
+	if m.spec.Anonymous > 0 {
+		w.log(m, EventVolumesGone, rule, "")
+	}
+	m.gone()
+}
+
+// limit sets a CPU limit in billionths of a core.
+func (w *World) limit(m *member, nanoCPUs int64, event, rule, why string) string {
+	switch {
+	case !m.present:
+		return contract.OutcomeAlreadyGone
+	case w.EngineDown != nil && w.EngineDown(w.now):
+		return contract.OutcomeFailed
+	}
+	w.log(m, event, rule, why)
+	m.owed = event == EventThrottle && nanoCPUs != m.nanoCPUs
+	m.nanoCPUs = nanoCPUs
+	return contract.OutcomeDone
+}
