@@ -21,7 +21,7 @@ func TestAgents(t *testing.T) {
 			"T mcp-time: keep no_rule"),
 		one(rm(rulestest.Container{Name: "mcp-busy", Image: "mcp/fetch", Created: -3 * hour, CPU: still(-20*minute, 10*minute)}),
 			[]string{"T warn: idle", "T+40m remove: idle"},
-			"T mcp-busy: keep warn_waits (idle)", "T+2m mcp-busy: keep waits (idle)", "T+10m mcp-busy: keep no_rule",
+			"T mcp-busy: warn holds (idle)", "T+2m mcp-busy: keep waits (idle)", "T+10m mcp-busy: keep no_rule",
 			"T+25m mcp-busy: keep waits (idle)"),
 		one(rm(rulestest.Container{Name: "mcp-memory", Image: "mcp/memory", Anonymous: 1, Created: -3 * hour, CPU: still(-hour)}),
 			[]string{"T warn: idle", "T+15m warn: idle, rm_volumes"},

@@ -68,6 +68,7 @@ func (c *clock) read(now time.Duration) {
 		c.parted, c.partedAt = distance, now
 	}
 	isParted := (distance - c.agreed).Abs() > apart
+
 	c.inDoubt = now-c.bootedAt < doubtFor || isParted && now-c.partedAt < doubtFor
 	if c.inDoubt {
 		return
@@ -80,6 +81,8 @@ func (c *clock) read(now time.Duration) {
 		c.bootG += lift
 		c.raised += lift
 	}
+
+	// From here on the distance of now is the agreed one.
 	c.agreed = c.wall(now) - c.g
 	c.parted, c.partedAt = c.agreed, now
 }

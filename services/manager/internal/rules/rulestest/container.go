@@ -124,6 +124,8 @@ func newMember(spec Container) *member {
 func (m *member) identify(past []string) {
 	labels := map[string]string{}
 	maps.Copy(labels, m.spec.Labels)
+
+	// The hash is what tells compose's own containers from those of an image that compose built.
 	if m.spec.Project != "" {
 		service := m.spec.Service
 		if service == "" {
@@ -133,6 +135,7 @@ func (m *member) identify(past []string) {
 		labels[contract.LabelService] = service
 		labels[contract.LabelConfigHash] = "1"
 	}
+
 	if len(m.spec.DependsOn) > 0 {
 		labels[labelDependsOn] = strings.Join(m.spec.DependsOn, ":service_started:false,") + ":service_started:false"
 	}
@@ -169,6 +172,7 @@ func (m *member) advance(to time.Duration) {
 func (m *member) appear() {
 	m.present = true
 	m.state = m.spec.State
+
 	m.started = m.spec.Created
 	if m.spec.Started != nil {
 		m.started = *m.spec.Started
@@ -195,9 +199,11 @@ func (m *member) runEnds() (time.Duration, bool) {
 // exit ends its run, and the engine does what it was told for that: starts it again, deletes it, or leaves it as it is.
 func (m *member) exit(at time.Duration) {
 	m.finished = &at
+
 	switch {
 	case m.spec.Rm:
 		m.gone()
+
 	case !m.byHand && m.comesBack():
 		if m.backoff == 0 || at-m.started >= steadyRun {
 			m.backoff = backoffFirst
@@ -206,6 +212,7 @@ func (m *member) exit(at time.Duration) {
 		}
 		m.state = contract.StateRestarting
 		m.nextStart = at + m.backoff
+
 	default:
 		m.state = contract.StateExited
 	}

@@ -104,6 +104,9 @@ func (d draw) rule(i int) policy2.Rule {
 	if d.oneIn(3) && !steps.Has(policy2.StepKeep) {
 		d.keep(&r)
 		r.RestWhen, r.Rest = d.conditions(steps), steps
+		if r.RestWhen.Ended != 0 { // keep counts those that run
+			r.RestWhen = policy2.Conditions{Age: r.RestWhen.Ended}
+		}
 	} else {
 		r.When, r.Do = d.conditions(steps), steps
 	}
@@ -159,7 +162,8 @@ func (d draw) ladder() policy2.Ladder {
 	}
 
 	var out policy2.Ladder
-	for _, text := range []string{pick(d, "warn", ""), pick(d, "", "", "throttle to 50%", "throttle"), pick(d, "stop", ""), pick(d, "remove", "")} {
+	throttle := pick(d, "", "", "throttle to 50%", "throttle")
+	for _, text := range []string{pick(d, "warn", ""), throttle, pick(d, "stop", ""), pick(d, "remove", "")} {
 		if text == "" {
 			continue
 		}

@@ -9,15 +9,18 @@ func (w *World) stop(m *member, rule, why string) string {
 	switch {
 	case !m.present:
 		return contract.OutcomeAlreadyGone
-	case w.EngineDown != nil && w.EngineDown(w.now):
+	case w.engineFails(m, rule):
 		return contract.OutcomeFailed
 	case !contract.StateAlive(m.state):
 		m.byHand = true
+		w.log(m, EventStopped, rule, why)
 		return contract.OutcomeAlreadyStopped
 	}
 
+	// byHand suspends its restart policy.
 	w.log(m, EventStop, rule, why)
 	m.byHand = true
+
 	now := w.now
 	m.finished = &now
 	m.state = contract.StateExited
@@ -32,7 +35,7 @@ func (w *World) remove(m *member, volumes bool, rule, why string) string {
 	switch {
 	case !m.present:
 		return contract.OutcomeAlreadyGone
-	case w.EngineDown != nil && w.EngineDown(w.now):
+	case w.engineFails(m, rule):
 		return contract.OutcomeFailed
 	}
 
@@ -43,6 +46,15 @@ func (w *World) remove(m *member, volumes bool, rule, why string) string {
 		m.gone()
 	}
 	return contract.OutcomeDone
+}
+
+// engineFails says whether the engine fails now, and notes the attempt to end a container.
+func (w *World) engineFails(m *member, rule string) bool {
+	fails := w.EngineDown != nil && w.EngineDown(w.now)
+	if fails {
+		w.log(m, EventFailed, rule, "")
+	}
+	return fails
 }
 
 // delete ends a container with its anonymous volumes.

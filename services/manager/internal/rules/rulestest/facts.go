@@ -43,14 +43,18 @@ func (w *World) facts() rules.Facts {
 
 // container reads one container, and remembers of which run it had a row.
 func (w *World) container(m *member, interval time.Duration) rules.Container {
+	// The engine's inspection: it tells of every container, whatever its state.
 	c := rules.Container{
 		Identity: m.identity, InEngine: true, State: m.state,
 		CreatedWallUS: policy2.Known(w.stamp(m.spec.Created)),
-		Restarts:      policy2.Known(m.restarts), AutoRemove: policy2.Known(m.spec.Rm), AnonymousVolumes: policy2.Known(m.spec.Anonymous),
-		RestartPolicy: policy2.Known(cmp.Or(m.spec.Restart, "no")), NetworkMode: policy2.Known(cmp.Or(m.spec.Network, "bridge")), NanoCPUs: policy2.Known(m.nanoCPUs),
+		Restarts:      policy2.Known(m.restarts),
+		AutoRemove:    policy2.Known(m.spec.Rm), AnonymousVolumes: policy2.Known(m.spec.Anonymous),
+		RestartPolicy: policy2.Known(cmp.Or(m.spec.Restart, "no")),
+		NetworkMode:   policy2.Known(cmp.Or(m.spec.Network, "bridge")), NanoCPUs: policy2.Known(m.nanoCPUs),
 		StartedAt: policy2.Known(""), StartedWallUS: policy2.Known(int64(0)), FinishedWallUS: policy2.Known(int64(0)),
 		Frozen: m.state == contract.StatePaused,
 	}
+
 	if m.state != contract.StateCreated {
 		c.StartedAt = policy2.Known(w.startedAt(m))
 		c.StartedWallUS = policy2.Known(w.stamp(m.started))
@@ -64,6 +68,7 @@ func (w *World) container(m *member, interval time.Duration) rules.Container {
 	if (m.state == contract.StateRunning || c.Frozen) && (m.spec.BadRow == nil || !m.spec.BadRow(w.now)) {
 		w.row(m, &c, interval, hadRow)
 	}
+
 	if m.spec.Blur != nil {
 		m.spec.Blur(w.now, &c)
 	}
@@ -84,6 +89,7 @@ func (w *World) row(m *member, c *rules.Container, interval time.Duration, hadRo
 	if m.spec.RAMKB != nil {
 		ram = m.spec.RAMKB(w.now)
 	}
+
 	c.Processes = policy2.Known(processes)
 	c.RAMKB, c.WorkingSetKB, c.RSSKB = policy2.Known(ram), policy2.Known(ram), policy2.Known(ram)
 	c.VSZKB = policy2.Known(4 * ram)
@@ -111,15 +117,18 @@ func (w *World) network(m *member, interval time.Duration) policy2.Fact[uint64] 
 	}
 
 	switch other, shared := strings.CutPrefix(m.spec.Network, "container:"); {
+	// The manager does not read the host's own counters.
 	case m.spec.Network == "host":
 		return policy2.Fact[uint64]{}
 	case m.spec.Network == "none":
 		return policy2.Known(uint64(0))
+
 	case shared:
 		if o := w.find(other); o != nil {
 			return policy2.Known(o.netBytes)
 		}
 		return policy2.Fact[uint64]{}
+
 	default:
 		return policy2.Known(m.netBytes)
 	}

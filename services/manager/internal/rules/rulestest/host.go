@@ -103,6 +103,7 @@ func (w *World) ManagerDown(from, until time.Duration) {
 // at the boot.
 func (w *World) PowerOff(from, until time.Duration) {
 	w.ManagerDown(from, until)
+
 	w.At(from, func() {
 		for _, m := range w.members {
 			if m.present && contract.StateAlive(m.state) {
@@ -110,6 +111,7 @@ func (w *World) PowerOff(from, until time.Duration) {
 			}
 		}
 	})
+
 	w.At(until, func() { w.boot(until) })
 }
 
@@ -128,6 +130,8 @@ func (w *World) boot(at time.Duration) {
 
 	for _, m := range w.members {
 		m.rowStart, m.netBytes, m.cpuUS = nil, 0, 0
+
+		// unless-stopped asks who stopped it, always does not.
 		always := m.spec.Restart == "always" || m.spec.Restart == "unless-stopped" && !m.byHand
 		if m.present && m.state == contract.StateExited && always {
 			m.restarts, m.backoff = 0, 0

@@ -14,6 +14,8 @@ const (
 	EventThrottle    = "throttle"
 	EventGiveBack    = "give back"
 	EventStop        = "stop"
+	EventStopped     = "was stopped already" // a stop that found nothing to end
+	EventFailed      = "failed"              // a stop or removal that the engine did not do
 	EventRemove      = "remove"
 	EventVolumesGone = "volumes gone"
 	EventStarted     = "started by a person"
@@ -53,11 +55,13 @@ func Moment(at time.Duration) string {
 
 	var b strings.Builder
 	b.WriteString("T+")
+
 	if at < 0 {
 		b.Reset()
 		b.WriteString("T-")
 		at = -at
 	}
+
 	for _, u := range []struct {
 		word string
 		unit time.Duration
@@ -65,6 +69,7 @@ func Moment(at time.Duration) string {
 		if n := at / u.unit; n > 0 {
 			fmt.Fprintf(&b, "%d%s", n, u.word)
 		}
+
 		at %= u.unit
 	}
 	return b.String()
@@ -73,11 +78,11 @@ func Moment(at time.Duration) string {
 // Log are all events in their order.
 func (w *World) Log() []Event { return w.events }
 
-// History are the events of the containers of a name, as their texts.
+// History are the events of the containers of a name, as their texts; without those that changed nothing.
 func (w *World) History(name string) []string {
 	var out []string
 	for _, e := range w.events {
-		if e.Name == name {
+		if e.Name == name && e.What != EventStopped && e.What != EventFailed {
 			out = append(out, e.String())
 		}
 	}

@@ -15,20 +15,25 @@ const (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	set("rapid.nofailfile", "true") // the seed that a failure prints is enough to draw its case again
+
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	if !chosen {
-		cases := casesDefault
-		switch {
-		case os.Getenv("GESTOR_SOAK") == "1":
-			cases = casesSoak
-		case isRace:
-			cases = casesRace
-		}
-		if err := flag.Set("rapid.checks", cases); err != nil {
-			panic(err)
-		}
+	switch {
+	case chosen:
+	case os.Getenv("GESTOR_SOAK") == "1":
+		set("rapid.checks", casesSoak)
+	case isRace:
+		set("rapid.checks", casesRace)
+	default:
+		set("rapid.checks", casesDefault)
 	}
 
 	os.Exit(m.Run())
+}
+
+func set(name, value string) {
+	if err := flag.Set(name, value); err != nil {
+		panic(err)
+	}
 }

@@ -19,6 +19,8 @@ type Tick struct {
 	Plan          rules.Plan
 	// Verified are outcomes that were found out after a crash, before this tick; Events are those of the tick.
 	Verified, Events []rules.Event
+	// Crashed says that the manager died before the end of the tick.
+	Crashed bool
 }
 
 // tick looks at the host once, decides, and carries out what was decided.
@@ -49,7 +51,8 @@ func (w *World) tick() {
 	w.watch(&plan)
 	if w.OnTick != nil {
 		w.OnTick(&Tick{
-			At: w.now, Program: w.program, Before: before, Facts: f, Plan: plan, Verified: verified, Events: w.done, After: w.memory,
+			At: w.now, Program: w.program, Before: before, After: w.memory, Facts: f, Plan: plan,
+			Verified: verified, Events: w.done, Crashed: w.crashed,
 		})
 	}
 	w.last, w.looked = w.now, !w.crashed
@@ -101,6 +104,7 @@ func (w *World) carryOut(f *rules.Facts, plan *rules.Plan) {
 		if plan.CarriesOut(v.Step) && isEnd(v.Step) {
 			ended[v.ID] = false
 		}
+
 		for _, limit := range limitsOf(v) {
 			if plan.CarriesOut(policy2.StepThrottle) {
 				w.throttle(f, plan, v, limit)
@@ -108,10 +112,15 @@ func (w *World) carryOut(f *rules.Facts, plan *rules.Plan) {
 		}
 	}
 
-	// Every round ends those whose turn has come; one without an end is a circle, which no plan may have.
+	w.endInTurn(f, plan, ended)
+}
+
+// endInTurn ends those whose turn has come, again and again; a round without an end is a circle, which no plan may have.
+func (w *World) endInTurn(f *rules.Facts, plan *rules.Plan, ended map[string]bool) {
 	for remaining := len(ended); remaining > 0; {
 		before := remaining
 		for i := range plan.Verdicts {
+
 			v := &plan.Verdicts[i]
 			if isDone, isEnding := ended[v.ID]; isEnding && !isDone && w.turnOf(v, ended) {
 				w.end(f, plan, v)
@@ -119,6 +128,7 @@ func (w *World) carryOut(f *rules.Facts, plan *rules.Plan) {
 				remaining--
 			}
 		}
+
 		if remaining == before {
 			panic(fmt.Sprintf("%s: %d containers wait for each other", Moment(w.now), remaining))
 		}
@@ -151,7 +161,7 @@ func (w *World) end(f *rules.Facts, plan *rules.Plan, v *rules.Verdict) {
 		Step: v.Step, StepIndex: v.StepIndex, StartedAt: v.StartedAt,
 	}
 
-	w.act(event, func() string {
+	w.act(event, rule, func() string {
 		if v.Step == policy2.StepStop {
 			return w.stop(m, rule, v.Guard)
 		}
@@ -164,6 +174,7 @@ func (w *World) end(f *rules.Facts, plan *rules.Plan, v *rules.Verdict) {
 func (w *World) throttle(f *rules.Facts, plan *rules.Plan, v *rules.Verdict, p rules.Passing) {
 	hash, rule := ruleOf(plan, p.Rule)
 	m := w.byID(v.ID)
+
 	event := rules.Event{
 		Kind: rules.EventIntent, Tick: f.Tick, GUS: f.GUS, ID: v.ID, Rule: hash,
 		Step: p.Step, StepIndex: p.StepIndex, StartedAt: v.StartedAt, OldNanoCPUs: m.nanoCPUs, NanoCPUs: p.NanoCPUs,
@@ -171,7 +182,8 @@ func (w *World) throttle(f *rules.Facts, plan *rules.Plan, v *rules.Verdict, p r
 	if p.OldNanoCPUs != nil {
 		event.OldNanoCPUs = *p.OldNanoCPUs
 	}
-	w.act(event, func() string { return w.limit(m, p.NanoCPUs, EventThrottle, rule, "") })
+
+	w.act(event, rule, func() string { return w.limit(m, p.NanoCPUs, EventThrottle, rule, "") })
 }
 
 // giveBack sets the limit that one had before.
@@ -187,12 +199,15 @@ func (w *World) giveBack(f *rules.Facts, plan *rules.Plan, back rules.GiveBack) 
 }
 
 // act writes down what it begins, does it, and writes down how it ended.
-func (w *World) act(intent rules.Event, do func() string) {
+func (w *World) act(intent rules.Event, rule string, do func() string) {
 	if w.crashed {
 		return
 	}
 	w.write(intent)
 	if w.crashed && !w.crash.Acted {
+		if isEnd(intent.Step) {
+			w.log(w.byID(intent.ID), EventFailed, rule, "")
+		}
 		return
 	}
 
@@ -221,6 +236,7 @@ func (w *World) verify(f *rules.Facts) []rules.Event {
 		switch isSet := m.nanoCPUs == event.NanoCPUs; {
 		case !m.present:
 			event.Outcome = contract.OutcomeAlreadyGone
+
 		case event.Step == policy2.StepThrottle && isSet:
 			event.Outcome = contract.OutcomeDone
 		case event.Step == policy2.StepStop && !contract.StateAlive(m.state):
@@ -228,8 +244,10 @@ func (w *World) verify(f *rules.Facts) []rules.Event {
 		default:
 			event.Outcome = contract.OutcomeFailed
 		}
+
 		out = append(out, event)
 	}
+
 	w.begun = nil
 	return out
 }
@@ -248,6 +266,7 @@ func unfinished(events []rules.Event) []rules.Event {
 // notify delivers a notice of one unit, if its receiver can be reached.
 func (w *World) notify(f *rules.Facts, plan *rules.Plan, n rules.Notice) {
 	hash, rule := ruleOf(plan, n.Rule)
+
 	isLost := func(id string) bool { return w.Undelivered != nil && w.Undelivered(w.byID(id).spec.Name, w.now) }
 	if w.crashed || n.Kind == rules.NoticeSurprise || slices.ContainsFunc(n.Containers, isLost) {
 		return
@@ -299,6 +318,7 @@ func (w *World) Said(at time.Duration, name string) string {
 		if v.Name != name {
 			continue
 		}
+
 		text := fmt.Sprintf("%s %s: %s %s", Moment(at), name, v.Step, v.Reason)
 		if _, rule := ruleOf(&plan, v.Rule); rule != "" {
 			text += " (" + rule + ")"

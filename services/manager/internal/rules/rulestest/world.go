@@ -87,6 +87,7 @@ func (w *World) moveTo(at time.Duration) {
 	for len(w.plans) > 0 && w.plans[0].at <= at {
 		next := w.plans[0]
 		w.plans = w.plans[1:]
+
 		w.live(max(w.now, next.at))
 		next.do()
 	}
