@@ -119,16 +119,17 @@ func (t *tick) verdict(s *subject, v *Verdict) {
 		ID: s.c.ID, Name: s.c.Name, Image: s.c.Image, Project: s.who.project, Standing: s.standing,
 		Rule: d.rule, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps,
 		Doubt: s.doubt, Passing: s.passing, Rank: d.rank, Cut: d.cut, Group: d.group, DecidingKey: d.key,
-		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value, Next: d.next,
+		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value,
 	}
 	if n := d.neighbour; n != nil {
 		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
 	}
 
-	if s.soon.Step != "" && (v.Next == nil || s.soon.GUS <= v.Next.GUS) {
-		soon := s.soon
-		v.Next = &soon
+	next := d.next
+	if s.soon.Step != "" && (next.Step == "" || s.soon.GUS <= next.GUS) {
+		next = s.soon
 	}
+	v.Next = next.orNil()
 
 	if v.Step == "" {
 		v.Step = policy2.StepKeep
@@ -212,8 +213,8 @@ func (t *tick) tell(all []Notice, s *subject, n Notice) []Notice {
 
 	n.Containers = []string{s.c.ID}
 	if r := &t.p.rules[n.Rule]; n.Kind == NoticeStep && n.StepIndex < len(r.steps) {
-		u := unit{members: []int{s.at}, project: n.Project != ""}
-		n.Next = t.nextStep(r, &u, n.StepIndex, t.f.GUS+us(r.steps[n.StepIndex].After))
+		u := unit{members: s.alone(), project: n.Project != ""}
+		n.Next = t.nextStep(r, &u, n.StepIndex, t.f.GUS+us(r.steps[n.StepIndex].After)).orNil()
 	}
 	return append(all, n)
 }

@@ -7,9 +7,19 @@ const maxMissed = 3
 
 // observeFor follows, for each rule with for, since when its other conditions have held, whichever rule decides.
 func (t *tick) observeFor() {
+	for i := range t.all {
+		if s := &t.all[i]; s.who.own {
+			for _, rule := range s.who.lasting {
+				r := &t.p.rules[rule]
+				t.follow(r, s, t.baseHolds(r, s.alone()))
+			}
+		}
+		t.forgetFor(&t.all[i])
+	}
+
 	for i := range t.p.rules {
 		r := &t.p.rules[i]
-		if r.conditions.For == 0 {
+		if r.conditions.For == 0 || !r.project {
 			continue
 		}
 
@@ -22,6 +32,20 @@ func (t *tick) observeFor() {
 				t.follow(r, &t.all[i], held)
 			}
 		})
+	}
+}
+
+// forgetFor ends the durations of rules that do not speak of the container any more.
+func (t *tick) forgetFor(s *subject) {
+	for k := range s.mem.Rules {
+		m := &s.mem.Rules[k]
+		if m.rule == noRule || t.p.rules[m.rule].project || m.For == (For{}) {
+			continue
+		}
+		if !s.who.own || s.who.matches[m.rule] == policy2.False {
+			s.own()
+			s.mem.Rules[k].For = For{}
+		}
 	}
 }
 

@@ -20,12 +20,12 @@ func (t *tick) foresee(r *rule, u *unit, st *stage) {
 		at, done = t.atTick(at)+us(r.steps[1].After), 1
 	}
 	next := t.nextStep(r, u, done, at)
-	if next == nil {
+	if next.Step == "" {
 		return
 	}
 	for _, i := range u.members {
 		if s := &t.all[i]; s.soon.Step == "" || next.GUS < s.soon.GUS {
-			s.soon = *next
+			s.soon = next
 		}
 	}
 }
@@ -46,13 +46,13 @@ func (t *tick) atTick(at int64) int64 {
 	return t.f.GUS + max(0, ticks)*t.p.tickUS
 }
 
-// nextStep is the step at a time as the guards will leave it, nil when there is none to be told of.
-func (t *tick) nextStep(r *rule, u *unit, done int, at int64) *Next {
+// nextStep is the step at a time as the guards will leave it, without a step when there is none to be told of.
+func (t *tick) nextStep(r *rule, u *unit, done int, at int64) Next {
 	step := r.steps[done].Step
 	if step == policy2.StepKeep {
-		return nil
+		return Next{}
 	}
-	next := &Next{Step: step, GUS: at, Rule: r.index}
+	next := Next{Step: step, GUS: at, Rule: r.index}
 	s := severityOf(step)
 	if s < throttles {
 		return next
@@ -65,7 +65,7 @@ func (t *tick) nextStep(r *rule, u *unit, done int, at int64) *Next {
 		return next
 	}
 	if len(t.waiting) > 0 && t.neededGuard(u).name != "" {
-		return nil
+		return Next{}
 	}
 	if r.conditions.Age != 0 {
 		for _, i := range u.members {
@@ -78,7 +78,7 @@ func (t *tick) nextStep(r *rule, u *unit, done int, at int64) *Next {
 }
 
 // nextWarning is when a guard that softens the step is told of again.
-func (t *tick) nextWarning(r *rule, u *unit, next *Next) *Next {
+func (t *tick) nextWarning(r *rule, u *unit, next Next) Next {
 	next.Step = policy2.StepWarn
 	told := int64(0)
 	for _, i := range u.members {
@@ -97,10 +97,10 @@ func (t *tick) nextWarning(r *rule, u *unit, next *Next) *Next {
 // foreseeStep notes what comes after the step that is taken now, or after the guard that softens it.
 func (t *tick) foreseeStep(r *rule, u *unit, st *stage, d *decision) {
 	switch {
-	case d.next != nil || d.reason == ReasonDoubt || d.reason == ReasonWarnWaits || d.reason == ReasonNeeded:
+	case d.next.Step != "" || d.reason == ReasonDoubt || d.reason == ReasonWarnWaits || d.reason == ReasonNeeded:
 
 	case d.guard != "" && d.step == policy2.StepWarn:
-		d.next = &Next{Step: policy2.StepWarn, GUS: t.f.GUS + noticeUS, Rule: r.index}
+		d.next = Next{Step: policy2.StepWarn, GUS: t.f.GUS + noticeUS, Rule: r.index}
 
 	case d.guard != "":
 		d.next = t.nextStep(r, u, st.done, t.f.GUS)
@@ -274,4 +274,12 @@ func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64
 		}
 		add("restarts", int64(n), s.c.Restarts.Known, int64(c.Restarts.Count))
 	}
+}
+
+// orNil is the change, nil when there is none.
+func (n Next) orNil() *Next {
+	if n.Step == "" {
+		return nil
+	}
+	return &n
 }

@@ -34,7 +34,7 @@ func (t *tick) guardOf(r *rule, u *unit, step policy2.Step) guard {
 		return needed
 	}
 	if g.name != "" {
-		t.unsure = append(t.unsure, slices.Clone(u.members))
+		t.unsure = append(t.unsure, u.members)
 	}
 	return g
 }

@@ -27,6 +27,14 @@ func (p *Program) study(id *policy2.Identity, suite policy2.Suite, names []strin
 	who.matches = make([]policy2.Truth, len(p.rules))
 	for i := range p.rules {
 		p.studyRule(&p.rules[i], who)
+		if who.matches[i] == policy2.False {
+			continue
+		}
+
+		who.speaks = append(who.speaks, i)
+		if p.rules[i].conditions.For != 0 && !p.rules[i].project {
+			who.lasting = append(who.lasting, i)
+		}
 	}
 	return who
 }

@@ -127,7 +127,6 @@ func (t *tick) groupOf(r *rule, u *unit) (group string, ok bool) {
 func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 	first := &t.all[u.members[0]]
 	c = competitor{u: *u, name: first.c.ID, created: t.created(u)}
-	c.u.members = slices.Clone(u.members)
 	if u.project {
 		c.name = first.who.project
 	}

@@ -99,6 +99,8 @@ type identity struct {
 	classed policy2.Truth
 
 	matches []policy2.Truth                  // by rule
+	speaks  []int                            // the rules that may speak of it
+	lasting []int                            // those of them that judge single containers and have the condition for
 	expires []policy2.Fact[policy2.Duration] // by rule with the condition expired, nil where none has it
 	group   []policy2.Fact[string]           // by rule with per; "" is no group; nil where none has it
 }

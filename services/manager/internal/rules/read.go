@@ -36,19 +36,56 @@ type act struct {
 func (t *tick) read() {
 	t.counts = make([]RuleCount, len(t.p.rules))
 	for i := range t.p.rules {
+		t.counts[i] = RuleCount{Name: t.p.rules[i].Name, Hash: t.p.rules[i].hash}
+	}
+
+	for i := 0; i < len(t.p.rules); {
 		r := &t.p.rules[i]
-		t.counts[i] = RuleCount{Name: r.Name, Hash: r.hash}
+		if r.isSingle() {
+			i = t.readSingles(i)
+			continue
+		}
+
+		i++
 		if r.keeps {
 			t.readKeep(r)
 			continue
 		}
-
 		t.eachUnit(r, func(members []int) {
 			if u, ok := t.unitOf(r, members); ok {
 				t.judge(r, &u, nil)
 			}
 		})
 	}
+}
+
+// isSingle says that the rule judges one container without looking at others.
+func (r *rule) isSingle() bool { return !r.keeps && !r.project }
+
+// readSingles reads the rules from the given one on that judge single containers, and gives the index of the first that does
+// not. They are read container by container: none of them looks at another.
+func (t *tick) readSingles(from int) (until int) {
+	until = from
+	for until < len(t.p.rules) && t.p.rules[until].isSingle() {
+		until++
+	}
+
+	for i := range t.all {
+		s := &t.all[i]
+		if s.standing != StandingReady {
+			continue
+		}
+		for ; s.read < len(s.who.speaks) && s.who.speaks[s.read] < until; s.read++ {
+			rule := s.who.speaks[s.read]
+			if rule < from || s.decided {
+				continue
+			}
+			if u, ok := t.unitOf(&t.p.rules[rule], s.alone()); ok {
+				t.judge(&t.p.rules[rule], &u, nil)
+			}
+		}
+	}
+	return until
 }
 
 // unitOf is the unit as the rule finds it; ok is false when there is nothing for the rule to judge, or it does not speak of it.
@@ -123,6 +160,10 @@ type stage struct {
 const noticeUS = dayUS
 
 func (t *tick) stageOf(r *rule, u *unit) stage {
+	if len(u.members) == 1 && t.all[u.members[0]].memory(r) == nil {
+		return stage{stopped: policy2.False}
+	}
+
 	st := stage{done: len(r.steps), stopped: policy2.True, told: true}
 	for _, i := range u.members {
 		s := &t.all[i]
@@ -344,7 +385,7 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 
 	behind := t.behind(r, u, st)
 	for _, i := range u.members {
-		one, mine := unit{members: []int{i}, project: u.project}, d
+		one, mine := unit{members: t.all[i].alone(), project: u.project}, d
 		switch {
 		case !slices.Contains(behind, i):
 			mine.step, mine.reason = policy2.StepKeep, ReasonWaits
@@ -386,7 +427,8 @@ func (t *tick) note(r *rule, u *unit, st *stage, d decision) {
 			continue
 		}
 
-		n := Passing{Rule: r.index, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps, Guard: d.guard, Next: d.next}
+		n := Passing{Rule: r.index, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps, Guard: d.guard}
+		n.Next = d.next.orNil()
 		if d.step == policy2.StepThrottle {
 			n.NanoCPUs, n.OldNanoCPUs = t.limit(r, s, st.done)
 			s.throttled = true

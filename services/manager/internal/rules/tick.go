@@ -39,10 +39,11 @@ type tick struct {
 
 // subject is one container on its way to a verdict.
 type subject struct {
-	c   *Container
-	who *identity
-	mem *ContainerMemory
-	at  int // index in all
+	c    *Container
+	who  *identity
+	mem  *ContainerMemory
+	at   int    // index in all
+	self [1]int // at, as the members of a unit
 
 	owned    bool // its slice of them is its own, and may be written
 	unit     int  // index in projects, -1 for none
@@ -51,6 +52,7 @@ type subject struct {
 	decided bool
 	d       decision
 	soon    Next // the earliest change by a rule above that does not hold yet; without a step there is none
+	read    int  // how many of the rules that may speak of it were read
 	passing []Passing
 	// throttled says that a throttle was noted, or another is in force.
 	throttled, limitChanged bool
@@ -82,7 +84,7 @@ type decision struct {
 	neighbour *subject
 	key       string
 
-	next *Next
+	next Next // without a step there is none
 }
 
 // project is a compose project on this host: all its containers, own or not.
@@ -174,7 +176,7 @@ func (t *tick) gather() {
 	t.now = make([]ContainerMemory, len(t.all))
 	for i := range t.all {
 		s := &t.all[i]
-		s.at, s.unit, s.mem = i, -1, &t.now[i]
+		s.at, s.self[0], s.unit, s.mem = i, i, -1, &t.now[i]
 		s.gentlest, s.gentlestUnit = harshest, harshest
 		s.d.rule = noRule
 	}

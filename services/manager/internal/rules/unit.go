@@ -39,14 +39,11 @@ func (t *tick) findProjects() {
 	}
 }
 
-// eachUnit goes through the units that the rule judges. members must not be kept.
+// eachUnit goes through the units that the rule judges.
 func (t *tick) eachUnit(r *rule, do func(members []int)) {
-	var single [1]int
 	for i := range t.all {
-		s := &t.all[i]
-		if !r.project || s.unit < 0 {
-			single[0] = i
-			do(single[:])
+		if s := &t.all[i]; !r.project || s.unit < 0 {
+			do(s.alone())
 		}
 	}
 	if !r.project {
@@ -73,6 +70,9 @@ func (t *tick) matches(r *rule, members []int) policy2.Truth {
 	}
 	return all
 }
+
+// alone is the unit of the container by itself.
+func (s *subject) alone() []int { return s.self[:] }
 
 // memory is what the rule remembers of the container, nil for nothing. It must not be written to.
 func (s *subject) memory(r *rule) *RuleMemory {
