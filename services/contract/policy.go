@@ -112,7 +112,7 @@ type Rung string
 // Rungs, in the order in which they may stand.
 const (
 	RungThrottle Rung = "throttle" // CPU quota lowered (docker update); undone when the container is kept after all
-	RungStop     Rung = "stop"     // the image's stop signal, then SIGKILL after Grace
+	RungStop     Rung = "stop"     // the image's stop signal, then SIGKILL after the container's own time
 	RungKill     Rung = "kill"     // SIGKILL
 	RungRemove   Rung = "remove"   // always last
 )
@@ -121,11 +121,13 @@ const (
 type Act struct {
 	Ladder []Rung `json:"ladder" yaml:"ladder"`
 	// ThrottleMillicores is the CPU a container is held to on the throttle rung, ThrottleTicks for how many ticks.
-	ThrottleMillicores uint64   `json:"throttle_millicores" yaml:"throttle_millicores"`
-	ThrottleTicks      int      `json:"throttle_ticks" yaml:"throttle_ticks"`
-	Grace              Duration `json:"grace" yaml:"grace"`
-	Parallel           int      `json:"parallel" yaml:"parallel"`
-	Deadline           Duration `json:"deadline" yaml:"deadline"`
+	ThrottleMillicores uint64 `json:"throttle_millicores" yaml:"throttle_millicores"`
+	ThrottleTicks      int    `json:"throttle_ticks" yaml:"throttle_ticks"`
+	// Grace lengthens the time that a stop waits before SIGKILL; it never shortens a container's own.
+	Grace    Duration `json:"grace" yaml:"grace"`
+	Parallel int      `json:"parallel" yaml:"parallel"`
+	// Deadline is for each engine call; what a stop waits comes on top.
+	Deadline Duration `json:"deadline" yaml:"deadline"`
 	// StuckAfter failures in a row a container is left alone; BreakerAfter engine errors in a row all acting pauses;
 	// FutileAfter returns of the same name its removal pauses.
 	StuckAfter   int `json:"stuck_after" yaml:"stuck_after"`

@@ -155,15 +155,8 @@ func (a Act) validateLadder(out *Problems) {
 	if n := len(a.Ladder); n == 0 || a.Ladder[n-1] != RungRemove {
 		out.hint("act.ladder", "does not end with remove", "a stopped container still holds its name and its disk")
 	}
-	stops := slices.Contains(a.Ladder, RungStop)
-	if !stops && !slices.Contains(a.Ladder, RungKill) {
+	if !slices.Contains(a.Ladder, RungStop) && !slices.Contains(a.Ladder, RungKill) {
 		out.hint("act.ladder", "has neither stop nor kill", "a running container cannot be removed; [kill, remove] is the default")
-	}
-
-	// No call is tried again once the action has taken as long as its deadline: a stop that used up its grace would have
-	// one try.
-	if stops && (a.Grace < Duration(time.Second) || a.Deadline <= a.Grace) {
-		out.hint("act.grace", fmt.Sprintf("%s with a deadline of %s leaves the stop rung no time", a.Grace, a.Deadline), "at least 1s, and less than act.deadline")
 	}
 
 	if slices.Contains(a.Ladder, RungThrottle) {

@@ -50,7 +50,8 @@ func TestPolicyValidateNamesTheField(t *testing.T) {
 		{"act.ladder", func(p *Policy) { p.Act.Ladder = []Rung{RungRemove} }},
 		{"act.ladder[1]", func(p *Policy) { p.Act.Ladder = []Rung{RungKill, RungStop, RungRemove} }},
 		{"act.ladder[0]", func(p *Policy) { p.Act.Ladder = []Rung{"pause", RungKill, RungRemove} }},
-		{"act.grace", func(p *Policy) { p.Act.Ladder, p.Act.Grace = []Rung{RungStop, RungRemove}, 0 }},
+		{"act.grace", func(p *Policy) { p.Act.Grace = Duration(maxGrace + 1) }},
+		{"act.grace", func(p *Policy) { p.Act.Grace = -1 }},
 		{"act.throttle_millicores", func(p *Policy) {
 			p.Act.Ladder, p.Act.ThrottleMillicores = []Rung{RungThrottle, RungKill, RungRemove}, 0
 		}},
@@ -78,6 +79,17 @@ func names(problems Problems, where string) bool {
 		}
 	}
 	return false
+}
+
+// A stop waits for the container's own time: neither a grace of nothing nor a deadline that is shorter takes any from it.
+func TestAStopHasItsTimeWhateverGraceAndDeadline(t *testing.T) {
+	for _, grace := range []time.Duration{0, time.Millisecond, maxGrace} {
+		p := DefaultPolicy()
+		p.Act.Ladder, p.Act.Grace, p.Act.Deadline = []Rung{RungStop, RungRemove}, Duration(grace), Duration(minDeadline)
+		if problems := p.Validate(); problems != nil {
+			t.Errorf("grace %s: %v", grace, problems)
+		}
+	}
 }
 
 func TestPolicyValidateReportsEverythingAtOnce(t *testing.T) {

@@ -46,7 +46,7 @@ type config struct {
 	Record     string             `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
 	Ops        string             `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
 	Hosts      contract.HostNames `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
-	Drain      time.Duration      `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop"`
+	Drain      time.Duration      `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop; a container that takes longer to stop is left to the engine, and the next start removes it"`
 	Flush      time.Duration      `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
 	SpoolBytes contract.Size      `env:"SPOOL_BYTES" envDefault:"64MiB" help:"largest spool of records"`
 	Console    string             `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`

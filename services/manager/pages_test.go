@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -319,8 +320,8 @@ func TestDecisionsHaveADateAndAStatus(t *testing.T) {
 	head := regexp.MustCompile(`^# (\d{4}) \S.*\n\nDate: \d{4}-\d\d-\d\d · Status: ` +
 		`(accepted|superseded(?: in part)? by \[\d{4}\]\(\d{4}-[a-z0-9-]+\.md\).*)\n\n\*\*Context\.\*\*`)
 	var ranges [][]string
-	for _, m := range regexp.MustCompile(`(?m)^\| (\d{4})–(\d{4}) \|`).FindAllStringSubmatch(read(t, folder+"README.md"), -1) {
-		ranges = append(ranges, m[1:])
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d{4})(?:–(\d{4}))? \|`).FindAllStringSubmatch(read(t, folder+"README.md"), -1) {
+		ranges = append(ranges, []string{m[1], cmp.Or(m[2], m[1])})
 	}
 
 	numbers := map[string]string{}

@@ -1,5 +1,5 @@
 // Command payload is what the containers of these tests run: it holds the given number of MiB and waits, or, with a second word,
-// uses all the CPU it gets.
+// uses all the CPU it gets. Told to stop it ends at once, or after the time in PAYLOAD_ENDS_AFTER.
 package main
 
 import (
@@ -7,11 +7,20 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 func main() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
+
+	var endsAfter time.Duration
+	if text := os.Getenv("PAYLOAD_ENDS_AFTER"); text != "" {
+		var err error
+		if endsAfter, err = time.ParseDuration(text); err != nil {
+			os.Exit(2)
+		}
+	}
 
 	held := hold(os.Args[1:])
 	if len(os.Args) > 2 {
@@ -24,6 +33,7 @@ func main() {
 
 	// Looked at once more at the end, so that the collector does not take the memory back before.
 	<-stop
+	time.Sleep(endsAfter)
 	if len(held) > 0 && held[0] != 1 {
 		os.Exit(1)
 	}

@@ -160,10 +160,11 @@ func (c *Client) Kill(ctx context.Context, id string) error {
 	return c.wrap("kill", id, c.api.Load().ContainerKill(ctx, id, "SIGKILL"))
 }
 
-// Stop sends the image's stop signal, then SIGKILL after grace (rounded up to whole seconds). A container that has
-// stopped already is no error. Giving up on the call does not call the stop off.
-func (c *Client) Stop(ctx context.Context, id string, grace time.Duration) error {
-	seconds := int((grace + time.Second - 1) / time.Second)
+// Stop sends the image's stop signal, then SIGKILL after wait (rounded up to whole seconds), which takes the place of the
+// container's own time. A container that has stopped already is no error. Giving up on the call does not call the stop off;
+// Docker 23.0 and 24.0 before June 2023 then kill at once (moby 45738).
+func (c *Client) Stop(ctx context.Context, id string, wait time.Duration) error {
+	seconds := int((wait + time.Second - 1) / time.Second)
 	return c.wrap("stop", id, c.api.Load().ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}))
 }
 

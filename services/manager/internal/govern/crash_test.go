@@ -91,8 +91,8 @@ func (m killableEngine) Kill(ctx context.Context, id string) error {
 	return m.process.do(func() error { return m.Engine.Kill(ctx, id) })
 }
 
-func (m killableEngine) Stop(ctx context.Context, id string, grace time.Duration) error {
-	return m.process.do(func() error { return m.Engine.Stop(ctx, id, grace) })
+func (m killableEngine) Stop(ctx context.Context, id string, wait time.Duration) error {
+	return m.process.do(func() error { return m.Engine.Stop(ctx, id, wait) })
 }
 
 func (m killableEngine) Remove(ctx context.Context, id string) error {

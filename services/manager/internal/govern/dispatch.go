@@ -29,11 +29,25 @@ func (e *executor) enqueue(t *tick, r *removal) {
 
 // dispatch starts queued orders while a worker is free.
 func (e *executor) dispatch() {
-	for e.active < e.loop.policy.Act.Parallel && len(e.queue) > 0 {
-		r := e.queue[0]
-		e.queue = e.queue[1:]
-		e.start(r)
+	queue := e.queue
+	e.queue = nil
+	for _, r := range queue {
+		if e.hasWorkerFor(r) {
+			e.start(r)
+		} else {
+			e.queue = append(e.queue, r)
+		}
 	}
+}
+
+// hasWorkerFor says whether a worker is free for a queued order. Limits have workers of their own: four containers that take
+// minutes to stop must not keep anybody throttled.
+func (e *executor) hasWorkerFor(r *removal) bool {
+	busy := e.active - e.restoring
+	if r.verb == contract.ActionUnthrottle {
+		busy = e.restoring
+	}
+	return busy < e.loop.policy.Act.Parallel
 }
 
 // start runs one action beside the loop. Its end comes back through completions, or is dropped when the drain is over:
@@ -41,6 +55,9 @@ func (e *executor) dispatch() {
 func (e *executor) start(r *removal) {
 	r.stage = stageActing
 	e.active++
+	if r.verb == contract.ActionUnthrottle {
+		e.restoring++
+	}
 	if e.actBegan.IsZero() {
 		e.actBegan = time.Now()
 	}

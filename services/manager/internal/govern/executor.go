@@ -31,9 +31,10 @@ type executor struct {
 	workers     sync.WaitGroup
 	completions chan completion
 
-	inFlight inFlight
-	queue    []*removal // in stageQueued, in order
-	active   int        // actions under way
+	inFlight  inFlight
+	queue     []*removal // in stageQueued, in order
+	active    int        // actions under way, of which restoring give a CPU limit back
+	restoring int
 	// actBegan is when the first of the actions under way began, zero while there is none; actTook how long they took,
 	// reported with the next tick.
 	actBegan time.Time

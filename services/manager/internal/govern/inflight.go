@@ -36,11 +36,13 @@ type removal struct {
 	counted bool
 	// recovered says that the intent is of an earlier run of the manager.
 	recovered bool
-	// since is when the engine was last asked to act on it, or may have been.
-	since    time.Time
-	attempts int
-	volumes  int    // see actuator.Result.AnonymousVolumes
-	key      string // see respawnKey
+	// since is when the engine was last asked to act on it, or may have been; stopUntil is when the wait of a stop that it was
+	// asked for is over, zero where there is none.
+	since     time.Time
+	stopUntil time.Time
+	attempts  int
+	volumes   int    // see actuator.Result.AnonymousVolumes
+	key       string // see respawnKey
 }
 
 // inFlight are all victims in flight by container id.
@@ -92,8 +94,8 @@ func minAvailableOf(p contract.Policy, plan contract.Plan, v contract.Verdict) a
 	return m
 }
 
-// killGrace is how long after the last call a container may still die of it: the engine waits 10 s for the exit, kills
-// again and waits 2 s (daemon/kill.go), also when nobody waits for its answer any more.
+// killGrace is how long after the last call, or the end of a stop's wait, a container may still die of it: the engine waits
+// 10 s for the exit, kills again and waits 2 s (daemon/kill.go), also when nobody waits for its answer any more.
 const killGrace = 15 * time.Second
 
 // reconcile compares the victims in flight, and what is remembered of containers, with the inventory.
@@ -116,6 +118,11 @@ func (e *executor) reconcile(t *tick) {
 	e.pruneFailures(t)
 }
 
+// mayStillEnd says whether what the engine was asked for can still end the container.
+func (r *removal) mayStillEnd() bool {
+	return time.Since(r.since) < killGrace || time.Since(r.stopUntil) < killGrace
+}
+
 // verify ends a removal in doubt by what the engine lists now, or leaves it in doubt.
 func (e *executor) verify(r *removal, entry *contract.Entry) {
 	switch {
@@ -128,7 +135,7 @@ func (e *executor) verify(r *removal, entry *contract.Entry) {
 	case entry.State == contract.StateRemoving: // the next inventory shows it
 
 	case contract.StateAlive(entry.State):
-		if time.Since(r.since) >= killGrace {
+		if !r.mayStillEnd() {
 			e.closeSurvivor(r)
 		}
 

@@ -207,7 +207,7 @@ const recoverEvery = time.Second
 
 // verifyRecovered verifies what an earlier run left open against the engine and closes it, before the first tick. A
 // container that runs may still die of a kill that was asked for: it is watched until that can be no more, and so long
-// the first tick waits. What does not run is removed, as it was meant to be, unless the policy of now does not want
+// the first tick waits, but not for a stop: that may take minutes, in which its container is leaving. What does not run is removed, as it was meant to be, unless the policy of now does not want
 // that.
 func (g *Governor) verifyRecovered(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -247,6 +247,7 @@ func (g *Governor) verifyOnce(ctx context.Context) (more bool) {
 	plan := policy.Decide(g.loop.policy, contract.Population{}, inv, t.context) // without figures it chooses nobody
 	t.plan = &plan
 
+	g.readStopWaits(ctx, &inv)
 	for _, r := range g.executor.inFlight.in(stageUnverified) {
 		g.executor.verify(r, inv.Entry(r.order.Victim.ID))
 	}
@@ -259,6 +260,32 @@ func (g *Governor) verifyOnce(ctx context.Context) (more bool) {
 		}
 	}
 	return false
+}
+
+// readStopWaits finds out how long the engine may still be waiting for containers that the earlier run may have told to stop.
+// One that cannot be inspected has the longest wait.
+func (g *Governor) readStopWaits(ctx context.Context, inv *contract.Inventory) {
+	act := g.loop.policy.Act
+	if !slices.Contains(act.Ladder, contract.RungStop) {
+		return
+	}
+
+	var stopping []*removal
+	var entries []*contract.Entry
+	for _, r := range g.executor.inFlight.in(stageUnverified) {
+		entry := inv.Entry(r.order.Victim.ID)
+		if r.recovered && r.verb == contract.ActionRemove && r.stopUntil.IsZero() && entry != nil {
+			stopping, entries = append(stopping, r), append(entries, entry)
+		}
+	}
+
+	for i, state := range inspectAll(ctx, g.observer.engine, entries) {
+		own := state.StopTimeout
+		if state.ID == "" {
+			own = -1
+		}
+		stopping[i].stopUntil = stopping[i].since.Add(actuator.StopWait(own, act))
+	}
 }
 
 // mayEnd says whether the container may still come to another end by itself.

@@ -13,6 +13,9 @@ import (
 // handleResult takes in the end of an action.
 func (e *executor) handleResult(c completion) {
 	e.active--
+	if c.removal.verb == contract.ActionUnthrottle {
+		e.restoring--
+	}
 	e.updateBreaker(c)
 	e.applyResult(c.removal, c.result)
 	e.dispatch()
@@ -42,7 +45,7 @@ func (e *executor) updateBreaker(c completion) {
 func (e *executor) applyResult(r *removal, result actuator.Result) {
 	r.attempts += result.Attempts
 	r.volumes = max(r.volumes, result.AnonymousVolumes)
-	r.since = time.Now()
+	r.since, r.stopUntil = time.Now(), result.StopUntil
 	r.stopped = r.stopped || result.Ended
 	r.order.Before = cmp.Or(result.Order.Before, r.order.Before)
 	r.order.Lowered = cmp.Or(result.Order.Lowered, r.order.Lowered)

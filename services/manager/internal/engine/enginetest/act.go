@@ -8,30 +8,71 @@ import (
 	"gestor.local/manager/internal/engine"
 )
 
+// killedCode is the exit code of one that was killed.
+const killedCode = 128 + 9
+
 // Kill ends the container; it stays as exited, or goes with --rm. The restart policy does not bring it back.
 func (e *Engine) Kill(ctx context.Context, id string) error {
-	return e.mutate(ctx, "kill", id, func(c *Container) error {
+	return e.mutate(ctx, Call{Op: "kill", ID: id}, 0, func(c *Container) error {
 		if !contract.StateAlive(c.State) {
 			return e.conflict("kill", id, engine.KindNotRunning)
 		}
+		c.ExitCode = killedCode
 		e.exit(c)
 		return nil
 	})
 }
 
-// Stop ends the container at once; stopping a stopped one is no error.
-func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
-	return e.mutate(ctx, "stop", id, func(c *Container) error {
-		if c.State != contract.StateExited {
-			e.exit(c)
+// Stop ends the container as it ends after a signal, or kills it once wait has passed; stopping a stopped one is no error. Who
+// gives up on the call does not call the stop off.
+func (e *Engine) Stop(ctx context.Context, id string, wait time.Duration) error {
+	takes, code := e.stopping(id, wait)
+	begun := time.Now()
+
+	return e.mutate(ctx, Call{Op: "stop", ID: id, Wait: wait}, takes, func(c *Container) error {
+		// When the caller has given up before, this is called too early.
+		if left := takes - time.Since(begun); left > 0 {
+			time.AfterFunc(left, func() { e.endStop(id, code) })
+			return nil
 		}
+		e.stop(c, code)
 		return nil
 	})
 }
 
+// stopping is how long a stop of the container takes, and the exit code that it ends with.
+func (e *Engine) stopping(id string, wait time.Duration) (takes time.Duration, code int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.containers[id]
+	switch {
+	case c == nil || !contract.StateAlive(c.State):
+		return 0, 0
+	case c.EndsWithin > wait:
+		return wait, killedCode
+	default:
+		return c.EndsWithin, 0
+	}
+}
+
+func (e *Engine) endStop(id string, code int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.containers[id]; c != nil {
+		e.stop(c, code)
+	}
+}
+
+func (e *Engine) stop(c *Container, code int) {
+	if c.State != contract.StateExited {
+		c.ExitCode = code
+		e.exit(c)
+	}
+}
+
 // Remove deletes the container, running or not.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	return e.mutate(ctx, "remove", id, func(c *Container) error {
+	return e.mutate(ctx, Call{Op: "remove", ID: id}, 0, func(c *Container) error {
 		if c.State == contract.StateRemoving {
 			return e.conflict("remove", id, engine.KindRemoving)
 		}
@@ -42,7 +83,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 
 // SetCPU changes the CPU limit.
 func (e *Engine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
-	return e.mutate(ctx, "update", id, func(c *Container) error {
+	return e.mutate(ctx, Call{Op: "update", ID: id}, 0, func(c *Container) error {
 		if c.State == contract.StateRemoving || c.State == contract.StateDead {
 			return e.conflict("update", id, engine.KindRemoving)
 		}
@@ -51,13 +92,14 @@ func (e *Engine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) e
 	})
 }
 
-func (e *Engine) mutate(ctx context.Context, op, id string, effect func(*Container) error) error {
+// mutate runs a call that takes so long to have its effect.
+func (e *Engine) mutate(ctx context.Context, call Call, takes time.Duration, effect func(*Container) error) error {
+	call.At = time.Now()
 	e.mu.Lock()
-	call := Call{Op: op, ID: id, At: time.Now()}
 	e.calls = append(e.calls, call)
 
 	// The watcher sees the containers as they are before the call takes effect.
-	if target := e.containers[id]; target != nil && e.watch != nil {
+	if target := e.containers[call.ID]; target != nil && e.watch != nil {
 		var all []Container
 		for _, c := range e.containers {
 			all = append(all, *c)
@@ -66,8 +108,8 @@ func (e *Engine) mutate(ctx context.Context, op, id string, effect func(*Contain
 	}
 	e.mu.Unlock()
 
-	return e.do(ctx, op, id, func() error {
-		c, err := e.find(op, id)
+	return e.do(ctx, call.Op, call.ID, takes, func() error {
+		c, err := e.find(call.Op, call.ID)
 		if err != nil {
 			return err
 		}

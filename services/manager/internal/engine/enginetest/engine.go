@@ -33,6 +33,8 @@ type Container struct {
 	AutoRemove                       bool
 	CPU                              engine.CPULimit
 	StopTimeout                      time.Duration // by default 10 s
+	// EndsWithin is how long it takes to end after a stop signal; one that is killed before ends with code 137.
+	EndsWithin time.Duration
 	// NetworkMode and Networks are those of an inspection, by default bridge and the network of that name.
 	NetworkMode string
 	Networks    []string
@@ -54,6 +56,7 @@ const FirstPID = 100
 type Call struct {
 	Op, ID string
 	At     time.Time
+	Wait   time.Duration // of a stop: how long it waits before it kills
 }
 
 // Engine is safe for concurrent use. The zero value is not usable: see New.
@@ -165,7 +168,7 @@ func (e *Engine) Inspections() map[string]int {
 
 // Name is the engine's name for its machine.
 func (e *Engine) Name(ctx context.Context) (string, error) {
-	return "testhost", e.do(ctx, "info", "", nil)
+	return "testhost", e.do(ctx, "info", "", 0, nil)
 }
 
 // List returns all containers.
@@ -182,7 +185,7 @@ func (e *Engine) list(ctx context.Context, want func(*Container) bool) (contract
 	inv := contract.Inventory{Host: "testhost"}
 
 	// The order of a map differs from call to call; the engine's list is sorted by the client.
-	err := e.do(ctx, "list", "", func() error {
+	err := e.do(ctx, "list", "", 0, func() error {
 		for _, c := range e.containers {
 			if want(c) {
 				inv.Entries = append(inv.Entries, contract.Entry{
@@ -204,7 +207,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState,
 	e.inspections[id]++
 	e.mu.Unlock()
 
-	err := e.do(ctx, "look", id, func() error {
+	err := e.do(ctx, "look", id, 0, func() error {
 		c, err := e.find("look", id)
 		if err != nil {
 			return err

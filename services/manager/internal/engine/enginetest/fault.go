@@ -39,8 +39,8 @@ func (e *Engine) ClearFaults() {
 	e.faults = nil
 }
 
-// do runs one call: the effect holds the lock, the delay does not.
-func (e *Engine) do(ctx context.Context, op, id string, effect func() error) error {
+// do runs one call, which takes so long and the delay of its fault: the effect holds the lock, the time before it does not.
+func (e *Engine) do(ctx context.Context, op, id string, takes time.Duration, effect func() error) error {
 	fault := e.nextFault(op, id)
 	if fault == nil {
 		fault = &Fault{Effect: true}
@@ -48,7 +48,11 @@ func (e *Engine) do(ctx context.Context, op, id string, effect func() error) err
 
 	// A call whose caller has given up takes effect all the same if the fault says so: that is what makes it doubtful.
 	applies := fault.Effect || fault.Kind == engine.KindNone
-	err := sleep(ctx, fault.Delay)
+	delay := fault.Delay
+	if applies {
+		delay += takes
+	}
+	err := sleep(ctx, delay)
 	if err != nil && !fault.Effect {
 		return &engine.Error{Op: op, ID: id, Kind: engine.KindTimeout, Err: err}
 	}

@@ -7,6 +7,7 @@ package actuator
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -24,7 +25,8 @@ type Inspector interface {
 // Mutator changes the engine's containers. Each of its methods takes a full id.
 type Mutator interface {
 	Kill(ctx context.Context, id string) error
-	Stop(ctx context.Context, id string, grace time.Duration) error
+	// Stop asks the container to end, and kills it once wait has passed.
+	Stop(ctx context.Context, id string, wait time.Duration) error
 	Remove(ctx context.Context, id string) error
 	SetCPU(ctx context.Context, id string, limit engine.CPULimit) error
 }
@@ -48,12 +50,16 @@ func NewEnforcer(i Inspector, m Mutator, u UndoLog) *Enforcer {
 }
 
 // Do carries one order out and returns when its outcome is known, or is known to be unknown. Every engine call has the
-// policy's deadline; no call is tried again once the order as a whole has taken that long.
+// policy's deadline; no call is tried again once the order as a whole has taken that long. Where a stop is asked for, what it
+// has to wait (StopWait) comes on top of both.
 func (e *Enforcer) Do(ctx context.Context, o Order) Result {
 	began := time.Now()
 	state, result := checkPreconditions(ctx, e.inspector, o)
 	if result.Outcome == "" {
 		run := &escalation{Enforcer: e, order: o, began: began, stopped: !state.Running}
+		if state.Running && slices.Contains(o.Rungs, contract.RungStop) {
+			run.stopWait = StopWait(state.StopTimeout, o.Act)
+		}
 		result = run.run(ctx)
 
 		// The engine removes the anonymous volumes of a --rm container together with it.

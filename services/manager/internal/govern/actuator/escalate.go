@@ -19,14 +19,18 @@ const (
 // escalation is the way of one order up the ladder.
 type escalation struct {
 	*Enforcer
-	order    Order
-	began    time.Time
-	stopped  bool // it was not running when we came
-	acted    bool // a call of ours ended it, or may have
-	attempts int
-	fault    bool
-	lastErr  error
-	why      string // which precondition did not hold any more
+	order   Order
+	began   time.Time
+	stopped bool // it was not running when we came
+	// stopWait is how long the engine waits between the two signals of a stop, 0 where the order has no stop; stopUntil is
+	// when the wait of the last stop asked for is over, zero while none was.
+	stopWait  time.Duration
+	stopUntil time.Time
+	acted     bool // a call of ours ended it, or may have
+	attempts  int
+	fault     bool
+	lastErr   error
+	why       string // which precondition did not hold any more
 }
 
 // run tries the rungs one after the other.
@@ -42,7 +46,7 @@ func (x *escalation) run(ctx context.Context) Result {
 func (x *escalation) result(rung contract.Rung, outcome string) Result {
 	r := Result{
 		Outcome: outcome, Rung: rung, Attempts: x.attempts, Ended: x.acted || x.stopped, Why: x.why,
-		EngineFault: x.fault,
+		EngineFault: x.fault, StopUntil: x.stopUntil,
 	}
 	if outcome == contract.OutcomeFailed || outcome == contract.OutcomeUnknown {
 		r.Err = x.lastErr
@@ -73,7 +77,7 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 		if !again {
 			return outcome
 		}
-		if attempt == maxAttempts || ctx.Err() != nil || time.Since(x.began) >= time.Duration(x.order.Act.Deadline) {
+		if attempt == maxAttempts || ctx.Err() != nil || time.Since(x.began) >= x.deadline() {
 			return outcomeOfLastError(kind)
 		}
 
@@ -85,12 +89,17 @@ func (x *escalation) tryRung(ctx context.Context, rung contract.Rung) string {
 	}
 }
 
-// call makes the engine call of one rung under the policy's deadline. A stop also gets its grace.
+// deadline is how long the order as a whole may take before nothing of it is tried again: the policy's, and what a stop has
+// to wait on top.
+func (x *escalation) deadline() time.Duration {
+	return time.Duration(x.order.Act.Deadline) + x.stopWait
+}
+
+// call makes the engine call of one rung under the policy's deadline. A stop also gets the time that it has to wait.
 func (x *escalation) call(ctx context.Context, rung contract.Rung) error {
-	act, id := x.order.Act, x.order.Victim.ID
-	deadline := time.Duration(act.Deadline)
+	id, deadline := x.order.Victim.ID, time.Duration(x.order.Act.Deadline)
 	if rung == contract.RungStop {
-		deadline += time.Duration(act.Grace)
+		deadline = x.deadline()
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
@@ -98,7 +107,8 @@ func (x *escalation) call(ctx context.Context, rung contract.Rung) error {
 	x.attempts++
 	switch rung {
 	case contract.RungStop:
-		return x.mutator.Stop(ctx, id, time.Duration(act.Grace))
+		x.stopUntil = time.Now().Add(x.stopWait)
+		return x.mutator.Stop(ctx, id, x.stopWait)
 	case contract.RungKill:
 		return x.mutator.Kill(ctx, id)
 	case contract.RungRemove:

@@ -46,6 +46,9 @@ type Result struct {
 	// Why says which precondition did not hold, Err what the engine said.
 	Why string
 	Err error
+	// StopUntil is when the wait of the last stop that was asked for is over, zero when none was. Until then the engine ends
+	// the container also when the order is over.
+	StopUntil time.Time
 	// Ended says that the container does not run any more, by us or before we came, although it may still exist.
 	Ended bool
 	// AnonymousVolumes counts the volumes that the container leaves behind when it is removed, as of the last
