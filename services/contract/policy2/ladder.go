@@ -26,7 +26,11 @@ func ParseStep(text string) (Rung, error) {
 	}
 
 	if !slices.Contains(Steps(), Step(text)) {
-		return Rung{}, wrong(fmt.Sprintf("%q is not a step", text), "keep, warn, throttle, stop, remove")
+		hint := "keep, warn, throttle, stop, remove"
+		if strings.HasPrefix(text, string(StepThrottle)+" ") {
+			hint = "throttle, or throttle to 50%"
+		}
+		return Rung{}, wrong(fmt.Sprintf("%q is not a step", text), hint)
 	}
 	return Rung{Step: Step(text)}, nil
 }

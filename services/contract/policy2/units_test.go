@@ -251,7 +251,7 @@ func TestStepText(t *testing.T) {
 	checkErrors(t, ParseStep, map[string]string{
 		"delete":             `"delete" is not a step (keep, warn, throttle, stop, remove)`,
 		"":                   `"" is not a step (keep, warn, throttle, stop, remove)`,
-		"throttle to":        `"throttle to" is not a step (keep, warn, throttle, stop, remove)`,
+		"throttle to":        `"throttle to" is not a step (throttle, or throttle to 50%)`,
 		"throttle to 0.5":    `"0.5" is not a percent (50% is half a core)`,
 		"throttle to 50":     `50 is not a percent (50% is half a core)`,
 		"throttle to 0%":     `throttle to 0% is out of range (from 1% to 10000%)`,

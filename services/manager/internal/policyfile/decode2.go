@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -17,6 +19,7 @@ import (
 // each key says how it is read.
 type decoder2 struct {
 	decoder
+	p     policy2.Policy
 	keeps bool // the rule that is being read has the key keep
 }
 
@@ -25,54 +28,59 @@ type keys map[string]func(path string, node ast.Node)
 
 // parse2 decodes a document of version 2, or of none that is known, whose text had these problems.
 func parse2(body ast.Node, problems contract.Problems) (policy2.Policy, error) {
-	p := policy2.Default()
 	if body == nil && len(problems) > 0 {
-		return p, problems
+		return policy2.Policy{}, problems
 	}
 
-	d := decoder2{decoder: newDecoder(nil)}
-	d.policy(body, &p)
+	d := decoder2{decoder: newDecoder(nil), p: policy2.Default()}
+	d.policy(body)
 	if !slices.Contains(d.unreadable, "") {
-		for _, problem := range p.ValidateRead(d.unreadable) {
+		for _, problem := range d.p.ValidateRead(d.unreadable) {
 			problem.Line = d.lineOf(problem.Where)
 			d.problems = append(d.problems, problem)
 		}
 	}
 
 	d.problems = append(d.problems, problems...)
-	return p, d.sorted().Err()
+	return d.p, d.sorted().Err()
 }
 
-func (d *decoder2) policy(body ast.Node, p *policy2.Policy) {
+func (d *decoder2) policy(body ast.Node) {
 	if _, ok := body.(ast.MapNode); !ok && body != nil {
 		d.addNodeProblem("", body, "is not a policy", "a policy is a list of key: value lines")
 		return
 	}
-
 	if body != nil {
-		d.mapping("", body, "version: 2", keys{
-			"version":  d.version(p),
-			"mode":     d.word(&p.Mode),
-			"tick":     d.duration("tick", &p.Tick),
-			"own":      d.own(p),
-			"protect":  d.protect(p),
-			"rules":    d.rules(p),
-			"budget":   d.budget(p),
-			"surprise": d.surprise(p),
-			"idle":     d.idle(&p.Idle),
-			"rank":     d.words(&p.Rank),
-			"buckets":  d.buckets(&p.Buckets),
-			"warmup":   d.integer(&p.Warmup),
-			"gates":    d.gates(&p.Gates),
-			"young":    d.young(&p.Young),
-			"images":   d.images(p),
-			"act":      d.act(&p.Act),
-		})
+		d.mapping("", body, "version: 2", d.topLevel())
 	}
 
 	// Any other key may be missing; without this one an empty or cut-off file would be the default policy.
 	if _, ok := d.lines["version"]; !ok {
 		d.addProblem("version", 0, "is missing", fmt.Sprintf("write version: %d as the first line", policy2.Version))
+	}
+}
+
+func (d *decoder2) topLevel() keys {
+	return keys{
+		"version": d.version,
+		"mode":    d.word(&d.p.Mode),
+		"tick":    d.duration("tick", &d.p.Tick),
+
+		"own":     func(path string, node ast.Node) { d.selectors(path, node, &d.p.Own) },
+		"protect": d.protect,
+		"rules":   d.rules,
+
+		"budget":   d.budget,
+		"surprise": d.surprise,
+		"idle":     d.idle,
+
+		"rank":    d.words(&d.p.Rank),
+		"buckets": d.buckets,
+		"warmup":  d.integer(&d.p.Warmup),
+		"gates":   d.gates,
+		"young":   d.young,
+		"images":  d.images,
+		"act":     d.act,
 	}
 }
 
@@ -82,11 +90,14 @@ func (d *decoder2) plain(path string, node ast.Node) bool {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
 		d.addNodeProblem(path, node, "anchors, aliases and tags are not part of a policy", "write the value itself")
 		return false
+
 	case *ast.NullNode, nil:
 		d.noValue(path, node)
 		return false
+
+	default:
+		return true
 	}
-	return true
 }
 
 func (d *decoder2) noValue(path string, node ast.Node) {
@@ -120,11 +131,13 @@ func (d *decoder2) mapping(path string, node ast.Node, such string, ks keys) boo
 	}
 
 	d.eachPair(path, node, func(key, at string, pair *ast.MappingValueNode) {
-		if read, ok := ks[key]; ok {
-			read(at, pair.Value)
+		read, ok := ks[key]
+		if !ok {
+			d.unknownKey(path, key, at, pair, ks)
 			return
 		}
-		d.unknownKey(path, key, at, pair, ks)
+
+		read(at, pair.Value)
 	})
 	return true
 }
@@ -137,6 +150,7 @@ func (d *decoder2) list(path string, node ast.Node, single bool, visit func(i, n
 		visit(0, 1, path, node)
 		return true
 	}
+
 	if !d.plain(path, node) {
 		return false
 	}
@@ -152,15 +166,18 @@ func (d *decoder2) list(path string, node ast.Node, single bool, visit func(i, n
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
 
-		// An entry that is not there has the line of its list.
-		line := d.lineOf(path)
-		if entry != nil {
-			line = lineOfToken(entry.GetToken())
-		}
-		d.lines[at] = line
+		d.lines[at] = d.lineOfEntry(path, entry)
 		visit(i, n, at, entry)
 	}
 	return true
+}
+
+// lineOfEntry is the line of a list's entry; one that is not there has that of its list.
+func (d *decoder2) lineOfEntry(path string, entry ast.Node) int {
+	if entry == nil {
+		return d.lineOf(path)
+	}
+	return lineOfToken(entry.GetToken())
 }
 
 // scalar is the text of a value that is neither a list nor a mapping, as it stands in the file.
@@ -185,17 +202,30 @@ func value[T any](d *decoder2, path string, node ast.Node, parse func(string) (T
 		text = excerpt(node)
 	}
 
+	// A parser's error says what is wrong and what to write instead, and knows neither path nor line.
 	v, err := parse(text)
 	var problems contract.Problems
 	switch {
 	case errors.As(err, &problems):
 		d.addNodeProblem(path, node, problems[0].What, problems[0].Hint)
 		return v, false
+
 	case err != nil || !isScalar:
 		d.addNodeProblem(path, node, fmt.Sprintf("%q cannot stand here", text), "a single value")
 		return v, false
+
+	default:
+		return v, true
 	}
-	return v, true
+}
+
+// text reads a value that has a text form.
+func text[T any](d *decoder2, dst *T, parse func(string) (T, error)) func(string, ast.Node) {
+	return func(path string, node ast.Node) {
+		if v, ok := value(d, path, node, parse); ok {
+			*dst = v
+		}
+	}
 }
 
 // outOfRange is the problem of a value that is 0, which in a policy means that none was written, or was rounded to it.
@@ -206,15 +236,10 @@ func (d *decoder2) outOfRange(path string, node ast.Node, key string) {
 
 // duration reads the duration of a key, which may be 0.
 func (d *decoder2) duration(key string, dst *policy2.Duration) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		v, ok := value(d, path, node, func(text string) (policy2.Duration, error) {
-			v, err := policy2.ParseDuration(text)
-			return v, withBounds(err, policy2.Bounds(key))
-		})
-		if ok {
-			*dst = v
-		}
-	}
+	return text(d, dst, func(text string) (policy2.Duration, error) {
+		v, err := policy2.ParseDuration(text)
+		return v, withBounds(err, policy2.Bounds(key))
+	})
 }
 
 // withBounds says to which values a key is bound, in a problem of one that is below what can be written at all.
@@ -269,60 +294,50 @@ func (d *decoder2) words(dst any) func(string, ast.Node) {
 			d.word(word.Interface())(at, entry)
 			out = reflect.Append(out, word.Elem())
 		})
+
 		if ok {
 			reflect.ValueOf(dst).Elem().Set(out)
 		}
 	}
 }
 
-func (d *decoder2) version(p *policy2.Policy) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		if n, ok := node.(*ast.IntegerNode); ok {
-			d.decodeInteger(path, n, reflect.ValueOf(&p.Version).Elem())
-		} else if d.plain(path, node) {
-			d.addNodeProblem(path, node, fmt.Sprintf("%s is not a whole number", excerpt(node)), fmt.Sprintf("write version: %d", policy2.Version))
-		}
+func (d *decoder2) version(path string, node ast.Node) {
+	if n, ok := node.(*ast.IntegerNode); ok {
+		d.decodeInteger(path, n, reflect.ValueOf(&d.p.Version).Elem())
+	} else if d.plain(path, node) {
+		d.addNodeProblem(path, node, fmt.Sprintf("%s is not a whole number", excerpt(node)), fmt.Sprintf("write version: %d", policy2.Version))
 	}
 }
 
-func (d *decoder2) surprise(p *policy2.Policy) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		if v, ok := value(d, path, node, parseWholePercent); ok {
-			p.Surprise = v
-		}
+func (d *decoder2) surprise(path string, node ast.Node) {
+	if v, ok := value(d, path, node, parseWholePercent); ok {
+		d.p.Surprise = v
 	}
 }
 
 func parseWholePercent(text string) (int, error) {
-	const wrong, such = "%s is not a whole percent", "such as 30%"
+	const notWhole, such = " is not a whole percent", "such as 30%"
 	number, signed := strings.CutSuffix(text, "%")
 	v, err := policy2.ParsePercent(number + "%")
+
 	switch {
 	case err != nil:
-		return 0, contract.Problems{{What: fmt.Sprintf(wrong, fmt.Sprintf("%q", text)), Hint: such}}
+		return 0, contract.Problems{{What: strconv.Quote(text) + notWhole, Hint: such}}
 	case v%100 != 0:
-		return 0, contract.Problems{{What: fmt.Sprintf(wrong, text), Hint: such}}
+		return 0, contract.Problems{{What: text + notWhole, Hint: such}}
 	case !signed:
 		return 0, contract.Problems{{What: text + " is not a percent", Hint: v.String()}}
+	default:
+		return int(v / 100), nil
 	}
-	return int(v / 100), nil
 }
 
-func (d *decoder2) idle(dst *policy2.Idle) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		d.mapping(path, node, "{cpu: 0.1%, net: 100}", keys{
-			"cpu": func(path string, node ast.Node) {
-				if v, ok := value(d, path, node, parseIdleCPU); ok {
-					dst.CPU = v
-				}
-			},
-			"net": func(path string, node ast.Node) {
-				if v, ok := value(d, path, node, policy2.ParseSize); ok {
-					dst.Net = v
-				}
-			},
-		})
-	}
+func (d *decoder2) idle(path string, node ast.Node) {
+	idle := &d.p.Idle
+	d.mapping(path, node, "{cpu: 0.1%, net: 100}", keys{
+		"cpu": text(d, &idle.CPU, parseIdleCPU),
+		"net": text(d, &idle.Net, policy2.ParseSize),
+	})
 }
 
 // parseIdleCPU takes a number without its sign for the share that it would be with it: whoever meant a share of one core would
@@ -337,47 +352,50 @@ func parseIdleCPU(text string) (policy2.Percent, error) {
 
 // budget reads the rates that are written: each replaces the default of its own span. All that can be wrong with them is said
 // here, where it is known which are written and how.
-func (d *decoder2) budget(p *policy2.Policy) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		var written []policy2.Rate
-		var paths []string
-		spans := map[policy2.Duration]bool{}
-		read := func(_, _ int, at string, entry ast.Node) {
-			rate, ok := value(d, at, entry, policy2.ParseRate)
-			switch text, _ := scalar(entry); {
-			case !ok:
-			case spans[rate.Span]:
-				d.addNodeProblem(at, entry, "stands twice: "+spanOf(rate, text), "")
-			default:
-				spans[rate.Span] = true
-				written, paths = append(written, rate), append(paths, at)
-			}
+func (d *decoder2) budget(path string, node ast.Node) {
+	// A single rate is no list, but what is wrong with it comes first.
+	if _, ok := scalar(node); ok {
+		if rate, ok := value(d, path, node, policy2.ParseRate); ok {
+			d.addNodeProblem(path, node, "is not a list", fmt.Sprintf("budget: [%v]", rate))
 		}
-
-		// A single rate is no list, but what is wrong with it comes first.
-		list, ok := node.(*ast.SequenceNode)
-		if _, isScalar := scalar(node); isScalar {
-			if rate, ok := value(d, path, node, policy2.ParseRate); ok {
-				d.addNodeProblem(path, node, "is not a list", fmt.Sprintf("budget: [%v]", rate))
-			}
-			return
-		}
-		if !ok {
-			d.list(path, node, false, nil)
-			return
-		}
-
-		d.list(path, list, true, read)
-		problems := policy2.ValidateBudget(written)
-		for _, problem := range problems {
-			at := pathOfRate(problem.Where, paths)
-			d.addProblem(at, d.lineOf(at), problem.What, problem.Hint)
-		}
-		p.Budget = policy2.Budget(written)
-		if len(problems) > 0 {
-			p.Budget = policy2.Budget(nil) // what is wrong has been said
-		}
+		return
 	}
+	if _, ok := node.(*ast.SequenceNode); !ok {
+		d.list(path, node, false, nil)
+		return
+	}
+
+	written, paths := d.rates(path, node)
+	problems := policy2.ValidateBudget(written)
+	for _, problem := range problems {
+		at := pathOfRate(problem.Where, paths)
+		d.addProblem(at, d.lineOf(at), problem.What, problem.Hint)
+	}
+
+	// What is wrong has been said, and is not to be said again of the whole policy.
+	if len(problems) == 0 {
+		d.p.Budget = policy2.Budget(written)
+	}
+}
+
+// rates reads a list of rates, one for a span, with the path of each.
+func (d *decoder2) rates(path string, node ast.Node) (rates []policy2.Rate, paths []string) {
+	spans := map[policy2.Duration]bool{}
+	d.list(path, node, true, func(_, _ int, at string, entry ast.Node) {
+		rate, ok := value(d, at, entry, policy2.ParseRate)
+		if !ok {
+			return
+		}
+		if spans[rate.Span] {
+			text, _ := scalar(entry)
+			d.addNodeProblem(at, entry, "stands twice: "+spanOf(rate, text), "")
+			return
+		}
+
+		spans[rate.Span] = true
+		rates, paths = append(rates, rate), append(paths, at)
+	})
+	return rates, paths
 }
 
 // spanOf says how the span of a rate is written, and what it is when that is something else.
@@ -399,61 +417,58 @@ func pathOfRate(where string, paths []string) string {
 	return paths[i]
 }
 
-func (d *decoder2) buckets(dst *contract.Buckets) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		d.mapping(path, node, "{cpu_millicores: 10}", keys{"cpu_millicores": d.integer(&dst.CPUMillicores), "ram_kb": d.integer(&dst.RAMKB)})
-	}
+func (d *decoder2) buckets(path string, node ast.Node) {
+	b := &d.p.Buckets
+	d.mapping(path, node, "{cpu_millicores: 10}", keys{"cpu_millicores": d.integer(&b.CPUMillicores), "ram_kb": d.integer(&b.RAMKB)})
 }
 
-func (d *decoder2) young(dst *contract.Young) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		d.mapping(path, node, "{max: 30}", keys{"max": d.integer(&dst.Max), "memory_floor_kb": d.integer(&dst.MemoryFloorKB)})
-	}
+func (d *decoder2) young(path string, node ast.Node) {
+	y := &d.p.Young
+	d.mapping(path, node, "{max: 30}", keys{"max": d.integer(&y.Max), "memory_floor_kb": d.integer(&y.MemoryFloorKB)})
 }
 
-func (d *decoder2) gates(dst *contract.Gates) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		settle := policy2.Duration(-1)
-		d.mapping(path, node, "{settle: 2s}", keys{
-			"max_bad_rows_percent": d.integer(&dst.MaxBadRowsPercent),
-			"min_interval_percent": d.integer(&dst.MinIntervalPercent),
-			"max_interval_percent": d.integer(&dst.MaxIntervalPercent),
-			"settle":               d.duration("settle", &settle),
-			"degraded_after":       d.integer(&dst.DegradedAfter),
-			"alarm_after":          d.integer(&dst.AlarmAfter),
-		})
+func (d *decoder2) gates(path string, node ast.Node) {
+	g := &d.p.Gates
+	settle := policy2.Duration(time.Duration(g.Settle) / time.Second)
+	d.mapping(path, node, "{settle: 2s}", keys{
+		"max_bad_rows_percent": d.integer(&g.MaxBadRowsPercent),
+		"min_interval_percent": d.integer(&g.MinIntervalPercent),
+		"max_interval_percent": d.integer(&g.MaxIntervalPercent),
+		"settle":               d.duration("settle", &settle),
 
-		if settle >= 0 {
-			dst.Settle = secondsOf(settle)
-		}
-	}
+		"degraded_after": d.integer(&g.DegradedAfter),
+		"alarm_after":    d.integer(&g.AlarmAfter),
+	})
+
+	// A policy of version 1 has this part, too, whose durations are of another type.
+	g.Settle = secondsOf(settle)
 }
 
-func (d *decoder2) images(p *policy2.Policy) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		if !d.plain(path, node) {
-			return
-		}
-		p.Images = map[string]contract.Class{} // what is written replaces the default as a whole
-		d.eachPair(path, node, func(key, at string, pair *ast.MappingValueNode) {
-			var class contract.Class
-			d.word(&class)(at, pair.Value)
-			p.Images[key] = class
-		})
+func (d *decoder2) images(path string, node ast.Node) {
+	if !d.plain(path, node) {
+		return
 	}
+
+	d.p.Images = map[string]contract.Class{} // what is written replaces the default as a whole
+	d.eachPair(path, node, func(key, at string, pair *ast.MappingValueNode) {
+		var class contract.Class
+		d.word(&class)(at, pair.Value)
+		d.p.Images[key] = class
+	})
 }
 
-func (d *decoder2) act(dst *policy2.Act) func(string, ast.Node) {
-	return func(path string, node ast.Node) {
-		d.mapping(path, node, "{calls: [stop, remove]}", keys{
-			"calls":               d.words(&dst.Calls),
-			"grace":               d.duration("grace", &dst.Grace),
-			"throttle_millicores": d.integer(&dst.ThrottleMillicores),
-			"parallel":            d.integer(&dst.Parallel),
-			"deadline":            d.duration("deadline", &dst.Deadline),
-			"stuck_after":         d.integer(&dst.StuckAfter),
-			"breaker_after":       d.integer(&dst.BreakerAfter),
-			"futile_after":        d.integer(&dst.FutileAfter),
-		})
-	}
+func (d *decoder2) act(path string, node ast.Node) {
+	a := &d.p.Act
+	d.mapping(path, node, "{calls: [stop, remove]}", keys{
+		"calls":               d.words(&a.Calls),
+		"grace":               d.duration("grace", &a.Grace),
+		"throttle_millicores": d.integer(&a.ThrottleMillicores),
+
+		"parallel": d.integer(&a.Parallel),
+		"deadline": d.duration("deadline", &a.Deadline),
+
+		"stuck_after":   d.integer(&a.StuckAfter),
+		"breaker_after": d.integer(&a.BreakerAfter),
+		"futile_after":  d.integer(&a.FutileAfter),
+	})
 }

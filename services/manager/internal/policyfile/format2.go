@@ -50,6 +50,7 @@ func lines[T any](b *bytes.Buffer, key string, entries []T, text func(T) string)
 		fmt.Fprintf(b, "%s: []\n", key)
 		return
 	}
+
 	fmt.Fprintf(b, "%s:\n", key)
 	for _, e := range entries {
 		fmt.Fprintf(b, "  - %s\n", text(e))
@@ -61,6 +62,7 @@ func images(b *bytes.Buffer, classes map[string]contract.Class) {
 		b.WriteString("images: {}\n")
 		return
 	}
+
 	b.WriteString("images:\n")
 	for _, image := range slices.Sorted(maps.Keys(classes)) {
 		fmt.Fprintf(b, "  %s: %s\n", quoted(image), quoted(string(classes[image])))
@@ -109,6 +111,7 @@ func selectorText(s policy2.Selector) string {
 	if s.Socket {
 		socket = "true"
 	}
+
 	return flow("label", label, "labels", labels, "network", oneOrList(s.Network, quoted), "image", oneOrList(s.Image, quoted),
 		"name", oneOrList(s.Name, quoted), "project", oneOrList(s.Project, quoted),
 		"class", oneOrList(s.Class, func(c contract.Class) string { return quoted(string(c)) }), "socket", socket)
@@ -153,6 +156,7 @@ func ladderText(l policy2.Ladder) string {
 	if len(l) == 0 {
 		return ""
 	}
+
 	steps := make([]string, len(l))
 	for i, r := range l {
 		steps[i] = r.String()
@@ -167,6 +171,7 @@ func keepText(k policy2.Keep) string {
 	if k.IsZero() {
 		return ""
 	}
+
 	per := k.Per.String()
 	if per != "" {
 		per = quoted(per)

@@ -68,6 +68,7 @@ func LoadVersion1(path string) (contract.Policy, error) {
 	if err != nil {
 		return contract.Policy{}, err
 	}
+
 	if d.V1 == nil {
 		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, which this release checks (check-policy FILE) "+
 			"and does not carry out yet: run a file of version 1", path)
@@ -95,27 +96,32 @@ func Parse(text []byte) (Document, error) {
 
 // versionOf is the version that a document says it is of, 0 where it says none that can be read.
 func versionOf(body ast.Node) int {
-	mapping, ok := body.(ast.MapNode)
+	node, _ := find(body, "version")
+	n, ok := node.(*ast.IntegerNode)
 	if !ok {
 		return 0
 	}
-	for iter := mapping.MapRange(); iter.Next(); {
-		key, isWord := iter.Key().(*ast.StringNode)
-		if !isWord || key.Value != "version" {
-			continue
-		}
 
-		n, ok := iter.Value().(*ast.IntegerNode)
-		if !ok {
-			return 0
-		}
-		version, err := strconv.Atoi(fmt.Sprint(n.Value)) // int64 or uint64, as the parser found it
-		if err != nil {
-			return 0
-		}
-		return version
+	version, err := strconv.Atoi(fmt.Sprint(n.Value)) // int64 or uint64, as the parser found it
+	if err != nil {
+		return 0
 	}
-	return 0
+	return version
+}
+
+// find is the value of a mapping's key, the first where it stands twice.
+func find(node ast.Node, key string) (value ast.Node, ok bool) {
+	mapping, ok := node.(ast.MapNode)
+	if !ok {
+		return nil, false
+	}
+
+	for iter := mapping.MapRange(); iter.Next(); {
+		if name, ok := iter.Key().(*ast.StringNode); ok && name.Value == key {
+			return iter.Value(), true
+		}
+	}
+	return nil, false
 }
 
 // parse1 decodes a document of version 1, whose text had these problems.

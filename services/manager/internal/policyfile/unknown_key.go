@@ -17,15 +17,24 @@ import (
 // unknownKey says what to write instead of a key that does not stand at this place.
 func (d *decoder2) unknownKey(path, key, at string, pair *ast.MappingValueNode, ks keys) {
 	what, hint := d.wordElsewhere(path, key, pair.Value)
-	if what == "" {
+	rule, _, inRule := strings.Cut(path, "]")
+	switch {
+	case what == "":
 		what, hint = "is not a key of a policy", suggestKey(key, ks)
-
-		// What was meant is written, although it could not be read.
 		if near := nearestKey(key, ks); near != "" {
-			d.unreadable = append(d.unreadable, strings.TrimPrefix(path+"."+near, "."))
+			d.writtenElsewhere(path, near)
 		}
+
+	case what == keyOfRule && inRule:
+		d.writtenElsewhere(rule+"]", key)
 	}
 	d.addNodeProblem(at, pair.Key, what, hint)
+}
+
+// writtenElsewhere notes a key that was meant and is written, although at another place or otherwise, so that it could not be
+// read.
+func (d *decoder2) writtenElsewhere(path, key string) {
+	d.unreadable = append(d.unreadable, strings.TrimPrefix(path+"."+key, "."))
 }
 
 // wordElsewhere knows the words that people write and that stand elsewhere, are called otherwise, or are not there at all.
@@ -33,8 +42,10 @@ func (d *decoder2) wordElsewhere(path, key string, value ast.Node) (what, hint s
 	switch key {
 	case "not":
 		return "not is no word here", "a keep rule above, or protect"
+
 	case "hours", "pressure", "unhealthy", "holder_gone", "lease", "timezone", "max", "first", "approved":
 		return key + " is specified for later, not built", ""
+
 	case "until":
 		return "until is called calm", ""
 	case "of":
@@ -61,24 +72,33 @@ func (d *decoder2) wordElsewhere(path, key string, value ast.Node) (what, hint s
 
 	case slices.Contains(policy2.Orders(), policy2.Order(key)) || key == "per":
 		return "is a part of keep", "keep: " + written
+
+	case slices.Contains([]string{"match", "each", "when", "do", "keep", "rest_when", "rest", "calm", "volumes", "rm"}, key):
+		return keyOfRule, "beside name"
 	}
 	return "", ""
 }
 
+// Texts that stand at more than one place.
+const (
+	keyOfVersion1 = "is a key of version 1"
+	keyOfRule     = "is a key of a rule"
+)
+
 // versionOneKey knows the keys that only version 1 has.
 func versionOneKey(path, key string) (what, hint string) {
-	const what1 = "is a key of version 1"
 	switch strings.TrimPrefix(path+"."+key, ".") {
 	case "quota":
-		return what1, "write a rule with keep: {lightest: 3}"
+		return keyOfVersion1, "write a rule with keep: {lightest: 3}"
 	case "classify":
-		return what1, "write a rule with match: {class: low}"
+		return keyOfVersion1, "write a rule with match: {class: low}"
 	case "caps":
-		return what1, "write budget: [20 per tick, 60 per 1m]"
+		return keyOfVersion1, "write budget: [20 per tick, 60 per 1m]"
+
 	case "act.ladder":
-		return what1, "is called act.calls"
+		return keyOfVersion1, "is called act.calls"
 	case "act.throttle_ticks":
-		return what1, "a rule with do: throttle and calm"
+		return keyOfVersion1, "a rule with do: throttle and calm"
 	}
 	return "", ""
 }
