@@ -106,6 +106,7 @@ func TestReloadSaysWhetherThePolicyWasTaken(t *testing.T) {
 		{"version: 1\nmode: observe\n", exitDone, "as before"},
 		{"version: 1\nquota: {low: -1}\n", exitConfig, "quota.low"},
 		{"", exitConfig, "stays in force (mode observe)"},
+		{"version: 2\n", exitConfig, "valid, but of version 2, which this release checks (check-policy FILE)"},
 		{"version: 1\n", exitDone, "(mode enforce)"},
 	} {
 		writePolicy(t, path, step.text)

@@ -144,10 +144,10 @@ func (d *decoder2) mapping(path string, node ast.Node, such string, ks keys) boo
 
 // list reads a sequence and visits its entries. With single the entry of a list of one has the path of the list, and a value
 // that is no list is such an entry.
-func (d *decoder2) list(path string, node ast.Node, single bool, visit func(i, n int, at string, entry ast.Node)) bool {
+func (d *decoder2) list(path string, node ast.Node, single bool, visit func(i int, at string, entry ast.Node)) bool {
 	sequence, ok := node.(*ast.SequenceNode)
 	if !ok && single {
-		visit(0, 1, path, node)
+		visit(0, path, node)
 		return true
 	}
 
@@ -167,7 +167,7 @@ func (d *decoder2) list(path string, node ast.Node, single bool, visit func(i, n
 		}
 
 		d.lines[at] = d.lineOfEntry(path, entry)
-		visit(i, n, at, entry)
+		visit(i, at, entry)
 	}
 	return true
 }
@@ -289,7 +289,7 @@ func (d *decoder2) word(dst any) func(string, ast.Node) {
 func (d *decoder2) words(dst any) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		out := reflect.MakeSlice(reflect.TypeOf(dst).Elem(), 0, 0)
-		ok := d.list(path, node, false, func(_, _ int, at string, entry ast.Node) {
+		ok := d.list(path, node, false, func(_ int, at string, entry ast.Node) {
 			word := reflect.New(out.Type().Elem())
 			d.word(word.Interface())(at, entry)
 			out = reflect.Append(out, word.Elem())
@@ -381,7 +381,7 @@ func (d *decoder2) budget(path string, node ast.Node) {
 // rates reads a list of rates, one for a span, with the path of each.
 func (d *decoder2) rates(path string, node ast.Node) (rates []policy2.Rate, paths []string) {
 	spans := map[policy2.Duration]bool{}
-	d.list(path, node, true, func(_, _ int, at string, entry ast.Node) {
+	d.list(path, node, true, func(_ int, at string, entry ast.Node) {
 		rate, ok := value(d, at, entry, policy2.ParseRate)
 		if !ok {
 			return

@@ -13,7 +13,7 @@ import (
 func (d *decoder2) rules(path string, node ast.Node) {
 	rules := []policy2.Rule{}
 	lines := map[string]int{} // of the first rule of each name
-	ok := d.list(path, node, false, func(_, _ int, at string, entry ast.Node) {
+	ok := d.list(path, node, false, func(_ int, at string, entry ast.Node) {
 		r := d.rule(at, entry)
 		rules = append(rules, r)
 
@@ -130,7 +130,7 @@ func (d *decoder2) ladder(dst *policy2.Ladder) func(string, ast.Node) {
 			return
 		}
 
-		d.list(path, node, true, func(i, _ int, at string, entry ast.Node) {
+		d.list(path, node, true, func(i int, at string, entry ast.Node) {
 			rung := policy2.Rung{}
 			if _, ok := entry.(ast.MapNode); ok {
 				rung = d.waitingStep(at, entry, i == 0)

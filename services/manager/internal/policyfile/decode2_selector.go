@@ -31,7 +31,7 @@ func (d *decoder2) protect(path string, node ast.Node) {
 // selectors reads a list of selectors; what is written replaces the default as a whole.
 func (d *decoder2) selectors(path string, node ast.Node, dst *[]policy2.Selector) {
 	out := []policy2.Selector{}
-	ok := d.list(path, node, false, func(_, _ int, at string, entry ast.Node) { out = append(out, d.selector(at, entry)) })
+	ok := d.list(path, node, false, func(_ int, at string, entry ast.Node) { out = append(out, d.selector(at, entry)) })
 	if ok {
 		*dst = out
 	}
@@ -41,7 +41,7 @@ func (d *decoder2) selectors(path string, node ast.Node, dst *[]policy2.Selector
 func (d *decoder2) match(dst *[]policy2.Selector) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		*dst = []policy2.Selector{}
-		d.list(path, node, true, func(_, _ int, at string, entry ast.Node) { *dst = append(*dst, d.selector(at, entry)) })
+		d.list(path, node, true, func(_ int, at string, entry ast.Node) { *dst = append(*dst, d.selector(at, entry)) })
 	}
 }
 
@@ -76,7 +76,7 @@ func (d *decoder2) label(dst **policy2.Label) func(string, ast.Node) {
 func (d *decoder2) labels(dst *[]policy2.Label) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		*dst = []policy2.Label{} // that it is written is known, whatever it holds
-		d.list(path, node, false, func(_, _ int, at string, entry ast.Node) {
+		d.list(path, node, false, func(_ int, at string, entry ast.Node) {
 			l, _ := value(d, at, entry, policy2.ParseLabel)
 			*dst = append(*dst, l)
 		})
@@ -87,7 +87,7 @@ func (d *decoder2) labels(dst *[]policy2.Label) func(string, ast.Node) {
 func (d *decoder2) classes(dst *[]contract.Class) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		*dst = []contract.Class{}
-		d.list(path, node, true, func(_, _ int, at string, entry ast.Node) {
+		d.list(path, node, true, func(_ int, at string, entry ast.Node) {
 			var class contract.Class
 			d.word(&class)(at, entry)
 			*dst = append(*dst, class)
@@ -117,7 +117,7 @@ func (d *decoder2) socket(dst *bool) func(string, ast.Node) {
 func (d *decoder2) globs(dst *[]string) func(string, ast.Node) {
 	return func(path string, node ast.Node) {
 		*dst = []string{}
-		d.list(path, node, true, func(_, _ int, at string, entry ast.Node) {
+		d.list(path, node, true, func(_ int, at string, entry ast.Node) {
 			if alias, ok := entry.(*ast.AliasNode); ok && alias.Value != nil {
 				d.addNodeProblem(at, entry, needsQuotes("*"+alias.Value.GetToken().Value), "")
 				return
