@@ -11,15 +11,13 @@ import (
 	"testing"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/containertest"
 	"gestor.local/manager/internal/source/hostproc"
 )
 
-// insideKey is set for this test program when it runs in the container that TestUnprivilegedContainer started.
-const insideKey = "GESTOR_TEST_INSIDE"
-
 // TestMain is the program in that container: it writes one snapshot to its output.
 func TestMain(m *testing.M) {
-	if os.Getenv(insideKey) == "" {
+	if !containertest.Inside() {
 		os.Exit(m.Run())
 	}
 	if err := inside(); err != nil {
@@ -43,16 +41,13 @@ func inside() error {
 // TestUnprivilegedContainer reads this host from a container as the suite's manager does: an ordinary user without
 // capabilities, in a PID and a cgroup namespace of its own, with read-only mounts. It must see itself.
 func TestUnprivilegedContainer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and runs a container")
-	}
-	image := testImage(t)
+	image := containertest.Image(t)
 	for _, namespace := range []string{"private", "host"} {
 		t.Run(namespace, func(t *testing.T) {
 			cid := filepath.Join(t.TempDir(), "cid")
 			run := exec.Command("docker", "run", "--rm", "--cidfile", cid, "--label", "gestor.test=source", "--network", "none",
 				"--user", "65532:65532", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only",
-				"--cgroupns", namespace, "--memory", "256m", "--env", insideKey+"=1",
+				"--cgroupns", namespace, "--memory", "256m", "--env", containertest.InsideKey+"=1",
 				"--volume", "/proc:/host/proc:ro", "--volume", "/sys/fs/cgroup:/host/sys/fs/cgroup:ro",
 				image, "one argument")
 
@@ -87,26 +82,4 @@ func checkOwnRow(t *testing.T, snap *contract.Snapshot, id string) {
 	if own.MemoryMaxKB == nil || *own.MemoryMaxKB != 256*1024 || own.CPUUS == 0 || own.WorkingSetKB == nil {
 		t.Errorf("own figures %+v: want the limit of 256 MiB", own)
 	}
-}
-
-// testImage builds this test program without cgo into an image of its own.
-func testImage(t *testing.T) string {
-	t.Helper()
-	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
-		t.Skipf("no docker engine: %s", out)
-	}
-	dir := t.TempDir()
-	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "inside"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go test -c: %v\n%s", err, out)
-	}
-
-	name := fmt.Sprintf("gestor-source-test:%d", os.Getpid())
-	load := exec.Command("sh", "-c", `tar -C "$1" -c inside | docker import --change 'ENTRYPOINT ["/inside"]' - "$2"`, "sh", dir, name)
-	if out, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("docker import: %v\n%s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", name).Run() })
-	return name
 }

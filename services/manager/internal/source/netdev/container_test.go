@@ -12,15 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"gestor.local/manager/internal/containertest"
 	"gestor.local/manager/internal/source/netdev"
 )
 
-// insideKey is set for this test program when it runs in a container of TestContainers.
-const insideKey = "GESTOR_TEST_INSIDE"
-
 // TestMain is the program in that container: for each line it is given it sends bytes, and answers when they are sent.
 func TestMain(m *testing.M) {
-	if os.Getenv(insideKey) == "" {
+	if !containertest.Inside() {
 		os.Exit(m.Run())
 	}
 	lines := bufio.NewScanner(os.Stdin)
@@ -50,11 +48,7 @@ func send(address string) string {
 // TestContainers counts what real containers send: over their interface, over the loopback, which does not count, and over the
 // interface of another container whose network they share.
 func TestContainers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and runs containers")
-	}
-
-	image := testImage(t)
+	image := containertest.Image(t)
 	nowUS := uint64(1)
 	r := netdev.New("/proc", func() uint64 { return nowUS })
 	t.Cleanup(r.Close)
@@ -107,7 +101,7 @@ func start(t *testing.T, image, network string) *running {
 	t.Helper()
 	cid := filepath.Join(t.TempDir(), "cid")
 	cmd := exec.Command("docker", "run", "--rm", "--interactive", "--cidfile", cid, "--label", "gestor.test=source",
-		"--network", network, "--env", insideKey+"=1", image)
+		"--network", network, "--env", containertest.InsideKey+"=1", image)
 
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -153,7 +147,8 @@ func (c *running) send(address string) {
 
 func (c *running) inspect() {
 	c.t.Helper()
-	out, err := exec.Command("docker", "inspect", "--format", "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", c.id).Output()
+	const format = "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}"
+	out, err := exec.Command("docker", "inspect", "--format", format, c.id).Output()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -164,26 +159,4 @@ func (c *running) inspect() {
 		c.t.Fatal(err)
 	}
 	c.process.StartUS = startOf(c.t, c.process.PID)
-}
-
-// testImage builds this test program without cgo into an image of its own.
-func testImage(t *testing.T) string {
-	t.Helper()
-	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
-		t.Skipf("no docker engine: %s", out)
-	}
-	dir := t.TempDir()
-	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "inside"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go test -c: %v\n%s", err, out)
-	}
-
-	name := fmt.Sprintf("gestor-netdev-test:%d", os.Getpid())
-	load := exec.Command("sh", "-c", `tar -C "$1" -c inside | docker import --change 'ENTRYPOINT ["/inside"]' - "$2"`, "sh", dir, name)
-	if out, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("docker import: %v\n%s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", name).Run() })
-	return name
 }

@@ -12,7 +12,8 @@ const headings = "Inter-|   Receive                                             
 	" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
 
 func interfaceLine(name string, in, out uint64) string {
-	return fmt.Sprintf("%6s: %7d       9    0    0    0     0          0         0 %8d      3    0    0    0     0       0          0\n", name, in, out)
+	const line = "%6s: %7d       9    0    0    0     0          0         0 %8d      3    0    0    0     0       0          0\n"
+	return fmt.Sprintf(line, name, in, out)
 }
 
 func TestParse(t *testing.T) {
