@@ -28,7 +28,12 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
+<<<<<<< HEAD
   check-policy [FILE]    validate a policy and print the effective one; --host: on this host
+=======
+  check-policy [FILE]    validate a policy and print the effective one
+  plan [--policy FILE]   what a policy of version 2 would do now and next; touches nothing
+>>>>>>> db70592 (plan: what a policy of version 2 would do with this host's containers, now, next and why; it touches none)
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
@@ -39,7 +44,8 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 
 Every command has --help.
 Exit codes: 0 done, 1 anything else (replay: a decision differs or a line is missing; healthcheck, reload: no good answer),
-2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage.
+2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage,
+10 something is to be done now (plan).
 `
 
 func main() {
@@ -74,6 +80,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			run,
 			{Name: "once", Arguments: "[FLAG…]", Run: onceCommand, Text: onceHelp},
 			command.CheckPolicy(defaults),
+			{Name: "plan", Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
 			command.Explain(defaults),
 			command.Replay(defaults),
 			command.Simulate(),

@@ -49,13 +49,13 @@ func (r Rule) whom() string {
 
 	who := make([]string, len(r.Match))
 	for i, s := range r.Match {
-		who[i] = s.words()
+		who[i] = s.Words()
 	}
 	return strings.TrimRight(units+" "+strings.Join(who, ", or "), " ")
 }
 
-// words says whom the selector matches.
-func (s Selector) words() string {
+// Words says whom the selector matches: "with label tier = db of image redis".
+func (s Selector) Words() string {
 	var out []string
 	add := func(what string, values []string, between string) {
 		if len(values) > 0 {

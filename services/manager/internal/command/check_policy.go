@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -85,14 +83,11 @@ func printPolicy(w io.Writer, path string, d policyfile.Document, warnings []str
 
 	var meaning strings.Builder
 	if d.V2 != nil {
-		writeMeaning(&meaning, *d.V2, filepath.Join(filepath.Dir(path), approvalFile), warnings)
+		writeMeaning(&meaning, *d.V2, policyfile.ApprovedPath(path), warnings)
 	}
 	_, err = fmt.Fprintf(w, "# %s is a valid policy, hash %s\n%s%s", path, d.Hash(), text, meaning.String())
 	return err
 }
-
-// approvalFile is the document of an approval, beside the policy.
-const approvalFile = "approved.json"
 
 // writeMeaning writes, as comments, each rule as a sentence, whether the policy needs approval, and what looks wrong.
 func writeMeaning(b *strings.Builder, p policy2.Policy, approval string, warnings []string) {
@@ -127,18 +122,13 @@ func approvalLines(p policy2.Policy, path string) []string {
 	}
 	const needs = "It needs approval, and observes until then: it may touch containers that Gestor did not start."
 
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return []string{needs}
-	}
-	var approved policy2.Approved
-	if err == nil {
-		approved, err = policy2.ParseApproved(text)
-	}
-
+	approved, err := policyfile.LoadApproved(path)
 	switch {
 	case err != nil:
-		return []string{needs, fmt.Sprintf("%s approves nothing: %v", path, err)}
+		return []string{needs, err.Error()}
+
+	case approved == nil:
+		return []string{needs}
 
 	case approved.Approves(p):
 		return []string{fmt.Sprintf("It is approved: by %s on %s, with %d own containers (%s).", approved.Who,

@@ -21,14 +21,7 @@ func Once(ctx context.Context, e Engine, suite string) (rules.Facts, error) {
 		return rules.Facts{}, err
 	}
 
-	var ids []string
-	for i := range inv.Entries {
-		if contract.OfSuite(inv.Entries[i].Labels, suite) {
-			ids = append(ids, inv.Entries[i].ID)
-		}
-	}
-
 	b := New(Options{})
 	b.Inspected(Inspect(ctx, e, b.Observe(inv, nil)))
-	return b.Facts(Tick{Inventory: inv, Suite: SuiteOf(suite, "", ids, inv)}), nil
+	return b.Facts(Tick{Inventory: inv, Suite: SuiteOf(suite, "", PartsOf(suite, inv), inv)}), nil
 }

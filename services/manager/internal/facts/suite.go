@@ -18,3 +18,14 @@ func SuiteOf(name, managerID string, ids []string, inv contract.Inventory) polic
 	}
 	return suite
 }
+
+// PartsOf are the full ids of the containers that are services of the suite by their labels, in the order of the list.
+func PartsOf(suite string, inv contract.Inventory) []string {
+	var ids []string
+	for i := range inv.Entries {
+		if contract.OfSuite(inv.Entries[i].Labels, suite) {
+			ids = append(ids, inv.Entries[i].ID)
+		}
+	}
+	return ids
+}

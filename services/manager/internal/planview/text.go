@@ -1,0 +1,248 @@
+package planview
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/rules"
+)
+
+// Texts explains the verdicts of one plan.
+type Texts struct {
+	policy policy2.Policy
+	facts  *rules.Facts
+	byID   map[string]*rules.Container
+	// own says of each own container by which selector it is.
+	own map[string]int
+}
+
+// NewTexts makes the texts of plans under the policy, made from the facts.
+func NewTexts(p policy2.Policy, f *rules.Facts) *Texts {
+	t := &Texts{policy: p, facts: f, byID: make(map[string]*rules.Container, len(f.Containers)), own: make(map[string]int)}
+	for i := range f.Containers {
+		c := &f.Containers[i]
+		t.byID[c.ID] = c
+		if selector, ok := p.Owns(c.Identity, f.Suite); ok {
+			t.own[c.ID] = selector
+		}
+	}
+	return t
+}
+
+// Of says the reason of a verdict.
+func (t *Texts) Of(v *rules.Verdict) string {
+	if v.Standing != rules.StandingReady {
+		return t.standing(v)
+	}
+
+	text := t.reason(v)
+	if readings := readings(v.Read); readings != "" {
+		text += ": " + readings
+	}
+	return text
+}
+
+// standing is why a container cannot be judged now.
+func (t *Texts) standing(v *rules.Verdict) string {
+	switch v.Standing {
+	case contract.ReasonNotOwned:
+		return t.notOwned(v.ID)
+	case contract.ReasonProtected:
+		return t.protected(v.ID)
+	case contract.ReasonYoung:
+		return "too new: it is judged once it was there for the whole warm-up"
+	default:
+		return fixedText(v.Standing)
+	}
+}
+
+func (t *Texts) notOwned(id string) string {
+	c := t.byID[id]
+	switch {
+	case c == nil:
+		return fixedText(contract.ReasonNotInEngine)
+	case c.Socket.Known && c.Socket.Value:
+		return "no selector of own matches it: it mounts the engine's socket, for which a selector has to say so"
+	case !c.Socket.Known:
+		return "no selector of own surely matches it: what it mounts is not known"
+	default:
+		return "no selector of own matches it"
+	}
+}
+
+func (t *Texts) protected(id string) string {
+	c := t.byID[id]
+	if c == nil {
+		return "protected"
+	}
+
+	by, ok := t.policy.Protects(c.Identity, t.facts.Suite)
+	switch {
+	case !ok:
+		return "protected"
+	case by.BuiltIn != "":
+		return "part of Gestor itself"
+	default:
+		return fmt.Sprintf("protected: containers %s", t.policy.Protect[by.Selector].Words())
+	}
+}
+
+// fixedText is the text of the reasons that carry no number.
+func fixedText(reason string) string {
+	texts := map[string]string{
+		contract.ReasonSuite:       "part of Gestor itself",
+		contract.ReasonNotInEngine: "measured, but this engine does not know it",
+		contract.ReasonLeaving:     "an earlier action on it is still in flight",
+		contract.ReasonStuck:       "acting on it failed too often: it is left alone until it changes",
+		contract.ReasonFutile:      "it came back under the same name each time it was removed: that pauses",
+		contract.ReasonPaused:      "paused: it is not judged, and holds no place",
+		contract.ReasonUnmeasured:  "not measured this time",
+		contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is only warned of",
+		contract.ReasonNotRunning:  "the engine does not call it running",
+
+		contract.ReasonYoungFlood:  "among the newest of more young containers than young.max allows",
+		contract.ReasonMemoryFloor: "among the newest while the host's memory is under young.memory_floor_kb",
+		contract.ReasonCapped:      "it is to go, but the budget is used up",
+
+		rules.ReasonNoRule:      "no rule decides about it",
+		rules.ReasonKeepRule:    "the rule keeps it",
+		rules.ReasonHolds:       "the rule holds",
+		rules.ReasonWaits:       "the wait before the next step has not passed",
+		rules.ReasonWarnWaits:   "its notice is not delivered yet",
+		rules.ReasonFinished:    "all steps of the rule are done",
+		rules.ReasonOwnGrew:     "it came to be own after the approval, with many others: it is only warned of until the next one",
+		rules.ReasonRmStop:      "it was started with --rm: a stop would delete it, so it is only warned of",
+		rules.ReasonRmVolumes:   "it was started with --rm and has anonymous volumes, which would go with it: it is only warned of",
+		rules.ReasonJustStarted: "somebody started it less than ten minutes ago",
+	}
+	if text, ok := texts[reason]; ok {
+		return text
+	}
+	return reason
+}
+
+// reason is that of one that was judged.
+func (t *Texts) reason(v *rules.Verdict) string {
+	switch v.Reason {
+	case contract.ReasonWithinQuota, contract.ReasonOverQuota:
+		return t.place(v)
+	case rules.ReasonDoubt:
+		return "it cannot be known whether " + t.names(v.Doubt) + " holds, which is gentler"
+	case rules.ReasonUnitSpared:
+		return "its project stays whole: " + t.by(v) + " may not be touched"
+	case rules.ReasonNeeded:
+		return t.by(v) + " needs it and stays"
+	case contract.ReasonCapped:
+		if v.Rank > 0 {
+			return t.place(v) + "; " + fixedText(v.Reason)
+		}
+		return fixedText(v.Reason)
+	case rules.ReasonHolds, rules.ReasonWaits:
+		if v.Rank > 0 {
+			return t.place(v)
+		}
+	}
+	return fixedText(v.Reason)
+}
+
+// place says which place of its group it has, and who stands on the other side of the line.
+func (t *Texts) place(v *rules.Verdict) string {
+	if v.Rank == 0 {
+		return "it holds a place"
+	}
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "rank %d", v.Rank)
+	if v.Group != "" {
+		fmt.Fprintf(&b, " of %s", contract.Printable(v.Group))
+	}
+	if v.Rule >= 0 && v.Rule < len(t.policy.Rules) {
+		fmt.Fprintf(&b, ", %s first", t.policy.Rules[v.Rule].Keep.Order)
+	}
+	fmt.Fprintf(&b, ": %s", staying(v.Cut))
+
+	if n := v.Neighbour; n != nil {
+		side := "ahead of"
+		if v.Rank > v.Cut {
+			side = "behind"
+		}
+		fmt.Fprintf(&b, "; %s %s", side, nameOf(n.Name, n.ID))
+		if v.DecidingKey != "" {
+			fmt.Fprintf(&b, " by %s", v.DecidingKey)
+		}
+	}
+	return b.String()
+}
+
+func staying(cut int) string {
+	if cut == 1 {
+		return "1 stays"
+	}
+	return strconv.Itoa(cut) + " stay"
+}
+
+func (t *Texts) names(indices []int) string {
+	var names []string
+	for _, i := range indices {
+		if i >= 0 && i < len(t.policy.Rules) {
+			names = append(names, strconv.Quote(t.policy.Rules[i].Name))
+		}
+	}
+	if len(names) == 1 {
+		return "rule " + names[0]
+	}
+	return "one of the rules " + strings.Join(names, ", ")
+}
+
+// by is who stands behind a guard.
+func (t *Texts) by(v *rules.Verdict) string {
+	if c := t.byID[v.By]; c != nil {
+		return nameOf(c.Name, c.ID)
+	}
+	if v.By == "" {
+		return "another container"
+	}
+	return contract.Printable(v.By)
+}
+
+// nameOf is a container's name as it can be shown, else the beginning of its id.
+func nameOf(name, id string) string {
+	if name == "" {
+		return id[:min(12, len(id))]
+	}
+	return contract.Printable(name)
+}
+
+// readings are the figures that were compared: "age 8d1h >= 3d".
+func readings(read []rules.Reading) string {
+	words := make([]string, 0, len(read))
+	for _, r := range read {
+		value := "unknown"
+		if r.Known {
+			value = figure(r.Key, r.Value)
+		}
+		sign := ">="
+		if r.Known && r.Value < r.Needs {
+			sign = "<"
+		}
+		words = append(words, fmt.Sprintf("%s %s %s %s", r.Key, value, sign, figure(r.Key, r.Needs)))
+	}
+	return strings.Join(words, ", ")
+}
+
+// figure is a value of a condition in its own unit (see rules.Reading).
+func figure(key string, value int64) string {
+	switch key {
+	case "age", "idle", "ended", "expired", "for":
+		return policy2.Duration(value).String()
+	case "cpu":
+		return policy2.Percent(value).String()
+	case "ram":
+		return policy2.Size(value << 10).String()
+	default:
+		return strconv.FormatInt(value, 10)
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/explain"
+	"gestor.local/manager/internal/facts"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/population"
+	"gestor.local/manager/internal/rules"
+	"gestor.local/manager/internal/source/hostproc"
+	"gestor.local/manager/internal/source/netdev"
+	"gestor.local/program/cli"
+)
+
+// exitSomethingToDo says of a plan that some step of it is due.
+const exitSomethingToDo = 10
+
+const planHelp = "Shows what a policy of version 2 would do with the containers of this host, now and next, and why. It\n" +
+	"touches nothing: no container, no journal, no record; a running manager does not notice. The host is read\n" +
+	"as often as the policy's warm-up asks for, a tick apart. What only time can tell (idle, for) begins with\n" +
+	"the first reading.\n" +
+	"The exit code is 0 when nothing is to be done now, 10 when something is."
+
+// planCommand shows a plan that nobody carries out.
+func planCommand(ctx context.Context, inv *cli.Invocation) error {
+	cfg, err := loadConfig()
+	if err != nil {
+		return cli.WithExitCode(exitConfig, err)
+	}
+	path := inv.Flags.String("policy", cfg.Policy, "the policy's file")
+	asJSON := inv.Flags.Bool("json", false, "print the plan document instead of a table")
+	if err := inv.Parse(0); err != nil {
+		return err
+	}
+
+	policy, err := planPolicy(*path)
+	if err != nil {
+		return cli.WithExitCode(exitConfig, err)
+	}
+	inForce, err := approvalOf(*path, policy)
+	if err != nil {
+		fmt.Fprintf(inv.Stderr, "plan: %v\n", err)
+	}
+	inForce.DryRun = cfg.DryRun
+
+	c := &components{cfg: cfg, log: zerolog.New(inv.Stderr).Level(zerolog.ErrorLevel)}
+	defer c.close()
+	for _, step := range []func(context.Context) error{c.openEngine, c.openSource} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+
+	p := planner{components: c, policy: policy, inForce: inForce, program: rules.New(policy)}
+	fmt.Fprintf(inv.Stderr, "plan: %d readings, %s apart\n", policy.Warmup+1, policy.Tick)
+	view, err := p.plan(ctx)
+	if err != nil {
+		return err
+	}
+	view.Path = *path
+
+	if *asJSON {
+		err = explain.JSON(inv.Stdout, view.Plan)
+	} else {
+		err = view.Table(inv.Stdout)
+	}
+	if n := view.Due(); err == nil && n > 0 {
+		return cli.WithExitCode(exitSomethingToDo, fmt.Errorf("a step is due now for %d of %d own containers", n, view.Plan.Own))
+	}
+	return err
+}
+
+// planPolicy reads a policy of version 2.
+func planPolicy(path string) (policy2.Policy, error) {
+	if path == "" {
+		return policy2.Policy{}, errors.New("which policy? (plan --policy FILE, or GESTOR_POLICY)")
+	}
+
+	document, err := policyfile.Load(path)
+	switch {
+	case err != nil:
+		return policy2.Policy{}, err
+	case document.V2 == nil:
+		return policy2.Policy{}, fmt.Errorf("policy %s is of version 1, whose plan is shown by: once --shadow", path)
+	default:
+		return *document.V2, nil
+	}
+}
+
+// approvalOf says whether the policy needs approval and has it. A document that cannot be read approves nothing, and the error
+// says why.
+func approvalOf(path string, p policy2.Policy) (rules.InForce, error) {
+	f := rules.InForce{NeedsApproval: p.NeedsApproval()}
+	approved, err := policyfile.LoadApproved(policyfile.ApprovedPath(path))
+	if err != nil || approved == nil || !approved.Approves(p) {
+		return f, err
+	}
+
+	f.Approved, f.OwnCount, f.ApprovedWallUS = true, approved.OwnCount, approved.Time.UnixMicro()
+	return f, nil
+}
+
+// planner makes one plan of several readings.
+type planner struct {
+	*components
+	policy  policy2.Policy
+	inForce rules.InForce
+	program *rules.Program
+
+	population population.State
+	memory     rules.Memory
+}
+
+// plan reads the host until everybody who was there at first can be judged.
+func (p *planner) plan(ctx context.Context) (planview.View, error) {
+	builder := facts.New(facts.Options{})
+	counters := netdev.New(p.cfg.Proc, boottime)
+	defer counters.Close()
+
+	for n := 1; ; n++ {
+		view, err := p.tick(ctx, builder, counters, uint64(n)) //nolint:gosec // few
+		if err != nil || n > p.policy.Warmup {
+			return view, err
+		}
+
+		select {
+		case <-ctx.Done():
+			return view, ctx.Err()
+		case <-time.After(time.Duration(p.policy.Tick) * time.Second):
+		}
+	}
+}
+
+// tick makes the plan of one reading.
+func (p *planner) tick(ctx context.Context, builder *facts.Builder, counters *netdev.Reader, number uint64) (planview.View, error) {
+	reading, err := p.source.Read(ctx)
+	if err != nil {
+		return planview.View{}, cli.WithExitCode(exitSource, err)
+	}
+	next, pop, _, err := p.population.Advance(reading.Snapshot, reading.Bad)
+	if err != nil {
+		return planview.View{}, cli.WithExitCode(exitSource, err)
+	}
+	p.population = next
+
+	inventory, err := p.engine.List(ctx)
+	if err != nil {
+		return planview.View{}, cli.WithExitCode(exitEngine, err)
+	}
+	builder.Inspected(facts.Inspect(ctx, p.engine, builder.Observe(inventory, reading.Snapshot)))
+
+	suite := facts.SuiteOf(p.cfg.Suite, hostproc.OwnContainer(), facts.PartsOf(p.cfg.Suite, inventory), inventory)
+	isOwn := func(id *policy2.Identity) bool {
+		_, ok := p.policy.Owns(id, suite)
+		return ok
+	}
+	f := builder.Facts(facts.Tick{
+		Number: number, Clocks: p.clocks(reading.Snapshot), Population: &pop, Snapshot: reading.Snapshot, Inventory: inventory,
+		Network: counters.Read(builder.Counted(reading.Snapshot, &pop, isOwn)), Suite: suite,
+	})
+	f.InForce = p.inForce
+	f.InForce.ApprovedGUS = p.inForce.ApprovedWallUS
+
+	plan := rules.Decide(p.program, p.memory, &f)
+	p.memory = rules.Remember(p.program, p.memory, &f, plan, nil)
+	return planview.View{Host: p.host, Source: reading.Source, Policy: p.policy, Facts: &f, Plan: plan}, nil
+}
+
+// clocks are the host's at the moment of the reading's end.
+func (p *planner) clocks(snap *contract.Snapshot) facts.Reading {
+	return facts.Reading{BootID: cmp.Or(snap.BootID, snap.Instance), BootUS: boottime(), WallUS: time.Now().UnixMicro()}
+}
