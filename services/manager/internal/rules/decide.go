@@ -26,6 +26,7 @@ func run(p *Program, m *Memory, f *Facts) *tick {
 			continue
 		}
 
+		t.countYoung()
 		t.applyBudget()
 		t.restrain()
 		t.settle()

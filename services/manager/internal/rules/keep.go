@@ -259,3 +259,19 @@ func (t *tick) cut(r *rule, group []competitor) {
 		t.judge(r, &c.u, at)
 	}
 }
+
+// countYoung counts those that will compete once they have been seen for long enough.
+func (t *tick) countYoung() {
+	for i := range t.all {
+		s := &t.all[i]
+		if s.standing != contract.ReasonYoung {
+			continue
+		}
+		key, ok := t.contest(s)
+		for k := range t.groups {
+			if g := &t.groups[k]; ok && g.Rule == key.rule && g.Group == key.group {
+				g.Young++
+			}
+		}
+	}
+}

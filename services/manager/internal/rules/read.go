@@ -279,6 +279,8 @@ func (t *tick) possibleStep(r *rule, u *unit, st *stage) severity {
 		return keeps
 	case step == policy2.StepThrottle && t.hasOtherThrottle(r, u):
 		return keeps
+	case (step == policy2.StepThrottle || step == policy2.StepStop) && !t.lives(u):
+		return keeps
 	}
 
 	g := t.guardOf(r, u, step)
@@ -357,7 +359,7 @@ func (t *tick) take(r *rule, u *unit, st *stage, place *place) {
 	case rung.Step == policy2.StepThrottle && t.hasOwnThrottle(r, u):
 		t.step(r, u, st)
 		d.reason = ReasonWaits
-	case rung.Step == policy2.StepThrottle && t.hasOtherThrottle(r, u):
+	case rung.Step == policy2.StepThrottle && (t.hasOtherThrottle(r, u) || !t.lives(u)):
 		d.reason = ReasonWaits
 	default:
 		if g = t.guardOf(r, u, rung.Step); g.name == "" {
@@ -384,6 +386,9 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 	}
 
 	behind := t.behind(r, u, st)
+	if d.step == policy2.StepStop {
+		behind = t.skipEnded(r, behind, st)
+	}
 	for _, i := range u.members {
 		one, mine := unit{members: t.all[i].alone(), project: u.project}, d
 		switch {
@@ -396,13 +401,30 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 		t.decide(r, &one, mine, place)
 	}
 
-	if severityOf(d.step) >= stops {
+	if severityOf(d.step) >= stops && len(behind) > 0 {
 		a := act{rule: r.index, members: behind, kept: r.keeps, created: t.created(u)}
 		if place != nil {
 			a.distance, a.rank = place.distance, place.rank
 		}
 		t.acts = append(t.acts, a)
 	}
+}
+
+// skipEnded takes those out that have ended by themselves: their stop is done.
+func (t *tick) skipEnded(r *rule, behind []int, st *stage) []int {
+	alive := func(i int) bool { return t.all[i].c.Alive() }
+	for _, i := range behind {
+		if !alive(i) && t.moves() {
+			t.stepOne(r, i, st)
+			t.all[i].change(r).Stopped = true
+		}
+	}
+	return slices.DeleteFunc(behind, func(i int) bool { return !alive(i) })
+}
+
+// lives says whether any member lives.
+func (t *tick) lives(u *unit) bool {
+	return slices.ContainsFunc(u.members, func(i int) bool { return t.all[i].c.Alive() })
 }
 
 // behind are the members whose step is the next one.
@@ -456,9 +478,14 @@ func (t *tick) step(r *rule, u *unit, st *stage) {
 		return
 	}
 	for _, i := range t.behind(r, u, st) {
-		m := t.all[i].change(r)
-		m.Done, m.DoneGUS, m.StartedAt, m.mark = st.done+1, t.f.GUS, t.all[i].c.StartedAt.Value, markHolds
+		t.stepOne(r, i, st)
 	}
+}
+
+func (t *tick) stepOne(r *rule, i int, st *stage) {
+	s := &t.all[i]
+	m := s.change(r)
+	m.Done, m.DoneGUS, m.StartedAt, m.mark = st.done+1, t.f.GUS, s.c.StartedAt.Value, markHolds
 }
 
 // created is the creation of a unit: of its youngest member, which also says how old it is.

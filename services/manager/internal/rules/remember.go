@@ -166,8 +166,8 @@ func (t *tick) settleThrottle(s *subject, m *RuleMemory) {
 
 // isReplaced says that this tick sets another limit, in one act.
 func (t *tick) isReplaced(s *subject) bool {
-	return s.d.step == policy2.StepThrottle ||
-		slices.ContainsFunc(s.passing, func(n Passing) bool { return n.Step == policy2.StepThrottle })
+	return t.moves() && (s.d.step == policy2.StepThrottle ||
+		slices.ContainsFunc(s.passing, func(n Passing) bool { return n.Step == policy2.StepThrottle }))
 }
 
 // isEmpty says that nothing is remembered any more.
