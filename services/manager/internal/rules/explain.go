@@ -58,6 +58,9 @@ func (t *tick) nextStep(r *rule, u *unit, done int, at int64) Next {
 		return next
 	}
 
+	if (step == policy2.StepThrottle || step == policy2.StepStop) && !t.lives(u) {
+		return t.nextOfEnded(r, u, done, at)
+	}
 	if g, _ := t.warnGuard(r, u, s); g.name != "" {
 		return t.nextWarning(r, u, next)
 	}
@@ -75,6 +78,14 @@ func (t *tick) nextStep(r *rule, u *unit, done int, at int64) Next {
 		}
 	}
 	return next
+}
+
+// nextOfEnded is the step after a stop that what has ended does not need; it gets no limit.
+func (t *tick) nextOfEnded(r *rule, u *unit, done int, at int64) Next {
+	if r.steps[done].Step == policy2.StepThrottle || done+1 == len(r.steps) {
+		return Next{}
+	}
+	return t.nextStep(r, u, done+1, t.atTick(at)+us(r.steps[done+1].After))
 }
 
 // nextWarning is when a guard that softens the step is told of again.

@@ -620,7 +620,7 @@ var rulings = map[string]func(t *testing.T){
 		}))
 		b := h.add("a", hour)
 		b.cpu = 1800
-		h.ticks(5*minute + 20*second)
+		h.ticks(5*minute + 10*second)
 		h.expect("a throttle")
 		b.cpu = 500
 		h.ticks(6*hour - 10*second)
