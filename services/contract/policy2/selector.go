@@ -31,7 +31,7 @@ func (p *Policy) MatchesAny(list []Selector, id *Identity) Truth {
 		return True
 	}
 
-	any := False
+	any := False // until one matches, or may
 	for i := range list {
 		switch list[i].Matches(id, p.Images) {
 		case True:
@@ -149,6 +149,7 @@ func classOf(id *Identity, images map[string]contract.Class) (contract.Class, Tr
 	if len(images) == 0 {
 		return "", False
 	}
+
 	if IsImageID(id.Image) {
 		return "", Unknown
 	}

@@ -31,6 +31,7 @@ func Image(t *testing.T) string {
 	dir := t.TempDir()
 	build := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "inside"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") //nolint:forbidigo // of a test
+
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)
 	}

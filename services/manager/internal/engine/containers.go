@@ -82,7 +82,8 @@ type ContainerState struct {
 	// without end.
 	StopTimeout time.Duration
 	// NetworkMode is default, bridge, host, none, container:ID or the name of a network; "" where the engine left the
-	// container's configuration out. Networks are the names of those it is attached to, sorted; nil where they were left out.
+	// container's configuration out. Networks are the names of those it is attached to, sorted. They and Mounts are nil where
+	// the engine left them out.
 	NetworkMode string
 	Networks    []string
 	Mounts      []policy2.Mount
@@ -145,7 +146,12 @@ func stopTimeout(seconds *int) time.Duration {
 	return time.Duration(*seconds) * time.Second
 }
 
+// mountsOf is nil where the mounts were left out.
 func mountsOf(points []container.MountPoint) []policy2.Mount {
+	if points == nil {
+		return nil
+	}
+
 	mounts := make([]policy2.Mount, 0, len(points))
 	for i := range points {
 		p := &points[i]

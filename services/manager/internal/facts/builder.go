@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -85,17 +84,23 @@ func (b *Builder) Observe(inv contract.Inventory, snap *contract.Snapshot) []str
 		if k == nil {
 			k = &known{identity: &policy2.Identity{ID: e.ID, PastNames: b.earlierNames(e)}}
 		}
+
 		k.observe(e)
 		if snap != nil {
 			k.observeStart(starts[e.ID])
 		}
+
 		now[e.ID] = k
 		if !k.fresh || k.changesUnseen() {
 			ask = append(ask, k)
 		}
 	}
 	b.known = now
+	return b.choose(ask)
+}
 
+// choose orders those that are to be inspected, and leaves out of those that may change unseen whose turn it is not.
+func (b *Builder) choose(ask []*known) []string {
 	slices.SortFunc(ask, byNeed)
 	ids, unseen := make([]string, 0, len(ask)), 0
 	for _, k := range ask {
@@ -104,6 +109,7 @@ func (b *Builder) Observe(inv contract.Inventory, snap *contract.Snapshot) []str
 				continue // its turn comes
 			}
 		}
+
 		k.asked, k.fresh = b.rounds, false // until it is answered for
 		k.failures++
 		ids = append(ids, k.entry.ID)
@@ -167,6 +173,7 @@ func (b *Builder) Facts(t Tick) rules.Facts {
 			f.Containers = append(f.Containers, b.container(k, rows[e.ID], t))
 		}
 	}
+
 	f.Containers = append(f.Containers, notInEngine(b.known, rows)...)
 	slices.SortFunc(f.Containers, func(a, b rules.Container) int { return strings.Compare(a.ID, b.ID) })
 	return f
@@ -178,77 +185,18 @@ func sorted(words []string) []string {
 	return words
 }
 
-// row is what the snapshot and the population made of it say of one container.
-type row struct {
-	member *contract.Member
-	read   *contract.Container // nil where its row was bad
-	cgroup bool                // its CPU time is counted by its cgroup
-}
-
-func rowsOf(snap *contract.Snapshot, pop *contract.Population) map[string]row {
-	rows := make(map[string]row)
-	if snap == nil || pop == nil {
-		return rows
-	}
-
-	for i := range pop.Members {
-		rows[pop.Members[i].ID] = row{member: &pop.Members[i]}
-	}
-	for i := range snap.Containers {
-		read := &snap.Containers[i]
-		if r, ok := rows[read.ID]; ok {
-			r.read, r.cgroup = read, snap.Capabilities.CPUSource == contract.CPUSourceCgroup
-			rows[read.ID] = r
-		}
-	}
-	return rows
-}
-
-// untrusted says that nothing in the row can be believed.
-func (r row) untrusted() bool {
-	if r.member == nil || r.read == nil {
-		return true
-	}
-	switch r.member.Why {
-	case contract.UnmeasuredBadRow, contract.UnmeasuredUnlocated, contract.UnmeasuredImpossible:
-		return true
-	default:
-		return false
-	}
-}
-
-// runs says whether the row has this process.
-func (r row) runs(pid int) bool {
-	return pid > 0 && slices.ContainsFunc(r.read.Processes, func(p contract.Process) bool { return p.PID == pid })
-}
-
-// oldest is the process that gives the row its start: of several of one age that with the smallest number.
-func (r row) oldest() netdev.Process {
-	oldest := slices.MinFunc(r.read.Processes, func(a, b contract.Process) int {
-		return cmp.Or(cmp.Compare(a.StartUS, b.StartUS), cmp.Compare(a.PID, b.PID))
-	})
-	return netdev.Process{PID: oldest.PID, StartUS: oldest.StartUS}
-}
-
-// owns says whether the row is surely the container's own. An id is only a name, and whoever was given a cgroup can name another
-// in it after somebody's container; which process is the container's first one the engine alone knows, and no user can move it
-// into a group of his own (docs/adr/0083).
-func (k *known) owns(r row) bool { return k.fresh && !r.untrusted() && r.runs(k.inspected.pid) }
-
 // container is what is known of one that the engine lists.
 func (b *Builder) container(k *known, r row, t Tick) rules.Container {
 	c := rules.Container{Identity: k.identity, InEngine: true, State: k.entry.State}
-	if i := &k.inspected; k.life {
-		c.CreatedWallUS = i.createdUS
-		c.AnonymousVolumes = policy2.Known(i.mounts.AnonymousVolumes)
-		c.AutoRemove = policy2.Fact[bool]{Value: i.autoRemove, Known: i.hostConfigKnown}
-		c.NetworkMode = b.networkMode(k)
+
+	i := &k.inspected
+	if k.life {
+		c.CreatedWallUS, c.AutoRemove, c.NetworkMode = i.createdUS, i.autoRemove, b.networkMode(k)
+		c.AnonymousVolumes = policy2.Fact[int]{Value: i.mounts.Value.AnonymousVolumes, Known: i.mounts.Known}
 	}
-	if i := &k.inspected; k.fresh {
+	if k.fresh {
 		c.StartedAt, c.StartedWallUS, c.FinishedWallUS = textFact(i.startedAt), i.startedUS, i.finishedUS
-		c.Restarts = policy2.Known(i.restarts)
-		c.RestartPolicy = textFact(i.restartPolicy)
-		c.NanoCPUs = policy2.Fact[int64]{Value: i.nanoCPUs, Known: i.hostConfigKnown}
+		c.Restarts, c.RestartPolicy, c.NanoCPUs = policy2.Known(i.restarts), textFact(i.restartPolicy), i.nanoCPUs
 	}
 
 	if k.owns(r) {
@@ -260,35 +208,19 @@ func (b *Builder) container(k *known, r row, t Tick) rules.Container {
 
 func textFact(s string) policy2.Fact[string] { return policy2.Fact[string]{Value: s, Known: s != ""} }
 
-// addRow adds what the row says. Sizes are as they were read, CPU time needs two readings to compare.
-func addRow(c *rules.Container, r row) {
-	m := r.member
-	c.HasRow, c.Frozen = true, m.Frozen
-	c.StartBootUS = policy2.Known(m.StartUS)
-	c.Processes = policy2.Known(m.Processes)
-	if m.Measured {
-		c.CPUUS = policy2.Known(m.CPUUS)
-	}
-	c.RAMKB, c.VSZKB, c.RSSKB = policy2.Known(m.RAMKB), policy2.Known(m.VSZKB), policy2.Known(m.RSSKB)
-	if r.cgroup {
-		c.CPUTotalUS = policy2.Known(r.read.CPUUS)
-	}
-	if m.WorkingSetKB != nil {
-		c.WorkingSetKB = policy2.Known(*m.WorkingSetKB)
-	}
-}
-
 // notInEngine are the containers that the snapshot has and the list has not: known by their id alone.
 func notInEngine(listed map[string]*known, rows map[string]row) []rules.Container {
 	var strangers []rules.Container
 	for id, r := range rows {
-		if listed[id] == nil {
-			c := rules.Container{Identity: &policy2.Identity{ID: id}}
-			if !r.untrusted() {
-				addRow(&c, r)
-			}
-			strangers = append(strangers, c)
+		if listed[id] != nil {
+			continue
 		}
+
+		c := rules.Container{Identity: &policy2.Identity{ID: id}}
+		if !r.untrusted() {
+			addRow(&c, r)
+		}
+		strangers = append(strangers, c)
 	}
 	return strangers
 }

@@ -207,6 +207,22 @@ func TestBeforeAnInspectionNothingIsKnown(t *testing.T) {
 	}
 }
 
+// An engine, or whoever stands before it, may leave parts of an inspection out: what is in them is then unknown, and no zero.
+func TestWhatAnInspectionLeavesOut(t *testing.T) {
+	h := newHost()
+	web := h.add(1, func(_ *entry, s *state, _ *row) { *s = state{ID: s.ID, State: s.State, PID: s.PID} })
+	c := of(t, h.next(), web)
+	want := rules.Container{
+		Identity: &policy2.Identity{ID: web, Name: "web-1", Image: "acme/web:3", Labels: map[string]string{"tier": "web"}},
+		InEngine: true, State: contract.StateRunning, Restarts: known(0),
+		HasRow: true, StartBootUS: known(uint64(5_000_000)), Processes: known(2), CPUUS: known(uint64(700)), CPUTotalUS: known(uint64(7000)),
+		RAMKB: known(uint64(900)), VSZKB: known(uint64(5000)), RSSKB: known(uint64(900)),
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // After a change that nobody could be asked about only that is known which is the same for a container's whole life.
 func TestAfterAChangeOnlyTheLifeIsKnown(t *testing.T) {
 	h := newHost()
@@ -373,6 +389,25 @@ func TestIdentityStaysTheSame(t *testing.T) {
 			t.Errorf("%s: %+v", what, now)
 		}
 		last = of(t, h.next(), web).Identity
+	}
+}
+
+// What is looked at right before an act is the same container as that of the facts.
+func TestIdentityOfAnInspection(t *testing.T) {
+	h := newHost()
+	web := h.add(1, func(_ *entry, s *state, _ *row) { s.Mounts = []policy2.Mount{{Source: "/srv/engine.sock"}} })
+	h.next()
+	h.change(web, func(e *entry) { e.Name = "second" })
+	s := h.states[web]
+	s.Name = "second"
+	h.states[web] = s
+
+	want := of(t, h.next(), web).Identity
+	if diff := cmp.Diff(want, facts.IdentityOf(s, want.PastNames, "/srv/engine.sock")); diff != "" {
+		t.Errorf("(-facts +inspection):\n%s", diff)
+	}
+	if got := facts.IdentityOf(engine.ContainerState{ID: web, Name: "x"}, nil, ""); got.Networks.Known || got.Socket.Known || got.Image != "" {
+		t.Errorf("of an inspection that leaves things out: %+v", got)
 	}
 }
 

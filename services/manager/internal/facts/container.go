@@ -30,30 +30,37 @@ type known struct {
 
 // inspected is what is kept of an inspection.
 type inspected struct {
-	// Those of the first line are the same for a container's whole life.
-	reference, networkMode         string
-	createdUS                      policy2.Fact[int64]
-	autoRemove                     bool
-	mounts                         policy2.MountCounts
-	startedAt                      string
-	startedUS, finishedUS          policy2.Fact[int64]
-	restarts, pid                  int
-	restartPolicy                  string
-	nanoCPUs                       int64
-	networks                       []string
-	networksKnown, hostConfigKnown bool
+	// What is the same for a container's whole life.
+	reference, networkMode string
+	createdUS              policy2.Fact[int64]
+	autoRemove             policy2.Fact[bool]
+	mounts                 policy2.Fact[policy2.MountCounts]
+
+	// What may change.
+	startedAt, restartPolicy string
+	startedUS, finishedUS    policy2.Fact[int64]
+	restarts, pid            int
+	nanoCPUs                 policy2.Fact[int64]
+	networks                 policy2.Fact[[]string]
 }
 
 // inspectedFrom takes what is kept of an inspection. socket is as in policy2.MountsSocket.
 func inspectedFrom(s engine.ContainerState, socket string) inspected {
 	i := inspected{
 		reference: s.Reference, networkMode: s.NetworkMode, createdUS: created(s.CreatedAt),
-		autoRemove: s.AutoRemove, mounts: policy2.CountMounts(s.Mounts, socket),
 		startedAt: s.StartedAt, startedUS: wallTime(s.StartedAt), finishedUS: wallTime(s.FinishedAt),
-		restarts: s.RestartCount, pid: s.PID, restartPolicy: s.RestartPolicy, nanoCPUs: s.CPU.Share(),
-		networks: s.Networks, networksKnown: s.Networks != nil,
+		restarts: s.RestartCount, restartPolicy: s.RestartPolicy, pid: s.PID,
 	}
-	i.hostConfigKnown = s.NetworkMode != "" // no engine leaves it empty
+
+	if s.NetworkMode != "" { // which no engine leaves empty that tells the container's configuration
+		i.autoRemove, i.nanoCPUs = policy2.Known(s.AutoRemove), policy2.Known(s.CPU.Share())
+	}
+	if s.Networks != nil {
+		i.networks = policy2.Known(s.Networks)
+	}
+	if s.Mounts != nil {
+		i.mounts = policy2.Known(policy2.CountMounts(s.Mounts, socket))
+	}
 	return i
 }
 
@@ -123,12 +130,14 @@ func (k *known) identify() {
 		next.PastNames = append(slices.Clip(old.PastNames), old.Name)
 	}
 
-	if k.fresh && k.inspected.networksKnown {
-		next.Networks = policy2.Known(k.inspected.networks)
+	if k.fresh {
+		next.Networks = k.inspected.networks
 	}
-	if k.life {
-		next.Socket = policy2.Known(k.inspected.mounts.Socket)
+	if mounts := k.inspected.mounts; mounts.Known {
+		next.Socket = policy2.Known(mounts.Value.Socket)
 	}
+
+	// Whoever keeps what follows from an identity knows by its pointer that nothing changed.
 	if !equalIdentities(old, &next) {
 		k.identity = &next
 	}
@@ -144,6 +153,18 @@ func (k *known) image() string {
 		return before
 	}
 	return k.entry.Image
+}
+
+// IdentityOf is who a container is by an inspection alone, right before an act. pastNames are those that it had before, socket is as
+// in Options.
+func IdentityOf(s engine.ContainerState, pastNames []string, socket string) *policy2.Identity {
+	k := known{
+		identity: &policy2.Identity{ID: s.ID, PastNames: pastNames},
+		entry:    contract.Entry{ID: s.ID, Name: s.Name, Labels: s.Labels},
+		fresh:    true, life: true, inspected: inspectedFrom(s, socket),
+	}
+	k.identify()
+	return k.identity
 }
 
 func equalIdentities(a, b *policy2.Identity) bool {

@@ -53,7 +53,7 @@ func (h *host) add(n int, edit ...func(e *contract.Entry, s *engine.ContainerSta
 	s := engine.ContainerState{
 		ID: e.ID, Name: e.Name, Image: "acme/web:3", Reference: "docker.io/acme/web:3", Labels: e.Labels, State: e.State, Running: true,
 		CreatedAt: "2026-11-29T10:00:00.5Z", StartedAt: "2026-11-29T10:00:01Z", FinishedAt: "0001-01-01T00:00:00Z", PID: 100 * n,
-		RestartPolicy: "no", NetworkMode: "bridge", Networks: []string{"bridge"}, StopTimeout: 10 * time.Second,
+		RestartPolicy: "no", NetworkMode: "bridge", Networks: []string{"bridge"}, StopTimeout: 10 * time.Second, Mounts: []policy2.Mount{},
 	}
 	row := contract.Container{
 		ID: e.ID, StartUS: 5_000_000, CPUUS: 7000, RSSKB: 900, VSZKB: 5000, ProcessCount: 2, ThreadCount: 2,

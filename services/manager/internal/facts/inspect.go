@@ -22,18 +22,20 @@ type Inspector interface {
 func Inspect(ctx context.Context, i Inspector, ids []string) map[string]engine.ContainerState {
 	var mu sync.Mutex // guards states
 	states := make(map[string]engine.ContainerState, len(ids))
+
 	var group errgroup.Group
 	group.SetLimit(maxInspects)
-
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			break
 		}
+
 		group.Go(func() error {
 			state, err := i.Inspect(ctx, id)
 			if err != nil || state.ID != id {
 				return nil // not this container
 			}
+
 			mu.Lock()
 			defer mu.Unlock()
 			states[id] = state

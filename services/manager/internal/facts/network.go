@@ -70,6 +70,7 @@ func (b *Builder) shared(mode string) *known {
 	if k := b.known[ref]; k != nil {
 		return k
 	}
+
 	for _, k := range b.known {
 		if k.entry.Name == ref {
 			return k

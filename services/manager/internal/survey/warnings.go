@@ -16,6 +16,7 @@ import (
 // policy2.Policy.Warnings, which does not ask the host. Of the facts only those are read that one question to the engine gives.
 func Warnings(p policy2.Policy, f rules.Facts) []string {
 	h := look(p, f)
+
 	var out []string
 	for _, find := range []func(*host) []string{
 		(*host).protectsNothing, (*host).matchesNothing, (*host).ownsMost,
@@ -51,7 +52,7 @@ func look(p policy2.Policy, f rules.Facts) *host {
 	h := &host{policy: &p, suite: f.Suite, projects: make(map[string][]*container)}
 	for i := range f.Containers {
 		c := &container{Container: &f.Containers[i], protectedBy: -1}
-		if !c.InEngine {
+		if !c.InEngine { // of whom nothing is known
 			continue
 		}
 
@@ -61,6 +62,7 @@ func look(p policy2.Policy, f rules.Facts) *host {
 		if protected {
 			c.protectedBy = by.Selector
 		}
+
 		if c.own {
 			h.own++
 		}
@@ -100,6 +102,7 @@ func (h *host) eachRule(find func(r policy2.Rule, list []*container) string) (ou
 		if len(list) == 0 {
 			continue
 		}
+
 		if text := find(r, list); text != "" {
 			out = append(out, text)
 		}
@@ -188,6 +191,8 @@ func (h *host) endsRestarted() []string {
 func (h *host) wholeProjects() (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(h.projects)) {
 		members := h.projects[name]
+
+		// A project of which nothing is own is nobody's to act on.
 		if !slices.ContainsFunc(members, func(c *container) bool { return c.own }) {
 			continue
 		}
@@ -234,10 +239,12 @@ func (h *host) partlyOwnProjects() []string {
 		return nil
 	}
 
+	// A host may have hundreds of them, and the line has to be read.
 	list := strings.Join(names[:min(len(names), maxNames)], ", ")
 	if len(names) > maxNames {
 		list += ", …"
 	}
+
 	return []string{fmt.Sprintf("%d of %d projects are own in part only, which spares them: %s", len(names), len(whole), list)}
 }
 
@@ -252,6 +259,7 @@ func (h *host) socketMounters() []string {
 	if n == 0 {
 		return nil
 	}
+
 	return []string{plural(n, "container mounts", "containers mount") + " the engine's socket, left out of own (socket: true)"}
 }
 
@@ -268,6 +276,8 @@ func (h *host) neverIdle() []string {
 func (h *host) deletedByStop() []string {
 	return h.eachRule(func(r policy2.Rule, list []*container) string {
 		n := count(list, func(c *container) bool { return c.AutoRemove.Known && c.AutoRemove.Value })
+
+		// Without a removal in the rule its stop is softened, unless it says that it may delete.
 		switch {
 		case !r.Steps().Has(policy2.StepStop) || n == 0:
 			return ""

@@ -233,7 +233,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState,
 
 // mounts are those of an inspection.
 func (c *Container) mounts() []policy2.Mount {
-	mounts := slices.Clone(c.Mounts)
+	mounts := append([]policy2.Mount{}, c.Mounts...) // not nil, which says that they were left out
 	for n := range c.AnonymousVolumes {
 		name := fmt.Sprintf("%064x", n+1)
 		mounts = append(mounts, policy2.Mount{Type: policy2.MountVolume, Name: name, Source: "/volumes/" + name, Writable: true})

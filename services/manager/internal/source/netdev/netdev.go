@@ -78,6 +78,7 @@ func (r *Reader) Read(wanted map[string]Process) map[string]Count {
 			r.drop(id) // begun anew on the next call
 			continue
 		}
+
 		counts[id] = count
 	}
 	return counts
@@ -105,6 +106,7 @@ func (r *Reader) count(id string, process Process) (Count, error) {
 		if err != nil {
 			return Count{}, err
 		}
+
 		c = &counter{Process: process, folder: folder}
 		r.kept[id] = c
 	} else if now-c.BootUS < uint64(interval.Microseconds()) {
@@ -115,6 +117,7 @@ func (r *Reader) count(id string, process Process) (Count, error) {
 	if err != nil {
 		return Count{}, err
 	}
+
 	sum, err := parse(file)
 	if err != nil {
 		return Count{}, fmt.Errorf("net/dev: %w", err)

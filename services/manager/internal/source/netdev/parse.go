@@ -60,6 +60,7 @@ func parseLine(line []byte) (name string, in, out uint64, err error) {
 	if len(fields) < columns {
 		return "", 0, 0, fmt.Errorf("%d columns, want %d", len(fields), columns)
 	}
+
 	if in, err = strconv.ParseUint(string(fields[receivedColumn]), 10, 64); err != nil {
 		return "", 0, 0, err
 	}
@@ -77,6 +78,7 @@ func parseStart(stat []byte) (startUS uint64, err error) {
 	if len(fields) <= startField {
 		return 0, fmt.Errorf("stat has %d fields behind the name", len(fields))
 	}
+
 	ticks, err := strconv.ParseUint(string(fields[startField]), 10, 64)
 	if high, low := bits.Mul64(ticks, tickUS); err == nil && high == 0 {
 		return low, nil
