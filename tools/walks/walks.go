@@ -93,7 +93,7 @@ func count(w walk) counts {
 
 // row is the line of the page's table for this walk.
 func (c counts) row(w walk) string {
-	return fmt.Sprintf("| %s now | %d | %d | %d | %d |", w.number, c.steps, c.files, c.changes, c.back)
+	return fmt.Sprintf("| %s | %d | %d | %d | %d |", w.number, c.steps, c.files, c.changes, c.back)
 }
 
 // bases are the folders that the page leaves out in front of a file's name.

@@ -86,6 +86,9 @@ func (p Pane) Heading() string {
 	if slices.ContainsFunc(p.Series, func(s Series) bool { return s.Stack != "" }) {
 		p.Title = "Stacked · " + p.Title // first, since a phone cuts what is long
 	}
+	if p.Horizontal() && p.X.Label != "" {
+		p.Title += ", " + p.X.Label // beside a lying axis there is no room for it
+	}
 	if s := p.Scale().Suffix; s != "" {
 		return p.Title + " (" + s + ")"
 	}

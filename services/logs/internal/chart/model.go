@@ -45,7 +45,8 @@ const (
 
 // Axis is one direction of a pane.
 type Axis struct {
-	Kind       AxisKind `json:"kind"`
+	Kind AxisKind `json:"kind"`
+	// Label says what the values mean: it stands above a standing axis, and in the pane's heading for a lying one.
 	Label      string   `json:"label,omitempty"`
 	Unit       Unit     `json:"unit,omitempty"`
 	Categories []string `json:"categories,omitempty"`

@@ -162,6 +162,9 @@ func TestStackedValuesSaySo(t *testing.T) {
 			if strings.HasPrefix(p.Heading(), "Stacked") != stacked {
 				t.Errorf("%s: %q", m.Name, p.Heading())
 			}
+			if p.Horizontal() && !strings.Contains(p.Heading(), p.X.Label) {
+				t.Errorf("%s: nothing says %q of %q", m.Name, p.X.Label, p.Heading())
+			}
 		}
 	}
 }
