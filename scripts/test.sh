@@ -97,11 +97,22 @@ stage_alone() {
   done < <(go list -m -f '{{.Dir}}')
 }
 
+# bats_files FILE…: each file in a bats of its own, as many at a time as there are processors; what a file printed appears when
+# it has ended.
+bats_files() {
+  # shellcheck disable=SC2016 # the words of the inner shell
+  printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 1 bash -c '
+    printed=$(bats --tap "$1" 2>&1)
+    status=$?
+    flock "$0" printf "# %s\n%s\n" "${1##*/}" "$printed"
+    exit "$status"' "$work"
+}
+
 stage_bash() {
   local tests
   tally_run "shellcheck of $("$root/scripts/lint.sh" --list-bash | wc -l) scripts" "$root/scripts/lint.sh" --bash
   mapfile -t tests < <(git -C "$root" ls-files -co --exclude-standard '*.bats')
-  tally_tap bats --tap "${tests[@]}"
+  tally_tap bats_files "${tests[@]}"
 }
 
 stage_module() { tally_script "kernel module, quick" "$root/scripts/module-test.sh" --quick; }
