@@ -165,9 +165,9 @@ func isPrintable(text string) bool {
 // fitsAll says whether a glob is made of nothing but * and ?.
 func fitsAll(glob string) bool { return glob != "" && strings.Trim(glob, "*?") == "" }
 
-// ownsAll refuses a selector of own of which every key is a glob of * and ?.
+// ownsAll refuses a selector of own that says of nobody who he is: of which every key is a glob of * and ?, or socket.
 func (c *checker) ownsAll(where string, s Selector) {
-	if s.Label != nil || s.Labels != nil || s.Class != nil || s.Socket || !c.read(where) {
+	if s.Label != nil || s.Labels != nil || s.Class != nil || !c.read(where) {
 		return
 	}
 
@@ -182,7 +182,11 @@ func (c *checker) ownsAll(where string, s Selector) {
 		}
 	}
 
-	if found != "" {
+	// The engine's socket is mounted by what manages the host: whoever owns all of these ends that.
+	switch {
+	case s.Socket:
+		c.add(where+".socket", "owns every container that mounts the engine's socket", "say whom: image: testcontainers/ryuk beside it")
+	case found != "":
 		c.add(found, fmt.Sprintf("%q owns every container of this host", glob),
 			"say whom: a label, an image; label: com.docker.compose.project is all of compose")
 	}

@@ -49,6 +49,10 @@ func expectOfRule(t *testing.T, keys string, want ...string) {
 // TestMistakes: what people wrote when they tried, and what they are told.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
+		{"version: 2\nown: [{socket: true}]\n", `line 2: own[0].socket: owns every container that mounts the engine's socket ` +
+			`(say whom: image: testcontainers/ryuk beside it)`},
+		{"version: 2\nown: [{name: \"*\", socket: true}]\n", `line 2: own[0].socket: owns every container that mounts the engine's socket ` +
+			`(say whom: image: testcontainers/ryuk beside it)`},
 		{"version: 2\nown: [{name: \"*\"}]\n", `line 2: own[0].name: "*" owns every container of this host ` +
 			`(say whom: a label, an image; label: com.docker.compose.project is all of compose)`},
 		{"version: 2\nown: [{image: *redis*}]\n", `line 2: own[0].image: a glob that begins with * needs quotes: "*redis*"`},
