@@ -207,8 +207,8 @@ const recoverEvery = time.Second
 
 // verifyRecovered verifies what an earlier run left open against the engine and closes it, before the first tick. A
 // container that runs may still die of a kill that was asked for: it is watched until that can be no more, and so long
-// the first tick waits, but not for a stop: that may take minutes, in which its container is leaving. What does not run is removed, as it was meant to be, unless the policy of now does not want
-// that.
+// the first tick waits, but not for a stop: that may take minutes, in which its container is leaving. What does not run is
+// removed, as it was meant to be, unless the policy of now does not want that.
 func (g *Governor) verifyRecovered(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
