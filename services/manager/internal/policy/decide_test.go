@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/policy/policytest"
 )
 
 // box is a container as the tests describe it: one line a container.
@@ -17,34 +18,18 @@ type box struct {
 
 const (
 	second = 1_000_000 // µs
-	now    = 1000 * second
+	now    = policytest.NowUS
 )
 
-func id(name string) string { return fmt.Sprintf("%064x", name)[:64] }
+func id(name string) string { return policytest.ID(name) }
 
 // buildInput makes the inputs of a tick: owned, running, mature and measured, unless a test changes them.
 func buildInput(boxes ...box) (contract.Population, contract.Inventory) {
-	pop := contract.Population{Sequence: 7, MonotonicUS: now, IntervalUS: 10 * second, CPUs: 4}
-	var inv contract.Inventory
-	for _, b := range boxes {
-		age := b.age
-		if age == 0 {
-			age = 60
-		}
-		pop.Members = append(pop.Members, contract.Member{
-			ID: id(b.name), StartUS: now - age*second, SeenTicks: 2 + int(age/10), AgeUS: age * second, Measured: true,
-			Measures: contract.Measures{CPUMillicores: b.cpu, RAMKB: b.ram, VSZKB: 2 * b.ram, RSSKB: b.ram},
-		})
-
-		labels := map[string]string{contract.LabelManaged: "true"}
-		if b.class != "" {
-			labels[contract.LabelClass] = string(b.class)
-		}
-		inv.Entries = append(inv.Entries, contract.Entry{
-			ID: id(b.name), Name: b.name, Image: "gestor/x", Labels: labels, State: contract.StateRunning, StartedAt: "2026-01-02T03:04:05Z",
-		})
+	all := make([]policytest.Box, len(boxes))
+	for i, b := range boxes {
+		all[i] = policytest.Box{Name: b.name, Class: b.class, CPU: b.cpu, RAM: b.ram, Age: b.age}
 	}
-	return pop, inv
+	return policytest.Build(all...)
 }
 
 // removed lists the names the plan removes, in the plan's order.

@@ -7,23 +7,20 @@ import (
 	"testing"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/policy/policytest"
 )
 
 // lows makes n low containers with rising CPU.
-func lows(n int) []box {
-	boxes := make([]box, n)
-	for i := range boxes {
-		boxes[i] = box{name: fmt.Sprintf("l%d", i), class: contract.ClassLow, cpu: uint64(10 * i), ram: 5000}
-	}
-	return boxes
-}
+func lows(n int) []box { return boxesOf(policytest.Lows(n)) }
 
-func highs(n int) []box {
-	boxes := make([]box, n)
-	for i := range boxes {
-		boxes[i] = box{name: fmt.Sprintf("h%d", i), class: contract.ClassHigh, cpu: uint64(1000 - 10*i), ram: 5000}
+func highs(n int) []box { return boxesOf(policytest.Highs(n)) }
+
+func boxesOf(all []policytest.Box) []box {
+	out := make([]box, len(all))
+	for i, b := range all {
+		out[i] = box{name: b.Name, class: b.Class, cpu: b.CPU, ram: b.RAM, age: b.Age}
 	}
-	return boxes
+	return out
 }
 
 func decideDefault(pop contract.Population, inv contract.Inventory) contract.Plan {

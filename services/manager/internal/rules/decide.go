@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 )
 
@@ -42,7 +43,8 @@ func (t *tick) countOwn() {
 			continue
 		}
 		t.own++
-		if s.c.Alive() {
+		// Whom no plan can remove does not make one look smaller.
+		if s.c.Alive() && s.standing != contract.ReasonElsewhere {
 			t.living++
 		}
 	}

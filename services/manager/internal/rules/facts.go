@@ -99,6 +99,9 @@ type Container struct {
 	// second is the growth between two readings over the time between them.
 	NetBytes  policy2.Fact[uint64]
 	NetBootUS uint64
+
+	// Member is what a file of version 1 reads of the row, nil without one. No policy of version 2 reads it.
+	Member *contract.Member
 }
 
 // Alive says whether the engine runs it, paused and restarting included.

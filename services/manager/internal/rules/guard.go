@@ -19,7 +19,7 @@ type guard struct {
 // that softens more.
 func (t *tick) guardOf(r *rule, u *unit, step policy2.Step) guard {
 	s := severityOf(step)
-	if s < throttles {
+	if s < throttles || !t.p.guards() {
 		return guard{}
 	}
 
@@ -199,6 +199,10 @@ func (t *tick) needIndex() *needs {
 
 // neededBy lists those that run and need the container, itself left out.
 func (t *tick) neededBy(s *subject) []int {
+	if !t.p.guards() {
+		return nil
+	}
+
 	n := t.needIndex()
 	var out []int
 	if s.who.service != "" {

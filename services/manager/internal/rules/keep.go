@@ -150,6 +150,11 @@ func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 
 // addFigures adds what ranks a container, in the order of the policy.
 func (t *tick) addFigures(s *subject, sum *[figures]uint64) bool {
+	if t.p.v1 != nil {
+		*sum = t.p.v1.figures(s.c.Member)
+		return true
+	}
+
 	cpu, c := cpuUS(t, s), s.c
 	ram, vsz, rss := figure(t, s, c.RAMKB), figure(t, s, c.VSZKB), figure(t, s, c.RSSKB)
 	if !cpu.Known || !ram.Known || !vsz.Known || !rss.Known {
@@ -235,29 +240,53 @@ func (t *tick) decidingKey(r *rule, a, b *competitor) string {
 // cut gives the places of one group, which is in order, and judges the others.
 func (t *tick) cut(r *rule, group []competitor) {
 	places := min(r.Keep.Places, len(group))
+	upper := max(places, len(group)-r.tail) // the first of the places at the other end
 	t.groups = append(t.groups, GroupCount{
-		Rule: r.index, Group: group[0].group, Places: r.Keep.Places, Held: places, Over: len(group) - places,
+		Rule: r.index, Group: group[0].group, Places: r.places(), Held: places + len(group) - upper, Over: upper - places,
 	})
 
 	for i := range group {
 		c := &group[i]
 		at := &place{rank: i + 1, cut: r.Keep.Places, group: c.group}
-		nearest := places // of those without a place
-		if i >= places {
-			nearest, at.distance = places-1, i-places+1
+		nearest := nearestAcross(i, places, upper, len(group))
+		if i >= places && i < upper {
+			at.distance = max(i-nearest, nearest-i)
+		}
+		if i >= upper {
+			at.cut = upper + 1
 		}
 		if nearest >= 0 && nearest < len(group) {
 			at.neighbour = &t.all[group[nearest].u.members[0]]
 			at.key = t.decidingKey(r, c, &group[nearest])
 		}
 
-		if i < places {
+		if i < places || i >= upper {
 			t.counts[r.index].Holds += t.open(&c.u)
 			t.decide(r, &c.u, decision{step: policy2.StepKeep, reason: contract.ReasonWithinQuota}, at)
 			continue
 		}
 		t.judge(r, &c.u, at)
 	}
+}
+
+// nearestAcross is the index of the nearest one across a cut: of one with a place the nearest without, of one without the nearest
+// with a place. The first places of n hold one, and those from upper on. Outside of the list there is none.
+func nearestAcross(i, places, upper, n int) int {
+	switch {
+	case i < places && places < upper:
+		return places
+	case i >= upper && places < upper:
+		return upper - 1
+	case i < places || i >= upper:
+		return n // all have a place
+	}
+
+	// Without a place: the nearer end counts, the first one where both are as far.
+	first, second := places-1, upper
+	if second < n && (first < 0 || second-i < i-first) {
+		return second
+	}
+	return first
 }
 
 // countYoung counts those that will compete once they have been seen for long enough.

@@ -9,6 +9,7 @@ import (
 // 1,000 containers on every tick. It is for one goroutine at a time.
 type Program struct {
 	policy policy2.Policy
+	v1     *version1 // what a file of version 1 means beside the policy; nil for one of version 2
 	hash   string
 	rules  []rule
 	index  map[string]int // of a rule, by its hash
@@ -31,7 +32,12 @@ type rule struct {
 	decides    bool // over life
 	project    bool // its units are compose projects
 	throttles  bool
+	// tail is how many places there are at the other end of the order, beside those at its beginning: of version 1 alone.
+	tail int
 }
+
+// places are those of one group.
+func (r *rule) places() int { return r.Keep.Places + r.tail }
 
 // New compiles the policy, which must be valid: see policy2.Policy.Validate.
 func New(policy policy2.Policy) *Program {

@@ -208,6 +208,10 @@ func (t *tick) dropDoubles() {
 
 // stand finds the first thing that keeps the container from being judged.
 func (t *tick) stand(s *subject) string {
+	if t.p.v1 != nil {
+		return t.p.v1.stand(t.f, s)
+	}
+
 	c := s.c
 	switch {
 	case s.who.suite:

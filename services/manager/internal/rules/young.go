@@ -74,6 +74,9 @@ func kb(v uint64) int64 { return int64(min(v, maxKB)) }
 
 // mayGiveUp says that no guard stands before its removal, which no rule asks for.
 func (t *tick) mayGiveUp(s *subject) bool {
+	if !t.p.guards() {
+		return true
+	}
 	grown := t.hasGrown() && t.isNewlyOwn(s) == policy2.True
 	return !s.who.elsewhere && losesVolumesOf(s) == policy2.False && !grown && len(t.neededBy(s)) == 0
 }
@@ -93,7 +96,7 @@ func (t *tick) floors(young []int) floors {
 	at := func(key floorKey) *floor {
 		f, ok := out[key]
 		if !ok {
-			f = &floor{places: t.p.rules[key.rule].Keep.Places}
+			f = &floor{places: t.p.rules[key.rule].places()}
 			out[key] = f
 		}
 		return f

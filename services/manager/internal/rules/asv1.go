@@ -1,0 +1,229 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+)
+
+// FactsOfV1 are the facts that a policy of version 1 reads: what was measured, who is who, and what the manager kept. An id that
+// occurs twice on one side is believed on neither occasion: without an entry it is not own, without a row it is not measured.
+// Whatever version 1 does not read is unknown. The facts share the members and the labels with what they are made of.
+func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Context) Facts {
+	f := Facts{
+		Tick: ctx.Tick, Sequence: pop.Sequence, IntervalUS: pop.IntervalUS, CPUs: pop.CPUs,
+		MemoryTotalKB: policy2.Known(pop.Memory.TotalKB), MemoryAvailableKB: policy2.Known(pop.Memory.AvailableKB),
+		Suite:   policy2.Suite{Name: ctx.Suite, IDs: slices.Sorted(slices.Values(ctx.SuiteIDs))},
+		Leaving: slices.Sorted(slices.Values(ctx.Leaving)), Stuck: slices.Sorted(slices.Values(ctx.Stuck)),
+		Futile: slices.Sorted(slices.Values(ctx.FutileNames)),
+	}
+
+	entries := byID(inv.Entries, func(e *contract.Entry) string { return e.ID })
+	members := byID(pop.Members, func(m *contract.Member) string { return m.ID })
+	f.Containers = make([]Container, 0, max(len(entries), len(members)))
+	for len(entries) > 0 || len(members) > 0 {
+		id := smallestID(entries, members)
+		var entry *contract.Entry
+		var member *contract.Member
+		entry, entries = takeSingle(entries, id)
+		member, members = takeSingle(members, id)
+		f.Containers = append(f.Containers, containerOfV1(id, entry, member))
+	}
+	return f
+}
+
+func containerOfV1(id string, e *contract.Entry, m *contract.Member) Container {
+	c := Container{Identity: &policy2.Identity{ID: id}, Member: m}
+	if e != nil {
+		c.Name, c.Image, c.Labels = e.Name, e.Image, e.Labels
+		c.InEngine, c.State, c.StartedAt = true, e.State, policy2.Fact[string]{Value: e.StartedAt, Known: e.StartedAt != ""}
+	}
+	if m != nil {
+		c.HasRow, c.Frozen, c.StartBootUS = true, m.Frozen, policy2.Known(m.StartUS)
+		c.RAMKB, c.VSZKB, c.RSSKB = policy2.Known(m.RAMKB), policy2.Known(m.VSZKB), policy2.Known(m.RSSKB)
+	}
+	return c
+}
+
+// withID is something and its id.
+type withID[T any] struct {
+	id string
+	of *T
+}
+
+// byID lists pointers to the elements, sorted by id.
+func byID[T any](list []T, id func(*T) string) []withID[T] {
+	out := make([]withID[T], len(list))
+	for i := range list {
+		out[i] = withID[T]{id(&list[i]), &list[i]}
+	}
+	slices.SortFunc(out, func(a, b withID[T]) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+func smallestID(entries []withID[contract.Entry], members []withID[contract.Member]) string {
+	switch {
+	case len(members) == 0:
+		return entries[0].id
+	case len(entries) == 0:
+		return members[0].id
+	default:
+		return min(entries[0].id, members[0].id)
+	}
+}
+
+// takeSingle takes those with the id from the front of the list. It returns the single one, nil when there is none or more than one.
+func takeSingle[T any](list []withID[T], id string) (one *T, rest []withID[T]) {
+	n := 0
+	for n < len(list) && list[n].id == id {
+		n++
+	}
+	if n == 1 {
+		one = list[0].of
+	}
+	return one, list[n:]
+}
+
+// MemoryOfV1 is as much memory as the manager of version 1 keeps: how many removals of the last minute count against the budget,
+// whether the policy is another than that of the last plan, and whether the last plan was a surprise.
+func MemoryOfV1(ctx contract.Context) Memory {
+	m := Memory{Spent: []Spent{{Tick: ctx.Tick - 1, N: ctx.RemovedLastMinute}}}
+	if ctx.PolicyChanged {
+		m.PolicyHash = "changed"
+	}
+	if ctx.SurpriseSeen {
+		m.Surprise = &Surprise{Over: true}
+	}
+	return m
+}
+
+// AsV1 is the plan as a plan of version 1, of a program that Compile made and of facts that FactsOfV1 made.
+func AsV1(p *Program, f *Facts, plan Plan) contract.Plan {
+	v := viewV1{v1: p.v1, facts: f, plan: &plan}
+	verdicts := v.verdicts()
+	slices.SortFunc(verdicts, func(a, b contract.Verdict) int {
+		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(last(a.Rank), last(b.Rank)), strings.Compare(a.ID, b.ID))
+	})
+
+	return contract.Plan{
+		Tick: plan.Tick, Sequence: plan.Sequence, PolicyHash: plan.PolicyHash, Mode: p.v1.Mode, Classify: p.v1.Classify,
+		Counts: v.counts(verdicts), Surprise: plan.Held != "", Verdicts: verdicts,
+	}
+}
+
+// classOrder is the order in which a plan lists the classes.
+func classOrder(c contract.Class) int {
+	switch c {
+	case contract.ClassLow:
+		return 0
+	case contract.ClassHigh:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// viewV1 reads a plan as one of version 1.
+type viewV1 struct {
+	v1    *version1
+	facts *Facts
+	plan  *Plan
+}
+
+func (v *viewV1) container(id string) *Container {
+	i, ok := slices.BinarySearchFunc(v.facts.Containers, id, func(c Container, id string) int { return strings.Compare(c.ID, id) })
+	if !ok {
+		return &Container{Identity: &policy2.Identity{ID: id}}
+	}
+	return &v.facts.Containers[i]
+}
+
+func (v *viewV1) verdicts() []contract.Verdict {
+	ranked := 0
+	for i := range v.plan.Verdicts {
+		ranked = max(ranked, v.plan.Verdicts[i].Rank)
+	}
+
+	out := make([]contract.Verdict, len(v.plan.Verdicts))
+	for i := range out {
+		of := &v.plan.Verdicts[i]
+		c := v.container(of.ID)
+		out[i] = contract.Verdict{
+			ID: of.ID, Name: of.Name, Image: of.Image, Class: v.class(c, of.Rank, ranked), Owned: isOwnedV1(of.Standing),
+			Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
+			Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
+		}
+		if of.Step == policy2.StepRemove {
+			out[i].Verdict = contract.VerdictRemove
+		}
+		v.measure(&out[i], of, c.Member)
+	}
+	return out
+}
+
+// measure adds the figures of the container and of its neighbour.
+func (v *viewV1) measure(out *contract.Verdict, of *Verdict, m *contract.Member) {
+	if m != nil {
+		out.AgeUS, out.StartUS = m.AgeUS, m.StartUS
+	}
+	if m != nil && (m.Measured || of.Rank > 0) {
+		figures := m.Measures
+		out.Measures = &figures
+	}
+	if n := of.Neighbour; n != nil {
+		out.Neighbour = &contract.Neighbour{ID: n.ID, Name: n.Name, Rank: n.Rank, Measures: v.container(n.ID).Member.Measures}
+	}
+}
+
+// isOwnedV1 says whether who stands so is own: the other standings come after that question.
+func isOwnedV1(standing string) bool {
+	return standing != contract.ReasonSuite && standing != contract.ReasonNotInEngine && standing != contract.ReasonNotOwned
+}
+
+// class is the declared one. In rank mode it is that of the rank: the lower half of the list is low and the upper half high, moved just
+// so far that every place is of its own class.
+func (v *viewV1) class(c *Container, rank, ranked int) contract.Class {
+	if !v.v1.rank || rank == 0 {
+		return v.v1.classOf(c.Identity)
+	}
+
+	low := min(max(ranked/2, v.v1.Quota.Low), ranked)
+	if ranked > v.v1.Quota.Low+v.v1.Quota.High {
+		low = min(low, ranked-v.v1.Quota.High)
+	}
+	if rank <= low {
+		return contract.ClassLow
+	}
+	return contract.ClassHigh
+}
+
+// counts sums up the population of each class, in the order of the plan.
+func (v *viewV1) counts(verdicts []contract.Verdict) []contract.ClassCount {
+	counts := []contract.ClassCount{
+		{Class: contract.ClassLow, Quota: v.v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v.v1.Quota.High}, {Class: contract.ClassUnknown},
+	}
+	for i := range verdicts {
+		one, alive := &verdicts[i], v.container(verdicts[i].ID).Alive()
+		c := &counts[classOrder(one.Class)]
+		c.Owned += count(one.Owned && alive)
+		c.ManagedElsewhere += count(one.Reason == contract.ReasonElsewhere && alive)
+		c.Eligible += count(one.Rank > 0)
+		c.Removals += count(one.Verdict == contract.VerdictRemove)
+		c.OverCapped += count(one.Reason == contract.ReasonCapped)
+	}
+
+	for i := range counts {
+		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible-counts[i].ManagedElsewhere)
+	}
+	return counts
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
