@@ -20,8 +20,9 @@ func (w *World) facts() rules.Facts {
 
 	f := rules.Facts{
 		Tick: w.ticks, Sequence: w.ticks,
-		BootID: w.clock.bootID(), BootUS: w.bootUS(),
-		GUS: micros(w.clock.g), BootGUS: micros(w.clock.bootG), WallUS: micros(w.clock.wall(w.now)), ClockInDoubt: w.clock.inDoubt,
+		BootID: w.clock.BootID, BootUS: w.clock.bootUS(w.now),
+		GUS: w.clock.LastGUS, BootGUS: w.clock.BootGUS, RaisedUS: w.clock.raisedUS,
+		WallUS: micros(w.clock.wall(w.now)), ClockInDoubt: w.clock.InDoubt,
 		IntervalUS: uint64(interval.Microseconds()), CPUs: w.CPUs,
 		MemoryTotalKB: policy2.Known(w.MemoryKB), MemoryAvailableKB: policy2.Known(w.MemoryKB / 2),
 		Suite: w.Suite,
@@ -104,11 +105,8 @@ func (w *World) row(m *member, c *rules.Container, interval time.Duration, hadRo
 		c.CPUUS = policy2.Known(cpu)
 	}
 
-	c.NetBytes, c.NetBootUS = w.network(m, interval), w.bootUS()
+	c.NetBytes, c.NetBootUS = w.network(m, interval), w.clock.bootUS(w.now)
 }
-
-// bootUS is CLOCK_BOOTTIME.
-func (w *World) bootUS() uint64 { return uint64((w.now - w.clock.bootedAt).Microseconds()) }
 
 // network reads the counters of its network namespace, which it may share with another container.
 func (w *World) network(m *member, interval time.Duration) policy2.Fact[uint64] {

@@ -20,7 +20,7 @@ type planned struct {
 func (w *World) Now() time.Duration { return w.now }
 
 // G is the governed clock, as a distance from T.
-func (w *World) G() time.Duration { return w.clock.g }
+func (w *World) G() time.Duration { return w.clock.g() }
 
 // Add puts containers on the host; each appears when it is created.
 func (w *World) Add(containers ...Container) {

@@ -24,10 +24,14 @@ const (
 
 // Event is one thing that was done to one container, by a rule or by itself.
 type Event struct {
-	At   time.Duration
-	G    time.Duration // the governed clock, as a distance from T too
-	ID   string
-	Name string // it had at first
+	At time.Duration
+	// G is the governed clock, as a distance from T too; Boot and raised say of which boot it is a time, and how far that one's
+	// was raised by then.
+	G      time.Duration
+	Boot   int
+	raised time.Duration
+	ID     string
+	Name   string // it had at first
 	// Project is its compose project, "" for none.
 	Project string
 	What    string // one of the constants
@@ -75,6 +79,9 @@ func Moment(at time.Duration) string {
 	return b.String()
 }
 
+// GOf is G at an event as it is told now: what was noted in a boot is raised with the clock of that boot.
+func (w *World) GOf(e Event) time.Duration { return e.G + w.clock.raisedIn[e.Boot] - e.raised }
+
 // Log are all events in their order.
 func (w *World) Log() []Event { return w.events }
 
@@ -91,7 +98,7 @@ func (w *World) History(name string) []string {
 
 func (w *World) log(m *member, what, rule, why string) {
 	w.events = append(w.events, Event{
-		At: w.now, G: w.clock.g, ID: m.id, Name: m.spec.Name, Project: m.spec.Project, What: what, Rule: rule, Why: why,
+		At: w.now, G: w.clock.g(), Boot: w.clock.boots, raised: w.clock.raisedIn[w.clock.boots], ID: m.id, Name: m.spec.Name, Project: m.spec.Project, What: what, Rule: rule, Why: why,
 	})
 }
 

@@ -68,7 +68,7 @@ func New(p policy2.Policy, from time.Duration) *World {
 	return &World{
 		Policy: p, CPUs: 8, MemoryKB: 16 << 20, ApprovedAt: from,
 		ownCount: -1, said: map[time.Duration]rules.Plan{},
-		now: from, clock: newClock(bootedLongAgo, from),
+		now: from, clock: clock{bootedAt: bootedLongAgo, raisedIn: []time.Duration{0}},
 	}
 }
 
