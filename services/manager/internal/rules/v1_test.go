@@ -3,8 +3,11 @@ package rules_test
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +17,11 @@ import (
 	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/policy/policytest"
 	"gestor.local/manager/internal/rules"
+)
+
+var (
+	histories = flag.Uint64("histories", defaultHistories, "how many histories TestVersionOneIsASpecialCase draws")
+	seed      = flag.Uint64("history-seed", 1, "what they are drawn from")
 )
 
 // decideV1 makes a plan of version 1 by the rules of version 2.
@@ -69,6 +77,99 @@ func TestVersionOneGoldenPlans(t *testing.T) {
 		}
 		if !bytes.Equal(golden.Plan, got) {
 			t.Errorf("%s: %s", name, cmp.Diff(string(golden.Plan), string(got)))
+		}
+	}
+}
+
+// TestVersionOneIsASpecialCase holds whole histories of policies of version 1 against package policy: each plan by the rules is the
+// same, byte for byte. What the manager keeps from tick to tick it keeps here, the compiled program too.
+func TestVersionOneIsASpecialCase(t *testing.T) {
+	workers := uint64(runtime.GOMAXPROCS(0)) //nolint:gosec // a few
+	all := make([]tally, workers)
+	var group sync.WaitGroup
+	for w := range workers {
+		all[w] = tally{reasons: map[string]int{}}
+		group.Go(func() {
+			for number := w; number < *histories && !t.Failed(); number += workers {
+				all[w].live(t, number)
+			}
+		})
+	}
+	group.Wait()
+
+	sum := tally{reasons: map[string]int{}}
+	for _, one := range all {
+		sum.add(one)
+	}
+	t.Logf("%d histories of seed %d: %d plans, %d verdicts, %d removals", *histories, *seed, sum.plans, sum.verdicts, sum.removals)
+
+	// A comparison of nothing would hold as well.
+	for _, reason := range []string{
+		contract.ReasonWithinQuota, contract.ReasonNotOwned, contract.ReasonSuite, contract.ReasonProtected, contract.ReasonElsewhere,
+		contract.ReasonUnknown, contract.ReasonYoung, contract.ReasonUnmeasured, contract.ReasonPaused, contract.ReasonLeaving,
+		contract.ReasonStuck, contract.ReasonFutile, contract.ReasonCapped, contract.ReasonNotRunning, contract.ReasonNotInEngine,
+		contract.ReasonOverQuota, contract.ReasonYoungFlood, contract.ReasonMemoryFloor,
+	} {
+		if sum.reasons[reason] == 0 {
+			t.Errorf("no verdict is %s", reason)
+		}
+	}
+	if sum.surprises == 0 || sum.rank == 0 || sum.rank == sum.plans {
+		t.Errorf("%d surprises, %d of %d plans in rank mode", sum.surprises, sum.rank, sum.plans)
+	}
+}
+
+// tally is what was compared.
+type tally struct {
+	plans, verdicts, removals, surprises, rank int
+	reasons                                    map[string]int
+}
+
+func (a *tally) add(b tally) {
+	a.plans, a.verdicts, a.removals = a.plans+b.plans, a.verdicts+b.verdicts, a.removals+b.removals
+	a.surprises, a.rank = a.surprises+b.surprises, a.rank+b.rank
+	for reason, n := range b.reasons {
+		a.reasons[reason] += n
+	}
+}
+
+// live goes through one history.
+func (a *tally) live(t *testing.T, number uint64) {
+	h := policytest.NewHistory(*seed, number)
+	var program *rules.Program
+	for {
+		in, ok := h.Next()
+		if !ok {
+			return
+		}
+		if program == nil || program.Hash() != in.Policy.Hash() {
+			program = rules.Compile(in.Policy)
+		}
+
+		facts := rules.FactsOfV1(in.Population, in.Inventory, in.Context)
+		plan := rules.AsV1(program, &facts, rules.Decide(program, rules.MemoryOfV1(in.Context), &facts))
+		if diff := differs(in, plan); diff != "" {
+			t.Errorf("history %d of seed %d, tick %d (- version 1, + by the rules):\n%s", number, *seed, in.Context.Tick, diff)
+			return
+		}
+		a.count(plan)
+		h.CarryOut(plan)
+	}
+}
+
+func (a *tally) count(plan contract.Plan) {
+	a.plans++
+	if plan.Surprise {
+		a.surprises++
+	}
+	if plan.Classify == contract.ClassifyRank {
+		a.rank++
+	}
+	for _, v := range plan.Verdicts {
+		a.verdicts++
+		a.reasons[v.Reason]++
+		if v.Verdict == contract.VerdictRemove {
+			a.removals++
 		}
 	}
 }
