@@ -64,21 +64,13 @@ func (t *tick) readKeep(r *rule) {
 
 // compete says whether the unit competes. Of whom that cannot be said, or who cannot be ranked, the rule may keep it.
 func (t *tick) compete(r *rule, u *unit) (c competitor, competes bool) {
+	runs := func(i int) bool { return t.all[i].c.State == contract.StateRunning }
+	group, grouped := t.groupOf(r, u)
+	if !slices.ContainsFunc(u.members, runs) || grouped == groupNone {
+		return c, false
+	}
 	if u.match == policy2.Unknown || u.gentlest != harshest {
 		t.mayKeep(r, u)
-		return c, false
-	}
-	runs := func(i int) bool { return t.all[i].c.State == contract.StateRunning }
-	if !slices.ContainsFunc(u.members, runs) {
-		return c, false
-	}
-
-	group, ok := t.groupOf(r, u)
-	if !ok {
-		t.mayKeep(r, u)
-		return c, false
-	}
-	if group == "" && r.Keep.Per != (policy2.Per{}) {
 		return c, false
 	}
 
@@ -88,8 +80,11 @@ func (t *tick) compete(r *rule, u *unit) (c competitor, competes bool) {
 		t.spare(r, u)
 		return c, false
 	}
-	c, ok = t.competitor(r, u)
-	if !ok {
+	if grouped == groupDiffers {
+		return c, false
+	}
+	c, ranked := t.competitor(r, u)
+	if !ranked || grouped == groupUnknown {
 		t.mayKeep(r, u)
 		return c, false
 	}
@@ -102,25 +97,36 @@ func (t *tick) mayKeep(r *rule, u *unit) {
 	t.mayDecide(r, u, keeps)
 }
 
-// groupOf is the group of the unit, "" for none: the one of those members that have one, if they agree. It is not ok where that
-// cannot be known.
-func (t *tick) groupOf(r *rule, u *unit) (group string, ok bool) {
+// grouped says whether a unit has a group.
+type grouped int8
+
+const (
+	groupKnown   grouped = iota
+	groupNone            // no member has one
+	groupDiffers         // members have different ones
+	groupUnknown
+)
+
+// groupOf is the group of the unit: the one of those members that have one, if they agree.
+func (t *tick) groupOf(r *rule, u *unit) (group string, g grouped) {
 	if r.Keep.Per == (policy2.Per{}) {
-		return "", true
+		return "", groupKnown
 	}
+
+	g = groupNone
 	for _, i := range u.members {
-		g := t.all[i].who.group[r.index]
+		of := t.all[i].who.group[r.index]
 		switch {
-		case !g.Known:
-			return "", false
-		case g.Value == "" || g.Value == group:
+		case !of.Known:
+			return "", groupUnknown
+		case of.Value == "" || of.Value == group:
 		case group != "":
-			return "", true
+			g = groupDiffers
 		default:
-			group = g.Value
+			group, g = of.Value, groupKnown
 		}
 	}
-	return group, true
+	return group, g
 }
 
 // competitor is the unit with what orders it, not ok where a figure is missing.

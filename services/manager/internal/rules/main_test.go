@@ -17,6 +17,7 @@ type host struct {
 	f       Facts
 	boxes   []*box
 	plan    Plan
+	last    *Facts
 	log     []string // "ID STEP", of what was carried out
 	dropped bool     // notices are not delivered
 	idle    bool     // nothing is carried out
@@ -142,6 +143,7 @@ func (h *host) tick() Plan {
 	slices.SortFunc(h.f.Containers, func(a, b Container) int { return cmpID(a.ID, b.ID) })
 
 	facts := h.f
+	h.last = &facts
 	h.plan = Decide(h.p, h.m, &facts)
 	h.m = Remember(h.p, h.m, &facts, h.plan, nil)
 	if !h.idle {

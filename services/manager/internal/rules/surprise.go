@@ -14,10 +14,9 @@ func (t *tick) hasChanged() bool {
 
 // restrain says what holds the plan back, and follows the hold of a surprise.
 func (t *tick) restrain() {
-	surprises := t.surprises()
-	holds := surprises && t.holdsSurprise()
-	if !surprises {
-		t.hold = nil
+	holds := t.surprises() && t.holdsSurprise()
+	if t.hasChanged() && t.hold == nil && !t.f.InForce.NeedsApproval {
+		t.hold = &Surprise{SinceGUS: t.f.GUS, Count: t.wanted, Over: true}
 	}
 
 	in := &t.f.InForce
@@ -70,7 +69,9 @@ func (t *tick) holdsSurprise() bool {
 		return true
 
 	case before.Over:
-		t.hold = before
+		if t.f.InForce.NeedsApproval {
+			t.hold = before
+		}
 		return false
 
 	case (t.wanted-before.Count)*hundred > t.p.policy.Surprise*t.living:
