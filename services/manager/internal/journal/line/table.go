@@ -1,0 +1,115 @@
+package line
+
+import (
+	"slices"
+	"strings"
+
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/rules"
+)
+
+// Table is what the lines of a segment so far say: the host and every container, each under its number. The next line is written,
+// and read, as the changes to it. It is for one goroutine at a time.
+type Table struct {
+	labels       Labels
+	host, before host
+	// slots are sorted by id, spare is what they lay in before, at is the index of a number in them, -1 for one that is gone.
+	slots, spare []slot
+	at           []int
+
+	rows, births, exits []byte // of the line that is being written
+	hash                planHasher
+	ofHost              []field[host]
+	ofIdentity          []field[policy2.Identity]
+	ofContainer         []field[rules.Container]
+	ofMember            []field[member]
+
+	// One container at a time, while it is written.
+	noContainer, container rules.Container
+	noMember, member       member
+}
+
+// slot is one container.
+type slot struct {
+	n int
+	c rules.Container // without Member
+	m member
+	// withheld are the labels of which the value is not known, of one that was read.
+	withheld []string
+	said     said
+}
+
+// NewTable is that of a segment without lines.
+func NewTable() *Table {
+	return &Table{
+		ofHost: hostFields(), ofIdentity: identityFields(), ofContainer: containerFields(), ofMember: memberFields(),
+		noContainer: rules.Container{Identity: &policy2.Identity{}},
+	}
+}
+
+// Reset forgets everything: another segment begins.
+func (t *Table) Reset() {
+	t.host = host{}
+	clear(t.slots)
+	t.slots, t.at = t.slots[:0], t.at[:0]
+}
+
+// Tick is the number of the last tick, 0 before the first.
+func (t *Table) Tick() uint64 { return t.host.tick }
+
+// Facts are those of the last line. They share nothing with the table but identities, which stay the same pointers while nothing
+// of them changes.
+func (t *Table) Facts() rules.Facts {
+	f := t.host.facts()
+	f.Containers = make([]rules.Container, len(t.slots))
+	for i := range t.slots {
+		f.Containers[i] = t.slots[i].c
+		f.Containers[i].Member = t.slots[i].m.pointer()
+	}
+	return f
+}
+
+// Withheld lists the labels of a container of which the line has the key alone. Sorted.
+func (t *Table) Withheld(id string) []string {
+	if i, ok := t.find(id); ok {
+		return t.slots[i].withheld
+	}
+	return nil
+}
+
+// Number is the number of a container, -1 for one that is not there.
+func (t *Table) Number(id string) int {
+	if i, ok := t.find(id); ok {
+		return t.slots[i].n
+	}
+	return -1
+}
+
+func (t *Table) find(id string) (int, bool) {
+	return slices.BinarySearchFunc(t.slots, id, func(s slot, id string) int { return strings.Compare(s.c.ID, id) })
+}
+
+// foresee changes a container into what the next line has if nothing happens: its counter of CPU time goes on by that of the
+// interval, and its network is read as long before the tick as before. On a second look at a tick no time has passed.
+func (t *Table) foresee(s *slot, cpu policy2.Fact[uint64], passedUS uint64) {
+	if passedUS == 0 {
+		return
+	}
+	if s.c.CPUTotalUS.Known && cpu.Known {
+		s.c.CPUTotalUS.Value += cpu.Value
+	}
+	if s.c.NetBootUS != 0 {
+		s.c.NetBootUS += passedUS
+	}
+	s.m.foresee(t.host.intervalUS)
+}
+
+// number lists where the numbers are.
+func (t *Table) number() {
+	for n := range t.at {
+		t.at[n] = -1
+	}
+	for i := range t.slots {
+		t.at[t.slots[i].n] = i
+	}
+}
