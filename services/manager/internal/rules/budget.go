@@ -9,30 +9,60 @@ import (
 	"gestor.local/contract/policy2"
 )
 
-// applyBudget lets wait what the budget does not allow. Who waits does not hold up those behind that still fit.
-func (t *tick) applyBudget() {
-	slices.SortFunc(t.acts, t.compareActs)
-	taken, capped := 0, false
-	for _, a := range t.acts {
-		n := t.uncounted(&a)
-		if n > 0 && !t.fits(n, taken) {
-			t.capAct(&a)
-			capped = true
-			continue
-		}
-		taken += n
-	}
+// spending is what has been taken in each span of the budget.
+type spending struct {
+	rates []policy2.Rate
+	used  []int
+}
 
-	// Whom a capped one needs stays with it.
-	for capped {
-		capped = false
-		for _, a := range t.acts {
-			if t.isKeptForOthers(&a) {
-				capped = true
+// spending is what was taken before this tick.
+func (t *tick) spending() spending {
+	s := spending{rates: t.p.policy.Budget, used: make([]int, len(t.p.policy.Budget))}
+	for k, rate := range s.rates {
+		for _, e := range t.m.Spent {
+			if rate.Span == 0 && e.Tick == t.f.Tick || rate.Span != 0 && e.GUS > t.f.GUS-us(rate.Span) {
+				s.used[k] += e.N
 			}
 		}
 	}
-	t.spend(taken)
+	return s
+}
+
+// take takes n more, if they fit into every span. A project that is larger than a whole rate is taken alone, when nothing else was
+// taken in that span.
+func (s *spending) take(n int) bool {
+	for k, rate := range s.rates {
+		if s.used[k]+n > rate.N && !(n > 1 && n > rate.N && s.used[k] == 0) {
+			return false
+		}
+	}
+	for k := range s.used {
+		s.used[k] += n
+	}
+	return true
+}
+
+// applyBudget lets wait what the budget does not allow. Who waits does not hold up those behind that still fit.
+func (t *tick) applyBudget() {
+	slices.SortFunc(t.acts, t.compareActs)
+	budget, capped := t.spending(), false
+	for k := range t.acts {
+		a := &t.acts[k]
+		t.wanted += len(a.members)
+		if n := t.uncounted(a); n > 0 && !budget.take(n) {
+			t.capAct(a)
+			capped = true
+		}
+	}
+
+	// Whom a capped one needs stays with it, and so does the project of which it is a member.
+	for capped {
+		capped = false
+		for k := range t.acts {
+			capped = t.isKeptForOthers(&t.acts[k]) || capped
+		}
+	}
+	t.giveUpYoung(&budget)
 }
 
 // compareActs says who goes first when the budget bites: those of rules without places in the order of the file, the oldest
@@ -63,29 +93,6 @@ func (t *tick) uncounted(a *act) int {
 	return n
 }
 
-// fits says whether n more fit into every span, beside those taken on this tick. A project that is larger than a whole rate is
-// taken alone, when nothing else was taken in that span.
-func (t *tick) fits(n, taken int) bool {
-	for _, rate := range t.p.policy.Budget {
-		used := taken + t.spent(rate)
-		if used+n > rate.N && !(n > 1 && n > rate.N && used == 0) {
-			return false
-		}
-	}
-	return true
-}
-
-// spent is how many were taken in the span of the rate before this tick.
-func (t *tick) spent(rate policy2.Rate) int {
-	n := 0
-	for _, e := range t.m.Spent {
-		if rate.Span == 0 && e.Tick == t.f.Tick || rate.Span != 0 && e.GUS > t.f.GUS-us(rate.Span) {
-			n += e.N
-		}
-	}
-	return n
-}
-
 func (t *tick) capAct(a *act) {
 	for _, i := range a.members {
 		d := &t.all[i].d
@@ -94,16 +101,15 @@ func (t *tick) capAct(a *act) {
 	}
 }
 
-// isKeptForOthers lets a unit wait that is needed by one which stays for the budget. It says whether there was one.
+// isKeptForOthers lets a unit wait that is needed by a container which stays for the budget, or whose project has one that does. It
+// says whether there was one.
 func (t *tick) isKeptForOthers(a *act) bool {
 	if !t.isLeaving(a.members[0]) {
 		return false
 	}
+
 	for _, i := range a.members {
-		for _, by := range t.neededBy(&t.all[i]) {
-			if t.isLeaving(by) {
-				continue
-			}
+		if by := t.staysBeside(a, i); by != nobody {
 			for _, j := range a.members {
 				d := &t.all[j].d
 				d.step, d.reason, d.guard, d.by = policy2.StepKeep, ReasonNeeded, ReasonNeeded, t.all[by].c.ID
@@ -114,19 +120,35 @@ func (t *tick) isKeptForOthers(a *act) bool {
 	return false
 }
 
-// spend gives what is left of the budget to the hard rule on young ones.
-func (t *tick) spend(taken int) {
-	for _, a := range t.acts {
-		t.wanted += len(a.members)
+// staysBeside is a container that stays and keeps the member of a unit with it, nobody where there is none.
+func (t *tick) staysBeside(a *act, i int) int {
+	for _, by := range t.neededBy(&t.all[i]) {
+		if !t.isLeaving(by) {
+			return by
+		}
 	}
+
+	s := &t.all[i]
+	if !t.p.rules[a.rule].project || s.unit < 0 {
+		return nobody
+	}
+	for _, j := range t.projects[s.unit].members {
+		if d := &t.all[j].d; d.reason == contract.ReasonCapped || d.reason == ReasonNeeded && !t.isLeaving(j) {
+			return j
+		}
+	}
+	return nobody
+}
+
+// giveUpYoung gives what is left of the budget to the hard rule on young ones.
+func (t *tick) giveUpYoung(budget *spending) {
 	for _, i := range t.surplusYoung() {
 		t.wanted++
 		d := &t.all[i].d
-		if !t.fits(1, taken) {
+		if !budget.take(1) {
 			d.reason = contract.ReasonYoung
 			continue
 		}
-		taken++
 		d.step = policy2.StepRemove
 	}
 }

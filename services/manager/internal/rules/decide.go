@@ -216,7 +216,7 @@ func (t *tick) tell(all []Notice, s *subject, n Notice) []Notice {
 
 	n.Containers = []string{s.c.ID}
 	if r := &t.p.rules[n.Rule]; n.Kind == NoticeStep && n.StepIndex < len(r.steps) {
-		u := unit{members: s.alone(), project: n.Project != ""}
+		u := unit{members: s.alone(), project: n.Project != "", gentlest: s.gentlest}
 		n.Next = t.nextStep(r, &u, n.StepIndex, t.f.GUS+us(r.steps[n.StepIndex].After)).orNil()
 	}
 	return append(all, n)

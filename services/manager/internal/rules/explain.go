@@ -8,7 +8,7 @@ import (
 // foresee notes when a rule that decides over life and does not hold yet will, if every other fact stays.
 func (t *tick) foresee(r *rule, u *unit, st *stage) {
 	at, ok := t.holdsAt(r, u.members)
-	if !ok || u.gentlest < severityOf(r.steps[0].Step) {
+	if !ok {
 		return
 	}
 
@@ -54,6 +54,9 @@ func (t *tick) nextStep(r *rule, u *unit, done int, at int64) Next {
 	}
 	next := Next{Step: step, GUS: at, Rule: r.index}
 	s := severityOf(step)
+	if u.gentlest < s {
+		return Next{}
+	}
 	if s < throttles {
 		return next
 	}

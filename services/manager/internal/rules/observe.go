@@ -53,10 +53,14 @@ func (t *tick) observeOne(s *subject, old *ContainerMemory) {
 	}
 }
 
-// observeRestart takes a container that somebody started after our stop off the ladder.
+// observeRestart takes a container that somebody started after our stop off the ladder. One that runs with the start that we
+// stopped is an old reading.
 func (t *tick) observeRestart(s *subject, k int) {
-	m := &s.mem.Rules[k]
-	if m.Stopped && s.c.StartedAt.Known && s.c.StartedAt.Value != m.StartedAt {
+	m, started := &s.mem.Rules[k], s.c.Alive()
+	if s.c.StartedAt.Known {
+		started = s.c.StartedAt.Value != m.StartedAt
+	}
+	if m.Stopped && started {
 		s.own()
 		s.mem.Rules[k].leave()
 	}

@@ -30,8 +30,8 @@ type Plan struct {
 	// Verdicts on every container of the facts, sorted by rule (those without one last), rank (unranked last) and id.
 	Verdicts []Verdict `json:"verdicts"`
 
-	// Notices are to be sent, or to be sent on until they are delivered; GiveBack are limits that are owed and due. Both count
-	// for nothing while Moves is false, but for the limits.
+	// Notices are to be sent, or to be sent on until they are delivered, where CarriesOut says so of a warning; one that is asked
+	// for again has the same SinceGUS. GiveBack are limits that are owed and due, whatever holds the plan back.
 	Notices  []Notice   `json:"notices,omitempty"`
 	GiveBack []GiveBack `json:"give_back,omitempty"`
 	// Changed are the ids of those whose limit somebody else changed: it is theirs now. Sorted.

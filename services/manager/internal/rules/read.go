@@ -271,7 +271,7 @@ func (t *tick) mark(r *rule, u *unit, as mark) {
 func (t *tick) possibleStep(r *rule, u *unit, st *stage) severity {
 	step := r.steps[st.done].Step
 	switch {
-	case u.spares != nobody || u.gentlest == keeps:
+	case u.spares != nobody || u.gentlest < severityOf(step): // it would be in doubt
 		return keeps
 	case t.f.GUS < st.dueGUS(r):
 		return keeps

@@ -193,8 +193,18 @@ func (m *Memory) happened(p *Program, e *Event) {
 
 	ends := severityOf(e.Step) >= stops
 	if e.Kind == EventIntent && ends && (first || !ok || e.Rule == "") {
-		m.Spent = append(slices.Clip(m.Spent), Spent{Tick: e.Tick, GUS: e.GUS, N: 1})
+		m.spend(e)
 	}
+}
+
+// spend counts one container more; those of one moment are counted together.
+func (m *Memory) spend(e *Event) {
+	m.Spent = slices.Clone(m.Spent)
+	if k := len(m.Spent) - 1; k >= 0 && m.Spent[k].Tick == e.Tick && m.Spent[k].GUS == e.GUS {
+		m.Spent[k].N++
+		return
+	}
+	m.Spent = append(m.Spent, Spent{Tick: e.Tick, GUS: e.GUS, N: 1})
 }
 
 // ruleMemory finds what the rule with the hash remembers, or makes room for it.
