@@ -128,11 +128,7 @@ func (t *tick) verdict(s *subject, v *Verdict) {
 		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
 	}
 
-	next := d.next
-	if s.soon.Step != "" && (next.Step == "" || s.soon.GUS <= next.GUS) {
-		next = s.soon
-	}
-	v.Next = next.orNil()
+	v.Next = s.soon.before(t, d.next).orNil()
 
 	if v.Step == "" {
 		v.Step = policy2.StepKeep
@@ -216,7 +212,7 @@ func (t *tick) tell(all []Notice, s *subject, n Notice) []Notice {
 
 	n.Containers = []string{s.c.ID}
 	if r := &t.p.rules[n.Rule]; n.Kind == NoticeStep && n.StepIndex < len(r.steps) {
-		u := unit{members: s.alone(), project: n.Project != "", gentlest: s.gentlest}
+		u := unit{members: s.alone(), project: n.Project != "", spares: nobody, gentlest: s.gentlest}
 		n.Next = t.nextStep(r, &u, n.StepIndex, t.f.GUS+us(r.steps[n.StepIndex].After)).orNil()
 	}
 	return append(all, n)

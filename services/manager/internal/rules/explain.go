@@ -1,32 +1,78 @@
 package rules
 
 import (
+	"slices"
+
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 )
 
-// foresee notes when a rule that decides over life and does not hold yet will, if every other fact stays.
-func (t *tick) foresee(r *rule, u *unit, st *stage) {
+// soon is what the rules that were read so far will do, though they do not hold yet: from a time on one of them decides, and what
+// it does first. The zero value is that none will.
+type soon struct {
+	fromGUS int64
+	next    Next // without a step: nothing, or not before a rule above it decides
+	// limitGUS is from when on a rule that does not decide may have set a limit, 0 for never: another throttle then waits.
+	limitGUS int64
+}
+
+// before is the change to come when a rule below decides from a time on and this is its next step: that one, as long as no rule
+// above has come to decide by then. Of two on one tick the upper one decides.
+func (s *soon) before(t *tick, below Next) Next {
+	next := s.next
+	if below.Step != "" && (s.fromGUS == 0 || t.atTick(below.GUS) < s.fromGUS) {
+		next = below
+	}
+	if next.Step == policy2.StepThrottle && s.limitGUS != 0 && s.limitGUS <= t.atTick(next.GUS) {
+		return Next{}
+	}
+	return next
+}
+
+// limits notes that a rule that does not decide may have set a limit at a time.
+func (s *soon) limits(t *tick, gUS int64) {
+	if at := t.atTick(gUS); s.limitGUS == 0 || at < s.limitGUS {
+		s.limitGUS = at
+	}
+}
+
+// foresee notes from when on a rule that does not hold yet will, if every other fact stays.
+func (t *tick) foresee(r *rule, u *unit) {
 	at, ok := t.holdsAt(r, u.members)
 	if !ok {
 		return
 	}
 
-	at, done := max(at, t.f.GUS), 0
-	if r.steps[0].Step == policy2.StepWarn && t.isToldAt(r, u, at) {
-		if len(r.steps) == 1 {
-			return
-		}
-		at, done = t.atTick(at)+us(r.steps[1].After), 1
-	}
-	next := t.nextStep(r, u, done, at)
-	if next.Step == "" {
-		return
+	at = max(at, t.f.GUS)
+	from, next := t.atTick(at), Next{}
+	if r.decides {
+		next = t.firstStep(r, u, at)
 	}
 	for _, i := range u.members {
-		if s := &t.all[i]; s.soon.Step == "" || next.GUS < s.soon.GUS {
-			s.soon = next
+		switch s := &t.all[i]; {
+		case !r.decides && r.throttles:
+			s.soon.limits(t, at)
+		case r.decides && (s.soon.fromGUS == 0 || from < s.soon.fromGUS):
+			s.soon.next, s.soon.fromGUS = s.soon.before(t, next), from
 		}
+	}
+}
+
+// isNew says that this run was not seen before: whether it works is not known yet.
+func (t *tick) isNew(s *subject) bool { return s.mem.Seen == 1 || s.mem.Start.GUS > t.m.GUS }
+
+// firstStep is what the rule does first when it comes to hold at a time.
+func (t *tick) firstStep(r *rule, u *unit, at int64) Next {
+	isNew := func(i int) bool { return t.isNew(&t.all[i]) }
+	switch {
+	case u.spares != nobody, r.conditions.Idle != 0 && slices.ContainsFunc(u.members, isNew):
+		return Next{}
+	case r.steps[0].Step != policy2.StepWarn || !t.isToldAt(r, u, at):
+		return t.nextStep(r, u, 0, at)
+	case len(r.steps) == 1:
+		return Next{}
+	default:
+		return t.nextStep(r, u, 1, t.atTick(at)+us(r.steps[1].After))
 	}
 }
 
@@ -49,20 +95,20 @@ func (t *tick) atTick(at int64) int64 {
 // nextStep is the step at a time as the guards will leave it, without a step when there is none to be told of.
 func (t *tick) nextStep(r *rule, u *unit, done int, at int64) Next {
 	step := r.steps[done].Step
-	if step == policy2.StepKeep {
+	s := severityOf(step)
+	if step == policy2.StepKeep || u.gentlest < s {
 		return Next{}
 	}
 	next := Next{Step: step, GUS: at, Rule: r.index}
-	s := severityOf(step)
-	if u.gentlest < s {
-		return Next{}
-	}
 	if s < throttles {
 		return next
 	}
 
 	if (step == policy2.StepThrottle || step == policy2.StepStop) && !t.lives(u) {
 		return t.nextOfEnded(r, u, done, at)
+	}
+	if step == policy2.StepThrottle && !t.hasOwnThrottle(r, u) && t.hasOtherThrottle(r, u) {
+		return Next{} // it waits for a limit that another rule has set
 	}
 	if g, _ := t.warnGuard(r, u, s); g.name != "" {
 		return t.nextWarning(r, u, next)
@@ -192,7 +238,8 @@ func (t *tick) timesHoldAt(r *rule, s *subject) (at int64, ok bool) {
 	}
 
 	if c.Idle != 0 && s.c.State == contract.StateRunning {
-		if !s.mem.Idle.Known || s.mem.Idle.QuietUS == 0 { // who works now is not idle while that stays
+		// Who works now is not idle while that stays.
+		if !s.mem.Idle.Known || s.mem.Idle.QuietUS == 0 && !t.isNew(s) {
 			return 0, false
 		}
 		at = max(at, t.f.GUS+us(c.Idle)-s.mem.Idle.QuietUS)

@@ -19,7 +19,7 @@ type guard struct {
 // that softens more.
 func (t *tick) guardOf(r *rule, u *unit, step policy2.Step) guard {
 	s := severityOf(step)
-	if s < throttles || !t.p.guards() {
+	if s < throttles || s == stops && !t.lives(u) || !t.p.guards() {
 		return guard{}
 	}
 
@@ -48,12 +48,16 @@ func (t *tick) warnGuard(r *rule, u *unit, s severity) (g guard, sure bool) {
 		return guard{name: ReasonOwnGrew}, true
 	}
 
+	// A stop does nothing to what has ended, and so it deletes nothing with it.
+	ends := func(ask func(s *subject) policy2.Truth) func(s *subject) policy2.Truth {
+		return func(m *subject) policy2.Truth { return and(truth(s > stops || m.c.Alive()), ask(m)) }
+	}
 	losesVolumes, isRemoved := policy2.False, policy2.False
 	if s >= stops && r.Volumes != policy2.VolumesAnonymous {
-		losesVolumes = t.ofUnit(u, losesVolumesOf)
+		losesVolumes = t.ofUnit(u, ends(losesVolumesOf))
 	}
 	if s == stops && !r.steps.Has(policy2.StepRemove) && r.Rm != policy2.RmRemove {
-		isRemoved = t.ofUnit(u, removesItself)
+		isRemoved = t.ofUnit(u, ends(removesItself))
 	}
 	sure = losesVolumes == policy2.True || isRemoved == policy2.True
 	switch {

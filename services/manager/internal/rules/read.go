@@ -218,8 +218,8 @@ func (t *tick) judge(r *rule, u *unit, place *place) {
 
 	switch {
 	case holds == policy2.False:
-		if r.decides && u.match == policy2.True && u.spares == nobody {
-			t.foresee(r, u, &st)
+		if u.match == policy2.True {
+			t.foresee(r, u)
 		}
 
 	case holds == policy2.Unknown:
@@ -454,6 +454,9 @@ func (t *tick) note(r *rule, u *unit, st *stage, d decision) {
 		if d.step == policy2.StepThrottle {
 			n.NanoCPUs, n.OldNanoCPUs = t.limit(r, s, st.done)
 			s.throttled = true
+		}
+		if d.next.Step == policy2.StepThrottle {
+			s.soon.limits(t, d.next.GUS)
 		}
 		s.passing = append(s.passing, n)
 	}

@@ -51,8 +51,8 @@ type subject struct {
 
 	decided bool
 	d       decision
-	soon    Next // the earliest change by a rule above that does not hold yet; without a step there is none
-	read    int  // how many of the rules that may speak of it were read
+	soon    soon
+	read    int // how many of the rules that may speak of it were read
 	passing []Passing
 	// throttled says that a throttle was noted, or another is in force.
 	throttled, limitChanged bool

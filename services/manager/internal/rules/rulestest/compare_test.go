@@ -173,9 +173,6 @@ func TestUnknownIsNeverHarsher(t *testing.T) {
 				return v, false
 			}
 			i, blur := rng.IntN(len(tick.Facts.Containers)), all[rng.IntN(len(all))]
-			if endedNeedsGuard && !tick.Facts.Containers[i].Alive() || creationRanks && blur.name == "created" {
-				return v, false
-			}
 			v.what = "unknown: " + blur.name + " of " + tick.Facts.Containers[i].Name
 			v.facts = changed(tick.Facts, i, blur.take)
 		}

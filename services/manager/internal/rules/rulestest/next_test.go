@@ -37,7 +37,7 @@ func TestNextChangeComesTrue(t *testing.T) {
 				n.compared++
 				isDue := promised.GUS <= tick.Facts.GUS
 				isDone := v.Step == promised.Step && v.Rule == promised.Rule
-				if isDone != isDue && !(throttleIsPromised && waitsForALimit(promised, &v)) {
+				if isDone != isDue {
 					rt.Fatalf("%s: of %s was promised %s by rule %d for %s (%s away), and it is\n%+v\nwas\n%+v\n%s", rulestest.Moment(tick.At), v.Name,
 						promised.Step, promised.Rule, time.UnixMicro(promised.GUS).UTC(), time.Duration(promised.GUS-tick.Facts.GUS)*time.Microsecond,
 						v, last, describe(tick))
@@ -50,10 +50,6 @@ func TestNextChangeComesTrue(t *testing.T) {
 		}
 		w.Run(8 * hour)
 	})
-}
-
-func waitsForALimit(promised *rules.Next, v *rules.Verdict) bool {
-	return promised.Step == policy2.StepThrottle || v.Rule >= 0 && v.Rule < promised.Rule
 }
 
 // quiet draws a container whose figures stay, and to which nothing happens but by a rule.
