@@ -1,6 +1,7 @@
 package rulestest_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,9 +48,18 @@ func TestNextChangeComesTrue(t *testing.T) {
 				}
 			}
 			promised, last = v.Next, v
+			if changesALimit(&tick.Plan) { // then its use of the CPU, which is a fact, will change
+				promised = nil
+			}
 		}
 		w.Run(8 * hour)
 	})
+}
+
+func changesALimit(plan *rules.Plan) bool {
+	v := &plan.Verdicts[0]
+	isThrottle := func(p rules.Passing) bool { return p.Step == policy2.StepThrottle }
+	return len(plan.GiveBack) > 0 || v.Step == policy2.StepThrottle || slices.ContainsFunc(v.Passing, isThrottle)
 }
 
 // quiet draws a container whose figures stay, and to which nothing happens but by a rule.
