@@ -36,7 +36,8 @@ func (s *soon) limits(t *tick, gUS int64) {
 	}
 }
 
-// foresee notes from when on a rule that does not hold yet will, if every other fact stays.
+// foresee notes from when on a rule that does not hold yet will, if every other fact stays. Of one of which it is not known whether it
+// speaks of the unit it is not said what it will do, and it is in the way of those below.
 func (t *tick) foresee(r *rule, u *unit) {
 	at, ok := t.holdsAt(r, u.members)
 	if !ok {
@@ -45,7 +46,7 @@ func (t *tick) foresee(r *rule, u *unit) {
 
 	at = max(at, t.f.GUS)
 	from, next := t.atTick(at), Next{}
-	if r.decides {
+	if r.decides && u.match == policy2.True {
 		next = t.firstStep(r, u, at)
 	}
 	for _, i := range u.members {

@@ -218,9 +218,7 @@ func (t *tick) judge(r *rule, u *unit, place *place) {
 
 	switch {
 	case holds == policy2.False:
-		if u.match == policy2.True {
-			t.foresee(r, u)
-		}
+		t.foresee(r, u)
 
 	case holds == policy2.Unknown:
 		t.mark(r, u, markWaits)
