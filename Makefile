@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up down logs ps test test-unit test-bash e2e soak test-engines bench lint fmt vuln images base-images \
+.PHONY: help up down logs ps test test-unit test-bash e2e soak verify-v1 test-engines bench lint fmt vuln images base-images \
 	insmod rmmod dkms dkms-remove module module-test doctor ensure clean dev hooks
 
 help: ## list the targets
@@ -36,6 +36,8 @@ e2e: ## the suite on the real engine
 	@scripts/test.sh images e2e
 soak: ## the long tests (GESTOR_SOAK=1): hours of ticks, kill loops, fuzzing
 	@scripts/soak.sh
+verify-v1: ## a million histories of version 1 policies, by the rules and by package policy
+	@scripts/verify-v1.sh
 test-engines: ## what Gestor asks of an engine, tried on several: docs/engines.md (root; builds one)
 	@scripts/test-engines.sh
 bench: ## benchmarks of every module, five runs each, summed up
