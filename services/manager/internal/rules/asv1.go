@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 
 	"gestor.local/contract"
@@ -24,19 +25,21 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 	entries := byID(inv.Entries, func(e *contract.Entry) string { return e.ID })
 	members := byID(pop.Members, func(m *contract.Member) string { return m.ID })
 	f.Containers = make([]Container, 0, max(len(entries), len(members)))
+	identities := make([]policy2.Identity, 0, len(entries)+len(members)) // never grows: containers point into it
 	for len(entries) > 0 || len(members) > 0 {
 		id := smallestID(entries, members)
 		var entry *contract.Entry
 		var member *contract.Member
 		entry, entries = takeSingle(entries, id)
 		member, members = takeSingle(members, id)
-		f.Containers = append(f.Containers, containerOfV1(id, entry, member))
+		identities = append(identities, policy2.Identity{ID: id})
+		f.Containers = append(f.Containers, containerOfV1(&identities[len(identities)-1], entry, member))
 	}
 	return f
 }
 
-func containerOfV1(id string, e *contract.Entry, m *contract.Member) Container {
-	c := Container{Identity: &policy2.Identity{ID: id}, Member: m}
+func containerOfV1(id *policy2.Identity, e *contract.Entry, m *contract.Member) Container {
+	c := Container{Identity: id, Member: m}
 	if e != nil {
 		c.Name, c.Image, c.Labels = e.Name, e.Image, e.Labels
 		c.InEngine, c.State, c.StartedAt = true, e.State, policy2.Fact[string]{Value: e.StartedAt, Known: e.StartedAt != ""}
@@ -60,7 +63,10 @@ func byID[T any](list []T, id func(*T) string) []withID[T] {
 	for i := range list {
 		out[i] = withID[T]{id(&list[i]), &list[i]}
 	}
-	slices.SortFunc(out, func(a, b withID[T]) int { return strings.Compare(a.id, b.id) })
+	order := func(a, b withID[T]) int { return strings.Compare(a.id, b.id) }
+	if !slices.IsSortedFunc(out, order) { // they are, as they come from the manager
+		slices.SortFunc(out, order)
+	}
 	return out
 }
 
@@ -102,15 +108,21 @@ func MemoryOfV1(ctx contract.Context) Memory {
 
 // AsV1 is the plan as a plan of version 1, of a program that Compile made and of facts that FactsOfV1 made.
 func AsV1(p *Program, f *Facts, plan Plan) contract.Plan {
-	v := viewV1{v1: p.v1, facts: f, plan: &plan}
-	verdicts := v.verdicts()
-	slices.SortFunc(verdicts, func(a, b contract.Verdict) int {
+	v := newViewV1(p.v1, f, &plan)
+	for i := range plan.Verdicts {
+		v.add(i, &plan.Verdicts[i])
+	}
+	for i := range v.counts {
+		c := &v.counts[i]
+		c.Deficit = max(0, c.Quota-c.Eligible-c.ManagedElsewhere)
+	}
+
+	slices.SortFunc(v.verdicts, func(a, b contract.Verdict) int {
 		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(last(a.Rank), last(b.Rank)), strings.Compare(a.ID, b.ID))
 	})
-
 	return contract.Plan{
 		Tick: plan.Tick, Sequence: plan.Sequence, PolicyHash: plan.PolicyHash, Mode: p.v1.Mode, Classify: p.v1.Classify,
-		Counts: v.counts(verdicts), Surprise: plan.Held != "", Verdicts: verdicts,
+		Counts: v.counts, Surprise: plan.Held != "", Verdicts: v.verdicts,
 	}
 }
 
@@ -126,56 +138,66 @@ func classOrder(c contract.Class) int {
 	}
 }
 
-// viewV1 reads a plan as one of version 1.
+// viewV1 reads a plan as one of version 1, verdict by verdict.
 type viewV1 struct {
-	v1    *version1
-	facts *Facts
-	plan  *Plan
+	v1     *version1
+	facts  *Facts
+	ranked int // how many compete in the list of rank mode
+
+	verdicts []contract.Verdict
+	counts   []contract.ClassCount
+	// What verdicts point to is taken from two blocks.
+	measures   []contract.Measures
+	neighbours []contract.Neighbour
+}
+
+func newViewV1(v1 *version1, f *Facts, plan *Plan) *viewV1 {
+	n := len(plan.Verdicts)
+	v := &viewV1{
+		v1: v1, facts: f, verdicts: make([]contract.Verdict, n), measures: make([]contract.Measures, n), neighbours: make([]contract.Neighbour, n),
+		counts: []contract.ClassCount{
+			{Class: contract.ClassLow, Quota: v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v1.Quota.High}, {Class: contract.ClassUnknown},
+		},
+	}
+	for i := range plan.Verdicts {
+		v.ranked = max(v.ranked, plan.Verdicts[i].Rank)
+	}
+	return v
 }
 
 func (v *viewV1) container(id string) *Container {
-	i, ok := slices.BinarySearchFunc(v.facts.Containers, id, func(c Container, id string) int { return strings.Compare(c.ID, id) })
-	if !ok {
+	all := v.facts.Containers
+	i := sort.Search(len(all), func(i int) bool { return all[i].ID >= id })
+	if i == len(all) || all[i].ID != id {
 		return &Container{Identity: &policy2.Identity{ID: id}}
 	}
-	return &v.facts.Containers[i]
+	return &all[i]
 }
 
-func (v *viewV1) verdicts() []contract.Verdict {
-	ranked := 0
-	for i := range v.plan.Verdicts {
-		ranked = max(ranked, v.plan.Verdicts[i].Rank)
+// add writes down the i-th verdict, and counts it.
+func (v *viewV1) add(i int, of *Verdict) {
+	c, out := v.container(of.ID), &v.verdicts[i]
+	*out = contract.Verdict{
+		ID: of.ID, Name: of.Name, Image: of.Image, Class: v.class(c, of.Rank), Owned: isOwnedV1(of.Standing),
+		Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
+		Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
+	}
+	if of.Step == policy2.StepRemove {
+		out.Verdict = contract.VerdictRemove
 	}
 
-	out := make([]contract.Verdict, len(v.plan.Verdicts))
-	for i := range out {
-		of := &v.plan.Verdicts[i]
-		c := v.container(of.ID)
-		out[i] = contract.Verdict{
-			ID: of.ID, Name: of.Name, Image: of.Image, Class: v.class(c, of.Rank, ranked), Owned: isOwnedV1(of.Standing),
-			Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
-			Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
-		}
-		if of.Step == policy2.StepRemove {
-			out[i].Verdict = contract.VerdictRemove
-		}
-		v.measure(&out[i], of, c.Member)
-	}
-	return out
-}
-
-// measure adds the figures of the container and of its neighbour.
-func (v *viewV1) measure(out *contract.Verdict, of *Verdict, m *contract.Member) {
-	if m != nil {
+	if m := c.Member; m != nil {
 		out.AgeUS, out.StartUS = m.AgeUS, m.StartUS
-	}
-	if m != nil && (m.Measured || of.Rank > 0) {
-		figures := m.Measures
-		out.Measures = &figures
+		if m.Measured || of.Rank > 0 {
+			v.measures[i] = m.Measures
+			out.Measures = &v.measures[i]
+		}
 	}
 	if n := of.Neighbour; n != nil {
-		out.Neighbour = &contract.Neighbour{ID: n.ID, Name: n.Name, Rank: n.Rank, Measures: v.container(n.ID).Member.Measures}
+		v.neighbours[i] = contract.Neighbour{ID: n.ID, Name: n.Name, Rank: n.Rank, Measures: v.container(n.ID).Member.Measures}
+		out.Neighbour = &v.neighbours[i]
 	}
+	v.count(out, c.Alive())
 }
 
 // isOwnedV1 says whether who stands so is own: the other standings come after that question.
@@ -185,14 +207,14 @@ func isOwnedV1(standing string) bool {
 
 // class is the declared one. In rank mode it is that of the rank: the lower half of the list is low and the upper half high, moved just
 // so far that every place is of its own class.
-func (v *viewV1) class(c *Container, rank, ranked int) contract.Class {
+func (v *viewV1) class(c *Container, rank int) contract.Class {
 	if !v.v1.rank || rank == 0 {
 		return v.v1.classOf(c.Identity)
 	}
 
-	low := min(max(ranked/2, v.v1.Quota.Low), ranked)
-	if ranked > v.v1.Quota.Low+v.v1.Quota.High {
-		low = min(low, ranked-v.v1.Quota.High)
+	low := min(max(v.ranked/2, v.v1.Quota.Low), v.ranked)
+	if v.ranked > v.v1.Quota.Low+v.v1.Quota.High {
+		low = min(low, v.ranked-v.v1.Quota.High)
 	}
 	if rank <= low {
 		return contract.ClassLow
@@ -200,28 +222,17 @@ func (v *viewV1) class(c *Container, rank, ranked int) contract.Class {
 	return contract.ClassHigh
 }
 
-// counts sums up the population of each class, in the order of the plan.
-func (v *viewV1) counts(verdicts []contract.Verdict) []contract.ClassCount {
-	counts := []contract.ClassCount{
-		{Class: contract.ClassLow, Quota: v.v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v.v1.Quota.High}, {Class: contract.ClassUnknown},
-	}
-	for i := range verdicts {
-		one, alive := &verdicts[i], v.container(verdicts[i].ID).Alive()
-		c := &counts[classOrder(one.Class)]
-		c.Owned += count(one.Owned && alive)
-		c.ManagedElsewhere += count(one.Reason == contract.ReasonElsewhere && alive)
-		c.Eligible += count(one.Rank > 0)
-		c.Removals += count(one.Verdict == contract.VerdictRemove)
-		c.OverCapped += count(one.Reason == contract.ReasonCapped)
-	}
-
-	for i := range counts {
-		counts[i].Deficit = max(0, counts[i].Quota-counts[i].Eligible-counts[i].ManagedElsewhere)
-	}
-	return counts
+// count counts a verdict in the population of its class.
+func (v *viewV1) count(one *contract.Verdict, alive bool) {
+	c := &v.counts[classOrder(one.Class)]
+	c.Owned += count01(one.Owned && alive)
+	c.ManagedElsewhere += count01(one.Reason == contract.ReasonElsewhere && alive)
+	c.Eligible += count01(one.Rank > 0)
+	c.Removals += count01(one.Verdict == contract.VerdictRemove)
+	c.OverCapped += count01(one.Reason == contract.ReasonCapped)
 }
 
-func count(yes bool) int {
+func count01(yes bool) int {
 	if yes {
 		return 1
 	}

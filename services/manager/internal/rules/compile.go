@@ -18,6 +18,9 @@ type version1 struct {
 	protected map[string]bool           // names
 	images    map[string]contract.Class // by the name in an inventory
 	rank      bool                      // one list with places at both ends, instead of a list a class
+	// speaks are the rules that speak of a container of a class, matches what all of them say to it.
+	speaks  map[contract.Class][]int
+	matches map[contract.Class][]policy2.Truth
 }
 
 // Names of the rules that a file of version 1 is compiled to: one a class, or one for all.
@@ -34,6 +37,7 @@ func Compile(policy contract.Policy) *Program {
 		Policy: policy, protected: setOf(policy.Protect.Names), images: imageClasses(policy.Images),
 		rank: policy.Classify == contract.ClassifyRank,
 	}
+	v1.matchClasses()
 
 	p := New(v1.asVersion2())
 	p.v1, p.hash = v1, policy.Hash()
@@ -110,6 +114,22 @@ func (v *version1) rules() []policy2.Rule {
 	}
 }
 
+// matchClasses says which rule speaks of which class: of one that is unknown none does, but in rank mode where there is none other.
+func (v *version1) matchClasses() {
+	if v.rank {
+		v.speaks = map[contract.Class][]int{contract.ClassUnknown: {0}}
+		v.matches = map[contract.Class][]policy2.Truth{contract.ClassUnknown: {policy2.True}}
+		return
+	}
+
+	const low, high = 0, 1 // as rules lists them
+	v.speaks = map[contract.Class][]int{contract.ClassLow: {low}, contract.ClassHigh: {high}}
+	v.matches = map[contract.Class][]policy2.Truth{
+		contract.ClassLow: {policy2.True, policy2.False}, contract.ClassHigh: {policy2.False, policy2.True},
+		contract.ClassUnknown: {policy2.False, policy2.False},
+	}
+}
+
 // study finds out what follows from the identity alone, of which there were so many names.
 func (v *version1) study(id *policy2.Identity, suite policy2.Suite, names int) *identity {
 	who := &identity{Identity: id, names: names, project: id.Project()}
@@ -119,16 +139,7 @@ func (v *version1) study(id *policy2.Identity, suite policy2.Suite, names int) *
 	_, who.elsewhere = contract.WorkloadOf(id.Labels)
 	who.class, who.classed = v.classOf(id), policy2.True
 
-	if v.rank {
-		who.matches, who.speaks = []policy2.Truth{policy2.True}, []int{0}
-		return who
-	}
-	who.matches = []policy2.Truth{policy2.False, policy2.False}
-	for i, class := range []contract.Class{contract.ClassLow, contract.ClassHigh} {
-		if who.class == class {
-			who.matches[i], who.speaks = policy2.True, []int{i}
-		}
-	}
+	who.matches, who.speaks = v.matches[who.class], v.speaks[who.class]
 	return who
 }
 
