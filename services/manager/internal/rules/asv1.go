@@ -154,7 +154,8 @@ type viewV1 struct {
 func newViewV1(v1 *version1, f *Facts, plan *Plan) *viewV1 {
 	n := len(plan.Verdicts)
 	v := &viewV1{
-		v1: v1, facts: f, verdicts: make([]contract.Verdict, n), measures: make([]contract.Measures, n), neighbours: make([]contract.Neighbour, n),
+		v1: v1, facts: f, verdicts: make([]contract.Verdict, n),
+		measures: make([]contract.Measures, n), neighbours: make([]contract.Neighbour, n),
 		counts: []contract.ClassCount{
 			{Class: contract.ClassLow, Quota: v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v1.Quota.High}, {Class: contract.ClassUnknown},
 		},

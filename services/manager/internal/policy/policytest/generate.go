@@ -48,10 +48,16 @@ func drawPolicy(t *rapid.T) contract.Policy {
 	p.Quota = contract.Quota{Low: rapid.IntRange(0, 5).Draw(t, "low"), High: rapid.IntRange(0, 5).Draw(t, "high")}
 	p.Classify = rapid.SampledFrom([]contract.Classify{contract.ClassifyDeclared, contract.ClassifyRank}).Draw(t, "classify")
 	p.Rank = rapid.Permutation(p.Rank).Draw(t, "rank")
-	p.Buckets = contract.Buckets{CPUMillicores: rapid.SampledFrom([]uint64{1, 10}).Draw(t, "mc"), RAMKB: rapid.SampledFrom([]uint64{1, 1024}).Draw(t, "kb")}
+	p.Buckets = contract.Buckets{
+		CPUMillicores: rapid.SampledFrom([]uint64{1, 10}).Draw(t, "mc"), RAMKB: rapid.SampledFrom([]uint64{1, 1024}).Draw(t, "kb"),
+	}
 	p.Warmup = rapid.IntRange(0, 2).Draw(t, "warmup")
-	p.Caps = contract.Caps{PerTick: rapid.IntRange(1, 20).Draw(t, "tick"), PerMinute: 60, MaxPlanPercent: rapid.IntRange(1, 100).Draw(t, "percent")}
-	p.Young = contract.Young{Max: rapid.IntRange(1, 12).Draw(t, "young"), MemoryFloorKB: rapid.SampledFrom([]uint64{0, 0, 4000}).Draw(t, "floor")}
+	p.Caps = contract.Caps{
+		PerTick: rapid.IntRange(1, 20).Draw(t, "tick"), PerMinute: 60, MaxPlanPercent: rapid.IntRange(1, 100).Draw(t, "percent"),
+	}
+	p.Young = contract.Young{
+		Max: rapid.IntRange(1, 12).Draw(t, "young"), MemoryFloorKB: rapid.SampledFrom([]uint64{0, 0, 4000}).Draw(t, "floor"),
+	}
 	p.Protect = contract.Protect{Names: []string{"c3"}, Labels: []string{"keep", "team=db"}}
 	return p
 }
@@ -133,6 +139,8 @@ func drawEntry(t *rapid.T, name string) contract.Entry {
 	return contract.Entry{
 		ID: ID(name), Name: name, Labels: labels, StartedAt: time.Unix(int64(len(name)), 0).UTC().Format(time.RFC3339),
 		Image: rapid.SampledFrom([]string{"alto_1", "gestor/low-idle:latest", "r:5000/x", "gestor/high-cpu@sha256:00"}).Draw(t, "image"),
-		State: rapid.SampledFrom([]string{"running", "running", "running", "running", "running", "running", "paused", "exited", "removing"}).Draw(t, "state"),
+		State: rapid.SampledFrom([]string{
+			"running", "running", "running", "running", "running", "running", "paused", "exited", "removing",
+		}).Draw(t, "state"),
 	}
 }

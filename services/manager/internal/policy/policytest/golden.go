@@ -22,10 +22,12 @@ func GoldenInputs() map[string]Input {
 
 // everyReason is a host with a container for nearly every reason there is.
 func everyReason(change func(*contract.Policy, *contract.Context)) Input {
-	boxes := append(append(Lows(6), Highs(4)...), Box{Name: "stranger", CPU: 900, RAM: 90_000}, Box{Name: "gestor-logs", Class: "low", CPU: 1, RAM: 900},
-		Box{Name: "database", Class: "high", CPU: 300, RAM: 90_000}, Box{Name: "unknown", CPU: 5, RAM: 900}, Box{Name: "paused", Class: "low", RAM: 900},
-		Box{Name: "leaving", Class: "low", CPU: 700, RAM: 900}, Box{Name: "stuck", Class: "low", CPU: 700, RAM: 900},
-		Box{Name: "futile", Class: "low", CPU: 700, RAM: 900}, Box{Name: "exited", Class: "low", RAM: 900}, Box{Name: "rowless", Class: "low", RAM: 900},
+	boxes := append(append(Lows(6), Highs(4)...),
+		Box{Name: "stranger", CPU: 900, RAM: 90_000}, Box{Name: "gestor-logs", Class: "low", CPU: 1, RAM: 900},
+		Box{Name: "database", Class: "high", CPU: 300, RAM: 90_000}, Box{Name: "unknown", CPU: 5, RAM: 900},
+		Box{Name: "paused", Class: "low", RAM: 900}, Box{Name: "leaving", Class: "low", CPU: 700, RAM: 900},
+		Box{Name: "stuck", Class: "low", CPU: 700, RAM: 900}, Box{Name: "futile", Class: "low", CPU: 700, RAM: 900},
+		Box{Name: "exited", Class: "low", RAM: 900}, Box{Name: "rowless", Class: "low", RAM: 900},
 		Box{Name: "entryless", Class: "low", RAM: 900}, Box{Name: "odd", Class: "low", CPU: 1, RAM: 900},
 		Box{Name: "new-1", Class: "low", RAM: 100_000, Age: 4}, Box{Name: "new-2", Class: "low", RAM: 100_000, Age: 3},
 		Box{Name: "new-3", Class: "high", RAM: 100_000, Age: 2}, Box{Name: "new-4", Class: "low", RAM: 100_000, Age: 1})

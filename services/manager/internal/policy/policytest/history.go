@@ -100,7 +100,8 @@ func (h *History) birth() {
 	}
 	l.entry.StartedAt = fmt.Sprintf("2026-01-02T03:04:%02dZ", h.born%60)
 	l.sizes = contract.Measures{
-		RAMKB: pick(h, uint64(0), 700, 700, 1023, 1024, 50_000), VSZKB: pick(h, uint64(0), 2000, 2000, 2001), RSSKB: pick(h, uint64(0), 700, 701),
+		RAMKB: pick(h, uint64(0), 700, 700, 1023, 1024, 50_000),
+		VSZKB: pick(h, uint64(0), 2000, 2000, 2001), RSSKB: pick(h, uint64(0), 700, 701),
 	}
 	if h.oneIn(50) {
 		l.sizes = contract.Measures{RAMKB: math.MaxUint64, VSZKB: math.MaxUint64 - 1, RSSKB: math.MaxUint64}
@@ -185,8 +186,8 @@ func (h *History) event() {
 	case 10, 11:
 		h.drop(l)
 	case 12, 13, 14:
-		l.entry.State = pick(h, contract.StateRunning, contract.StateRunning, contract.StatePaused, contract.StateRestarting, contract.StateExited,
-			contract.StateCreated, contract.StateRemoving, contract.StateDead, "")
+		l.entry.State = pick(h, contract.StateRunning, contract.StateRunning, contract.StatePaused, contract.StateRestarting,
+			contract.StateExited, contract.StateCreated, contract.StateRemoving, contract.StateDead, "")
 	case 15:
 		l.frozen = !l.frozen
 	case 16:
@@ -348,7 +349,9 @@ func (h *History) CarryOut(plan contract.Plan) {
 }
 
 func (h *History) remove(l *life) {
-	switch pick(h, contract.OutcomeDone, contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeUnknown, contract.OutcomeRefused, contract.OutcomeFailed) {
+	outcome := pick(h, contract.OutcomeDone, contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeUnknown,
+		contract.OutcomeRefused, contract.OutcomeFailed)
+	switch outcome {
 	case contract.OutcomeUnknown:
 		l.leavingTicks = 2
 	case contract.OutcomeRefused:
