@@ -33,6 +33,7 @@ scripts/ensure.sh go
 use_go
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+revision=$(git describe --always --dirty)
 go test -c -o "$work/rules.test" gestor.local/manager/internal/rules
 
 say "$histories histories of seed $seed"
@@ -45,6 +46,6 @@ cd "$root"
 tally=$(grep -oE "$histories histories of seed $seed: .*" "$work/out")
 read -r plans verdicts removals < <(sed -E 's/^[^:]*: ([0-9]+) plans, ([0-9]+) verdicts, ([0-9]+) removals$/\1 \2 \3/' <<<"$tally")
 seconds=$(tail -n 1 "$work/time" | awk '{ printf "%.0f", $1 + $2 }')
-line="| $(date -u +%F) | $(git describe --always --dirty) | $seed | $histories | $plans | $verdicts | $removals | $seconds |"
+line="| $(date -u +%F) | $revision | $seed | $histories | $plans | $verdicts | $removals | $seconds |"
 echo "$line" >>docs/benchmarks/version-1.md
 say "all plans are the same: $line"

@@ -3,4 +3,4 @@
 package rules_test
 
 // The race detector makes everything ten times as slow.
-const defaultHistories = 500
+const defaultHistories = 200
