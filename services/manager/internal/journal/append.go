@@ -10,6 +10,7 @@ import (
 
 	"gestor.local/contract"
 
+	"gestor.local/manager/internal/journal/line"
 	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
@@ -27,7 +28,7 @@ func (j *Journal) write(entries []Entry) error {
 		return wrap("write", err)
 	}
 
-	if j.active.Size() > j.head && j.active.Size()+int64(len(text)) > j.opts.SegmentBytes {
+	if j.opts.Version == version1 && j.active.Size() > j.head && j.active.Size()+int64(len(text)) > j.opts.SegmentBytes {
 		if err := j.rotate(); err != nil {
 			return wrap("rotate", err)
 		}
@@ -40,6 +41,9 @@ func (j *Journal) write(entries []Entry) error {
 		return wrap("write", j.failIfBroken(err))
 	}
 	for _, e := range entries {
+		if e.V == version2 {
+			j.happened(&e)
+		}
 		j.state.apply(e)
 	}
 	return nil
@@ -50,12 +54,18 @@ func (j *Journal) encode(entries []Entry) ([]byte, error) {
 	var text []byte
 	now := j.opts.Now().UTC()
 	for i := range entries {
-		entries[i].V, entries[i].Seq, entries[i].At = entryVersion, j.state.seq+uint64(i)+1, now
-		line, err := json.Marshal(entries[i])
+		entries[i].V, entries[i].Seq, entries[i].At = j.opts.Version, j.state.seq+uint64(i)+1, now
+		object, err := json.Marshal(entries[i])
 		if err != nil {
 			return nil, err
 		}
-		text = append(append(text, line...), '\n')
+
+		if entries[i].V == version1 {
+			text = append(append(text, object...), '\n')
+			continue
+		}
+		from := len(text)
+		text = line.Seal(append(text, object[:len(object)-len("}")]...), from)
 	}
 	return text, nil
 }
@@ -79,6 +89,10 @@ func (j *Journal) fail(cause error) error {
 // rotate begins a new segment whose head says all that is still needed of the old ones. The new one is complete on disk
 // before the old one is left.
 func (j *Journal) rotate() error {
+	if j.opts.Version == version2 {
+		return j.beginFacts()
+	}
+
 	entries := j.state.checkpoint(j.opts.Now())
 	text, err := j.encode(entries)
 	if err != nil {
@@ -115,18 +129,25 @@ func (s *state) checkpoint(now time.Time) []Entry {
 	return out
 }
 
-// cleanUp seals what is no longer written to, deletes what is too old and what a crash left half done. It may fail (a full
-// disk) without harm: the next rotation tries again.
-func (j *Journal) cleanUp() {
+// removeUnfinished deletes the files that a crash left half written.
+func (j *Journal) removeUnfinished() error {
 	names, err := j.fsys.List(j.dir)
 	if err != nil {
-		return
+		return err
 	}
-
 	for _, name := range names {
 		if strings.HasSuffix(name, disk.TempExt) || strings.HasSuffix(name, partSuffix) {
 			_ = j.fsys.Remove(path.Join(j.dir, name))
 		}
+	}
+	return nil
+}
+
+// cleanUp seals what is no longer written to, deletes what is too old and what a crash left half done. It may fail (a full
+// disk) without harm: the next rotation tries again.
+func (j *Journal) cleanUp() {
+	if j.removeUnfinished() != nil {
+		return
 	}
 
 	all, err := segments(j.fsys, j.dir)

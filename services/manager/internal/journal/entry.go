@@ -6,10 +6,19 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+
+	"gestor.local/manager/internal/journal/line"
+	"gestor.local/manager/internal/rules"
 )
 
-// entryVersion is the version of the lines that this package writes.
-const entryVersion = 1
+// Versions of the lines. What version 2 has beside version 1 is in facts.go and history.go.
+const (
+	version1 = 1
+	version2 = line.Version
+	// entryVersion is the version that is written unless Options say otherwise.
+	entryVersion = version1
+)
 
 // Entry is one line. Exactly one of the pointers is set.
 type Entry struct {
@@ -24,18 +33,52 @@ type Entry struct {
 	NoPlan  *NoPlan  `json:"no_plan,omitempty"`
 	Intent  *Intent  `json:"intent,omitempty"`
 	Outcome *Outcome `json:"outcome,omitempty"`
+
+	// The following are of version 2. Facts and Verdict are the tick of such a line, Look is 2 on a second look at it; Text is the
+	// whole line as it was read.
+	Approve *Approve `json:"approve,omitempty"`
+	Facts   *uint64  `json:"facts,omitempty"`
+	Verdict *uint64  `json:"verdict,omitempty"`
+	Look    int      `json:"look,omitempty"`
+	Since   uint64   `json:"since,omitempty"` // the line that facts are changes to
+	Text    []byte   `json:"-"`
 }
 
 // Head begins a segment: what the earlier ones said and is still needed, beside the carried lines that follow.
 type Head struct {
 	LastTick       uint64      `json:"last_tick"`
 	RecentRemovals []time.Time `json:"recent_removals,omitempty"`
+
+	// The following are of version 2, whose line also has the facts of the last tick. Memory is that after it, Policy and Approve
+	// are those in force; Carried is the number of carried lines that follow, Missed that of the ticks before it that were not
+	// written.
+	Memory  *rules.Memory `json:"memory,omitempty"`
+	Policy  *Policy       `json:"policy,omitempty"`
+	Approve *Approve      `json:"approve,omitempty"`
+	Carried int           `json:"carried,omitempty"`
+	Missed  int           `json:"missed,omitempty"`
 }
 
-// Policy is a policy under its hash; the ticks that follow refer to it.
+// Policy is a policy under its hash; the ticks that follow refer to it. It is of version 1 or of version 2.
 type Policy struct {
-	Hash   string          `json:"hash"`
-	Policy contract.Policy `json:"policy"`
+	Hash    string          `json:"hash"`
+	Policy  contract.Policy `json:"policy,omitzero"`
+	Policy2 *policy2.Policy `json:"policy2,omitempty"`
+}
+
+// Program compiles it.
+func (p *Policy) Program() *rules.Program {
+	if p.Policy2 == nil {
+		return rules.Compile(p.Policy)
+	}
+	return rules.New(*p.Policy2)
+}
+
+// Approve is the approval that is in force from here on.
+type Approve struct {
+	// Document is approved.json as it was read, Withdrawn says that there is none any more.
+	Document  json.RawMessage `json:"document,omitempty"`
+	Withdrawn bool            `json:"withdrawn,omitempty"`
 }
 
 // Tick is everything that one decision was made from, and the decision.
@@ -107,6 +150,15 @@ type Intent struct {
 	StartedAt string `json:"started_at,omitempty"`
 	// Undo is what a throttle has to put back.
 	Undo *Undo `json:"undo,omitempty"`
+
+	// The following are of version 2: the hash of the rule, "" for a young one, which of its steps it is, counted from 1, G, and
+	// with a throttle the limits, in billionths of a core, the one to give back and the one that is set.
+	Rule        string       `json:"rule,omitempty"`
+	Step        policy2.Step `json:"step,omitempty"`
+	StepIndex   int          `json:"step_index,omitempty"`
+	GUS         int64        `json:"g_us,omitempty"`
+	OldNanoCPUs int64        `json:"old_nano_cpus,omitempty"`
+	NanoCPUs    int64        `json:"nano_cpus,omitempty"`
 }
 
 // Undo holds the CPU limits that a container had before it was throttled.
@@ -128,4 +180,8 @@ type Outcome struct {
 	AnonymousVolumes int `json:"anonymous_volumes,omitempty"`
 	// Recovered is true when the outcome was found out at a later start.
 	Recovered bool `json:"recovered,omitempty"`
+
+	// The following are of version 2: when it ended, as a tick and in G.
+	Tick uint64 `json:"tick,omitempty"`
+	GUS  int64  `json:"g_us,omitempty"`
 }

@@ -16,11 +16,14 @@ var (
 )
 
 // VersionError says that a later manager wrote the journal.
-type VersionError struct{ Version int }
+type VersionError struct {
+	Version int
+	known   int // 0 is version 1
+}
 
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("the journal holds lines of version %d, this manager knows up to %d (use the release that wrote it, or give this one its own GESTOR_STATE)",
-		e.Version, entryVersion)
+		e.Version, max(e.known, version1))
 }
 
 // Error is what every method of a Journal returns. Without ErrFailed or ErrClosed in its chain the journal is as it was

@@ -24,11 +24,25 @@ const (
 	defaultMaxSegments  = 1000
 )
 
+// The same for version 2, and how long a segment is written to at most: at 20 containers 8 MiB are a day or two. The head of a
+// segment is some hundred bytes a container, under a hundredth of it.
+const (
+	factsSegmentBytes = 8 << 20
+	factsMaxBytes     = 256 << 20
+	factsMaxAge       = 14 * 24 * time.Hour
+	segmentAge        = 24 * time.Hour
+)
+
 // Options of a journal; zero values take the defaults.
 type Options struct {
+	// Version of the lines that are written, 1 where it is 0. Lines of version 1 are read in either case.
+	Version      int
 	SegmentBytes int64 // at which a new segment is begun
 	MaxBytes     int64 // of all segments together, beyond which the oldest are deleted
 	MaxSegments  int
+	// MaxAge is how long a segment is kept, and MinFree what facts leave free on the disk, in bytes; both with version 2 alone.
+	MaxAge  time.Duration
+	MinFree uint64
 	// After is a number above which the entries are to be counted: somebody has seen numbers up to it, also where the journal
 	// was lost or is an older copy.
 	After uint64
@@ -37,11 +51,21 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	segmentBytes, maxBytes := int64(defaultSegmentBytes), int64(defaultMaxBytes)
+	if o.Version == version2 {
+		segmentBytes, maxBytes = factsSegmentBytes, factsMaxBytes
+	}
+	if o.Version == 0 {
+		o.Version = entryVersion
+	}
 	if o.SegmentBytes <= 0 {
-		o.SegmentBytes = defaultSegmentBytes
+		o.SegmentBytes = segmentBytes
 	}
 	if o.MaxBytes <= 0 {
-		o.MaxBytes = defaultMaxBytes
+		o.MaxBytes = maxBytes
+	}
+	if o.MaxAge <= 0 {
+		o.MaxAge = factsMaxAge
 	}
 	if o.MaxSegments <= 0 {
 		o.MaxSegments = defaultMaxSegments
@@ -66,13 +90,14 @@ type Journal struct {
 	active *wal.File
 	head   int64 // size of what a new segment begins with
 	state  state
-	moved  error // that a new file was begun, until Check has reported it
-	failed error // ErrFailed or ErrClosed
+	rec    record // with version 2
+	moved  error  // that a new file was begun, until Check has reported it
+	failed error  // ErrFailed or ErrClosed
 }
 
 // Open locks the folder, makes it if need be, recovers what it holds and returns a journal that can be written to.
 func Open(dir string, opts Options) (*Journal, Recovery, error) {
-	j := &Journal{dir: dir, opts: opts.withDefaults()}
+	j := &Journal{dir: dir, opts: opts.withDefaults(), rec: newRecord()}
 	j.fsys = j.opts.FS
 	var err error
 	if j.lock, err = j.lockFolder(); err != nil {
@@ -115,6 +140,10 @@ func (j *Journal) writable(name string) error {
 }
 
 func (j *Journal) begin() (Recovery, error) {
+	if j.opts.Version == version2 {
+		return j.beginRecorded()
+	}
+
 	active, st, r, err := recovered(j.fsys, j.dir, j.opts)
 	if err != nil {
 		return r, err
@@ -134,6 +163,9 @@ func (j *Journal) begin() (Recovery, error) {
 // It is not synced by itself: it shares the file with the intents that follow, whose sync covers it. It returns the entry's
 // number.
 func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint64, err error) {
+	if j.opts.Version != version1 {
+		return 0, wrap("write", errors.New("a journal of version 2 writes facts"))
+	}
 	t.PolicyHash = plan.PolicyHash
 	t.Inventory, t.Shadow = policy.Trim(p, t.Inventory), trimmed(p, t.Shadow)
 	if t.Plan, err = json.Marshal(plan); err != nil {

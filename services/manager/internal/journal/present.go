@@ -28,6 +28,9 @@ func (j *Journal) Check() error {
 
 	moved := j.moved
 	j.moved = nil
+	if moved == nil {
+		moved = j.checkRoom()
+	}
 	return wrap("check", moved)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gestor.local/manager/internal/rules"
 	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
@@ -28,6 +29,11 @@ type Recovery struct {
 	TornBytes      int64
 	// TornCopy is the file with the tail that was cut off, "" where the disk had no room for it: the tail is lost then.
 	TornCopy string
+
+	// The following are of version 2. Memory is that of the rules after all that was written, Facts are those of the last tick; nil
+	// where the journal has none.
+	Memory *rules.Memory
+	Facts  *rules.Facts
 }
 
 // recovered reads what the folder holds, cuts a torn tail off the newest segment and returns it, ready to be written to.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"gestor.local/manager/internal/journal/line"
 	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
@@ -52,6 +53,7 @@ type reader struct {
 	backwards bool
 	want      func(line []byte) bool // nil: all
 	visit     func(Entry) error
+	version   int // the highest that is read; 0 is version 1
 }
 
 // ErrStop ends a scan early.
@@ -200,13 +202,16 @@ func (r reader) lines(in io.Reader) (Stats, error) {
 
 // line visits the entry that the line holds, if it is wanted. good says that it holds one; err is the visitor's, or a
 // VersionError.
-func (r reader) line(line []byte) (good bool, err error) {
-	if r.want != nil && bytes.HasPrefix(line, []byte(`{"v":1,`)) && bytes.HasSuffix(line, []byte("}")) && !r.want(line) {
+func (r reader) line(text []byte) (good bool, err error) {
+	if r.want != nil && bytes.HasPrefix(text, []byte(`{"v":1,`)) && bytes.HasSuffix(text, []byte("}")) && !r.want(text) {
 		return true, nil
 	}
-	e, ok := decode(line)
+	e, ok := decode(text)
+	if !ok && r.version >= version2 {
+		e, ok = decodeSealed(text)
+	}
 	if !ok {
-		return false, laterVersion(line)
+		return false, laterVersion(text, max(r.version, version1))
 	}
 	return true, r.visit(e)
 }
@@ -216,17 +221,27 @@ func decode(line []byte) (Entry, bool) {
 	if json.Unmarshal(line, &e) != nil {
 		return e, false
 	}
-	return e, e.V == entryVersion && e.Seq > 0
+	return e, e.V == version1 && e.Seq > 0
+}
+
+// decodeSealed reads a line of version 2, which ends with its checksum.
+func decodeSealed(text []byte) (Entry, bool) {
+	var e Entry
+	if !line.Sealed(text) || json.Unmarshal(text, &e) != nil {
+		return e, false
+	}
+	e.Text = text
+	return e, e.V == version2 && e.Seq > 0
 }
 
 // laterVersion is the error of a line that a later manager wrote. It is whole, and nobody must take it for damage or cut it off.
-func laterVersion(line []byte) error {
+func laterVersion(line []byte, known int) error {
 	var head struct {
 		V   int    `json:"v"`
 		Seq uint64 `json:"seq"`
 	}
-	if json.Unmarshal(line, &head) == nil && head.V > entryVersion && head.Seq > 0 {
-		return &VersionError{head.V}
+	if json.Unmarshal(line, &head) == nil && head.V > known && head.Seq > 0 {
+		return &VersionError{head.V, known}
 	}
 	return nil
 }

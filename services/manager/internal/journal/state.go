@@ -19,6 +19,7 @@ type state struct {
 	removals  []time.Time           // intents to remove of the last minute
 	hasHead   bool                  // the head of a segment was read
 	hasOwn    bool                  // so was an entry of its own: what it carries was read to the end
+	approve   *Approve
 }
 
 // openIntent is an intent and the place it was first written at.
@@ -40,8 +41,15 @@ func (s *state) apply(e Entry) {
 	switch {
 	case e.Head != nil:
 		s.tick, s.removals, s.hasHead = e.Head.LastTick, e.Head.RecentRemovals, true
+		if e.V == version2 {
+			s.policy, s.approve = e.Head.Policy, e.Head.Approve
+		}
 	case e.Policy != nil:
 		s.policy = e.Policy
+	case e.Approve != nil:
+		s.approve = e.Approve
+	case e.Facts != nil:
+		s.tick = *e.Facts
 	case e.Tick != nil:
 		s.tick = e.Tick.Context.Tick
 	case e.NoPlan != nil:

@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"gestor.local/manager/internal/journal/line"
+	"gestor.local/manager/internal/rules"
+	"gestor.local/wal/disk"
+)
+
+// History puts lines of version 2 together, in their order: the facts of each tick, the plan that was made of them, and the memory
+// after every line. It begins with a head; what it is given before one is left out.
+//
+// A line that is missing costs what depends on it until the next head: the facts that were written as changes to it, and the memory
+// of their ticks. What was begun and how it ended counts all the same.
+type History struct {
+	table   *line.Table
+	policy  *Policy
+	program *rules.Program
+
+	// before is the memory before the last tick, after the one of now.
+	before, after rules.Memory
+	facts         rules.Facts
+	plan          rules.Plan
+	intents       map[string]Intent
+
+	hasHead bool
+	whole   bool   // nothing that the facts depend on is missing
+	on      uint64 // the number of the line that the next facts must be written on
+	seq     uint64 // of the last line
+	lost    int    // lines that are missing since the head
+
+	// head is the memory that the last head has, nil before one; made is what the lines before it came to, nil where they did not
+	// reach it without a gap.
+	made *rules.Memory
+}
+
+// NewHistory is that of no lines.
+func NewHistory() *History { return &History{table: line.NewTable(), intents: map[string]Intent{}} }
+
+// Add takes over the next line. An error is that of a line that is whole and makes no sense.
+func (h *History) Add(e Entry) error {
+	if h.seq > 0 && e.Seq != h.seq+1 {
+		h.lost++
+	}
+	h.seq = e.Seq
+
+	switch {
+	case e.Head != nil:
+		return h.begin(e)
+	case e.V != version2 || !h.hasHead:
+		return nil
+
+	case e.Policy != nil:
+		h.use(e.Policy)
+		h.on = e.Seq
+	case e.Facts != nil:
+		return h.tick(e)
+	case e.Intent != nil:
+		h.intents[e.Intent.ActionID] = *e.Intent
+		if event, ok := e.Intent.Event(); ok && !e.Carried {
+			h.happened(event)
+		}
+	case e.Outcome != nil && !e.Carried:
+		if event, ok := e.Outcome.Event(h.intents[e.Outcome.ActionID]); ok {
+			h.happened(event)
+		}
+	}
+	return nil
+}
+
+// begin starts over with a head.
+func (h *History) begin(e Entry) error {
+	made := h.after
+	h.made = nil
+	if h.whole && h.lost == 0 && e.Head.Missed == 0 {
+		h.made = &made
+	}
+
+	*h = History{table: h.table, made: h.made, seq: e.Seq, intents: map[string]Intent{}}
+	h.table.Reset()
+	if e.V != version2 {
+		return nil
+	}
+
+	h.hasHead, h.on = true, e.Seq
+	if e.Head.Memory != nil {
+		h.before, h.after = *e.Head.Memory, *e.Head.Memory
+	}
+	if e.Head.Policy != nil {
+		h.use(e.Head.Policy)
+	}
+	if e.Facts != nil {
+		if err := h.table.ReadFacts(e.Text); err != nil {
+			return fmt.Errorf("line %d: %w", e.Seq, err)
+		}
+	}
+	h.whole = true
+	return nil
+}
+
+func (h *History) use(p *Policy) {
+	h.policy, h.program = p, p.Program()
+	h.table.SetLabels(line.LabelsOf(h.program.Policy()))
+}
+
+// tick reads the facts of a tick, or of a second look at it, and makes its plan.
+func (h *History) tick(e Entry) error {
+	if !h.whole || e.Since != h.on || h.program == nil {
+		h.whole = false
+		return nil
+	}
+	if err := h.table.ReadFacts(e.Text); err != nil {
+		h.whole = false
+		return fmt.Errorf("line %d: %w", e.Seq, err)
+	}
+
+	h.on = e.Seq
+	if e.Look <= 1 {
+		h.before = h.after
+	}
+	h.facts = h.table.Facts()
+	h.plan = rules.Decide(h.program, h.before, &h.facts)
+	h.after = rules.Remember(h.program, h.before, &h.facts, h.plan, nil)
+	return nil
+}
+
+// happened remembers an event. One between the two looks at a tick is one of before it, for the second.
+func (h *History) happened(e rules.Event) {
+	if h.program == nil {
+		return
+	}
+	events := []rules.Event{e}
+	h.after = rules.Remember(h.program, h.after, nil, rules.Plan{}, events)
+	h.before = rules.Remember(h.program, h.before, nil, rules.Plan{}, events)
+}
+
+// Whole says that the facts of now are known: since the head no line is missing that they depend on.
+func (h *History) Whole() bool { return h.whole }
+
+// Lost is how many gaps there are in the lines since the head.
+func (h *History) Lost() int { return h.lost }
+
+// Program is the policy in force, nil before the first.
+func (h *History) Program() *rules.Program { return h.program }
+
+// Facts are those of the last tick, or of the second look at it.
+func (h *History) Facts() *rules.Facts { return &h.facts }
+
+// Plan is the one that the policy makes of them.
+func (h *History) Plan() *rules.Plan { return &h.plan }
+
+// Before is the memory before the last tick, Memory the one after all lines.
+func (h *History) Before() rules.Memory { return h.before }
+
+// Memory is the one after all lines.
+func (h *History) Memory() rules.Memory { return h.after }
+
+// Withheld lists the labels of a container whose values were not written. Sorted.
+func (h *History) Withheld(id string) []string { return h.table.Withheld(id) }
+
+// Made is the memory that the lines before the last head came to, nil where they do not reach it: it must be the head's.
+func (h *History) Made() *rules.Memory { return h.made }
+
+// Number is the number of a container in this segment, -1 for one that is not there.
+func (h *History) Number(id string) int { return h.table.Number(id) }
+
+// VerdictOf reads a verdict line.
+func VerdictOf(e Entry) (v line.Verdict, err error) {
+	if err = json.Unmarshal(e.Text, &v); err != nil {
+		err = fmt.Errorf("read verdict line %d: %w", e.Seq, err)
+	}
+	return v, err
+}
+
+// ReadHistory reads a journal of lines of both versions, oldest first, and visits each with the history up to it. path is a
+// journal's folder or one of its files. It may run while a manager writes; errors are as those of Scan. A line that is whole and
+// makes no sense counts as a bad one.
+func ReadHistory(path string, visit func(Entry, *History) error) (Stats, error) {
+	return readHistory(visit, func(visit func(Entry) error) (Stats, error) {
+		return scan(path, reader{version: version2, visit: visit})
+	})
+}
+
+// ReadHistoryOn is ReadHistory for a folder on another file system.
+func ReadHistoryOn(fsys disk.FS, dir string, visit func(Entry, *History) error) (Stats, error) {
+	return readHistory(visit, func(visit func(Entry) error) (Stats, error) {
+		all, err := segments(fsys, dir)
+		if err != nil {
+			return Stats{}, err
+		}
+		return reader{fsys: fsys, version: version2, visit: visit}.files(paths(all))
+	})
+}
+
+func readHistory(visit func(Entry, *History) error, scan func(visit func(Entry) error) (Stats, error)) (Stats, error) {
+	h, senseless := NewHistory(), 0
+	stats, err := scan(func(e Entry) error {
+		if h.Add(e) != nil {
+			senseless++
+			return nil
+		}
+		return visit(e, h)
+	})
+	stats.BadLines += senseless
+	return stats, err
+}
