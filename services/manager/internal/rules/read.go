@@ -275,7 +275,7 @@ func (t *tick) possibleStep(r *rule, u *unit, st *stage) severity {
 		return keeps
 	case step == policy2.StepWarn && (st.asked || st.told):
 		return keeps
-	case step == policy2.StepThrottle && t.hasOtherThrottle(r, u):
+	case step == policy2.StepThrottle && (t.isLongest(r, u) || t.hasOtherThrottle(r, u)):
 		return keeps
 	case (step == policy2.StepThrottle || step == policy2.StepStop) && !t.lives(u):
 		return keeps
@@ -357,7 +357,7 @@ func (t *tick) take(r *rule, u *unit, st *stage, place *place) {
 	case rung.Step == policy2.StepThrottle && t.hasOwnThrottle(r, u):
 		t.step(r, u, st)
 		d.reason = ReasonWaits
-	case rung.Step == policy2.StepThrottle && (t.hasOtherThrottle(r, u) || !t.lives(u)):
+	case rung.Step == policy2.StepThrottle && (t.isLongest(r, u) || t.hasOtherThrottle(r, u) || !t.lives(u)):
 		d.reason = ReasonWaits
 	default:
 		if g = t.guardOf(r, u, rung.Step); g.name == "" {
@@ -386,6 +386,9 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 	behind := t.behind(r, u, st)
 	if d.step == policy2.StepStop {
 		behind = t.skipEnded(r, behind, st)
+	}
+	if d.step == policy2.StepThrottle {
+		behind = t.skipThrottled(r, behind, st)
 	}
 	for _, i := range u.members {
 		one, mine := unit{members: t.all[i].alone(), project: u.project}, d
@@ -441,7 +444,11 @@ func (t *tick) note(r *rule, u *unit, st *stage, d decision) {
 	if d.reason == ReasonDoubt {
 		return
 	}
-	for _, i := range t.behind(r, u, st) {
+	behind := t.behind(r, u, st)
+	if d.step == policy2.StepThrottle {
+		behind = t.skipThrottled(r, behind, st)
+	}
+	for _, i := range behind {
 		s := &t.all[i]
 		if !s.isOpen() {
 			continue

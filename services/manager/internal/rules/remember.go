@@ -186,7 +186,7 @@ func (m *Memory) happened(p *Program, e *Event) {
 		r := c.ruleMemory(p, e.Rule)
 		first = !r.Counted
 		r.happened(e)
-		if e.Step == policy2.StepThrottle && e.Kind == EventIntent {
+		if e.Step == policy2.StepThrottle && e.Kind == EventOutcome && succeeded(e.Outcome) {
 			c.replaceThrottles(r)
 		}
 	}
@@ -269,7 +269,9 @@ func (m *RuleMemory) happened(e *Event) {
 		}
 
 	case e.Kind == EventOutcome && e.Step == policy2.StepThrottle && e.Outcome != contract.OutcomeUnknown:
-		m.Throttle = nil // nothing was set
+		if m.Throttle != nil && !m.Throttle.Done {
+			m.Throttle = nil // nothing was set
+		}
 	}
 }
 

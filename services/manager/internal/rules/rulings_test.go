@@ -589,6 +589,38 @@ var rulings = map[string]func(t *testing.T){
 		h.expect("a throttle", "a remove")
 	},
 
+	"a limit that could not be set anew is owed all the same": func(t *testing.T) {
+		h := newHost(t, policyOf(
+			policy2.Rule{Name: "hot", When: policy2.Conditions{CPU: 20_000}, Do: ladder(throttleStep), Calm: minute},
+			policy2.Rule{Name: "any", Do: policy2.Ladder{{Step: policy2.StepThrottle, To: 2000}}, Calm: minute},
+		))
+		b := h.add("a", hour)
+		b.cpu = 2500
+		h.ticks(20 * second)
+		h.expect("a throttle")
+
+		// The other rule's limit is to replace it, and the engine fails.
+		b.cpu = 0
+		h.idle = true
+		h.ticks(minute + 10*second)
+		orders := h.plan.Throttles()
+		if len(orders) != 1 || orders[0].OldNanoCPUs == nil || *orders[0].OldNanoCPUs != 0 {
+			t.Fatalf("throttles %+v", orders)
+		}
+		in := h.event(EventIntent, b.ID, h.p.RuleHash(1), policy2.StepThrottle, 1)
+		in.NanoCPUs = orders[0].NanoCPUs
+		out := in
+		out.Kind, out.Outcome = EventOutcome, contract.OutcomeFailed
+		h.m = Remember(h.p, h.m, nil, Plan{}, []Event{in, out})
+
+		b.State = contract.StateExited
+		h.tick()
+		want := []GiveBack{{ID: b.ID, Rule: h.p.RuleHash(0), Why: BackStopped}}
+		if d := cmp.Diff(want, h.plan.GiveBack); d != "" {
+			t.Error(d)
+		}
+	},
+
 	"own lost while throttled": func(t *testing.T) {
 		p := policyOf(policy2.Rule{Name: "slow", Do: ladder(throttleStep)})
 		p.Own = []policy2.Selector{{Name: []string{"job-*"}}}

@@ -1,6 +1,10 @@
 package rules
 
-import "gestor.local/contract/policy2"
+import (
+	"slices"
+
+	"gestor.local/contract/policy2"
+)
 
 // longestUS is how long a limit is kept at the longest.
 const longestUS = 6 * hourUS
@@ -21,11 +25,28 @@ func (t *tick) isLongest(r *rule, u *unit) bool {
 // hasOwnThrottle says that the rule's own limit is still in force on all members.
 func (t *tick) hasOwnThrottle(r *rule, u *unit) bool {
 	for _, i := range u.members {
-		if m := t.all[i].memory(r); m == nil || m.Throttle == nil || t.f.GUS-m.Throttle.SetGUS >= longestUS {
+		if !t.isThrottledBy(r, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// isThrottledBy says that the rule's own limit is still in force.
+func (t *tick) isThrottledBy(r *rule, i int) bool {
+	m := t.all[i].memory(r)
+	return m != nil && m.Throttle != nil && t.f.GUS-m.Throttle.SetGUS < longestUS
+}
+
+// skipThrottled takes those out on which the rule's own limit is in force: their step is done.
+func (t *tick) skipThrottled(r *rule, behind []int, st *stage) []int {
+	throttled := func(i int) bool { return t.isThrottledBy(r, i) }
+	for _, i := range behind {
+		if throttled(i) && t.moves() {
+			t.stepOne(r, i, st)
+		}
+	}
+	return slices.DeleteFunc(behind, throttled)
 }
 
 // hasOtherThrottle says that a limit of another rule is in force on a member, or is set on this tick: the first wins.
