@@ -174,7 +174,21 @@ func (c *Client) Stop(ctx context.Context, id string, wait time.Duration) error 
 	return c.wrap("stop", id, c.api.Load().ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}))
 }
 
-// Remove deletes the container, killing what still runs in it. Its named volumes stay.
+// Removal says how a container is deleted. The zero value deletes one that does not run, and leaves all its volumes.
+type Removal struct {
+	// Force kills what still runs in it; else the engine refuses to delete one that runs, and the error is KindOther.
+	Force bool
+	// Volumes deletes its anonymous volumes with it, but for those that another container uses. Named ones always stay.
+	Volumes bool
+}
+
+// Remove deletes the container, killing what still runs in it. Its volumes stay.
 func (c *Client) Remove(ctx context.Context, id string) error {
-	return c.wrap("remove", id, c.api.Load().ContainerRemove(ctx, id, container.RemoveOptions{Force: true}))
+	return c.Delete(ctx, id, Removal{Force: true})
+}
+
+// Delete deletes the container. The operation of its errors is "remove".
+func (c *Client) Delete(ctx context.Context, id string, how Removal) error {
+	options := container.RemoveOptions{Force: how.Force, RemoveVolumes: how.Volumes}
+	return c.wrap("remove", id, c.api.Load().ContainerRemove(ctx, id, options))
 }

@@ -46,23 +46,55 @@ const unlimitedQuota = -1
 // Throttled returns the limit of the same form that holds the container to the given share of a core
 // (1000 millicores = one core). It never raises an existing limit.
 func (l CPULimit) Throttled(millicores uint64) CPULimit {
-	l = l.canonical()
-	want := int64(min(millicores, 1_000_000)) //nolint:gosec // bounded on the same line
-	if l.NanoCPUs > 0 {
-		return CPULimit{NanoCPUs: min(l.NanoCPUs, max(want*1_000_000, 10_000_000))}
-	}
+	const nanoPerMilli = 1_000_000
+	return l.LoweredTo(int64(min(millicores, maxNanoCPUs/nanoPerMilli)) * nanoPerMilli) //nolint:gosec // bounded on the same line
+}
 
-	period := l.PeriodUS
-	if period <= 0 {
-		period = defaultPeriodUS
+// maxNanoCPUs is a thousand cores: more than any host has, and little enough to be counted with.
+const maxNanoCPUs = 1_000_000_000_000
+
+// LoweredTo returns the limit of the same form that holds the container to so many billionths of a core, or to the least that
+// engine and kernel take. It never raises an existing limit.
+func (l CPULimit) LoweredTo(nanoCPUs int64) CPULimit {
+	l = l.canonical()
+	want := min(nanoCPUs, maxNanoCPUs)
+	if l.NanoCPUs > 0 {
+		return CPULimit{NanoCPUs: min(l.NanoCPUs, max(want, minNanoCPUs))}
 	}
 
 	// A kernel that is given less than its least quota refuses it.
-	quota := max(want*period/1000, minQuotaUS)
+	quota := max(want*l.period()/1_000_000_000, minQuotaUS)
 	if l.QuotaUS > 0 {
 		quota = min(quota, l.QuotaUS)
 	}
 	return CPULimit{QuotaUS: quota, PeriodUS: l.PeriodUS}
+}
+
+// minNanoCPUs is the least that Docker takes for --cpus.
+const minNanoCPUs = 10_000_000
+
+// period is the bandwidth period that counts.
+func (l CPULimit) period() int64 {
+	if l.PeriodUS <= 0 {
+		return defaultPeriodUS
+	}
+	return l.PeriodUS
+}
+
+// Same says whether two limits are one and the same: no limit, the same NanoCPUs, or the same quota per the same period, however
+// the engine tells it. Two that allow as much in another form are not: who has set the one has not set the other.
+func (l CPULimit) Same(other CPULimit) bool { return l.normal() == other.normal() }
+
+// normal is the limit as it is compared: without what the engine fills in.
+func (l CPULimit) normal() CPULimit {
+	switch l = l.canonical(); {
+	case l.QuotaUS > 0:
+		return CPULimit{QuotaUS: l.QuotaUS, PeriodUS: l.period()}
+	case l.NanoCPUs > 0:
+		return CPULimit{NanoCPUs: l.NanoCPUs}
+	default:
+		return CPULimit{}
+	}
 }
 
 // Equal says whether two limits, in whatever form, allow as much. Engines may round by a little.

@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
@@ -167,10 +166,8 @@ func (t *tick) after(s *subject) []string {
 // depends says that a surely needs b, and not the other way round as well: then neither can go first.
 func (t *tick) depends(a, b *subject) bool {
 	needs := func(a, b *subject) bool {
-		shares, ok := strings.CutPrefix(a.c.NetworkMode.Value, "container:")
-		network := ok && (shares == b.c.ID || shares == b.c.Name || len(shares) == idDigits && strings.HasPrefix(b.c.ID, shares))
 		service := b.who.service != "" && a.who.project == b.who.project && has(a.who.needs, b.who.service)
-		return network || service
+		return service || sharesNetwork(a.c.NetworkMode.Value, b.c.Identity)
 	}
 	return needs(a, b) && !needs(b, a)
 }

@@ -72,9 +72,17 @@ func (e *Engine) stop(c *Container, code int) {
 
 // Remove deletes the container, running or not.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	return e.mutate(ctx, Call{Op: "remove", ID: id}, 0, func(c *Container) error {
-		if c.State == contract.StateRemoving {
+	return e.Delete(ctx, id, engine.Removal{Force: true})
+}
+
+// Delete deletes the container; one that runs only by force.
+func (e *Engine) Delete(ctx context.Context, id string, how engine.Removal) error {
+	return e.mutate(ctx, Call{Op: "remove", ID: id, Removal: how}, 0, func(c *Container) error {
+		switch {
+		case c.State == contract.StateRemoving:
 			return e.conflict("remove", id, engine.KindRemoving)
+		case contract.StateAlive(c.State) && !how.Force:
+			return e.conflict("remove", id, engine.KindOther)
 		}
 		e.remove(c)
 		return nil
@@ -83,7 +91,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 
 // SetCPU changes the CPU limit.
 func (e *Engine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {
-	return e.mutate(ctx, Call{Op: "update", ID: id}, 0, func(c *Container) error {
+	return e.mutate(ctx, Call{Op: "update", ID: id, CPU: limit}, 0, func(c *Container) error {
 		if c.State == contract.StateRemoving || c.State == contract.StateDead {
 			return e.conflict("update", id, engine.KindRemoving)
 		}

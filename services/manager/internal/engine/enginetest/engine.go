@@ -57,6 +57,9 @@ type Call struct {
 	Op, ID string
 	At     time.Time
 	Wait   time.Duration // of a stop: how long it waits before it kills
+	// Removal is that of a remove, CPU that of an update.
+	Removal engine.Removal
+	CPU     engine.CPULimit
 }
 
 // Engine is safe for concurrent use. The zero value is not usable: see New.
@@ -253,6 +256,7 @@ func (e *Engine) conflict(op, id string, k engine.Kind) error {
 	text := map[engine.Kind]string{
 		engine.KindNotRunning: "container is not running",
 		engine.KindRemoving:   "removal of container is already in progress",
+		engine.KindOther:      "You cannot remove a running container",
 	}[k]
 	return &engine.Error{Op: op, ID: id, Kind: k, Err: errors.New(text)}
 }
