@@ -207,16 +207,24 @@ func (x *escalation) gone() string {
 
 // awaitGone waits for a removal that the engine has begun, by --rm or for somebody else.
 func (x *escalation) awaitGone(ctx context.Context) string {
-	until := time.Now().Add(time.Duration(x.order.Act.Deadline))
+	if err := awaitGone(ctx, x.inspector, x.order.Victim.ID, time.Duration(x.order.Act.Deadline)); err != nil {
+		x.lastErr = err
+		return contract.OutcomeUnknown
+	}
+	return x.gone()
+}
+
+// awaitGone inspects the container until it is gone, for so long at the most.
+func awaitGone(ctx context.Context, i looker, id string, within time.Duration) error {
+	until := time.Now().Add(within)
 	for wait := pollFirst; ; wait = min(2*wait, pollLongest) {
-		_, err := inspect(ctx, x.inspector, x.order.Victim.ID)
+		_, err := inspect(ctx, i, id)
 		if engine.KindOf(err) == engine.KindGone {
-			return x.gone()
+			return nil
 		}
 
 		if time.Now().Add(wait).After(until) || ctx.Err() != nil {
-			x.lastErr = fmt.Errorf("remove %.12s: the engine has begun to remove it and has not finished", x.order.Victim.ID)
-			return contract.OutcomeUnknown
+			return fmt.Errorf("remove %.12s: the engine has begun to remove it and has not finished", id)
 		}
 		time.Sleep(wait)
 	}

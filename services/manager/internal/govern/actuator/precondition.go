@@ -13,8 +13,13 @@ import (
 // inspectTimeout bounds every reading call: an engine that does not return a container's state in 5 s is in trouble.
 const inspectTimeout = 5 * time.Second
 
+// looker inspects one container.
+type looker interface {
+	Inspect(ctx context.Context, id string) (engine.ContainerState, error)
+}
+
 // inspect reads a container's state even when ctx has ended, since what became of an order must be known.
-func inspect(ctx context.Context, i Inspector, id string) (engine.ContainerState, error) {
+func inspect(ctx context.Context, i looker, id string) (engine.ContainerState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectTimeout)
 	defer cancel()
 	return i.Inspect(ctx, id)

@@ -1,0 +1,239 @@
+package actuator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/facts"
+	"gestor.local/manager/internal/rules"
+)
+
+// look is what a last look found. Without an outcome the container may be acted on.
+type look struct {
+	state engine.ContainerState
+	// kind is that of the inspection's error; outcome is already_gone, failed or refused.
+	kind    engine.Kind
+	outcome string
+	why     string
+	err     error
+}
+
+// lastLook compares the container and its host with what the plan took for granted, right before a call. The container is inspected
+// last, so that as little time as can be lies between that and the call.
+func (e *StepEnforcer) lastLook(ctx context.Context, o *StepOrder) look {
+	var others neighbours
+	if o.Step != policy2.StepThrottle {
+		others = e.neighbours(ctx, o)
+	}
+	state, err := inspect(ctx, e.inspector, o.ID)
+	l := look{state: state, kind: engine.KindOf(err)}
+
+	// The pair of policy and approval is asked after everything that takes time.
+	now := e.present()
+	switch {
+	case now.Policy == nil || now.InForce != o.InForce:
+		return l.ends(contract.OutcomeRefused, "the policy changed", nil)
+	case l.kind == engine.KindGone:
+		return l.ends(contract.OutcomeAlreadyGone, "", nil)
+	case err != nil:
+		return l.ends(contract.OutcomeFailed, "", err)
+	case state.ID != o.ID:
+		l.state = engine.ContainerState{}
+		return l.ends(contract.OutcomeRefused, fmt.Sprintf("the engine answered for another id (%.12s)", state.ID), nil)
+	case state.Removing():
+		return l.ends(contract.OutcomeAlreadyGone, "", nil)
+	}
+
+	// Whose it is comes before how it is, and that before what its end would do to others.
+	who := facts.IdentityOf(state, o.PastNames, now.Socket)
+	for _, why := range []string{
+		whyNotStart(&state, o), whyNotOwn(who, &now), whyNotLabels(&state, o), whyNotState(&state, o),
+	} {
+		if why != "" {
+			return l.ends(contract.OutcomeRefused, why, nil)
+		}
+	}
+
+	if others.err != nil {
+		return l.ends(contract.OutcomeFailed, "", others.err)
+	}
+	if why := others.whyNot(who, &state, o); why != "" {
+		return l.ends(contract.OutcomeRefused, why, nil)
+	}
+	return l
+}
+
+func (l look) ends(outcome, why string, err error) look {
+	l.outcome, l.why, l.err = outcome, why, err
+	return l
+}
+
+// whyNotStart says why it is not the start that was judged.
+func whyNotStart(state *engine.ContainerState, o *StepOrder) string {
+	byEngine := o.Restarts != nil && state.RestartCount > *o.Restarts // a start by hand begins the count anew
+	switch {
+	case o.StartedAt == "" || state.StartedAt == "":
+		return "the engine did not tell when it was started"
+	case state.StartedAt != o.StartedAt && !byEngine:
+		return fmt.Sprintf("it was started again at %s", state.StartedAt)
+	default:
+		return ""
+	}
+}
+
+// whyNotOwn asks ownership and protection of the policy in force, by what the inspection tells alone.
+func whyNotOwn(who *policy2.Identity, now *Present) string {
+	by, protected := now.Policy.Protects(who, now.Suite)
+	w, elsewhere := contract.WorkloadOf(who.Labels)
+	_, own := now.Policy.Owns(who, now.Suite)
+
+	switch {
+	case protected && by.BuiltIn != "":
+		return "it is protected: it is a part of Gestor (" + by.BuiltIn + ")"
+	case protected:
+		return fmt.Sprintf("it is protected: protect[%d] %s", by.Selector, now.Policy.Protect[by.Selector].Values())
+	case !own:
+		return "it is not own any more"
+	case elsewhere:
+		return fmt.Sprintf("its labels say that %s keeps it", w.By)
+	default:
+		return ""
+	}
+}
+
+func whyNotLabels(state *engine.ContainerState, o *StepOrder) string {
+	var changed []string
+	for key, was := range o.Labels {
+		if is := state.Labels[key]; is != was {
+			changed = append(changed, fmt.Sprintf("its label %s changed from %s to %s", key, contract.QuoteLabel(was), contract.QuoteLabel(is)))
+		}
+	}
+	slices.Sort(changed)
+	return strings.Join(changed, ", ")
+}
+
+// whyNotState says what of its state forbids the step. What the engine leaves out forbids it, too.
+func whyNotState(state *engine.ContainerState, o *StepOrder) string {
+	told := state.NetworkMode != "" // which no engine leaves empty that tells the container's configuration
+	switch {
+	case state.State == contract.StatePaused:
+		return "it was paused"
+	case !told:
+		return "the engine did not tell how it was configured"
+	case o.Step == policy2.StepThrottle:
+		return ""
+	case state.Mounts == nil:
+		return "the engine did not tell its volumes"
+
+	case state.AutoRemove != o.AutoRemove || state.AnonymousVolumes != o.AnonymousVolumes:
+		return "its --rm or its anonymous volumes are not those that were seen"
+	case state.AutoRemove && state.AnonymousVolumes > 0 && !o.Volumes:
+		return "the engine would delete its anonymous volumes with it"
+	case state.AutoRemove && o.Step == policy2.StepStop && !o.MayDelete:
+		return "it was started with --rm: the stop would delete it"
+	default:
+		return ""
+	}
+}
+
+// neighbours are the containers of the host that run, beside the one that a step is about.
+type neighbours struct {
+	running []neighbour
+	err     error // who runs, or who needs whom, is not known
+}
+
+type neighbour struct {
+	*policy2.Identity
+	state       string
+	networkMode string
+}
+
+// neighbours lists them. The network mode of one that the plan did not know is inspected: it may have been started since to use the
+// network of the one that is to go.
+func (e *StepEnforcer) neighbours(ctx context.Context, o *StepOrder) neighbours {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectTimeout)
+	defer cancel()
+	inv, err := e.inspector.List(ctx)
+	if err != nil {
+		return neighbours{err: err}
+	}
+
+	var n neighbours
+	for i := range inv.Entries {
+		entry := &inv.Entries[i]
+		if entry.ID == o.ID || !contract.StateAlive(entry.State) {
+			continue
+		}
+
+		mode, known := o.NetworkModes[entry.ID]
+		if !known {
+			state, err := e.inspector.Inspect(ctx, entry.ID)
+			switch kind := engine.KindOf(err); {
+			case kind == engine.KindGone:
+				continue
+			case err == nil && state.NetworkMode == "":
+				return neighbours{err: fmt.Errorf("look %.12s: the engine did not tell its network mode", entry.ID)}
+			case err != nil:
+				return neighbours{err: err}
+			}
+			mode = state.NetworkMode
+		}
+
+		id := &policy2.Identity{ID: entry.ID, Name: entry.Name, Labels: entry.Labels}
+		n.running = append(n.running, neighbour{Identity: id, state: entry.State, networkMode: mode})
+	}
+	return n
+}
+
+// whyNot says what the end of the container would do to others that forbids it.
+func (n *neighbours) whyNot(who *policy2.Identity, state *engine.ContainerState, o *StepOrder) string {
+	for _, other := range n.running {
+		if !rules.Needs(other.Identity, other.networkMode, who) {
+			continue
+		}
+
+		// Of two that need each other neither can go first: where both are to go, either may.
+		_, leaves := slices.BinarySearch(o.Leaving, other.ID)
+		if leaves && rules.Needs(who, state.NetworkMode, other.Identity) {
+			continue
+		}
+		return fmt.Sprintf("%s still runs and needs it", nameOr(other.Name, other.ID))
+	}
+
+	// Who does not run takes no place.
+	if !state.Running {
+		return ""
+	}
+	if running := n.keeping(o.Floor); running < o.Floor.Need {
+		return fmt.Sprintf("only %d of the %d that must stay still run", running, o.Floor.Need)
+	}
+	return ""
+}
+
+// keeping counts the keepers that still run.
+func (n *neighbours) keeping(f Floor) int {
+	running := make(map[string]bool, len(n.running))
+	for _, other := range n.running {
+		running[other.ID] = other.state == contract.StateRunning
+	}
+
+	count := 0
+	for _, unit := range f.Keepers {
+		if slices.ContainsFunc(unit, func(id string) bool { return running[id] }) {
+			count++
+		}
+	}
+	return count
+}
+
+func nameOr(name, id string) string {
+	if name != "" {
+		return name
+	}
+	return fmt.Sprintf("%.12s", id)
+}
