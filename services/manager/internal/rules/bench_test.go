@@ -33,7 +33,8 @@ func benchmarkWorld() (*Program, Facts) {
 		list = append(list, r)
 	}
 	list[97].Match, list[97].Do, list[97].When = nil, nil, policy2.Conditions{}
-	list[97].Each, list[97].Keep = policy2.EachContainer, policy2.Keep{Order: policy2.Newest, Places: 20, Per: policy2.Per{By: policy2.ByLabel, Label: "group"}}
+	list[97].Each = policy2.EachContainer
+	list[97].Keep = policy2.Keep{Order: policy2.Newest, Places: 20, Per: policy2.Per{By: policy2.ByLabel, Label: "group"}}
 	list[97].Rest = ladder(step(policy2.StepWarn), after(policy2.Day, policy2.StepStop))
 
 	p := policyOf(list...)
