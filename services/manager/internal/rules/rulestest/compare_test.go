@@ -22,7 +22,8 @@ type counts struct{ worlds, ticks, compared, steps int }
 func (n *counts) log(t *testing.T) {
 	t.Helper()
 	t.Logf("%d worlds, %d ticks, %d comparisons, %d steps", n.worlds, n.ticks, n.compared, n.steps)
-	if n.compared == 0 || n.steps == 0 {
+	const enough = 50 // worlds, of which surely some have steps
+	if n.compared == 0 || n.steps == 0 && n.worlds >= enough {
 		t.Error("nothing was compared: the property says nothing")
 	}
 }

@@ -98,7 +98,8 @@ func (w *World) History(name string) []string {
 
 func (w *World) log(m *member, what, rule, why string) {
 	w.events = append(w.events, Event{
-		At: w.now, G: w.clock.g(), Boot: w.clock.boots, raised: w.clock.raisedIn[w.clock.boots], ID: m.id, Name: m.spec.Name, Project: m.spec.Project, What: what, Rule: rule, Why: why,
+		At: w.now, G: w.clock.g(), Boot: w.clock.boots, raised: w.clock.raisedIn[w.clock.boots],
+		ID: m.id, Name: m.spec.Name, Project: m.spec.Project, What: what, Rule: rule, Why: why,
 	})
 }
 

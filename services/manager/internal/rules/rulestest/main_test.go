@@ -6,11 +6,12 @@ import (
 	"testing"
 )
 
-// Cases a property, each of which is a world of hours: by default some seconds for all of them together, in a soak hours.
+// Cases a property, each of which is a world of hours: by default some seconds for all of them together, in a soak, which
+// runs with the race detector, some minutes each.
 const (
 	casesDefault = "60"
 	casesRace    = "8"
-	casesSoak    = "20000"
+	casesSoak    = "2000"
 )
 
 func TestMain(m *testing.M) {
