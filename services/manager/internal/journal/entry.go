@@ -40,7 +40,7 @@ type Entry struct {
 	Facts   *uint64  `json:"facts,omitempty"`
 	Verdict *uint64  `json:"verdict,omitempty"`
 	Look    int      `json:"look,omitempty"`
-	Since   uint64   `json:"since,omitempty"` // the line that facts are changes to
+	Since   uint64   `json:"since,omitempty"` // the line that facts or a policy follow
 	Text    []byte   `json:"-"`
 }
 

@@ -91,7 +91,7 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 	labels := line.LabelsOf(d.Program.Policy())
 	r.short = j.isShort()
 	full := d.Look <= 1 && (j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.isOld())
-	r.stale = r.stale || !labels.Equal(r.table.Labels())
+	r.stale = r.stale || !r.table.Empty() && !labels.Equal(r.table.Labels())
 	r.table.SetLabels(labels)
 
 	// A head has the memory before the tick whose facts follow it. On a second look that tick has begun: its lines stand in one
@@ -159,7 +159,7 @@ func (j *Journal) encodeDecision(text []byte, d *Decision, policy *Policy) ([]by
 	r, seq := &j.rec, j.state.seq
 	since := r.on
 	if policy != nil {
-		if written, err := j.encode([]Entry{{Policy: policy}}); err == nil {
+		if written, err := j.encode([]Entry{{Policy: policy, Since: r.on}}); err == nil {
 			text = append(text, written...)
 			seq++
 			since = seq

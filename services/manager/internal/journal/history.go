@@ -54,6 +54,7 @@ func (h *History) Add(e Entry) error {
 
 	case e.Policy != nil:
 		h.use(e.Policy)
+		h.whole = h.whole && e.Since == h.on
 		h.on = e.Seq
 	case e.Facts != nil:
 		return h.tick(e)

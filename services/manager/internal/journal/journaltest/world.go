@@ -15,6 +15,9 @@ import (
 // after a crash, the tick, and the intent and the outcome of each step.
 type Recorder struct {
 	Journal *journal.Journal
+	// Begun and Ended are told what the journal has acknowledged; they may be nil.
+	Begun, Ended func(action string)
+
 	open    map[string]string // the last action of a step, by container, rule and step
 	actions int
 }
@@ -46,6 +49,9 @@ func (r *Recorder) event(e rules.Event) error {
 		if _, err := r.Journal.Intent(intentOf(r.open[step], e)); err != nil {
 			return err
 		}
+		if r.Begun != nil {
+			r.Begun(r.open[step])
+		}
 	}
 	if e.Kind == rules.EventIntent {
 		return nil
@@ -56,6 +62,9 @@ func (r *Recorder) event(e rules.Event) error {
 		outcome.Outcome = contract.OutcomeDone
 	}
 	_, err := r.Journal.Outcome(outcome)
+	if err == nil && r.Ended != nil && outcome.Outcome != contract.OutcomeUnknown {
+		r.Ended(outcome.ActionID)
+	}
 	return err
 }
 

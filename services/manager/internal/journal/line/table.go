@@ -57,6 +57,9 @@ func (t *Table) Reset() {
 // Tick is the number of the last tick, 0 before the first.
 func (t *Table) Tick() uint64 { return t.host.tick }
 
+// Empty says that there is no container.
+func (t *Table) Empty() bool { return len(t.slots) == 0 }
+
 // Facts are those of the last line. They share nothing with the table but identities, which stay the same pointers while nothing
 // of them changes.
 func (t *Table) Facts() rules.Facts {

@@ -1,0 +1,314 @@
+package journal_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/manager/internal/journal/line"
+	"gestor.local/manager/internal/rules"
+	"gestor.local/manager/internal/rules/rulestest"
+	"gestor.local/wal/disk"
+	"gestor.local/wal/disk/disktest"
+)
+
+// TestAJournalBringsItsPlansBack over several segments, sealed or not.
+func TestAJournalBringsItsPlansBack(t *testing.T) {
+	files := disktest.NewMem()
+	ticks := recorded(t, files, options(files), 90)
+	r := readAll(t, files)
+	if n := r.sameAs(t, ticks); n != 90 || r.heads < 3 || r.steps < 5 || len(r.made) > 0 || r.lost > 0 || r.stats.BadLines > 0 {
+		t.Errorf("%d plans, %d heads, %d steps, %d gaps, %+v, another memory: %v", n, r.heads, r.steps, r.lost, r.stats, r.made)
+	}
+	if diff := cmp.Diff(text(t, ticks[89].After), text(t, r.memory)); diff != "" {
+		t.Error("the memory at the end:", diff)
+	}
+
+	j, recovered := opened(t, "j", options(files))
+	if diff := cmp.Diff(text(t, ticks[89].After), text(t, recovered.Memory)); diff != "" {
+		t.Error("the memory after a start:", diff)
+	}
+	must(t, j.CleanUp())
+	sealed := 0
+	names, err := files.List("j")
+	must(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".gz") {
+			sealed++
+		}
+	}
+	if again := readAll(t, files); sealed != r.heads-1 || again.sameAs(t, ticks) != 90 || again.stats.BadLines > 0 {
+		t.Errorf("%d of %d segments are sealed: %+v", sealed, r.heads, again.stats)
+	}
+}
+
+// TestASecondLook: both plans of the tick come out again, and the memory is that after the second.
+func TestASecondLook(t *testing.T) {
+	files := disktest.NewMem()
+	o := options(files)
+	j, _ := opened(t, "j", o)
+	w := newWorld(rand.New(rand.NewPCG(7, 7)))
+	var before rules.Memory
+	plans, looks, after := []string{}, []int{}, ""
+	w.OnTick = func(tick *rulestest.Tick) {
+		decide := func(f *rules.Facts, look int) {
+			plan := rules.Decide(tick.Program, before, f)
+			_, err := j.Decide(journal.Decision{Program: tick.Program, Memory: before, Facts: f, Plan: &plan, Look: look})
+			must(t, err)
+			plans, looks = append(plans, text(t, plan)), append(looks, look&2)
+			if look != 1 {
+				m := rules.Remember(tick.Program, before, f, plan, nil)
+				after = text(t, m)
+				before = m
+			}
+		}
+		if tick.Facts.Tick%3 > 0 || len(tick.Facts.Containers) == 0 {
+			decide(&tick.Facts, 0)
+			return
+		}
+		decide(&tick.Facts, 1)
+		gone := tick.Facts
+		gone.Containers = slices.Clone(gone.Containers[1:]) // it went away between the two
+		decide(&gone, 2)
+	}
+	w.Run(10 * time.Minute)
+
+	var got []string
+	_, err := journal.ReadHistoryOn(files, "j", func(e journal.Entry, h *journal.History) error {
+		if e.Verdict != nil {
+			got = append(got, text(t, h.Plan()))
+			v, err := journal.VerdictOf(e)
+			if err != nil || v.Hash != line.PlanHash(h.Plan()) || v.Look != looks[len(got)-1] {
+				t.Errorf("tick %d: %+v, %v", *e.Verdict, v, err)
+			}
+		}
+		return nil
+	})
+	must(t, err)
+	if diff := cmp.Diff(plans, got); diff != "" {
+		t.Error(diff)
+	}
+	if r := readAll(t, files); text(t, r.memory) != after || len(r.made) > 0 || r.heads < 2 {
+		t.Errorf("%d heads, another memory at the end, or at a head: %v\n%s\n%s", r.heads, r.made, text(t, r.memory), after)
+	}
+}
+
+// TestVersion1ThenVersion2: lines of both in one folder; what version 1 left open is open still.
+func TestVersion1ThenVersion2(t *testing.T) {
+	dir := t.TempDir()
+	journaltest.Write(t, dir, 12, journal.Options{SegmentBytes: 20_000})
+	old, _ := opened(t, dir, journal.Options{})
+	_, err := old.Intent(journal.Intent{ActionID: "open", Subject: contract.Subject{Container: "c"}, Action: contract.ActionRemove, Tick: 12})
+	must(t, err)
+	last := old.Seq()
+	must(t, old.Close())
+
+	o := options(nil)
+	j, r := opened(t, dir, o)
+	if r.LastTick != 12 || len(r.Open) != 1 || r.Memory != nil || r.Facts != nil || r.BadLines > 0 || r.TornBytes > 0 {
+		t.Fatalf("%+v", r)
+	}
+	ticks := record(t, newWorld(rand.New(rand.NewPCG(7, 7))), j, 40)
+	must(t, j.Close())
+
+	j, r = opened(t, dir, o)
+	if len(r.Open) != 1 || r.Open[0].ActionID != "open" || text(t, r.Memory) != text(t, ticks[39].After) {
+		t.Errorf("after a start %v is open, and the memory is\n%s\n%s", r.Open, text(t, r.Memory), text(t, ticks[39].After))
+	}
+	must(t, j.CleanUp())
+
+	versions, plans, seq := map[int]int{}, 0, uint64(0)
+	stats, err := journal.ReadHistory(dir, func(e journal.Entry, h *journal.History) error {
+		versions[e.V]++
+		if e.Seq <= seq && !e.Carried {
+			t.Errorf("line %d follows line %d", e.Seq, seq)
+		}
+		seq = e.Seq
+		if e.V == 2 && e.Seq <= last {
+			t.Errorf("line %d of version 2 has a number of version 1's", e.Seq)
+		}
+		if e.Verdict != nil {
+			plans++
+		}
+		return nil
+	})
+	if err != nil || stats.BadLines > 0 || versions[1] < 15 || plans != 40 {
+		t.Errorf("%v, %d plans, %+v, %v", versions, plans, stats, err)
+	}
+
+	// Who knows version 1 alone says so, and takes nothing for damage.
+	var later *journal.VersionError
+	if _, err := journal.Scan(dir, func(journal.Entry) error { return nil }); !errors.As(err, &later) || later.Version != 2 {
+		t.Errorf("read as version 1: %v", err)
+	}
+	must(t, j.Close())
+	if _, _, err := journal.Open(dir, journal.Options{}); !errors.As(err, &later) {
+		t.Errorf("opened as version 1: %v", err)
+	}
+}
+
+// TestALaterVersionIsRefused by who knows version 2.
+func TestALaterVersionIsRefused(t *testing.T) {
+	files := disktest.NewMem()
+	must(t, disk.WriteFile(files, "j/00000000000000000001.ndjson", []byte(`{"v":3,"seq":1,"facts":1}`+"\n")))
+	var later *journal.VersionError
+	_, _, err := journal.Open("j", options(files))
+	if !errors.As(err, &later) || later.Version != 3 || !strings.Contains(err.Error(), "up to 2") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestJqReadsIt: the lines are plain JSON, and each sum of them can be checked.
+func TestJqReadsIt(t *testing.T) {
+	jq, err := exec.LookPath("jq")
+	if err != nil {
+		t.Skip("jq is not installed")
+	}
+	files := disktest.NewMem()
+	recorded(t, files, options(files), 60)
+
+	all := contents(t, files)
+	lines := bytes.Split(bytes.TrimSuffix(all, []byte("\n")), []byte("\n"))
+	for _, text := range lines {
+		if !json.Valid(text) || !line.Sealed(text) {
+			t.Fatalf("%s", text)
+		}
+	}
+	for filter, want := range map[string]int{
+		`select(.v == 2)`:                               len(lines),
+		`select(.crc | test("^[0-9a-f]{8}$"))`:          len(lines),
+		`select(.facts and (.head | not)) | .facts`:     60,
+		`select(.verdict) | .hash`:                      60,
+		`select(.head) | .head.policy.policy2.rules[0]`: bytes.Count(all, []byte(`"head":`)),
+	} {
+		c := exec.Command(jq, "-c", filter)
+		c.Stdin = bytes.NewReader(all)
+		out, err := c.Output()
+		if n := bytes.Count(out, []byte("\n")); err != nil || n != want || n == 0 {
+			t.Errorf("jq %s: %d lines, not %d: %v", filter, n, want, err)
+		}
+	}
+	if bytes.Contains(all, []byte("secret")) {
+		t.Error("the value of a label that nobody named is in the journal")
+	}
+}
+
+// contents is the text of all segments that are not sealed, in order.
+func contents(t *testing.T, files disk.FS) (all []byte) {
+	t.Helper()
+	names, err := files.List("j")
+	must(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".ndjson") && !strings.HasPrefix(name, "torn") {
+			text, err := disk.ReadFile(files, path.Join("j", name))
+			must(t, err)
+			all = append(all, text...)
+		}
+	}
+	return all
+}
+
+// TestAPolicyIsWrittenWhenItChanges, and the labels that it names with it.
+func TestAPolicyIsWrittenWhenItChanges(t *testing.T) {
+	files := disktest.NewMem()
+	o := options(files)
+	o.SegmentBytes = 1 << 20
+	j, _ := opened(t, "j", o)
+	p := policy()
+	memory := rules.Memory{}
+	tick, plans := uint64(0), []string{}
+	decide := func(p policy2.Policy) {
+		tick++
+		f := rules.Facts{Tick: tick, BootUS: tick * 10_000_000, Containers: []rules.Container{{Identity: &policy2.Identity{
+			ID: "c", Labels: map[string]string{"branch": "main"},
+		}, InEngine: true, State: contract.StateRunning}}}
+		program := rules.New(p)
+		plan := rules.Decide(program, memory, &f)
+		_, err := j.Decide(journal.Decision{Program: program, Memory: memory, Facts: &f, Plan: &plan})
+		must(t, err)
+		memory = rules.Remember(program, memory, &f, plan, nil)
+		plans = append(plans, text(t, plan))
+	}
+
+	decide(p)
+	decide(p)
+	p.Mode = contract.ModeObserve // not in the hash
+	decide(p)
+	p.Own = append(slices.Clone(p.Own), policy2.Selector{Label: &policy2.Label{Key: "branch", Any: true}})
+	decide(p)
+	decide(p)
+	must(t, j.Approve(json.RawMessage(`{"v":1}`)))
+	must(t, j.Approve(json.RawMessage(`{"v":1}`)))
+	must(t, j.Approve(nil))
+
+	var got, lines []string
+	_, err := journal.ReadHistoryOn(files, "j", func(e journal.Entry, h *journal.History) error {
+		switch {
+		case e.Head != nil:
+			lines = append(lines, "head")
+		case e.Policy != nil:
+			lines = append(lines, "policy")
+		case e.Facts != nil:
+			lines = append(lines, "facts "+h.Facts().Containers[0].Labels["branch"]+strings.Join(h.Withheld("c"), ""))
+		case e.Verdict != nil:
+			got = append(got, text(t, h.Plan()))
+		case e.Approve != nil:
+			lines = append(lines, "approve "+string(e.Approve.Document))
+		}
+		return nil
+	})
+	must(t, err)
+	want := []string{
+		"head", "policy", "facts branch", "facts branch", "policy", "facts branch", "head", "policy", "facts main", "facts main",
+		`approve {"v":1}`, "approve ",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(plans, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestFilesThatWereDeleted while it runs: the new segment's head has the memory of now, with what has happened on this tick.
+func TestFilesThatWereDeleted(t *testing.T) {
+	files := disktest.NewMem()
+	o := options(files)
+	o.SegmentBytes = 1 << 20
+	j, _ := opened(t, "j", o)
+	w := newWorld(rand.New(rand.NewPCG(7, 7)))
+	ticks := record(t, w, j, 60)
+	names, err := files.List("j")
+	must(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".ndjson") {
+			must(t, files.Remove(path.Join("j", name)))
+		}
+	}
+	if err := j.Check(); !errors.Is(err, journal.ErrMoved) {
+		t.Fatal(err)
+	}
+	if r := readAll(t, files); text(t, r.memory) != text(t, ticks[59].After) {
+		t.Errorf("another memory:\n%s\n%s", text(t, r.memory), text(t, ticks[59].After))
+	}
+	must(t, j.Check())
+
+	ticks = record(t, w, j, 20)
+	if r := readAll(t, files); r.sameAs(t, ticks) != 20 || text(t, r.memory) != text(t, ticks[19].After) {
+		t.Errorf("%d plans", len(r.plans))
+	}
+}
