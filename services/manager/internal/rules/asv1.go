@@ -24,10 +24,12 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 
 	entries := byID(inv.Entries, func(e *contract.Entry) string { return e.ID })
 	members := byID(pop.Members, func(m *contract.Member) string { return m.ID })
+
 	f.Containers = make([]Container, 0, max(len(entries), len(members)))
 	identities := make([]policy2.Identity, 0, len(entries)+len(members)) // never grows: containers point into it
 	for len(entries) > 0 || len(members) > 0 {
 		id := smallestID(entries, members)
+
 		var entry *contract.Entry
 		var member *contract.Member
 		entry, entries = takeSingle(entries, id)
@@ -160,6 +162,7 @@ func newViewV1(v1 *version1, f *Facts, plan *Plan) *viewV1 {
 			{Class: contract.ClassLow, Quota: v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v1.Quota.High}, {Class: contract.ClassUnknown},
 		},
 	}
+
 	for i := range plan.Verdicts {
 		v.ranked = max(v.ranked, plan.Verdicts[i].Rank)
 	}
@@ -183,6 +186,7 @@ func (v *viewV1) add(i int, of *Verdict) {
 		Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
 		Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
 	}
+
 	if of.Step == policy2.StepRemove {
 		out.Verdict = contract.VerdictRemove
 	}
@@ -194,6 +198,7 @@ func (v *viewV1) add(i int, of *Verdict) {
 			out.Measures = &v.measures[i]
 		}
 	}
+
 	if n := of.Neighbour; n != nil {
 		v.neighbours[i] = contract.Neighbour{ID: n.ID, Name: n.Name, Rank: n.Rank, Measures: v.container(n.ID).Member.Measures}
 		out.Neighbour = &v.neighbours[i]

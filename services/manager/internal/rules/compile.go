@@ -105,6 +105,7 @@ func (v *version1) rules() []policy2.Rule {
 			Rest: policy2.Ladder{{Step: policy2.StepRemove}},
 		}
 	}
+
 	if v.rank {
 		return []policy2.Rule{rule(ruleRank, policy2.Lightest, v.Quota.Low)}
 	}
@@ -167,6 +168,7 @@ func (v *version1) classOf(id *policy2.Identity) contract.Class {
 			return lowOrHigh(class)
 		}
 	}
+
 	for image := id.Image; image != ""; image = withoutTag(image) {
 		if class, ok := v.images[image]; ok {
 			return lowOrHigh(class)
@@ -183,6 +185,7 @@ const latestTag = ":latest"
 func imageClasses(written map[string]contract.Class) map[string]contract.Class {
 	out := make(map[string]contract.Class, len(written))
 	maps.Copy(out, written)
+
 	for _, key := range slices.Sorted(maps.Keys(written)) {
 		name := contract.ImageName(key)
 		if strings.HasSuffix(key, latestTag) { // that tag only
@@ -229,16 +232,21 @@ func (v *version1) stand(f *Facts, s *subject) string {
 		return contract.ReasonProtected
 	case s.who.elsewhere:
 		return contract.ReasonElsewhere
+
+	// What has been done about it.
 	case has(f.Leaving, c.ID):
 		return contract.ReasonLeaving
 	case has(f.Stuck, c.ID):
 		return contract.ReasonStuck
 	case has(f.Futile, c.Name):
 		return contract.ReasonFutile
+
+	// What it does just now.
 	case c.State == contract.StatePaused || c.Frozen:
 		return contract.ReasonPaused
 	case c.State != contract.StateRunning:
 		return contract.ReasonNotRunning
+
 	case s.who.class == contract.ClassUnknown && !v.rank:
 		return contract.ReasonUnknown
 	default:
@@ -271,6 +279,7 @@ func (v *version1) figures(m *contract.Member) (out [figures]uint64) {
 		if i == figures {
 			break
 		}
+
 		switch key {
 		case contract.KeyCPU:
 			out[i] = m.CPUMillicores

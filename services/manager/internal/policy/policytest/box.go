@@ -32,6 +32,7 @@ func Build(boxes ...Box) (contract.Population, contract.Inventory) {
 		if age == 0 {
 			age = 60
 		}
+
 		pop.Members = append(pop.Members, contract.Member{
 			ID: ID(b.Name), StartUS: NowUS - age*secondUS, SeenTicks: 2 + int(age/10), AgeUS: age * secondUS, Measured: true,
 			Measures: contract.Measures{CPUMillicores: b.CPU, RAMKB: b.RAM, VSZKB: 2 * b.RAM, RSSKB: b.RAM},

@@ -47,10 +47,12 @@ func drawPolicy(t *rapid.T) contract.Policy {
 	p.Mode = rapid.SampledFrom([]contract.Mode{contract.ModeObserve, contract.ModeShadow, contract.ModeEnforce}).Draw(t, "mode")
 	p.Quota = contract.Quota{Low: rapid.IntRange(0, 5).Draw(t, "low"), High: rapid.IntRange(0, 5).Draw(t, "high")}
 	p.Classify = rapid.SampledFrom([]contract.Classify{contract.ClassifyDeclared, contract.ClassifyRank}).Draw(t, "classify")
+
 	p.Rank = rapid.Permutation(p.Rank).Draw(t, "rank")
 	p.Buckets = contract.Buckets{
 		CPUMillicores: rapid.SampledFrom([]uint64{1, 10}).Draw(t, "mc"), RAMKB: rapid.SampledFrom([]uint64{1, 1024}).Draw(t, "kb"),
 	}
+
 	p.Warmup = rapid.IntRange(0, 2).Draw(t, "warmup")
 	p.Caps = contract.Caps{
 		PerTick: rapid.IntRange(1, 20).Draw(t, "tick"), PerMinute: 60, MaxPlanPercent: rapid.IntRange(1, 100).Draw(t, "percent"),
@@ -58,6 +60,7 @@ func drawPolicy(t *rapid.T) contract.Policy {
 	p.Young = contract.Young{
 		Max: rapid.IntRange(1, 12).Draw(t, "young"), MemoryFloorKB: rapid.SampledFrom([]uint64{0, 0, 4000}).Draw(t, "floor"),
 	}
+
 	p.Protect = contract.Protect{Names: []string{"c3"}, Labels: []string{"keep", "team=db"}}
 	return p
 }
@@ -128,14 +131,17 @@ func drawEntry(t *rapid.T, name string) contract.Entry {
 
 	set(92, contract.LabelManaged, "true", "true", "true", "true", "true", "true", "true", "True", "")
 	set(80, contract.LabelClass, "low", "low", "high", "high", "Low", "")
+
 	set(8, contract.LabelRole, "logs", "manager")
 	set(50, contract.LabelConfigHash, "1")
 	set(50, contract.LabelProject, "mine", "other")
 	set(70, contract.LabelSuite, "mine", "mine", "mine", "other")
+
 	set(4, "keep", "", "no")
 	set(10, "team", "db", "web")
 	set(5, contract.LabelSwarmService, "web", "api", "")
 	set(3, contract.LabelSystemdUnit, "web.service")
+
 	return contract.Entry{
 		ID: ID(name), Name: name, Labels: labels, StartedAt: time.Unix(int64(len(name)), 0).UTC().Format(time.RFC3339),
 		Image: rapid.SampledFrom([]string{"alto_1", "gestor/low-idle:latest", "r:5000/x", "gestor/high-cpu@sha256:00"}).Draw(t, "image"),

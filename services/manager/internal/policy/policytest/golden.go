@@ -39,6 +39,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) Input {
 
 	in.Population, in.Inventory = Build(boxes...)
 	in.Population.Memory = contract.Memory{TotalKB: 1 << 21, AvailableKB: 350_000}
+
 	in.Policy.Protect.Names = []string{"database"}
 	for i := range boxes {
 		e, m := &in.Inventory.Entries[i], &in.Population.Members[i]
@@ -51,6 +52,7 @@ func everyReason(change func(*contract.Policy, *contract.Context)) Input {
 			e.State = contract.StatePaused
 		case "exited":
 			e.State = "exited"
+
 		case "odd":
 			m.Measured, m.Why = false, contract.UnmeasuredImpossible
 		case "new-1", "new-2", "new-3", "new-4":

@@ -63,15 +63,18 @@ func (h *History) drawPolicy() contract.Policy {
 	p.Mode = pick(h, contract.ModeObserve, contract.ModeShadow, contract.ModeEnforce)
 	p.Classify = pick(h, contract.ClassifyDeclared, contract.ClassifyRank)
 	p.Tick = contract.Duration(pick(h, time.Second, 7*time.Second, 10*time.Second, 10*time.Second, time.Hour))
+
 	p.Quota = contract.Quota{Low: h.random.IntN(6), High: h.random.IntN(6)}
 	h.random.Shuffle(len(p.Rank), func(i, j int) { p.Rank[i], p.Rank[j] = p.Rank[j], p.Rank[i] })
 	p.Buckets = contract.Buckets{CPUMillicores: pick(h, uint64(1), 3, 10), RAMKB: pick(h, uint64(1), 1000, 1024)}
+
 	p.Warmup = h.random.IntN(3)
 	p.Caps = contract.Caps{PerTick: 1 + h.random.IntN(20), PerMinute: 1 + h.random.IntN(60), MaxPlanPercent: 1 + h.random.IntN(100)}
 	p.Young = contract.Young{Max: 1 + h.random.IntN(12), MemoryFloorKB: pick(h, uint64(0), 0, 4000, 600_000)}
 	p.Protect = contract.Protect{
 		Names: pick(h, nil, []string{"c3"}, []string{"c*", "", "c11"}), Labels: pick(h, nil, []string{"keep"}, []string{"team=db", "keep=n*"}),
 	}
+
 	if h.oneIn(3) {
 		p.Images = map[string]contract.Class{
 			"alto_1": contract.ClassHigh, "docker.io/library/bajo": contract.ClassLow, "bajo:latest": contract.ClassHigh,
@@ -88,6 +91,7 @@ func (h *History) birth() {
 		entry:   contract.Entry{ID: ID(name), Name: name, Image: h.drawImage(), Labels: h.drawLabels(), State: contract.StateRunning},
 		startUS: h.nowUS, load: pick(h, uint64(0), 0, 1, 25, 25, 100),
 	}
+
 	switch h.random.IntN(24) {
 	case 0:
 		l.entry.Name = ""
@@ -98,11 +102,13 @@ func (h *History) birth() {
 	case 3:
 		l.entry.ID = name // no engine's id
 	}
+
 	l.entry.StartedAt = fmt.Sprintf("2026-01-02T03:04:%02dZ", h.born%60)
 	l.sizes = contract.Measures{
 		RAMKB: pick(h, uint64(0), 700, 700, 1023, 1024, 50_000),
 		VSZKB: pick(h, uint64(0), 2000, 2000, 2001), RSSKB: pick(h, uint64(0), 700, 701),
 	}
+
 	if h.oneIn(50) {
 		l.sizes = contract.Measures{RAMKB: math.MaxUint64, VSZKB: math.MaxUint64 - 1, RSSKB: math.MaxUint64}
 	}
@@ -124,14 +130,17 @@ func (h *History) drawLabels() map[string]string {
 	set(94, contract.LabelManaged, "true", "true", "true", "true", "true", "true", "true", "true", "True", "")
 	set(85, contract.LabelClass, "low", "low", "low", "high", "high", "high", "Low", "")
 	set(6, contract.LabelRole, "logs", "manager", "")
+
 	set(30, contract.LabelConfigHash, "1")
 	set(30, contract.LabelProject, "mine", "other")
 	set(10, contract.LabelStack, "mine", "other", "")
 	set(85, contract.LabelSuite, "mine", "mine", "mine", "mine", "other")
 	set(10, contract.LabelService, "web", "db")
 	set(10, labelDependsOn, "db:service_started:false")
+
 	set(3, "keep", "", "no", "n*")
 	set(6, "team", "db", "web")
+
 	set(3, contract.LabelSwarmService, "web", "api", "")
 	set(2, contract.LabelSystemdUnit, "web.service", "podman-compose@a.service")
 	set(2, contract.LabelPodmanProject, "a")
@@ -150,6 +159,7 @@ func (h *History) Next() (Input, bool) {
 	}
 	h.left--
 	h.tick++
+
 	for range h.random.IntN(7) {
 		h.event()
 	}
@@ -163,6 +173,7 @@ func (h *History) Next() (Input, bool) {
 	h.distrust(&pop)
 
 	in := Input{Policy: h.policy, Population: pop, Inventory: h.inventory(), Context: h.context()}
+
 	if h.oneIn(8) {
 		h.random.Shuffle(len(pop.Members), func(i, j int) { pop.Members[i], pop.Members[j] = pop.Members[j], pop.Members[i] })
 		entries := in.Inventory.Entries
@@ -188,6 +199,7 @@ func (h *History) event() {
 	case 12, 13, 14:
 		l.entry.State = pick(h, contract.StateRunning, contract.StateRunning, contract.StatePaused, contract.StateRestarting,
 			contract.StateExited, contract.StateCreated, contract.StateRemoving, contract.StateDead, "")
+
 	case 15:
 		l.frozen = !l.frozen
 	case 16:
@@ -196,6 +208,7 @@ func (h *History) event() {
 		l.startUS, l.cpuUS = h.nowUS, 0
 	case 18:
 		l.cpuUS += 1 << 50 // more than the host could give
+
 	case 19, 20:
 		l.rowless = !l.rowless
 	case 21:
@@ -204,26 +217,31 @@ func (h *History) event() {
 		l.badRow = !l.badRow
 	case 23:
 		l.unlocated = !l.unlocated
+
 	case 24:
 		l.twoRows = !l.twoRows
 	case 25:
 		l.twoEntries = !l.twoEntries
+
 	case 26, 27, 28:
 		l.entry.Labels = h.drawLabels()
 	case 29:
 		l.entry.Name = pick(h, "", "c3", "c*", l.entry.Name+"x")
 	case 30:
 		l.entry.Image = h.drawImage()
+
 	case 31:
 		l.failures = pick(h, 0, h.policy.Act.StuckAfter)
 	case 32:
 		l.births = pick(h, 0, h.policy.Act.FutileAfter)
+
 	case 33:
 		h.boot++
 	case 34:
 		h.instance++
 	case 35:
 		h.policy, h.changed = h.drawPolicy(), true
+
 	case 36:
 		l.load = pick(h, uint64(0), 1, 25, 100)
 	default:
@@ -242,12 +260,14 @@ func (h *History) pass() {
 		if l.entry.State == contract.StateRunning && !l.frozen {
 			l.cpuUS += interval * (l.load + h.random.Uint64N(3)) / 100
 		}
+
 		if l.leavingTicks > 0 {
 			if l.leavingTicks--; l.leavingTicks == 0 {
 				h.drop(l)
 			}
 		}
 	}
+
 	h.nowUS += interval
 }
 
@@ -265,6 +285,7 @@ func (h *History) snapshot() (*contract.Snapshot, contract.RowProblems) {
 		if l.rowless || contract.StateEnded(l.entry.State) || l.entry.State == contract.StateCreated {
 			continue
 		}
+
 		if l.badRow && contract.IsContainerID(l.entry.ID) {
 			bad = append(bad, contract.RowProblem{Index: len(s.Containers)})
 		}
@@ -273,6 +294,7 @@ func (h *History) snapshot() (*contract.Snapshot, contract.RowProblems) {
 			ID: l.entry.ID, StartUS: l.startUS, CPUUS: l.cpuUS, RSSKB: l.sizes.RSSKB, VSZKB: l.sizes.VSZKB, WorkingSetKB: &ram, Frozen: &l.frozen,
 		})
 	}
+
 	s.ContainerTotal = len(s.Containers)
 	return s, bad
 }
@@ -284,9 +306,11 @@ func (h *History) distrust(pop *contract.Population) {
 		if m == nil {
 			continue
 		}
+
 		if l.unlocated {
 			*m = contract.Member{ID: m.ID, Why: contract.UnmeasuredUnlocated}
 		}
+
 		if l.twoRows {
 			i := slices.IndexFunc(pop.Members, func(m contract.Member) bool { return m.ID == l.entry.ID })
 			pop.Members = slices.Insert(pop.Members, i, *m)
@@ -314,6 +338,7 @@ func (h *History) context() contract.Context {
 	ctx := contract.Context{
 		Tick: h.tick, Suite: h.suite, RemovedLastMinute: len(h.began), PolicyChanged: h.changed, SurpriseSeen: h.surprise,
 	}
+
 	for i, l := range h.boxes {
 		if l.leavingTicks > 0 {
 			ctx.Leaving = append(ctx.Leaving, l.entry.ID)
@@ -324,6 +349,7 @@ func (h *History) context() contract.Context {
 		if l.births >= h.policy.Act.FutileAfter {
 			ctx.FutileNames = append(ctx.FutileNames, l.entry.Name)
 		}
+
 		if i%17 == 5 { // resolved by their id, whatever their labels say
 			ctx.SuiteIDs = append(ctx.SuiteIDs, l.entry.ID)
 		}
@@ -336,10 +362,12 @@ func (h *History) CarryOut(plan contract.Plan) {
 	if h.oneIn(6) {
 		return
 	}
+
 	h.changed, h.surprise = false, plan.Surprise
 	if plan.Held(nil) != "" {
 		return
 	}
+
 	for _, v := range plan.Verdicts {
 		if i := slices.IndexFunc(h.boxes, func(l *life) bool { return l.entry.ID == v.ID }); i >= 0 && v.Verdict == contract.VerdictRemove {
 			h.began = append(h.began, h.nowUS)
@@ -351,6 +379,7 @@ func (h *History) CarryOut(plan contract.Plan) {
 func (h *History) remove(l *life) {
 	outcome := pick(h, contract.OutcomeDone, contract.OutcomeDone, contract.OutcomeAlreadyGone, contract.OutcomeUnknown,
 		contract.OutcomeRefused, contract.OutcomeFailed)
+
 	switch outcome {
 	case contract.OutcomeUnknown:
 		l.leavingTicks = 2
@@ -359,6 +388,7 @@ func (h *History) remove(l *life) {
 		l.failures++
 	default:
 		h.drop(l)
+
 		if h.oneIn(4) { // whoever started it starts it again
 			h.birth()
 			again := h.boxes[len(h.boxes)-1]
