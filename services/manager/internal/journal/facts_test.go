@@ -228,7 +228,7 @@ func TestAPolicyIsWrittenWhenItChanges(t *testing.T) {
 	o := options(files)
 	o.SegmentBytes = 1 << 20
 	j, _ := opened(t, "j", o)
-	p := policy()
+	p := hostPolicy()
 	memory := rules.Memory{}
 	tick, plans := uint64(0), []string{}
 	decide := func(p policy2.Policy) {

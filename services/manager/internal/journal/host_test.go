@@ -21,8 +21,8 @@ import (
 // wallT is the wall clock of a simulated host at its start.
 const wallT = 1_796_126_400
 
-// policy keeps two places, throttles, and goes up a ladder within minutes.
-func policy() policy2.Policy {
+// hostPolicy keeps two places, throttles, and goes up a ladder within minutes.
+func hostPolicy() policy2.Policy {
 	p := policy2.Default()
 	managed := policy2.Label{Key: contract.LabelManaged, Value: "true"}
 	p.Own = []policy2.Selector{{Label: &managed}}
@@ -46,7 +46,7 @@ func policy() policy2.Policy {
 
 // newWorld is a host on which the policy has something to do. Equal seeds have equal worlds.
 func newWorld(rng *rand.Rand) *rulestest.World {
-	w := rulestest.New(policy(), 0)
+	w := rulestest.New(hostPolicy(), 0)
 	for i := range 5 + rng.IntN(4) {
 		c := rulestest.Container{
 			Name: fmt.Sprintf("c%d", i), Image: "mcp/x", Labels: map[string]string{contract.LabelManaged: "true", "https_proxy": "secret"},

@@ -60,7 +60,7 @@ func writeFactsUntilCut(t *testing.T, rng *rand.Rand, ticks int) (l *live, cuts 
 	recorder := journaltest.Recorder{Journal: j, Begun: func(id string) { l.begun[id] = true }, Ended: func(id string) { l.ended[id] = true }}
 	w.OnTick = func(tick *rulestest.Tick) {
 		l.program, l.last = tick.Program, tick.Facts.Tick
-		l.after[l.last] = rules.Remember(rules.New(policy()), tick.Before, &tick.Facts, rules.Plan{}, nil)
+		l.after[l.last] = rules.Remember(rules.New(hostPolicy()), tick.Before, &tick.Facts, rules.Plan{}, nil)
 		must(t, recorder.Tick(tick))
 		all = append(all, tick)
 		if rng.IntN(20) == 0 {
@@ -175,7 +175,7 @@ func TestEveryPrefix(t *testing.T) {
 	ticks := recorded(t, files, o, 60)
 	whole := contents(t, files)
 
-	program := rules.New(policy())
+	program := rules.New(hostPolicy())
 	head := bytes.IndexByte(whole, '\n') + 1
 	rng := rand.New(rand.NewPCG(3, 3))
 	for length := head; length < len(whole); length += 1 + rng.IntN(len(whole)/60) {

@@ -24,7 +24,14 @@ type Report struct {
 	Missing uint64 `json:"missing"`
 	// Repeated counts the lines whose number is not above that of the line before: they belong to another journal.
 	Repeated uint64 `json:"repeated"`
+	// Unread counts the plans of version 2 of which the facts cannot be had, since a line before them is missing; Gaps the runs of
+	// ticks that were not written; Heads those whose memory is another than the lines before them come to.
+	Unread int `json:"unread,omitempty"`
+	Gaps   int `json:"gaps,omitempty"`
+	Heads  int `json:"heads,omitempty"`
+
 	last     uint64 // number of the last line
+	policies map[string]contract.Policy
 }
 
 // Complete says that no line is missing between the first and the last, and none is too many.
@@ -33,7 +40,7 @@ func (r Report) Complete() bool { return r.Missing == 0 && r.Repeated == 0 && r.
 // ErrNoDecisions says that the journal holds no decision that could be made again.
 var ErrNoDecisions = errors.New("there is nothing to replay")
 
-// Difference is a plan that came out otherwise.
+// Difference is a plan that came out otherwise. Of version 2 the journal has the plan's hash alone: Recorded is null.
 type Difference struct {
 	Tick     uint64 `json:"tick"`
 	Sequence uint64 `json:"sequence"`
@@ -45,33 +52,41 @@ type Difference struct {
 
 // Run replays the journal at path: its folder or one of its files.
 func Run(path string) (Report, error) {
-	report := Report{Different: []Difference{}}
-	policies := map[string]contract.Policy{}
-	stats, err := journal.Scan(path, func(e journal.Entry) error {
-		report.checkSeq(e.Seq)
+	report := newReport()
+	stats, err := journal.Scan(path, report.add)
+	return report.end(path, stats, err)
+}
 
-		switch {
-		case e.Policy != nil:
-			policies[e.Policy.Hash] = e.Policy.Policy
+func newReport() Report {
+	return Report{Different: []Difference{}, policies: map[string]contract.Policy{}}
+}
 
-		case e.Tick != nil:
-			p, ok := policies[e.Tick.PolicyHash]
-			if !ok {
-				report.NoPolicy++
-				return nil
-			}
+// add takes in a line of version 1.
+func (r *Report) add(e journal.Entry) error {
+	r.checkSeq(e.Seq)
+	switch {
+	case e.Policy != nil:
+		r.policies[e.Policy.Hash] = e.Policy.Policy
 
-			return report.replayTick(p, e.Tick)
+	case e.Tick != nil:
+		p, ok := r.policies[e.Tick.PolicyHash]
+		if !ok {
+			r.NoPolicy++
+			return nil
 		}
-		return nil
-	})
-	report.BadLines = stats.BadLines
 
-	if err == nil && report.Ticks == 0 {
-		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
-			ErrNoDecisions, path, stats.Entries, report.NoPolicy, stats.BadLines)
+		return r.replayTick(p, e.Tick)
 	}
-	return report, err
+	return nil
+}
+
+func (r *Report) end(path string, stats journal.Stats, err error) (Report, error) {
+	r.BadLines = stats.BadLines
+	if err == nil && r.Ticks == 0 {
+		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
+			ErrNoDecisions, path, stats.Entries, r.NoPolicy, stats.BadLines)
+	}
+	return *r, err
 }
 
 // checkSeq checks that a line bears the number after that of the line before it.

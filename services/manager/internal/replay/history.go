@@ -1,0 +1,146 @@
+package replay
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/line"
+	"gestor.local/manager/internal/rules"
+)
+
+// History replays the journal at path, its folder or one of its files, with the lines of version 2 too: every plan is made again
+// of the facts and the memory that the lines come to, and its hash is compared.
+func History(path string) (Report, error) {
+	r := history{Report: newReport()}
+	stats, err := journal.ReadHistory(path, r.add)
+	return r.end(path, stats, err)
+}
+
+// history is a report that goes on.
+type history struct {
+	Report
+	said map[int]line.VerdictRow // the last that was written of a container, by its number
+	tick uint64                  // the last of version 2
+}
+
+func (r *history) add(e journal.Entry, h *journal.History) error {
+	if e.V != line.Version {
+		return r.Report.add(e)
+	}
+
+	r.checkSeq(e.Seq)
+	switch {
+	case e.Head != nil:
+		r.said = map[int]line.VerdictRow{}
+		return r.head(e, h)
+	case e.Verdict != nil:
+		return r.verdict(e, h)
+	default:
+		return nil
+	}
+}
+
+// head compares the memory of a head with what the lines before it come to, where they do.
+func (r *history) head(e journal.Entry, h *journal.History) error {
+	if e.Head.Missed > 0 {
+		r.Gaps++
+	}
+	made := h.Made()
+	if made == nil || r.last <= 1 {
+		return nil
+	}
+
+	recorded, err := json.Marshal(h.Memory())
+	if err != nil {
+		return err
+	}
+	again, err := json.Marshal(made)
+	if err != nil {
+		return err
+	}
+	if string(recorded) != string(again) {
+		r.Heads++
+		r.Different = append(r.Different, Difference{
+			Tick: e.Head.LastTick, What: fmt.Sprintf("the memory at line %d", e.Seq), Recorded: recorded, Replayed: again,
+		})
+	}
+	return nil
+}
+
+func (r *history) verdict(e journal.Entry, h *journal.History) error {
+	v, err := journal.VerdictOf(e)
+	if err != nil {
+		return err
+	}
+	for _, row := range v.Rows {
+		r.said[row.N] = row
+	}
+	switch {
+	case !h.Whole() || h.Program() == nil || h.Facts().Tick != v.Tick:
+		r.Unread++
+		return nil
+	case h.Program().Hash() != v.PolicyHash:
+		r.NoPolicy++
+		return nil
+	}
+
+	r.Ticks++
+	plan := h.Plan()
+	if line.PlanHash(plan) == v.Hash {
+		r.Same++
+		return nil
+	}
+	again, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	r.Different = append(r.Different, Difference{
+		Tick: v.Tick, Sequence: plan.Sequence, What: r.difference(h, plan), Replayed: again,
+	})
+	return nil
+}
+
+// difference names the first container whose verdict is another than the journal says.
+func (r *history) difference(h *journal.History, plan *rules.Plan) string {
+	what := "a figure, a rank or a count"
+	for i := range plan.Verdicts {
+		v := &plan.Verdicts[i]
+		row, ok := r.said[h.Number(v.ID)]
+		was, is := described(row.Step, row.Reason, row.Standing, row.Rule, row.Index, row.Guard, plan), describedVerdict(v, plan)
+		if !ok || was == is {
+			continue
+		}
+		what = fmt.Sprintf("%.12s was %s, now it is %s", v.ID, was, is)
+		break
+	}
+	if h.Lost() > 0 {
+		what += " (a line before it is missing)"
+	}
+	return what
+}
+
+func describedVerdict(v *rules.Verdict, plan *rules.Plan) string {
+	standing, rule := v.Standing, &v.Rule
+	if standing == rules.StandingReady {
+		standing = ""
+	}
+	if v.Rule < 0 {
+		rule = nil
+	}
+	return described(v.Step, v.Reason, standing, rule, v.StepIndex, v.Guard, plan)
+}
+
+// described is a verdict in words: stop (holds), step 2 of rule stale, needed.
+func described[S ~string](step S, reason, standing string, rule *int, index int, guard string, plan *rules.Plan) string {
+	text := fmt.Sprintf("%s (%s)", step, reason)
+	if rule != nil && *rule >= 0 && *rule < len(plan.Rules) {
+		text += fmt.Sprintf(", step %d of rule %s", index, plan.Rules[*rule].Name)
+	}
+	for _, more := range []string{standing, guard} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
