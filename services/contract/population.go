@@ -92,6 +92,7 @@ const (
 	UnmeasuredImpossible = "impossible_delta" // more CPU time than the host could give
 	UnmeasuredBadRow     = "bad_row"          // its row was not valid
 	UnmeasuredUnlocated  = "unlocated"        // the row of its id is not known to be its own
+	UnmeasuredNotRunning = ReasonNotRunning   // it does not run: the reading has no row of it
 )
 
 // Inventory is the engine's list of containers, taken right after the snapshot. Entries are sorted by ID.

@@ -80,6 +80,11 @@ type HostBody struct {
 	// GovernedRAMKB is the sum of ram_kb over the owned containers.
 	GovernedRAMKB uint64 `json:"governed_ram_kb"`
 	Containers    int    `json:"containers"` // all containers of the host
+	// Own is the number of own containers under a policy of version 2, which has no classes; nil without a plan of one. Groups
+	// are those that compete for its places, at most MaxGroups and a last one that sums up the others; PolicyHash names it.
+	Own        *int         `json:"own,omitempty"`
+	Groups     []GroupCount `json:"groups,omitempty"`
+	PolicyHash string       `json:"policy_hash,omitempty"`
 	// Gates names what kept the manager from acting this tick; empty means it could act.
 	Gates []string `json:"gates,omitempty"`
 	Mode  Mode     `json:"mode,omitempty"`
@@ -90,6 +95,38 @@ type HostBody struct {
 	SpoolRecords int `json:"spool_records"`
 	// SkippedTicks counts the points of the schedule that passed since the last tick without one.
 	SkippedTicks uint64 `json:"skipped_ticks,omitempty"`
+}
+
+// Planned says that the tick had a plan, under a policy of either version.
+func (b HostBody) Planned() bool { return len(b.Classes) > 0 || b.Own != nil }
+
+// MaxGroups is how many groups a host record lists one by one.
+const MaxGroups = 64
+
+// GroupOther is the group that sums up those beyond MaxGroups; its Rule is "".
+const GroupOther = "(other)"
+
+// GroupCount is one group of those that compete for the places of one rule, counted in units: containers or projects.
+type GroupCount struct {
+	Rule   string `json:"rule"`
+	Group  string `json:"group,omitempty"` // the value of the rule's per, "" without one
+	Places int    `json:"places"`
+	Held   int    `json:"held"` // that hold a place
+	Over   int    `json:"over"` // that have none
+	Young  int    `json:"young"`
+}
+
+// Ruling is what the rules of a policy of version 2 say of one container; it is empty under one of version 1.
+type Ruling struct {
+	// Rule is the name of the rule whose step it is, "" where none speaks.
+	Rule string `json:"rule,omitempty"`
+	// Place says that it holds one of the rule's places.
+	Place bool `json:"place,omitempty"`
+	// Step is what is due now: keep, warn, throttle, stop or remove.
+	Step string `json:"step,omitempty"`
+	// NextStep is what comes at NextAt if nothing else changes; "" and zero where nothing does.
+	NextStep string    `json:"next_step,omitempty"`
+	NextAt   time.Time `json:"next_at,omitzero"`
 }
 
 // Timings of one tick in microseconds.
@@ -126,8 +163,9 @@ type ContainerBody struct {
 	Rank           int    `json:"rank,omitempty"`
 	Verdict        string `json:"verdict,omitempty"`
 	Reason         string `json:"reason,omitempty"`
-	// Held says why a verdict to remove is shown and not carried out, see DecisionBody.
+	// Held says why a verdict to remove, or a step, is shown and not carried out, see DecisionBody.
 	Held string `json:"held,omitempty"`
+	Ruling
 	// The container's first process.
 	PID     int    `json:"pid,omitempty"`
 	Command string `json:"command,omitempty"` // its name
@@ -163,6 +201,7 @@ type DecisionBody struct {
 	Measures    *Measures  `json:"measures,omitempty"`
 	AgeUS       uint64     `json:"age_us,omitempty"`
 	DataAgeUS   uint64     `json:"data_age_us"`
+	Ruling
 }
 
 // WhyHeld says why the verdict is only shown, "" when it is carried out, also of a record of before the field Held.
@@ -184,6 +223,8 @@ const (
 	HeldObserve  = "observe"  // the policy's mode
 	HeldShadow   = "shadow"   // the policy's mode
 	HeldSurprise = "surprise" // the plan is larger than the policy expects, or the first under another policy
+	// HeldVersion2: policies of version 2 are only observed by this release, whatever their mode.
+	HeldVersion2 = "version_2_observed"
 )
 
 // ActionBody is one action on a container: its intent, then its outcome under the same ActionID.
