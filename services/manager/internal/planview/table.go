@@ -40,6 +40,9 @@ type step struct {
 	next *rules.Next
 }
 
+// severity orders steps from gentle to harsh.
+func severity(s policy2.Step) int { return slices.Index(policy2.Steps(), s) }
+
 // stepsNow are the steps that are due: that of the rule that decides, and those of rules that only warn or throttle.
 func stepsNow(v *rules.Verdict) []step {
 	var out []step
@@ -70,15 +73,27 @@ func (v View) Table(w io.Writer) error {
 	texts := NewTexts(v.Policy, v.Facts)
 	out := &lines{w: w}
 	v.writeHead(out)
+	if err := v.writeSteps(out, texts); err != nil {
+		return err
+	}
 
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	v.writeLeftAlone(out, texts)
+	return out.err
+}
+
+// Steps writes the middle of the table alone: what would be done now, and what comes next. It writes nothing where nothing is to
+// come.
+func (v View) Steps(w io.Writer) error { return v.writeSteps(w, NewTexts(v.Policy, v.Facts)) }
+
+func (v View) writeSteps(w io.Writer, texts *Texts) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	now, next := v.sorted()
 	if len(now) > 0 {
 		fmt.Fprintln(table, "NOW\tCONTAINER\tRULE\tWHY")
 	}
 	for _, verdict := range now {
 		for _, s := range stepsNow(verdict) {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(string(s.step)), nameOf(verdict.Name, verdict.ID), v.rule(s.rule), v.why(texts, verdict, s))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(string(s.step)), nameOf(verdict.Name, verdict.ID), v.rule(s.rule), texts.why(verdict, s))
 		}
 	}
 	if len(next) > 0 {
@@ -88,22 +103,17 @@ func (v View) Table(w io.Writer) error {
 		n := nextChange(verdict)
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.Step, nameOf(verdict.Name, verdict.ID), v.rule(n.Rule), v.when(n.GUS))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-
-	v.writeLeftAlone(out, texts)
-	return out.err
+	return table.Flush()
 }
 
 // why is the reason of a step that is due: a rule that passes has one of its own.
-func (v View) why(texts *Texts, verdict *rules.Verdict, s step) string {
+func (t *Texts) why(verdict *rules.Verdict, s step) string {
 	for _, p := range verdict.Passing {
 		if p.Rule == s.rule && s.rule != verdict.Rule {
 			return cmp.Or(p.Guard, fixedText(p.Reason))
 		}
 	}
-	return texts.Of(verdict)
+	return t.Of(verdict)
 }
 
 func (v View) writeHead(out *lines) {
@@ -149,8 +159,8 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 	}
 
 	harshness := func(verdict *rules.Verdict) int {
-		steps := stepsNow(verdict)
-		return slices.Index(policy2.Steps(), steps[len(steps)-1].step)
+		s, _ := harshest(verdict)
+		return severity(s.step)
 	}
 	slices.SortStableFunc(now, func(a, b *rules.Verdict) int { return cmp.Compare(harshness(b), harshness(a)) })
 	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(nextChange(a).GUS, nextChange(b).GUS) })

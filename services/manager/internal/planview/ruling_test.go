@@ -1,0 +1,104 @@
+package planview
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/rules"
+)
+
+// What records say of a verdict: the harshest step that is due, of whichever rule, and the earliest change.
+func TestRuling(t *testing.T) {
+	v := example()
+	texts := NewTexts(v.Policy, v.Facts)
+	in := func(d policy2.Duration) int64 { return v.Facts.GUS + int64(d)*1e6 }
+	at := func(d policy2.Duration) time.Time {
+		return time.UnixMicro(v.Facts.WallUS).UTC().Add(time.Duration(d) * time.Second)
+	}
+	throttle := rules.Passing{Rule: 0, Step: policy2.StepThrottle, Reason: rules.ReasonHolds}
+
+	for name, test := range map[string]struct {
+		verdict rules.Verdict
+		want    contract.Ruling
+		text    string
+	}{
+		"no rule decides": {rules.Verdict{Rule: -1, Reason: rules.ReasonNoRule}, contract.Ruling{Step: "keep"}, "no rule decides about it"},
+		"a place": {
+			rules.Verdict{Rule: 1, Reason: contract.ReasonWithinQuota},
+			contract.Ruling{Rule: "two each", Place: true, Step: "keep"},
+			"it holds a place",
+		},
+		"a step, and the next": {
+			rules.Verdict{Rule: 1, Step: policy2.StepWarn, Reason: rules.ReasonHolds, Next: &rules.Next{Step: policy2.StepStop, GUS: in(policy2.Day), Rule: 1}},
+			contract.Ruling{Rule: "two each", Step: "warn", NextStep: "stop", NextAt: at(policy2.Day)},
+			"the rule holds",
+		},
+		"a rule that passes": {
+			rules.Verdict{Rule: -1, Reason: rules.ReasonNoRule, Passing: []rules.Passing{throttle}},
+			contract.Ruling{Rule: "hogs", Step: "throttle"},
+			"the rule holds",
+		},
+		"a rule that passes is harsher": {
+			rules.Verdict{Rule: 1, Step: policy2.StepWarn, Reason: contract.ReasonOverQuota, Passing: []rules.Passing{throttle}},
+			contract.Ruling{Rule: "hogs", Step: "throttle"},
+			"the rule holds",
+		},
+		"the rule that decides is harsher": {
+			rules.Verdict{Rule: 2, Step: policy2.StepRemove, Reason: rules.ReasonFinished, Passing: []rules.Passing{throttle}},
+			contract.Ruling{Rule: "old", Step: "remove"},
+			"all steps of the rule are done",
+		},
+	} {
+		test.verdict.Standing = rules.StandingReady
+		if test.verdict.Step == "" {
+			test.verdict.Step = policy2.StepKeep
+		}
+		if diff := cmp.Diff(test.want, texts.Ruling(&test.verdict)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if got := texts.OfRuling(&test.verdict); got != test.text {
+			t.Errorf("%s: %q, want %q", name, got, test.text)
+		}
+	}
+}
+
+func TestWhoIsOwn(t *testing.T) {
+	v := example()
+	texts := NewTexts(v.Policy, v.Facts)
+	for name, want := range map[byte]bool{0: true, 3: true, 4: false, 5: false} {
+		if got := texts.IsOwn(id(name)); got != want {
+			t.Errorf("%q: own %t", v.Facts.Containers[name].Name, got)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	v := example()
+	for who, want := range map[string]string{
+		"web-2": id(1), id(1): id(1), id(1)[:4]: id(1), id(1)[:3]: "", "web": "", "": "", "ffffg": "",
+	} {
+		one, ok := v.Find(who)
+		if ok != (want != "") || ok && (one.Verdict.ID != want || one.Text == "" || one.Ruling.Step == "") {
+			t.Errorf("%q: %t %+v", who, ok, one)
+		}
+	}
+
+	v.Plan.Verdicts = []rules.Verdict{{ID: "aaaa1", Step: policy2.StepKeep}, {ID: "aaaa2", Step: policy2.StepKeep}}
+	if _, ok := v.Find("aaaa"); ok {
+		t.Error("two begin like that, and one is found")
+	}
+}
+
+func TestDueCountsTheHarshestStepOfEach(t *testing.T) {
+	passing := []rules.Passing{{Step: policy2.StepThrottle}}
+	p := rules.Plan{Verdicts: []rules.Verdict{
+		{Step: policy2.StepKeep}, {Step: policy2.StepKeep, Passing: passing}, {Step: policy2.StepRemove, Passing: passing}, {Step: policy2.StepRemove},
+	}}
+	if diff := cmp.Diff(map[policy2.Step]int{policy2.StepThrottle: 1, policy2.StepRemove: 2}, Due(&p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
