@@ -20,6 +20,7 @@ import (
 	"gestor.local/manager/internal/source"
 	"gestor.local/manager/internal/source/hostproc"
 	"gestor.local/manager/internal/source/kmod"
+	"gestor.local/manager/internal/source/netdev"
 	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
@@ -107,6 +108,13 @@ func (c *components) openJournal(context.Context) error {
 	return cli.WithExitCode(exitStorage, err)
 }
 
+// openNetwork makes the counter of the containers' traffic. It opens nothing before it is asked.
+func (c *components) openNetwork() *netdev.Reader {
+	counters := netdev.New(c.cfg.Proc, boottime)
+	c.addCloser("network counters", func() error { counters.Close(); return nil })
+	return counters
+}
+
 func (c *components) openSpool(context.Context) error {
 	boot, err := bootID(c.cfg.Proc)
 	if err != nil {
@@ -179,8 +187,11 @@ func (c *components) awaitLogs(ctx context.Context) {
 }
 
 // firstRecords are the first records of the run.
-func (c *components) firstRecords(policy contract.Policy) []contract.Record {
-	records := []contract.Record{startRecord(c.cfg, policy)}
+func (c *components) firstRecords(policy govern.PolicyUpdate) []contract.Record {
+	records := []contract.Record{startRecord(c.cfg, policy.Policy)}
+	if v := policy.Version2; v != nil { // whatever its mode, it is observed
+		records[0] = startRecordOf(c.cfg, v.Policy.Hash(), contract.ModeObserve, time.Duration(v.Policy.Tick)*time.Second)
+	}
 	if journalled, _ := c.spool.Journalled(); journalled == 0 {
 		records[0].JournalSeq = c.journal.Seq() // what the journal holds by now does not belong into this spool
 	}

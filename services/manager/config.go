@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/policyfile"
@@ -40,7 +41,7 @@ type config struct {
 	State      string             `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
 	Policy     string             `env:"POLICY" help:"policy.yaml; empty = the default policy"`
 	Tick       time.Duration      `env:"TICK" help:"overrides the policy's tick"`
-	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow"`
+	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow, under a policy of version 2 observe"`
 	Suite      string             `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one, without it every managed container is judged"`
 	Host       string             `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
 	Record     string             `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
@@ -138,7 +139,45 @@ func (c config) check(p *contract.Problems) {
 	}
 }
 
-// policy reads the policy that is to be in force: the file, else the default, with what the environment overrides.
+// document reads the policy that is to be in force, of either version: the file, else the default, with what the environment
+// overrides.
+func (c config) document() (policyfile.Document, error) {
+	if c.Policy == "" {
+		p, err := c.policy()
+		return policyfile.Document{V1: &p}, err
+	}
+
+	d, err := policyfile.Load(c.Policy)
+	switch {
+	case err != nil:
+		return d, err
+	case d.V2 != nil:
+		err = c.override2(d.V2)
+	default:
+		*d.V1, err = c.override(*d.V1)
+	}
+	return d, err
+}
+
+// override2 changes a policy of version 2 as the environment says.
+func (c config) override2(p *policy2.Policy) error {
+	if c.DryRun {
+		p.Mode = contract.ModeObserve
+	}
+	if c.Tick == 0 {
+		return nil
+	}
+
+	if p.Tick = policy2.Duration(c.Tick / time.Second); c.Tick%time.Second != 0 {
+		return fmt.Errorf("policy with GESTOR_TICK=%s: a tick of a policy of version 2 is whole seconds", c.Tick)
+	}
+	if err := p.Validate().Err(); err != nil {
+		return fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
+	}
+	return nil
+}
+
+// policy reads a policy of version 1: the file, else the default, with what the environment overrides.
 func (c config) policy() (contract.Policy, error) {
 	p := contract.DefaultPolicy()
 	if c.Policy != "" {
@@ -147,8 +186,11 @@ func (c config) policy() (contract.Policy, error) {
 			return p, err
 		}
 	}
+	return c.override(p)
+}
 
-	// What the environment overrides.
+// override changes a policy of version 1 as the environment says.
+func (c config) override(p contract.Policy) (contract.Policy, error) {
 	if c.Tick > 0 {
 		p.Tick = contract.Duration(c.Tick)
 	}

@@ -252,7 +252,9 @@ func TestExitCodesTellTheCause(t *testing.T) {
 			"GESTOR_LOGS_ELSEWHERE": "true", "GESTOR_LOGS_URL": "http://192.0.2.1:8080", "GESTOR_TOKEN_FILE": "/nonexistent",
 		}, exitConfig},
 		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
-		{"a policy of version 2", map[string]string{"GESTOR_POLICY": filepath.Join("..", "..", "policy", "examples", "lab.yaml")}, exitConfig},
+		{"a tick that no policy of version 2 has", map[string]string{
+			"GESTOR_POLICY": filepath.Join("..", "..", "policy", "examples", "lab.yaml"), "GESTOR_TICK": "1500ms",
+		}, exitConfig},
 		{"nobody's containers to enforce on", map[string]string{"GESTOR_SUITE": ""}, exitConfig},
 		{"no address", map[string]string{"GESTOR_ENGINE": "nonsense"}, exitConfig},
 		{"no engine", map[string]string{"GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s"}, exitEngine},

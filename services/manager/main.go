@@ -28,12 +28,8 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
-<<<<<<< HEAD
   check-policy [FILE]    validate a policy and print the effective one; --host: on this host
-=======
-  check-policy [FILE]    validate a policy and print the effective one
   plan [--policy FILE]   what a policy of version 2 would do now and next; touches nothing
->>>>>>> db70592 (plan: what a policy of version 2 would do with this host's containers, now, next and why; it touches none)
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host

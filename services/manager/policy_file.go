@@ -4,13 +4,19 @@ import (
 	"os"
 	"syscall"
 
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/policyfile"
 )
 
 // policyFile is the file of GESTOR_POLICY as it was at the last poll. Without a file the default policy stays.
 type policyFile struct {
 	cfg  config
 	last fileState
+	// version2 is the last valid policy where that is of version 2, and approved the approval beside it; a policy of version 1 has
+	// none, and its file is not looked at.
+	version2 *policy2.Policy
+	approved fileState
 }
 
 // fileState identifies the contents of a file. A changed mode is a change too: a file that could not be read may be
@@ -28,16 +34,41 @@ func newPolicyFile(cfg config) *policyFile {
 	return &policyFile{cfg: cfg, last: fileStateOf(cfg.Policy)}
 }
 
-// Poll reads the file when it has changed since the last poll, or when it is to be read anew.
+// Poll reads the file when it has changed since the last poll, or its approval has, or when it is to be read anew.
 func (f *policyFile) Poll(anew bool) (r govern.PolicyUpdate, changed bool) {
 	now := fileStateOf(f.cfg.Policy)
-	if now == f.last && !anew {
+	if now == f.last && !anew && (f.version2 == nil || f.approved == fileStateOf(policyfile.ApprovedPath(f.cfg.Policy))) {
 		return govern.PolicyUpdate{}, false
 	}
 
 	f.last = now
-	r.Policy, r.Err = f.cfg.policy()
-	return r, true
+	return f.read(), true
+}
+
+// read reads the policy, and the approval of one of version 2. Where the policy is refused the update has the approval of the one
+// before: it may have been taken back.
+func (f *policyFile) read() (r govern.PolicyUpdate) {
+	document, err := f.cfg.document()
+	switch {
+	case err != nil:
+		r.Err = err
+	case document.V2 != nil:
+		f.version2 = document.V2
+	default:
+		r.Policy, f.version2 = *document.V1, nil
+	}
+	if f.version2 == nil {
+		return r
+	}
+
+	// Its state before its text, as with the policy.
+	path := policyfile.ApprovedPath(f.cfg.Policy)
+	f.approved = fileStateOf(path)
+	r.Version2 = &govern.Version2{Policy: *f.version2}
+	if r.Version2.Approved, err = policyfile.LoadApproved(path); err != nil {
+		r.Version2.ApprovalError = err.Error()
+	}
+	return r
 }
 
 func fileStateOf(path string) fileState {

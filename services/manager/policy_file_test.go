@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/policyfile"
 )
 
 // writePolicy replaces the file as most editors do: a new one is put in the old one's place.
@@ -106,12 +108,97 @@ func TestReloadSaysWhetherThePolicyWasTaken(t *testing.T) {
 		{"version: 1\nmode: observe\n", exitDone, "as before"},
 		{"version: 1\nquota: {low: -1}\n", exitConfig, "quota.low"},
 		{"", exitConfig, "stays in force (mode observe)"},
-		{"version: 2\n", exitConfig, "valid, but of version 2, which this release checks (check-policy FILE)"},
+		{"version: 2\n", exitDone, "(mode observe)"},
+		{"version: 2\ntick: 2h\n", exitConfig, "stays in force (mode observe)"},
+		{"version: 2\n", exitDone, "as before"},
 		{"version: 1\n", exitDone, "(mode enforce)"},
 	} {
 		writePolicy(t, path, step.text)
 		if code := reload(); code != step.code || !strings.Contains(said.String(), step.says) {
 			t.Errorf("%q: code %d, %s", step.text, code, said.String())
+		}
+	}
+}
+
+// Under a policy of version 2 the approval beside it is looked at as well, also while the policy's own file is bad.
+func TestTheApprovalIsLookedAtBesideAPolicyOfVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	approved := policyfile.ApprovedPath(path)
+	const text = "version: 2\nown: [{label: a}]\n"
+	writePolicy(t, path, text)
+	file := newPolicyFile(config{Policy: path, Suite: "s"})
+	first := file.read()
+	if first.Err != nil || first.Version2 == nil || first.Version2.Approved != nil || first.Version2.ApprovalError != "" {
+		t.Fatalf("at first: %+v", first)
+	}
+
+	document, err := policy2.NewApproved(first.Version2.Policy, time.Unix(1, 0), "ada", 3).Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name                    string
+		change                  func()
+		changed, approved, torn bool
+		err                     string
+	}{
+		{"as it was", func() {}, false, false, false, ""},
+		{"approved", func() { writePolicy(t, approved, string(document)) }, true, true, false, ""},
+		{"as it was then", func() {}, false, false, false, ""},
+		{"an approval that cannot be read", func() { writePolicy(t, approved, "{") }, true, false, true, ""},
+		{"approved again", func() { writePolicy(t, approved, string(document)) }, true, true, false, ""},
+		{"a bad policy", func() { writePolicy(t, path, "version: 2\nmode: on\n") }, true, true, false, "mode"},
+		{"the approval is taken back meanwhile", func() { os.Remove(approved) }, true, false, false, "mode"},
+		{"put right", func() { writePolicy(t, path, text) }, true, false, false, ""},
+	} {
+		step.change()
+		r, changed := file.Poll(false)
+		if changed != step.changed || (r.Err == nil) != (step.err == "") {
+			t.Fatalf("%s: changed %t, %v", step.name, changed, r.Err)
+		}
+		if !changed {
+			continue
+		}
+		v := r.Version2
+		if v == nil || (v.Approved != nil) != step.approved || (v.ApprovalError != "") != step.torn || len(v.Policy.Own) != 1 {
+			t.Errorf("%s: %+v", step.name, v)
+		}
+	}
+
+	writePolicy(t, path, "version: 1\n")
+	if r, changed := file.Poll(false); !changed || r.Version2 != nil {
+		t.Errorf("a policy of version 1: %+v", r)
+	}
+	writePolicy(t, approved, string(document))
+	if _, changed := file.Poll(false); changed {
+		t.Error("under version 1 the approval was looked at")
+	}
+}
+
+func TestTheEnvironmentOverridesAPolicyOfVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	writePolicy(t, path, "version: 2\n")
+	for name, test := range map[string]struct {
+		cfg  config
+		mode contract.Mode
+		tick policy2.Duration
+		err  string
+	}{
+		"nothing":              {config{}, contract.ModeEnforce, 10, ""},
+		"dry run":              {config{DryRun: true}, contract.ModeObserve, 10, ""},
+		"tick":                 {config{Tick: 3 * time.Second}, contract.ModeEnforce, 3, ""},
+		"a tick of no seconds": {config{Tick: 1500 * time.Millisecond}, "", 0, "whole seconds"},
+		"a tick too long":      {config{Tick: 2 * time.Hour}, "", 0, "GESTOR_TICK=2h0m0s"},
+	} {
+		test.cfg.Policy = path
+		d, err := test.cfg.document()
+		switch {
+		case test.err != "":
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case err != nil || d.V2.Mode != test.mode || d.V2.Tick != test.tick:
+			t.Errorf("%s: %+v, %v", name, d.V2, err)
 		}
 	}
 }

@@ -43,9 +43,9 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 
 	// The file before the policy that is read from it: a change in between is found at the next tick.
 	file := newPolicyFile(cfg)
-	policy, err := cfg.policy()
-	if err != nil {
-		return cli.WithExitCode(exitConfig, err)
+	policy := file.read()
+	if policy.Err != nil {
+		return cli.WithExitCode(exitConfig, policy.Err)
 	}
 
 	components, err := open(ctx, cfg, log)
@@ -76,7 +76,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, newConsoleSink(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy, Policies: file, Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
+		Policy: policy.Policy, Version2: policy.Version2, Policies: file, Network: components.openNetwork(), Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
 		Spool: components.spool, Recovered: components.recovered, First: components.firstRecords(policy), Backlog: components.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		RemoveOrphansAtStop: true,
 		Sinks:               sinks, Log: log,
@@ -186,9 +186,13 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // startRecord is the first record of a run.
 func startRecord(cfg config, p contract.Policy) contract.Record {
+	return startRecordOf(cfg, p.Hash(), p.Mode, time.Duration(p.Tick))
+}
+
+func startRecordOf(cfg config, policy string, mode contract.Mode, tick time.Duration) contract.Record {
 	body := contract.SystemBody{
 		Event: "start", Level: contract.LevelInfo, Message: "the manager starts",
-		Details: map[string]any{"version": contract.Version, "policy": p.Hash(), "mode": string(p.Mode), "tick": p.Tick.String()},
+		Details: map[string]any{"version": contract.Version, "policy": policy, "mode": string(mode), "tick": tick.String()},
 	}
 
 	if cfg.Elsewhere {

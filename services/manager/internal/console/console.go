@@ -32,6 +32,9 @@ func (c *Console) OnTick(r *govern.Report) {
 		c.writeClass(&b, r, contract.ClassLow)
 		c.writeRemovals(&b, r)
 	}
+	if r.Rules != nil {
+		writeRules(&b, r)
+	}
 
 	for _, cond := range r.Conditions {
 		fmt.Fprintf(&b, "  ! %s (%d ticks): %s\n", cond.Title, cond.Ticks, contract.Printable(cond.Text))
@@ -116,6 +119,28 @@ func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 		if v.Verdict == contract.VerdictRemove {
 			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, contract.Printable(v.Name), v.ID, contract.Printable(texts.Of(v)))
 		}
+	}
+}
+
+// writeRules prints what a policy of version 2 would do, rule by rule and then container by container.
+func writeRules(b *bytes.Buffer, r *govern.Report) {
+	p := &r.Rules.Plan
+	fmt.Fprintf(b, "  RULES  %d own, %d of them living; nothing is carried out (%s)\n", p.Own, p.Living, r.Held)
+
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for i, rule := range p.Rules {
+		fmt.Fprintf(t, "    %d.\t%s\tspeaks of %d\tholds for %d", i+1, textCell(rule.Name), rule.SpeaksOf, rule.Holds)
+		if rule.Possible > 0 {
+			fmt.Fprintf(t, "\tnot known of %d", rule.Possible)
+		}
+		fmt.Fprintln(t)
+	}
+	_ = t.Flush() // into memory: cannot fail
+
+	var steps bytes.Buffer
+	_ = r.Rules.Steps(&steps)
+	for line := range strings.Lines(steps.String()) {
+		b.WriteString("  " + line)
 	}
 }
 

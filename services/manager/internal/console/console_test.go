@@ -14,10 +14,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/console"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -66,6 +69,33 @@ func shadow() *govern.Report {
 	return r
 }
 
+// ruled is a tick under a policy of version 2.
+func ruled() *govern.Report {
+	p := policy2.Default()
+	p.Rules = []policy2.Rule{
+		{Name: "hogs", When: policy2.Conditions{CPU: 15000, For: policy2.Minute}, Do: policy2.Ladder{{Step: policy2.StepThrottle}}},
+		{Name: "old\x1b[2J", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepWarn}, {Step: policy2.StepStop, After: policy2.Day}}},
+	}
+	r := report()
+	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldVersion2, &govern.Version2{Policy: p}
+	r.Conditions = []govern.Condition{{Name: contract.HeldVersion2, Title: "Only observed", Text: "warn 1; next: look", Ticks: 4}}
+	ready := func(id, name string, v rules.Verdict) rules.Verdict {
+		v.ID, v.Name, v.Standing = strings.Repeat(id, 64), name, rules.StandingReady
+		return v
+	}
+	r.Rules = &planview.View{
+		Policy: p, Facts: &rules.Facts{WallUS: 1_796_000_000_000_000},
+		Plan: rules.Plan{
+			Own: 3, Living: 2, Rules: []rules.RuleCount{{Name: "hogs", SpeaksOf: 3, Possible: 1}, {Name: p.Rules[1].Name, SpeaksOf: 3, Holds: 1}},
+			Verdicts: []rules.Verdict{
+				ready("a", "web", rules.Verdict{Rule: 1, Step: policy2.StepWarn, Reason: rules.ReasonHolds}),
+				ready("b", "db", rules.Verdict{Rule: -1, Step: policy2.StepKeep, Next: &rules.Next{Step: policy2.StepWarn, GUS: 3600_000_000, Rule: 1}}),
+			},
+		},
+	}
+	return r
+}
+
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out)
@@ -79,6 +109,8 @@ func TestTable(t *testing.T) {
 	remote := report()
 	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil
 	c.OnTick(remote)
+	c.OnTick(ruled())
+
 	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}
 	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
 	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeRefused, Why: "it was paused"}})
@@ -112,6 +144,19 @@ func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
 		if strings.Contains(line, "low-2") && len(line) > 400 {
 			t.Errorf("%d bytes: %.300s", len(line), line)
 		}
+	}
+}
+
+// Under a policy of version 2 a line says what would be done, and nothing of classes.
+func TestLinesUnderVersion2(t *testing.T) {
+	var out bytes.Buffer
+	console.NewLines(zerolog.New(&out)).OnTick(ruled())
+	var tick map[string]any
+	if err := json.Unmarshal(out.Bytes(), &tick); err != nil {
+		t.Fatalf("%v: %s", err, out.Bytes())
+	}
+	if _, low := tick["low"]; low || tick["own"] != 3.0 || tick["would_warn"] != 1.0 || tick["held"] != contract.HeldVersion2 {
+		t.Errorf("%s", out.Bytes())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/planview"
 )
 
 // Lines is a govern.Sink that logs one line a tick and one an action: what is read by machines and by docker logs.
@@ -25,6 +26,13 @@ func (l *Lines) OnTick(r *govern.Report) {
 			if c.Class != contract.ClassUnknown || c.Owned > 0 {
 				line = line.Int(string(c.Class), c.Owned).Int(string(c.Class)+"_removals", c.Removals)
 			}
+		}
+	}
+
+	if r.Rules != nil {
+		line = line.Int("own", r.Rules.Plan.Own).Str("held", r.Held)
+		for step, n := range planview.Due(&r.Rules.Plan) {
+			line = line.Int("would_"+string(step), n)
 		}
 	}
 

@@ -349,6 +349,32 @@ func TestATickWithoutAPlanSaysWhy(t *testing.T) {
 	}
 }
 
+// Under a policy of version 2 the journal has the numbers of the ticks alone: none before them is called the last one.
+func TestATickUnderVersion2IsNotThere(t *testing.T) {
+	s := newFixture(t)
+	s.recordTick(1, nil)
+	if err := s.NoPlan(journal.NoPlan{Tick: 2, Version2: "0123456789abcdef"}); err != nil {
+		t.Fatal(err)
+	}
+
+	const says = "tick 2: the policy in force was of version 2 (0123456789abcdef), whose plans the journal does not hold"
+	_, last := at(s.dir).Last()
+	_, second := at(s.dir).Tick(2)
+	for _, err := range []error{last, second} {
+		if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) {
+			t.Error(err)
+		}
+	}
+	if r, err := at(s.dir).Tick(1); err != nil || r.Tick != 1 {
+		t.Errorf("tick %d, %v", r.Tick, err)
+	}
+
+	s.recordTick(3, nil)
+	if r, err := at(s.dir).Last(); err != nil || r.Tick != 3 {
+		t.Errorf("the last is %d, %v", r.Tick, err)
+	}
+}
+
 // The policy that a tick was decided under is in the journal: what tied is named by its order and its buckets.
 func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 	s := newFixture(t)

@@ -46,6 +46,8 @@ func (j Journal) findTick(number *uint64) (TickReport, error) {
 		switch {
 		case e.Tick != nil && (number == nil || e.Tick.Context.Tick == *number):
 			found, noPlan = &e, nil
+		case e.NoPlan != nil && number == nil && e.NoPlan.Version2 != "":
+			found, noPlan = nil, e.NoPlan
 		case e.NoPlan != nil && number != nil && e.NoPlan.Tick == *number:
 			found, noPlan = nil, e.NoPlan
 		case e.Intent == nil || number == nil || e.Intent.Tick == *number:
@@ -57,6 +59,8 @@ func (j Journal) findTick(number *uint64) (TickReport, error) {
 	switch {
 	case err != nil:
 		return TickReport{}, err
+	case noPlan != nil && noPlan.Version2 != "":
+		return TickReport{}, j.version2Error(*noPlan)
 	case noPlan != nil:
 		return TickReport{}, notFoundError(fmt.Sprintf("tick %d: there was nothing to decide on (%s); next: explain a tick near it",
 			*number, strings.Join(noPlan.Gates, ", ")))
@@ -72,6 +76,16 @@ func (j Journal) findTick(number *uint64) (TickReport, error) {
 	// A number is used again after a reset of the manager's state: the snapshot's sequence sets the two ticks apart.
 	ofTick := actions.filter(func(i journal.Intent) bool { return i.Tick == plan.Tick && i.Sequence == plan.Sequence })
 	return NewTickReport(found.At, *found.Tick, plan, policies.of(plan), ofTick), nil
+}
+
+// version2Error is the error for a tick whose plan is of version 2, and says where that is.
+func (j Journal) version2Error(n journal.NoPlan) error {
+	text := fmt.Sprintf("tick %d: the policy in force was of version 2 (%s), whose plans the journal does not hold; next: see what it would "+
+		"do now (plan --policy FILE)", n.Tick, n.Version2)
+	if logs := j.logsURL("/v1/decisions", "limit", "100"); logs != "" {
+		text += fmt.Sprintf(", or what it decided: curl -s '%s'", logs)
+	}
+	return notFoundError(text)
 }
 
 // policies are those of the journal by their hash.

@@ -120,6 +120,10 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 		out = append(out, condition(ConditionPolicy, s.policyProblem, false))
 	}
 
+	if v := r.loop.version2; v != nil && v.held() == contract.HeldVersion2 {
+		out = append(out, condition(ConditionVersion2, v.words(t), false))
+	}
+
 	spool := r.spool.Stats()
 	if spool.LastError != "" && spool.OldestAge > time.Duration(r.loop.policy.Tick) {
 		why := fmt.Sprintf("%d of them, the oldest for %s: %s", spool.Records, spool.OldestAge.Round(time.Second), spool.LastError)

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -40,7 +41,7 @@ func (d *decider) addShadowRemoved(id string, s journal.Shadowed) { d.shadowRemo
 
 // decide asks the policy and writes inputs and plan into the journal. Without a population or an inventory there is
 // nothing to ask about, and only the tick's number is written.
-func (d *decider) decide(t *tick, e executorState) {
+func (d *decider) decide(_ context.Context, t *tick, e executorState) {
 	if t.pop == nil || t.inv == nil {
 		d.journaler.noPlan(journal.NoPlan{Tick: t.n, Gates: failedGates(t.failures)})
 		return

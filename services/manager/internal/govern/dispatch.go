@@ -27,14 +27,20 @@ func (e *executor) enqueue(t *tick, r *removal) {
 	e.queue = append(e.queue, r)
 }
 
+// observedOnly is why an order is not begun with under a policy of version 2.
+const observedOnly = "the policy is of version 2, which this release only observes"
+
 // dispatch starts queued orders while a worker is free.
 func (e *executor) dispatch() {
 	queue := e.queue
 	e.queue = nil
 	for _, r := range queue {
-		if e.hasWorkerFor(r) {
+		switch {
+		case e.loop.version2 != nil && r.verb != contract.ActionUnthrottle: // whoever has put it there
+			e.reject(r, observedOnly)
+		case e.hasWorkerFor(r):
 			e.start(r)
-		} else {
+		default:
 			e.queue = append(e.queue, r)
 		}
 	}

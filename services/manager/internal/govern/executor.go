@@ -94,6 +94,10 @@ func lastMinute(times []time.Time, now time.Time) []time.Time {
 // begun on a tick with a failing gate, and what waits for a worker is cancelled.
 func (e *executor) execute(t *tick) {
 	e.restoreUnwanted(t)
+	if e.loop.version2 != nil {
+		e.cancelQueued(observedOnly)
+		return
+	}
 	if t.gated() || t.plan == nil {
 		e.cancelQueued("the tick is gated: " + strings.Join(failedGates(t.failures), ", "))
 		return

@@ -18,7 +18,8 @@ import (
 
 // listInventory takes the engine's inventory right after the snapshot and finds out who is who.
 func (o *observer) listInventory(ctx context.Context, t *tick) {
-	ctx, cancel := context.WithTimeout(ctx, o.readTimeout())
+	t.engineUntil = time.Now().Add(o.readTimeout())
+	ctx, cancel := context.WithDeadline(ctx, t.engineUntil)
 	defer cancel()
 
 	inv, err := o.engine.List(ctx)
@@ -121,6 +122,7 @@ const maxRestarting = 20
 func (o *observer) complete(ctx context.Context, t *tick, inv contract.Inventory) {
 	known := make(map[string]containerInfo, len(inv.Entries))
 	var ask []*contract.Entry
+	t.inspected = make(map[string]engine.ContainerState)
 	restarting := 0
 	for i := range inv.Entries {
 		e := &inv.Entries[i]
@@ -148,6 +150,7 @@ func (o *observer) complete(ctx context.Context, t *tick, inv contract.Inventory
 		if state.ID == "" {
 			continue // asked again on the next tick
 		}
+		t.inspected[ask[i].ID] = state
 
 		info := known[ask[i].ID]
 		info.image, info.restarts = cmp.Or(state.Image, info.image), info.restarts.add(t.at, state)

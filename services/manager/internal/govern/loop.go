@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/source"
@@ -25,7 +26,8 @@ type Governor struct {
 	fatal         error // ends Run
 
 	observer  *observer
-	decider   *decider
+	decider   *decider      // under a policy of version 1
+	rules     *rulesDecider // under one of version 2
 	executor  *executor
 	journaler *journaler
 	reporter  *reporter
@@ -33,9 +35,16 @@ type Governor struct {
 
 // loopState is what every part reads and the loop alone writes.
 type loopState struct {
-	policy     contract.Policy // in force
+	// policy is the one in force, or what one of version 2 says of the loop itself; policyHash names the one in force.
+	policy     contract.Policy
 	policyHash string
-	tick       uint64 // number of the newest tick
+	version2   *Version2 // nil under a policy of version 1
+	tick       uint64    // number of the newest tick
+}
+
+// planner says what the policy in force makes of a tick. Without what it needs it leaves the tick without a plan.
+type planner interface {
+	decide(ctx context.Context, t *tick, e executorState)
 }
 
 // stopper ends the loop when it has done what it is about to do; the first error is the one that Run returns.
@@ -56,12 +65,15 @@ type removalHooks interface {
 func New(o Options) *Governor {
 	g := &Governor{
 		options: o, reloads: make(chan chan<- ReloadResult),
-		loop: &loopState{policy: o.Policy, policyHash: o.Policy.Hash(), tick: o.Recovered.LastTick},
+		loop: &loopState{tick: o.Recovered.LastTick},
 	}
+	g.loop.take(PolicyUpdate{Policy: o.Policy, Version2: o.Version2})
+
 	g.reporter = newReporter(o, g.loop)
 	g.journaler = newJournaler(o.Journal, g.loop, g.reporter, g)
 	g.observer = newObserver(o, g.loop, g.reporter, g)
 	g.decider = newDecider(o, g.loop, g.journaler)
+	g.rules = newRulesDecider(o, g.loop, g.journaler)
 	g.executor = newExecutor(o, g.loop, g.journaler, g.reporter, g)
 	return g
 }
@@ -110,14 +122,14 @@ func (g *Governor) Run(ctx context.Context) error {
 		case answer := <-g.reloads:
 			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be
 			// closed.
-			before := g.loop.policyHash
+			before := *g.loop
 			if g.pollPolicy(true) {
 				tick := time.Duration(g.loop.policy.Tick)
 				g.schedule = newSchedule(time.Now().Add(tick), tick)
 				timer.Reset(time.Until(g.schedule.due()))
 			}
 			answer <- ReloadResult{
-				Policy: g.loop.policyHash, Mode: g.loop.policy.Mode, Changed: g.loop.policyHash != before, Refused: g.policyProblem,
+				Policy: g.loop.policyHash, Mode: g.loop.policy.Mode, Changed: !g.loop.samePolicy(&before), Refused: g.policyProblem,
 			}
 		}
 	}
@@ -163,10 +175,18 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 	// What is in flight is compared with the inventory before the plan is made: the policy sees as leaving what still
 	// is.
 	g.executor.reconcile(t)
-	g.decider.decide(t, g.executor.state(t.at))
+	g.planner().decide(ctx, t, g.executor.state(t.at))
 	g.executor.execute(t)
 
 	g.reporter.report(t, g.status(t))
+}
+
+// planner is that of the policy in force.
+func (g *Governor) planner() planner {
+	if g.loop.version2 != nil {
+		return g.rules
+	}
+	return g.decider
 }
 
 // checkOwnGates closes the gates that concern the manager itself.
@@ -206,6 +226,9 @@ func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
 // another.
 func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	if u.Err != nil {
+		if u.Version2 != nil && g.loop.version2 != nil {
+			g.loop.version2 = u.Version2
+		}
 		if g.policyProblem == u.Err.Error() {
 			return false // it stands in the records
 		}
@@ -215,23 +238,28 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	}
 
 	g.policyProblem = ""
-	hash := u.Policy.Hash()
-	if hash == g.loop.policyHash {
-		g.options.Log.Info().Str("policy", hash).Msg("the policy was read again and has not changed")
+	before := *g.loop
+	g.loop.take(u)
+	if g.loop.samePolicy(&before) {
+		g.options.Log.Info().Str("policy", g.loop.policyHash).Msg("the policy was read again and has not changed")
 		return false
 	}
 
-	reschedule = u.Policy.Tick != g.loop.policy.Tick
-	g.reporter.event("policy_changed", contract.LevelInfo, "the policy changed; the first plan under it runs in shadow",
-		map[string]any{"from": g.loop.policyHash, "to": hash, "mode": string(u.Policy.Mode)})
-	g.loop.policy, g.loop.policyHash = u.Policy, hash
+	message := "the policy changed; the first plan under it runs in shadow"
+	if g.loop.version2 != nil {
+		message = "the policy changed; it is of version 2, which this release only observes"
+	}
+	g.reporter.event("policy_changed", contract.LevelInfo, message,
+		map[string]any{"from": before.policyHash, "to": g.loop.policyHash, "mode": string(g.loop.policy.Mode)})
+	g.reporter.recordRules()
 
 	// Orders that wait were given under the old policy: what the new one still wants removed it says itself. The sinks
 	// are called last, so that they show the new policy with nothing left of the old.
 	g.decider.resetForPolicy()
+	g.rules.takePolicy()
 	g.executor.cancelQueued("the policy changed")
 	g.reporter.policyChanged()
-	return reschedule
+	return g.loop.policy.Tick != before.policy.Tick
 }
 
 // tick is everything one tick comes to know.
@@ -247,10 +275,17 @@ type tick struct {
 	inv      *contract.Inventory
 	suiteIDs []string // full ids of the suite's containers, as of the last inventory
 	futile   []string // names whose removal is pointless
+	// inspected is what the inventory has asked of containers, by id; engineUntil is the end of the time for the engine's answers.
+	inspected   map[string]engine.ContainerState
+	engineUntil time.Time
 
 	context contract.Context
 	plan    *contract.Plan
 	shadow  []journal.Shadowed // what the plan was made without
+	// ruled is the plan under a policy of version 2, nil without one; plan is then nil, too.
+	ruled *ruled
+	// earlier says that the tick is of an earlier run, which the policy of now says nothing of.
+	earlier bool
 	// journalSeq is the tick's line in the journal, 0 where there is none.
 	journalSeq uint64
 
@@ -264,6 +299,8 @@ type tick struct {
 	// verdicts are what the decision records of the tick say, once they are made.
 	verdicts          map[string]verdictKey
 	decisionsRecorded bool
+	// still are the container records of those without a row that the tick makes, and that are known already.
+	still map[string]stillRecord
 }
 
 // newTick makes the state of one tick, or of a decision that is made between two of them.

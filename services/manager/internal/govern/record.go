@@ -31,6 +31,9 @@ func subjectOf(v contract.Verdict) contract.Subject {
 // decisionRecords are the removals of the plan and the verdicts that changed since they were last recorded. A gated
 // tick decides nothing.
 func (r *reporter) decisionRecords(t *tick) (records []contract.Record) {
+	if t.ruled != nil {
+		return r.ruledDecisions(t)
+	}
 	if t.plan == nil || t.decisionsRecorded || t.gated() {
 		return nil
 	}
@@ -72,6 +75,12 @@ func (r *reporter) decisionBody(v contract.Verdict, t *tick) contract.DecisionBo
 
 // held says why nothing of the tick is carried out, "" when it is.
 func (r *reporter) held(t *tick) string {
+	if v := r.loop.version2; v != nil && !t.earlier {
+		if t.gated() {
+			return failedGates(t.failures)[0]
+		}
+		return v.held()
+	}
 	plan := contract.Plan{Mode: r.loop.policy.Mode}
 	if t.plan != nil {
 		plan = *t.plan
@@ -114,13 +123,21 @@ func (r *reporter) hostRecord(t *tick) contract.Record {
 	if t.plan != nil {
 		body.Classes = withShadow(t.plan.Counts, t.shadow)
 	}
+	owned := func(id string) bool {
+		e := t.inv.Entry(id)
+		return e != nil && contract.Owned(e.Labels, r.suite.Name)
+	}
+	if t.ruled != nil {
+		addRuled(&body, t.ruled)
+		owned = t.ruled.texts.IsOwn
+	}
 
 	// What is governed takes part of the host's memory: the sum is over the containers that are owned, whatever the
 	// plan says.
 	if t.pop != nil {
 		body.Memory, body.CPUs, body.Containers = t.pop.Memory, t.pop.CPUs, len(t.pop.Members)
 		for _, m := range t.pop.Members {
-			if e := t.inv.Entry(m.ID); e != nil && contract.Owned(e.Labels, r.suite.Name) {
+			if owned(m.ID) {
 				body.GovernedRAMKB += m.RAMKB
 			}
 		}
@@ -142,6 +159,9 @@ func withShadow(counts []contract.ClassCount, shadow []journal.Shadowed) []contr
 
 // containerRecords are one for each container that was seen and that is to be recorded.
 func (r *reporter) containerRecords(t *tick) (records []contract.Record) {
+	if t.ruled != nil {
+		return r.ruledContainers(t)
+	}
 	if t.pop == nil || t.inv == nil {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 // open. It returns when no action is open any more, or none that another list of the engine would say more of.
 func (g *Governor) recoverEarlierRun(ctx context.Context) {
 	g.reporter.appendEvents(g.options.First...)
+	g.reporter.recordRules()
 	g.reporter.recordBacklog(g.options.Backlog)
 	g.executor.recoverInFlight(g.options.Recovered)
 	g.verifyRecovered(ctx)
@@ -122,7 +123,7 @@ func tickOf(e journal.Entry) (*tick, bool) {
 
 	t := &tick{
 		n: e.Tick.Context.Tick, at: e.At, pop: &e.Tick.Population, inv: &e.Tick.Inventory, plan: &plan, context: e.Tick.Context,
-		shadow: e.Tick.Shadow, reading: source.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq,
+		shadow: e.Tick.Shadow, reading: source.Reading{Snapshot: &contract.Snapshot{}}, journalSeq: e.Seq, earlier: true,
 	}
 	t.addShadow()
 	t.timings.DataAgeUS = e.Tick.DataAgeUS

@@ -25,7 +25,9 @@ type reporter struct {
 	conditions *conditionSet
 	deficits   map[contract.Class]int
 	recorded   map[string]verdictKey // the last decision record of each container
-	err        error                 // of the last append; it closes the gate
+	// still are the last container records of those without a row, under a policy of version 2.
+	still map[string]stillRecord
+	err   error // of the last append; it closes the gate
 	// pending are the records of events that the spool has not taken yet, in order.
 	pending []contract.Record
 }
@@ -152,15 +154,22 @@ func (r *reporter) report(t *tick, s status) {
 	observations[len(observations)-1].JournalSeq = t.journalSeq
 	if r.append(slices.Concat(t.records, r.decisionRecords(t), observations)...) == nil {
 		r.markDecisionsRecorded(t)
+		if t.still != nil {
+			r.still = t.still
+		}
 	} else { // figures of a moment are not worth offering again, and decisions are made out anew
 		r.requeue(t.records)
 	}
 
 	report := &Report{
-		Tick: t.n, At: t.at, Mode: r.loop.policy.Mode, Policy: r.loop.policy, Source: t.reading.Source, Population: t.pop,
+		Tick: t.n, At: t.at, Mode: r.loop.policy.Mode, Policy: r.loop.policy, PolicyHash: r.loop.policyHash, Version2: r.loop.version2,
+		Source: t.reading.Source, Population: t.pop,
 		Inventory: t.inv, Plan: t.plan, Shadow: t.shadow, Gates: failedGates(t.failures), Held: r.held(t),
 		Conditions: r.conditions.list(), Timings: t.timings, Skipped: t.skipped, Orders: t.orders, InFlight: s.inFlight,
 		Stuck: len(s.stuck), Breaker: s.breaker, Spool: r.spool.Stats(), Journal: s.journalBytes, LogsElsewhere: r.suite.LogsElsewhere,
+	}
+	if t.ruled != nil {
+		report.Rules = &t.ruled.View
 	}
 	for _, sink := range r.sinks {
 		sink.OnTick(report)

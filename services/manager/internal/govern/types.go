@@ -9,6 +9,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/source"
 	"gestor.local/ship"
 )
@@ -63,7 +64,10 @@ type PolicySource interface {
 // PolicyUpdate is a changed policy, or why it was refused.
 type PolicyUpdate struct {
 	Policy contract.Policy
-	Err    error
+	// Version2 is the policy instead of Policy, nil where that is of version 1. With Err it is the one in force with its approval
+	// of now: a file that cannot be read must not keep an approval up that was taken back.
+	Version2 *Version2
+	Err      error
 }
 
 // ReloadResult is what came of reading the policy anew.
@@ -76,12 +80,15 @@ type ReloadResult struct {
 	Refused string        `json:"refused,omitempty"`
 }
 
-// Options configure a Governor. Everything but Policies and Sinks is required.
+// Options configure a Governor. Everything but Version2, Policies, Network and Sinks is required.
 type Options struct {
-	// Policy is in force at the start, Policies have every later one; without them it stays.
+	// Policy is in force at the start, or Version2 where it is not nil; Policies have every later one, without them it stays.
 	Policy   contract.Policy
+	Version2 *Version2
 	Policies PolicySource
-	Suite    Suite
+	// Network counts traffic for policies of version 2; without it nobody's is known.
+	Network NetworkCounter
+	Suite   Suite
 	// Host names the machine in the records and the inventory.
 	Host    string
 	Reader  HostReader
@@ -115,11 +122,17 @@ type Backlog struct {
 
 // Report is the state of affairs at the end of one tick.
 type Report struct {
-	Tick   uint64
-	At     time.Time
-	Mode   contract.Mode
-	Policy contract.Policy
-	Source string // of the snapshot, "" when there was none
+	Tick uint64
+	At   time.Time
+	Mode contract.Mode
+	// Policy is that of version 1, or what one of version 2 says of the loop itself; PolicyHash names the one in force.
+	Policy     contract.Policy
+	PolicyHash string
+	// Version2 is nil under a policy of version 1. Rules is then nil, too, and else the plan of the tick, if it has one; Plan is
+	// that of version 1.
+	Version2 *Version2
+	Rules    *planview.View
+	Source   string // of the snapshot, "" when there was none
 	// Population, Inventory and Plan are nil when this tick could not make them.
 	Population *contract.Population
 	Inventory  *contract.Inventory

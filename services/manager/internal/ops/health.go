@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
 )
 
 // stalledAfter ticks without a report the loop is taken for dead: it waits at most half a tick for anybody.
@@ -58,9 +61,41 @@ type status struct {
 	Source     string             `json:"source,omitempty"`
 	Gates      []string           `json:"gates"`
 	Conditions []govern.Condition `json:"conditions"`
+	// Version2 says what a policy of version 2 would do, absent under one of version 1 and on a tick without a plan.
+	Version2 *ruledStatus `json:"version_2,omitempty"`
 	// LastTickAgeS is the time since the end of the last tick in seconds, absent before the first. Who starts
 	// containers asks it before it starts more.
 	LastTickAgeS *float64 `json:"last_tick_age_s,omitempty"`
+}
+
+// rules is the last tick's plan under a policy of version 2, nil without one.
+func (h *Health) rules() *planview.View {
+	last, _, _ := h.state()
+	if last == nil {
+		return nil
+	}
+	return last.Rules
+}
+
+// ruledStatus is the plan of a policy of version 2 in numbers.
+type ruledStatus struct {
+	Policy string            `json:"policy"`
+	Held   string            `json:"held"` // why nothing of it is carried out
+	Own    int               `json:"own"`
+	Living int               `json:"living"`
+	Rules  []rules.RuleCount `json:"rules"`
+	// Due is for how many containers each step is due.
+	Due map[policy2.Step]int `json:"due"`
+}
+
+func ruledStatusOf(r *govern.Report) *ruledStatus {
+	if r.Rules == nil {
+		return nil
+	}
+	p := &r.Rules.Plan
+	return &ruledStatus{
+		Policy: p.PolicyHash, Held: r.Held, Own: p.Own, Living: p.Living, Rules: append([]rules.RuleCount{}, p.Rules...), Due: planview.Due(p),
+	}
 }
 
 // alive is nil while the loop ticks, or has not begun to.
@@ -96,7 +131,7 @@ func (h *Health) ready() (status, int) {
 	s := status{
 		Status: "ready", Tick: last.Tick, Mode: string(last.Mode), Source: last.Source,
 		Gates: append([]string{}, last.Gates...), Conditions: last.Conditions,
-		LastTickAgeS: h.tickAge(),
+		Version2: ruledStatusOf(last), LastTickAgeS: h.tickAge(),
 	}
 
 	// A notice does not degrade: the population is governed all the same.

@@ -7,7 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/planview"
 )
 
 // Metrics turns the loop's events into the series that Prometheus scrapes. It is a govern.Sink.
@@ -15,6 +17,9 @@ type Metrics struct {
 	population *prometheus.GaugeVec
 	deficit    *prometheus.GaugeVec
 	plan       *prometheus.GaugeVec
+	own        *prometheus.GaugeVec // of a policy of version 2, as rules and due
+	rules      *prometheus.GaugeVec
+	due        *prometheus.GaugeVec
 	outcomes   *prometheus.CounterVec
 	gateTicks  *prometheus.CounterVec
 	gateNow    *prometheus.GaugeVec
@@ -67,6 +72,9 @@ func NewMetrics(reg prometheus.Registerer, version string) *Metrics {
 		population: gauge("population_containers", "Owned containers by class and by what the last plan said of them.", "class", "state"),
 		deficit:    gauge("deficit_containers", "Places of the policy that nobody holds.", "class"),
 		plan:       gauge("plan_containers", "Removals in the last plan.", "class"),
+		own:        gauge("own_containers", "Own containers under a policy of version 2, all and living.", "state"),
+		rules:      gauge("rule_containers", "Containers that a rule speaks of, holds for, or may hold for.", "rule", "state"),
+		due:        gauge("due_containers", "Containers by the step that is due under a policy of version 2.", "step"),
 		outcomes:   counter("action_outcomes_total", "Actions by how they ended.", "action", "outcome"),
 		gateTicks:  counter("gated_ticks_total", "Ticks on which the gate kept the manager from acting.", "gate"),
 		gateNow:    gauge("gate_failing", "1 while the gate keeps the manager from acting.", "gate"),
@@ -174,6 +182,7 @@ func (m *Metrics) observeTimings(r *govern.Report) {
 }
 
 func (m *Metrics) updatePlan(r *govern.Report) {
+	m.updateRules(r)
 	if r.Plan == nil {
 		return
 	}
@@ -192,6 +201,39 @@ func (m *Metrics) updatePlan(r *govern.Report) {
 	for _, c := range r.Plan.Counts {
 		m.deficit.WithLabelValues(string(c.Class)).Set(float64(c.Deficit))
 		m.plan.WithLabelValues(string(c.Class)).Set(float64(c.Removals))
+	}
+}
+
+// updateRules takes in a plan of version 2. Under one version the other's figures are absent, and not what they were.
+func (m *Metrics) updateRules(r *govern.Report) {
+	if r.Version2 == nil {
+		m.own.Reset()
+		m.rules.Reset()
+		m.due.Reset()
+		return
+	}
+	m.population.Reset()
+	m.deficit.Reset()
+	m.plan.Reset()
+	if r.Rules == nil {
+		return
+	}
+
+	p := &r.Rules.Plan
+	m.dataAge.Set(inSeconds(r.Timings.DataAgeUS))
+	m.own.WithLabelValues("all").Set(float64(p.Own))
+	m.own.WithLabelValues("living").Set(float64(p.Living))
+
+	m.rules.Reset()
+	for _, rule := range p.Rules {
+		m.rules.WithLabelValues(rule.Name, "speaks_of").Set(float64(rule.SpeaksOf))
+		m.rules.WithLabelValues(rule.Name, "holds").Set(float64(rule.Holds))
+		m.rules.WithLabelValues(rule.Name, "possible").Set(float64(rule.Possible))
+	}
+
+	due := planview.Due(p)
+	for _, step := range policy2.Steps()[1:] { // but keep
+		m.due.WithLabelValues(string(step)).Set(float64(due[step]))
 	}
 }
 

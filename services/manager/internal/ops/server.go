@@ -4,9 +4,11 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +23,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/planview"
 )
 
 // Paths beside those of the contract.
@@ -154,7 +157,7 @@ func parseExplainQuery(r *http.Request) (q explainQuery, bad []contract.FieldErr
 	return q, bad
 }
 
-// explain answers ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
+// explain answers from the journal, but for the last tick under a policy of version 2, whose plan is in memory: ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
 // Accept: text/plain.
 func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseExplainQuery(r)
@@ -180,6 +183,17 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
+	if view := h.Health.rules(); view != nil && (q.tick == 0 || q.tick == view.Plan.Tick) {
+		if q.container == "" {
+			write(view.Plan, func() error { return view.Table(w) }, nil)
+			return
+		}
+		if one, ok := view.Find(q.container); ok {
+			write(one, func() error { return writeOne(w, one) }, nil)
+			return
+		}
+	}
+
 	switch {
 	case q.container != "":
 		history, err := h.Journal.Container(q.container)
@@ -191,6 +205,17 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 		report, err := h.Journal.Last()
 		write(report, func() error { return explain.Table(w, report) }, err)
 	}
+}
+
+// writeOne says in a line what the rules say of one container.
+func writeOne(w io.Writer, one planview.One) error {
+	name := contract.Printable(cmp.Or(one.Verdict.Name, one.Verdict.ID))
+	if one.Ruling.Rule != "" {
+		_, err := fmt.Fprintf(w, "%s: %s, by rule %s: %s\n", name, one.Ruling.Step, contract.Printable(one.Ruling.Rule), one.Text)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s: %s: %s\n", name, one.Ruling.Step, one.Text)
+	return err
 }
 
 // reload answers 200 when the policy that is there is in force, 422 when it was refused.

@@ -127,11 +127,7 @@ func (t *tick) verdict(s *subject, v *Verdict) {
 		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
 	}
 
-	next := s.soon.before(t, d.next)
-	if severityOf(d.step) >= stops && next.Rule != d.rule {
-		next = Next{} // what another rule would find after this step is not known yet
-	}
-	v.Next = next.orNil()
+	v.Next = s.soon.before(t, d.next).orNil()
 
 	if v.Step == "" {
 		v.Step = policy2.StepKeep

@@ -1,0 +1,80 @@
+package govern
+
+import (
+	"reflect"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/source/netdev"
+)
+
+// Version2 is a policy of version 2 and its approval. Nobody changes it once the loop has it.
+type Version2 struct {
+	Policy policy2.Policy
+	// Approved is the document that lies beside the policy, nil without one; ApprovalError says why one that is there cannot be
+	// read, and so approves nothing.
+	Approved      *policy2.Approved
+	ApprovalError string
+}
+
+// NetworkCounter counts the traffic of containers, by id, as of their oldest processes. Of whom it is not asked any more it
+// keeps nothing.
+type NetworkCounter interface {
+	Read(wanted map[string]netdev.Process) map[string]netdev.Count
+}
+
+// settings is what such a policy says of the loop itself, as a policy of version 1 that only observes: whatever the loop does
+// under version 1 in mode observe it does here too, and nothing else. No code but [rulesDecider] sees the rules.
+func (v *Version2) settings() contract.Policy {
+	p, act := contract.DefaultPolicy(), v.Policy.Act
+	p.Mode, p.Quota = contract.ModeObserve, contract.Quota{}
+	p.Tick, p.Warmup, p.Gates = durationIn(v.Policy.Tick), v.Policy.Warmup, v.Policy.Gates
+	p.Act = contract.Act{
+		Ladder: act.Calls, ThrottleMillicores: act.ThrottleMillicores, ThrottleTicks: 1, Grace: durationIn(act.Grace),
+		Parallel: act.Parallel, Deadline: durationIn(act.Deadline),
+		StuckAfter: act.StuckAfter, BreakerAfter: act.BreakerAfter, FutileAfter: act.FutileAfter,
+	}
+	return p
+}
+
+// durationIn is a duration of version 2, which counts seconds.
+func durationIn(d policy2.Duration) contract.Duration {
+	return contract.Duration(time.Duration(d) * time.Second)
+}
+
+// approves says whether a person has approved the policy as it is.
+func (v *Version2) approves() bool { return v.Approved != nil && v.Approved.Approves(v.Policy) }
+
+// held says why nothing is carried out on a tick without a closed gate.
+func (v *Version2) held() string {
+	if v.Policy.Mode == contract.ModeEnforce {
+		return contract.HeldVersion2
+	}
+	return contract.HeldObserve
+}
+
+// take puts a policy in force.
+func (l *loopState) take(u PolicyUpdate) {
+	l.policy, l.version2 = u.Policy, u.Version2
+	if u.Version2 != nil {
+		l.policy, l.policyHash = u.Version2.settings(), u.Version2.Policy.Hash()
+		return
+	}
+	l.policyHash = u.Policy.Hash()
+}
+
+// samePolicy says that the policy before was the same. The hash of version 2 says nothing of mode, tick and gates.
+func (l *loopState) samePolicy(before *loopState) bool {
+	if l.policyHash != before.policyHash || (l.version2 == nil) != (before.version2 == nil) {
+		return false
+	}
+	return l.version2 == nil || reflect.DeepEqual(l.version2.Policy, before.version2.Policy)
+}
+
+// ruled is what the rules of a policy of version 2 say on one tick.
+type ruled struct {
+	planview.View
+	texts *planview.Texts
+}

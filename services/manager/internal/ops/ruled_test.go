@@ -1,0 +1,110 @@
+package ops_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
+)
+
+// ruled is a tick under a policy of version 2: of four own containers one would be removed, and of one that is not known.
+func ruled() *govern.Report {
+	p := policy2.Default()
+	p.Rules = []policy2.Rule{{Name: "old", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepRemove}}}}
+	r := report()
+	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldVersion2, &govern.Version2{Policy: p}
+	r.Rules = &planview.View{
+		Policy: p, Facts: &rules.Facts{},
+		Plan: rules.Plan{
+			V: rules.PlanVersion, Tick: r.Tick, PolicyHash: p.Hash(), Own: 4, Living: 3,
+			Rules: []rules.RuleCount{{Name: "old", SpeaksOf: 4, Holds: 1, Possible: 1}},
+			Verdicts: []rules.Verdict{
+				{ID: "a", Name: "web", Standing: rules.StandingReady, Step: policy2.StepRemove, Reason: rules.ReasonHolds},
+				{ID: "b", Standing: contract.ReasonNotOwned, Rule: -1, Step: policy2.StepKeep, Reason: contract.ReasonNotOwned},
+			},
+		},
+	}
+	return r
+}
+
+func TestReadyUnderVersion2(t *testing.T) {
+	s := server(t, t.TempDir(), ruled())
+	code, body, _ := get(t, s.URL+"/readyz")
+	var got struct {
+		Mode     string
+		Version2 *struct {
+			Held        string
+			Own, Living int
+			Rules       []rules.RuleCount
+			Due         map[string]int
+		} `json:"version_2"`
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || code != 200 || got.Version2 == nil {
+		t.Fatalf("%d %v %s", code, err, body)
+	}
+	v := got.Version2
+	if got.Mode != "observe" || v.Held != contract.HeldVersion2 || v.Own != 4 || v.Living != 3 || len(v.Rules) != 1 || v.Due["remove"] != 1 {
+		t.Errorf("%s", body)
+	}
+
+	if _, body, _ = get(t, server(t, t.TempDir(), report()).URL+"/readyz"); strings.Contains(body, "version_2") {
+		t.Errorf("under version 1: %s", body)
+	}
+}
+
+// Under one version the figures of the other are absent, whatever was before.
+func TestMetricsUnderVersion2(t *testing.T) {
+	const own, rule, due = `gestor_own_containers{state="living"} 3`, `gestor_rule_containers{rule="old",state="possible"} 1`, `gestor_due_containers{step="remove"} 1`
+	const population, plan = "gestor_population_containers{", "gestor_plan_containers{"
+	_, two, _ := get(t, server(t, t.TempDir(), report(), ruled()).URL+"/metrics")
+	for _, want := range []string{own, rule, due, `gestor_due_containers{step="stop"} 0`} {
+		if !strings.Contains(two, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if strings.Contains(two, population) || strings.Contains(two, plan) {
+		t.Error("figures of version 1 under version 2")
+	}
+
+	_, one, _ := get(t, server(t, t.TempDir(), ruled(), report()).URL+"/metrics")
+	for _, gone := range []string{"gestor_own_containers{", "gestor_rule_containers{", "gestor_due_containers{"} {
+		if strings.Contains(one, gone) {
+			t.Errorf("%s under version 1", gone)
+		}
+	}
+	if !strings.Contains(one, population) || !strings.Contains(one, plan) {
+		t.Error("no figures of version 1")
+	}
+}
+
+// The plan of the last tick is in memory: the journal does not hold it.
+func TestExplainUnderVersion2(t *testing.T) {
+	r := ruled()
+	r.At = time.Now()
+	s := server(t, t.TempDir(), r)
+	for _, path := range []string{"/explain", "/explain?tick=7"} {
+		code, body, _ := get(t, s.URL+path)
+		var plan rules.Plan
+		if err := json.Unmarshal([]byte(body), &plan); err != nil || code != 200 || plan.V != 2 || plan.Own != 4 {
+			t.Errorf("%s: %d %v %s", path, code, err, body)
+		}
+	}
+	if code, body, _ := get(t, s.URL+"/explain?format=text"); code != 200 || !strings.Contains(body, "REMOVE  web        old") {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body, _ := get(t, s.URL+"/explain?container=web"); code != 200 || !strings.Contains(body, `"text":"the rule holds"`) {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body, _ := get(t, s.URL+"/explain?container=web&format=text"); code != 200 || body != "web: remove, by rule old: the rule holds\n" {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, _, _ := get(t, s.URL+"/explain?tick=6"); code != 404 {
+		t.Errorf("another tick: %d", code)
+	}
+}
