@@ -98,6 +98,9 @@ const Producer = "seed"
 func FromRecord(r contract.Record) (p Process, ok bool) {
 	switch b := r.Body.(type) {
 	case contract.ContainerBody:
+		if b.Why == contract.UnmeasuredNotRunning { // the assignment knows processes alone
+			return p, false
+		}
 		return Process{
 			PID: b.PID, ContainerID: b.Container, Name: b.Name, VSZ: b.VSZKB, RSS: b.RSSKB,
 			MemoryUsage: float64(b.MemoryPermille) / 10, CPUUsage: float64(b.CPUMillicores) / 10, Action: exportedAction(r, b),

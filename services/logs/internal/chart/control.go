@@ -18,6 +18,7 @@ import (
 type control struct {
 	q                         Query
 	openSince                 map[string]float64 // host: begin of its open episode
+	judged                    bool               // some tick had a plan with places for classes
 	lastTickWithoutPlan       bool               // the newest tick had no plan
 	settleTimes               []Point
 	total, worst              float64
@@ -56,6 +57,12 @@ func (c *control) addTick(f *tickFrame) {
 	c.lastTickWithoutPlan = !f.hasPlan()
 	if f.hasPlan() {
 		c.decide.add(f.at, secondsFromUS(t.DecideUS))
+	}
+	switch {
+	case f.hasPlan() && len(f.host.Classes) == 0: // no class has places under a policy of version 2
+		delete(c.openSince, f.hostName)
+	case f.hasPlan():
+		c.judged = true
 		c.episode(f)
 	}
 }
@@ -148,7 +155,7 @@ func (c *control) episodes() string {
 	}
 
 	switch {
-	case c.q.RollupStep > 0 || c.decide.stat.N == 0:
+	case c.q.RollupStep > 0 || !c.judged:
 		return ""
 	case open && n > 0:
 		return settled + " It stands over it again since " + c.overSince() + "."

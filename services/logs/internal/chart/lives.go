@@ -199,6 +199,26 @@ func ReasonText(reason string) string {
 		return "removed in shadow only: it runs on"
 	case contract.ReasonOrphaned:
 		return "its generator was gone at the end"
+
+	// Under a policy of version 2.
+	case "no_rule":
+		return "no rule decides about it"
+	case "keep_rule":
+		return "its rule keeps it"
+	case "holds":
+		return "its rule holds"
+	case "doubt":
+		return "a gentler rule may hold"
+	case "waits":
+		return "waits for its next step"
+	case "finished":
+		return "all steps of its rule are done"
+	case "unit_spared":
+		return "its project stays whole"
+	case "needed":
+		return "another that stays needs it"
+	case "just_started":
+		return "started a moment ago"
 	default:
 		return reason
 	}

@@ -51,7 +51,11 @@ func (p *population) addRecord(r contract.Record) {
 }
 
 func (p *population) addTick(f *tickFrame) {
-	if f.host == nil || len(f.host.Classes) == 0 {
+	if !f.hasPlan() {
+		return
+	}
+	if len(f.host.Classes) == 0 {
+		p.addOwn(f)
 		return
 	}
 
@@ -83,6 +87,27 @@ func (p *population) addTick(f *tickFrame) {
 
 	p.over = max(p.over, over)
 	p.rounds = append(p.rounds, p.round(f))
+}
+
+// addOwn counts the own containers of a policy of version 2, which gives no class a number of places.
+func (p *population) addOwn(f *tickFrame) {
+	n := map[contract.Class]int{}
+	for _, row := range f.rows {
+		if row.Owned && p.q.matches(row.Subject) {
+			n[classKey(p.count, row.Class)]++
+		}
+	}
+	for class := range p.count {
+		n[class] += 0 // who was there once is at nothing now
+	}
+
+	clear(p.quota)
+	for class, count := range n {
+		if p.count[class] == nil {
+			p.count[class] = newBucketedSeries(p.q)
+		}
+		p.count[class].add(f.at, float64(count))
+	}
 }
 
 // round sums up a tick's plan for the selected classes.
@@ -211,8 +236,12 @@ func (p *population) summary() string {
 	var parts []string
 	for _, class := range orderedClasses(p.count) {
 		t := p.count[class]
-		parts = append(parts, fmt.Sprintf("%.0f %s for %d places (%.1f on average, %.0f at most)",
-			t.stat.Last, seriesName("", class), p.quota[class], t.stat.Avg, t.stat.Max))
+		places := ""
+		if quota, ok := p.quota[class]; ok {
+			places = fmt.Sprintf(" for %d places", quota)
+		}
+		parts = append(parts, fmt.Sprintf("%.0f %s%s (%.1f on average, %.0f at most)",
+			t.stat.Last, seriesName("", class), places, t.stat.Avg, t.stat.Max))
 	}
 
 	text := strings.Join(parts, " and ") + ". "

@@ -205,7 +205,7 @@ type tickFrame struct {
 
 // hasPlan says whether the tick had a plan: host and engine were read. A tick without a reading has a host record too,
 // with zeros where nobody looked.
-func (f *tickFrame) hasPlan() bool { return f.host != nil && len(f.host.Classes) > 0 }
+func (f *tickFrame) hasPlan() bool { return f.host != nil && f.host.Planned() }
 
 // knowsLiving says whether the tick knows who lives: it names containers, or counted them and found none.
 func (f *tickFrame) knowsLiving() bool { return len(f.rows) > 0 || f.hasPlan() }
@@ -253,7 +253,9 @@ func (f *tickGrouper) add(r contract.Record) {
 	case contract.HostBody:
 		cur.host, cur.at = &b, Millis(r.Time)
 	case contract.ContainerBody:
-		cur.rows = append(cur.rows, b)
+		if b.Why != contract.UnmeasuredNotRunning { // nobody who lives
+			cur.rows = append(cur.rows, b)
+		}
 	}
 }
 

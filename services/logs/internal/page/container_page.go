@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -138,8 +139,8 @@ func (p *containerPage) addRecord(r contract.Record) {
 			p.Decision = &decisionRow{DecisionBody: b, Time: r.Time.UTC(), Seq: r.Seq, Tick: r.Tick}
 		}
 
-		text := b.Verdict + ": " + b.Text
-		if why := b.WhyHeld(); why != "" && b.Verdict == contract.VerdictRemove {
+		text := cmp.Or(b.Step, b.Verdict) + ": " + b.Text
+		if why := b.WhyHeld(); why != "" && (b.Verdict == contract.VerdictRemove || b.Step != "" && b.Step != "keep") {
 			text += " (not carried out: " + why + ")"
 		}
 		p.addLine(r, text)
@@ -157,6 +158,13 @@ func (p *containerPage) addRecord(r contract.Record) {
 
 // addReading takes what one tick measured of it.
 func (p *containerPage) addReading(r contract.Record, b contract.ContainerBody) {
+	if b.Why == contract.UnmeasuredNotRunning { // it is there, and does not live
+		if !r.Time.Before(p.Seen) {
+			p.Tick, p.Last = r.Tick, &b
+		}
+		return
+	}
+
 	// A tick that came late does not take the place of a newer one.
 	p.See(r.Time, b.AgeUS)
 	if !r.Time.Before(p.Seen) {

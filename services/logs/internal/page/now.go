@@ -128,7 +128,7 @@ func (p *pageData) readTick(ctx context.Context, from RecordSource) error {
 	places := p.Host
 	if seen := t.shownTick(); seen != nil {
 		p.Seen, p.Others = seen.Time, seen.Others
-		if len(places.Classes) == 0 && seen.Host != nil { // a tick without a plan has none
+		if !places.Planned() && seen.Host != nil { // a tick without a plan has none
 			places = *seen.Host
 		}
 	}
@@ -237,6 +237,9 @@ func rankOrder(rank int) int {
 // it says what was to come.
 func nextAction(r containerRow, p *pageData) (text, class string) {
 	known := p.Verdict.Known()
+	if r.Step != "" && known && r.alive() {
+		return ruledAction(r)
+	}
 
 	switch r.status {
 	case statusEnded:
@@ -272,6 +275,23 @@ func nextAction(r containerRow, p *pageData) (text, class string) {
 	}
 
 	return "kept" + withColon(chart.ReasonText(r.Reason)), "kept"
+}
+
+// ruledAction says what the rules of a policy of version 2 say of a container.
+func ruledAction(r containerRow) (text, class string) {
+	rule := ""
+	if r.Rule != "" {
+		rule = " (rule " + chart.Sanitize(r.Rule) + ")"
+	}
+	if r.Step != "keep" {
+		return "not acted on: " + chart.Sanitize(r.Step) + rule, "next"
+	}
+
+	text = "kept" + withColon(chart.ReasonText(r.Reason)) + rule
+	if r.NextStep != "" {
+		text += ", next: " + chart.Sanitize(r.NextStep) + " at " + r.NextAt.UTC().Format("2006-01-02 15:04Z")
+	}
+	return text, "kept"
 }
 
 func withColon(text string) string {
@@ -317,4 +337,7 @@ func (p pageData) StaleAfter() time.Duration { return staleAfter(p.TickInterval)
 func (p pageData) DueIn() time.Duration { return max(0, p.Due.Sub(p.At)) }
 
 // Unseen says whether the manager does not see the containers: what is not known is not shown as nothing.
-func (p pageData) Unseen() bool { return len(p.Host.Gates) > 0 && len(p.Host.Classes) == 0 }
+func (p pageData) Unseen() bool { return len(p.Host.Gates) > 0 && !p.Host.Planned() }
+
+// Version2 says whether the newest plan is of a policy of version 2, which has rules instead of places for classes.
+func (p pageData) Version2() bool { return p.Host.Own != nil }

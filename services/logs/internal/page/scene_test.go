@@ -77,6 +77,33 @@ func (s *scene) addTick(list ...contract.ContainerBody) {
 	}
 }
 
+// ruledOf is a container on a tick under a policy of version 2, for which the step is due.
+func ruledOf(id, step string) contract.ContainerBody {
+	b := containerOf(id, contract.ClassUnknown, "holds", 0)
+	b.Ruling = contract.Ruling{Rule: "two each", Step: step}
+	if step == "remove" {
+		b.Verdict = contract.VerdictRemove
+	}
+	return b
+}
+
+// addRuledTick makes a tick under a policy of version 2: it has no classes. One that has ended is recorded beside.
+func (s *scene) addRuledTick(list ...contract.ContainerBody) {
+	s.tick++
+	own := len(list)
+	s.emit(contract.ProducerManager, contract.HostBody{
+		Mode: s.mode, Gates: s.gates, Held: s.heldReason, Memory: contract.Memory{TotalKB: 1 << 20}, Own: &own, PolicyHash: "0123456789abcdef",
+		Groups: []contract.GroupCount{{Rule: "two each", Places: 1, Held: 1, Over: own - 1}},
+	})
+	for _, b := range list {
+		s.emit(contract.ProducerManager, b)
+	}
+
+	ended := ruledOf("z", "keep")
+	ended.State, ended.Why, ended.Measured = contract.StateExited, contract.UnmeasuredNotRunning, false
+	s.emit(contract.ProducerManager, ended)
+}
+
 // addBlindTick makes a tick that saw nothing.
 func (s *scene) addBlindTick(gates ...string) {
 	s.tick++

@@ -158,6 +158,20 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 			},
 			"settling", "Settling: 4 low, 2 high", "1 is leaving",
 		},
+		{
+			"a policy of version 2", func(s *scene) {
+				s.mode, s.heldReason = contract.ModeObserve, contract.HeldVersion2
+				s.addRuledTick(ruledOf("a", "keep"), ruledOf("b", "remove"), ruledOf("c", "stop"))
+			},
+			"observed", "Observed: 3 own containers", "A step of a rule is due for 2 of those that run, and is only shown. Of its places 1 are held, and 2 have none. Mode observe: no container is touched.",
+		},
+		{
+			"a policy of version 2 behind a gate", func(s *scene) {
+				s.gates = []string{"stale"}
+				s.addRuledTick(ruledOf("a", "keep"))
+			},
+			"holding", "Holding: 1 own container", "stale",
+		},
 		{"places are free", func(s *scene) { s.addTick(containersOf("a", 2, low, stays)...) }, "short", "Short: 2 low, 0 high", "1 of 3 low, 2 of 2 high"},
 		{
 			"a gate is closed", func(s *scene) {

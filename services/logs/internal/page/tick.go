@@ -26,7 +26,7 @@ type tickRecords struct {
 
 // knowsLiving says whether the tick knows who lives: it names containers, or counted them and found none.
 func (t *tickRecords) knowsLiving() bool {
-	return len(t.Rows)+t.Others > 0 || t.Host != nil && len(t.Host.Classes) > 0
+	return len(t.Rows)+t.Others > 0 || t.Host != nil && t.Host.Planned()
 }
 
 // includes says whether a record belongs to the tick. Numbers may come back after a restart: the time tells then.
@@ -40,6 +40,9 @@ func (t *tickRecords) addRecord(r contract.Record) {
 	case contract.HostBody:
 		t.Host, t.Time, t.Source = &b, r.Time, r.Source
 	case contract.ContainerBody:
+		if b.Why == contract.UnmeasuredNotRunning {
+			return // of whom the tick has no row: nobody who lives
+		}
 		if b.Owned {
 			t.Rows = append(t.Rows, b)
 		} else {

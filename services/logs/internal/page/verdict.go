@@ -29,6 +29,7 @@ const (
 	stateStale    = "stale"    // no record for three ticks
 	stateUnseen   = "blind"    // the manager does not see the containers
 	stateHolding  = "holding"  // a gate is closed
+	stateObserved = "observed" // a policy of version 2, of which nothing is carried out
 	stateOver     = "over"     // judged ones stand above the places after acting
 	stateSettling = "settling" // newcomers wait for their judgement, or removals are under way
 	stateShort    = "short"    // places nobody holds
@@ -101,7 +102,7 @@ func stateOf(p pageData) string {
 		}
 	}
 
-	planned, gated := len(p.Host.Classes) > 0, len(p.Host.Gates) > 0
+	planned, gated := p.Host.Planned(), len(p.Host.Gates) > 0
 	switch {
 	case p.Last.IsZero():
 		return stateEmpty
@@ -117,6 +118,8 @@ func stateOf(p pageData) string {
 		return stateEmpty
 	case gated:
 		return stateHolding
+	case p.Version2():
+		return stateObserved
 	case above > 0:
 		return stateOver
 	case waiting > 0:
@@ -143,8 +146,13 @@ func sentences(state string, p pageData) (headline, detail string) {
 		return "Gestor cannot see the containers. Nothing is removed.",
 			"No reading: " + strings.Join(p.Host.Gates, ", ") + ". " + lastSeen(p, alive, seen) + " make doctor finds out why."
 	case stateHolding:
+		if p.Version2() {
+			alive = ownText(p)
+		}
 		return "Holding: " + alive, "Nothing is removed while a gate is closed: " + strings.Join(p.Host.Gates, ", ") + ". " +
 			"Gestor acts again by itself when it opens."
+	case stateObserved:
+		return "Observed: " + ownText(p), observedText(p)
 	case stateOver:
 		return "Over: " + alive, overText(p)
 	case stateSettling:
@@ -226,6 +234,34 @@ func overText(p pageData) string {
 		text += fmt.Sprintf(" %d were to leave, and the plan was not carried out%s.", shadow, heldReasonText(p.Host.Held))
 	}
 
+	return text
+}
+
+// ownText is the number of own containers under a policy of version 2.
+func ownText(p pageData) string {
+	if *p.Host.Own == 1 {
+		return "1 own container"
+	}
+	return fmt.Sprintf("%d own containers", *p.Host.Own)
+}
+
+// observedText says what the rules of a policy of version 2 say of those that live, and of their places.
+func observedText(p pageData) string {
+	due := 0
+	for _, r := range p.Rows {
+		if r.alive() && r.Step != "" && r.Step != "keep" {
+			due++
+		}
+	}
+	text := fmt.Sprintf("A step of a rule is due for %d of those that run, and is only shown.", due)
+
+	held, over := 0, 0
+	for _, g := range p.Host.Groups {
+		held, over = held+g.Held, over+g.Over
+	}
+	if len(p.Host.Groups) > 0 {
+		text += fmt.Sprintf(" Of its places %d are held, and %d have none.", held, over)
+	}
 	return text
 }
 

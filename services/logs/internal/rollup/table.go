@@ -298,7 +298,10 @@ func hostMetricsOf(b *contract.HostBody) map[string]uint64 {
 		}
 	}
 
-	if len(b.Classes) > 0 {
+	if b.Own != nil {
+		out["own"] = uint64(max(*b.Own, 0))
+	}
+	if b.Planned() {
 		out["governed_ram_kb"], out["decide_us"] = b.GovernedRAMKB, took.DecideUS
 	}
 
@@ -350,7 +353,7 @@ func Known(metric string) bool {
 var (
 	hostMetrics = []string{
 		"spool_records", "skipped_ticks", "late_us", "memory_total_kb", "memory_free_kb", "memory_available_kb", "memory_used_kb",
-		"memory_shared_kb", "memory_cached_kb", "containers", "walk_us", "read_us", "parse_us", "data_age_us", "governed_ram_kb",
+		"memory_shared_kb", "memory_cached_kb", "containers", "walk_us", "read_us", "parse_us", "data_age_us", "governed_ram_kb", "own",
 		"decide_us", "act_us", "sync_us",
 	}
 	classMetrics = []string{"population", "eligible", "quota", "deficit", "removals"}

@@ -86,6 +86,22 @@ func TestOnlyTheGovernedHaveAClass(t *testing.T) {
 }
 
 // A sum that no longer fits stays at the largest number; it does not begin again at 0.
+// A tick under a policy of version 2 has a plan without classes: its figures are summed, and no class has a row.
+func TestATickUnderVersion2IsSummed(t *testing.T) {
+	table, own := rollup.NewTable(time.Minute), 4
+	table.Add(hostRecord(t, 1, contract.HostBody{Own: &own, GovernedRAMKB: 700, Timings: contract.Timings{DecideUS: 9}}))
+	got := map[string]uint64{}
+	table.Each(0, 1<<40, func(k rollup.Key, r *rollup.Row) {
+		if k.By != rollup.ByHost {
+			t.Errorf("a row of %s %s", k.By, k.Key)
+		}
+		r.Each(func(metric string, v rollup.Value) { got[metric] = v.Sum })
+	})
+	if got["own"] != 4 || got["governed_ram_kb"] != 700 || got["decide_us"] != 9 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestSumsSaturate(t *testing.T) {
 	sum := rollup.Value{}
 	for range 3 {
@@ -211,9 +227,9 @@ func TestBucketsBeforeTheEpoch(t *testing.T) {
 // Every metric that a table holds is known by name, and no other.
 func TestMetricsAreKnownByName(t *testing.T) {
 	table := rollup.NewTable(time.Minute)
-	kb := uint64(1)
+	kb, own := uint64(1), 1
 	table.Add(hostRecord(t, 1, contract.HostBody{
-		Memory:  contract.Memory{TotalKB: 1000, CachedKB: &kb},
+		Memory: contract.Memory{TotalKB: 1000, CachedKB: &kb}, Own: &own,
 		Classes: []contract.ClassCount{{Class: contract.ClassLow, Owned: 3}},
 		Timings: contract.Timings{ActUS: 1, SyncUS: 1},
 	}))

@@ -1,0 +1,41 @@
+package page
+
+import (
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+)
+
+// What the table says of containers under a policy of version 2: the rule's word, and never that somebody goes.
+func TestFateUnderVersion2(t *testing.T) {
+	next := ruledOf("a", "keep")
+	next.NextStep, next.NextAt = "stop", time.Date(2026, 11, 30, 12, 26, 0, 0, time.UTC)
+	kept := ruledOf("b", "keep")
+	kept.Rule, kept.Reason = "", "no_rule"
+	s := newScene()
+	s.mode, s.heldReason = contract.ModeObserve, contract.HeldVersion2
+	s.addRuledTick(next, kept, ruledOf("c", "remove"), ruledOf("d", "throttle"))
+
+	p, err := readPageData(t.Context(), &s.memorySource, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"a": "kept: its rule holds (rule two each), next: stop at 2026-11-30 12:26Z",
+		"b": "kept: no rule decides about it",
+		"c": "not acted on: remove (rule two each)",
+		"d": "not acted on: throttle (rule two each)",
+	}
+	if len(p.Rows) != len(want) {
+		t.Errorf("%d rows, want %d: who does not run has none", len(p.Rows), len(want))
+	}
+	for _, r := range p.Rows {
+		if r.NextAction != want[r.Container] {
+			t.Errorf("%s: %q, want %q", r.Container, r.NextAction, want[r.Container])
+		}
+	}
+	if len(p.Verdict.Classes) > 0 {
+		t.Errorf("classes with places: %+v", p.Verdict.Classes)
+	}
+}
