@@ -17,6 +17,10 @@
 // [Governor] ends when the observer or the journaler says stop, and the executor says what it has removed, since the
 // observer has to know who comes back, and the decider whom mode shadow has "removed".
 //
+// Under a policy of version 2 a rulesDecider (rules_decider.go) is asked instead of the decider. Its plan is recorded and shown
+// (rules_record.go), and the executor has none: the rest of the loop works by a policy of version 1 that only observes
+// (version2.go).
+//
 // # One tick
 //
 // In this order, and each step for a reason that a change of the order would break:

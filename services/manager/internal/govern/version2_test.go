@@ -144,7 +144,7 @@ func TestRecordsUnderVersion2(t *testing.T) {
 		}
 		w.engine.Add(enginetest.Container{ID: id("low", 7), Name: "ended", State: contract.StateExited, FinishedAt: "2026-01-01T00:00:01Z"})
 		w.options.Version2 = version2(t, twoNewest)
-		if err := w.run(25 * time.Minute); err != nil {
+		if err := w.run(25*time.Minute + 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 
@@ -255,7 +255,7 @@ func TestChangingBetweenTheVersions(t *testing.T) {
 	runSynctest(t, 4, 2, func(w *fixture) {
 		w.throttled(1000)
 		victim := id("low", 3)
-		err := w.runWith(10*time.Minute, func(g *govern.Governor) {
+		err := w.runWith(10*time.Minute+5*time.Second, func(g *govern.Governor) {
 			time.Sleep(45 * time.Second)
 			if c, _ := w.engine.Get(victim); c.CPU == (engine.CPULimit{}) {
 				t.Error("it was not throttled")
@@ -265,7 +265,7 @@ func TestChangingBetweenTheVersions(t *testing.T) {
 			if taken := w.reload(g, govern.PolicyUpdate{Version2: v}); !taken.Changed || taken.Policy != v.Policy.Hash() {
 				t.Errorf("%+v", taken)
 			}
-			time.Sleep(2 * time.Minute)
+			time.Sleep(2*time.Minute + 5*time.Second) // between two ticks
 			if c, there := w.engine.Get(victim); !there || c.CPU != (engine.CPULimit{}) {
 				t.Errorf("under version 2: there %t, limit %+v", there, c.CPU)
 			}
