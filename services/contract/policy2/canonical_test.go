@@ -92,7 +92,7 @@ func TestNilIsEmpty(t *testing.T) {
 func TestStrictJSON(t *testing.T) {
 	cases := map[string]string{ // what must stand in the error, by text
 		`{"version":2,"rule":[]}`:                             `unknown field "rule"`,
-		`{"version":2,"rules":[{"name":"a","whn":{}}]}`:       `unknown field "whn"`,
+		`{"version":2,"rules":[{"name":"a","wen":{}}]}`:       `unknown field "wen"`,
 		`{"version":2,"rules":[{"when":{"up":"1h"}}]}`:        `unknown field "up"`,
 		`{"version":2,"rules":[],"rules":[]}`:                 `"rules" stands twice`,
 		`{"version":2,"act":{"parallel":2,"parallel":3}}`:     `"parallel" stands twice`,

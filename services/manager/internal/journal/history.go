@@ -198,9 +198,9 @@ func ReadHistoryOn(fsys disk.FS, dir string, visit func(Entry, *History) error) 
 func readHistory(visit func(Entry, *History) error, scan func(visit func(Entry) error) (Stats, error)) (Stats, error) {
 	h, senseless := NewHistory(), 0
 	stats, err := scan(func(e Entry) error {
-		if h.Add(e) != nil {
+		if senselessErr := h.Add(e); senselessErr != nil {
 			senseless++
-			return nil
+			return nil //nolint:nilerr // it is counted, as a line that cannot be read is
 		}
 		return visit(e, h)
 	})

@@ -214,7 +214,7 @@ const (
 	BackObserves = "observes" // nothing is done under this policy now
 )
 
-// Standings: why a container cannot be judged on this tick. Others are contract's reasons.
+// StandingReady is the standing of one that is judged; all others, why it cannot be on this tick, are contract's reasons.
 const StandingReady = "ready"
 
 // Reasons of a verdict beside contract's.

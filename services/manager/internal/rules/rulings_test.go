@@ -495,13 +495,13 @@ var rulings = map[string]func(t *testing.T){
 			policy2.Rule{Name: "loop", When: policy2.Conditions{Restarts: policy2.Restarts{Count: 2, Within: hour}}, Do: ladder(stopStep)},
 		))
 		h.add("a", 2*hour)
-		b := h.add("b", hour)
+		h.add("b", hour)
 		h.ticks(5 * minute)
 		h.expect("a stop")
 
 		h = newHost(t, h.p.policy)
 		h.add("a", 2*hour)
-		b = h.add("b", hour)
+		b := h.add("b", hour)
 		b.State, b.HasRow = contract.StateRestarting, false
 		h.ticks(5 * minute)
 		h.is("a", "keep within_quota")

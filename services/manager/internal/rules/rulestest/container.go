@@ -56,13 +56,13 @@ func Always[T any](value T) func(time.Duration) T {
 	return func(time.Duration) T { return value }
 }
 
-// Between is a figure that is one value from a moment on until before another, and elsewhere the other.
-func Between[T any](from, until time.Duration, within, else_ T) func(time.Duration) T {
+// Between is a figure that is one value from a moment on until before another, and the other elsewhere.
+func Between[T any](from, until time.Duration, within, elsewhere T) func(time.Duration) T {
 	return func(at time.Duration) T {
 		if at >= from && at < until {
 			return within
 		}
-		return else_
+		return elsewhere
 	}
 }
 

@@ -120,7 +120,6 @@ func (w *World) endInTurn(f *rules.Facts, plan *rules.Plan, ended map[string]boo
 	for remaining := len(ended); remaining > 0; {
 		before := remaining
 		for i := range plan.Verdicts {
-
 			v := &plan.Verdicts[i]
 			if isDone, isEnding := ended[v.ID]; isEnding && !isDone && w.turnOf(v, ended) {
 				w.end(f, plan, v)
