@@ -88,6 +88,7 @@ func whyNotStart(state *engine.ContainerState, o *StepOrder) string {
 
 // whyNotOwn asks ownership and protection of the policy in force, by what the inspection tells alone.
 func whyNotOwn(who *policy2.Identity, now *Present) string {
+	// By the functions that the plan was made with.
 	by, protected := now.Policy.Protects(who, now.Suite)
 	w, elsewhere := contract.WorkloadOf(who.Labels)
 	_, own := now.Policy.Owns(who, now.Suite)
@@ -130,6 +131,7 @@ func whyNotState(state *engine.ContainerState, o *StepOrder) string {
 	case state.Mounts == nil:
 		return "the engine did not tell its volumes"
 
+	// What the guards saw, and what they would say of what is seen now.
 	case state.AutoRemove != o.AutoRemove || state.AnonymousVolumes != o.AnonymousVolumes:
 		return "its --rm or its anonymous volumes are not those that were seen"
 	case state.AutoRemove && state.AnonymousVolumes > 0 && !o.Volumes:
@@ -158,6 +160,7 @@ type neighbour struct {
 func (e *StepEnforcer) neighbours(ctx context.Context, o *StepOrder) neighbours {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectTimeout)
 	defer cancel()
+
 	inv, err := e.inspector.List(ctx)
 	if err != nil {
 		return neighbours{err: err}
@@ -172,22 +175,29 @@ func (e *StepEnforcer) neighbours(ctx context.Context, o *StepOrder) neighbours 
 
 		mode, known := o.NetworkModes[entry.ID]
 		if !known {
-			state, err := e.inspector.Inspect(ctx, entry.ID)
-			switch kind := engine.KindOf(err); {
-			case kind == engine.KindGone:
-				continue
-			case err == nil && state.NetworkMode == "":
-				return neighbours{err: fmt.Errorf("look %.12s: the engine did not tell its network mode", entry.ID)}
-			case err != nil:
-				return neighbours{err: err}
-			}
-			mode = state.NetworkMode
+			mode, err = e.networkMode(ctx, entry.ID)
+		}
+		if engine.KindOf(err) == engine.KindGone { // since the list was taken
+			err = nil
+			continue
+		}
+		if err != nil {
+			return neighbours{err: err}
 		}
 
 		id := &policy2.Identity{ID: entry.ID, Name: entry.Name, Labels: entry.Labels}
 		n.running = append(n.running, neighbour{Identity: id, state: entry.State, networkMode: mode})
 	}
 	return n
+}
+
+// networkMode inspects one that the plan did not know.
+func (e *StepEnforcer) networkMode(ctx context.Context, id string) (string, error) {
+	state, err := e.inspector.Inspect(ctx, id)
+	if err == nil && state.NetworkMode == "" {
+		err = fmt.Errorf("look %.12s: the engine did not tell its network mode", id)
+	}
+	return state.NetworkMode, err
 }
 
 // whyNot says what the end of the container would do to others that forbids it.

@@ -36,6 +36,7 @@ func (e *StepEnforcer) throttle(ctx context.Context, o *StepOrder) StepResult {
 	if err := e.limits.LogLimits(*o, limits); err != nil {
 		return StepResult{Outcome: contract.OutcomeFailed, Err: fmt.Errorf("throttle %.12s: %w", o.ID, err)}
 	}
+
 	r := StepResult{Outcome: contract.OutcomeDone}
 	if !l.state.CPU.Same(limits.Set) {
 		r = e.setLimit(ctx, o.ID, limits.Set, l.state.CPU, time.Duration(o.Act.Deadline)*time.Second)
@@ -104,6 +105,7 @@ func (e *StepEnforcer) setLimit(ctx context.Context, id string, limit, from engi
 	if kind.Indeterminate() {
 		r.Outcome = contract.OutcomeUnknown
 	}
+
 	state, seen := inspect(ctx, e.inspector, id)
 	switch {
 	case engine.KindOf(seen) == engine.KindGone:

@@ -16,6 +16,7 @@ func (q *Queue) Add(orders ...StepOrder) { q.waiting = append(q.waiting, orders.
 // Where all wait for each other in a circle, which no compose file makes, the first goes: its last look finds that it is needed.
 func (q *Queue) Next() (o StepOrder, ok bool) {
 	i := slices.IndexFunc(q.waiting, func(o StepOrder) bool { return !slices.ContainsFunc(o.After, q.isOpen) })
+
 	if i < 0 && len(q.underway) == 0 && len(q.waiting) > 0 {
 		i = 0
 	}
