@@ -22,7 +22,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
 # Each command with its service: in the suite's container, with what it was given.
 @test "a command runs in the container of its service" {
   export FAKE_COMPOSE=id1
-  for pair in explain:manager once:manager reload:manager replay:manager check-policy:manager \
+  for pair in explain:manager once:manager policy-plan:manager reload:manager replay:manager check-policy:manager \
     plan:generator report:generator down:generator export:logs verify:logs; do
     : >"$CALLS"
     run --separate-stderr "$gestor" "${pair%:*}" --some '--th ing'
@@ -220,7 +220,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   run "$gestor" --help
   [ "$status" -eq 0 ]
   [[ $output == 'usage: scripts/gestor '* ]]
-  for command in explain once check-policy reload replay simulate plan report down export verify settings version; do
+  for command in explain once check-policy policy-plan reload replay simulate plan report down export verify settings version; do
     grep -qE "^  $command( .*)?  +[a-z]" <<<"$output" || { echo "$command" && return 1; }
   done
 }

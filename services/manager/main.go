@@ -76,7 +76,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			run,
 			{Name: "once", Arguments: "[FLAG…]", Run: onceCommand, Text: onceHelp},
 			command.CheckPolicy(defaults),
-			{Name: "plan", Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
+			{Name: "plan", Aliases: []string{"policy-plan"}, Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
 			command.Explain(defaults),
 			command.Replay(defaults),
 			command.Simulate(),
