@@ -34,6 +34,9 @@ func ruledRun() (records []contract.Record) {
 		add(container("c", false))
 		ended := container("d", true)
 		ended.Measured, ended.State, ended.Why = false, contract.StateExited, contract.UnmeasuredNotRunning
+		add(contract.DecisionBody{
+			Subject: ended.Subject, Verdict: contract.VerdictRemove, Held: contract.HeldVersion2, Ruling: contract.Ruling{Rule: "ended", Step: "remove"},
+		})
 		add(ended)
 	}
 	return records

@@ -91,7 +91,9 @@ func (t *lifeTracker) addRecord(r contract.Record) {
 		}
 
 	case contract.DecisionBody:
-		if b.Verdict == contract.VerdictRemove && t.q.matches(b.Subject) {
+		// One that is only shown under a policy of version 2 may be of a container that does not live.
+		shown := b.Step != "" && b.WhyHeld() != ""
+		if b.Verdict == contract.VerdictRemove && !shown && t.q.matches(b.Subject) {
 			t.get(b.Subject, r.Host, r.Time).Decide(b)
 		}
 
