@@ -24,9 +24,11 @@ func Behind(dir string, seq uint64) (Backlog, error) {
 	if err != nil {
 		return b, err
 	}
+
 	for len(all) > 1 && all[1].first <= seq+1 {
 		all = all[1:]
 	}
+
 	for _, s := range all {
 		if _, err := Scan(s.path, func(e Entry) error { b.add(e, seq); return nil }); err != nil {
 			return b, err
@@ -46,6 +48,7 @@ func (b *Backlog) add(e Entry, seq uint64) {
 	case e.Outcome == nil:
 		return
 	}
+
 	if later {
 		b.Entries = append(b.Entries, e)
 	}

@@ -33,6 +33,7 @@ func (o Outcome) Event(i Intent) (e rules.Event, ok bool) {
 		kind = rules.EventDelivered
 	case i.Action == contract.ActionUnthrottle:
 		kind = rules.EventGivenBack
+
 	default:
 		if _, ok := i.Event(); !ok {
 			return rules.Event{}, false

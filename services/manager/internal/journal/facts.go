@@ -21,7 +21,8 @@ type Decision struct {
 	Program *rules.Program
 	// Version1 is the policy in force where it is of version 1, else nil.
 	Version1 *contract.Policy
-	// Memory is that before the tick. Facts must stay as they are until the call returns.
+	// Memory is that before the tick: with all intents and outcomes that have been written, and none that has not. Facts must stay
+	// as they are until the call returns.
 	Memory rules.Memory
 	Facts  *rules.Facts
 	Plan   *rules.Plan
@@ -82,6 +83,7 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 	if j.failed != nil {
 		return 0, j.failed
 	}
+
 	if err := j.ensureInPlace(); err != nil {
 		return 0, err
 	}
@@ -107,9 +109,11 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 	if r.policy = j.state.policy; policy != nil {
 		r.policy = policy
 	}
+
 	if r.short || err != nil {
 		return j.miss(err)
 	}
+
 	if err := j.active.Append(text); err != nil {
 		return j.miss(j.failIfBroken(err))
 	}
@@ -138,9 +142,11 @@ func (j *Journal) policyOf(d *Decision) *Policy {
 	} else {
 		p.Policy2 = d.Program.Policy()
 	}
+
 	if j.state.policy != nil && samePolicy(j.state.policy, p) {
 		return nil
 	}
+
 	return p
 }
 
@@ -198,9 +204,11 @@ func (j *Journal) Approve(document json.RawMessage) error {
 	if before := j.state.approve; before == nil && next.Withdrawn || before != nil && reflect.DeepEqual(before, next) {
 		return nil
 	}
+
 	if err := j.write([]Entry{{Approve: next}}); err != nil {
 		return err
 	}
+
 	return j.sync()
 }
 
@@ -210,6 +218,7 @@ func (j *Journal) beginFacts() error {
 	if err != nil {
 		return err
 	}
+
 	next, err := wal.CreateWith(j.fsys, path.Join(j.dir, segmentName(j.state.seq+1)), text)
 	if err != nil {
 		return j.failIfBroken(err)
@@ -218,6 +227,7 @@ func (j *Journal) beginFacts() error {
 	if j.active != nil {
 		j.active.Close()
 	}
+
 	j.active, j.head = next, next.Size()
 	j.rec.on, j.rec.stale, j.rec.missed = j.state.seq+1, false, 0
 	j.rec.begun = j.opts.Now().Unix()
@@ -226,6 +236,7 @@ func (j *Journal) beginFacts() error {
 	case j.rec.rotated <- struct{}{}:
 	default:
 	}
+
 	return nil
 }
 
@@ -250,10 +261,12 @@ func (j *Journal) encodeHead() (text []byte, count uint64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+
 	text = text[:len(text)-len("}")]
 	if j.rec.table.Tick() > 0 {
 		text = j.rec.table.AppendAll(append(text, ','))
 	}
+
 	text = line.Seal(text, 0)
 
 	j.state.seq++
@@ -277,6 +290,7 @@ func (j *Journal) memory() rules.Memory {
 		facts := r.table.Facts()
 		m = rules.Remember(program, m, &facts, rules.Plan{}, nil)
 	}
+
 	return rules.Remember(program, m, nil, rules.Plan{}, r.events)
 }
 
@@ -290,6 +304,7 @@ func (j *Journal) happened(e *Entry) {
 	case e.Outcome != nil:
 		event, ok = e.Outcome.Event(j.state.open[e.Outcome.ActionID].intent)
 	}
+
 	if ok {
 		j.rec.events = append(j.rec.events, event)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"gestor.local/contract/policy2"
+
 	"gestor.local/manager/internal/journal/line"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/wal/disk"
@@ -44,6 +46,7 @@ func (h *History) Add(e Entry) error {
 	if h.seq > 0 && e.Seq != h.seq+1 {
 		h.lost++
 	}
+
 	h.seq = e.Seq
 
 	switch {
@@ -58,16 +61,19 @@ func (h *History) Add(e Entry) error {
 		h.on = e.Seq
 	case e.Facts != nil:
 		return h.tick(e)
+
 	case e.Intent != nil:
 		h.intents[e.Intent.ActionID] = *e.Intent
 		if event, ok := e.Intent.Event(); ok && !e.Carried {
 			h.happened(event)
 		}
+
 	case e.Outcome != nil && !e.Carried:
 		if event, ok := e.Outcome.Event(h.intents[e.Outcome.ActionID]); ok {
 			h.happened(event)
 		}
 	}
+
 	return nil
 }
 
@@ -79,6 +85,7 @@ func (h *History) begin(e Entry) error {
 		h.made = &made
 	}
 
+	// All else that is known is of the segment before.
 	*h = History{table: h.table, made: h.made, seq: e.Seq, intents: map[string]Intent{}}
 	h.table.Reset()
 	if e.V != version2 {
@@ -89,14 +96,17 @@ func (h *History) begin(e Entry) error {
 	if e.Head.Memory != nil {
 		h.before, h.after = *e.Head.Memory, *e.Head.Memory
 	}
+
 	if e.Head.Policy != nil {
 		h.use(e.Head.Policy)
 	}
+
 	if e.Facts != nil {
 		if err := h.table.ReadFacts(e.Text); err != nil {
 			return fmt.Errorf("line %d: %w", e.Seq, err)
 		}
 	}
+
 	h.whole = true
 	return nil
 }
@@ -112,6 +122,7 @@ func (h *History) tick(e Entry) error {
 		h.whole = false
 		return nil
 	}
+
 	if err := h.table.ReadFacts(e.Text); err != nil {
 		h.whole = false
 		return fmt.Errorf("line %d: %w", e.Seq, err)
@@ -121,6 +132,7 @@ func (h *History) tick(e Entry) error {
 	if e.Look <= 1 {
 		h.before = h.after
 	}
+
 	h.facts = h.table.Facts()
 	h.plan = rules.Decide(h.program, h.before, &h.facts)
 	h.after = rules.Remember(h.program, h.before, &h.facts, h.plan, nil)
@@ -129,12 +141,14 @@ func (h *History) tick(e Entry) error {
 
 // happened remembers an event. One between the two looks at a tick is one of before it, for the second.
 func (h *History) happened(e rules.Event) {
-	if h.program == nil {
-		return
+	program := h.program
+	if program == nil {
+		program = rules.New(policy2.Default()) // its line is lost; what was begun counts against the budget all the same
 	}
+
 	events := []rules.Event{e}
-	h.after = rules.Remember(h.program, h.after, nil, rules.Plan{}, events)
-	h.before = rules.Remember(h.program, h.before, nil, rules.Plan{}, events)
+	h.after = rules.Remember(program, h.after, nil, rules.Plan{}, events)
+	h.before = rules.Remember(program, h.before, nil, rules.Plan{}, events)
 }
 
 // Whole says that the facts of now are known: since the head no line is missing that they depend on.

@@ -58,18 +58,21 @@ func (o Options) withDefaults() Options {
 	if o.Version == 0 {
 		o.Version = entryVersion
 	}
+
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = segmentBytes
 	}
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = maxBytes
 	}
+
 	if o.MaxAge <= 0 {
 		o.MaxAge = factsMaxAge
 	}
 	if o.MaxSegments <= 0 {
 		o.MaxSegments = defaultMaxSegments
 	}
+
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -166,17 +169,20 @@ func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint6
 	if j.opts.Version != version1 {
 		return 0, wrap("write", errors.New("a journal of version 2 writes facts"))
 	}
+
 	t.PolicyHash = plan.PolicyHash
 	t.Inventory, t.Shadow = policy.Trim(p, t.Inventory), trimmed(p, t.Shadow)
 	if t.Plan, err = json.Marshal(plan); err != nil {
 		return 0, wrap("write", err)
 	}
+
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var entries []Entry
 	if j.state.policy == nil || j.state.policy.Hash != t.PolicyHash {
 		entries = append(entries, Entry{Policy: &Policy{Hash: t.PolicyHash, Policy: p}})
 	}
+
 	entries = append(entries, Entry{Tick: &t})
 	err = j.write(entries)
 	return entries[len(entries)-1].Seq, err

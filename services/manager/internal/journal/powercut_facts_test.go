@@ -105,10 +105,7 @@ func (l *live) keeps(t *testing.T, c cutAt, ticks []*rulestest.Tick) uint64 {
 		t.Errorf("tick %d was read, and %d was the last", r.tick, c.last)
 	}
 	r.sameAs(t, ticks)
-	want := rules.Memory{}
-	if r.tick > 0 {
-		want = rules.Remember(l.program, l.after[r.tick], nil, rules.Plan{}, l.events(r, ticks))
-	}
+	want := rules.Remember(l.program, l.after[r.tick], nil, rules.Plan{}, l.events(r, ticks))
 
 	j, recovered, err := journal.Open("j", options(c.disk))
 	must(t, err)

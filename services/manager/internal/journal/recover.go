@@ -109,6 +109,7 @@ func (r Recovery) fill(st state, now time.Time) Recovery {
 	for _, h := range oldestFirst(st.throttled) {
 		r.Throttled = append(r.Throttled, h.intent)
 	}
+
 	r.RecentRemovals = st.recentRemovals(now)
 	r.LastTick = st.tick
 	if st.policy != nil {

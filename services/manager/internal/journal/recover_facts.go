@@ -14,6 +14,7 @@ func (j *Journal) beginRecorded() (Recovery, error) {
 	if err != nil {
 		return Recovery{}, err
 	}
+
 	if err := j.removeUnfinished(); err != nil {
 		return Recovery{}, err
 	}
@@ -22,11 +23,13 @@ func (j *Journal) beginRecorded() (Recovery, error) {
 	j.state.seq = max(found.state.seq, j.opts.After)
 	h := found.history
 	j.rec.table, j.rec.memory, j.rec.on = h.table, h.after, h.on
+
 	r := Recovery{BadLines: found.stats.BadLines, TornBytes: found.stats.TornBytes}.fill(found.state, j.opts.Now())
 	if h.hasHead {
 		memory := h.Memory()
 		r.Memory = &memory
 	}
+
 	if h.hasHead && h.table.Tick() > 0 {
 		facts := h.table.Facts()
 		r.Facts = &facts
@@ -41,10 +44,12 @@ func (j *Journal) beginRecorded() (Recovery, error) {
 			return r, err
 		}
 	}
+
 	if found.newest != "" && found.whole {
 		j.rec.begun = found.begun
 		return r, nil
 	}
+
 	return r, j.rotate()
 }
 
@@ -75,6 +80,7 @@ func readRecorded(fsys disk.FS, dir string) (recorded, error) {
 		from-- // of version 1 all are read: what its newest carries may not be all of it
 		version, whole, err = headOf(fsys, all[from])
 	}
+
 	if err != nil {
 		return r, err
 	}
@@ -92,9 +98,11 @@ func readRecorded(fsys disk.FS, dir string) (recorded, error) {
 	if !newest.sealed {
 		r.newest = newest.path
 	}
+
 	if begun, ok := begunAt(fsys, newest); ok {
 		r.begun = begun.Unix()
 	}
+
 	return r, nil
 }
 
@@ -114,6 +122,7 @@ func (r *recorded) read(fsys disk.FS, s segmentFile) (Stats, error) {
 		stats.BadLines++
 		err = nil
 	}
+
 	return stats, err
 }
 
@@ -124,12 +133,15 @@ func headOf(fsys disk.FS, s segmentFile) (version int, whole bool, err error) {
 		switch {
 		case first && e.Head == nil:
 			return ErrStop
+
 		case first:
 			first, version, missing = false, e.V, e.Head.Carried
 			return nil
+
 		case e.Carried:
 			carried++
 			return nil
+
 		default:
 			return ErrStop
 		}
@@ -139,5 +151,6 @@ func headOf(fsys disk.FS, s segmentFile) (version int, whole bool, err error) {
 	if errors.As(err, &corrupt) || errors.Is(err, ErrStop) {
 		err = nil
 	}
+
 	return version, version > 0 && carried >= missing, err
 }

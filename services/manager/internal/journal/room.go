@@ -36,6 +36,7 @@ func (j *Journal) isShort() bool {
 	if j.rec.short {
 		least += least / 8
 	}
+
 	if j.hasFree(least) {
 		return false
 	}
@@ -45,6 +46,7 @@ func (j *Journal) isShort() bool {
 		err = j.fsys.Remove(all[0].path)
 		all = all[1:]
 	}
+
 	return !j.hasFree(least)
 }
 
@@ -86,15 +88,19 @@ func (j *Journal) CleanUp() error {
 		switch {
 		case s.path == active:
 			continue
+
 		case s.sealed: // a crash between rename and remove leaves the plain one
 			err = j.fsys.Remove(strings.TrimSuffix(s.path, sealedSuffix) + plainSuffix)
 		default:
 			err = seal(j.fsys, s)
 		}
+
+		// What is not there any more was given up for want of room meanwhile.
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return wrap("clean up", err)
 		}
 	}
+
 	return wrap("clean up", j.retain())
 }
 
@@ -113,6 +119,7 @@ func (j *Journal) retain() error {
 		err = j.fsys.Remove(all[0].path)
 		all = all[1:]
 	}
+
 	return err
 }
 
@@ -122,6 +129,7 @@ func begunAt(fsys disk.FS, s segmentFile) (at time.Time, ok bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
+
 	defer f.Close()
 
 	var text io.Reader = f

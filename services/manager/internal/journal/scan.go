@@ -107,6 +107,7 @@ func (r reader) files(paths []string) (Stats, error) {
 		switch {
 		case errors.As(err, &corrupt):
 			all.BadLines++ // at least: what follows in this segment cannot be decompressed
+
 		case errors.Is(err, ErrStop):
 			return all, nil
 		case errors.Is(err, os.ErrNotExist):

@@ -75,6 +75,7 @@ func seal(fsys disk.FS, s segmentFile) error {
 		return err
 	}
 	defer in.Close()
+
 	size, err := in.Size()
 	if err != nil {
 		return err

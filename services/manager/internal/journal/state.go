@@ -44,16 +44,19 @@ func (s *state) apply(e Entry) {
 		if e.V == version2 {
 			s.policy, s.approve = e.Head.Policy, e.Head.Approve
 		}
+
 	case e.Policy != nil:
 		s.policy = e.Policy
 	case e.Approve != nil:
 		s.approve = e.Approve
 	case e.Facts != nil:
 		s.tick = *e.Facts
+
 	case e.Tick != nil:
 		s.tick = e.Tick.Context.Tick
 	case e.NoPlan != nil:
 		s.tick = e.NoPlan.Tick
+
 	case e.Intent != nil:
 		s.begin(e)
 	case e.Outcome != nil:

@@ -46,6 +46,7 @@ func (r *history) head(e journal.Entry, h *journal.History) error {
 	if e.Head.Missed > 0 {
 		r.Gaps++
 	}
+
 	made := h.Made()
 	if made == nil || r.last <= 1 {
 		return nil
@@ -55,16 +56,19 @@ func (r *history) head(e journal.Entry, h *journal.History) error {
 	if err != nil {
 		return err
 	}
+
 	again, err := json.Marshal(made)
 	if err != nil {
 		return err
 	}
+
 	if string(recorded) != string(again) {
 		r.Heads++
 		r.Different = append(r.Different, Difference{
 			Tick: e.Head.LastTick, What: fmt.Sprintf("the memory at line %d", e.Seq), Recorded: recorded, Replayed: again,
 		})
 	}
+
 	return nil
 }
 
@@ -73,9 +77,11 @@ func (r *history) verdict(e journal.Entry, h *journal.History) error {
 	if err != nil {
 		return err
 	}
+
 	for _, row := range v.Rows {
 		r.said[row.N] = row
 	}
+
 	switch {
 	case !h.Whole() || h.Program() == nil || h.Facts().Tick != v.Tick:
 		r.Unread++
@@ -91,10 +97,12 @@ func (r *history) verdict(e journal.Entry, h *journal.History) error {
 		r.Same++
 		return nil
 	}
+
 	again, err := json.Marshal(plan)
 	if err != nil {
 		return err
 	}
+
 	r.Different = append(r.Different, Difference{
 		Tick: v.Tick, Sequence: plan.Sequence, What: r.difference(h, plan), Replayed: again,
 	})
@@ -114,9 +122,11 @@ func (r *history) difference(h *journal.History, plan *rules.Plan) string {
 		what = fmt.Sprintf("%.12s was %s, now it is %s", v.ID, was, is)
 		break
 	}
+
 	if h.Lost() > 0 {
 		what += " (a line before it is missing)"
 	}
+
 	return what
 }
 
@@ -137,10 +147,12 @@ func described[S ~string](step S, reason, standing string, rule *int, index int,
 	if rule != nil && *rule >= 0 && *rule < len(plan.Rules) {
 		text += fmt.Sprintf(", step %d of rule %s", index, plan.Rules[*rule].Name)
 	}
+
 	for _, more := range []string{standing, guard} {
 		if more != "" {
 			text += ", " + more
 		}
 	}
+
 	return text
 }

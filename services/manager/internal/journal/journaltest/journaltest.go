@@ -26,6 +26,7 @@ func Write(t *testing.T, dir string, ticks int, opts journal.Options) (removals 
 		t.Fatal(err)
 	}
 	defer j.Close()
+
 	p := contract.DefaultPolicy()
 	for n := 1; n <= ticks; n++ {
 		in := Tick(uint64(n))
@@ -49,6 +50,7 @@ func Tick(n uint64) journal.Tick {
 		Context: contract.Context{Tick: n}, DataAgeUS: 1234,
 		Population: contract.Population{Source: contract.SourceModule, Sequence: 100 + n, MonotonicUS: n * 10 * second, IntervalUS: 10 * second, CPUs: 2},
 	}
+
 	for i := range 5 {
 		in.Population.Members = append(in.Population.Members, contract.Member{
 			ID: ID(i), SeenTicks: 5, AgeUS: 60 * second, StartUS: 1, Measured: true,

@@ -44,9 +44,11 @@ func NewLoad(containers int) *Load {
 		BootID: "2c5f0b7e-0000-4000-8000-9f2c01ab0001", BootUS: 1e6 * second, GUS: 1.7e9 * second, BootGUS: 1.699e9 * second,
 		WallUS: 1.7e9*second + 1234, CPUs: 8, MemoryTotalKB: policy2.Known[uint64](16 << 20), MemoryAvailableKB: policy2.Known[uint64](8 << 20),
 	}
+
 	for range containers {
 		f.Containers = append(f.Containers, l.container())
 	}
+
 	l.sort()
 	return l
 }
@@ -60,6 +62,7 @@ func (l *Load) container() rules.Container {
 	f := &l.facts[0]
 	n := l.born
 	l.born++
+
 	return rules.Container{
 		Identity: &policy2.Identity{
 			ID:   fmt.Sprintf("%016x%016x%016x%016x", l.rng.Uint64(), l.rng.Uint64(), l.rng.Uint64(), l.rng.Uint64()),
@@ -85,6 +88,7 @@ func (l *Load) Next() *rules.Facts {
 	*f = l.facts[1]
 	f.Containers = append(containers[:0], l.facts[1].Containers...)
 
+	// No clock of a host is exact.
 	passed := uint64(10*second + l.rng.IntN(2000))
 	f.Tick, f.Sequence, f.IntervalUS = f.Tick+1, f.Sequence+1, passed
 	f.BootUS, f.GUS, f.WallUS = f.BootUS+passed, f.GUS+int64(passed), f.WallUS+int64(passed)
@@ -99,9 +103,11 @@ func (l *Load) Next() *rules.Facts {
 		}
 		l.live(c, passed)
 	}
+
 	if exchanged {
 		l.sort()
 	}
+
 	return f
 }
 
@@ -110,10 +116,12 @@ func (l *Load) live(c *rules.Container, passed uint64) {
 		c.CPUUS.Value = l.rng.Uint64N(20_000)
 		c.NetBytes.Value += l.rng.Uint64N(500)
 	}
+
 	if l.rng.IntN(100) < l.Memory {
 		c.RAMKB.Value += 4 * (l.rng.Uint64N(64) - 32)
 		c.WorkingSetKB.Value = c.RAMKB.Value - 1000
 	}
+
 	c.CPUTotalUS.Value += c.CPUUS.Value
 	c.NetBootUS += passed
 }
@@ -124,6 +132,7 @@ func Version1(f *rules.Facts) (pop contract.Population, inv contract.Inventory, 
 		Source: contract.SourceModule, BootID: f.BootID, Sequence: f.Sequence, MonotonicUS: f.BootUS, IntervalUS: f.IntervalUS, CPUs: f.CPUs,
 		Memory: contract.Memory{TotalKB: f.MemoryTotalKB.Value, AvailableKB: f.MemoryAvailableKB.Value},
 	}
+
 	for i := range f.Containers {
 		c := &f.Containers[i]
 		pop.Members = append(pop.Members, contract.Member{
@@ -139,5 +148,6 @@ func Version1(f *rules.Facts) (pop contract.Population, inv contract.Inventory, 
 			CreatedUnix: c.CreatedWallUS.Value / second,
 		})
 	}
+
 	return pop, inv, contract.Context{Tick: f.Tick}
 }

@@ -29,12 +29,14 @@ func (r *Recorder) Tick(t *rulestest.Tick) error {
 			return err
 		}
 	}
+
 	_, err := r.Journal.Decide(journal.Decision{
 		Program: t.Program, Memory: t.Before, Facts: &t.Facts, Plan: &t.Plan, Gates: t.Facts.InForce.Gates,
 	})
 	for i := 0; err == nil && i < len(t.Events); i++ {
 		err = r.event(t.Events[i])
 	}
+
 	return err
 }
 
@@ -53,18 +55,22 @@ func (r *Recorder) event(e rules.Event) error {
 			r.Begun(r.open[step])
 		}
 	}
+
 	if e.Kind == rules.EventIntent {
 		return nil
 	}
 
+	// Of a notice and of a limit that is given back the event is one, and the lines are two.
 	outcome := journal.Outcome{ActionID: r.open[step], Outcome: e.Outcome, Tick: e.Tick, GUS: e.GUS}
 	if e.Kind == rules.EventDelivered {
 		outcome.Outcome = contract.OutcomeDone
 	}
+
 	_, err := r.Journal.Outcome(outcome)
 	if err == nil && r.Ended != nil && outcome.Outcome != contract.OutcomeUnknown {
 		r.Ended(outcome.ActionID)
 	}
+
 	return err
 }
 
@@ -73,11 +79,13 @@ func intentOf(id string, e rules.Event) journal.Intent {
 		ActionID: id, Subject: contract.Subject{Container: e.ID}, Tick: e.Tick, GUS: e.GUS, Action: string(e.Step),
 		StartedAt: e.StartedAt, Rule: e.Rule, Step: e.Step, StepIndex: e.StepIndex, OldNanoCPUs: e.OldNanoCPUs, NanoCPUs: e.NanoCPUs,
 	}
+
 	switch e.Kind {
 	case rules.EventGivenBack:
 		i.Action, i.Step = contract.ActionUnthrottle, ""
 	case rules.EventDelivered:
 		i.Step = policy2.StepWarn
 	}
+
 	return i
 }

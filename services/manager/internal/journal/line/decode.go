@@ -31,9 +31,11 @@ func (t *Table) ReadFacts(line []byte) error {
 	if err == nil {
 		err = t.readContainers(text, t.host.bootUS-before)
 	}
+
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
 	}
+
 	return nil
 }
 
@@ -46,10 +48,12 @@ func (t *Table) readHost(text members) error {
 		if !ok {
 			return fmt.Errorf("%q is missing", always.key)
 		}
+
 		if err := json.Unmarshal(value, always.to); err != nil {
 			return fmt.Errorf("%s: %w", always.key, err)
 		}
 	}
+
 	return readChanged(text, t.ofHost, &t.host)
 }
 
@@ -81,9 +85,11 @@ func (t *Table) readContainers(text members, passedUS uint64) error {
 	if err := t.readExits(exits); err != nil {
 		return err
 	}
+
 	if err := t.readRows(rows, passedUS); err != nil {
 		return err
 	}
+
 	return t.readBirths(births)
 }
 
@@ -98,6 +104,7 @@ func (t *Table) readExits(exits []int) error {
 		}
 		t.at[n] = -1
 	}
+
 	t.slots = slices.DeleteFunc(t.slots, func(s slot) bool { return t.at[s.n] < 0 })
 	t.number()
 	return nil
@@ -122,6 +129,7 @@ func (t *Table) readRows(rows []members, passedUS uint64) error {
 			return fmt.Errorf("container %d: %w", t.slots[i].n, err)
 		}
 	}
+
 	return nil
 }
 
@@ -139,6 +147,7 @@ func (t *Table) readRow(s *slot, row members, passedUS uint64) error {
 	if err := t.readIdentity(s, row); err != nil {
 		return err
 	}
+
 	if err := readChanged(row, t.ofContainer, &s.c); err != nil {
 		return err
 	}
@@ -150,6 +159,7 @@ func (t *Table) readRow(s *slot, row members, passedUS uint64) error {
 			return err
 		}
 	}
+
 	if value, ok := row["cpu_total_us"]; ok {
 		total, err := readFact[uint64](value)
 		if err != nil {
@@ -157,6 +167,7 @@ func (t *Table) readRow(s *slot, row members, passedUS uint64) error {
 		}
 		s.c.CPUTotalUS = total
 	}
+
 	if value, ok := row["net_age_us"]; ok {
 		var age int64
 		if err := json.Unmarshal(value, &age); err != nil {
@@ -164,6 +175,7 @@ func (t *Table) readRow(s *slot, row members, passedUS uint64) error {
 		}
 		s.c.NetBootUS = t.host.bootUS - uint64(age)
 	}
+
 	return nil
 }
 
@@ -174,6 +186,7 @@ func (t *Table) readIdentity(s *slot, row members) error {
 		_, ok := row[t.ofIdentity[i].key]
 		changes = changes || ok
 	}
+
 	if !changes {
 		return nil
 	}
@@ -182,6 +195,7 @@ func (t *Table) readIdentity(s *slot, row members) error {
 	if err := readChanged(row, t.ofIdentity, &next); err != nil {
 		return err
 	}
+
 	if value != nil {
 		labels, withheld, err := readLabels(value)
 		if err != nil {
@@ -189,6 +203,7 @@ func (t *Table) readIdentity(s *slot, row members) error {
 		}
 		next.Labels, s.withheld = labels, withheld
 	}
+
 	s.c.Identity = &next
 	return nil
 }
@@ -212,6 +227,7 @@ func (t *Table) readBirths(births []members) error {
 			return fmt.Errorf("container %d has no id", n)
 		}
 
+		// It has nothing yet that could go on.
 		s := slot{n: n, c: rules.Container{Identity: &policy2.Identity{ID: id}}}
 		if err := t.readRow(&s, row, 0); err != nil {
 			return fmt.Errorf("container %d: %w", n, err)
@@ -225,6 +241,7 @@ func (t *Table) readBirths(births []members) error {
 			return fmt.Errorf("%w: container %s is there twice", ErrNotInOrder, t.slots[i].c.ID)
 		}
 	}
+
 	t.number()
 	return nil
 }

@@ -49,6 +49,7 @@ func (t *Table) AppendAll(to []byte) []byte {
 		t.birth(s)
 		t.at = append(t.at, i)
 	}
+
 	o.rows("births", t.births)
 	return o.text
 }
@@ -87,6 +88,7 @@ func sorted(list []rules.Container) []rules.Container {
 	for i := 1; i < len(list) && inOrder; i++ {
 		inOrder = list[i-1].ID < list[i].ID
 	}
+
 	if inOrder {
 		return list
 	}
@@ -101,6 +103,7 @@ func sorted(list []rules.Container) []rules.Container {
 		}
 		kept = append(kept, c)
 	}
+
 	return kept
 }
 
@@ -112,6 +115,7 @@ func (t *Table) compare(now []rules.Container, passedUS uint64) {
 		t.row(&t.slots[i], &now[k], passedUS)
 		i, k = i+1, k+1
 	}
+
 	if i == len(t.slots) && k == len(now) {
 		return // as on nearly every tick
 	}
@@ -138,6 +142,7 @@ func (t *Table) compare(now []rules.Container, passedUS uint64) {
 			i, k = i+1, k+1
 		}
 	}
+
 	clear(t.slots)
 	t.spare, t.slots = t.slots, next
 	t.number()
@@ -153,6 +158,7 @@ func (t *Table) birth(s *slot) {
 		t.noMember = member{}
 		t.changedMember(&o, &t.noMember, &s.m, &s.c)
 	}
+
 	o.close()
 	t.births = o.text
 }
@@ -173,6 +179,7 @@ func (t *Table) row(s *slot, now *rules.Container, passedUS uint64) {
 	if s.m != t.member {
 		t.changedMember(&o, &s.m, &t.member, &s.c)
 	}
+
 	s.c, s.m = t.container, t.member
 	if len(o.text) > length {
 		o.close()
@@ -188,12 +195,14 @@ func (t *Table) changed(o *object, before, now *rules.Container) {
 			o.text = t.labels.write(o.text, now.Labels)
 		}
 	}
+
 	appendChanged(o, t.ofContainer, before, now)
 
 	if !sameFact(before.CPUTotalUS, now.CPUTotalUS) {
 		o.key("cpu_total_us")
 		o.text = appendFact(o.text, now.CPUTotalUS, appendUint)
 	}
+
 	if before.NetBootUS != now.NetBootUS {
 		o.int("net_age_us", int64(t.host.bootUS-now.NetBootUS))
 	}

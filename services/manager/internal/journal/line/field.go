@@ -81,6 +81,7 @@ func identityFields() []field[policy2.Identity] {
 		plain("name", func(i *identity) *string { return &i.Name }, appendText),
 		texts("past_names", func(i *identity) *[]string { return &i.PastNames }),
 		plain("image", func(i *identity) *string { return &i.Image }, appendText),
+
 		{
 			key: "networks",
 			same: func(a, b *identity) bool {

@@ -32,6 +32,7 @@ func hostOf(f *rules.Facts) host {
 		suite: f.Suite, inForce: f.InForce,
 		gates: f.InForce.Gates, leaving: f.Leaving, stuck: f.Stuck, fut: f.Futile,
 	}
+
 	h.inForce.Gates = nil
 	return h
 }
@@ -58,6 +59,7 @@ func (h *host) keep(before *host) {
 		}
 		*list = slices.Clone(*list)
 	}
+
 	own(&h.suite.IDs, before.suite.IDs)
 	own(&h.gates, before.gates)
 	own(&h.leaving, before.leaving)
@@ -75,6 +77,7 @@ func hostFields() []field[host] {
 		plain("boot_g_us", func(h *host) *int64 { return &h.bootGUS }, appendInt),
 		plain("raised_us", func(h *host) *int64 { return &h.raisedUS }, appendInt),
 		plain("clock_in_doubt", func(h *host) *bool { return &h.clockInDoubt }, appendBool),
+
 		plain("cpus", func(h *host) *int { return &h.cpus }, appendInt),
 		fact("memory_total_kb", func(h *host) *policy2.Fact[uint64] { return &h.memoryTotal }, appendUint),
 		fact("memory_available_kb", func(h *host) *policy2.Fact[uint64] { return &h.memoryFree }, appendUint),

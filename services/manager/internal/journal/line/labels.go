@@ -35,6 +35,7 @@ func LabelsOf(p *policy2.Policy) Labels {
 		name(r.Match)
 		named = append(named, r.Keep.Per.Label, r.When.Expired, r.RestWhen.Expired)
 	}
+
 	slices.Sort(named)
 	return Labels{slices.Compact(named)}
 }
@@ -52,6 +53,7 @@ func (l Labels) Writes(key string) bool {
 			return true
 		}
 	}
+
 	_, named := slices.BinarySearch(l.named, key)
 	return named
 }
@@ -76,6 +78,7 @@ func (l Labels) write(to []byte, labels map[string]string) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
+
 		to = append(appendText(to, key), ':')
 		if l.Writes(key) {
 			to = appendText(to, labels[key])
@@ -83,6 +86,7 @@ func (l Labels) write(to []byte, labels map[string]string) []byte {
 			to = append(to, "null"...)
 		}
 	}
+
 	return append(to, '}')
 }
 
@@ -103,6 +107,7 @@ func readLabels(text []byte) (labels map[string]string, withheld []string, err e
 		}
 		labels[key] = value
 	}
+
 	slices.Sort(withheld)
 	return labels, withheld, nil
 }

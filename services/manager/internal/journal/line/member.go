@@ -19,11 +19,13 @@ func memberOf(m *contract.Member) member {
 	if m == nil {
 		return member{}
 	}
+
 	out := member{
 		is: true, Member: *m,
 		memory: pointedTo(m.MemoryKB), workingSet: pointedTo(m.WorkingSetKB),
 		memoryMax: pointedTo(m.MemoryMaxKB), oomKills: pointedTo(m.OOMKills),
 	}
+
 	out.MemoryKB, out.WorkingSetKB, out.MemoryMaxKB, out.OOMKills = nil, nil, nil, nil
 	return out
 }
@@ -74,10 +76,12 @@ func (t *Table) readMember(s *slot, text json.RawMessage) error {
 	if err := json.Unmarshal(text, &changed); err != nil {
 		return err
 	}
+
 	if changed == nil {
 		s.m = member{}
 		return nil
 	}
+
 	s.m.begin(&s.c)
 	return readChanged(changed, t.ofMember, &s.m)
 }
@@ -90,6 +94,7 @@ func memberFields() []field[member] {
 		plain("start_us", func(m *member) *uint64 { return &m.StartUS }, appendUint),
 		plain("seen_ticks", func(m *member) *int { return &m.SeenTicks }, appendInt),
 		plain("age_us", func(m *member) *uint64 { return &m.AgeUS }, appendUint),
+
 		plain("measured", func(m *member) *bool { return &m.Measured }, appendBool),
 		plain("why", func(m *member) *string { return &m.Why }, appendText),
 		plain("cpu_us", func(m *member) *uint64 { return &m.CPUUS }, appendUint),
@@ -97,10 +102,12 @@ func memberFields() []field[member] {
 		plain("ram_kb", func(m *member) *uint64 { return &m.RAMKB }, appendUint),
 		plain("vsz_kb", func(m *member) *uint64 { return &m.VSZKB }, appendUint),
 		plain("rss_kb", func(m *member) *uint64 { return &m.RSSKB }, appendUint),
+
 		fact("memory_kb", func(m *member) *policy2.Fact[uint64] { return &m.memory }, appendUint),
 		fact("working_set_kb", func(m *member) *policy2.Fact[uint64] { return &m.workingSet }, appendUint),
 		fact("memory_max_kb", func(m *member) *policy2.Fact[uint64] { return &m.memoryMax }, appendUint),
 		fact("oom_kills", func(m *member) *policy2.Fact[uint64] { return &m.oomKills }, appendUint),
+
 		plain("frozen", func(m *member) *bool { return &m.Frozen }, appendBool),
 		plain("processes", func(m *member) *int { return &m.Processes }, appendInt),
 		plain("threads", func(m *member) *int { return &m.Threads }, appendInt),

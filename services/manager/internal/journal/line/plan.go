@@ -131,6 +131,7 @@ func AppendPlan(to []byte, p *rules.Plan) []byte {
 	o.int("v", int64(p.V))
 	o.uint("tick", p.Tick)
 	o.uint("sequence", p.Sequence)
+
 	o.string("policy_hash", p.PolicyHash)
 	o.string("mode", string(p.Mode))
 	o.someString("held", p.Held)
@@ -162,11 +163,13 @@ func (o *object) ruleCounts(list []rules.RuleCount) {
 		o.string("name", r.Name)
 		o.string("hash", r.Hash)
 		o.int("speaks_of", int64(r.SpeaksOf))
+
 		o.int("holds", int64(r.Holds))
 		o.int("possible", int64(r.Possible))
 		o.int("capped", int64(r.Capped))
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -181,12 +184,14 @@ func (o *object) groupCounts(list []rules.GroupCount) {
 		o.entry(i)
 		o.int("rule", int64(g.Rule))
 		o.string("group", g.Group)
+
 		o.int("places", int64(g.Places))
 		o.int("held", int64(g.Held))
 		o.int("over", int64(g.Over))
 		o.int("young", int64(g.Young))
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -203,6 +208,7 @@ func (o *object) verdicts(list []rules.Verdict) {
 		o.verdict(&list[i])
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -226,9 +232,11 @@ func (o *object) verdict(v *rules.Verdict) {
 		}
 		o.text = append(o.text, ']')
 	}
+
 	o.passing(v.Passing)
 	o.readings(v.Read)
 
+	// Where it stands among those that compete.
 	o.someInt("rank", int64(v.Rank))
 	o.someInt("cut", int64(v.Cut))
 	o.someString("group", v.Group)
@@ -240,6 +248,7 @@ func (o *object) verdict(v *rules.Verdict) {
 		o.int("rank", int64(n.Rank))
 		o.close()
 	}
+
 	o.someString("deciding_key", v.DecidingKey)
 
 	o.someString("guard", v.Guard)
@@ -265,12 +274,14 @@ func (o *object) passing(list []rules.Passing) {
 		o.string("reason", p.Reason)
 		o.someInt("step_index", int64(p.StepIndex))
 		o.someInt("steps", int64(p.Steps))
+
 		o.someInt("nano_cpus", p.NanoCPUs)
 		o.oldLimit(p.OldNanoCPUs)
 		o.someString("guard", p.Guard)
 		o.next(p.Next)
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -289,6 +300,7 @@ func (o *object) readings(list []rules.Reading) {
 		o.int("needs", r.Needs)
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -323,6 +335,7 @@ func (o *object) notices(list []rules.Notice) {
 		o.int("rule", int64(n.Rule))
 		o.someString("hash", n.Hash)
 		o.someInt("step_index", int64(n.StepIndex))
+
 		o.someString("project", n.Project)
 		o.someStrings("containers", n.Containers)
 		o.someString("guard", n.Guard)
@@ -330,6 +343,7 @@ func (o *object) notices(list []rules.Notice) {
 		o.int("since_us", n.SinceGUS)
 		o.close()
 	}
+
 	o.endList()
 }
 
@@ -348,5 +362,6 @@ func (o *object) limits(list []rules.GiveBack) {
 		o.string("why", g.Why)
 		o.close()
 	}
+
 	o.endList()
 }

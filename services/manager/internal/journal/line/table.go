@@ -98,12 +98,15 @@ func (t *Table) foresee(s *slot, cpu policy2.Fact[uint64], passedUS uint64) {
 	if passedUS == 0 {
 		return
 	}
+
 	if s.c.CPUTotalUS.Known && cpu.Known {
 		s.c.CPUTotalUS.Value += cpu.Value
 	}
+
 	if s.c.NetBootUS != 0 {
 		s.c.NetBootUS += passedUS
 	}
+
 	s.m.foresee(t.host.intervalUS)
 }
 

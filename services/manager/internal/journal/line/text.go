@@ -32,6 +32,7 @@ func appendText(to []byte, s string) []byte {
 	for i := range len(s) { // without a branch: a plan is 300 kB of them
 		special |= specialBytes[s[i]]
 	}
+
 	if special != 0 {
 		text, err := json.Marshal(s)
 		if err != nil {

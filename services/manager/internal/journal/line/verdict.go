@@ -65,6 +65,7 @@ func (t *Table) AppendVerdict(to []byte, p *rules.Plan, gates []string, look int
 	for i := range p.Verdicts {
 		t.verdict(&p.Verdicts[i])
 	}
+
 	o.rows("rows", t.rows)
 	return o.text
 }
@@ -74,25 +75,31 @@ func (t *Table) verdict(v *rules.Verdict) {
 	if !ok {
 		return // its facts were not written
 	}
+
 	s := &t.slots[i]
 	now := said{true, v.Rule, v.StepIndex, v.Step, v.Standing, v.Reason, v.Guard, sumOf(v.Passing)}
 	if s.said == now {
 		return
 	}
+
 	s.said = now
 
+	// What is so of most is left out: ready, no rule, no guard.
 	o := object{text: append(t.rows, `,{`...)}
 	o.int("n", int64(s.n))
 	if v.Standing != rules.StandingReady {
 		o.someString("standing", v.Standing)
 	}
+
 	if v.Rule >= 0 {
 		o.int("rule", int64(v.Rule))
 	}
+
 	o.string("step", string(v.Step))
 	o.string("reason", v.Reason)
 	o.someInt("step_index", int64(v.StepIndex))
 	o.someString("guard", v.Guard)
+
 	if len(v.Passing) > 0 {
 		o.list("passing")
 		for k := range v.Passing {
@@ -104,6 +111,7 @@ func (t *Table) verdict(v *rules.Verdict) {
 		}
 		o.endList()
 	}
+
 	o.close()
 	t.rows = o.text
 }
@@ -118,10 +126,12 @@ func sumOf(list []rules.Passing) uint64 {
 		}
 		sum = (sum ^ 0xff) * prime
 	}
+
 	for i := range list {
 		sum = (sum ^ uint64(list[i].Rule)) * prime
 		add(string(list[i].Step))
 		add(list[i].Reason)
 	}
+
 	return sum
 }
