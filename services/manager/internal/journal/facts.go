@@ -84,13 +84,14 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 		return 0, j.failed
 	}
 
-	if err := j.ensureInPlace(); err != nil {
-		return 0, err
-	}
-
+	// Whether the file is in its place Check and the intents ask: facts are acknowledged to nobody.
 	r := &j.rec
 	policy := j.policyOf(d)
-	labels := line.LabelsOf(d.Program.Policy())
+	labels := r.table.Labels()
+	if d.Program != r.program {
+		labels = line.LabelsOf(d.Program.Policy())
+	}
+
 	r.short = j.isShort()
 	full := d.Look <= 1 && (j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.isOld())
 	r.stale = r.stale || !r.table.Empty() && !labels.Equal(r.table.Labels())

@@ -16,6 +16,7 @@ type Table struct {
 	// slots are sorted by id, spare is what they lay in before, at is the index of a number in them, -1 for one that is gone.
 	slots, spare []slot
 	at           []int
+	order        []int // where the containers of the last plan's verdicts are, which are mostly those of the next
 
 	rows, births, exits []byte // of the line that is being written
 	hash                planHasher

@@ -1,6 +1,8 @@
 package line
 
 import (
+	"slices"
+
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/rules"
 )
@@ -62,21 +64,26 @@ func (t *Table) AppendVerdict(to []byte, p *rules.Plan, gates []string, look int
 	o.someStrings("gates", gates)
 
 	t.rows = t.rows[:0]
+	t.order = slices.Grow(t.order[:0], len(p.Verdicts))[:len(p.Verdicts)]
 	for i := range p.Verdicts {
-		t.verdict(&p.Verdicts[i])
+		t.verdict(&p.Verdicts[i], &t.order[i])
 	}
 
 	o.rows("rows", t.rows)
 	return o.text
 }
 
-func (t *Table) verdict(v *rules.Verdict) {
-	i, ok := t.find(v.ID)
-	if !ok {
-		return // its facts were not written
+// verdict writes one that has changed. place is where in the table the container of this place in the plan was on the tick before.
+func (t *Table) verdict(v *rules.Verdict, place *int) {
+	if *place >= len(t.slots) || t.slots[*place].c.ID != v.ID {
+		i, ok := t.find(v.ID)
+		if !ok {
+			return // its facts were not written
+		}
+		*place = i
 	}
 
-	s := &t.slots[i]
+	s := &t.slots[*place]
 	now := said{true, v.Rule, v.StepIndex, v.Step, v.Standing, v.Reason, v.Guard, sumOf(v.Passing)}
 	if s.said == now {
 		return
