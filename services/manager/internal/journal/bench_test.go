@@ -3,6 +3,8 @@ package journal_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/rules"
+	"gestor.local/manager/internal/rules/rulestest"
 )
 
 // loads are those of docs/benchmarks/journal.md.
@@ -40,21 +43,72 @@ func BenchmarkSize(b *testing.B) {
 	for name, load := range loads() {
 		b.Run(name+"/version=2", func(b *testing.B) {
 			for b.Loop() {
-				measure(b, load(), journal.Options{Version: 2}, writeFacts())
+				measure(b, journal.Options{Version: 2}, writeLoad(load(), writeFacts()))
 			}
 		})
 		b.Run(name+"/version=1", func(b *testing.B) {
 			for b.Loop() {
-				measure(b, load(), journal.Options{MaxBytes: 1 << 40}, writeTicks)
+				measure(b, journal.Options{MaxBytes: 1 << 40}, writeLoad(load(), writeTicks))
 			}
 		})
+	}
+
+	b.Run("simulated/version=2", func(b *testing.B) {
+		for b.Loop() {
+			measure(b, journal.Options{Version: 2}, writeWorld)
+		}
+	})
+}
+
+// writeWorld writes the ticks of a simulated host on which a container is made every two minutes, runs for forty and is removed
+// when it has ended; one in four needs more CPU than it gets. It gives the number of container-ticks.
+func writeWorld(b *testing.B, j *journal.Journal, ticks int) (containers int) {
+	b.Helper()
+	p := hostPolicy()
+	p.Rules = p.Rules[:2] // hogs and ended
+	w := rulestest.New(p, 0)
+	for i := range ticks / 12 {
+		noise := func(at time.Duration, below uint64) uint64 {
+			return rand.New(rand.NewPCG(uint64(at), uint64(i))).Uint64N(below)
+		}
+		w.Add(rulestest.Container{
+			Name: fmt.Sprintf("preview-%d", i), Image: "registry.example/acme/web:1",
+			Labels:  map[string]string{contract.LabelManaged: "true", "preview.branch": fmt.Sprint(i % 7)},
+			Created: time.Duration(2*i) * time.Minute, Networks: []string{"front"},
+			CPU:   func(at time.Duration) int64 { return int64(noise(at, 20)) + int64(i%4/3)*2000 },
+			RAMKB: func(at time.Duration) uint64 { return 10_000 + 4*noise(at/30, 100) },
+			Net:   func(at time.Duration) int64 { return int64(noise(at, 300)) },
+			Run:   func(int) time.Duration { return 40 * time.Minute },
+		})
+	}
+
+	recorder := journaltest.Recorder{Journal: j}
+	w.OnTick = func(tick *rulestest.Tick) {
+		containers += len(tick.Facts.Containers)
+		if err := recorder.Tick(tick); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w.Run(tickTime(ticks))
+	return containers
+}
+
+func writeLoad(l *journaltest.Load, write writer) func(*testing.B, *journal.Journal, int) int {
+	return func(b *testing.B, j *journal.Journal, ticks int) (containers int) {
+		b.Helper()
+		for range ticks {
+			f := l.Next()
+			containers += len(f.Containers)
+			write(b, j, l, f)
+		}
+		return containers
 	}
 }
 
 // writer writes a tick.
 type writer func(*testing.B, *journal.Journal, *journaltest.Load, *rules.Facts)
 
-func measure(b *testing.B, l *journaltest.Load, o journal.Options, write writer) {
+func measure(b *testing.B, o journal.Options, write func(b *testing.B, j *journal.Journal, ticks int) (containers int)) {
 	b.Helper()
 	ticks := 360
 	if os.Getenv("GESTOR_SOAK") == "1" {
@@ -65,12 +119,7 @@ func measure(b *testing.B, l *journaltest.Load, o journal.Options, write writer)
 	if err != nil {
 		b.Fatal(err)
 	}
-	containers := 0
-	for range ticks {
-		f := l.Next()
-		containers += len(f.Containers)
-		write(b, j, l, f)
-	}
+	containers := write(b, j, ticks)
 	if err := j.Close(); err != nil {
 		b.Fatal(err)
 	}
