@@ -41,7 +41,9 @@ type Entry struct {
 	Verdict *uint64  `json:"verdict,omitempty"`
 	Look    int      `json:"look,omitempty"`
 	Since   uint64   `json:"since,omitempty"` // the line that facts or a policy follow
-	Text    []byte   `json:"-"`
+	// Memory is that before the tick of a facts line, under a policy of version 1: the lines before do not come to it.
+	Memory *rules.Memory `json:"memory,omitempty"`
+	Text   []byte        `json:"-"`
 }
 
 // Head begins a segment: what the earlier ones said and is still needed, beside the carried lines that follow.
@@ -122,8 +124,8 @@ func (s Shadowed) Verdict() contract.Verdict {
 	return v
 }
 
-// NoPlan is a tick on which there was nothing to decide on, or whose plan is of version 2. It keeps the number from being given twice: records of that
-// tick were sent.
+// NoPlan is a tick on which there was nothing to decide on, or whose plan is of version 2. It keeps the number from being given twice:
+// records of that tick were sent.
 type NoPlan struct {
 	Tick  uint64   `json:"tick"`
 	Gates []string `json:"gates"`

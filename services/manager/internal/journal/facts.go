@@ -178,12 +178,25 @@ func (j *Journal) encodeDecision(text []byte, d *Decision, policy *Policy) ([]by
 	text = appendStart(text, seq+1)
 	text = append(text, `"since":`...)
 	text = append(strconv.AppendUint(text, since, 10), ',')
+	if d.Version1 != nil {
+		text = appendMemory(text, &d.Memory)
+	}
 	text = line.Seal(r.table.AppendFacts(text, d.Facts, look), from)
 
 	from = len(text)
 	text = appendStart(text, seq+2)
 	text = line.Seal(r.table.AppendVerdict(text, d.Plan, d.Gates, look), from)
 	return text, numbers{facts: seq + 1, last: seq + 2}
+}
+
+// appendMemory writes the memory as a member: a policy of version 1 is given little of it, and anew on each tick.
+func appendMemory(to []byte, m *rules.Memory) []byte {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return to // nothing in a memory can fail to marshal
+	}
+	to = append(append(to, `"memory":`...), text...)
+	return append(to, ',')
 }
 
 // appendStart begins a line of version 2, whose next member can follow.

@@ -20,6 +20,7 @@ import (
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/journal/line"
+	v1policy "gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/rules/rulestest"
 	"gestor.local/wal/disk"
@@ -158,6 +159,46 @@ func TestVersion1ThenVersion2(t *testing.T) {
 	must(t, j.Close())
 	if _, _, err := journal.Open(dir, journal.Options{}); !errors.As(err, &later) {
 		t.Errorf("opened as version 1: %v", err)
+	}
+}
+
+// TestAPolicyOfVersion1: its plans come out again of lines of version 2, and are those that version 1 makes.
+func TestAPolicyOfVersion1(t *testing.T) {
+	files := disktest.NewMem()
+	j, _ := opened(t, "j", options(files))
+	p := contract.DefaultPolicy()
+	program := rules.Compile(p)
+	var want, got []string
+	for n := range uint64(40) {
+		in := journaltest.Tick(n + 1)
+		in.Context.RemovedLastMinute = int(n % 7)
+		want = append(want, text(t, v1policy.Decide(p, in.Population, in.Inventory, in.Context)))
+
+		f := rules.FactsOfV1(in.Population, in.Inventory, in.Context)
+		memory := rules.MemoryOfV1(in.Context)
+		plan := rules.Decide(program, memory, &f)
+		_, err := j.Decide(journal.Decision{Program: program, Version1: &p, Memory: memory, Facts: &f, Plan: &plan})
+		must(t, err)
+	}
+
+	heads := 0
+	_, err := journal.ReadHistoryOn(files, "j", func(e journal.Entry, h *journal.History) error {
+		if e.Head != nil {
+			heads++
+		}
+		if e.Verdict == nil {
+			return nil
+		}
+		v, err := journal.VerdictOf(e)
+		if err != nil || v.Hash != line.PlanHash(h.Plan()) || v.PolicyHash != p.Hash() || h.Made() != nil {
+			t.Errorf("%+v, %v", v, err)
+		}
+		got = append(got, text(t, rules.AsV1(h.Program(), h.Facts(), *h.Plan())))
+		return nil
+	})
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" || heads < 2 {
+		t.Errorf("%d heads, %s", heads, diff)
 	}
 }
 

@@ -81,7 +81,8 @@ func (h *History) Add(e Entry) error {
 func (h *History) begin(e Entry) error {
 	made := h.after
 	h.made = nil
-	if h.whole && h.lost == 0 && e.Head.Missed == 0 {
+	remembers := h.policy == nil || h.policy.Policy2 != nil
+	if h.whole && h.lost == 0 && e.Head.Missed == 0 && remembers {
 		h.made = &made
 	}
 
@@ -129,7 +130,10 @@ func (h *History) tick(e Entry) error {
 	}
 
 	h.on = e.Seq
-	if e.Look <= 1 {
+	switch {
+	case e.Memory != nil:
+		h.before = *e.Memory
+	case e.Look <= 1:
 		h.before = h.after
 	}
 
