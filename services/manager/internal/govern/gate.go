@@ -99,7 +99,7 @@ func textOf(name string) conditionText {
 		ConditionConflict:         {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
 		ConditionManagedElsewhere: {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
 		ConditionUnlocated:        {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
-		ConditionVersion2:         {"The policy is of version 2: this release only shows what it would do, and touches no container", "see what it would do (the records, or scripts/gestor plan --policy FILE); to have containers removed, run a policy of version 1"},
+		ConditionVersion2:         {"The policy is of version 2: this release only shows what it would do, and touches no container", "see what it would do (the records, or scripts/gestor policy-plan --policy FILE); to have containers removed, run a policy of version 1"},
 		ConditionNoThrottle:       {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return texts[name]
