@@ -121,7 +121,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 	}
 
 	if v := r.loop.version2; v != nil && v.held() == contract.HeldVersion2 {
-		out = append(out, condition(ConditionVersion2, v.words(t), false))
+		out = append(out, condition(ConditionVersion2, v.words(), false))
 	}
 
 	spool := r.spool.Stats()

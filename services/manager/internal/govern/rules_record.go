@@ -14,15 +14,10 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
-// words say what the policy would do now, and whether a person has approved it.
-func (v *Version2) words(t *tick) string {
-	text := "its rules would do nothing now"
-	if t.ruled == nil {
-		text = "what its rules would do now is not known"
-	} else if steps := stepWords(planview.Due(&t.ruled.Plan)); steps != "" {
-		text = "its rules would now " + steps + fmt.Sprintf(" of %d own containers", t.ruled.Plan.Own)
-	}
-
+// words say where to see what the policy would do, and whether a person has approved it. They name no number: a condition is told
+// once, when it begins, and lasts.
+func (v *Version2) words() string {
+	const text = "what its rules would do stands in the records of each tick"
 	switch {
 	case !v.Policy.NeedsApproval():
 		return text
@@ -35,17 +30,6 @@ func (v *Version2) words(t *tick) string {
 	default:
 		return text + "; nobody has approved it"
 	}
-}
-
-// stepWords are numbers of containers by step, the harshest first: "remove 3, warn 1".
-func stepWords(due map[policy2.Step]int) string {
-	var words []string
-	for _, step := range slices.Backward(policy2.Steps()) {
-		if n := due[step]; n > 0 {
-			words = append(words, fmt.Sprintf("%s %d", step, n))
-		}
-	}
-	return strings.Join(words, ", ")
 }
 
 // mostSentences is how many bytes the sentences of a policy may take in its record.
