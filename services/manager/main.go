@@ -29,7 +29,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
   run                    govern until SIGINT or SIGTERM (the default)
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
   check-policy [FILE]    validate a policy and print the effective one; --host: on this host
-  plan [--policy FILE]   what a policy of version 2 would do now and next; touches nothing
+  policy-plan [FLAG…]    what a policy of version 2 would do now and next; touches nothing
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
@@ -41,7 +41,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
 Every command has --help.
 Exit codes: 0 done, 1 anything else (replay: a decision differs or a line is missing; healthcheck, reload: no good answer),
 2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage,
-10 something is to be done now (plan).
+10 something is to be done now (policy-plan).
 `
 
 func main() {
@@ -76,7 +76,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			run,
 			{Name: "once", Arguments: "[FLAG…]", Run: onceCommand, Text: onceHelp},
 			command.CheckPolicy(defaults),
-			{Name: "plan", Aliases: []string{"policy-plan"}, Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
+			{Name: "policy-plan", Aliases: []string{"plan"}, Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
 			command.Explain(defaults),
 			command.Replay(defaults),
 			command.Simulate(),

@@ -37,7 +37,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	if err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
-	path := inv.Flags.String("policy", cfg.Policy, "the policy's file")
+	path := inv.Flags.String("policy", cfg.Policy, "which policy, as the manager itself would name it")
 	asJSON := inv.Flags.Bool("json", false, "print the plan document instead of a table")
 	if err := inv.Parse(0); err != nil {
 		return err
@@ -49,7 +49,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	}
 	inForce, err := approvalOf(*path, policy)
 	if err != nil {
-		fmt.Fprintf(inv.Stderr, "plan: %v\n", err)
+		fmt.Fprintf(inv.Stderr, "policy-plan: %v\n", err)
 	}
 	inForce.DryRun = cfg.DryRun
 
@@ -62,7 +62,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	}
 
 	p := planner{components: c, policy: policy, inForce: inForce, program: rules.New(policy)}
-	fmt.Fprintf(inv.Stderr, "plan: %d readings, %s apart\n", policy.Warmup+1, policy.Tick)
+	fmt.Fprintf(inv.Stderr, "policy-plan: %d readings, %s apart\n", policy.Warmup+1, policy.Tick)
 	view, err := p.plan(ctx)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 // planPolicy reads a policy of version 2.
 func planPolicy(path string) (policy2.Policy, error) {
 	if path == "" {
-		return policy2.Policy{}, errors.New("which policy? (plan --policy FILE, or GESTOR_POLICY)")
+		return policy2.Policy{}, errors.New("which policy? (policy-plan --policy FILE, or GESTOR_POLICY)")
 	}
 
 	document, err := policyfile.Load(path)

@@ -158,68 +158,42 @@ func (c *livesChart) summary(all []*containerLife) string {
 
 // ReasonText says a reason of the policy in words; an unknown one stands for itself.
 func ReasonText(reason string) string {
-	switch reason {
-	case contract.ReasonWithinQuota:
-		return "holds a place"
-	case contract.ReasonOverQuota:
-		return "over the quota of its class"
-	case contract.ReasonYoungFlood:
-		return "too many young containers at once"
-	case contract.ReasonMemoryFloor:
-		return "host memory under its floor"
-	case contract.ReasonYoung:
-		return "young: judged after a full tick"
-	case contract.ReasonUnmeasured:
-		return "not measured this time"
-	case contract.ReasonNotOwned:
-		return "not Gestor's"
-	case contract.ReasonSuite:
-		return "part of Gestor"
-	case contract.ReasonProtected:
-		return "protected by the policy"
-	case contract.ReasonElsewhere:
-		return "an orchestrator's, which would start another"
-	case contract.ReasonUnknown:
-		return "class unknown"
-	case contract.ReasonPaused:
-		return "paused"
-	case contract.ReasonLeaving:
-		return "is being removed"
-	case contract.ReasonStuck:
-		return "removing failed too often"
-	case contract.ReasonFutile:
-		return "comes back each time"
-	case contract.ReasonCapped:
-		return "over the quota, spared by a cap"
-	case contract.ReasonNotRunning:
-		return "not running"
-	case contract.ReasonNotInEngine:
-		return "unknown to this engine"
-	case contract.ReasonShadowRemoved:
-		return "removed in shadow only: it runs on"
-	case contract.ReasonOrphaned:
-		return "its generator was gone at the end"
+	if text, ok := reasonTexts[reason]; ok {
+		return text
+	}
+	return reason
+}
+
+var reasonTexts = map[string]string{
+	contract.ReasonWithinQuota:   "holds a place",
+	contract.ReasonOverQuota:     "over the quota of its class",
+	contract.ReasonYoungFlood:    "too many young containers at once",
+	contract.ReasonMemoryFloor:   "host memory under its floor",
+	contract.ReasonYoung:         "young: judged after a full tick",
+	contract.ReasonUnmeasured:    "not measured this time",
+	contract.ReasonNotOwned:      "not Gestor's",
+	contract.ReasonSuite:         "part of Gestor",
+	contract.ReasonProtected:     "protected by the policy",
+	contract.ReasonElsewhere:     "an orchestrator's, which would start another",
+	contract.ReasonUnknown:       "class unknown",
+	contract.ReasonPaused:        "paused",
+	contract.ReasonLeaving:       "is being removed",
+	contract.ReasonStuck:         "removing failed too often",
+	contract.ReasonFutile:        "comes back each time",
+	contract.ReasonCapped:        "over the quota, spared by a cap",
+	contract.ReasonNotRunning:    "not running",
+	contract.ReasonNotInEngine:   "unknown to this engine",
+	contract.ReasonShadowRemoved: "removed in shadow only: it runs on",
+	contract.ReasonOrphaned:      "its generator was gone at the end",
 
 	// Under a policy of version 2.
-	case "no_rule":
-		return "no rule decides about it"
-	case "keep_rule":
-		return "its rule keeps it"
-	case "holds":
-		return "its rule holds"
-	case "doubt":
-		return "a gentler rule may hold"
-	case "waits":
-		return "waits for its next step"
-	case "finished":
-		return "all steps of its rule are done"
-	case "unit_spared":
-		return "its project stays whole"
-	case "needed":
-		return "another that stays needs it"
-	case "just_started":
-		return "started a moment ago"
-	default:
-		return reason
-	}
+	"no_rule":      "no rule decides about it",
+	"keep_rule":    "its rule keeps it",
+	"holds":        "its rule holds",
+	"doubt":        "a gentler rule may hold",
+	"waits":        "waits for its next step",
+	"finished":     "all steps of its rule are done",
+	"unit_spared":  "its project stays whole",
+	"needed":       "another that stays needs it",
+	"just_started": "started a moment ago",
 }

@@ -81,7 +81,7 @@ func (j Journal) findTick(number *uint64) (TickReport, error) {
 // version2Error is the error for a tick whose plan is of version 2, and says where that is.
 func (j Journal) version2Error(n journal.NoPlan) error {
 	text := fmt.Sprintf("tick %d: the policy in force was of version 2 (%s), whose plans the journal does not hold; next: see what it would "+
-		"do now (plan --policy FILE)", n.Tick, n.Version2)
+		"do now (policy-plan --policy FILE)", n.Tick, n.Version2)
 	if logs := j.logsURL("/v1/decisions", "limit", "100"); logs != "" {
 		text += fmt.Sprintf(", or what it decided: curl -s '%s'", logs)
 	}

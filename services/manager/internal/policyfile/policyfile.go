@@ -71,7 +71,7 @@ func LoadVersion1(path string) (contract.Policy, error) {
 
 	if d.V1 == nil {
 		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, which this release checks (check-policy FILE) "+
-			"and shows (plan --policy FILE), and whose steps it does not carry out yet: this takes a file of version 1", path)
+			"and shows (policy-plan --policy FILE), and whose steps it does not carry out yet: this takes a file of version 1", path)
 	}
 	return *d.V1, nil
 }

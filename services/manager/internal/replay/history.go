@@ -21,7 +21,6 @@ func History(path string) (Report, error) {
 type history struct {
 	Report
 	said map[int]line.VerdictRow // the last that was written of a container, by its number
-	tick uint64                  // the last of version 2
 }
 
 func (r *history) add(e journal.Entry, h *journal.History) error {
