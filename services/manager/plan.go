@@ -47,10 +47,11 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	if err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
-	inForce, err := approvalOf(*path, policy)
+	approved, err := policyfile.LoadApproved(policyfile.ApprovedPath(*path))
 	if err != nil {
-		fmt.Fprintf(inv.Stderr, "policy-plan: %v\n", err)
+		fmt.Fprintf(inv.Stderr, "policy-plan: %v\n", err) // it approves nothing
 	}
+	inForce := rules.Approval(policy, approved)
 	inForce.DryRun = cfg.DryRun
 
 	c := &components{cfg: cfg, log: zerolog.New(inv.Stderr).Level(zerolog.ErrorLevel)}
@@ -95,19 +96,6 @@ func planPolicy(path string) (policy2.Policy, error) {
 	default:
 		return *document.V2, nil
 	}
-}
-
-// approvalOf says whether the policy needs approval and has it. A document that cannot be read approves nothing, and the error
-// says why.
-func approvalOf(path string, p policy2.Policy) (rules.InForce, error) {
-	f := rules.InForce{NeedsApproval: p.NeedsApproval()}
-	approved, err := policyfile.LoadApproved(policyfile.ApprovedPath(path))
-	if err != nil || approved == nil || !approved.Approves(p) {
-		return f, err
-	}
-
-	f.Approved, f.OwnCount, f.ApprovedWallUS = true, approved.OwnCount, approved.Time.UnixMicro()
-	return f, nil
 }
 
 // planner makes one plan of several readings.
@@ -160,16 +148,12 @@ func (p *planner) tick(ctx context.Context, builder *facts.Builder, counters *ne
 	builder.Inspected(facts.Inspect(ctx, p.engine, builder.Observe(inventory, reading.Snapshot)))
 
 	suite := facts.SuiteOf(p.cfg.Suite, hostproc.OwnContainer(), facts.PartsOf(p.cfg.Suite, inventory), inventory)
-	isOwn := func(id *policy2.Identity) bool {
-		_, ok := p.policy.Owns(id, suite)
-		return ok
-	}
 	f := builder.Facts(facts.Tick{
 		Number: number, Clocks: p.clocks(reading.Snapshot), Population: &pop, Snapshot: reading.Snapshot, Inventory: inventory,
-		Network: counters.Read(builder.Counted(reading.Snapshot, &pop, isOwn)), Suite: suite,
+		Suite:   suite,
+		Network: counters.Read(builder.Counted(reading.Snapshot, &pop, facts.AsksIdle(&p.policy, suite))),
 	})
 	f.InForce = p.inForce
-	f.InForce.ApprovedGUS = p.inForce.ApprovedWallUS
 
 	plan := rules.Decide(p.program, p.memory, &f)
 	p.memory = rules.Remember(p.program, p.memory, &f, plan, nil)

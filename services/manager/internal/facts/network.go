@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"slices"
 	"strings"
 
 	"gestor.local/contract"
@@ -30,6 +31,19 @@ func (b *Builder) Counted(
 		}
 	}
 	return wanted
+}
+
+// AsksIdle says of whom a rule with idle may speak, if it is own: whose traffic is to be counted.
+func AsksIdle(p *policy2.Policy, suite policy2.Suite) func(*policy2.Identity) bool {
+	return func(id *policy2.Identity) bool {
+		if _, own := p.Owns(id, suite); !own {
+			return false
+		}
+
+		return slices.ContainsFunc(p.Rules, func(r policy2.Rule) bool {
+			return (r.When.Idle > 0 || r.RestWhen.Idle > 0) && p.MatchesAny(r.Match, id) != policy2.False
+		})
+	}
 }
 
 // network is whose a container's interfaces are.

@@ -98,9 +98,7 @@ func (d *rulesDecider) facts(ctx context.Context, t *tick, e executorState) rule
 	ask := d.builder.Observe(*t.inv, in.Snapshot)
 	d.builder.Inspected(d.inspect(ctx, t, ask))
 	if d.network != nil {
-		in.Network = d.network.Read(d.builder.Counted(in.Snapshot, in.Population, func(id *policy2.Identity) bool {
-			return d.asksIdle(id, in.Suite)
-		}))
+		in.Network = d.network.Read(d.builder.Counted(in.Snapshot, in.Population, facts.AsksIdle(d.policy, in.Suite)))
 	}
 
 	// Last: the clocks are those of the moment at which all is read.
@@ -132,33 +130,7 @@ func (d *rulesDecider) inspect(ctx context.Context, t *tick, ids []string) map[s
 // inForce is what allows or forbids to act. DryRun, whatever the mode: no ladder moves where no step is taken.
 func (d *rulesDecider) inForce(t *tick) rules.InForce {
 	v := d.loop.version2
-	f := rules.InForce{NeedsApproval: v.Policy.NeedsApproval(), Gates: failedGates(t.failures), DryRun: true}
-	if f.NeedsApproval && v.approves() {
-		at := v.Approved.Time.UnixMicro()
-		f.Approved, f.OwnCount, f.ApprovedWallUS, f.ApprovedGUS = true, v.Approved.OwnCount, at, at
-	}
+	f := rules.Approval(v.Policy, v.Approved)
+	f.Gates, f.DryRun = failedGates(t.failures), true
 	return f
-}
-
-// asksIdle says whether a rule with idle may speak of the container, if it is own.
-func (d *rulesDecider) asksIdle(id *policy2.Identity, suite policy2.Suite) bool {
-	if _, own := d.policy.Owns(id, suite); !own {
-		return false
-	}
-
-	for i := range d.policy.Rules {
-		r := &d.policy.Rules[i]
-		if r.When.Idle == 0 && r.RestWhen.Idle == 0 {
-			continue
-		}
-		if r.Match == nil {
-			return true
-		}
-		for k := range r.Match {
-			if r.Match[k].Matches(id, d.policy.Images) != policy2.False {
-				return true
-			}
-		}
-	}
-	return false
 }

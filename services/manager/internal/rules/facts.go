@@ -59,6 +59,16 @@ type InForce struct {
 	OtherSuite, DryRun bool
 }
 
+// Approval is what the policy and the document beside it, nil without one, say of acting. G knows an approval by its time on the wall.
+func Approval(p policy2.Policy, document *policy2.Approved) InForce {
+	f := InForce{NeedsApproval: p.NeedsApproval()}
+	if f.NeedsApproval && document != nil && document.Approves(p) {
+		at := document.Time.UnixMicro()
+		f.Approved, f.OwnCount, f.ApprovedWallUS, f.ApprovedGUS = true, document.OwnCount, at, at
+	}
+	return f
+}
+
 // Container is what is known of one container on this tick. Who is not in the engine's list has an Identity of its id alone
 // and InEngine false.
 type Container struct {
