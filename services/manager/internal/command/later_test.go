@@ -25,9 +25,9 @@ func TestAJournalOfALaterReleaseIsAnError(t *testing.T) {
 		}
 		if lines > 0 {
 			at := bytes.LastIndex(text, []byte(`"v":1`))
-			text[at+len(`"v":`)] = '2'
+			text[at+len(`"v":`)] = '3'
 		} else {
-			text = bytes.ReplaceAll(text, []byte(`"v":1`), []byte(`"v":2`))
+			text = bytes.ReplaceAll(text, []byte(`"v":1`), []byte(`"v":3`))
 		}
 		if err := os.WriteFile(files[0], text, 0o600); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestAJournalOfALaterReleaseIsAnError(t *testing.T) {
 			args    []string
 		}{{Replay, nil}, {Replay, files[:1]}, {Explain, nil}, {Explain, []string{"l4"}}, {Explain, []string{"99"}}} {
 			code, out, errs := call(c.command(e), c.args...)
-			if code != 5 || out != "" || !strings.Contains(errs, "lines of version 2") || !strings.Contains(errs, "use the release that wrote it") {
+			if code != 5 || out != "" || !strings.Contains(errs, "lines of version 3") || !strings.Contains(errs, "use the release that wrote it") {
 				t.Errorf("%s, %v: %d\n%s%s", name, c.args, code, out, errs)
 			}
 		}

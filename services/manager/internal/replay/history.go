@@ -9,29 +9,29 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
-// History replays the journal at path, its folder or one of its files, with the lines of version 2 too: every plan is made again
-// of the facts and the memory that the lines come to, and its hash is compared.
-func History(path string) (Report, error) {
-	r := history{Report: newReport()}
-	stats, err := journal.ReadHistory(path, r.add)
-	return r.end(path, stats, err)
-}
-
-// history is a report that goes on.
-type history struct {
+// replayer is a report that goes on.
+type replayer struct {
 	Report
 	said map[int]line.VerdictRow // the last that was written of a container, by its number
+	// elsewhere says that ticks of version 1 stand behind the last facts: the memory of the rules is then not what those come to.
+	elsewhere bool
 }
 
-func (r *history) add(e journal.Entry, h *journal.History) error {
-	if e.V != line.Version {
-		return r.Report.add(e)
-	}
-
+func (r *replayer) add(e journal.Entry, h *journal.History) error {
 	r.checkSeq(e.Seq)
+	r.notePolicy(e.Policy)
+
 	switch {
+	case e.Tick != nil:
+		r.elsewhere = true
+		return r.tick(e.Tick)
+
+	case e.V != line.Version:
+		return nil
+
 	case e.Head != nil:
 		r.said = map[int]line.VerdictRow{}
+		r.notePolicy(e.Head.Policy)
 		return r.head(e, h)
 	case e.Verdict != nil:
 		return r.verdict(e, h)
@@ -41,13 +41,14 @@ func (r *history) add(e journal.Entry, h *journal.History) error {
 }
 
 // head compares the memory of a head with what the lines before it come to, where they do.
-func (r *history) head(e journal.Entry, h *journal.History) error {
+func (r *replayer) head(e journal.Entry, h *journal.History) error {
 	if e.Head.Missed > 0 {
 		r.Gaps++
 	}
 
-	made := h.Made()
-	if made == nil || r.last <= 1 {
+	made, elsewhere := h.Made(), r.elsewhere
+	r.elsewhere = false
+	if made == nil || elsewhere || r.last <= 1 {
 		return nil
 	}
 
@@ -64,14 +65,14 @@ func (r *history) head(e journal.Entry, h *journal.History) error {
 	if string(recorded) != string(again) {
 		r.Heads++
 		r.Different = append(r.Different, Difference{
-			Tick: e.Head.LastTick, What: fmt.Sprintf("the memory at line %d", e.Seq), Recorded: recorded, Replayed: again,
+			Tick: e.Head.LastTick, What: fmt.Sprintf("the memory of the rules at line %d is another than the lines before it come to", e.Seq), Recorded: recorded, Replayed: again,
 		})
 	}
 
 	return nil
 }
 
-func (r *history) verdict(e journal.Entry, h *journal.History) error {
+func (r *replayer) verdict(e journal.Entry, h *journal.History) error {
 	v, err := journal.VerdictOf(e)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (r *history) verdict(e journal.Entry, h *journal.History) error {
 }
 
 // difference names the first container whose verdict is another than the journal says.
-func (r *history) difference(h *journal.History, plan *rules.Plan) string {
+func (r *replayer) difference(h *journal.History, plan *rules.Plan) string {
 	what := "a figure, a rank or a count"
 	for i := range plan.Verdicts {
 		v := &plan.Verdicts[i]

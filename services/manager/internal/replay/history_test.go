@@ -62,7 +62,7 @@ func TestHistoryOfBothVersions(t *testing.T) {
 	dir := t.TempDir()
 	journaltest.Write(t, dir, 7, journal.Options{})
 	recordHost(t, dir, 60)
-	r, err := History(dir)
+	r, err := Run(dir)
 	if err != nil || r.Ticks != 67 || r.Same != 67 || len(r.Different)+r.NoPolicy+r.Unread+r.Gaps+r.Heads != 0 || !r.Complete() {
 		t.Errorf("%v %+v", err, r)
 	}
@@ -72,10 +72,10 @@ func TestHistoryOfBothVersions(t *testing.T) {
 	if err != nil || len(files) < 3 {
 		t.Fatal(files, err)
 	}
-	if r, err := History(files[len(files)-1]); err != nil || r.Ticks == 0 || r.Same != r.Ticks || r.Unread > 0 {
+	if r, err := Run(files[len(files)-1]); err != nil || r.Ticks == 0 || r.Same != r.Ticks || r.Unread > 0 {
 		t.Errorf("%v %+v", err, r)
 	}
-	if _, err := History(t.TempDir()); !errors.Is(err, ErrNoDecisions) {
+	if _, err := Run(t.TempDir()); !errors.Is(err, ErrNoDecisions) {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestHistoryNamesTheFirstDifference(t *testing.T) {
 			dir := t.TempDir()
 			recordHost(t, dir, 60)
 			tick := resealed(t, dir, regexp.MustCompile(c.from), c.to)
-			r, err := History(dir)
+			r, err := Run(dir)
 			if err != nil || len(r.Different) != 1 || r.Same != 59 || r.Different[0].Tick != tick || !strings.Contains(r.Different[0].What, c.want) {
 				t.Errorf("%v, tick %d: %+v", err, tick, r.Different)
 			}
@@ -137,8 +137,66 @@ func TestHistoryFindsAnotherMemory(t *testing.T) {
 	dir := t.TempDir()
 	recordHost(t, dir, 60)
 	resealed(t, dir, regexp.MustCompile(`("memory":\{"tick":)[0-9]+`), "${1}1")
-	r, err := History(dir)
-	if err != nil || r.Heads != 1 || !strings.HasPrefix(r.Different[0].What, "the memory at line ") {
+	r, err := Run(dir)
+	if err != nil || r.Heads != 1 || !strings.HasPrefix(r.Different[0].What, "the memory of the rules at line ") {
 		t.Errorf("%v %+v", err, r)
+	}
+}
+
+// TestHistoryOfMixedFiles: a manager that is given a policy of the other version goes on in the same file.
+func TestHistoryOfMixedFiles(t *testing.T) {
+	dir := t.TempDir()
+	recordHost(t, dir, 25)
+	journaltest.AppendVersion1(t, dir, 4)
+	recordHost(t, dir, 25)
+	journaltest.AppendVersion1(t, dir, 3)
+
+	r, err := Run(dir)
+	if err != nil || r.Ticks != 57 || r.Same != 57 || len(r.Different)+r.NoPolicy+r.Unread+r.Gaps+r.Heads != 0 || !r.Complete() {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
+// TestHistoryOfADamagedFile: what depends on the damaged line is left out and told, and all else is made again.
+func TestHistoryOfADamagedFile(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil   func(text []byte) []byte
+		whole   bool
+		unreads bool
+	}{
+		"facts": {func(text []byte) []byte {
+			return bytes.Replace(text, []byte(`"facts":7,`), []byte(`"facts":8,`), 1)
+		}, false, true},
+		"a verdict": {func(text []byte) []byte {
+			return bytes.Replace(text, []byte(`"verdict":7,`), []byte(`"verdict":8,`), 1)
+		}, false, false},
+		"the head": {func(text []byte) []byte {
+			return bytes.Replace(text, []byte(`"head":{`), []byte(`"head":[`), 1)
+		}, false, true},
+		"a torn last line": {func(text []byte) []byte { return append(text, `{"v":2,"seq":`...) }, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			recordHost(t, dir, 60)
+			files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(files[0], c.spoil(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			r, err := Run(dir)
+			if err != nil || r.Complete() != c.whole || (r.Unread > 0) != c.unreads || len(r.Different) > 0 || r.Same != r.Ticks || r.Ticks < 30 {
+				t.Errorf("%v %+v", err, r)
+			}
+			if c.whole && r.Ticks != 60 {
+				t.Errorf("%d plans of 60", r.Ticks)
+			}
+		})
 	}
 }

@@ -1,4 +1,5 @@
-// Package replay makes recorded decisions again and compares them byte for byte with what was written down.
+// Package replay makes recorded decisions again and compares them with what was written down: those of version 1 byte for byte, of
+// those of version 2 the hashes of the plans.
 package replay
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/line"
 	"gestor.local/manager/internal/policy"
 )
 
@@ -25,7 +27,7 @@ type Report struct {
 	// Repeated counts the lines whose number is not above that of the line before: they belong to another journal.
 	Repeated uint64 `json:"repeated"`
 	// Unread counts the plans of version 2 of which the facts cannot be had, since a line before them is missing; Gaps the runs of
-	// ticks that were not written; Heads those whose memory is another than the lines before them come to.
+	// ticks that were not written; Heads those whose memory is another than the lines before them come to, which are among Different.
 	Unread int `json:"unread,omitempty"`
 	Gaps   int `json:"gaps,omitempty"`
 	Heads  int `json:"heads,omitempty"`
@@ -35,7 +37,9 @@ type Report struct {
 }
 
 // Complete says that no line is missing between the first and the last, and none is too many.
-func (r Report) Complete() bool { return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 }
+func (r Report) Complete() bool {
+	return r.Missing == 0 && r.Repeated == 0 && r.BadLines == 0 && r.Unread == 0
+}
 
 // ErrNoDecisions says that the journal holds no decision that could be made again.
 var ErrNoDecisions = errors.New("there is nothing to replay")
@@ -50,34 +54,28 @@ type Difference struct {
 	Replayed json.RawMessage `json:"replayed"`
 }
 
-// Run replays the journal at path: its folder or one of its files.
+// Run replays the journal at path: its folder or one of its files. Lines of both versions may stand in it, in any order.
 func Run(path string) (Report, error) {
-	report := newReport()
-	stats, err := journal.Scan(path, report.add)
-	return report.end(path, stats, err)
+	r := replayer{Report: Report{Different: []Difference{}, policies: map[string]contract.Policy{}}, said: map[int]line.VerdictRow{}}
+	stats, err := journal.ReadHistory(path, r.add)
+	return r.end(path, stats, err)
 }
 
-func newReport() Report {
-	return Report{Different: []Difference{}, policies: map[string]contract.Policy{}}
-}
-
-// add takes in a line of version 1.
-func (r *Report) add(e journal.Entry) error {
-	r.checkSeq(e.Seq)
-	switch {
-	case e.Policy != nil:
-		r.policies[e.Policy.Hash] = e.Policy.Policy
-
-	case e.Tick != nil:
-		p, ok := r.policies[e.Tick.PolicyHash]
-		if !ok {
-			r.NoPolicy++
-			return nil
-		}
-
-		return r.replayTick(p, e.Tick)
+// notePolicy keeps a policy of version 1 for the ticks that are under it. The head of a segment of version 2 has one as well.
+func (r *Report) notePolicy(p *journal.Policy) {
+	if p != nil && p.Policy2 == nil {
+		r.policies[p.Hash] = p.Policy
 	}
-	return nil
+}
+
+// tick makes the plan of a tick of version 1 again.
+func (r *Report) tick(t *journal.Tick) error {
+	p, ok := r.policies[t.PolicyHash]
+	if !ok {
+		r.NoPolicy++
+		return nil
+	}
+	return r.replayTick(p, t)
 }
 
 func (r *Report) end(path string, stats journal.Stats, err error) (Report, error) {

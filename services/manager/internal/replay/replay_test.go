@@ -153,11 +153,11 @@ func TestReplayOfNothingIsAnError(t *testing.T) {
 func TestReplayOfALaterVersionIsAnError(t *testing.T) {
 	_, err := edited(t, func(l []string) []string {
 		for i := range l {
-			l[i] = strings.Replace(l[i], `"v":1`, `"v":2`, 1)
+			l[i] = strings.Replace(l[i], `"v":1`, `"v":3`, 1)
 		}
 		return l
 	})
-	if later := (*journal.VersionError)(nil); !errors.As(err, &later) || !strings.Contains(err.Error(), "version 2") {
+	if later := (*journal.VersionError)(nil); !errors.As(err, &later) || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("%v, want one that names the version", err)
 	}
 }
