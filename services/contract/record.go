@@ -259,6 +259,7 @@ const (
 	ActionShadowRemove = "shadow_remove"
 	ActionThrottle     = "throttle"
 	ActionUnthrottle   = "unthrottle"
+	ActionWarn         = "warn" // a notice: in the journal alone, its record is one of kind system
 )
 
 // LaunchBody is one start of the generator's plan.

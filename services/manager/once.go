@@ -183,3 +183,6 @@ type discardSpool struct{}
 func (discardSpool) Check() error                    { return nil }
 func (discardSpool) Append(...contract.Record) error { return nil }
 func (discardSpool) Stats() ship.Stats               { return ship.Stats{} }
+
+// Progress is that of a spool in which nothing waits.
+func (discardSpool) Progress() ship.Progress { return ship.Progress{} }

@@ -174,6 +174,7 @@ func (st *stream) rewrite(seg *segment, lost *dropSummary) (*segment, error) {
 
 	_ = seg.file.Close() // nothing is in it that is not in the copy, or lost
 	lost.merge(gone)
+	st.lost = max(st.lost, gone.last)
 	return copied, nil
 }
 

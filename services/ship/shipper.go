@@ -104,6 +104,30 @@ func (s *Shipper) Journalled() (all, observations uint64) {
 	return max(s.spool.events.journalled, s.spool.observations.journalled), s.spool.observations.journalled
 }
 
+// Progress says how far the log service has answered for the events of the spool. Numbers are pseq, which an event keeps whatever
+// happens to its identity.
+type Progress struct {
+	// Given is the last number that was given: what Append has just kept has numbers up to it.
+	Given uint64
+	// Answered is the number up to which no event waits: the log service has it, or has refused it for good. Those of an earlier
+	// run count as they did there.
+	Answered uint64
+	// Lost is the highest number of an event that was lost with its file since Open (ErrMoved), 0 for none. Answered goes past it.
+	Lost uint64
+}
+
+// Progress returns the figures of this moment.
+func (s *Shipper) Progress() Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	p := Progress{Given: s.spool.last, Answered: s.spool.last, Lost: s.spool.events.lost}
+	if first, waits := s.spool.events.oldest(); waits {
+		p.Answered = first.pseq - 1
+	}
+	return p
+}
+
 // Run sends what is in the spool, and what comes, until ctx ends; then it returns nil. It returns an error only when
 // the spool itself failed (ErrFailed): the log service being away is not an error but a wait.
 func (s *Shipper) Run(ctx context.Context) error {

@@ -57,6 +57,8 @@ type stream struct {
 	lastQuarantined uint64
 	// journalled is the highest JournalSeq of a record that was ever kept here.
 	journalled uint64
+	// lost is the highest pseq of a record that was lost with its file since the stream was opened.
+	lost uint64
 }
 
 // open reads the stream's files, oldest first, and hands those with damage to repair.

@@ -252,6 +252,8 @@ type spool struct {
 	records []contract.Record
 	err     error
 	stats   ship.Stats
+	// unanswered is how many of the last records the log service has not answered for, lost the number of one that was lost.
+	unanswered, lost uint64
 }
 
 // Check finds nothing: there is no file.
@@ -277,6 +279,14 @@ func (s *spool) Stats() ship.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats
+}
+
+// Progress counts every record as an event; the log service has answered for them but where stalled.
+func (s *spool) Progress() ship.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	given := uint64(len(s.records))
+	return ship.Progress{Given: given, Answered: given - min(given, s.unanswered), Lost: s.lost}
 }
 
 // wait makes the log service refuse what waits.

@@ -112,6 +112,19 @@ func (j *journaler) flushOutcomes() {
 	j.reporter.appendEvents(records...)
 }
 
+// closeNotices writes down how notices ended, which have no records of their own, behind those outcomes that the journal did not
+// take before. It says whether they are written: nothing that is not goes on from them.
+func (j *journaler) closeNotices(outcomes []journal.Outcome) (written bool) {
+	if len(outcomes) == 0 {
+		return true
+	}
+	if j.flushOutcomes(); len(j.pending) > 0 {
+		return false
+	}
+	_, err := j.journal.Outcome(outcomes...)
+	return j.note(err) == nil
+}
+
 func intentOf(o actuator.Order, verb string) journal.Intent {
 	return journal.Intent{
 		ActionID: o.ActionID, Subject: subjectOf(o.Victim), Tick: o.Tick, Sequence: o.Sequence, Action: verb,

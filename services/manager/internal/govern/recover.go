@@ -57,14 +57,22 @@ func (r *reporter) recordsOf(b Backlog, e journal.Entry) []contract.Record {
 	case e.Tick != nil:
 		return r.decisionsOf(e)
 
+	case e.Intent != nil && e.Intent.Action == contract.ActionWarn:
+		if e.Intent.Notice == nil || e.Intent.ActionID != e.Intent.NoticeID() {
+			return nil // the first intent of a notice has its record
+		}
+		record := r.noticeRecord(*e.Intent, e.At)
+		record.JournalSeq = e.Seq
+		return []contract.Record{record}
+
 	case e.Intent != nil && e.Intent.Action != contract.ActionThrottle: // a throttle is recorded when it is done
 		return []contract.Record{r.actionOf(e, *e.Intent, contract.PhaseIntent, actuator.Result{}, 0)}
 
 	case e.Outcome != nil:
 		o := e.Outcome
 		i, known := b.Intents[o.ActionID]
-		if !known {
-			return nil // damaged: nobody knows whose outcome it is
+		if !known || i.Action == contract.ActionWarn {
+			return nil // damaged: nobody knows whose outcome it is; or that of a notice, which has no record
 		}
 
 		result := actuator.Result{Outcome: o.Outcome, Rung: o.Rung, Attempts: o.Attempts, Took: durationOf(o.LatencyUS)}

@@ -28,8 +28,9 @@ type reporter struct {
 	// still are the last container records of those without a row, under a policy of version 2.
 	still map[string]stillRecord
 	err   error // of the last append; it closes the gate
-	// pending are the records of events that the spool has not taken yet, in order.
+	// pending are the records of events that the spool has not taken yet, in order; letGo counts those that there was no room for.
 	pending []contract.Record
+	letGo   int
 }
 
 // verdictKey is what makes a decision record worth writing when it changes. words are those of a verdict whose numbers
@@ -74,6 +75,7 @@ func (r *reporter) requeue(records []contract.Record) {
 	r.pending = append(r.pending, records...)
 	if over := len(r.pending) - maxPending; over > 0 {
 		r.pending = slices.Delete(r.pending, 0, over)
+		r.letGo += over
 		r.log.Warn().Int("records", over).Msg("the spool has refused too many records: the oldest of them are lost")
 	}
 }

@@ -43,6 +43,7 @@ type Spool interface {
 	Check() error
 	Append(records ...contract.Record) error
 	Stats() ship.Stats
+	Progress() ship.Progress
 }
 
 // Sink receives what the loop does. Its methods are called by the loop: they must be quick and must not keep what they
@@ -80,7 +81,7 @@ type ReloadResult struct {
 	Refused string        `json:"refused,omitempty"`
 }
 
-// Options configure a Governor. Everything but Version2, Policies, Network and Sinks is required.
+// Options configure a Governor. Everything but Version2, Policies, Network, Notifier and Sinks is required.
 type Options struct {
 	// Policy is in force at the start, or Version2 where it is not nil; Policies have every later one, without them it stays.
 	Policy   contract.Policy
@@ -88,7 +89,9 @@ type Options struct {
 	Policies PolicySource
 	// Network counts traffic for policies of version 2; without it nobody's is known.
 	Network NetworkCounter
-	Suite   Suite
+	// Notifier passes notices on; nil where nobody outside of the suite is to be told.
+	Notifier Notifier
+	Suite    Suite
 	// Host names the machine in the records and the inventory.
 	Host    string
 	Reader  HostReader

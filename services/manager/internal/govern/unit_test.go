@@ -306,6 +306,7 @@ type waitingSpool struct{}
 
 func (waitingSpool) Check() error                    { return nil }
 func (waitingSpool) Append(...contract.Record) error { return nil }
+func (waitingSpool) Progress() ship.Progress         { return ship.Progress{} }
 func (waitingSpool) Stats() ship.Stats {
 	return ship.Stats{Records: 1, OldestAge: time.Hour, LastError: "refused", LastConflict: time.Now()}
 }

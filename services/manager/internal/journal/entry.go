@@ -164,6 +164,8 @@ type Intent struct {
 	GUS         int64        `json:"g_us,omitempty"`
 	OldNanoCPUs int64        `json:"old_nano_cpus,omitempty"`
 	NanoCPUs    int64        `json:"nano_cpus,omitempty"`
+	// Notice is what is told, with contract.ActionWarn; Step is the ladder's then, "" where the notice is none of its steps.
+	Notice *Notice `json:"notice,omitempty"`
 }
 
 // Undo holds the CPU limits that a container had before it was throttled.

@@ -31,6 +31,22 @@ func (t *Texts) OfRuling(v *rules.Verdict) string {
 	return t.Of(v)
 }
 
+// Grounds are what a rule, by its index, has to say of a container beside its name: the guard that softens its step, "" for none,
+// the place, and the figures that were compared. Those of a rule that only warns or throttles are not in a plan.
+func (t *Texts) Grounds(v *rules.Verdict, rule int, guard string) string {
+	var grounds []string
+	if guard != "" {
+		grounds = append(grounds, fixedText(guard))
+	}
+	if v.Rule == rule && v.Rank > 0 {
+		grounds = append(grounds, t.place(v))
+	}
+	if figures := readings(v.Read); v.Rule == rule && figures != "" {
+		grounds = append(grounds, figures)
+	}
+	return strings.Join(grounds, "; ")
+}
+
 // harshest is the last of the steps that are due: those of rules that pass stand above the one that decides.
 func harshest(v *rules.Verdict) (s step, due bool) {
 	for _, one := range stepsNow(v) {

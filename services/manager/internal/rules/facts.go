@@ -59,6 +59,11 @@ type InForce struct {
 	OtherSuite, DryRun bool
 }
 
+// Observes says that nothing is done under a policy with this mode, whatever its plans say: limits of before are given back.
+func (f *InForce) Observes(mode contract.Mode) bool {
+	return mode != contract.ModeEnforce || f.DryRun || f.NeedsApproval && (!f.Approved || f.OtherSuite)
+}
+
 // Approval is what the policy and the document beside it, nil without one, say of acting. G knows an approval by its time on the wall.
 func Approval(p policy2.Policy, document *policy2.Approved) InForce {
 	f := InForce{NeedsApproval: p.NeedsApproval()}

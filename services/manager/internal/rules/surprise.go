@@ -89,10 +89,7 @@ func (t *tick) holdsSurprise() bool {
 }
 
 // givesAllBack says that nothing is done under this policy now: limits of before are given back.
-func (t *tick) givesAllBack() bool {
-	in := &t.f.InForce
-	return t.p.policy.Mode != contract.ModeEnforce || in.DryRun || in.NeedsApproval && (!in.Approved || in.OtherSuite)
-}
+func (t *tick) givesAllBack() bool { return t.f.InForce.Observes(t.p.policy.Mode) }
 
 // moves says whether ladders move on this tick.
 func (t *tick) moves() bool {
