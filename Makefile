@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up down logs ps test test-unit test-bash e2e soak verify-v1 test-engines bench lint fmt vuln images base-images \
+.PHONY: help up down approve logs ps test test-unit test-bash e2e soak verify-v1 test-engines bench lint fmt vuln images base-images \
 	insmod rmmod dkms dkms-remove module module-test doctor ensure clean dev hooks
 
 help: ## list the targets
@@ -19,6 +19,8 @@ logs: ## follow what the services say
 ps: ## the services and the containers they govern
 	@docker compose ps
 	@docker ps --filter label=gestor.managed=true --format 'table {{.Names}}\t{{.Label "gestor.class"}}\t{{.Image}}\t{{.Status}}'
+approve: ## show what the policy would do to other people's containers, ask, and write policy/approved.json
+	@scripts/approve.sh
 dev: ## SERVICE=manager, generator or logs of the running suite from source, restarted on each change, until Ctrl-C
 	@scripts/dev.sh $(SERVICE)
 doctor: ## tell what is on this host and what is missing

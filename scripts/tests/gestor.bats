@@ -145,6 +145,16 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   [[ $output == *'after a'*'after b'* ]]
 }
 
+@test "approval reads a plan beside the file that it is for" {
+  cd "$BATS_TEST_TMPDIR"
+  echo 'version: 2' >policy.yaml
+  output=$(echo a-plan | FAKE_COMPOSE=id1 "$gestor" approval --who me --own-count 3 policy.yaml)
+  [ "$output" = a-plan ]
+  call run --rm | grep -F "gestor/manager approval --who me --own-count 3 $(realpath policy.yaml)"
+  echo a-plan | FAKE_COMPOSE=id1 "$gestor" approval --show
+  call exec --interactive id1 /gestor-manager approval --show
+}
+
 @test "a terminal only when everything goes to one" {
   FAKE_COMPOSE=id1 script -qec "'$gestor' explain" /dev/null </dev/null
   called --tty
@@ -220,7 +230,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   run "$gestor" --help
   [ "$status" -eq 0 ]
   [[ $output == 'usage: scripts/gestor '* ]]
-  for command in explain once check-policy policy-plan reload replay simulate plan report down export verify settings version; do
+  for command in explain once check-policy policy-plan approval reload replay simulate plan report down export verify settings version; do
     grep -qE "^  $command( .*)?  +[a-z]" <<<"$output" || { echo "$command" && return 1; }
   done
 }

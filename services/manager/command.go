@@ -127,25 +127,39 @@ var errAnswered = errors.New("answered")
 
 // get is nil when a GET is answered with 2xx in time; any other answer wraps errAnswered.
 func get(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	text, status, err := fetch(ctx, url)
 	if err != nil {
 		return err
+	}
+	if status != "" {
+		return fmt.Errorf("GET %s: %w: %s: %s", url, errAnswered, status, text)
+	}
+	return nil
+}
+
+// mostAnswer is the longest answer of the ops port that is read.
+const mostAnswer = 1 << 20
+
+// fetch is the answer to a GET in time, whatever it is; status says which when it is not 2xx.
+func fetch(ctx context.Context, url string) (text []byte, status string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, "", err
 	}
 
 	client := ship.NewClient(healthTimeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return err
-	}
 
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("GET %s: %w: %s: %s", url, errAnswered, resp.Status, text)
+	if text, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswer)); err != nil {
+		return nil, "", err
 	}
-	return nil
+	if resp.StatusCode/100 != 2 {
+		status = resp.Status
+	}
+	return text, status, nil
 }

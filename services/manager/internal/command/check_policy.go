@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/survey"
 	"gestor.local/program/cli"
@@ -143,32 +143,7 @@ func approvalLines(p policy2.Policy, path string) []string {
 	}
 }
 
-// lineWidth is where a comment is wrapped: what most terminals show, and people can read.
-const lineWidth = 100
-
 // writeItem writes one text behind its mark as comment, wrapped between words; its further lines stand under the text.
 func writeItem(b *strings.Builder, mark, text string) {
-	const comment = "# "
-	b.WriteString(comment + mark)
-	start := utf8.RuneCountInString(comment + mark)
-	at := start
-
-	for word := range strings.FieldsSeq(contract.Printable(text)) {
-		length := utf8.RuneCountInString(word)
-		switch {
-		case at == start: // the first of its line
-
-		case at+1+length > lineWidth:
-			b.WriteString("\n" + comment + strings.Repeat(" ", len(mark)))
-			at = start
-
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-
-		b.WriteString(word)
-		at += length
-	}
-	b.WriteByte('\n')
+	b.WriteString(planview.Wrap("# ", mark, contract.Printable(text)))
 }

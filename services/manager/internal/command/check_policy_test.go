@@ -83,6 +83,7 @@ func TestCheckPolicyOfVersion2(t *testing.T) {
 			if err != nil || again.Hash() != read.Hash() {
 				t.Errorf("what is printed is another policy: %v", err)
 			}
+			const lineWidth = 100 // planview.Wrap's
 			for line := range strings.Lines(out) {
 				if strings.HasPrefix(line, "#") && len([]rune(line)) > lineWidth+1 {
 					t.Errorf("longer than %d: %s", lineWidth, line)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"gestor.local/manager/internal/rules"
 	"gestor.local/program/cli"
@@ -14,8 +15,10 @@ import (
 // Exit codes.
 const (
 	exitDifferent = 1 // replay: a plan came out otherwise
+	exitRefused   = 1 // approval: the policy cannot be approved by this plan
 	exitUsage     = 2
 	exitStorage   = 5
+	exitNeeded    = 10 // approval --needed: it is
 )
 
 // Defaults is what the settings supply where no argument does.
@@ -26,6 +29,8 @@ type Defaults struct {
 	Logs string
 	// Host asks the engine once, for check-policy --host. Its errors carry their exit code.
 	Host func(context.Context) (rules.Facts, error)
+	// Input is the standard input, which approval reads.
+	Input io.Reader
 }
 
 // Fail prints why a subcommand failed, with its help when that was the command line, and returns the exit code.

@@ -407,3 +407,30 @@ func TestOnlyAConnectionThatWasNotMadeIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// The size is asked for, and is unknown where the answer is of somebody else or has none.
+func TestSize(t *testing.T) {
+	for answer, want := range map[string]int64{
+		`{"Id": "` + id + `", "SizeRw": 3435973837, "SizeRootFs": 9}`: 3435973837,
+		`{"Id": "` + id + `", "SizeRw": 0}`:                           0,
+		`{"Id": "` + id + `"}`:                                        -1,
+		`{"Id": "other", "SizeRw": 7}`:                                -1,
+		`{}`:                                                          -1,
+	} {
+		c, d := connect(t, map[string]func(http.ResponseWriter, *http.Request){"GET /containers/" + id + "/json": body(answer)})
+		got, ok, err := c.Size(t.Context(), id)
+		if err != nil || ok != (want >= 0) || ok && got != want {
+			t.Errorf("%s: %d %v %v", answer, got, ok, err)
+		}
+		if asked := d.seen[len(d.seen)-1]; asked != "GET /containers/"+id+"/json?size=1" {
+			t.Errorf("asked %s", asked)
+		}
+	}
+
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": says(404, "No such container: "+id),
+	})
+	if _, _, err := c.Size(t.Context(), id); engine.KindOf(err) != engine.KindGone {
+		t.Errorf("%v", err)
+	}
+}

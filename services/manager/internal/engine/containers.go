@@ -136,6 +136,19 @@ func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error)
 	return state, nil
 }
 
+// Size is how many bytes the container has written into its own layer, on top of its image's; ok is false where the engine does not
+// say. The engine adds them up file by file: of a large layer that takes seconds. The operation of its errors is "size".
+func (c *Client) Size(ctx context.Context, id string) (bytes int64, ok bool, err error) {
+	raw, _, err := c.api.Load().ContainerInspectWithRaw(ctx, id, true)
+	if err != nil {
+		return 0, false, c.wrap("size", id, err)
+	}
+	if raw.ContainerJSONBase == nil || raw.ID != id || raw.SizeRw == nil {
+		return 0, false, nil
+	}
+	return *raw.SizeRw, true, nil
+}
+
 // defaultStopTimeout is what a stop waits for a container that was created without a time of its own (daemon/config).
 const defaultStopTimeout = 10 * time.Second
 

@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,4 +46,39 @@ func Inspect(ctx context.Context, i Inspector, ids []string) map[string]engine.C
 
 	_ = group.Wait() // none of them fails
 	return states
+}
+
+// Sizer measures a container's own layer (engine.Client.Size).
+type Sizer interface {
+	Size(ctx context.Context, id string) (bytes int64, ok bool, err error)
+}
+
+// sizeTimeout is how long the size of one container may take: beyond that it is unknown.
+const sizeTimeout = 10 * time.Second
+
+// Sizes measures the own layers of the containers in bytes, a few at a time. Who is not in the answer could not be measured in time.
+func Sizes(ctx context.Context, s Sizer, ids []string) map[string]int64 {
+	var mu sync.Mutex // guards sizes
+	sizes := make(map[string]int64, len(ids))
+
+	var group errgroup.Group
+	group.SetLimit(maxInspects)
+	for _, id := range ids {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
+			defer cancel()
+			bytes, ok, err := s.Size(ctx, id)
+			if err != nil || !ok {
+				return nil // unknown
+			}
+
+			mu.Lock()
+			defer mu.Unlock()
+			sizes[id] = bytes
+			return nil
+		})
+	}
+
+	_ = group.Wait() // none of them fails
+	return sizes
 }

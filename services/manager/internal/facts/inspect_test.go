@@ -79,3 +79,38 @@ func TestInspect(t *testing.T) {
 		})
 	}
 }
+
+// Size answers as Inspect does: each byte of the id is one.
+func (i *inspector) Size(ctx context.Context, id string) (bytes int64, ok bool, err error) {
+	state, err := i.Inspect(ctx, id)
+	return int64(len(id)), state.ID == id, err
+}
+
+func TestSizes(t *testing.T) {
+	for name, test := range map[string]struct {
+		ids, want []string
+		takes     time.Duration
+		most      int
+	}{
+		"nobody":                {nil, nil, 0, 0},
+		"four at a time":        {[]string{"1", "2", "3", "4", "5"}, []string{"1", "2", "3", "4", "5"}, 2 * time.Second, 4},
+		"some are not there":    {[]string{"1", "lost", "wrong", "22"}, []string{"1", "22"}, time.Second, 4},
+		"one is never answered": {[]string{"mute", "1", "2", "3", "4", "5"}, []string{"1", "2", "3", "4", "5"}, 10 * time.Second, 4},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i, begun := &inspector{}, time.Now()
+			got := facts.Sizes(t.Context(), i, test.ids)
+			if !slices.Equal(slices.Sorted(maps.Keys(got)), test.want) || i.most != test.most {
+				t.Errorf("%s: %v, %d were asked at a time", name, got, i.most)
+			}
+			for id, bytes := range got {
+				if bytes != int64(len(id)) {
+					t.Errorf("%s: %s has %d", name, id, bytes)
+				}
+			}
+			if took := time.Since(begun); took != test.takes {
+				t.Errorf("%s: it took %s", name, took)
+			}
+		})
+	}
+}

@@ -24,6 +24,7 @@ type Health struct {
 	reportedAt time.Time     // when last came
 	activeAt   time.Time     // of the last sign of life, which a changed policy is too
 	tick       time.Duration // after which the next is due
+	snapshots  int           // that were accepted since the start
 }
 
 // OnTick keeps the report.
@@ -32,6 +33,9 @@ func (h *Health) OnTick(r *govern.Report) {
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.last, h.reportedAt, h.activeAt, h.tick = r, now, now, time.Duration(r.Policy.Tick)
+	if r.Population != nil {
+		h.snapshots++
+	}
 }
 
 // OnPolicy counts with the tick of the changed policy from now on: the next report comes that much later.
@@ -53,12 +57,21 @@ func (h *Health) state() (last *govern.Report, age, tick time.Duration) {
 	return h.last, time.Since(h.activeAt), h.tick
 }
 
+// accepted is how many snapshots were accepted since the start.
+func (h *Health) accepted() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.snapshots
+}
+
 // status is the answer of /readyz.
 type status struct {
 	Status     string             `json:"status"` // ready, starting, stalled, degraded
 	Tick       uint64             `json:"tick"`
 	Mode       string             `json:"mode,omitempty"`
+	Policy     string             `json:"policy,omitempty"` // the hash of the one in force
 	Source     string             `json:"source,omitempty"`
+	Snapshots  int                `json:"snapshots"` // accepted since the start
 	Gates      []string           `json:"gates"`
 	Conditions []govern.Condition `json:"conditions"`
 	// Version2 says what a policy of version 2 would do, absent under one of version 1 and on a tick without a plan.
@@ -86,6 +99,8 @@ type ruledStatus struct {
 	Rules  []rules.RuleCount `json:"rules"`
 	// Due is for how many containers each step is due.
 	Due map[policy2.Step]int `json:"due"`
+	// ClockInDoubt says that ages, ends and expiries are unknown (rules.Facts).
+	ClockInDoubt bool `json:"clock_in_doubt"`
 }
 
 func ruledStatusOf(r *govern.Report) *ruledStatus {
@@ -95,6 +110,7 @@ func ruledStatusOf(r *govern.Report) *ruledStatus {
 	p := &r.Rules.Plan
 	return &ruledStatus{
 		Policy: p.PolicyHash, Held: r.Held, Own: p.Own, Living: p.Living, Rules: append([]rules.RuleCount{}, p.Rules...), Due: planview.Due(p),
+		ClockInDoubt: r.Rules.Facts.ClockInDoubt,
 	}
 }
 
@@ -129,7 +145,7 @@ func (h *Health) ready() (status, int) {
 	}
 
 	s := status{
-		Status: "ready", Tick: last.Tick, Mode: string(last.Mode), Source: last.Source,
+		Status: "ready", Tick: last.Tick, Mode: string(last.Mode), Policy: last.PolicyHash, Source: last.Source, Snapshots: h.accepted(),
 		Gates: append([]string{}, last.Gates...), Conditions: last.Conditions,
 		Version2: ruledStatusOf(last), LastTickAgeS: h.tickAge(),
 	}

@@ -18,9 +18,10 @@ func ruled() *govern.Report {
 	p := policy2.Default()
 	p.Rules = []policy2.Rule{{Name: "old", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepRemove}}}}
 	r := report()
+	r.PolicyHash = p.Hash()
 	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldVersion2, &govern.Version2{Policy: p}
 	r.Rules = &planview.View{
-		Policy: p, Facts: &rules.Facts{},
+		Policy: p, Facts: &rules.Facts{ClockInDoubt: true},
 		Plan: rules.Plan{
 			V: rules.PlanVersion, Tick: r.Tick, PolicyHash: p.Hash(), Own: 4, Living: 3,
 			Rules: []rules.RuleCount{{Name: "old", SpeaksOf: 4, Holds: 1, Possible: 1}},
@@ -37,12 +38,14 @@ func TestReadyUnderVersion2(t *testing.T) {
 	s := server(t, t.TempDir(), ruled())
 	code, body, _ := get(t, s.URL+"/readyz")
 	var got struct {
-		Mode     string
-		Version2 *struct {
-			Held        string
-			Own, Living int
-			Rules       []rules.RuleCount
-			Due         map[string]int
+		Mode, Policy string
+		Snapshots    int
+		Version2     *struct {
+			ClockInDoubt bool `json:"clock_in_doubt"`
+			Held         string
+			Own, Living  int
+			Rules        []rules.RuleCount
+			Due          map[string]int
 		} `json:"version_2"`
 	}
 	if err := json.Unmarshal([]byte(body), &got); err != nil || code != 200 || got.Version2 == nil {
@@ -50,6 +53,17 @@ func TestReadyUnderVersion2(t *testing.T) {
 	}
 	v := got.Version2
 	if got.Mode != "observe" || v.Held != contract.HeldVersion2 || v.Own != 4 || v.Living != 3 || len(v.Rules) != 1 || v.Due["remove"] != 1 {
+		t.Errorf("%s", body)
+	}
+
+	if got.Policy != ruled().PolicyHash || got.Policy == "" || !v.ClockInDoubt || got.Snapshots != 0 {
+		t.Errorf("%s", body)
+	}
+
+	// A tick without an accepted snapshot does not count.
+	read := ruled()
+	read.Population = &contract.Population{}
+	if _, body, _ = get(t, server(t, t.TempDir(), read, ruled(), read).URL+"/readyz"); !strings.Contains(body, `"snapshots":2`) {
 		t.Errorf("%s", body)
 	}
 

@@ -92,16 +92,16 @@ func (v View) writeSteps(w io.Writer, texts *Texts) error {
 		fmt.Fprintln(table, "NOW\tCONTAINER\tRULE\tWHY")
 	}
 	for _, verdict := range now {
-		for _, s := range stepsNow(verdict) {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(string(s.step)), nameOf(verdict.Name, verdict.ID), v.rule(s.rule), texts.why(verdict, s))
+		for _, c := range v.due(verdict, texts) {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(string(c.Step)), c.Container, c.rule(), c.Why)
 		}
 	}
 	if len(next) > 0 {
 		fmt.Fprintln(table, "NEXT\tCONTAINER\tRULE\tWHEN")
 	}
 	for _, verdict := range next {
-		n := nextChange(verdict)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.Step, nameOf(verdict.Name, verdict.ID), v.rule(n.Rule), v.when(n.GUS))
+		c := v.coming(verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Step, c.Container, c.rule(), c.When(v.at()))
 	}
 	return table.Flush()
 }
@@ -165,20 +165,6 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 	slices.SortStableFunc(now, func(a, b *rules.Verdict) int { return cmp.Compare(harshness(b), harshness(a)) })
 	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(nextChange(a).GUS, nextChange(b).GUS) })
 	return now, next
-}
-
-func (v View) rule(i int) string {
-	if i < 0 || i >= len(v.Policy.Rules) {
-		return "-"
-	}
-	return contract.Printable(v.Policy.Rules[i].Name)
-}
-
-// when is a time of G in words: how long until then, and what the clock on the wall will say.
-func (v View) when(gUS int64) string {
-	wait := max(0, gUS-v.Facts.GUS)
-	at := time.UnixMicro(v.Facts.WallUS + wait).UTC()
-	return fmt.Sprintf("in %s (%s)", policy2.Duration(wait/1e6), at.Format("Mon 2006-01-02 15:04 UTC"))
 }
 
 // writeLeftAlone sums up those for whom nothing is due: the own ones by name, the others by number.

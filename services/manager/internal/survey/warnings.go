@@ -112,12 +112,17 @@ func (h *host) eachRule(find func(r policy2.Rule, list []*container) string) (ou
 
 func (h *host) protectsNothing() (out []string) {
 	for i := range h.policy.Protect {
-		s := &h.policy.Protect[i]
-		if count(h.all, func(c *container) bool { return s.Protects(c.Identity, h.policy.Images) }) == 0 {
-			out = append(out, fmt.Sprintf("protect[%d] %s PROTECTS NOTHING", i, s.Values()))
+		if h.protects(i) == 0 {
+			out = append(out, fmt.Sprintf("protect[%d] %s PROTECTS NOTHING", i, h.policy.Protect[i].Values()))
 		}
 	}
 	return out
+}
+
+// protects is how many containers a selector of protect matches, own or not.
+func (h *host) protects(selector int) int {
+	s := &h.policy.Protect[selector]
+	return count(h.all, func(c *container) bool { return s.Protects(c.Identity, h.policy.Images) })
 }
 
 // matchesNothing does not speak of rules where nobody is own: then none speaks of anybody.
