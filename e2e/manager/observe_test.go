@@ -17,6 +17,7 @@ import (
 
 // agentsPolicy is that of policy/examples/agents.yaml for the containers of one test, with thresholds that are reached at once.
 const agentsPolicy = `version: 2
+mode: observe
 tick: 2s
 own: [{label: observe.own=%[1]s}]
 protect: [{label: observe.keep}]
@@ -29,7 +30,7 @@ rules:
 budget: [10 per tick]
 `
 
-// The manager runs a policy of version 2 in mode enforce on real containers: on every tick its records say what each rule would do,
+// The manager runs a policy of version 2 in mode observe on real containers: on every tick its records say what each rule would do,
 // and why nothing of it is carried out; no container is touched.
 func TestAPolicyOfVersion2IsObserved(t *testing.T) {
 	s := newFixture(t)
@@ -61,9 +62,9 @@ func TestAPolicyOfVersion2IsObserved(t *testing.T) {
 	p := s.StartManager("", "GESTOR_POLICY="+path)
 
 	want := map[string]string{
-		"busy":     "runaway throttle, then -: no_rule (version_2_observed)",
+		"busy":     "runaway throttle, then -: no_rule (observe)",
 		"quiet":    "- keep, then warn: no_rule ()",
-		"first":    "one each remove, then -: over_quota (version_2_observed)",
+		"first":    "one each remove, then -: over_quota (observe)",
 		"second":   "one each keep, then -: within_quota ()",
 		"kept":     "- keep, then -: protected ()",
 		"stranger": "- keep, then -: not_owned ()",

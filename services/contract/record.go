@@ -223,15 +223,13 @@ const (
 	HeldObserve  = "observe"  // the policy's mode
 	HeldShadow   = "shadow"   // the policy's mode
 	HeldSurprise = "surprise" // the plan is larger than the policy expects, or the first under another policy
-	// HeldVersion2: policies of version 2 are only observed by this release, whatever their mode.
-	HeldVersion2 = "version_2_observed"
 )
 
 // ActionBody is one action on a container: its intent, then its outcome under the same ActionID.
 type ActionBody struct {
 	Subject
 	ActionID  string `json:"action_id"`
-	Action    string `json:"action"` // remove, shadow_remove, throttle, unthrottle
+	Action    string `json:"action"` // remove, stop, throttle, unthrottle, shadow_remove
 	Phase     string `json:"phase"`  // intent or outcome
 	Outcome   string `json:"outcome,omitempty"`
 	Rung      Rung   `json:"rung,omitempty"` // the last rung reached
@@ -245,6 +243,13 @@ type ActionBody struct {
 	Removes bool `json:"removes,omitempty"`
 	// AnonymousVolumes counts the volumes without a name that a removal left behind: only the container knew of them.
 	AnonymousVolumes int `json:"anonymous_volumes,omitempty"`
+
+	// The following are of a policy of version 2: the rule that asked for the action, which of its steps it is, counted from 1, and
+	// how many volumes without a name were given to the engine to be deleted with the container.
+	Rule           string `json:"rule,omitempty"`
+	StepIndex      int    `json:"step_index,omitempty"`
+	Steps          int    `json:"steps,omitempty"`
+	VolumesRemoved int    `json:"volumes_removed,omitempty"`
 }
 
 // Phases of an action.
@@ -256,6 +261,7 @@ const (
 // Actions.
 const (
 	ActionRemove       = "remove"
+	ActionStop         = "stop" // under a policy of version 2
 	ActionShadowRemove = "shadow_remove"
 	ActionThrottle     = "throttle"
 	ActionUnthrottle   = "unthrottle"

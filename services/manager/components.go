@@ -94,7 +94,8 @@ func (c *components) openSource(context.Context) error {
 func (c *components) openJournal(context.Context) error {
 	journalled, observations := c.spool.Journalled()
 	var err error
-	if c.journal, c.recovered, err = journal.Open(journalDir(c.cfg), journal.Options{After: journalled}); err != nil {
+	options := journal.Options{Version: journal.Version, After: journalled, MinFree: uint64(c.cfg.MinFree)}
+	if c.journal, c.recovered, err = journal.Open(journalDir(c.cfg), options); err != nil {
 		return cli.WithExitCode(exitStorage, err)
 	}
 	c.addCloser("journal", c.journal.Close)
@@ -106,6 +107,20 @@ func (c *components) openJournal(context.Context) error {
 	c.backlog.Observations = observations
 	c.backlog.Backlog, err = journal.Behind(journalDir(c.cfg), journalled)
 	return cli.WithExitCode(exitStorage, err)
+}
+
+// keepJournal seals and deletes what the journal has done with, until ctx ends.
+func (c *components) keepJournal(ctx context.Context) error {
+	for {
+		if err := c.journal.CleanUp(); err != nil {
+			c.log.Warn().Err(err).Msg("the journal's old files stay as they are; it is tried again when the next one is complete")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.journal.Rotated():
+		}
+	}
 }
 
 // openNetwork makes the counter of the containers' traffic. It opens nothing before it is asked.
@@ -189,8 +204,8 @@ func (c *components) awaitLogs(ctx context.Context) {
 // firstRecords are the first records of the run.
 func (c *components) firstRecords(policy govern.PolicyUpdate) []contract.Record {
 	records := []contract.Record{startRecord(c.cfg, policy.Policy)}
-	if v := policy.Version2; v != nil { // whatever its mode, it is observed
-		records[0] = startRecordOf(c.cfg, v.Policy.Hash(), contract.ModeObserve, time.Duration(v.Policy.Tick)*time.Second)
+	if v := policy.Version2; v != nil {
+		records[0] = startRecordOf(c.cfg, v.Policy.Hash(), v.Policy.Mode, time.Duration(v.Policy.Tick)*time.Second)
 	}
 	if journalled, _ := c.spool.Journalled(); journalled == 0 {
 		records[0].JournalSeq = c.journal.Seq() // what the journal holds by now does not belong into this spool

@@ -49,6 +49,7 @@ type config struct {
 	Hosts      contract.HostNames `env:"HOSTS" help:"further names that the port is asked under, with commas; addresses, localhost and single words need none, * is any"`
 	Drain      time.Duration      `env:"DRAIN" envDefault:"20s" help:"time for actions under way to end at the stop; a container that takes longer to stop is left to the engine, and the next start removes it"`
 	Flush      time.Duration      `env:"FLUSH" envDefault:"15s" help:"time for the last records and the charts at the stop"`
+	MinFree    contract.Size      `env:"MIN_FREE" envDefault:"64MiB" help:"space that the journal's facts leave free on the disk of GESTOR_STATE: below it the oldest go, then none are written, and what is done is"`
 	SpoolBytes contract.Size      `env:"SPOOL_BYTES" envDefault:"64MiB" help:"largest spool of records"`
 	Console    string             `env:"CONSOLE" envDefault:"auto" help:"what each tick prints: table, json, or auto (a table on a terminal)"`
 	LogLevel   string             `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`

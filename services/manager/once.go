@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -173,6 +174,17 @@ func (m *memoryJournal) Intent(...journal.Intent) (uint64, error) {
 
 // Outcome has nothing to remember.
 func (m *memoryJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, nil }
+
+// Decide refuses, as Intent does: it is asked under a policy of version 2 alone.
+func (m *memoryJournal) Decide(journal.Decision) (uint64, error) {
+	return 0, errors.New("no journal is open")
+}
+
+// Approve has nothing to remember.
+func (m *memoryJournal) Approve(json.RawMessage) error { return nil }
+
+// Short says that there is room.
+func (m *memoryJournal) Short() bool { return false }
 
 // Size is nothing.
 func (m *memoryJournal) Size() int64 { return 0 }

@@ -108,8 +108,8 @@ func TestReloadSaysWhetherThePolicyWasTaken(t *testing.T) {
 		{"version: 1\nmode: observe\n", exitDone, "as before"},
 		{"version: 1\nquota: {low: -1}\n", exitConfig, "quota.low"},
 		{"", exitConfig, "stays in force (mode observe)"},
-		{"version: 2\n", exitDone, "(mode observe)"},
-		{"version: 2\ntick: 2h\n", exitConfig, "stays in force (mode observe)"},
+		{"version: 2\n", exitDone, "(mode enforce); its first plan is only shown"},
+		{"version: 2\ntick: 2h\n", exitConfig, "stays in force (mode enforce)"},
 		{"version: 2\n", exitDone, "as before"},
 		{"version: 1\n", exitDone, "(mode enforce)"},
 	} {

@@ -103,6 +103,7 @@ func runActors(ctx context.Context, log zerolog.Logger, components *components, 
 	})
 	add(func(ctx context.Context) error { return withLoopExitCode(governor.Run(ctx)) })
 	add(func(ctx context.Context) error { return cli.WithExitCode(exitStorage, components.spool.Run(ctx)) })
+	add(components.keepJournal)
 	add(func(ctx context.Context) error { return reloadOnSignal(ctx, hup, governor, log) })
 
 	// It has no context: it is ended by being shut down.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -35,6 +36,9 @@ func (failedJournal) NoPlan(journal.NoPlan) error                { return journa
 func (failedJournal) Intent(...journal.Intent) (uint64, error)   { return 0, journal.ErrFailed }
 func (failedJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, journal.ErrFailed }
 func (failedJournal) Size() int64                                { return 0 }
+func (failedJournal) Decide(journal.Decision) (uint64, error)    { return 0, journal.ErrFailed }
+func (failedJournal) Approve(json.RawMessage) error              { return journal.ErrFailed }
+func (failedJournal) Short() bool                                { return false }
 
 // shut is a reader that sees nothing.
 type shut struct{}
@@ -52,6 +56,11 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer spool.Close()
+	kept, _, err := journal.Open(t.TempDir(), journal.Options{Version: journal.Version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
 	open := journal.Intent{ActionID: "1", Subject: contract.Subject{Container: strings.Repeat("a", 64)}, Action: contract.ActionThrottle, Undo: &journal.Undo{}}
 	governor := govern.New(govern.Options{
 		Policy: contract.DefaultPolicy(), Reader: shut{}, Engine: enginetest.New(), Journal: failedJournal{}, Spool: spool,
@@ -62,7 +71,7 @@ func TestAFailedJournalEndsTheRunAsStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Second}
-	err = runActors(context.Background(), zerolog.Nop(), &components{spool: spool}, governor, server, listener, nil)
+	err = runActors(context.Background(), zerolog.Nop(), &components{spool: spool, journal: kept}, governor, server, listener, nil)
 	if code := cli.ExitCode(err); code != exitStorage || !errors.Is(err, journal.ErrFailed) {
 		t.Errorf("code %d (%v), want %d", code, err, exitStorage)
 	}

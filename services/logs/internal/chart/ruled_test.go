@@ -27,7 +27,7 @@ func ruledRun() (records []contract.Record) {
 
 		add(contract.HostBody{
 			Memory: contract.Memory{TotalKB: 1 << 20, UsedKB: 1 << 19, AvailableKB: 1 << 19}, Own: &own, Mode: contract.ModeObserve,
-			Held: contract.HeldVersion2, GovernedRAMKB: 2000, Timings: contract.Timings{DecideUS: 100},
+			Held: contract.HeldObserve, GovernedRAMKB: 2000, Timings: contract.Timings{DecideUS: 100},
 		})
 		add(container("a", true))
 		add(container("b", true))
@@ -35,7 +35,7 @@ func ruledRun() (records []contract.Record) {
 		ended := container("d", true)
 		ended.Measured, ended.State, ended.Why = false, contract.StateExited, contract.UnmeasuredNotRunning
 		add(contract.DecisionBody{
-			Subject: ended.Subject, Verdict: contract.VerdictRemove, Held: contract.HeldVersion2, Ruling: contract.Ruling{Rule: "ended", Step: "remove"},
+			Subject: ended.Subject, Verdict: contract.VerdictRemove, Held: contract.HeldObserve, Ruling: contract.Ruling{Rule: "ended", Step: "remove"},
 		})
 		add(ended)
 	}

@@ -14,7 +14,7 @@ func TestFateUnderVersion2(t *testing.T) {
 	kept := ruledOf("b", "keep")
 	kept.Rule, kept.Reason = "", "no_rule"
 	s := newScene()
-	s.mode, s.heldReason = contract.ModeObserve, contract.HeldVersion2
+	s.mode, s.heldReason = contract.ModeObserve, contract.HeldObserve
 	s.addRuledTick(next, kept, ruledOf("c", "remove"), ruledOf("d", "throttle"))
 
 	p, err := readPageData(t.Context(), &s.memorySource, "")

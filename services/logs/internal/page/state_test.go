@@ -160,7 +160,7 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 		},
 		{
 			"a policy of version 2", func(s *scene) {
-				s.mode, s.heldReason = contract.ModeObserve, contract.HeldVersion2
+				s.mode, s.heldReason = contract.ModeObserve, contract.HeldObserve
 				s.addRuledTick(ruledOf("a", "keep"), ruledOf("b", "remove"), ruledOf("c", "stop"))
 			},
 			"observed", "Observed: 3 own containers", "A step of a rule is due for 2 of those that run, and is only shown. Of its places 1 are held, and 2 have none. Mode observe: no container is touched.",

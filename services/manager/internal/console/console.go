@@ -122,10 +122,14 @@ func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 	}
 }
 
-// writeRules prints what a policy of version 2 would do, rule by rule and then container by container.
+// writeRules prints what a policy of version 2 does, or would do, rule by rule and then container by container.
 func writeRules(b *bytes.Buffer, r *govern.Report) {
 	p := &r.Rules.Plan
-	fmt.Fprintf(b, "  RULES  %d own, %d of them living; nothing is carried out (%s)\n", p.Own, p.Living, r.Held)
+	fmt.Fprintf(b, "  RULES  %d own, %d of them living", p.Own, p.Living)
+	if r.Held != "" {
+		fmt.Fprintf(b, "; held back (%s)", r.Held)
+	}
+	b.WriteByte('\n')
 
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for i, rule := range p.Rules {

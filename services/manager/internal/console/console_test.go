@@ -77,8 +77,8 @@ func ruled() *govern.Report {
 		{Name: "old\x1b[2J", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepWarn}, {Step: policy2.StepStop, After: policy2.Day}}},
 	}
 	r := report()
-	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldVersion2, &govern.Version2{Policy: p}
-	r.Conditions = []govern.Condition{{Name: contract.HeldVersion2, Title: "Only observed", Text: "warn 1; next: look", Ticks: 4}}
+	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
+	r.Conditions = []govern.Condition{{Name: contract.HeldObserve, Title: "Only observed", Text: "warn 1; next: look", Ticks: 4}}
 	ready := func(id, name string, v rules.Verdict) rules.Verdict {
 		v.ID, v.Name, v.Standing = strings.Repeat(id, 64), name, rules.StandingReady
 		return v
@@ -155,7 +155,7 @@ func TestLinesUnderVersion2(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &tick); err != nil {
 		t.Fatalf("%v: %s", err, out.Bytes())
 	}
-	if _, low := tick["low"]; low || tick["own"] != 3.0 || tick["would_warn"] != 1.0 || tick["held"] != contract.HeldVersion2 {
+	if _, low := tick["low"]; low || tick["own"] != 3.0 || tick["would_warn"] != 1.0 || tick["held"] != contract.HeldObserve {
 		t.Errorf("%s", out.Bytes())
 	}
 }

@@ -31,8 +31,12 @@ func (l *Lines) OnTick(r *govern.Report) {
 
 	if r.Rules != nil {
 		line = line.Int("own", r.Rules.Plan.Own).Str("held", r.Held)
+		prefix := "due_"
+		if r.Held != "" {
+			prefix = "would_"
+		}
 		for step, n := range planview.Due(&r.Rules.Plan) {
-			line = line.Int("would_"+string(step), n)
+			line = line.Int(prefix+string(step), n)
 		}
 	}
 

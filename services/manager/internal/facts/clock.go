@@ -1,6 +1,10 @@
 package facts
 
-import "time"
+import (
+	"time"
+
+	"gestor.local/manager/internal/rules"
+)
 
 const (
 	// bootDoubt is how long after a boot the wall clock is not believed: a host without a clock of its own asks the network.
@@ -39,6 +43,17 @@ type Clock struct {
 	// SteadyUS is the distance that is steady since SteadySinceUS, a time of this boot.
 	SteadyUS      int64  `json:"steady_us"`
 	SteadySinceUS uint64 `json:"steady_since_us"`
+}
+
+// ClockOf is the clock as the facts of an earlier run leave it. By how much it was raised since the boot is not in them: one that was
+// believed is not raised again before the next boot.
+func ClockOf(f *rules.Facts) Clock {
+	c := Clock{BootID: f.BootID, BootGUS: f.BootGUS, LastGUS: f.GUS, AgreedUS: f.WallUS - f.GUS, InDoubt: f.ClockInDoubt}
+	c.Parted = f.ClockInDoubt && f.BootUS >= uint64(bootDoubt.Microseconds())
+	if !f.ClockInDoubt {
+		c.RaisedUS = mostRaised.Microseconds()
+	}
+	return c
 }
 
 // Advance takes in a reading and returns the clock after it; GUS and RaisedUS are those of this reading. Readings of one boot

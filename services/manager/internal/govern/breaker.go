@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"gestor.local/contract"
 )
 
 const (
@@ -73,4 +75,15 @@ func (b *breaker) record(now time.Time, fault bool, err error, after int) (opens
 func (b *breaker) text(now time.Time) string {
 	return fmt.Sprintf("%d engine errors in a row (last: %s); tried again in %s", b.faults, b.lastErr,
 		b.until.Sub(now).Round(time.Second))
+}
+
+// engineAnswered counts the end of an action for the breaker and reports when that opens or closes.
+func (r *reporter) engineAnswered(b *breaker, fault bool, err error) {
+	opens, closes := b.record(time.Now(), fault, err, r.loop.policy.Act.BreakerAfter)
+	switch {
+	case opens:
+		r.event("breaker", contract.LevelError, "acting pauses: "+b.text(time.Now()), map[string]any{"breaker": "engine", "state": BreakerOpen})
+	case closes:
+		r.event("breaker", contract.LevelInfo, "the engine works again: acting goes on", map[string]any{"breaker": "engine", "state": BreakerClosed})
+	}
 }

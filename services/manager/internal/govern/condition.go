@@ -120,9 +120,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 		out = append(out, condition(ConditionPolicy, s.policyProblem, false))
 	}
 
-	if v := r.loop.version2; v != nil && v.held() == contract.HeldVersion2 {
-		out = append(out, condition(ConditionVersion2, v.words(), false))
-	}
+	out = append(out, r.ruledConditions(t, s)...)
 
 	spool := r.spool.Stats()
 	if spool.LastError != "" && spool.OldestAge > time.Duration(r.loop.policy.Tick) {

@@ -113,7 +113,7 @@ func (w *fixture) runUntilKilled(spoolDir string, service *shiptest.Service, d t
 		w.t.Fatal(err)
 	}
 	recorded, observations := spool.Journalled()
-	j, recovered, err := journal.Open(w.dir, journal.Options{After: recorded})
+	j, recovered, err := journal.Open(w.dir, journal.Options{Version: 2, After: recorded})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -27,8 +27,8 @@ func (e *executor) enqueue(t *tick, r *removal) {
 	e.queue = append(e.queue, r)
 }
 
-// observedOnly is why an order is not begun with under a policy of version 2.
-const observedOnly = "the policy is of version 2, which this release only observes"
+// otherVersion is why an order of a plan of version 1 is not begun with under a policy of version 2.
+const otherVersion = "the policy is of version 2 now"
 
 // dispatch starts queued orders while a worker is free.
 func (e *executor) dispatch() {
@@ -37,7 +37,7 @@ func (e *executor) dispatch() {
 	for _, r := range queue {
 		switch {
 		case e.loop.version2 != nil && r.verb != contract.ActionUnthrottle: // whoever has put it there
-			e.reject(r, observedOnly)
+			e.reject(r, otherVersion)
 		case e.hasWorkerFor(r):
 			e.start(r)
 		default:

@@ -17,9 +17,10 @@
 // [Governor] ends when the observer or the journaler says stop, and the executor says what it has removed, since the
 // observer has to know who comes back, and the decider whom mode shadow has "removed".
 //
-// Under a policy of version 2 a rulesDecider (rules_decider.go) is asked instead of the decider. Its plan is recorded and shown
-// (rules_record.go), and the executor has none: the rest of the loop works by a policy of version 1 that only observes
-// (version2.go).
+// Under a policy of version 2 a rulesDecider (rules_decider.go) is asked instead of the decider, a stepExecutor (step.go) carries its
+// plans out instead of the executor, and a noticer (notices.go) tells people of them. The memory of the rules is the rulesDecider's:
+// it holds what stands in the journal, so that a later run reads it there. The rest of the loop works by a policy of version 1 that
+// gives nobody a place (version2.go).
 //
 // # One tick
 //
@@ -39,7 +40,8 @@
 //     leaving what still is.
 //  6. decide: the policy makes a plan of population, inventory and the manager's memory. Inputs, plan and failed gates
 //     are written into the journal, also on a tick that may not act: it has to be explained too. If that fails nothing
-//     is done. Without a reading or an inventory there is no plan, and only the number of the tick is written.
+//     is done. Without a reading or an inventory there is no plan, and only the number of the tick is written. Under
+//     version 2 a plan that would end containers is made again, of another list of the engine.
 //  7. execute: throttled victims that nobody wants removed any more get their limits back, whatever the gates say. On
 //     a tick with a failing gate every other order that waits is cancelled. Otherwise the removals of the plan become
 //     intents, durable in the journal and recorded in the spool before the first of them is given to a worker; the

@@ -2,6 +2,7 @@ package govern_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,6 +28,9 @@ func (brokenJournal) NoPlan(journal.NoPlan) error                { return errFul
 func (brokenJournal) Intent(...journal.Intent) (uint64, error)   { return 0, errFull }
 func (brokenJournal) Outcome(...journal.Outcome) (uint64, error) { return 0, errFull }
 func (brokenJournal) Size() int64                                { return 0 }
+func (brokenJournal) Decide(journal.Decision) (uint64, error)    { return 0, errFull }
+func (brokenJournal) Approve(json.RawMessage) error              { return errFull }
+func (brokenJournal) Short() bool                                { return false }
 
 // flakyJournal is one whose disk is full now and then, or that takes everything but outcomes.
 type flakyJournal struct {
@@ -39,6 +43,13 @@ func (f *flakyJournal) Tick(p contract.Policy, t journal.Tick, plan contract.Pla
 		return 0, errFull
 	}
 	return f.Journal.Tick(p, t, plan)
+}
+
+func (f *flakyJournal) Decide(d journal.Decision) (uint64, error) {
+	if f.full.Load() {
+		return 0, errFull
+	}
+	return f.Journal.Decide(d)
 }
 
 func (f *flakyJournal) NoPlan(t journal.NoPlan) error {

@@ -18,19 +18,23 @@ func (g *Governor) drain(stopActing func()) {
 	timer := time.NewTimer(g.options.Drain)
 	defer timer.Stop()
 
-	g.executor.cancelQueued("the manager is stopping")
+	const stopping = "the manager is stopping"
+	g.executor.cancelQueued(stopping)
 	g.executor.restoreThrottled()
+	g.steps.cancelQueued(stopping)
+	g.steps.restoreAll(stopping)
 	g.await(timer.C)
 
 	// What is left of the time goes to containers that nobody else will remove.
-	if g.executor.active == 0 && g.options.RemoveOrphansAtStop && g.fatal == nil && g.loop.policy.Mode == contract.ModeEnforce {
+	if !g.isActing() && g.options.RemoveOrphansAtStop && g.fatal == nil && g.loop.enforces() {
 		g.removeOrphans()
 		g.await(timer.C)
 	}
 
-	left := g.executor.active
+	left := g.executor.active + g.steps.active
 	stopActing()
 	g.executor.workers.Wait()
+	g.steps.workers.Wait()
 	g.options.Log.Info().Dur("took_ms", time.Since(began)).Int("left_open", left).Msg("acting has stopped")
 	if left > 0 {
 		g.reporter.event("stop", contract.LevelWarn,
@@ -45,16 +49,24 @@ func (g *Governor) drain(stopActing func()) {
 
 // await takes in results until nothing is under way, or the time is over.
 func (g *Governor) await(over <-chan time.Time) {
-	for g.executor.active > 0 {
+	for g.isActing() {
 		select {
 		case c := <-g.executor.completions:
 			g.executor.handleResult(c)
 			g.executor.restoreThrottled() // a throttle that ended just now
+		case c := <-g.steps.completions:
+			g.steps.handleResult(c)
+			g.steps.restoreAll("the manager is stopping")
+		case r := <-g.steps.limits:
+			g.steps.logLimits(r)
 		case <-over:
 			return
 		}
 	}
 }
+
+// isActing says that actions are under way.
+func (g *Governor) isActing() bool { return g.executor.active+g.steps.active > 0 }
 
 // restoreThrottled gives every throttled victim its limit back.
 func (e *executor) restoreThrottled() {

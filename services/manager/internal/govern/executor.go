@@ -15,7 +15,7 @@ import (
 	"gestor.local/manager/internal/journal"
 )
 
-// executor carries plans out: it turns removals into intents and orders, runs them beside the loop, and follows each
+// executor carries plans of version 1 out: it turns removals into intents and orders, runs them beside the loop, and follows each
 // until its outcome is known. It owns everything about what is in flight.
 type executor struct {
 	loop      *loopState
@@ -68,14 +68,14 @@ type executorState struct {
 	removedLastMinute int
 }
 
-func newExecutor(o Options, loop *loopState, j *journaler, r *reporter, h removalHooks) *executor {
+func newExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *breaker, h removalHooks) *executor {
 	return &executor{
 		loop: loop, journaler: j, reporter: r, hooks: h, suite: o.Suite, boottime: o.Boottime,
 		enforcer: actuator.NewEnforcer(o.Engine, o.Engine, undoLog{o.Journal}), shadow: actuator.NewShadow(o.Engine),
 		completions: make(chan completion), inFlight: make(inFlight),
 		removals: o.Recovered.RecentRemovals, removalCalls: slices.Clone(o.Recovered.RecentRemovals),
 		failures: make(map[string]int), stuck: make(map[string]string), unrestored: make(map[string]engine.CPULimit),
-		breaker: newBreaker(),
+		breaker: b,
 	}
 }
 
@@ -95,7 +95,7 @@ func lastMinute(times []time.Time, now time.Time) []time.Time {
 func (e *executor) execute(t *tick) {
 	e.restoreUnwanted(t)
 	if e.loop.version2 != nil {
-		e.cancelQueued(observedOnly)
+		e.cancelQueued(otherVersion)
 		return
 	}
 	if t.gated() || t.plan == nil {
@@ -134,7 +134,7 @@ func (e *executor) execute(t *tick) {
 // nothing from anybody, so that a failing gate does not keep it back.
 func (e *executor) restoreUnwanted(t *tick) {
 	for _, r := range e.inFlight.in(stageThrottled) {
-		if e.loop.policy.Mode != contract.ModeEnforce || !stillWanted(t.plan, r.order.Victim.ID) {
+		if !e.loop.enforces() || !stillWanted(t.plan, r.order.Victim.ID) {
 			e.release(r)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/ship"
 )
 
@@ -49,8 +50,21 @@ const (
 	// ConditionUnlocated holds while the reading has no row of a container that runs, or another cgroup's row under its
 	// id.
 	ConditionUnlocated = "unlocated"
-	// ConditionVersion2 holds while the policy is one of version 2 that would act.
-	ConditionVersion2 = contract.HeldVersion2
+
+	// The following are of policies of version 2.
+
+	// ConditionUnapproved and ConditionOtherSuite have the names of what they hold back.
+	ConditionUnapproved = rules.HeldUnapproved
+	ConditionOtherSuite = rules.HeldOtherSuite
+	// ConditionOwnGrew has the name of the guard.
+	ConditionOwnGrew = rules.ReasonOwnGrew
+	ConditionClock   = "clock_in_doubt"
+	// ConditionDoubt holds once a rule has been possible for an hour, of anybody.
+	ConditionDoubt = "doubt"
+	// ConditionWarnWaits has the name of the reason: ladders wait for their notices.
+	ConditionWarnWaits    = rules.ReasonWarnWaits
+	ConditionThrottled    = "throttled"     // a limit could not be given back
+	ConditionJournalShort = "journal_short" // there is no room for facts
 )
 
 // GateNames lists every gate.
@@ -65,7 +79,8 @@ func GateNames() []string {
 func ConditionNames() []string {
 	return []string{
 		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionCrashLoop, ConditionRecordsWait, ConditionConflict,
-		ConditionNoThrottle, ConditionManagedElsewhere, ConditionUnlocated, ConditionVersion2,
+		ConditionNoThrottle, ConditionManagedElsewhere, ConditionUnlocated, ConditionUnapproved, ConditionOtherSuite, ConditionOwnGrew,
+		ConditionClock, ConditionDoubt, ConditionWarnWaits, ConditionThrottled, ConditionJournalShort,
 	}
 }
 
@@ -99,7 +114,14 @@ func textOf(name string) conditionText {
 		ConditionConflict:         {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
 		ConditionManagedElsewhere: {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
 		ConditionUnlocated:        {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
-		ConditionVersion2:         {"The policy is of version 2: this release only shows what it would do, and touches no container", "see what it would do (the records, or scripts/gestor policy-plan --policy FILE); to have containers removed, run a policy of version 1"},
+		ConditionUnapproved:       {"The policy speaks of containers that Gestor did not make, and nobody has approved it: nothing is done", "see what it would do (scripts/gestor policy-plan), and approve it (make approve)"},
+		ConditionOtherSuite:       {"Another suite's manager runs on this engine: nothing is done to containers that Gestor did not make", "stop the other suite, or let one of the two own only what it labels"},
+		ConditionOwnGrew:          {"Many more containers are own than at the approval: those that came since are only warned", "look at them (scripts/gestor policy-plan), then narrow own, or approve anew (make approve)"},
+		ConditionClock:            {"The host's clock is not believed: ages, ends and expiries are unknown, and rules with them wait", "it ends ten minutes after the clock is steady; see that the host's time is synchronized (timedatectl)"},
+		ConditionDoubt:            {"Rules may hold of containers, and for over an hour it has not been known", "scripts/gestor explain NAME shows what is not known; a rule above decides before it, and protect or do: keep ends it"},
+		ConditionWarnWaits:        {"Notices have not arrived, and what comes after them waits", "see to the log service (docker compose ps logs) and to what GESTOR_NOTIFY_URL names; without that setting nobody outside is told, and nothing waits for him"},
+		ConditionThrottled:        {"CPU limits could not be given back", "it is tried again by itself; set them back with docker update, or once the manager is stopped with docker compose run --rm --no-deps -T manager release"},
+		ConditionJournalShort:     {"There is no room for the facts in the journal: what is done is written, what it was decided on is not", "make room on the volume of GESTOR_STATE, or lower GESTOR_MIN_FREE"},
 		ConditionNoThrottle:       {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return texts[name]

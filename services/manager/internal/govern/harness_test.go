@@ -94,7 +94,7 @@ func (w *fixture) run(d time.Duration) error {
 
 func (w *fixture) runWith(d time.Duration, during func(*govern.Governor)) error {
 	w.t.Helper()
-	j, recovered, err := journal.Open(w.dir, journal.Options{})
+	j, recovered, err := journal.Open(w.dir, journal.Options{Version: 2})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func settled(high int) []string {
 // open are the intents that the journal has no outcome for.
 func (w *fixture) open() []journal.Intent {
 	w.t.Helper()
-	j, recovered, err := journal.Open(w.dir, journal.Options{})
+	j, recovered, err := journal.Open(w.dir, journal.Options{Version: 2})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -394,7 +394,11 @@ func (w *fixture) calls(id string) map[string]int {
 // runSynctest runs a test in a fixture of its own time.
 func runSynctest(t *testing.T, low, high int, test func(w *fixture)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(newFixture(t, low, high)) })
+	synctest.Test(t, func(t *testing.T) {
+		// A bubble begins in the year 2000, when no engine had made a container yet.
+		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 10, 0, time.UTC)))
+		test(newFixture(t, low, high))
+	})
 }
 
 // policySource is a policy file that tests write.

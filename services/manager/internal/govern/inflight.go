@@ -18,6 +18,7 @@ const (
 	stageActing                  // an actuator is at it
 	stageThrottled               // throttled, or could not be: waits for its removal
 	stageUnverified              // what became of it will be seen in the next inventory
+	stageRemains                 // it has ended, and is still to be deleted; under version 2 alone
 )
 
 // removal is one victim between its intent and its final outcome.
@@ -139,7 +140,7 @@ func (e *executor) verify(r *removal, entry *contract.Entry) {
 			e.closeSurvivor(r)
 		}
 
-	case e.loop.policy.Mode != contract.ModeEnforce: // nothing is removed: they wait until something is again
+	case !e.loop.enforces(): // nothing is removed: they wait until something is again
 
 	default:
 		e.retryRemoval(r, entry)

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,10 +24,11 @@ type journaler struct {
 	pending []pendingOutcome
 }
 
-// pendingOutcome is an outcome that the journal has not taken yet, and its record.
+// pendingOutcome is an outcome that the journal has not taken yet, and its record. written is called when it has; nil for nobody.
 type pendingOutcome struct {
 	outcome journal.Outcome
 	record  contract.Record
+	written func()
 }
 
 func newJournaler(j Journal, loop *loopState, r *reporter, s stopper) *journaler {
@@ -58,6 +60,18 @@ func (j *journaler) tick(t journal.Tick, plan contract.Plan) (seq uint64, err er
 	return seq, j.note(err)
 }
 
+// decision writes what was decided under a policy of version 2, and on what, and returns the number of the line, 0 where there was
+// no room for it.
+func (j *journaler) decision(d journal.Decision) (seq uint64, err error) {
+	seq, err = j.journal.Decide(d)
+	return seq, j.note(err)
+}
+
+// approve writes the approval in force, nil for none.
+func (j *journaler) approve(document json.RawMessage) error {
+	return j.note(j.journal.Approve(document))
+}
+
 // noPlan writes that a tick has decided nothing. If that fails the gate of the next tick says so.
 func (j *journaler) noPlan(t journal.NoPlan) { _ = j.note(j.journal.NoPlan(t)) }
 
@@ -73,8 +87,8 @@ func (j *journaler) intents(intents ...journal.Intent) (first uint64, err error)
 // outcome writes down how an action ended, behind those outcomes that the journal did not take before: a throttle must
 // not seem to be in force because its outcome came after that of its undo. The record follows under the outcome's
 // number.
-func (j *journaler) outcome(o journal.Outcome, record contract.Record) {
-	j.pending = append(j.pending, pendingOutcome{outcome: o, record: record})
+func (j *journaler) outcome(o journal.Outcome, record contract.Record, written func()) {
+	j.pending = append(j.pending, pendingOutcome{o, record, written})
 	j.flushOutcomes()
 }
 
@@ -107,6 +121,9 @@ func (j *journaler) flushOutcomes() {
 	for i, p := range j.pending {
 		p.record.JournalSeq = seq + uint64(i) //nolint:gosec // an index
 		records = append(records, p.record)
+		if p.written != nil {
+			p.written()
+		}
 	}
 	j.pending = nil
 	j.reporter.appendEvents(records...)

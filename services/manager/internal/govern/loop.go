@@ -1,8 +1,10 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -28,7 +30,9 @@ type Governor struct {
 	observer  *observer
 	decider   *decider      // under a policy of version 1
 	rules     *rulesDecider // under one of version 2
-	executor  *executor
+	executor  *executor     // of plans of version 1
+	steps     *stepExecutor // of plans of version 2
+	noticer   *noticer      // of plans of version 2
 	journaler *journaler
 	reporter  *reporter
 }
@@ -73,8 +77,12 @@ func New(o Options) *Governor {
 	g.journaler = newJournaler(o.Journal, g.loop, g.reporter, g)
 	g.observer = newObserver(o, g.loop, g.reporter, g)
 	g.decider = newDecider(o, g.loop, g.journaler)
-	g.rules = newRulesDecider(o, g.loop, g.journaler)
-	g.executor = newExecutor(o, g.loop, g.journaler, g.reporter, g)
+	g.rules = newRulesDecider(o, g.loop, g.journaler, g.observer.readTimeout)
+
+	b := newBreaker()
+	g.executor = newExecutor(o, g.loop, g.journaler, g.reporter, b, g)
+	g.noticer = newNoticer(o, g.loop, g.journaler, g.reporter)
+	g.steps = newStepExecutor(o, g.loop, g.journaler, g.reporter, b, g.rules, g.noticer, g)
 	return g
 }
 
@@ -101,7 +109,7 @@ func (g *Governor) Run(ctx context.Context) error {
 	// Actions outlive ctx: what has begun when the manager is stopped comes to its end while the loop drains.
 	acting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	g.executor.ctx = acting
+	g.executor.ctx, g.steps.ctx = acting, acting
 
 	g.recoverEarlierRun(ctx)
 
@@ -118,6 +126,12 @@ func (g *Governor) Run(ctx context.Context) error {
 
 		case c := <-g.executor.completions:
 			g.executor.handleResult(c)
+
+		case c := <-g.steps.completions:
+			g.steps.handleResult(c)
+
+		case r := <-g.steps.limits:
+			g.steps.logLimits(r)
 
 		case answer := <-g.reloads:
 			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be
@@ -137,6 +151,9 @@ func (g *Governor) Run(ctx context.Context) error {
 	g.drain(cancel)
 	return g.fatal
 }
+
+// policyChanged is why what waits for a worker is not begun with.
+const policyChanged = "the policy changed"
 
 func (g *Governor) stop(err error) {
 	if g.fatal == nil {
@@ -168,17 +185,47 @@ func (g *Governor) runDue(ctx context.Context) {
 func (g *Governor) tick(ctx context.Context, t *tick) {
 	t.timings.ActUS = g.executor.takeActTime()
 
-	g.observer.readHost(ctx, t, g.executor.lastActionUS)
+	g.observer.readHost(ctx, t, max(g.executor.lastActionUS, g.steps.lastActionUS))
 	g.observer.listInventory(ctx, t)
 	g.checkOwnGates(t)
 
 	// What is in flight is compared with the inventory before the plan is made: the policy sees as leaving what still
 	// is.
 	g.executor.reconcile(t)
-	g.planner().decide(ctx, t, g.executor.state(t.at))
+	g.steps.reconcile(ctx, t)
+	g.rules.happened(g.noticer.delivered(g.rules.now())...)
+	g.planner().decide(ctx, t, g.inFlight(t.at))
+	if t.ruled != nil {
+		g.steps.setPresent(t.ruled.Facts.Suite)
+	}
 	g.executor.execute(t)
+	g.tell(t)
+	g.steps.execute(t)
 
 	g.reporter.report(t, g.status(t))
+}
+
+// tell tells people what the plan has for them. Where that cannot be written down nothing else of the tick is carried out.
+func (g *Governor) tell(t *tick) {
+	events, err := g.noticer.tell(t, g.rules.now())
+	g.rules.happened(events...)
+	if err != nil && !t.gated() {
+		t.failStorage(GateJournal, err)
+	}
+}
+
+// inFlight is what the policy has to know of all that was begun, under either version.
+func (g *Governor) inFlight(now time.Time) executorState {
+	e := g.executor.state(now)
+	e.leaving = sortedUnion(e.leaving, g.steps.leaving())
+	e.stuck = sortedUnion(e.stuck, sortedKeys(g.steps.stuck))
+	return e
+}
+
+func sortedUnion(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // planner is that of the policy in force.
@@ -207,9 +254,18 @@ func (g *Governor) status(t *tick) status {
 	return status{
 		policyProblem: g.policyProblem,
 		crashLoops:    g.observer.crashLoops(t), paused: g.observer.paused, unlocated: g.observer.unlocated,
-		noThrottle: g.executor.noThrottle.why, stuck: sortedKeys(g.executor.stuck), ended: g.executor.endedByThemselves(t),
-		inFlight: len(g.executor.inFlight), breaker: g.executor.breaker.state(t.at), journalBytes: g.journaler.journal.Size(),
+		noThrottle: cmp.Or(g.executor.noThrottle.why, g.steps.noLimit), ended: g.executor.endedByThemselves(t),
+		warnWaits:  g.warnWaits(t.at),
+		unrestored: g.steps.unrestored(), short: g.loop.version2 != nil && g.journaler.journal.Short(),
+		stuck:    sortedUnion(sortedKeys(g.executor.stuck), sortedKeys(g.steps.stuck)),
+		inFlight: len(g.executor.inFlight) + len(g.steps.inFlight), breaker: g.executor.breaker.state(t.at), journalBytes: g.journaler.journal.Size(),
 	}
+}
+
+// warnWaits is why ladders wait for notices, "" while nobody has to know.
+func (g *Governor) warnWaits(now time.Time) string {
+	why, _ := g.noticer.waits(now)
+	return why
 }
 
 // pollPolicy puts the policy in force that is to be from now on, if it is another. It reports whether its tick is
@@ -247,7 +303,7 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 
 	message := "the policy changed; the first plan under it runs in shadow"
 	if g.loop.version2 != nil {
-		message = "the policy changed; it is of version 2, which this release only observes"
+		message = "the policy changed; the first plan under it is only shown"
 	}
 	g.reporter.event("policy_changed", contract.LevelInfo, message,
 		map[string]any{"from": before.policyHash, "to": g.loop.policyHash, "mode": string(g.loop.policy.Mode)})
@@ -257,7 +313,9 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	// are called last, so that they show the new policy with nothing left of the old.
 	g.decider.resetForPolicy()
 	g.rules.takePolicy()
-	g.executor.cancelQueued("the policy changed")
+	g.steps.setPresent(g.steps.present.Load().Suite)
+	g.executor.cancelQueued(policyChanged)
+	g.steps.cancelQueued(policyChanged)
 	g.reporter.policyChanged()
 	return g.loop.policy.Tick != before.policy.Tick
 }

@@ -75,11 +75,15 @@ func (r *reporter) decisionBody(v contract.Verdict, t *tick) contract.DecisionBo
 
 // held says why nothing of the tick is carried out, "" when it is.
 func (r *reporter) held(t *tick) string {
-	if v := r.loop.version2; v != nil && !t.earlier {
-		if t.gated() {
+	if r.loop.version2 != nil && !t.earlier {
+		switch {
+		case t.gated():
 			return failedGates(t.failures)[0]
+		case t.ruled != nil:
+			return t.ruled.Plan.Held
+		default:
+			return ""
 		}
-		return v.held()
 	}
 	plan := contract.Plan{Mode: r.loop.policy.Mode}
 	if t.plan != nil {

@@ -22,6 +22,8 @@ func (g *Governor) recoverEarlierRun(ctx context.Context) {
 	g.reporter.recordRules()
 	g.reporter.recordBacklog(g.options.Backlog)
 	g.executor.recoverInFlight(g.options.Recovered)
+	g.steps.recover(g.options.Recovered)
+	g.noticer.recover(g.options.Recovered.Open)
 	g.verifyRecovered(ctx)
 }
 
@@ -65,6 +67,9 @@ func (r *reporter) recordsOf(b Backlog, e journal.Entry) []contract.Record {
 		record.JournalSeq = e.Seq
 		return []contract.Record{record}
 
+	case e.Intent != nil && ofVersion2(*e.Intent):
+		return []contract.Record{r.stepOf(e, e.Intent, contract.PhaseIntent, actuator.StepResult{})}
+
 	case e.Intent != nil && e.Intent.Action != contract.ActionThrottle: // a throttle is recorded when it is done
 		return []contract.Record{r.actionOf(e, *e.Intent, contract.PhaseIntent, actuator.Result{}, 0)}
 
@@ -73,6 +78,11 @@ func (r *reporter) recordsOf(b Backlog, e journal.Entry) []contract.Record {
 		i, known := b.Intents[o.ActionID]
 		if !known || i.Action == contract.ActionWarn {
 			return nil // damaged: nobody knows whose outcome it is; or that of a notice, which has no record
+		}
+
+		if ofVersion2(i) {
+			step := actuator.StepResult{Outcome: o.Outcome, Rung: o.Rung, Attempts: o.Attempts, Took: durationOf(o.LatencyUS), VolumesLeft: o.AnonymousVolumes, Why: o.Error}
+			return []contract.Record{r.stepOf(e, &i, contract.PhaseOutcome, step)}
 		}
 
 		result := actuator.Result{Outcome: o.Outcome, Rung: o.Rung, Attempts: o.Attempts, Took: durationOf(o.LatencyUS)}
@@ -88,6 +98,14 @@ func (r *reporter) recordsOf(b Backlog, e journal.Entry) []contract.Record {
 
 func (r *reporter) actionOf(e journal.Entry, i journal.Intent, phase string, result actuator.Result, volumes int) contract.Record {
 	record := r.actionRecord(&removal{order: orderOf(i), verb: i.Action, volumes: volumes}, phase, result)
+	record.Time, record.JournalSeq = e.At, e.Seq
+	return record
+}
+
+// stepOf is the record of a step of a plan of version 2. Where the policy has changed since, its rule is not known by name.
+func (r *reporter) stepOf(e journal.Entry, i *journal.Intent, phase string, result actuator.StepResult) contract.Record {
+	rule, steps := r.loop.ruleOf(i.Rule)
+	record := stepRecord(r.source, i, rule, steps, phase, result)
 	record.Time, record.JournalSeq = e.At, e.Seq
 	return record
 }
@@ -158,11 +176,16 @@ func (t *tick) addShadow() {
 // inventory.
 func (e *executor) recoverInFlight(recovered journal.Recovery) {
 	for _, i := range recovered.Throttled {
+		if ofVersion2(i) {
+			continue
+		}
 		e.inFlight[i.Container] = e.recoveredRemoval(i, contract.ActionUnthrottle)
 	}
 
 	for _, i := range recovered.Open {
 		switch {
+		case ofVersion2(i):
+
 		case i.Action == contract.ActionRemove:
 			r := e.recoveredRemoval(i, contract.ActionRemove)
 			if old := e.inFlight[i.Container]; old != nil {

@@ -140,6 +140,9 @@ type status struct {
 	paused, unlocated map[string]int // ticks in a row, by container id
 	noThrottle        string
 	stuck, ended      []string // container ids, sorted
+	warnWaits         string   // why ladders wait for notices
+	unrestored        []string // ids of those whose limit could not be given back, sorted
+	short             bool     // the journal has no room for facts
 	inFlight          int
 	breaker           string
 	journalBytes      int64

@@ -30,15 +30,7 @@ func (e *executor) updateBreaker(c completion) {
 		return
 	}
 
-	opens, closes := e.breaker.record(time.Now(), c.result.EngineFault, c.result.Err, e.loop.policy.Act.BreakerAfter)
-	switch {
-	case opens:
-		e.reporter.event("breaker", contract.LevelError, "acting pauses: "+e.breaker.text(time.Now()),
-			map[string]any{"breaker": "engine", "state": BreakerOpen})
-	case closes:
-		e.reporter.event("breaker", contract.LevelInfo, "the engine works again: acting goes on",
-			map[string]any{"breaker": "engine", "state": BreakerClosed})
-	}
+	e.reporter.engineAnswered(e.breaker, c.result.EngineFault, c.result.Err)
 }
 
 // applyResult takes in what became of a removal, whether an action returned it or it was seen in the inventory.
@@ -186,5 +178,5 @@ func (e *executor) writeOutcome(r *removal, result actuator.Result) {
 	e.journaler.outcome(journal.Outcome{
 		ActionID: r.order.ActionID, Outcome: result.Outcome, Rung: result.Rung, Attempts: result.Attempts, LatencyUS: micros(result.Took),
 		Error: result.ErrorText(), AnonymousVolumes: r.volumes, Recovered: r.recovered,
-	}, record)
+	}, record, nil)
 }

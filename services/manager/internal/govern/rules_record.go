@@ -14,24 +14,6 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
-// words say where to see what the policy would do, and whether a person has approved it. They name no number: a condition is told
-// once, when it begins, and lasts.
-func (v *Version2) words() string {
-	const text = "what its rules would do stands in the records of each tick"
-	switch {
-	case !v.Policy.NeedsApproval():
-		return text
-	case v.ApprovalError != "":
-		return text + "; " + v.ApprovalError
-	case v.approves():
-		return text + "; it is approved"
-	case v.Approved != nil:
-		return text + "; the approval beside it is of another policy"
-	default:
-		return text + "; nobody has approved it"
-	}
-}
-
 // mostSentences is how many bytes the sentences of a policy may take in its record.
 const mostSentences = 48 << 10
 
@@ -64,7 +46,7 @@ func (r *reporter) recordRules() {
 		details["left_out"] = more
 	}
 	r.event("policy", contract.LevelInfo,
-		fmt.Sprintf("the policy in force is of version 2 and has %d rules; this release only observes under it", len(v.Policy.Rules)), details)
+		fmt.Sprintf("the policy in force is of version 2 and has %d rules", len(v.Policy.Rules)), details)
 }
 
 // maxGroupName is the longest name of a group: 64 values of a label, which may be any, must fit into one record.

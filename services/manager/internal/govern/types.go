@@ -2,6 +2,7 @@ package govern
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,6 +25,7 @@ type Engine interface {
 	List(ctx context.Context) (contract.Inventory, error)
 	actuator.Inspector
 	actuator.Mutator
+	actuator.StepMutator
 }
 
 // Journal keeps intents and outcomes. An intent is on stable storage when Intent returns nil.
@@ -35,6 +37,11 @@ type Journal interface {
 	Intent(intents ...journal.Intent) (first uint64, err error)
 	Outcome(outcomes ...journal.Outcome) (first uint64, err error)
 	Size() int64
+
+	// The following are asked under a policy of version 2. Decide returns 0 where there is no room for facts, which Short then says.
+	Decide(d journal.Decision) (seq uint64, err error)
+	Approve(document json.RawMessage) error
+	Short() bool
 }
 
 // Spool keeps records until the log service has them.

@@ -2,11 +2,14 @@ package govern
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/source/netdev"
 )
 
@@ -25,11 +28,11 @@ type NetworkCounter interface {
 	Read(wanted map[string]netdev.Process) map[string]netdev.Count
 }
 
-// settings is what such a policy says of the loop itself, as a policy of version 1 that only observes: whatever the loop does
-// under version 1 in mode observe it does here too, and nothing else. No code but [rulesDecider] sees the rules.
+// settings is what such a policy says of the loop itself, as a policy of version 1 that gives nobody a place. No code but
+// [rulesDecider] and [stepExecutor] sees the rules.
 func (v *Version2) settings() contract.Policy {
 	p, act := contract.DefaultPolicy(), v.Policy.Act
-	p.Mode, p.Quota = contract.ModeObserve, contract.Quota{}
+	p.Mode, p.Quota = v.Policy.Mode, contract.Quota{}
 	p.Tick, p.Warmup, p.Gates = durationIn(v.Policy.Tick), v.Policy.Warmup, v.Policy.Gates
 	p.Act = contract.Act{
 		Ladder: act.Calls, ThrottleMillicores: act.ThrottleMillicores, ThrottleTicks: 1, Grace: durationIn(act.Grace),
@@ -47,12 +50,9 @@ func durationIn(d policy2.Duration) contract.Duration {
 // approves says whether a person has approved the policy as it is.
 func (v *Version2) approves() bool { return v.Approved != nil && v.Approved.Approves(v.Policy) }
 
-// held says why nothing is carried out on a tick without a closed gate.
-func (v *Version2) held() string {
-	if v.Policy.Mode == contract.ModeEnforce {
-		return contract.HeldVersion2
-	}
-	return contract.HeldObserve
+// enforces says that a plan of version 1 is carried out.
+func (l *loopState) enforces() bool {
+	return l.version2 == nil && l.policy.Mode == contract.ModeEnforce
 }
 
 // take puts a policy in force.
@@ -63,6 +63,19 @@ func (l *loopState) take(u PolicyUpdate) {
 		return
 	}
 	l.policyHash = u.Policy.Hash()
+}
+
+// ruleOf is the name of the rule with the hash, and how many steps it has; "" where the policy in force has none.
+func (l *loopState) ruleOf(hash string) (name string, steps int) {
+	if l.version2 == nil || hash == "" {
+		return "", 0
+	}
+	for i := range l.version2.Policy.Rules {
+		if r := &l.version2.Policy.Rules[i]; r.Hash() == hash {
+			return r.Name, max(len(r.Do), len(r.Rest))
+		}
+	}
+	return "", 0
 }
 
 // samePolicy says that the policy before was the same. The hash of version 2 says nothing of mode, tick and gates.
@@ -77,4 +90,13 @@ func (l *loopState) samePolicy(before *loopState) bool {
 type ruled struct {
 	planview.View
 	texts *planview.Texts
+	// program is what the plan was made by, memory what is remembered after the tick.
+	program *rules.Program
+	memory  rules.Memory
+}
+
+// throttled says that a rule remembers a limit of the container.
+func (r *ruled) throttled(id string) bool {
+	i, ok := slices.BinarySearchFunc(r.memory.Containers, id, func(c rules.ContainerMemory, id string) int { return strings.Compare(c.ID, id) })
+	return ok && slices.ContainsFunc(r.memory.Containers[i].Rules, func(m rules.RuleMemory) bool { return m.Throttle != nil })
 }

@@ -54,7 +54,7 @@ func (j *Journal) encode(entries []Entry) ([]byte, error) {
 	var text []byte
 	now := j.opts.Now().UTC()
 	for i := range entries {
-		entries[i].V, entries[i].Seq, entries[i].At = j.opts.Version, j.state.seq+uint64(i)+1, now
+		entries[i].V, entries[i].Seq, entries[i].At = j.versionOf(&entries[i]), j.state.seq+uint64(i)+1, now
 		object, err := json.Marshal(entries[i])
 		if err != nil {
 			return nil, err
@@ -68,6 +68,14 @@ func (j *Journal) encode(entries []Entry) ([]byte, error) {
 		text = line.Seal(append(text, object[:len(object)-len("}")]...), from)
 	}
 	return text, nil
+}
+
+// versionOf is the version of the entry's line: what a policy of version 1 decided is of version 1 in either journal.
+func (j *Journal) versionOf(e *Entry) int {
+	if e.Tick != nil || e.Policy != nil && e.Policy.Policy2 == nil && e.Since == 0 {
+		return version1
+	}
+	return j.opts.Version
 }
 
 // sync makes everything written so far durable. A failure is final.

@@ -30,7 +30,8 @@ func Behind(dir string, seq uint64) (Backlog, error) {
 	}
 
 	for _, s := range all {
-		if _, err := Scan(s.path, func(e Entry) error { b.add(e, seq); return nil }); err != nil {
+		read := reader{version: version2, visit: func(e Entry) error { b.add(e, seq); return nil }}
+		if _, err := scan(s.path, read); err != nil {
 			return b, err
 		}
 	}

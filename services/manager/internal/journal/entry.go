@@ -18,6 +18,8 @@ const (
 	version2 = line.Version
 	// entryVersion is the version that is written unless Options say otherwise.
 	entryVersion = version1
+	// Version is the newest.
+	Version = version2
 )
 
 // Entry is one line. Exactly one of the pointers is set.

@@ -38,6 +38,8 @@ type record struct {
 	// program and version1 are of the policy that was written last.
 	program  *rules.Program
 	version1 *contract.Policy
+	// version1Hash is of the policy that lines of version 1 in this segment are under, "" before one.
+	version1Hash string
 
 	// memory is that before the last tick, which was decided under policy, nil before the first; events are what has happened since.
 	memory rules.Memory
@@ -93,7 +95,7 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 	}
 
 	r.short = j.isShort()
-	full := d.Look <= 1 && (j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.isOld())
+	full := d.Look <= 1 && j.isFull()
 	r.stale = r.stale || !r.table.Empty() && !labels.Equal(r.table.Labels())
 	r.table.SetLabels(labels)
 
@@ -122,6 +124,33 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 	j.state.seq, j.state.tick, j.state.policy = entry.last, d.Facts.Tick, r.policy
 	r.on, r.program, r.version1 = entry.facts, d.Program, d.Version1
 	return entry.last, nil
+}
+
+// leaveFacts makes a journal of version 2 ready for a tick of version 1: what it knew of facts is over, and the next ones begin a
+// segment. Where the segment is full another one is begun.
+func (j *Journal) leaveFacts() error {
+	if j.opts.Version != version2 || j.failed != nil {
+		return nil
+	}
+
+	r := &j.rec
+	if !r.stale || !r.table.Empty() {
+		r.table.Reset()
+		r.memory, r.policy, r.events, r.program, r.version1 = rules.Memory{}, nil, r.events[:0], nil, nil
+	}
+	r.stale = true
+
+	if !j.isFull() {
+		return nil
+	}
+	err := j.rotate()
+	r.stale = true
+	return err
+}
+
+// isFull says that the next tick belongs into another segment.
+func (j *Journal) isFull() bool {
+	return j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.isOld()
 }
 
 // miss leaves a tick out: the next one that is written begins a segment, whose head has what it was made of.
@@ -244,7 +273,7 @@ func (j *Journal) beginFacts() error {
 
 	j.active, j.head = next, next.Size()
 	j.rec.on, j.rec.stale, j.rec.missed = j.state.seq+1, false, 0
-	j.rec.begun = j.opts.Now().Unix()
+	j.rec.begun, j.rec.version1Hash = j.opts.Now().Unix(), ""
 	j.state.seq += count
 	select {
 	case j.rec.rotated <- struct{}{}:

@@ -151,11 +151,8 @@ func TestVersion1ThenVersion2(t *testing.T) {
 		t.Errorf("%v, %d plans, %+v, %v", versions, plans, stats, err)
 	}
 
-	// Who knows version 1 alone says so, and takes nothing for damage.
+	// A journal of version 1 does not go on behind it, and takes nothing for damage.
 	var later *journal.VersionError
-	if _, err := journal.Scan(dir, func(journal.Entry) error { return nil }); !errors.As(err, &later) || later.Version != 2 {
-		t.Errorf("read as version 1: %v", err)
-	}
 	must(t, j.Close())
 	if _, _, err := journal.Open(dir, journal.Options{}); !errors.As(err, &later) {
 		t.Errorf("opened as version 1: %v", err)

@@ -162,14 +162,11 @@ func (j *Journal) begin() (Recovery, error) {
 	return r, nil
 }
 
-// Tick writes the inputs and the plan of one tick, and before them the policy when it is not the last one written.
+// Tick writes the inputs and the plan of one tick under a policy of version 1, and before them the policy when it is not the last one
+// written. The lines are of version 1, in a journal of either version.
 // It is not synced by itself: it shares the file with the intents that follow, whose sync covers it. It returns the entry's
 // number.
 func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint64, err error) {
-	if j.opts.Version != version1 {
-		return 0, wrap("write", errors.New("a journal of version 2 writes facts"))
-	}
-
 	t.PolicyHash = plan.PolicyHash
 	t.Inventory, t.Shadow = policy.Trim(p, t.Inventory), trimmed(p, t.Shadow)
 	if t.Plan, err = json.Marshal(plan); err != nil {
@@ -178,14 +175,29 @@ func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint6
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.leaveFacts(); err != nil {
+		return 0, wrap("rotate", err)
+	}
+
 	var entries []Entry
-	if j.state.policy == nil || j.state.policy.Hash != t.PolicyHash {
+	if !j.hasPolicy(t.PolicyHash) {
 		entries = append(entries, Entry{Policy: &Policy{Hash: t.PolicyHash, Policy: p}})
 	}
 
 	entries = append(entries, Entry{Tick: &t})
-	err = j.write(entries)
+	if err = j.write(entries); err == nil {
+		j.rec.version1Hash = t.PolicyHash
+	}
 	return entries[len(entries)-1].Seq, err
+}
+
+// hasPolicy says that a reader of the segment knows the policy of version 1 with this hash. The head of a journal of version 2 has
+// the policy in force, but its readers of version 1 look for a line of its own.
+func (j *Journal) hasPolicy(hash string) bool {
+	if j.opts.Version == version2 {
+		return j.rec.version1Hash == hash
+	}
+	return j.state.policy != nil && j.state.policy.Hash == hash
 }
 
 // trimmed is policy.Trim for what the plan was made without.

@@ -609,8 +609,8 @@ func TestScanWhereParsesOnlyWhatIsWanted(t *testing.T) {
 // What a later manager wrote is neither damage nor a torn tail: nothing is cut off, nobody goes on behind it.
 func TestLinesOfALaterVersionStopEveryReader(t *testing.T) {
 	for name, line := range map[string]string{
-		"the same fields":  `{"v":2,"seq":99,"at":"2026-01-02T03:04:05Z","head":{"last_tick":0}}`,
-		"another type":     `{"v":2,"seq":99,"tick":[1,2]}`,
+		"the same fields":  `{"v":3,"seq":99,"at":"2026-01-02T03:04:05Z","head":{"last_tick":0}}`,
+		"another type":     `{"v":3,"seq":99,"tick":[1,2]}`,
 		"with a check sum": `{"v":3,"seq":99,"verdict":{},"crc":"0123abcd"}`,
 	} {
 		t.Run(name, func(t *testing.T) {

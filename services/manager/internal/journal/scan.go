@@ -60,6 +60,7 @@ type reader struct {
 var ErrStop = errors.New("stop the scan")
 
 func scan(path string, r reader) (Stats, error) {
+	r.version = version2
 	files, err := filesOf(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

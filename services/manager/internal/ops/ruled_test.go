@@ -19,7 +19,7 @@ func ruled() *govern.Report {
 	p.Rules = []policy2.Rule{{Name: "old", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepRemove}}}}
 	r := report()
 	r.PolicyHash = p.Hash()
-	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldVersion2, &govern.Version2{Policy: p}
+	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
 	r.Rules = &planview.View{
 		Policy: p, Facts: &rules.Facts{ClockInDoubt: true},
 		Plan: rules.Plan{
@@ -52,7 +52,7 @@ func TestReadyUnderVersion2(t *testing.T) {
 		t.Fatalf("%d %v %s", code, err, body)
 	}
 	v := got.Version2
-	if got.Mode != "observe" || v.Held != contract.HeldVersion2 || v.Own != 4 || v.Living != 3 || len(v.Rules) != 1 || v.Due["remove"] != 1 {
+	if got.Mode != "observe" || v.Held != contract.HeldObserve || v.Own != 4 || v.Living != 3 || len(v.Rules) != 1 || v.Due["remove"] != 1 {
 		t.Errorf("%s", body)
 	}
 

@@ -61,6 +61,17 @@ func (d *Decided) Orders() []StepOrder {
 	return orders
 }
 
+// Again is the order to finish a stop or a removal that was begun, on the start and under the rule of then; ok is false where the plan
+// does not know the container or the policy the rule any more, or nothing of the plan is carried out.
+func (d *Decided) Again(id string, step policy2.Step, rule string, index int, startedAt string) (o StepOrder, ok bool) {
+	i, known := slices.BinarySearchFunc(d.Facts.Containers, id, func(c rules.Container, id string) int { return cmp.Compare(c.ID, id) })
+	at := slices.IndexFunc(d.Plan.Rules, func(r rules.RuleCount) bool { return r.Hash == rule })
+	if !known || rule != "" && at < 0 || !d.Plan.CarriesOut(step) {
+		return StepOrder{}, false
+	}
+	return d.order(&d.Facts.Containers[i], at, step, index, startedAt), true
+}
+
 func ends(s policy2.Step) bool { return s == policy2.StepStop || s == policy2.StepRemove }
 
 // order is what all steps have in common. rule is -1 for a young one, which no rule asks for.

@@ -1,0 +1,224 @@
+package govern_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gestor.local/contract"
+	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/rules"
+)
+
+// stranger is a container that Gestor did not start.
+func stranger(n int, label string) enginetest.Container {
+	key, value, _ := strings.Cut(label, "=")
+	at := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339Nano)
+	return enginetest.Container{
+		ID: strings.Repeat("c", 60) + fmt.Sprintf("%04x", n), Name: fmt.Sprintf("theirs-%d", n), Image: "registry.example/acme/web:1",
+		Labels: map[string]string{key: value}, CreatedAt: at, StartedAt: at,
+	}
+}
+
+// approved is the policy with a person's approval.
+func approved(v *govern.Version2, own int) *govern.Version2 {
+	a := policy2.NewApproved(v.Policy, time.Now(), "ada", own)
+	v.Approved = &a
+	return v
+}
+
+// history reads what the journal has, and checks that each plan comes out of its facts again.
+func (w *fixture) history() (entries []journal.Entry, h *journal.History) {
+	w.t.Helper()
+	stats, err := journal.ReadHistory(w.dir, func(e journal.Entry, history *journal.History) error {
+		entries, h = append(entries, e), history
+		if made := history.Made(); e.Head != nil && made != nil {
+			if fmt.Sprintf("%+v", *made) == "" {
+				w.t.Error("no memory")
+			}
+		}
+		return nil
+	})
+	if err != nil || stats.BadLines > 0 {
+		w.t.Errorf("the journal: %+v %v", stats, err)
+	}
+	return entries, h
+}
+
+// ended are the actions that ended, as NAME ACTION OUTCOME.
+func (w *fixture) ended() (done []string) {
+	for _, b := range bodies[contract.ActionBody](w.spool) {
+		if b.Phase == contract.PhaseOutcome && b.Outcome != contract.OutcomeUnknown {
+			done = append(done, b.Name+" "+b.Action+" "+b.Outcome)
+		}
+	}
+	return done
+}
+
+// One ladder from the notice to the removal, on containers that somebody else has started, once a person has approved it.
+func TestALadderOnContainersOfOthers(t *testing.T) {
+	runSynctest(t, 0, 0, func(w *fixture) {
+		for n := range 3 {
+			c := stranger(n, "preview.branch=a")
+			if n == 2 {
+				c.Labels = map[string]string{"other": "label"}
+			}
+			w.engine.Add(c)
+			w.reader.use(c.ID, 10)
+		}
+		w.options.Version2 = version2(t, `own: [{label: preview.branch}]
+surprise: 100%
+rules:
+  - {name: stale, when: {age: 10m}, do: [warn, {after: 10m, do: throttle to 10%}, {after: 10m, do: stop}, {after: 10m, do: remove}]}
+`)
+		err := w.runWith(2*time.Hour+5*time.Second, func(g *govern.Governor) {
+			time.Sleep(30*time.Minute + 5*time.Second)
+			if n := len(bodies[contract.ActionBody](w.spool)); n > 0 {
+				t.Errorf("%d records of actions without an approval", n)
+			}
+			if w.reports.last().Held != rules.HeldUnapproved {
+				t.Errorf("held %q", w.reports.last().Held)
+			}
+			w.reload(g, govern.PolicyUpdate{Version2: approved(version2(t, `own: [{label: preview.branch}]
+surprise: 100%
+rules:
+  - {name: stale, when: {age: 10m}, do: [warn, {after: 10m, do: throttle to 10%}, {after: 10m, do: stop}, {after: 10m, do: remove}]}
+`), 2)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		w.wantAlive("theirs-2")
+		want := []string{
+			"theirs-0 throttle done", "theirs-0 stop done", "theirs-0 unthrottle done", "theirs-0 remove already_stopped",
+			"theirs-1 throttle done", "theirs-1 stop done", "theirs-1 unthrottle done", "theirs-1 remove already_stopped",
+		}
+		done := w.ended()
+		slices.SortStableFunc(done, func(a, b string) int { return strings.Compare(a[:8], b[:8]) })
+		if !slices.Equal(done, want) {
+			t.Errorf("done: %q", done)
+		}
+		// The third notice is of a hold: two removals are more than all that live.
+		if n := count(w.spool.events(), "warn"); n != 3 {
+			t.Errorf("%d notices in %v", n, w.spool.events())
+		}
+		for _, c := range w.engine.Calls() {
+			if c.ID == stranger(2, "").ID {
+				t.Errorf("a call on one that is not own: %+v", c)
+			}
+		}
+
+		// Each step ten minutes after the one before; the removal ten minutes later still, which the hold takes.
+		var at []time.Time
+		for _, c := range w.engine.Calls() {
+			if c.ID == stranger(0, "").ID && c.Op != "inspect" {
+				at = append(at, c.At)
+			}
+		}
+		if len(at) != 4 || at[1].Sub(at[0]) != 10*time.Minute || at[3].Sub(at[1]) != 20*time.Minute {
+			t.Errorf("calls at %v", at)
+		}
+		if open := w.open(); len(open) > 0 {
+			t.Errorf("open: %+v", open)
+		}
+		w.history()
+	})
+}
+
+// Who is over its places goes on the first plan that counts, and the removal says which rule it was.
+func TestPlacesUnderVersion2(t *testing.T) {
+	runSynctest(t, 5, 3, func(w *fixture) {
+		w.options.Version2 = version2(t, `own: [{label: gestor.managed=true}]
+rules:
+  - {name: low, match: {class: low}, each: container, keep: {lightest: 3}, rest: remove}
+  - {name: high, match: {class: high}, each: container, keep: {heaviest: 2}, rest: remove}
+budget: [20 per tick, 60 per 1m, 3600 per 1h]
+surprise: 90%
+act: {calls: [kill, remove]}
+`)
+		if err := w.run(65 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+
+		w.wantAlive(settled(3)...)
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3})
+		for _, b := range bodies[contract.ActionBody](w.spool) {
+			if b.Rule != b.Name[:strings.Index(b.Name, "-")] || !b.Removes || b.StepIndex != 1 || b.Steps != 1 || b.Reason != contract.ReasonOverQuota {
+				t.Errorf("%+v", b)
+			}
+		}
+		if calls := w.calls(""); calls["kill"] != 3 || calls["remove"] != 3 || calls["stop"] > 0 {
+			t.Errorf("%v", calls)
+		}
+	})
+}
+
+// A limit is given back when its reason is over, at the stop, and when the rule is taken away; and only once.
+func TestThrottlesAreGivenBack(t *testing.T) {
+	const hogs = "own: [{label: gestor.managed=true}]\nrules:\n  - {name: hogs, match: {class: high}, when: {cpu: 30%, for: 30s}, do: throttle to 20%, calm: 1m}\n"
+	full := engine.CPULimit{QuotaUS: 20_000}
+	limited := func(w *fixture) bool {
+		c, _ := w.engine.Get(id("high", 0))
+		return c.CPU.Same(full)
+	}
+
+	for name, end := range map[string]func(w *fixture, g *govern.Governor){
+		"calm": func(w *fixture, _ *govern.Governor) { w.reader.use(id("high", 0), 10); time.Sleep(3 * time.Minute) },
+		"the rule is gone": func(w *fixture, g *govern.Governor) {
+			w.reload(g, govern.PolicyUpdate{Version2: version2(t, "own: [{label: gestor.managed=true}]\n")})
+			time.Sleep(time.Minute)
+		},
+		"observe": func(w *fixture, g *govern.Governor) {
+			w.reload(g, govern.PolicyUpdate{Version2: version2(t, "mode: observe\n"+hogs)})
+			time.Sleep(time.Minute)
+		},
+		"version 1": func(w *fixture, g *govern.Governor) {
+			w.reload(g, govern.PolicyUpdate{Policy: contract.DefaultPolicy()})
+			time.Sleep(time.Minute)
+		},
+		"the end": func(*fixture, *govern.Governor) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runSynctest(t, 1, 1, func(w *fixture) {
+				w.options.Version2 = version2(t, hogs)
+				err := w.runWith(10*time.Minute, func(g *govern.Governor) {
+					time.Sleep(2*time.Minute + 5*time.Second)
+					if !limited(w) {
+						t.Error("it was not throttled")
+					}
+					end(w, g)
+					if name != "the end" && limited(w) {
+						t.Error("it is throttled still")
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				if c, there := w.engine.Get(id("high", 0)); !there || !c.CPU.Same(engine.CPULimit{}) {
+					t.Errorf("there %t, limit %+v", there, c.CPU)
+				}
+				if n := w.calls("")["update"]; name != "calm" && n != 2 {
+					t.Errorf("%d changes of limits", n)
+				}
+				_, h := w.history()
+				if h != nil {
+					for _, c := range h.Memory().Containers {
+						for _, r := range c.Rules {
+							if r.Throttle != nil {
+								t.Errorf("the memory has a limit still: %+v", r.Throttle)
+							}
+						}
+					}
+				}
+			})
+		})
+	}
+}
