@@ -168,6 +168,9 @@ func (t *tick) depends(a, b *subject) bool {
 	return needs(a, b) && !needs(b, a)
 }
 
+// warnIndex is which step of a ladder the warning is: nothing is gentler. Of a project some may be further than others.
+const warnIndex = 1
+
 // notices lists what is told: one for a unit.
 func (t *tick) notices() []Notice {
 	var out []Notice
@@ -182,7 +185,7 @@ func (t *tick) notices() []Notice {
 				continue
 			}
 			if m.AskedGUS != 0 {
-				out = t.tell(out, s, Notice{Kind: NoticeStep, Rule: m.rule, Hash: m.Hash, StepIndex: m.Done + 1, SinceGUS: m.AskedGUS})
+				out = t.tell(out, s, Notice{Kind: NoticeStep, Rule: m.rule, Hash: m.Hash, StepIndex: warnIndex, SinceGUS: m.AskedGUS})
 			}
 		}
 		if s.told != "" {
