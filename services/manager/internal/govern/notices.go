@@ -121,26 +121,30 @@ func newAsk(kind rules.NoticeKind, rule, project, container string) ask {
 
 // tell takes over the notices of the plan that counts on this tick: new ones become intents, a record and, with a Notifier, a call.
 // One that is open already is the same notice. Those that the plan does not ask for any more are taken back. Nothing is told where
-// the plan does not carry warnings out, nor without a written intent: then the error is returned. The events are those of the lines
-// that were written.
+// the plan does not carry warnings out, nor without a written intent: then the error is returned. Of all that it writes nothing is an
+// event to the memory of the rules.
 func (n *noticer) tell(t *tick, at stamp) (events []rules.Event, err error) {
 	if t.ruled == nil {
 		if n.loop.version2 == nil { // of a policy of version 1 nobody is told anything
 			n.late = nil
 			n.takeBack(func(*openNotice) bool { return true }, at)
 		}
-		return n.close(at), nil
+		n.close()
+		return nil, nil
 	}
 
+	// What a tick with a closed gate does not ask for may be asked for again.
 	s := n.sort(t, at)
-	n.takeBack(func(o *openNotice) bool { return !s.asked[o] }, at)
-	events = n.close(at)
+	if !t.gated() {
+		n.takeBack(func(o *openNotice) bool { return !s.asked[o] }, at)
+	}
+	n.close()
 
 	if t.ruled.Plan.CarriesOut(policy2.StepWarn) {
 		err = n.begin(t, s)
 	}
 	n.passOn(!t.ruled.Facts.InForce.Observes(t.ruled.Policy.Mode))
-	return events, err
+	return nil, err
 }
 
 // sorted are the notices of a plan: those that are open already and still asked for, those that are new, and the intents of
@@ -468,12 +472,11 @@ func (o *openNotice) outcomes(outcome string, at stamp) (out []journal.Outcome) 
 	return out
 }
 
-// close writes down the outcomes that are owed. They are nothing to the memory of the rules.
-func (n *noticer) close(at stamp) []rules.Event {
+// close writes down the outcomes that are owed.
+func (n *noticer) close() {
 	if n.journaler.closeNotices(n.closing) {
 		n.closing = nil
 	}
-	return nil
 }
 
 // delivered closes the notices that have arrived since it was last asked. Their outcomes are written to the journal; what these are

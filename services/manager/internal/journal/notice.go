@@ -52,3 +52,26 @@ func (i Intent) WithID(notice string, n int) Intent {
 	}
 	return i
 }
+
+// OpenNotices are the entries of the first intents of notices among those that are open, oldest first: what a spool that has nothing
+// of the journal still has to be given of it, since their ladders wait until their records have arrived.
+func OpenNotices(dir string, open []Intent) (entries []Entry, err error) {
+	missing := make(map[string]bool)
+	for _, i := range open {
+		if i.Notice != nil {
+			missing[i.NoticeID()] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+
+	_, err = scan(dir, reader{version: version2, visit: func(e Entry) error {
+		if e.Intent != nil && missing[e.Intent.ActionID] {
+			delete(missing, e.Intent.ActionID) // a carried line repeats it
+			entries = append(entries, e)
+		}
+		return nil
+	}})
+	return entries, err
+}
