@@ -72,7 +72,8 @@ compose_valid() {
   docker compose version >/dev/null 2>&1 || { printf 'no docker compose: compose.yaml is not checked\n' && return 0; }
   docker compose config --quiet &&
     docker compose -f compose.yaml -f compose.tokens.yaml config --quiet &&
-    docker compose -f compose.yaml -f compose.podman.yaml config --quiet
+    docker compose -f compose.yaml -f compose.podman.yaml config --quiet &&
+    docker compose -f compose.yaml -f compose.notify.yaml config --quiet
 }
 
 check() {

@@ -26,6 +26,7 @@ func notRun() []exception {
 		kernel  = "loads a module into the kernel of this host: kernel-module/tests boots kernels for that"
 		another = "is for a host whose log service is on another one"
 		podman  = "is for a host with podman's service: e2e/engines has its tests with podman"
+		webhook = "is for a host with a webhook: services/manager has its tests with one"
 		tokens  = "locks the other examples out: services/logs and e2e/page have their tests with tokens"
 	)
 	return []exception{
@@ -50,6 +51,9 @@ func notRun() []exception {
 		{"docs/operating.md", "sudo install -D -m 0400 -o 0 -g 0 token data/.state/manager/token", another},
 		{"docs/operating.md", "cat > compose.override.yaml <<'YAML'", another},
 		{"docs/operating.md", "docker compose up -d --no-deps manager", another},
+		{"docs/operating.md", "mkdir -p -m 0700 secrets", webhook},
+		{"docs/operating.md", "echo https://hooks.example/services/T000/B000/XXXX > secrets/notify_url; chmod 0444 secrets/notify_url", webhook},
+		{"docs/operating.md", `printf '\n%s\n' COMPOSE_FILE=compose.yaml:compose.notify.yaml >> .env`, webhook},
 		{"docs/operating.md", "mkdir -m 0700 secrets", tokens},
 		{"docs/operating.md", "for t in write read; do head -c 32 /dev/urandom | base64 > secrets/${t}_token; chmod 0444 secrets/${t}_token; done", tokens},
 		{"docs/operating.md", `printf '\n%s\n' COMPOSE_FILE=compose.yaml:compose.tokens.yaml >> .env`, tokens},

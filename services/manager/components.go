@@ -17,6 +17,7 @@ import (
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/notify"
 	"gestor.local/manager/internal/source"
 	"gestor.local/manager/internal/source/hostproc"
 	"gestor.local/manager/internal/source/kmod"
@@ -36,6 +37,7 @@ type components struct {
 	recovered journal.Recovery
 	backlog   govern.Backlog
 	spool     *ship.Shipper
+	notifier  *notify.Sender // nil where nobody outside of the suite is told
 	closers   []closer
 }
 
@@ -48,13 +50,27 @@ type closer struct {
 // open opens everything, or nothing.
 func open(ctx context.Context, cfg config, log zerolog.Logger) (*components, error) {
 	c := &components{cfg: cfg, log: log}
-	for _, step := range []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal} {
+	for _, step := range []func(context.Context) error{c.openNotifier, c.openEngine, c.openSource, c.openSpool, c.openJournal} {
 		if err := step(ctx); err != nil {
 			c.close()
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+func (c *components) openNotifier(context.Context) error {
+	var err error
+	c.notifier, err = c.cfg.notifier()
+	return cli.WithExitCode(exitConfig, err)
+}
+
+// notices is the notifier for the governor, nil without one.
+func (c *components) notices() govern.Notifier {
+	if c.notifier == nil {
+		return nil
+	}
+	return c.notifier
 }
 
 func (c *components) openEngine(ctx context.Context) error {
@@ -100,8 +116,10 @@ func (c *components) openJournal(context.Context) error {
 	}
 	c.addCloser("journal", c.journal.Close)
 
+	// A new spool: what it does not hold of this journal was in another one, and only for notices somebody waits.
 	if journalled == 0 {
-		return nil // a new spool: what it does not hold of this journal was in another one
+		c.backlog.Entries, err = journal.OpenNotices(journalDir(c.cfg), c.recovered.Open)
+		return cli.WithExitCode(exitStorage, err)
 	}
 
 	c.backlog.Observations = observations

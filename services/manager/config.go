@@ -17,6 +17,7 @@ import (
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/notify"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/source"
 	"gestor.local/manager/internal/source/hostproc"
@@ -38,6 +39,9 @@ type config struct {
 	LogsLink   string             `env:"LOGS_LINK" help:"address of the log service for people on this host, which explain points to; empty, or with LOGS_ELSEWHERE: LOGS_URL"`
 	LogsWait   time.Duration      `env:"LOGS_WAIT" envDefault:"20s" help:"how long the start waits for a log service that does not answer; the health check of compose.yaml waits for less than a minute"`
 	TokenFile  string             `env:"TOKEN_FILE" help:"file with the token for the log service, read before each request"`
+	NotifyURL  string             `env:"NOTIFY_URL" help:"webhook that is told what a policy of version 2 is going to do, and has done; empty = nobody outside of the suite. A secret: better in a file"`
+	NotifyFile string             `env:"NOTIFY_URL_FILE" help:"file with that address instead, read before each call"`
+	CAFile     string             `env:"CA_FILE" help:"PEM file of authorities that are trusted beside the system's when the webhook is called"`
 	State      string             `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
 	Policy     string             `env:"POLICY" help:"policy.yaml; empty = the default policy"`
 	Tick       time.Duration      `env:"TICK" help:"overrides the policy's tick"`
@@ -229,6 +233,21 @@ func (c config) opsURL() string {
 		return url
 	}
 	return "http://" + c.Ops // the request fails with what is wrong with it
+}
+
+// notifier is what passes notices on, nil where nobody outside of the suite is to be told. The address and the authorities are read
+// anew for each call; what cannot be used at all is found before anything is begun. The error holds nothing of the address.
+func (c config) notifier() (*notify.Sender, error) {
+	if c.NotifyURL == "" && c.NotifyFile == "" {
+		return nil, nil //nolint:nilnil // nobody is to be told
+	}
+
+	address, err := notify.URLFrom(c.NotifyURL, c.NotifyFile)
+	if err != nil {
+		return nil, err
+	}
+	config := notify.Config{URL: address, CAFile: c.CAFile}
+	return notify.New(config), config.Check()
 }
 
 // explainJournal is what explanations are read from.

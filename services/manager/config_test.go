@@ -154,7 +154,7 @@ func TestSubcommands(t *testing.T) {
 		{[]string{"version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--version"}, exitDone, "gestor-manager " + contract.Version + "\n", ""},
 		{[]string{"--help"}, exitDone, "usage: gestor-manager [COMMAND]", ""},
-		{[]string{"settings"}, exitDone, "  GESTOR_SOURCE          auto, module or procfs (auto)\n", ""},
+		{[]string{"settings"}, exitDone, "  GESTOR_SOURCE           auto, module or procfs (auto)\n", ""},
 		{[]string{"settings", "--help"}, exitDone, "usage: gestor-manager settings\n", ""},
 		{[]string{"settings", "x"}, exitConfig, "", "one argument too many"},
 		{[]string{"version", "--help"}, exitDone, "usage: gestor-manager version\n", ""},

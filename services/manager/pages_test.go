@@ -129,6 +129,7 @@ func environment(t *testing.T, path, service string) map[string]any {
 func settingsTable(t *testing.T, service string) string {
 	t.Helper()
 	composed, tokens := environment(t, "compose.yaml", service), environment(t, "compose.tokens.yaml", service)
+	notices := environment(t, "compose.notify.yaml", service)
 	known := map[string]bool{}
 	var out strings.Builder
 	out.WriteString("| setting | default | with compose | |\n|---|---|---|---|\n")
@@ -136,6 +137,7 @@ func settingsTable(t *testing.T, service string) string {
 		known[s.name] = true
 		where := "–"
 		value, there := composed[s.name]
+		_, withNotices := notices[s.name]
 		switch {
 		case there && value == nil:
 			where = "`.env`"
@@ -143,6 +145,8 @@ func settingsTable(t *testing.T, service string) string {
 			where = fmt.Sprintf("is `%v`", value)
 		case tokens[s.name] != nil:
 			where = "see [operating](operating.md#on-a-shared-machine)"
+		case withNotices:
+			where = "see [operating](operating.md#notices)"
 		}
 		var fallback string
 		if s.fallback != "" {
@@ -150,7 +154,7 @@ func settingsTable(t *testing.T, service string) string {
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", s.name, fallback, where, strings.ReplaceAll(s.help, "|", `\|`))
 	}
-	for _, names := range []map[string]any{composed, tokens} {
+	for _, names := range []map[string]any{composed, tokens, notices} {
 		for name := range names {
 			if strings.HasPrefix(name, "GESTOR_") && !known[name] {
 				t.Errorf("compose gives %s to the service %s, which reads no such setting", name, service)

@@ -34,6 +34,8 @@ import (
 //	                                        journal  spool ──► log service       │
 //	                                           └── explain ──────────────────────┘
 //
+// With GESTOR_NOTIFY_URL the governor gives its notices to a sender as well, which calls the webhook.
+//
 // Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
 	// A signal without a handler ends the process: it must do so neither while the manager starts nor while removals end.
@@ -76,7 +78,7 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, newConsoleSink(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy.Policy, Version2: policy.Version2, Policies: file, Network: components.openNetwork(), Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
+		Policy: policy.Policy, Version2: policy.Version2, Policies: file, Network: components.openNetwork(), Notifier: components.notices(), Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
 		Spool: components.spool, Recovered: components.recovered, First: components.firstRecords(policy), Backlog: components.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		RemoveOrphansAtStop: true,
 		Sinks:               sinks, Log: log,
@@ -104,6 +106,9 @@ func runActors(ctx context.Context, log zerolog.Logger, components *components, 
 	add(func(ctx context.Context) error { return withLoopExitCode(governor.Run(ctx)) })
 	add(func(ctx context.Context) error { return cli.WithExitCode(exitStorage, components.spool.Run(ctx)) })
 	add(components.keepJournal)
+	if components.notifier != nil { // it drains nothing: what it has not told is told after the next start
+		add(components.notifier.Run)
+	}
 	add(func(ctx context.Context) error { return reloadOnSignal(ctx, hup, governor, log) })
 
 	// It has no context: it is ended by being shut down.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -85,7 +86,7 @@ func TestRunFromStartToTheLastRequest(t *testing.T) {
 	ops := freeAddress(t)
 	for name, value := range map[string]string{
 		"GESTOR_ENGINE": newDaemon(t), "GESTOR_LOGS_URL": server.URL, "GESTOR_STATE": t.TempDir(), "GESTOR_OPS": ops,
-		"GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s",
+		"GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s", "GESTOR_NOTIFY_URL": server.URL + "/hook",
 	} {
 		t.Setenv(name, value)
 	}
@@ -151,6 +152,50 @@ func TestABusyPortStopsTheStart(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "acting has stopped") {
 		t.Error("it governed before it knew that it cannot be asked")
+	}
+}
+
+// An address that cannot be used is said before anything is begun, and nothing of it: it is a secret.
+func TestAWebhookThatCannotBeUsedStopsTheStart(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := write("good", "https://hook.test/s3cret\n")
+
+	for name, test := range map[string]struct {
+		settings map[string]string
+		want     string
+	}{
+		"no address":       {map[string]string{"GESTOR_NOTIFY_URL": "hook.test/s3cret"}, "GESTOR_NOTIFY_URL is not an address (want https://…)"},
+		"both":             {map[string]string{"GESTOR_NOTIFY_URL": "https://hook.test/s3cret", "GESTOR_NOTIFY_URL_FILE": good}, "are both set: one of them is enough"},
+		"no file":          {map[string]string{"GESTOR_NOTIFY_URL_FILE": "/nonexistent"}, "read GESTOR_NOTIFY_URL_FILE: open /nonexistent: no such file"},
+		"no address in it": {map[string]string{"GESTOR_NOTIFY_URL_FILE": write("bad", "s3cret")}, "GESTOR_NOTIFY_URL_FILE holds no address (want https://…)"},
+		"no authorities": {
+			map[string]string{"GESTOR_NOTIFY_URL_FILE": good, "GESTOR_CA_FILE": write("ca", "s3cret")}, "GESTOR_CA_FILE holds no certificate: it has to be a PEM file",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clearEnv(t)
+			for name, value := range test.settings {
+				t.Setenv(name, value)
+			}
+			t.Setenv("GESTOR_SUITE", "s")
+			t.Setenv("GESTOR_STATE", filepath.Join(folder, "state"))
+
+			var out output
+			code := dispatch(context.Background(), []string{"run"}, &out, &out)
+			if text := out.String(); code != exitConfig || !strings.Contains(text, test.want) || strings.Contains(text, "s3cret") {
+				t.Errorf("code %d: %s", code, text)
+			}
+			if _, err := os.Stat(filepath.Join(folder, "state")); !os.IsNotExist(err) {
+				t.Error("it has begun to keep a state")
+			}
+		})
 	}
 }
 

@@ -52,10 +52,14 @@ func Warning(name, rule, why string) string {
 }
 
 func reason(rule, why string) string {
-	if why == "" {
+	switch {
+	case rule == "": // of one that is too new for the rules
+		return why
+	case why == "":
 		return "rule " + rule
+	default:
+		return "rule " + rule + ": " + why
 	}
-	return "rule " + rule + ": " + why
 }
 
 func participle(step policy2.Step) string {

@@ -44,6 +44,18 @@ type Config struct {
 	CAFile string
 }
 
+// Check says what is wrong with the configuration as it is now, before the first call: an address or authorities that cannot be read.
+func (c Config) Check() error {
+	if _, err := c.URL(); err != nil {
+		return err
+	}
+	if c.CAFile == "" {
+		return nil
+	}
+	_, err := readAuthorities(c.CAFile)
+	return err
+}
+
 // Sender holds notices until they are delivered. Make one with New.
 type Sender struct {
 	config  Config
