@@ -42,20 +42,20 @@ func onceCommand(ctx context.Context, inv *cli.Invocation) error {
 	case *asJSON:
 		return explain.JSON(inv.Stdout, page)
 	default:
-		return explain.Table(inv.Stdout, page)
+		return page.Table(inv.Stdout)
 	}
 }
 
-func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickReport, error) {
+func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, error) {
 	cfg, err := loadConfig()
 	if err != nil {
-		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
+		return nil, cli.WithExitCode(exitConfig, err)
 	}
 
 	cfg.DryRun = cfg.DryRun || shadow
 	policy, err := cfg.policy()
 	if err != nil {
-		return explain.TickReport{}, cli.WithExitCode(exitConfig, err)
+		return nil, cli.WithExitCode(exitConfig, err)
 	}
 	// Nobody is there later to restore the CPU limit of what was throttled.
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
@@ -69,7 +69,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickRepor
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return explain.TickReport{}, err
+			return nil, err
 		}
 	}
 
@@ -78,7 +78,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.TickRepor
 }
 
 // decideOnce runs the loop until one decision was made and carried out.
-func (c *components) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.TickReport, error) {
+func (c *components) decideOnce(ctx context.Context, policy contract.Policy, shadow bool) (explain.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -95,12 +95,12 @@ func (c *components) decideOnce(ctx context.Context, policy contract.Policy, sha
 	}
 
 	if err := govern.New(o).Run(ctx); err != nil {
-		return explain.TickReport{}, withLoopExitCode(err)
+		return nil, withLoopExitCode(err)
 	}
 
 	switch {
 	case sink.gateErr != nil:
-		return explain.TickReport{}, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", sink.gateErr))
+		return nil, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", sink.gateErr))
 	case shadow:
 		return explain.NewTickReport(time.Now(), lastTick.tick, lastTick.plan, &policy, nil), nil
 	default:

@@ -14,8 +14,9 @@ import (
 func Explain(defaults Defaults) cli.Command {
 	return cli.Command{
 		Name: "explain", Arguments: "[--json] [--journal PATH] [TICK | CONTAINER]",
-		Text: "Says why each container was kept or removed: on the last tick, on the tick with that number, or for one container\n" +
-			"(its name, at least 4 digits of its id, or a part of its name) over all ticks that the journal holds.\n" +
+		Text: "Says why each container was kept, warned, throttled, stopped or removed: on the last tick, on the tick with that number, or\n" +
+			"for one container (its name, at least 4 digits of its id, or a part of its name) over all ticks that the journal holds.\n" +
+			"Under a policy of version 2 it says of a container what each rule answers, what comes next and when, and what would undo it.\n" +
 			"The exit code is 2 when the journal does not hold what was asked for, or several containers answer to that.",
 		Run: func(_ context.Context, inv *cli.Invocation) error { return explainCommand(inv, defaults) },
 	}
@@ -45,32 +46,32 @@ func explainOne(w io.Writer, j explain.Journal, argument string, asJSON bool) er
 	number, err := strconv.ParseUint(argument, 10, 64)
 	if err != nil && argument != "" {
 		history, err := j.Container(argument)
-		return write(w, history, explain.HistoryTable, asJSON, err)
+		return write(w, history, asJSON, err)
 	}
 
 	if argument == "" {
 		report, err := j.Last()
-		return write(w, report, explain.Table, asJSON, err)
+		return write(w, report, asJSON, err)
 	}
 
 	// An id may consist of decimal digits only, and so may a name; a part of a name is too little to go by then.
 	report, err := j.Tick(number)
 	if errors.Is(err, explain.ErrNotFound) {
 		if history, other := j.Container(argument); other == nil && !history.ByPartOfName {
-			return write(w, history, explain.HistoryTable, asJSON, nil)
+			return write(w, history, asJSON, nil)
 		}
 	}
-	return write(w, report, explain.Table, asJSON, err)
+	return write(w, report, asJSON, err)
 }
 
 // write prints what was found, as JSON or as a table.
-func write[T any](w io.Writer, found T, table func(io.Writer, T) error, asJSON bool, err error) error {
+func write(w io.Writer, found explain.Report, asJSON bool, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
 		return explain.JSON(w, found)
 	default:
-		return table(w, found)
+		return found.Table(w)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/journal"
 )
 
@@ -24,12 +26,25 @@ type Action struct {
 	Error     string        `json:"error,omitempty"`
 	Recovered bool          `json:"recovered,omitempty"` // the outcome was found out at a later start
 	EndedAt   time.Time     `json:"ended_at,omitzero"`
+
+	// The following are of version 2: the rule, which of its steps the action is, and with a throttle the limits in billionths of a
+	// core, the one that is set and the one to give back, 0 for none.
+	Rule        string       `json:"rule,omitempty"`
+	Step        policy2.Step `json:"step,omitempty"`
+	StepIndex   int          `json:"step_index,omitempty"`
+	NanoCPUs    int64        `json:"nano_cpus,omitempty"`
+	OldNanoCPUs int64        `json:"old_nano_cpus,omitempty"`
+
+	ruleHash string
 }
 
 // newAction joins the intent of one entry and the outcome of another, which may be empty.
 func newAction(intent, outcome journal.Entry) Action {
 	i := intent.Intent
-	a := Action{ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action}
+	a := Action{
+		ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action,
+		Step: i.Step, StepIndex: i.StepIndex, NanoCPUs: i.NanoCPUs, OldNanoCPUs: i.OldNanoCPUs, ruleHash: i.Rule,
+	}
 
 	if o := outcome.Outcome; o != nil {
 		a.EndedAt, a.Outcome, a.Rung, a.Attempts = outcome.At, o.Outcome, o.Rung, o.Attempts
@@ -44,14 +59,58 @@ func (a Action) removed() bool {
 }
 
 func (a Action) String() string {
+	what := a.what()
 	if a.Outcome == "" {
-		return a.Verb + " begun, no outcome yet"
+		if a.isNotice() {
+			return what + " waits for its delivery"
+		}
+		return what + " begun, no outcome yet"
 	}
-	text := fmt.Sprintf("%s %s after %s", a.Verb, a.Outcome, micros(a.LatencyUS))
+
+	text := what + " " + a.Outcome
+	if a.isNotice() && a.Outcome == contract.OutcomeDone {
+		text = what + " delivered"
+	}
+	if a.ruleHash == "" || a.LatencyUS > 0 {
+		text += " after " + micros(a.LatencyUS)
+	}
 	if a.Error != "" {
 		text += ": " + quoteUnprintable(a.Error)
 	}
 	return text
+}
+
+// isNotice says that the action tells people something, and changes nothing.
+func (a Action) isNotice() bool { return a.Verb == string(policy2.StepWarn) }
+
+// what names the action, with its rule where it is of one: throttle to 50% by step 1 of rule "hogs".
+func (a Action) what() string {
+	text := a.Verb
+	switch a.Verb {
+	case contract.ActionUnthrottle:
+		if a.ruleHash != "" {
+			text = "give back of the CPU limit"
+		}
+	case contract.ActionThrottle:
+		if a.NanoCPUs > 0 {
+			text += " to " + cpuText(a.NanoCPUs)
+		}
+	}
+
+	switch {
+	case a.Rule != "" && a.StepIndex > 0:
+		return fmt.Sprintf("%s by step %d of rule %s", text, a.StepIndex, strconv.Quote(a.Rule))
+	case a.Rule != "":
+		return text + " by rule " + strconv.Quote(a.Rule)
+	default:
+		return text
+	}
+}
+
+// cpuText is a CPU limit as a policy writes it, in percent of a core.
+func cpuText(nano int64) string {
+	const nanoPerHundredth = 100_000 // of a percent
+	return policy2.Percent(nano / nanoPerHundredth).String()
 }
 
 // actionLog pairs intents with outcomes, in whatever order the segments are read. The last outcome of an action counts.
@@ -79,14 +138,16 @@ func (l *actionLog) add(e journal.Entry) {
 	}
 }
 
-// filter returns the actions whose intent matches, oldest first.
-func (l *actionLog) filter(match func(journal.Intent) bool) []Action {
+// filter returns the actions whose intent matches, oldest first. names are those of rules of version 2 by their hash.
+func (l *actionLog) filter(names map[string]string, match func(journal.Entry) bool) []Action {
 	slices.SortFunc(l.intents, func(a, b journal.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
 
 	out := []Action{}
 	for _, e := range l.intents {
-		if match(*e.Intent) {
-			out = append(out, newAction(e, l.outcomes[e.Intent.ActionID]))
+		if match(e) {
+			a := newAction(e, l.outcomes[e.Intent.ActionID])
+			a.Rule = names[a.ruleHash]
+			out = append(out, a)
 		}
 	}
 	return out

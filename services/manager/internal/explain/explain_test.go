@@ -25,6 +25,15 @@ func newJournal(t *testing.T) string {
 // at is the journal in a folder, of a host whose log service is where compose puts it.
 func at(dir string) Journal { return Journal{Path: dir, Logs: "http://127.0.0.1:8080"} }
 
+// ofVersion1 is a report on a tick of version 1.
+func ofVersion1(report Report, err error) (TickReport, error) {
+	of, ok := report.(TickReport)
+	if err == nil && !ok {
+		err = fmt.Errorf("%T is a report on no tick of version 1", report)
+	}
+	return of, err
+}
+
 func time10(ticks uint64) time.Duration { return time.Duration(ticks) * 10 * time.Second }
 
 func b2i(yes bool) int {
@@ -34,10 +43,10 @@ func b2i(yes bool) int {
 	return 0
 }
 
-func table(t *testing.T, p TickReport) string {
+func table(t *testing.T, p Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := Table(&b, p); err != nil {
+	if err := p.Table(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -46,7 +55,7 @@ func table(t *testing.T, p TickReport) string {
 func TestTickReportHasEveryContainer(t *testing.T) {
 	dir := newJournal(t)
 	for _, number := range []uint64{1, 6, 12} {
-		report, err := at(dir).Tick(number)
+		report, err := ofVersion1(at(dir).Tick(number))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,14 +79,14 @@ func TestTickReportHasEveryContainer(t *testing.T) {
 		}
 	}
 
-	last, err := at(dir).Last()
+	last, err := ofVersion1(at(dir).Last())
 	if err != nil || last.Tick != 12 {
 		t.Errorf("the last tick is %d: %v", last.Tick, err)
 	}
 }
 
 func TestTableSaysRankCutNeighbourAndOutcome(t *testing.T) {
-	report, err := at(newJournal(t)).Last()
+	report, err := ofVersion1(at(newJournal(t)).Last())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +159,7 @@ func TestHistoryOfAContainer(t *testing.T) {
 
 	var b strings.Builder
 	s, _ := at(dir).Container("l4")
-	if err := HistoryTable(&b, s); err != nil {
+	if err := s.Table(&b); err != nil {
 		t.Fatal(err)
 	}
 
@@ -303,7 +312,7 @@ func TestAHistorySaysHowItEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := HistoryTable(&b, history); err != nil {
+		if err := history.Table(&b); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -344,7 +353,7 @@ func TestATickWithoutAPlanSaysWhy(t *testing.T) {
 	if err := s.NoPlan(journal.NoPlan{Tick: 2, Gates: []string{"no_source"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := at(s.dir).Tick(2); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nothing to decide on (no_source)") {
+	if _, err := ofVersion1(at(s.dir).Tick(2)); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "nothing to decide on (no_source)") {
 		t.Error(err)
 	}
 }
@@ -365,12 +374,12 @@ func TestATickUnderVersion2IsNotThere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if r, err := at(s.dir).Tick(1); err != nil || r.Tick != 1 {
+	if r, err := ofVersion1(at(s.dir).Tick(1)); err != nil || r.Tick != 1 {
 		t.Errorf("tick %d, %v", r.Tick, err)
 	}
 
 	s.recordTick(3, nil)
-	if r, err := at(s.dir).Last(); err != nil || r.Tick != 3 {
+	if r, err := ofVersion1(at(s.dir).Last()); err != nil || r.Tick != 3 {
 		t.Errorf("the last is %d, %v", r.Tick, err)
 	}
 }
@@ -392,7 +401,7 @@ func TestTiesAreExplainedByThePolicyOfTheTick(t *testing.T) {
 	s.tick(p, in)
 
 	for number, want := range map[uint64]string{1: "by rss: 701 KB against 700 KB, since cpu, ram and vsz tie", 2: "by rss: 701 KB against 700 KB  "} {
-		report, err := at(s.dir).Tick(number)
+		report, err := ofVersion1(at(s.dir).Tick(number))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,7 +429,7 @@ func TestShadowHidesNobody(t *testing.T) {
 	in.Shadow = []journal.Shadowed{gone}
 	s.tick(p, in)
 
-	first, err := at(s.dir).Tick(1)
+	first, err := ofVersion1(at(s.dir).Tick(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +445,7 @@ func TestShadowHidesNobody(t *testing.T) {
 		}
 	}
 
-	second, err := at(s.dir).Last()
+	second, err := ofVersion1(at(s.dir).Last())
 	if err != nil || len(second.Containers) != 5 {
 		t.Fatalf("%+v: %v", second.Containers, err)
 	}
@@ -476,7 +485,7 @@ func TestAnActionAloneIsAHistory(t *testing.T) {
 	}
 
 	var b strings.Builder
-	if err := HistoryTable(&b, history); err != nil || strings.Contains(b.String(), "reaches back") {
+	if err := history.Table(&b); err != nil || strings.Contains(b.String(), "reaches back") {
 		t.Error(b.String(), err)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/line"
 )
 
 // ErrAmbiguous says that more than one container answers to the name.
@@ -37,10 +39,16 @@ type ContainerHistory struct {
 	Newest TickRef `json:"newest"`
 	// HistoryURL is where the log service has its whole history, "" when that is not known.
 	HistoryURL string `json:"life,omitempty"`
+	// Rulings are what the rules of version 2 said of it, oldest first; Explanation is how they came to the newest of that, nil where
+	// its newest tick is of version 1.
+	Rulings     []RulingSpan `json:"rulings,omitempty"`
+	Explanation *Explanation `json:"explanation,omitempty"`
+
 	// ByPartOfName says that only a part of its name was asked for.
 	ByPartOfName bool    `json:"-"`
 	pageURL      string  // HistoryURL for people
 	lastSeen     TickRef // the last tick that names it
+	ruled        ruledHistory
 }
 
 // VerdictSpan is a run of ticks with the same verdict for the same reason at the same rank. Last is the latest of them.
@@ -65,8 +73,10 @@ func (j Journal) Container(who string) (ContainerHistory, error) {
 		return ContainerHistory{}, err
 	}
 
-	b := historyBuilder{query: who, histories: map[string]*ContainerHistory{}, actionIDs: map[string]bool{}, policies: policies{}}
-	if _, err := journal.ScanWhere(j.Path, b.mentions(), b.add); err != nil {
+	b := historyBuilder{
+		query: who, histories: map[string]*ContainerHistory{}, actionIDs: map[string]bool{}, policies: policies{}, names: ruleNames{},
+	}
+	if _, err := journal.ReadFacts(j.Path, b.mentions(), b.add); err != nil {
 		return ContainerHistory{}, err
 	}
 
@@ -77,29 +87,30 @@ func (j Journal) Container(who string) (ContainerHistory, error) {
 		}
 		return ContainerHistory{}, ticks.notFound(fmt.Sprintf("container %q", who), j.logsURLOf(who))
 	case 1:
-		return j.finishHistory(b, ticks), nil
+		return j.finishHistory(b, ticks)
 	default:
 		return ContainerHistory{}, fmt.Errorf("container %q: %w: %s", who, ErrAmbiguous, b.candidates())
 	}
 }
 
-// finishHistory completes the only history of the builder: how it ended, and where the rest of it is.
-func (j Journal) finishHistory(b historyBuilder, r tickRange) ContainerHistory {
+// finishHistory completes the only history of the builder: how it ended, how the rules came to their last verdict, and where the rest
+// of it is.
+func (j Journal) finishHistory(b historyBuilder, r tickRange) (ContainerHistory, error) {
 	var h ContainerHistory
 	for _, only := range b.histories {
 		h = *only
 	}
 
-	h.Actions = b.actions.filter(func(i journal.Intent) bool { return i.Container == h.ID })
+	h.Actions = b.actions.filter(b.names, func(e journal.Entry) bool { return e.Intent.Container == h.ID })
 	for _, a := range h.Actions {
-		if a.removed() {
+		if a.removed() || a.Step == policy2.StepStop && h.ruled.autoRemove && isDone(a.Outcome) {
 			h.RemovedAt = a.EndedAt
 		}
 	}
 
 	h.Oldest, h.Newest, h.ByPartOfName = r.oldest, r.newest, b.bestMatch == matchPartOfName
 	h.HistoryURL, h.pageURL = j.logsURL("/v1/containers/"+h.ID), j.logsURL("/containers/"+h.ID)
-	return h
+	return h, j.explainLast(&h)
 }
 
 // How well a container matches what was asked for.
@@ -118,6 +129,8 @@ type historyBuilder struct {
 	actions   actionLog
 	actionIDs map[string]bool // of the actions on them
 	policies  policies
+	names     ruleNames
+	said      map[int]line.VerdictRow // the last that was written of a container in this segment, by its number
 }
 
 // mentions says by the text of a line whether it may be about the container: it holds the name or the digits as they
@@ -146,8 +159,12 @@ func (b *historyBuilder) match(id, name string) int {
 	}
 }
 
-func (b *historyBuilder) add(e journal.Entry) error {
+func (b *historyBuilder) add(e journal.Entry, facts *journal.History) error {
 	b.policies.add(e)
+	b.names.add(e)
+	if e.Head != nil {
+		b.said = map[int]line.VerdictRow{} // a segment numbers its containers anew
+	}
 
 	switch {
 	case e.Tick != nil:
@@ -156,17 +173,31 @@ func (b *historyBuilder) add(e journal.Entry) error {
 		b.actions.add(e)
 
 	case e.Intent != nil:
-		h := b.history(e.Intent.Container, e.Intent.Name)
-		if h == nil {
-			return nil
-		}
-
-		b.actions.add(e)
-		b.actionIDs[e.Intent.ActionID] = true
-		h.Name, h.Image, h.Class = e.Intent.Name, e.Intent.Image, e.Intent.Class
-		h.lastSeen = TickRef{e.Intent.Tick, e.At}
+		b.addIntent(e)
+	case e.Facts != nil:
+		b.addFacts(e, facts)
+	case e.Verdict != nil:
+		return b.addVerdict(e, facts)
 	}
 	return nil
+}
+
+func (b *historyBuilder) addIntent(e journal.Entry) {
+	i := e.Intent
+	h := b.histories[i.Container]
+	if h == nil {
+		h = b.history(i.Container, i.Name)
+	}
+	if h == nil {
+		return
+	}
+
+	b.actions.add(e)
+	b.actionIDs[i.ActionID] = true
+	h.lastSeen = TickRef{i.Tick, e.At}
+	if i.Name != "" {
+		h.Name, h.Image, h.Class = i.Name, i.Image, i.Class
+	}
 }
 
 func (b *historyBuilder) addTick(e journal.Entry) error {
@@ -184,6 +215,7 @@ func (b *historyBuilder) addTick(e journal.Entry) error {
 
 		h.Name, h.Image, h.Class = r.Name, r.Image, r.Class
 		h.lastSeen = TickRef{plan.Tick, e.At}
+		h.ruled.last = 0
 		if len(b.histories) == 1 { // of several none is explained
 			h.addTick(e, plan, r)
 		}
@@ -252,39 +284,61 @@ func (h *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
 	h.Spans = append(h.Spans, VerdictSpan{FromTick: plan.Tick, ToTick: plan.Tick, From: e.At, To: e.At, Ticks: 1, Last: r})
 }
 
-// HistoryTable writes a history for people.
-func HistoryTable(w io.Writer, h ContainerHistory) error {
+// Table writes a history for people.
+func (h ContainerHistory) Table(w io.Writer) error {
+	if len(h.Rulings) > 0 {
+		return h.ruledTable(w)
+	}
 	fmt.Fprintf(w, "%s, %s, image %s, class %s\n%s\n\n", quoteUnprintable(h.Name), h.ID, orDash(h.Image), h.Class, h.status())
 
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TICKS\tSINCE\tVERDICT\tRANK\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY")
-	for _, span := range h.Spans {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", span.ticks(), span.From.UTC().Format(time.RFC3339), span.Last.verdictCell(), span.Last.rankCell(),
-			ageCell(span.Last.AgeUS), measureCells(span.Last.Measures), span.Last.reasonCell())
-	}
-
-	for _, a := range h.Actions {
-		fmt.Fprintf(t, "%d\t%s\t%s\n", a.Tick, a.At.UTC().Format(time.RFC3339), a)
-	}
-
+	h.writeSpans(t)
+	h.writeActions(t)
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	return h.writeSources(w)
 }
 
+// writeSpans writes the ticks of version 1.
+func (h ContainerHistory) writeSpans(t io.Writer) {
+	fmt.Fprintln(t, "TICKS\tSINCE\tVERDICT\tRANK\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY")
+	for _, span := range h.Spans {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", span.ticks(), span.From.UTC().Format(time.RFC3339), span.Last.verdictCell(), span.Last.rankCell(),
+			ageCell(span.Last.AgeUS), measureCells(span.Last.Measures), span.Last.reasonCell())
+	}
+}
+
+func (h ContainerHistory) writeActions(t io.Writer) {
+	for _, a := range h.Actions {
+		fmt.Fprintf(t, "%d\t%s\t%s\n", a.Tick, a.At.UTC().Format(time.RFC3339), a)
+	}
+}
+
 // status says whether it is there on the newest tick, and if not, whether Gestor removed it.
 func (h ContainerHistory) status() string {
-	switch n := len(h.Spans); {
+	last := h.lastTick()
+	switch {
 	case !h.RemovedAt.IsZero():
 		return "removed by Gestor at " + h.RemovedAt.UTC().Format(time.RFC3339)
 	case h.Newest.At.IsZero():
 		return "no decision on it is in the journal"
-	case n > 0 && !h.Spans[n-1].To.Before(h.Newest.At):
-		return "there on the newest tick, " + TickRef{h.Spans[n-1].ToTick, h.Spans[n-1].To}.String()
+	case !last.At.IsZero() && !last.At.Before(h.Newest.At):
+		return "there on the newest tick, " + last.String()
 	default:
 		return "not there any more on the newest tick, " + h.Newest.String() + ": no removal by Gestor is in the journal"
 	}
+}
+
+// lastTick is the newest tick that had it, under a policy of either version.
+func (h ContainerHistory) lastTick() (last TickRef) {
+	if n := len(h.Spans); n > 0 {
+		last = TickRef{h.Spans[n-1].ToTick, h.Spans[n-1].To}
+	}
+	if n := len(h.Rulings); n > 0 && h.Rulings[n-1].To.After(last.At) {
+		last = TickRef{h.Rulings[n-1].ToTick, h.Rulings[n-1].To}
+	}
+	return last
 }
 
 // writeSources says how far back this goes, and where the rest is.
@@ -300,9 +354,11 @@ func (h ContainerHistory) writeSources(w io.Writer) error {
 	return err
 }
 
-func (s VerdictSpan) ticks() string {
-	if s.FromTick == s.ToTick {
-		return fmt.Sprint(s.FromTick)
+func (s VerdictSpan) ticks() string { return ticksOf(s.FromTick, s.ToTick) }
+
+func ticksOf(from, to uint64) string {
+	if from == to {
+		return fmt.Sprint(from)
 	}
-	return fmt.Sprintf("%d-%d", s.FromTick, s.ToTick)
+	return fmt.Sprintf("%d-%d", from, to)
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,62 +22,109 @@ type Journal struct {
 	Logs string
 }
 
+// Report explains one tick, under a policy of version 1 (TickReport) or of version 2 (RulesReport), or one container (ContainerHistory).
+type Report interface {
+	// Table writes it for people.
+	Table(w io.Writer) error
+}
+
 // Last is the newest tick.
-func (j Journal) Last() (TickReport, error) { return j.findTick(nil) }
+func (j Journal) Last() (Report, error) { return j.findTick(nil) }
 
 // Tick is the newest tick with this number. After a reset of the manager's state numbers begin again.
-func (j Journal) Tick(number uint64) (TickReport, error) { return j.findTick(&number) }
+func (j Journal) Tick(number uint64) (Report, error) { return j.findTick(&number) }
+
+// tickFinder finds a tick while the segments are read newest first: the last one of the first segment that has any.
+type tickFinder struct {
+	number *uint64 // nil: the last one
+
+	// One of these is what was found: a tick of version 1, one without a plan, or the facts of one of version 2 with the last line that
+	// is about them.
+	tick        *journal.Entry
+	noPlan      *journal.NoPlan
+	facts, last uint64
+
+	actions  actionLog
+	policies policies
+	names    ruleNames
+	segment  segmentTracker
+}
+
+func (f *tickFinder) found() bool { return f.tick != nil || f.noPlan != nil || f.facts != 0 }
+
+func (f *tickFinder) is(number uint64) bool { return f.number == nil || *f.number == number }
+
+func (f *tickFinder) add(e journal.Entry) error {
+	if f.segment.startsSegment(e) && f.found() {
+		return journal.ErrStop
+	}
+
+	f.policies.add(e)
+	f.names.add(e)
+
+	// An outcome names its action only: all are kept until it is known which actions were of this tick.
+	switch {
+	case e.Head != nil: // the facts on its line are those of a tick of the segment before
+	case e.Tick != nil && f.is(e.Tick.Context.Tick):
+		f.tick, f.noPlan, f.facts = &e, nil, 0
+
+	case e.Facts != nil && f.is(*e.Facts):
+		f.tick, f.noPlan = nil, nil
+		if e.Look <= 1 || f.facts == 0 {
+			f.facts = e.Seq
+		}
+		f.last = e.Seq
+	case e.Verdict != nil && f.facts != 0 && f.is(*e.Verdict):
+		f.last = e.Seq
+
+	case e.NoPlan != nil && f.is(e.NoPlan.Tick) && (f.number != nil || e.NoPlan.Version2 != "" && f.facts == 0):
+		f.tick, f.noPlan, f.facts = nil, e.NoPlan, 0
+	case e.Intent == nil || f.is(e.Intent.Tick):
+		f.actions.add(e)
+	}
+	return nil
+}
 
 // findTick reads the segments newest first and stops at the first that holds the tick. What was done because of the
 // tick stands behind it, in the same segment or in one that was read before; its policy stands before it, in the same
 // one.
-func (j Journal) findTick(number *uint64) (TickReport, error) {
-	var found *journal.Entry
-	var noPlan *journal.NoPlan
-	var actions actionLog
-
-	policies, segment := policies{}, segmentTracker{}
-	_, err := journal.ScanBackwards(j.Path, mentionsTick(number), func(e journal.Entry) error {
-		if segment.startsSegment(e) && (found != nil || noPlan != nil) {
-			return journal.ErrStop
-		}
-
-		policies.add(e)
-
-		// An outcome names its action only: all are kept until it is known which actions were of this tick.
-		switch {
-		case e.Tick != nil && (number == nil || e.Tick.Context.Tick == *number):
-			found, noPlan = &e, nil
-		case e.NoPlan != nil && number == nil && e.NoPlan.Version2 != "":
-			found, noPlan = nil, e.NoPlan
-		case e.NoPlan != nil && number != nil && e.NoPlan.Tick == *number:
-			found, noPlan = nil, e.NoPlan
-		case e.Intent == nil || number == nil || e.Intent.Tick == *number:
-			actions.add(e)
-		}
-		return nil
-	})
+func (j Journal) findTick(number *uint64) (Report, error) {
+	f := tickFinder{number: number, policies: policies{}, names: ruleNames{}}
+	_, err := journal.ScanBackwards(j.Path, mentionsTick(number), f.add)
 
 	switch {
 	case err != nil:
-		return TickReport{}, err
-	case noPlan != nil && noPlan.Version2 != "":
-		return TickReport{}, j.version2Error(*noPlan)
-	case noPlan != nil:
-		return TickReport{}, notFoundError(fmt.Sprintf("tick %d: there was nothing to decide on (%s); next: explain a tick near it",
-			*number, strings.Join(noPlan.Gates, ", ")))
-	case found == nil:
-		return TickReport{}, j.tickNotFound(number)
+		return nil, err
+	case f.noPlan != nil && f.noPlan.Version2 != "":
+		return nil, j.version2Error(*f.noPlan)
+	case f.noPlan != nil:
+		return nil, notFoundError(fmt.Sprintf("tick %d: there was nothing to decide on (%s); next: explain a tick near it",
+			*number, strings.Join(f.noPlan.Gates, ", ")))
+
+	case f.facts != 0:
+		t, err := j.ruledTick(f.last)
+		if err != nil {
+			return nil, err
+		}
+
+		// What was begun because of a tick stands behind its facts.
+		ofTick := f.actions.filter(f.names, func(e journal.Entry) bool { return e.Intent.Tick == t.facts.Tick && e.Seq > f.facts })
+		return newRulesReport(t, ofTick), nil
+
+	case f.tick == nil:
+		return nil, j.tickNotFound(number)
 	}
 
-	plan, err := found.Tick.Decoded()
+	plan, err := f.tick.Tick.Decoded()
 	if err != nil {
-		return TickReport{}, err
+		return nil, err
 	}
 
 	// A number is used again after a reset of the manager's state: the snapshot's sequence sets the two ticks apart.
-	ofTick := actions.filter(func(i journal.Intent) bool { return i.Tick == plan.Tick && i.Sequence == plan.Sequence })
-	return NewTickReport(found.At, *found.Tick, plan, policies.of(plan), ofTick), nil
+	ofTick := f.actions.filter(f.names, func(e journal.Entry) bool {
+		return e.Intent.Tick == plan.Tick && e.Intent.Sequence == plan.Sequence
+	})
+	return NewTickReport(f.tick.At, *f.tick.Tick, plan, f.policies.of(plan), ofTick), nil
 }
 
 // version2Error is the error for a tick whose plan is of version 2, and says where that is.
@@ -92,8 +141,35 @@ func (j Journal) version2Error(n journal.NoPlan) error {
 type policies map[string]contract.Policy
 
 func (p policies) add(e journal.Entry) {
+	for _, policy := range policiesOf(e) {
+		if policy.Policy2 == nil {
+			p[policy.Hash] = policy.Policy
+		}
+	}
+}
+
+// policiesOf are those that a line has: a head of version 2 has the one in force.
+func policiesOf(e journal.Entry) (out []*journal.Policy) {
 	if e.Policy != nil {
-		p[e.Policy.Hash] = e.Policy.Policy
+		out = append(out, e.Policy)
+	}
+	if e.Head != nil && e.Head.Policy != nil {
+		out = append(out, e.Head.Policy)
+	}
+	return out
+}
+
+// ruleNames are those of the rules of version 2 by their hash.
+type ruleNames map[string]string
+
+func (n ruleNames) add(e journal.Entry) {
+	for _, policy := range policiesOf(e) {
+		if policy.Policy2 == nil {
+			continue
+		}
+		for _, rule := range policy.Policy2.Rules {
+			n[rule.Hash()] = rule.Name
+		}
 	}
 }
 
@@ -110,8 +186,15 @@ func mentionsTick(number *uint64) func(line []byte) bool {
 	if number == nil {
 		return nil // the last one: read everything
 	}
-	needle := fmt.Appendf(nil, `"tick":%d,`, *number)
-	return func(line []byte) bool { return bytes.Contains(line, needle) || alwaysRead(line) }
+
+	var needles [][]byte
+	for _, key := range []string{"tick", "facts", "verdict"} {
+		needles = append(needles, fmt.Appendf(nil, `"%s":%d,`, key, *number))
+	}
+	return func(line []byte) bool {
+		mentions := func(needle []byte) bool { return bytes.Contains(line, needle) }
+		return slices.ContainsFunc(needles, mentions) || alwaysRead(line)
+	}
 }
 
 // alwaysRead are the lines that name no tick and no container: an outcome names its action only, a policy its hash.
@@ -156,17 +239,20 @@ type tickRange struct{ oldest, newest TickRef }
 func (r tickRange) empty() bool { return r.oldest.At.IsZero() }
 
 func (j Journal) tickRange() (r tickRange, err error) {
-	isTick := func(line []byte) bool { return bytes.Contains(line, []byte(`"tick":{`)) }
-	ref := func(e journal.Entry) TickRef { return TickRef{e.Tick.Context.Tick, e.At} }
+	// A verdict follows the facts that it was made of; those of a head are of a tick before.
+	isTick := func(line []byte) bool {
+		return bytes.Contains(line, []byte(`"tick":{`)) || bytes.Contains(line, []byte(`"verdict":`))
+	}
 
+	var first, last journal.Entry
 	_, err = journal.ScanWhere(j.Path, isTick, func(e journal.Entry) error {
-		if e.Tick == nil {
+		if e.Tick == nil && e.Verdict == nil {
 			return nil
 		}
-		r.oldest = ref(e)
+		first = e
 		return journal.ErrStop
 	})
-	if err != nil || r.empty() {
+	if err != nil || first.Seq == 0 {
 		return r, err
 	}
 
@@ -174,15 +260,33 @@ func (j Journal) tickRange() (r tickRange, err error) {
 	// any.
 	segment := segmentTracker{}
 	_, err = journal.ScanBackwards(j.Path, isTick, func(e journal.Entry) error {
-		if segment.startsSegment(e) && !r.newest.At.IsZero() {
+		if segment.startsSegment(e) && last.Seq != 0 {
 			return journal.ErrStop
 		}
-		if e.Tick != nil {
-			r.newest = ref(e)
+		if e.Tick != nil || e.Verdict != nil {
+			last = e
 		}
 		return nil
 	})
+	if err == nil {
+		r.oldest, err = j.tickRef(first)
+	}
+	if err == nil {
+		r.newest, err = j.tickRef(last)
+	}
 	return r, err
+}
+
+// tickRef is the tick of a line. A line of version 2 has no time: that is one of its facts.
+func (j Journal) tickRef(e journal.Entry) (TickRef, error) {
+	if e.Tick != nil {
+		return TickRef{e.Tick.Context.Tick, e.At}, nil
+	}
+	h, err := journal.FactsTo(j.Path, e.Seq)
+	if err != nil {
+		return TickRef{}, err
+	}
+	return TickRef{*e.Verdict, wallTime(h.WallUS())}, nil
 }
 
 // tickNotFound is the error for a tick that is not there.

@@ -22,7 +22,7 @@ func JSON(w io.Writer, document any) error {
 }
 
 // Table writes the report for people: a head, then one line a container, those who leave marked.
-func Table(w io.Writer, report TickReport) error {
+func (report TickReport) Table(w io.Writer) error {
 	if _, err := io.WriteString(w, report.header()); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func Table(w io.Writer, report TickReport) error {
 	fmt.Fprintln(t, "VERDICT\tCLASS\tRANK\tNAME\tID\tSTATE\tAGE\tCPU\tRAM\tVSZ\tRSS\tWHY\tDONE")
 	for _, r := range report.Containers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.verdictCell(), r.Class, r.rankCell(), shortenName(quoteUnprintable(r.Name)), shortID(r.ID),
-			orDash(r.State), ageCell(r.AgeUS), measureCells(r.Measures), r.reasonCell(), r.actionsCell())
+			orDash(r.State), ageCell(r.AgeUS), measureCells(r.Measures), r.reasonCell(), actionsCell(r.Actions))
 	}
 
 	return t.Flush()
@@ -127,9 +127,9 @@ func (r Row) rankCell() string {
 	return fmt.Sprintf("%d/%d", r.Rank, r.Cut)
 }
 
-func (r Row) actionsCell() string {
-	words := make([]string, len(r.Actions))
-	for i, a := range r.Actions {
+func actionsCell(actions []Action) string {
+	words := make([]string, len(actions))
+	for i, a := range actions {
 		words[i] = a.String()
 	}
 	return strings.Join(words, ", ")

@@ -169,8 +169,8 @@ func TestShadowModeHidesNobody(t *testing.T) {
 			t.Errorf("%+v", first)
 		}
 
-		page, err := explain.Journal{Path: w.dir}.Last()
-		if err != nil || len(page.Containers) != 10 {
+		report, err := explain.Journal{Path: w.dir}.Last()
+		if page, ok := report.(explain.TickReport); err != nil || !ok || len(page.Containers) != 10 {
 			t.Errorf("%d containers are explained: %v", len(page.Containers), err)
 		}
 		history, err := explain.Journal{Path: w.dir}.Container("low-5")

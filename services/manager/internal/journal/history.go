@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"gestor.local/contract/policy2"
 
@@ -27,6 +28,9 @@ type History struct {
 	plan          rules.Plan
 	intents       map[string]Intent
 
+	// plans says that plans are made of the facts, and the memory of those.
+	plans bool
+
 	hasHead bool
 	whole   bool   // nothing that the facts depend on is missing
 	on      uint64 // the number of the line that the next facts must be written on
@@ -39,7 +43,11 @@ type History struct {
 }
 
 // NewHistory is that of no lines.
-func NewHistory() *History { return &History{table: line.NewTable(), intents: map[string]Intent{}} }
+func NewHistory() *History { return newHistory(true) }
+
+func newHistory(plans bool) *History {
+	return &History{table: line.NewTable(), intents: map[string]Intent{}, plans: plans}
+}
 
 // Add takes over the next line. An error is that of a line that is whole and makes no sense.
 func (h *History) Add(e Entry) error {
@@ -87,7 +95,7 @@ func (h *History) begin(e Entry) error {
 	}
 
 	// All else that is known is of the segment before.
-	*h = History{table: h.table, made: h.made, seq: e.Seq, intents: map[string]Intent{}}
+	*h = History{table: h.table, made: h.made, seq: e.Seq, intents: map[string]Intent{}, plans: h.plans}
 	h.table.Reset()
 	if e.V != version2 {
 		return nil
@@ -130,6 +138,10 @@ func (h *History) tick(e Entry) error {
 	}
 
 	h.on = e.Seq
+	if !h.plans {
+		return nil
+	}
+
 	switch {
 	case e.Memory != nil:
 		h.before = *e.Memory
@@ -145,6 +157,10 @@ func (h *History) tick(e Entry) error {
 
 // happened remembers an event. One between the two looks at a tick is one of before it, for the second.
 func (h *History) happened(e rules.Event) {
+	if !h.plans {
+		return
+	}
+
 	program := h.program
 	if program == nil {
 		program = rules.New(policy2.Default()) // its line is lost; what was begun counts against the budget all the same
@@ -165,7 +181,18 @@ func (h *History) Lost() int { return h.lost }
 func (h *History) Program() *rules.Program { return h.program }
 
 // Facts are those of the last tick, or of the second look at it.
-func (h *History) Facts() *rules.Facts { return &h.facts }
+func (h *History) Facts() *rules.Facts {
+	if !h.plans { // who makes no plans does not want them of each tick
+		h.facts = h.table.Facts()
+	}
+	return &h.facts
+}
+
+// Tick is the number of the last tick that facts are known of, WallUS what the wall clock said then, in microseconds since the epoch.
+func (h *History) Tick() uint64 { return h.table.Tick() }
+
+// WallUS is the time of Tick.
+func (h *History) WallUS() int64 { return h.table.WallUS() }
 
 // Plan is the one that the policy makes of them.
 func (h *History) Plan() *rules.Plan { return &h.plan }
@@ -214,7 +241,11 @@ func ReadHistoryOn(fsys disk.FS, dir string, visit func(Entry, *History) error) 
 }
 
 func readHistory(visit func(Entry, *History) error, scan func(visit func(Entry) error) (Stats, error)) (Stats, error) {
-	h, senseless := NewHistory(), 0
+	return readInto(NewHistory(), visit, scan)
+}
+
+func readInto(h *History, visit func(Entry, *History) error, scan func(visit func(Entry) error) (Stats, error)) (Stats, error) {
+	senseless := 0
 	stats, err := scan(func(e Entry) error {
 		if senselessErr := h.Add(e); senselessErr != nil {
 			senseless++
@@ -224,4 +255,53 @@ func readHistory(visit func(Entry, *History) error, scan func(visit func(Entry) 
 	})
 	stats.BadLines += senseless
 	return stats, err
+}
+
+// ReadFacts is ReadHistory for those who look for something: it makes no plans and follows no memory, which is most of the work, and
+// of the lines of version 1 it reads those that want says yes to.
+func ReadFacts(path string, want func(line []byte) bool, visit func(Entry, *History) error) (Stats, error) {
+	return readInto(newHistory(false), visit, func(visit func(Entry) error) (Stats, error) {
+		return scan(path, reader{version: version2, wantVersion1: want, visit: visit})
+	})
+}
+
+// HistoryTo puts together what the journal at path, its folder or one of its files, comes to at the line with this number. It reads
+// the segment that holds the line alone.
+func HistoryTo(path string, seq uint64) (*History, error) { return readTo(NewHistory(), path, seq) }
+
+// FactsTo is HistoryTo without plans and memory.
+func FactsTo(path string, seq uint64) (*History, error) { return readTo(newHistory(false), path, seq) }
+
+func readTo(h *History, path string, seq uint64) (*History, error) {
+	file, err := fileOf(path, seq)
+	if err != nil {
+		return nil, err
+	}
+
+	visit := func(e Entry, _ *History) error {
+		if e.Seq >= seq {
+			return ErrStop
+		}
+		return nil
+	}
+	_, err = readInto(h, visit, func(visit func(Entry) error) (Stats, error) {
+		return scan(file, reader{version: version2, visit: visit})
+	})
+	return h, err
+}
+
+// fileOf is the segment that holds the line.
+func fileOf(path string, seq uint64) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return path, err
+	}
+
+	all, err := segments(disk.OS{}, path)
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].first <= seq {
+			return all[i].path, nil
+		}
+	}
+	return path, err
 }

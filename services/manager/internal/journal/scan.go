@@ -35,16 +35,15 @@ func Scan(path string, visit func(Entry) error) (Stats, error) {
 	return scan(path, reader{visit: visit})
 }
 
-// ScanWhere is Scan for those who look for something: lines that want says no to are counted, not parsed, which is most
-// of the work. want sees the line as it was written,
-// without its newline.
+// ScanWhere is Scan for those who look for something, in lines of both versions: those that want says no to are counted, not parsed,
+// which is most of the work. want sees the line as it was written, without its newline; nil wants all.
 func ScanWhere(path string, want func(line []byte) bool, visit func(Entry) error) (Stats, error) {
-	return scan(path, reader{want: want, visit: visit})
+	return scan(path, reader{version: version2, want: want, visit: visit})
 }
 
 // ScanBackwards is ScanWhere with the newest segment first; the entries of one segment still come oldest first.
 func ScanBackwards(path string, want func(line []byte) bool, visit func(Entry) error) (Stats, error) {
-	return scan(path, reader{backwards: true, want: want, visit: visit})
+	return scan(path, reader{version: version2, backwards: true, want: want, visit: visit})
 }
 
 // reader is how a journal is read.
@@ -52,8 +51,10 @@ type reader struct {
 	fsys      disk.FS // nil: the operating system's, where a path may be a pipe as well
 	backwards bool
 	want      func(line []byte) bool // nil: all
-	visit     func(Entry) error
-	version   int // the highest that is read; 0 is version 1
+	// wantVersion1 is want for the lines of version 1 alone.
+	wantVersion1 func(line []byte) bool
+	visit        func(Entry) error
+	version      int // the highest that is read; 0 is version 1
 }
 
 // ErrStop ends a scan early.
@@ -205,9 +206,10 @@ func (r reader) lines(in io.Reader) (Stats, error) {
 // line visits the entry that the line holds, if it is wanted. good says that it holds one; err is the visitor's, or a
 // VersionError.
 func (r reader) line(text []byte) (good bool, err error) {
-	if r.want != nil && bytes.HasPrefix(text, []byte(`{"v":1,`)) && bytes.HasSuffix(text, []byte("}")) && !r.want(text) {
+	if r.skips(text) {
 		return true, nil
 	}
+
 	e, ok := decode(text)
 	if !ok && r.version >= version2 {
 		e, ok = decodeSealed(text)
@@ -216,6 +218,22 @@ func (r reader) line(text []byte) (good bool, err error) {
 		return false, laterVersion(text, max(r.version, version1))
 	}
 	return true, r.visit(e)
+}
+
+// skips says that the line is whole by its looks, of a version that is read, and not wanted.
+func (r reader) skips(text []byte) bool {
+	if !bytes.HasSuffix(text, []byte("}")) {
+		return false
+	}
+
+	switch {
+	case bytes.HasPrefix(text, []byte(`{"v":1,`)):
+		return r.want != nil && !r.want(text) || r.wantVersion1 != nil && !r.wantVersion1(text)
+	case bytes.HasPrefix(text, []byte(`{"v":2,`)):
+		return r.version >= version2 && r.want != nil && !r.want(text)
+	default:
+		return false
+	}
 }
 
 func decode(line []byte) (Entry, bool) {

@@ -9,8 +9,11 @@ import (
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/rules"
+	"gestor.local/manager/internal/rules/rulestest"
 )
 
 // ruled is a tick under a policy of version 2: of four own containers one would be removed, and of one that is not known.
@@ -97,7 +100,7 @@ func TestMetricsUnderVersion2(t *testing.T) {
 	}
 }
 
-// The plan of the last tick is in memory: the journal does not hold it.
+// The plan of the last tick is in memory too, for where the journal does not reach as far.
 func TestExplainUnderVersion2(t *testing.T) {
 	r := ruled()
 	r.At = time.Now()
@@ -120,5 +123,60 @@ func TestExplainUnderVersion2(t *testing.T) {
 	}
 	if code, _, _ := get(t, s.URL+"/explain?tick=6"); code != 404 {
 		t.Errorf("another tick: %d", code)
+	}
+}
+
+// Of the ticks that the journal has the facts of, the port explains the plans as the command does.
+func TestExplainUnderVersion2FromTheJournal(t *testing.T) {
+	p := policy2.Default()
+	p.Own = []policy2.Selector{{Label: &policy2.Label{Key: contract.LabelManaged, Value: "true"}}}
+	p.Rules = []policy2.Rule{{
+		Name: "old", When: policy2.Conditions{Age: policy2.Hour},
+		Do: policy2.Ladder{{Step: policy2.StepWarn}, {Step: policy2.StepStop, After: policy2.Hour}},
+	}}
+	w := rulestest.New(p, 0)
+	w.Add(rulestest.Container{Name: "web", Image: "web", Labels: map[string]string{contract.LabelManaged: "true"}, Created: -59 * time.Minute})
+
+	dir := t.TempDir()
+	j, _, err := journal.Open(dir, journal.Options{Version: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	recorder := journaltest.Recorder{Journal: j}
+	r := ruled()
+	r.At = time.Now()
+	w.OnTick = func(tick *rulestest.Tick) {
+		if err := recorder.Tick(tick); err != nil {
+			t.Fatal(err)
+		}
+		r.Tick, r.Rules = tick.Facts.Tick, &planview.View{Policy: p, Facts: &tick.Facts, Plan: tick.Plan}
+	}
+	w.Run(2 * time.Minute)
+
+	s := server(t, dir, r)
+	for query, want := range map[string]string{
+		"":                           `"verdicts":[{"id":`,
+		"?tick=3":                    `"tick":3,`,
+		"?format=text":               "version 2, policy " + p.Hash(),
+		"?container=web":             `"summary":"will be STOPPED in `,
+		"?container=web&format=text": `step 2 of 2 of rule "old"`,
+		"?container=we&format=text":  "warn by step 1 of rule \"old\" delivered",
+	} {
+		if code, body, _ := get(t, s.URL+"/explain"+query); code != 200 || !strings.Contains(body, want) {
+			t.Errorf("%q: %d %s", query, code, body)
+		}
+	}
+	for query, want := range map[string]int{"?tick=99": 404, "?container=nobody": 404} {
+		if code, body, _ := get(t, s.URL+"/explain"+query); code != want {
+			t.Errorf("%q: %d %s", query, code, body)
+		}
+	}
+
+	// One tick more than the journal has.
+	r.Tick++
+	r.Rules.Plan.Tick = r.Tick
+	if code, body, _ := get(t, server(t, dir, r).URL+"/explain"); code != 200 || !strings.Contains(body, `"tick":13,`) || strings.Contains(body, `"ruling"`) {
+		t.Errorf("%d %s", code, body)
 	}
 }

@@ -157,8 +157,9 @@ func parseExplainQuery(r *http.Request) (q explainQuery, bad []contract.FieldErr
 	return q, bad
 }
 
-// explain answers from the journal, but for the last tick under a policy of version 2, whose plan is in memory: ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
-// Accept: text/plain.
+// explain answers from the journal: ?tick=N, ?container=NAME or nothing (the last tick), as JSON, or as a table with format=text or
+// Accept: text/plain. Of the last tick under a policy of version 2 the plan is in memory too: that is the answer where the journal does
+// not reach as far, for want of room.
 func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseExplainQuery(r)
 	if len(bad) > 0 {
@@ -166,45 +167,63 @@ func (h Handler) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	document, table, err := h.explained(q)
+
 	// Errors are answered before the table begins: with its first byte the status is sent.
-	write := func(document any, table func() error, err error) {
-		switch {
-		case errors.Is(err, explain.ErrNotFound):
-			writeProblem(w, http.StatusNotFound, err.Error())
-		case errors.Is(err, explain.ErrAmbiguous):
-			writeProblem(w, http.StatusConflict, err.Error())
-		case err != nil:
-			writeProblem(w, http.StatusInternalServerError, err.Error())
-		case q.text:
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			_ = table() // the client went away: nobody is left to answer
-		default:
-			writeJSON(w, http.StatusOK, document)
-		}
-	}
-
-	if view := h.Health.rules(); view != nil && (q.tick == 0 || q.tick == view.Plan.Tick) {
-		if q.container == "" {
-			write(view.Plan, func() error { return view.Table(w) }, nil)
-			return
-		}
-		if one, ok := view.Find(q.container); ok {
-			write(one, func() error { return writeOne(w, one) }, nil)
-			return
-		}
-	}
-
 	switch {
-	case q.container != "":
-		history, err := h.Journal.Container(q.container)
-		write(history, func() error { return explain.HistoryTable(w, history) }, err)
-	case q.tick != 0:
-		report, err := h.Journal.Tick(q.tick)
-		write(report, func() error { return explain.Table(w, report) }, err)
+	case errors.Is(err, explain.ErrNotFound):
+		writeProblem(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, explain.ErrAmbiguous):
+		writeProblem(w, http.StatusConflict, err.Error())
+	case err != nil:
+		writeProblem(w, http.StatusInternalServerError, err.Error())
+	case q.text:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_ = table(w) // the client went away: nobody is left to answer
 	default:
-		report, err := h.Journal.Last()
-		write(report, func() error { return explain.Table(w, report) }, err)
+		writeJSON(w, http.StatusOK, document)
 	}
+}
+
+// explained is what was asked for, and how it is written for people.
+func (h Handler) explained(q explainQuery) (document any, table func(io.Writer) error, err error) {
+	view := h.Health.rules()
+	isLast := view != nil && (q.tick == 0 || q.tick == view.Plan.Tick)
+
+	if q.container != "" {
+		history, err := h.Journal.Container(q.container)
+		if isLast && (err != nil || history.Explanation == nil) {
+			if one, ok := view.Find(q.container); ok {
+				return one, func(w io.Writer) error { return writeOne(w, one) }, nil
+			}
+		}
+		return history, history.Table, err
+	}
+
+	report, err := h.report(q, view)
+	if report == nil && isLast && (err == nil || errors.Is(err, explain.ErrNotFound)) {
+		return view.Plan, view.Table, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return report, report.Table, nil
+}
+
+// report is that on a tick as the journal has it, nil where it does not reach to the last one, of which the view is.
+func (h Handler) report(q explainQuery, view *planview.View) (explain.Report, error) {
+	if q.tick != 0 {
+		return h.Journal.Tick(q.tick)
+	}
+
+	report, err := h.Journal.Last()
+	if err != nil || view == nil {
+		return report, err
+	}
+	if of, ok := report.(explain.RulesReport); !ok || of.Tick < view.Plan.Tick {
+		return nil, nil
+	}
+	return report, nil
 }
 
 // writeOne says in a line what the rules say of one container.

@@ -31,7 +31,7 @@ func (v View) Changes() (now, next []Change) {
 	}
 
 	for _, verdict := range slices.Concat(due, others) {
-		if nextChange(verdict) != nil {
+		if NextChange(verdict) != nil {
 			next = append(next, v.coming(verdict))
 		}
 	}
@@ -54,7 +54,7 @@ func (v View) due(verdict *rules.Verdict, texts *Texts) (list []Change) {
 
 // coming is the next change of a container that has one.
 func (v View) coming(verdict *rules.Verdict) Change {
-	n := nextChange(verdict)
+	n := NextChange(verdict)
 	c := v.change(verdict, n.Step, n.Rule)
 	c.At = time.UnixMicro(v.Facts.WallUS + max(0, n.GUS-v.Facts.GUS)).UTC()
 	return c

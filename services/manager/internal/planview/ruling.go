@@ -17,7 +17,7 @@ func (t *Texts) Ruling(v *rules.Verdict) contract.Ruling {
 	if s, due := harshest(v); due {
 		r.Step, r.Rule = string(s.step), t.ruleName(s.rule)
 	}
-	if next := nextChange(v); next != nil {
+	if next := NextChange(v); next != nil {
 		r.NextStep, r.NextAt = string(next.Step), t.wall(next.GUS)
 	}
 	return r
@@ -36,12 +36,12 @@ func (t *Texts) OfRuling(v *rules.Verdict) string {
 func (t *Texts) Grounds(v *rules.Verdict, rule int, guard string) string {
 	var grounds []string
 	if guard != "" {
-		grounds = append(grounds, fixedText(guard))
+		grounds = append(grounds, ReasonText(guard))
 	}
 	if v.Rule == rule && v.Rank > 0 {
 		grounds = append(grounds, t.place(v))
 	}
-	if figures := readings(v.Read); v.Rule == rule && figures != "" {
+	if figures := Readings(v.Read); v.Rule == rule && figures != "" {
 		grounds = append(grounds, figures)
 	}
 	return strings.Join(grounds, "; ")

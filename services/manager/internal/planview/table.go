@@ -57,8 +57,8 @@ func stepsNow(v *rules.Verdict) []step {
 	return out
 }
 
-// nextChange is the earliest change that comes if nothing else changes; nil when none does.
-func nextChange(v *rules.Verdict) *rules.Next {
+// NextChange is the earliest change that comes if nothing else changes; nil when none does.
+func NextChange(v *rules.Verdict) *rules.Next {
 	next := v.Next
 	for _, p := range v.Passing {
 		if p.Next != nil && (next == nil || p.Next.GUS < next.GUS) {
@@ -110,7 +110,7 @@ func (v View) writeSteps(w io.Writer, texts *Texts) error {
 func (t *Texts) why(verdict *rules.Verdict, s step) string {
 	for _, p := range verdict.Passing {
 		if p.Rule == s.rule && s.rule != verdict.Rule {
-			return cmp.Or(p.Guard, fixedText(p.Reason))
+			return cmp.Or(p.Guard, ReasonText(p.Reason))
 		}
 	}
 	return t.Of(verdict)
@@ -123,13 +123,13 @@ func (v View) writeHead(out *lines) {
 	out.printf("%s, %d of them own, %d of these living; figures of %s over %s\n", plural(len(p.Verdicts), "container"), p.Own, p.Living,
 		cmp.Or(v.Source, "no source"), (time.Duration(v.Facts.IntervalUS) * time.Microsecond).Round(100*time.Millisecond)) //nolint:gosec // of two readings
 	if p.Held != "" {
-		out.printf("held: %s\n", heldText(p.Held))
+		out.printf("held: %s\n", HeldText(p.Held))
 	}
 	out.printf("\n")
 }
 
-// heldText is why nothing of a plan would be carried out.
-func heldText(held string) string {
+// HeldText is why nothing of a plan would be carried out.
+func HeldText(held string) string {
 	switch held {
 	case rules.HeldUnapproved:
 		return "unapproved: no person has seen this plan and said yes, so it is only shown"
@@ -153,7 +153,7 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 		switch {
 		case len(stepsNow(verdict)) > 0:
 			now = append(now, verdict)
-		case nextChange(verdict) != nil:
+		case NextChange(verdict) != nil:
 			next = append(next, verdict)
 		}
 	}
@@ -163,7 +163,7 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 		return severity(s.step)
 	}
 	slices.SortStableFunc(now, func(a, b *rules.Verdict) int { return cmp.Compare(harshness(b), harshness(a)) })
-	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(nextChange(a).GUS, nextChange(b).GUS) })
+	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(NextChange(a).GUS, NextChange(b).GUS) })
 	return now, next
 }
 

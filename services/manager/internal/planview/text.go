@@ -17,6 +17,14 @@ type Texts struct {
 	byID   map[string]*rules.Container
 	// own says of each own container by which selector it is.
 	own map[string]int
+	// groups is how many compete in each group of a rule, nil where the plan is not known.
+	groups map[group]int
+}
+
+// group is one of a rule that gives places.
+type group struct {
+	rule int
+	name string
 }
 
 // NewTexts makes the texts of plans under the policy, made from the facts.
@@ -32,6 +40,23 @@ func NewTexts(p policy2.Policy, f *rules.Facts) *Texts {
 	return t
 }
 
+// NewPlanTexts is NewTexts for those who explain the plan at length: of a place the texts also say of how many it is, and by which
+// figures.
+func NewPlanTexts(p policy2.Policy, f *rules.Facts, plan *rules.Plan) *Texts {
+	t := NewTexts(p, f)
+	t.groups = make(map[group]int, len(plan.Groups))
+	for _, g := range plan.Groups {
+		t.groups[group{g.Rule, g.Group}] = g.Held + g.Over
+	}
+	return t
+}
+
+// OwnBy is the selector of own that the container is own by; not ok for one that is not.
+func (t *Texts) OwnBy(id string) (selector int, ok bool) {
+	selector, ok = t.own[id]
+	return selector, ok
+}
+
 // Of says the reason of a verdict.
 func (t *Texts) Of(v *rules.Verdict) string {
 	if v.Standing != rules.StandingReady {
@@ -39,10 +64,14 @@ func (t *Texts) Of(v *rules.Verdict) string {
 	}
 
 	text := t.reason(v)
-	if readings := readings(v.Read); readings != "" {
-		text += ": " + readings
+	switch readings := Readings(v.Read); {
+	case readings == "":
+		return text
+	case v.Rank > 0:
+		return text + "; " + readings // a place has a colon of its own
+	default:
+		return text + ": " + readings
 	}
-	return text
 }
 
 // standing is why a container cannot be judged now.
@@ -52,10 +81,8 @@ func (t *Texts) standing(v *rules.Verdict) string {
 		return t.notOwned(v.ID)
 	case contract.ReasonProtected:
 		return t.protected(v.ID)
-	case contract.ReasonYoung:
-		return "too new: it is judged once it was there for the whole warm-up"
 	default:
-		return fixedText(v.Standing)
+		return ReasonText(v.Standing)
 	}
 }
 
@@ -63,7 +90,7 @@ func (t *Texts) notOwned(id string) string {
 	c := t.byID[id]
 	switch {
 	case c == nil:
-		return fixedText(contract.ReasonNotInEngine)
+		return ReasonText(contract.ReasonNotInEngine)
 	case c.Socket.Known && c.Socket.Value:
 		return "no selector of own matches it: it mounts the engine's socket, for which a selector has to say so"
 	case !c.Socket.Known:
@@ -90,8 +117,8 @@ func (t *Texts) protected(id string) string {
 	}
 }
 
-// fixedText is the text of the reasons that carry no number.
-func fixedText(reason string) string {
+// ReasonText is the text of the reasons that carry no number.
+func ReasonText(reason string) string {
 	texts := map[string]string{
 		contract.ReasonSuite:       "part of Gestor itself",
 		contract.ReasonNotInEngine: "measured, but this engine does not know it",
@@ -99,6 +126,11 @@ func fixedText(reason string) string {
 		contract.ReasonStuck:       "acting on it failed too often: it is left alone until it changes",
 		contract.ReasonFutile:      "it came back under the same name each time it was removed: that pauses",
 		contract.ReasonPaused:      "paused: it is not judged, and holds no place",
+		contract.ReasonNotOwned:    "no selector of own matches it",
+		contract.ReasonProtected:   "a selector of protect matches it",
+		contract.ReasonYoung:       "too new: it is judged once it was there for the whole warm-up",
+		contract.ReasonWithinQuota: "it holds a place",
+		contract.ReasonOverQuota:   "it holds none of the places",
 		contract.ReasonUnmeasured:  "not measured this time",
 		contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is only warned of",
 		contract.ReasonNotRunning:  "the engine does not call it running",
@@ -113,6 +145,9 @@ func fixedText(reason string) string {
 		rules.ReasonWaits:       "the wait before the next step has not passed",
 		rules.ReasonWarnWaits:   "its notice is not delivered yet",
 		rules.ReasonFinished:    "all steps of the rule are done",
+		rules.ReasonDoubt:       "it cannot be known whether a gentler rule holds",
+		rules.ReasonUnitSpared:  "its project stays whole: a container of it may not be touched",
+		rules.ReasonNeeded:      "a container that stays needs it",
 		rules.ReasonOwnGrew:     "it came to be own after the approval, with many others: it is only warned of until the next one",
 		rules.ReasonRmStop:      "it was started with --rm: a stop would delete it, so it is only warned of",
 		rules.ReasonRmVolumes:   "it was started with --rm and has anonymous volumes, which would go with it: it is only warned of",
@@ -137,51 +172,15 @@ func (t *Texts) reason(v *rules.Verdict) string {
 		return t.by(v) + " needs it and stays"
 	case contract.ReasonCapped:
 		if v.Rank > 0 {
-			return t.place(v) + "; " + fixedText(v.Reason)
+			return t.place(v) + "; " + ReasonText(v.Reason)
 		}
-		return fixedText(v.Reason)
+		return ReasonText(v.Reason)
 	case rules.ReasonHolds, rules.ReasonWaits:
 		if v.Rank > 0 {
 			return t.place(v)
 		}
 	}
-	return fixedText(v.Reason)
-}
-
-// place says which place of its group it has, and who stands on the other side of the line.
-func (t *Texts) place(v *rules.Verdict) string {
-	if v.Rank == 0 {
-		return "it holds a place"
-	}
-
-	var b strings.Builder
-	fmt.Fprintf(&b, "rank %d", v.Rank)
-	if v.Group != "" {
-		fmt.Fprintf(&b, " of %s", contract.Printable(v.Group))
-	}
-	if v.Rule >= 0 && v.Rule < len(t.policy.Rules) {
-		fmt.Fprintf(&b, ", %s first", t.policy.Rules[v.Rule].Keep.Order)
-	}
-	fmt.Fprintf(&b, ": %s", staying(v.Cut))
-
-	if n := v.Neighbour; n != nil {
-		side := "ahead of"
-		if v.Rank > v.Cut {
-			side = "behind"
-		}
-		fmt.Fprintf(&b, "; %s %s", side, nameOf(n.Name, n.ID))
-		if v.DecidingKey != "" {
-			fmt.Fprintf(&b, " by %s", v.DecidingKey)
-		}
-	}
-	return b.String()
-}
-
-func staying(cut int) string {
-	if cut == 1 {
-		return "1 stays"
-	}
-	return strconv.Itoa(cut) + " stay"
+	return ReasonText(v.Reason)
 }
 
 func (t *Texts) names(indices []int) string {
@@ -216,8 +215,8 @@ func nameOf(name, id string) string {
 	return contract.Printable(name)
 }
 
-// readings are the figures that were compared: "age 8d1h >= 3d".
-func readings(read []rules.Reading) string {
+// Readings are the figures that were compared: "age 8d1h >= 3d".
+func Readings(read []rules.Reading) string {
 	words := make([]string, 0, len(read))
 	for _, r := range read {
 		value := "unknown"

@@ -96,7 +96,7 @@ func (t *tick) uncounted(a *act) int {
 func (t *tick) capAct(a *act) {
 	for _, i := range a.members {
 		d := &t.all[i].d
-		d.step, d.reason = policy2.StepKeep, contract.ReasonCapped
+		d.step, d.reason, d.next = policy2.StepKeep, contract.ReasonCapped, Next{} // its step has to be taken first
 		t.counts[a.rule].Capped++
 	}
 }
@@ -112,7 +112,7 @@ func (t *tick) isKeptForOthers(a *act) bool {
 		if by := t.staysBeside(a, i); by != nobody {
 			for _, j := range a.members {
 				d := &t.all[j].d
-				d.step, d.reason, d.guard, d.by = policy2.StepKeep, ReasonNeeded, ReasonNeeded, t.all[by].c.ID
+				d.step, d.reason, d.guard, d.by, d.next = policy2.StepKeep, ReasonNeeded, ReasonNeeded, t.all[by].c.ID, Next{}
 			}
 			return true
 		}

@@ -262,7 +262,11 @@ func (t *tick) readings(s *subject, block []Reading) (of, rest []Reading) {
 	if s.d.rule < 0 {
 		return nil, block
 	}
-	r := &t.p.rules[s.d.rule]
+	return t.readingsOf(&t.p.rules[s.d.rule], s, block)
+}
+
+// readingsOf are those of one rule.
+func (t *tick) readingsOf(r *rule, s *subject, block []Reading) (of, rest []Reading) {
 	c := r.conditions
 	if *c == (policy2.Conditions{}) {
 		return nil, block
@@ -312,7 +316,7 @@ func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64
 		if used.Known {
 			share = int64(min(used.Value, maxCPU) * percentOne / t.f.IntervalUS)
 		}
-		add("cpu", share, used.Known, int64(c.CPU))
+		add("cpu", share, used.Known, neededCPU(s, r))
 	}
 	if !c.RAM.IsZero() {
 		const kib = 1024
@@ -336,6 +340,16 @@ func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64
 		}
 		add("restarts", int64(n), s.c.Restarts.Known, int64(c.Restarts.Count))
 	}
+}
+
+// neededCPU is the threshold of usesCPU, in hundredths of a percent of a core.
+func neededCPU(s *subject, r *rule) int64 {
+	m := s.memory(r)
+	if m == nil || m.Throttle == nil {
+		return int64(r.conditions.CPU)
+	}
+	const perMilli, eighty, hundred = 10, 80, 100
+	return min(m.Throttle.NanoCPUs/nanoPerMilli, maxMilli) * perMilli * eighty / hundred
 }
 
 // orNil is the change, nil when there is none.

@@ -14,7 +14,8 @@ import (
 )
 
 // AppendVersion1 writes so many ticks of version 1, as Write makes them, behind the last line of the newest file in dir, whose lines may
-// be of version 2: so a journal looks whose manager was given a policy of version 1 meanwhile. Nobody may have the journal open.
+// be of version 2: so a journal looks whose manager was given a policy of version 1 meanwhile. Their times are those of a year later.
+// Nobody may have the journal open.
 func AppendVersion1(t *testing.T, dir string, ticks int) {
 	t.Helper()
 	other := t.TempDir()
@@ -31,6 +32,7 @@ func AppendVersion1(t *testing.T, dir string, ticks int) {
 	// The head is that of another file.
 	for _, line := range lines[1:] {
 		last++
+		line = bytes.Replace(line, []byte(`"at":"2026-`), []byte(`"at":"2027-`), 1)
 		before = append(before, seqOf.ReplaceAll(line, fmt.Appendf(nil, `{"v":1,"seq":%d,`, last)))
 	}
 	if err := os.WriteFile(to, bytes.Join(before, nil), 0o600); err != nil {

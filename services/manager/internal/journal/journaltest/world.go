@@ -18,12 +18,18 @@ type Recorder struct {
 	// Begun and Ended are told what the journal has acknowledged; they may be nil.
 	Begun, Ended func(action string)
 
-	open    map[string]string // the last action of a step, by container, rule and step
+	open    map[string]string           // the last action of a step, by container, rule and step
+	known   map[string]contract.Subject // by id
 	actions int
 }
 
 // Tick writes one tick.
 func (r *Recorder) Tick(t *rulestest.Tick) error {
+	r.known = make(map[string]contract.Subject, len(t.Facts.Containers))
+	for _, c := range t.Facts.Containers {
+		r.known[c.ID] = contract.Subject{Container: c.ID, Name: c.Name, Image: c.Image}
+	}
+
 	for _, e := range t.Verified {
 		if err := r.event(e); err != nil {
 			return err
@@ -48,7 +54,11 @@ func (r *Recorder) event(e rules.Event) error {
 		}
 		r.actions++
 		r.open[step] = fmt.Sprintf("action-%d", r.actions)
-		if _, err := r.Journal.Intent(intentOf(r.open[step], e)); err != nil {
+		intent := intentOf(r.open[step], e)
+		if subject, ok := r.known[e.ID]; ok {
+			intent.Subject = subject
+		}
+		if _, err := r.Journal.Intent(intent); err != nil {
 			return err
 		}
 		if r.Begun != nil {

@@ -58,6 +58,9 @@ func (t *Table) Reset() {
 // Tick is the number of the last tick, 0 before the first.
 func (t *Table) Tick() uint64 { return t.host.tick }
 
+// WallUS is the wall clock on the last tick, in microseconds since the epoch.
+func (t *Table) WallUS() int64 { return t.host.wallLessGUS + t.host.gLessBootUS + int64(t.host.bootUS) }
+
 // Empty says that there is no container.
 func (t *Table) Empty() bool { return len(t.slots) == 0 }
 
