@@ -27,9 +27,11 @@ type Action struct {
 	Recovered bool          `json:"recovered,omitempty"` // the outcome was found out at a later start
 	EndedAt   time.Time     `json:"ended_at,omitzero"`
 
-	// The following are of version 2: the rule, which of its steps the action is, and with a throttle the limits in billionths of a
-	// core, the one that is set and the one to give back, 0 for none.
+	// The following are of version 2: the rule, which of its steps the action is, why it is none of them (a guard that is told of, or why
+	// a limit is given back), and with a throttle the limits in billionths of a core, the one that is set and the one to give back, 0
+	// for none.
 	Rule        string       `json:"rule,omitempty"`
+	Reason      string       `json:"reason,omitempty"`
 	Step        policy2.Step `json:"step,omitempty"`
 	StepIndex   int          `json:"step_index,omitempty"`
 	NanoCPUs    int64        `json:"nano_cpus,omitempty"`
@@ -44,6 +46,10 @@ func newAction(intent, outcome journal.Entry) Action {
 	a := Action{
 		ActionID: i.ActionID, Container: i.Container, At: intent.At, Tick: i.Tick, Verb: i.Action,
 		Step: i.Step, StepIndex: i.StepIndex, NanoCPUs: i.NanoCPUs, OldNanoCPUs: i.OldNanoCPUs, ruleHash: i.Rule,
+	}
+
+	if i.Step == "" && (i.Rule != "" || i.Notice != nil) {
+		a.Reason = i.Reason
 	}
 
 	if o := outcome.Outcome; o != nil {
@@ -101,10 +107,12 @@ func (a Action) what() string {
 	case a.Rule != "" && a.StepIndex > 0:
 		return fmt.Sprintf("%s by step %d of rule %s", text, a.StepIndex, strconv.Quote(a.Rule))
 	case a.Rule != "":
-		return text + " by rule " + strconv.Quote(a.Rule)
-	default:
-		return text
+		text += " by rule " + strconv.Quote(a.Rule)
 	}
+	if a.Reason != "" {
+		text += " (" + a.Reason + ")"
+	}
+	return text
 }
 
 // cpuText is a CPU limit as a policy writes it, in percent of a core.
