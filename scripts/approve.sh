@@ -122,6 +122,7 @@ if [ -z "$policy" ]; then
   say "the manager runs the default policy, which needs no approval"
   exit 0
 fi
+say "the policy is $folder/$(basename "$policy"), in the manager's container $policy"
 needs_approval || exit 0
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/gestor-approve.XXXXXX") new=''

@@ -90,6 +90,9 @@ func (h *Suite) StartManager(policy string, settings ...string) *Manager {
 // PID is its process.
 func (p *Manager) PID() int { return p.cmd.Process.Pid }
 
+// Ops is the address of its port, as GESTOR_OPS has it.
+func (p *Manager) Ops() string { return strings.TrimPrefix(p.ops, "http://") }
+
 // Output is what it has printed so far.
 func (p *Manager) Output() string { return p.out.String() }
 

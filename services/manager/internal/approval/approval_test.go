@@ -152,6 +152,16 @@ func TestWhatAPersonSees(t *testing.T) {
 	golden(t, "nothing.txt", out.String())
 }
 
+func TestDryRunIsSaid(t *testing.T) {
+	for held, want := range map[string]bool{contract.HeldObserve: true, rules.HeldUnapproved: false} {
+		var out bytes.Buffer
+		r := review(t, func(r *approval.Review) { r.Held = held })
+		if err := r.Write(&out, policy()); err != nil || strings.Contains(out.String(), "GESTOR_DRY_RUN IS SET") != want {
+			t.Errorf("%s: %v %s", held, err, out.String())
+		}
+	}
+}
+
 func TestSurprise(t *testing.T) {
 	p := policy() // 30 %
 	for _, test := range []struct {

@@ -43,7 +43,7 @@ func (r Review) Check(p policy2.Policy, path string, now time.Time) error {
 	}
 	if gates := r.Manager.Gates; len(gates) > 0 {
 		reasons = append(reasons, fmt.Sprintf("the manager does not trust what it sees (closed: %s); next: approve again in a minute, "+
-			"and if it stays, curl -s http://127.0.0.1:8081/conditions says what to do", strings.Join(gates, ", ")))
+			"and if it stays, do what the page and the manager's /conditions say", strings.Join(gates, ", ")))
 	}
 	if n := r.Manager.Snapshots; n < fewestSnapshots {
 		reasons = append(reasons, fmt.Sprintf("the manager has accepted %d snapshots of the host since its start, and %d are needed; "+

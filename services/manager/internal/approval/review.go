@@ -44,6 +44,7 @@ type OwnContainer struct {
 	// OwnLayerBytes is what it has written on top of its image, AnonymousVolumes counts its volumes without a name: what a remove loses.
 	OwnLayerBytes    *int64 `json:"own_layer_bytes"`
 	AnonymousVolumes *int   `json:"anonymous_volumes"`
+	Protected        bool   `json:"protected"` // it is never touched all the same
 }
 
 // Manager is the state of the manager that runs where the plan was made, as it says on its port.
@@ -68,6 +69,7 @@ func NewReview(v planview.View, sizes map[string]int64, manager *Manager) Review
 
 	for _, c := range v.Own() {
 		one := OwnContainer{ID: c.ID, Name: c.Name, Image: c.Image, State: c.State}
+		_, one.Protected = v.Policy.Protects(c.Identity, v.Facts.Suite)
 		if c.CreatedWallUS.Known {
 			age := max(0, v.Facts.WallUS-c.CreatedWallUS.Value) / time.Second.Microseconds()
 			one.AgeS = &age

@@ -63,7 +63,7 @@ func (r Review) writeOwn(out *bufio.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  NAME\tIMAGE\tSTATE\tAGE\tA REMOVE WOULD LOSE")
 	for _, c := range r.OwnContainers {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", c.nameOf(), contract.Printable(cmp.Or(c.Image, "?")), c.State, c.age(), c.loses())
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", c.nameOf(), contract.Printable(cmp.Or(c.Image, "unknown")), c.State, c.age(), c.loses())
 	}
 	_ = table.Flush() // its errors are out's
 }
@@ -93,20 +93,30 @@ func (c OwnContainer) age() string {
 
 // loses is what is gone with the container: "3.2 GiB own layer, 1 anonymous volume".
 func (c OwnContainer) loses() string {
-	words := "own layer: unknown"
-	if c.OwnLayerBytes != nil {
-		words = bytesText(*c.OwnLayerBytes) + " own layer"
+	words := c.layer() + c.volumes()
+	if c.Protected {
+		words += " (protected: stays)"
 	}
+	return words
+}
 
+func (c OwnContainer) layer() string {
+	if c.OwnLayerBytes == nil {
+		return "own layer: unknown"
+	}
+	return bytesText(*c.OwnLayerBytes) + " own layer"
+}
+
+func (c OwnContainer) volumes() string {
 	switch n := c.AnonymousVolumes; {
 	case n == nil:
-		return words + ", anonymous volumes: unknown"
+		return ", anonymous volumes: unknown"
 	case *n == 0:
-		return words
+		return ""
 	case *n == 1:
-		return words + ", 1 anonymous volume"
+		return ", 1 anonymous volume"
 	default:
-		return fmt.Sprintf("%s, %d anonymous volumes", words, *n)
+		return fmt.Sprintf(", %d anonymous volumes", *n)
 	}
 }
 
@@ -146,6 +156,11 @@ func (r Review) writeChanges(out *bufio.Writer, p policy2.Policy) {
 		fmt.Fprintln(out)
 		wrap(out, "", fmt.Sprintf("ITS MODE IS %s: nothing is done, approved or not. The mode is no part of the approval: with mode: enforce "+
 			"what follows is done without another one.", strings.ToUpper(string(p.Mode))))
+	}
+
+	if p.Mode == contract.ModeEnforce && r.Held == contract.HeldObserve {
+		fmt.Fprintln(out)
+		wrap(out, "", "GESTOR_DRY_RUN IS SET: nothing is done, approved or not, until it is taken away.")
 	}
 
 	fmt.Fprintf(out, "\nOnce it is approved, now:\n")
