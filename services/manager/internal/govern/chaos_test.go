@@ -24,11 +24,32 @@ func TestNoHarmWhateverHappens(t *testing.T) {
 		seeds = 1000
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newChaos(t, uint64(seed)).run() })
-		})
+		for _, version := range []int{1, 2} {
+			t.Run(fmt.Sprintf("version %d seed %d", version, seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newChaos(t, uint64(seed)) //nolint:gosec // not negative
+					if version == 2 {
+						c.options.Version2 = version2(t, sameAsVersion1)
+						c.options.Version2.Policy.Act.Parallel = c.options.Policy.Act.Parallel
+					}
+					c.run()
+					if problem := c.replayed(); problem != "" {
+						t.Error(problem)
+					}
+				})
+			})
+		}
 	}
 }
+
+// sameAsVersion1 has the places of the default policy, and a rule that throttles.
+const sameAsVersion1 = `own: [{label: gestor.managed=true}]
+rules:
+  - {name: hogs, when: {cpu: 40%, for: 20s}, do: throttle to 20%, calm: 1m}
+  - {name: low, match: {class: low}, each: container, keep: {lightest: 3}, rest: remove}
+  - {name: high, match: {class: high}, each: container, keep: {heaviest: 2}, rest: [stop, {after: 20s, do: remove}]}
+  - {name: dead, when: {ended: 1m}, do: remove}
+`
 
 // chaos is one history.
 type chaos struct {

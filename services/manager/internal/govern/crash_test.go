@@ -65,6 +65,10 @@ func (m killableJournal) Tick(p contract.Policy, t journal.Tick, plan contract.P
 	return m.number(func() (uint64, error) { return m.Journal.Tick(p, t, plan) })
 }
 
+func (m killableJournal) Decide(d journal.Decision) (uint64, error) {
+	return m.number(func() (uint64, error) { return m.Journal.Decide(d) })
+}
+
 func (m killableJournal) Intent(intents ...journal.Intent) (uint64, error) {
 	return m.number(func() (uint64, error) { return m.Journal.Intent(intents...) })
 }
@@ -97,6 +101,10 @@ func (m killableEngine) Stop(ctx context.Context, id string, wait time.Duration)
 
 func (m killableEngine) Remove(ctx context.Context, id string) error {
 	return m.process.do(func() error { return m.Engine.Remove(ctx, id) })
+}
+
+func (m killableEngine) Delete(ctx context.Context, id string, how engine.Removal) error {
+	return m.process.do(func() error { return m.Engine.Delete(ctx, id, how) })
 }
 
 func (m killableEngine) SetCPU(ctx context.Context, id string, limit engine.CPULimit) error {

@@ -316,10 +316,10 @@ func (x *stepExecutor) act() policy2.Act {
 	return policy2.Default().Act
 }
 
-// restoreAll gives every limit back, as far as that has not failed.
+// restoreAll gives every limit back, as far as that has not failed too often.
 func (x *stepExecutor) restoreAll(why string) {
 	for _, id := range sortedKeys(x.owed) {
-		if x.inFlight[id] == nil && x.owed[id].failures == 0 {
+		if x.inFlight[id] == nil && x.owed[id].failures < x.loop.policy.Act.StuckAfter {
 			x.restore(id, why)
 		}
 	}

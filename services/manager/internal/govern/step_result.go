@@ -103,7 +103,7 @@ func (x *stepExecutor) onGivenBack(s *step, r actuator.StepResult) {
 		delete(x.owed, s.id())
 		return
 	}
-	if o == nil {
+	if o == nil || s.recovered { // that nothing has been done yet is no failure
 		return
 	}
 

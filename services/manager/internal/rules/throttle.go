@@ -32,10 +32,10 @@ func (t *tick) hasOwnThrottle(r *rule, u *unit) bool {
 	return true
 }
 
-// isThrottledBy says that the rule's own limit is still in force.
+// isThrottledBy says that the rule's own limit is still in force. One that was begun and of which no outcome is known may not be.
 func (t *tick) isThrottledBy(r *rule, i int) bool {
 	m := t.all[i].memory(r)
-	return m != nil && m.Throttle != nil && t.f.GUS-m.Throttle.SetGUS < longestUS
+	return m != nil && m.Throttle != nil && m.Throttle.Done && t.f.GUS-m.Throttle.SetGUS < longestUS
 }
 
 // skipThrottled takes those out on which the rule's own limit is in force: their step is done.
