@@ -17,6 +17,7 @@ import (
 	"gestor.local/manager/internal/approval"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/facts"
+	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/population"
@@ -31,8 +32,8 @@ const exitSomethingToDo = 10
 
 const planHelp = "Shows what a policy of version 2 would do with the containers of this host, now and next, and why. It\n" +
 	"touches nothing: no container, no journal, no record; a running manager does not notice. The host is read\n" +
-	"as often as the policy's warm-up asks for, a tick apart. What only time can tell (idle, for) begins with\n" +
-	"the first reading.\n" +
+	"as often as the policy's warm-up asks for, a tick apart. What was done before, and what only time can tell\n" +
+	"(idle, for), is taken from the manager's journal; without one it begins with the first reading.\n" +
 	"With --sizes it also says what a remove of each own container would lose, and how many containers of the\n" +
 	"host each selector of protect covers; steps are those of a plan that is approved anew now. That takes the\n" +
 	"engine up to 10 s a container, four at a time. Its JSON is what the command approval reads.\n" +
@@ -116,6 +117,7 @@ func (p *planner) writeReview(ctx context.Context, inv *cli.Invocation, view pla
 	}
 
 	review := approval.NewReview(view, sizes, manager)
+	review.Remembered = p.last > 0
 	if asJSON {
 		return explain.JSON(inv.Stdout, review)
 	}
@@ -172,11 +174,23 @@ type planner struct {
 
 	population population.State
 	memory     rules.Memory
+	last       uint64 // the tick that the memory is of, 0 without one
+}
+
+// recall takes over the memory of the manager that runs here, and says what else its journal knows. Without one that is whole, or under
+// a policy of version 1, there is nothing to take over.
+func (p *planner) recall() facts.Options {
+	h, err := journal.HistoryTo(journalDir(p.cfg), math.MaxUint64)
+	if err != nil || !h.Whole() || h.Program() == nil || h.Facts().BootID == "" {
+		return facts.Options{}
+	}
+	p.memory, p.last = h.Memory(), h.Tick()
+	return facts.Options{Clock: facts.ClockOf(h.Facts()), Before: h.Facts().Containers}
 }
 
 // plan reads the host until everybody who was there at first can be judged.
 func (p *planner) plan(ctx context.Context) (planview.View, error) {
-	builder := facts.New(facts.Options{})
+	builder := facts.New(p.recall())
 	counters := netdev.New(p.cfg.Proc, boottime)
 	defer counters.Close()
 
@@ -214,7 +228,7 @@ func (p *planner) tick(ctx context.Context, builder *facts.Builder, counters *ne
 
 	suite := facts.SuiteOf(p.cfg.Suite, hostproc.OwnContainer(), facts.PartsOf(p.cfg.Suite, inventory), inventory)
 	f := builder.Facts(facts.Tick{
-		Number: number, Clocks: p.clocks(reading.Snapshot), Population: &pop, Snapshot: reading.Snapshot, Inventory: inventory,
+		Number: p.last + number, Clocks: p.clocks(reading.Snapshot), Population: &pop, Snapshot: reading.Snapshot, Inventory: inventory,
 		Suite:   suite,
 		Network: counters.Read(builder.Counted(reading.Snapshot, &pop, facts.AsksIdle(&p.policy, suite))),
 	})

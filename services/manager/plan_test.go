@@ -8,9 +8,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/approval"
+	"gestor.local/manager/internal/facts"
+	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/manager/internal/rules"
 )
 
 // The state of the manager that runs is what its port says of it; where it says nothing of the clock, that is in doubt.
@@ -50,5 +55,40 @@ func TestManagerState(t *testing.T) {
 
 	if _, err := managerState(t.Context(), config{Ops: "127.0.0.1:1"}); err == nil {
 		t.Error("nobody answers, and no error")
+	}
+}
+
+// A plan begins where the manager is, whose journal is only read.
+func TestPlanRemembersWhatTheManagerHasSeen(t *testing.T) {
+	load := journaltest.NewLoad(3)
+	cfg := config{State: t.TempDir()}
+	blank := planner{components: &components{cfg: cfg}}
+	if o := blank.recall(); blank.last != 0 || o.Clock != (facts.Clock{}) || o.Before != nil {
+		t.Errorf("without a journal: %+v", o)
+	}
+
+	j, _, err := journal.Open(journalDir(cfg), journal.Options{Version: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	program := rules.New(load.Policy)
+	var memory rules.Memory
+	for range 5 {
+		f := load.Next()
+		plan := rules.Decide(program, memory, f)
+		if _, err := j.Decide(journal.Decision{Program: program, Memory: memory, Facts: f, Plan: &plan}); err != nil {
+			t.Fatal(err)
+		}
+		memory = rules.Remember(program, memory, f, plan, nil)
+	}
+
+	p := planner{components: &components{cfg: cfg}}
+	o := p.recall()
+	if diff := cmp.Diff(memory, p.memory, cmpopts.IgnoreUnexported(rules.Memory{}, rules.ContainerMemory{})); diff != "" || p.last != 5 {
+		t.Errorf("tick %d, memory (-want +got):\n%s", p.last, diff)
+	}
+	if len(o.Before) != 3 || o.Clock.BootID == "" || o.Clock.LastGUS != memory.GUS {
+		t.Errorf("%+v", o)
 	}
 }

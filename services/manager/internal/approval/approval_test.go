@@ -129,6 +129,14 @@ func TestWhatAPersonSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "review.txt", out.String())
+	const begins = "counted from this plan's first reading on"
+	if !strings.Contains(out.String(), begins) {
+		t.Errorf("a rule with for, and no memory: %q is missing", begins)
+	}
+	out.Reset()
+	if err := review(t, func(r *approval.Review) { r.Remembered = true }).Write(&out, p); err != nil || strings.Contains(out.String(), begins) {
+		t.Errorf("with a memory: %v %s", err, out.String())
+	}
 	if strings.ContainsRune(out.String(), '\x1b') {
 		t.Error("what a stranger named his container with reaches the terminal")
 	}

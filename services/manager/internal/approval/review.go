@@ -26,6 +26,8 @@ type Review struct {
 	Containers int       `json:"containers"` // on the host
 	// ClockInDoubt says that the plan's ages, ends and expiries are unknown.
 	ClockInDoubt bool `json:"clock_in_doubt"`
+	// Remembered says that the plan goes on from what the manager has seen and done; else what only time can tell begins with it.
+	Remembered bool `json:"remembered"`
 
 	OwnContainers []OwnContainer    `json:"own_containers"` // by name
 	Protects      []survey.Cover    `json:"protects"`       // by selector of protect

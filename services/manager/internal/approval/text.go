@@ -179,7 +179,7 @@ func (r Review) writeChanges(out *bufio.Writer, p policy2.Policy) {
 	fmt.Fprintf(out, "\nWithin 7 days, the next step of each, if nothing else changes:\n")
 	writeTable(out, soon, "WHEN", func(c planview.Change) string { return c.When(r.At) })
 
-	if asksTime(p) {
+	if !r.Remembered && asksTime(p) {
 		fmt.Fprintln(out)
 		wrap(out, "", "What idle and for ask is counted from this plan's first reading on: what they decide is not foreseen here.")
 	}
