@@ -207,9 +207,7 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 
 // tell tells people what the plan has for them. Where that cannot be written down nothing else of the tick is carried out.
 func (g *Governor) tell(t *tick) {
-	events, err := g.noticer.tell(t, g.rules.now())
-	g.rules.happened(events...)
-	if err != nil && !t.gated() {
+	if err := g.noticer.tell(t, g.rules.now()); err != nil && !t.gated() {
 		t.failStorage(GateJournal, err)
 	}
 }

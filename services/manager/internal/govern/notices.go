@@ -123,14 +123,14 @@ func newAsk(kind rules.NoticeKind, rule, project, container string) ask {
 // One that is open already is the same notice. Those that the plan does not ask for any more are taken back. Nothing is told where
 // the plan does not carry warnings out, nor without a written intent: then the error is returned. Of all that it writes nothing is an
 // event to the memory of the rules.
-func (n *noticer) tell(t *tick, at stamp) (events []rules.Event, err error) {
+func (n *noticer) tell(t *tick, at stamp) (err error) {
 	if t.ruled == nil {
 		if n.loop.version2 == nil { // of a policy of version 1 nobody is told anything
 			n.late = nil
 			n.takeBack(func(*openNotice) bool { return true }, at)
 		}
 		n.close()
-		return nil, nil
+		return nil
 	}
 
 	// What a tick with a closed gate does not ask for may be asked for again.
@@ -144,7 +144,7 @@ func (n *noticer) tell(t *tick, at stamp) (events []rules.Event, err error) {
 		err = n.begin(t, s)
 	}
 	n.passOn(!t.ruled.Facts.InForce.Observes(t.ruled.Policy.Mode))
-	return nil, err
+	return err
 }
 
 // sorted are the notices of a plan: those that are open already and still asked for, those that are new, and the intents of
@@ -410,7 +410,7 @@ func (n *noticer) passOn(acts bool) {
 		return
 	}
 	if !acts {
-		n.withdraw(func(o *openNotice) bool { return true })
+		n.withdraw(func(*openNotice) bool { return true })
 		return
 	}
 	for _, o := range n.open {

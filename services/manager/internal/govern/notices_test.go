@@ -340,9 +340,7 @@ func (m *told) tick() {
 	for _, gate := range facts.InForce.Gates {
 		t.fail(gate, "closed")
 	}
-	var events []rules.Event
-	events, m.err = m.noticer.tell(t, at)
-	m.happened(events)
+	m.err = m.noticer.tell(t, at)
 }
 
 func (m *told) happened(events []rules.Event) {
@@ -621,7 +619,7 @@ func TestANoticeIsTakenBack(t *testing.T) {
 
 				change(m)
 				if m.noticer.loop.version2 == nil {
-					_, _ = m.noticer.tell(&tick{at: time.Now()}, stamp{m.facts.Tick, m.facts.GUS})
+					_ = m.noticer.tell(&tick{at: time.Now()}, stamp{m.facts.Tick, m.facts.GUS})
 				} else {
 					m.ticks(2) // the first under another policy is only shown
 				}

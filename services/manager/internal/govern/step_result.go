@@ -54,7 +54,7 @@ func (x *stepExecutor) applyResult(s *step, r actuator.StepResult) {
 	delete(x.inFlight, s.id())
 	x.queue.Ended(s.id())
 	x.recordOutcome(s, r, true)
-	if r.Outcome == contract.OutcomeDone && s.intent.Step != "" && s.rule != "" {
+	if r.Outcome == contract.OutcomeDone && s.intent.Step != "" {
 		x.noticer.done(s.name(), s.id(), s.intent.Step, s.rule, s.why, s.intent.ActionID)
 	}
 }

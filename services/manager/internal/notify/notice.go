@@ -38,27 +38,30 @@ type Next struct {
 // Announcement is the line that says what is going to become of a container or project: "preview-a-1 will be stopped on Tue 09:00
 // UTC (rule stale: age 3d 2h)". why are the values that the rule was held against.
 func Announcement(name string, next Next, rule, why string, now time.Time) string {
-	return fmt.Sprintf("%s will be %s on %s (%s)", name, participle(next.Step), dayAndTime(next.At, now), reason(rule, why))
+	return fmt.Sprintf("%s will be %s on %s%s", name, participle(next.Step), dayAndTime(next.At, now), reason(rule, why))
 }
 
 // Report is the line that says what was done: "preview-a-1 was stopped (rule stale: age 3d 2h)".
 func Report(name string, step policy2.Step, rule, why string) string {
-	return fmt.Sprintf("%s was %s (%s)", name, participle(step), reason(rule, why))
+	return fmt.Sprintf("%s was %s%s", name, participle(step), reason(rule, why))
 }
 
 // Warning is the line of a rule that does nothing else: "preview-a-1 is only warned (rule stale: age 3d 2h)".
 func Warning(name, rule, why string) string {
-	return fmt.Sprintf("%s is only warned (%s)", name, reason(rule, why))
+	return fmt.Sprintf("%s is only warned%s", name, reason(rule, why))
 }
 
+// reason is the end of a line. Without a rule it is of one that is too new for the rules.
 func reason(rule, why string) string {
 	switch {
-	case rule == "": // of one that is too new for the rules
-		return why
+	case rule == "" && why == "":
+		return ""
+	case rule == "":
+		return " (" + why + ")"
 	case why == "":
-		return "rule " + rule
+		return " (rule " + rule + ")"
 	default:
-		return "rule " + rule + ": " + why
+		return " (rule " + rule + ": " + why + ")"
 	}
 }
 

@@ -25,6 +25,8 @@ func TestTextsForPeople(t *testing.T) {
 		"a was throttled (rule hogs: cpu 180% for 5m)":                 Report("a", "throttle", "hogs", "cpu 180% for 5m"),
 		"a was stopped (rule r)":                                       Report("a", "stop", "r", ""),
 		"a was removed (rule r)":                                       Report("a", "remove", "r", ""),
+		"a was removed (too new)":                                      Report("a", "remove", "", "too new"),
+		"a was removed":                                                Report("a", "remove", "", ""),
 		"preview-a-1 is only warned (rule stale: age 3d 2h)":           Warning("preview-a-1", "stale", "age 3d 2h"),
 	} {
 		if got != want {

@@ -31,12 +31,15 @@ func (t *Texts) OfRuling(v *rules.Verdict) string {
 	return t.Of(v)
 }
 
-// Grounds are what a rule, by its index, has to say of a container beside its name: the guard that softens its step, "" for none,
-// the place, and the figures that were compared. Those of a rule that only warns or throttles are not in a plan.
+// Grounds are what a rule, by its index, negative for none, has to say of a container beside its name: the guard that softens its
+// step, "" for none, the place, and the figures that were compared. Those of a rule that only warns or throttles are not in a plan.
 func (t *Texts) Grounds(v *rules.Verdict, rule int, guard string) string {
 	var grounds []string
 	if guard != "" {
 		grounds = append(grounds, ReasonText(guard))
+	}
+	if rule < 0 { // too new for the rules
+		grounds = append(grounds, fixedText(v.Reason))
 	}
 	if v.Rule == rule && v.Rank > 0 {
 		grounds = append(grounds, t.place(v))

@@ -102,3 +102,34 @@ func TestDueCountsTheHarshestStepOfEach(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// What a notice says of a container beside the rule's name.
+func TestGrounds(t *testing.T) {
+	v := example()
+	texts := NewTexts(v.Policy, v.Facts)
+	age := []rules.Reading{{Key: "age", Value: 8 * 24 * 3600, Known: true, Needs: 3 * 24 * 3600}}
+	ready := func(verdict rules.Verdict) *rules.Verdict {
+		verdict.Standing = rules.StandingReady
+		return &verdict
+	}
+
+	for name, test := range map[string]struct {
+		verdict *rules.Verdict
+		rule    int
+		guard   string
+		want    string
+	}{
+		"figures": {ready(rules.Verdict{Rule: 2, Read: age}), 2, "", "age 8d >= 3d"},
+		"a place": {ready(rules.Verdict{Rule: 1, Rank: 3, Cut: 2, Read: age}), 1, "", "rank 3, newest first: 2 stay; age 8d >= 3d"},
+		"a guard": {
+			ready(rules.Verdict{Rule: 2, Read: age}), 2, rules.ReasonRmStop,
+			"it was started with --rm: a stop would delete it, so it is only warned of; age 8d >= 3d",
+		},
+		"a rule that passes": {ready(rules.Verdict{Rule: 2, Rank: 3, Read: age}), 0, "", ""},
+		"too new":            {ready(rules.Verdict{Rule: -1, Reason: contract.ReasonYoungFlood}), -1, "", fixedText(contract.ReasonYoungFlood)},
+	} {
+		if got := texts.Grounds(test.verdict, test.rule, test.guard); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
