@@ -36,6 +36,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/dotenv.sh"
 # shellcheck source=scripts/lib/policy.sh
 . "$root/scripts/lib/policy.sh"
+# shellcheck source=scripts/lib/notices.sh
+. "$root/scripts/lib/notices.sh"
 # shellcheck source=scripts/lib/tools.sh
 . "$root/scripts/lib/tools.sh"
 umask 022 # what is installed is for everybody on this host
@@ -97,6 +99,10 @@ doctor() {
   if compose_serves && { ! problem=$(policy_problem) || [ -n "$problem" ]; }; then
     report policy "${problem:-its settings cannot be read, see above}"
     gaps=1
+  fi
+  if compose_serves && { ! problem=$(notices_problem) || [ -n "$problem" ]; }; then
+    report notices "${problem:-its settings cannot be read, see above}"
+    [[ $problem == 'the URL'* ]] || gaps=1
   fi
   report go "$(use_go && go version | cut -d' ' -f3)" || true
   report shellcheck "$(command -v shellcheck)" || true

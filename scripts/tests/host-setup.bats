@@ -317,6 +317,32 @@ policy_modes='755|644|65532:7|
   [ -z "$(policy_problem)" ]
 }
 
+@test "notices: a webhook that cannot be told is named with the next step" {
+  use_up
+  # shellcheck source=scripts/lib/notices.sh
+  . "$scripts/lib/notices.sh"
+  with=COMPOSE_FILE=compose.yaml:compose.notify.yaml
+  [ -z "$(notices_problem)" ]
+  [[ $(GESTOR_NOTIFY_URL=https://hook.test/s3cret notices_problem) == 'the URL cannot be reached: '*"$with"*.env* ]]
+  [[ $(GESTOR_NOTIFY_URL=https://hook.test/s3cret notices_problem) != *s3cret* ]]
+  [[ $(GESTOR_NOTIFY_URL_FILE=/x notices_problem) == 'the URL cannot be reached: '* ]]
+  [[ $(env_of "$with" notices_problem) == "$root/secrets/notify_url holds no address: "* ]]
+
+  mkdir -m 0700 "$root/secrets"
+  echo https://hook.test/s3cret >"$root/secrets/notify_url"
+  chmod 0600 "$root/secrets/notify_url"
+  problem=$(env_of "$with" env_of GESTOR_ENGINE_USER=65532:7 notices_problem)
+  [[ $problem == *'not readable for the manager (user 65532:7): chmod 0444 '* ]]
+  eval "${problem##*: }"
+  [ -z "$(env_of "$with" env_of GESTOR_ENGINE_USER=65532:7 notices_problem)" ]
+}
+
+# env_of NAME=VALUE COMMAND… runs a function with a setting.
+env_of() {
+  local -x "$1"
+  "${@:2}"
+}
+
 @test "images: a script gets its mode in the image, since the one in a clone depends on the umask" {
   copied=0
   for dockerfile in "$scripts"/../{services,stress-images/*}/Dockerfile; do

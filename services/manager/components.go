@@ -59,10 +59,17 @@ func open(ctx context.Context, cfg config, log zerolog.Logger) (*components, err
 	return c, nil
 }
 
+// openNotifier comes first: a webhook that cannot be used is found before anything is begun.
 func (c *components) openNotifier(context.Context) error {
-	var err error
-	c.notifier, err = c.cfg.notifier()
-	return cli.WithExitCode(exitConfig, err)
+	if !c.cfg.notifies() {
+		return nil
+	}
+	webhook, err := c.cfg.webhook()
+	if err != nil {
+		return cli.WithExitCode(exitConfig, err)
+	}
+	c.notifier = notify.New(webhook)
+	return nil
 }
 
 // notices is the notifier for the governor, nil without one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -235,19 +236,27 @@ func (c config) opsURL() string {
 	return "http://" + c.Ops // the request fails with what is wrong with it
 }
 
-// notifier is what passes notices on, nil where nobody outside of the suite is to be told. The address and the authorities are read
-// anew for each call; what cannot be used at all is found before anything is begun. The error holds nothing of the address.
-func (c config) notifier() (*notify.Sender, error) {
-	if c.NotifyURL == "" && c.NotifyFile == "" {
-		return nil, nil //nolint:nilnil // nobody is to be told
-	}
+// notifies says that somebody outside of the suite is to be told.
+func (c config) notifies() bool { return c.NotifyURL != "" || c.NotifyFile != "" }
 
+// webhook is where notices go. The address and the authorities are read anew for each call; what cannot be used at all is an error,
+// which holds nothing of the address.
+func (c config) webhook() (notify.Config, error) {
 	address, err := notify.URLFrom(c.NotifyURL, c.NotifyFile)
 	if err != nil {
-		return nil, err
+		return notify.Config{}, err
 	}
-	config := notify.Config{URL: address, CAFile: c.CAFile}
-	return notify.New(config), config.Check()
+	webhook := notify.Config{URL: address, CAFile: c.CAFile}
+	return webhook, webhook.Check()
+}
+
+// reachWebhook says what keeps notices from their receiver, "" where nothing does.
+func (c config) reachWebhook(ctx context.Context) string {
+	webhook, err := c.webhook()
+	if err != nil {
+		return err.Error()
+	}
+	return webhook.Reach(ctx)
 }
 
 // explainJournal is what explanations are read from.

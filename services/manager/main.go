@@ -63,6 +63,9 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	if err == nil {
 		defaults = command.Defaults{Journal: journalDir(cfg), Policy: cfg.Policy, Logs: explainJournal(cfg).Logs}
 	}
+	if err == nil && cfg.notifies() {
+		defaults.Webhook = cfg.reachWebhook
+	}
 	defaults.Input = os.Stdin
 	defaults.Host = func(ctx context.Context) (rules.Facts, error) {
 		if err != nil {

@@ -22,7 +22,8 @@ func CheckPolicy(defaults Defaults) cli.Command {
 		Name: "check-policy", Arguments: "[--host] [--quiet] [--strict] [FILE]",
 		Text: "Checks a policy and prints it as the manager understands it, defaults filled in, with its hash.\n" +
 			"Of version 2 it says each rule as a sentence, whether the policy needs approval, and warnings;\n" +
-			"with --host it asks the engine once, and warns of what this host makes of the policy, too.\n" +
+			"with --host it asks the engine once, and warns of what this host makes of the policy, too,\n" +
+			"and of a webhook (GESTOR_NOTIFY_URL) that cannot be reached.\n" +
 			"Every problem is reported at once. The exit code is 0 when there is none, 2 otherwise; with\n" +
 			"--strict a warning is a problem too.",
 		Run: func(ctx context.Context, inv *cli.Invocation) error { return checkPolicy(ctx, inv, defaults) },
@@ -53,6 +54,11 @@ func checkPolicy(ctx context.Context, inv *cli.Invocation, defaults Defaults) er
 			return err
 		}
 		warnings = append(warnings, survey.Warnings(*d.V2, facts)...)
+		if defaults.Webhook != nil {
+			if why := defaults.Webhook(ctx); why != "" {
+				warnings = append(warnings, "the URL cannot be reached: "+why)
+			}
+		}
 	}
 
 	if !*quiet {

@@ -184,10 +184,14 @@ func TestCheckPolicyOnAHost(t *testing.T) {
 
 	var down error
 	asked := 0
-	defaults := Defaults{Host: func(context.Context) (rules.Facts, error) {
-		asked++
-		return rules.Facts{}, down
-	}}
+	webhook := ""
+	defaults := Defaults{
+		Host: func(context.Context) (rules.Facts, error) {
+			asked++
+			return rules.Facts{}, down
+		},
+		Webhook: func(context.Context) string { return webhook },
+	}
 	const warning = "matches nothing"
 	for _, c := range []struct {
 		args      string
@@ -209,6 +213,14 @@ func TestCheckPolicyOnAHost(t *testing.T) {
 		}
 		if c.asked == 0 && strings.Contains(out, warning) {
 			t.Errorf("%s: warns of a host that was not asked:\n%s", c.args, out)
+		}
+	}
+
+	const unreached = "the URL cannot be reached: the receiver refuses the connection"
+	down, webhook = nil, "the receiver refuses the connection"
+	for args, want := range map[string]bool{"--host others.yaml": true, "others.yaml": false} {
+		if code, out, _ := call(CheckPolicy(defaults), strings.Fields(args)...); code != 0 || strings.Contains(out, unreached) != want {
+			t.Errorf("%s: %d\n%s", args, code, out)
 		}
 	}
 }

@@ -29,6 +29,9 @@ type Defaults struct {
 	Logs string
 	// Host asks the engine once, for check-policy --host. Its errors carry their exit code.
 	Host func(context.Context) (rules.Facts, error)
+	// Webhook says, for check-policy --host, what keeps notices from their receiver, "" where nothing does. It is nil where there is
+	// none.
+	Webhook func(context.Context) string
 	// Input is the standard input, which approval reads.
 	Input io.Reader
 }
