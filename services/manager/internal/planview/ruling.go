@@ -39,7 +39,7 @@ func (t *Texts) Grounds(v *rules.Verdict, rule int, guard string) string {
 		grounds = append(grounds, ReasonText(guard))
 	}
 	if rule < 0 { // too new for the rules
-		grounds = append(grounds, fixedText(v.Reason))
+		grounds = append(grounds, ReasonText(v.Reason))
 	}
 	if v.Rule == rule && v.Rank > 0 {
 		grounds = append(grounds, t.place(v))

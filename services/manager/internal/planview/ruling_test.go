@@ -126,7 +126,7 @@ func TestGrounds(t *testing.T) {
 			"it was started with --rm: a stop would delete it, so it is only warned of; age 8d >= 3d",
 		},
 		"a rule that passes": {ready(rules.Verdict{Rule: 2, Rank: 3, Read: age}), 0, "", ""},
-		"too new":            {ready(rules.Verdict{Rule: -1, Reason: contract.ReasonYoungFlood}), -1, "", fixedText(contract.ReasonYoungFlood)},
+		"too new":            {ready(rules.Verdict{Rule: -1, Reason: contract.ReasonYoungFlood}), -1, "", ReasonText(contract.ReasonYoungFlood)},
 	} {
 		if got := texts.Grounds(test.verdict, test.rule, test.guard); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
