@@ -190,10 +190,10 @@ func TestEverySettingOfAServiceIsOnThePage(t *testing.T) {
 	}
 }
 
-// What compose.yaml itself reads is on the page with the default that compose takes, and nothing else is in that table.
+// What compose.yaml itself reads, and the file with the webhook on top of it, is on the page with the default that compose takes, and nothing else is in that table.
 func TestEverySettingOfComposeIsOnThePage(t *testing.T) {
 	wanted := map[string]string{}
-	for _, m := range regexp.MustCompile(`\$\{(GESTOR_[A-Z_]+)(?::-([^}]*))?\}`).FindAllStringSubmatch(read(t, "compose.yaml"), -1) {
+	for _, m := range regexp.MustCompile(`\$\{(GESTOR_[A-Z_]+)(?::-([^}]*))?\}`).FindAllStringSubmatch(read(t, "compose.yaml")+read(t, "compose.notify.yaml"), -1) {
 		wanted[m[1]] = m[2]
 	}
 	if len(wanted) < 5 {
