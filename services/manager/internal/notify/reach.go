@@ -65,8 +65,14 @@ func (c Config) handshake(ctx context.Context, conn net.Conn, name string) (why 
 	return describe(err)
 }
 
-// hostPort is where the address leads to.
+// hostPort is where the address leads to: a receiver's, or a proxy's, which may speak SOCKS.
 func hostPort(u *url.URL) string {
-	port := map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	port := "1080"
+	switch u.Scheme {
+	case "http":
+		port = "80"
+	case "https":
+		port = "443"
+	}
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 }
