@@ -41,6 +41,11 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   call run --rm | grep -F 'gestor/generator plan --seed 42'
 }
 
+@test "release runs beside the suite, with the state of a service that does not run" {
+  "$gestor" release
+  call compose run --rm --no-deps --no-TTY manager release
+}
+
 @test "the exit code is the command's, and its output alone is printed" {
   FAKE_COMPOSE=id1 FAKE_EXEC_CODE=7 run --separate-stderr "$gestor" explain
   [ "$status" -eq 7 ]

@@ -35,6 +35,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
   simulate               the policy on a synthetic host
   reload                 make the running manager look at its policy now
+  release                give all CPU limits back, for a manager that does not run any more
   healthcheck            ask the running manager whether it lives
   settings               list the settings, which come from the environment
   version                print the version
@@ -88,6 +89,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			command.Replay(defaults),
 			command.Simulate(),
 			{Name: "reload", Run: reloadCommand, Text: reloadHelp},
+			{Name: "release", Run: releaseCommand, Text: releaseHelp},
 			{Name: "healthcheck", Arguments: "[FLAG…]", Run: healthCommand, Text: healthHelp},
 			{
 				Name: "settings", Run: cli.Write(writeSettings),

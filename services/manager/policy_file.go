@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"sync"
 	"syscall"
 
 	"gestor.local/contract/policy2"
@@ -11,7 +12,9 @@ import (
 
 // policyFile is the file of GESTOR_POLICY as it was at the last poll. Without a file the default policy stays.
 type policyFile struct {
-	cfg  config
+	cfg config
+
+	mu   sync.Mutex // guards all following fields
 	last fileState
 	// version2 is the last valid policy where that is of version 2, and approved the approval beside it; a policy of version 1 has
 	// none, and its file is not looked at.
@@ -36,13 +39,27 @@ func newPolicyFile(cfg config) *policyFile {
 
 // Poll reads the file when it has changed since the last poll, or its approval has, or when it is to be read anew.
 func (f *policyFile) Poll(anew bool) (r govern.PolicyUpdate, changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	now := fileStateOf(f.cfg.Policy)
-	if now == f.last && !anew && (f.version2 == nil || f.approved == fileStateOf(policyfile.ApprovedPath(f.cfg.Policy))) {
+	if !anew && !f.changed(now) {
 		return govern.PolicyUpdate{}, false
 	}
 
 	f.last = now
 	return f.read(), true
+}
+
+// Stale says whether a poll would find a change.
+func (f *policyFile) Stale() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed(fileStateOf(f.cfg.Policy))
+}
+
+// changed says whether the file, which is like this now, or the approval of a policy of version 2 is another than at the last poll.
+func (f *policyFile) changed(now fileState) bool {
+	return now != f.last || f.version2 != nil && f.approved != fileStateOf(policyfile.ApprovedPath(f.cfg.Policy))
 }
 
 // read reads the policy, and the approval of one of version 2. Where the policy is refused the update has the approval of the one

@@ -422,6 +422,12 @@ func (p *policySource) Poll(bool) (govern.PolicyUpdate, bool) {
 	return p.reload, changed
 }
 
+func (p *policySource) Stale() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.written
+}
+
 // reload writes a policy, or what is wrong with it, and makes the governor read it.
 func (w *fixture) reload(g *govern.Governor, r govern.PolicyUpdate) govern.ReloadResult {
 	w.t.Helper()

@@ -94,6 +94,12 @@ func (d *rulesDecider) happened(events ...rules.Event) {
 	}
 }
 
+func (d *rulesDecider) recheck(ids ...string) {
+	if d.builder != nil {
+		d.builder.Recheck(ids...)
+	}
+}
+
 // now is this moment.
 func (d *rulesDecider) now() stamp {
 	clock := d.clock

@@ -56,6 +56,8 @@ type stepExecutor struct {
 type eventTaker interface {
 	happened(events ...rules.Event)
 	now() stamp
+	// recheck has containers inspected on the next tick: what was done to them cannot be seen from outside.
+	recheck(ids ...string)
 }
 
 // step is one action of a plan of version 2 between its intent and its final outcome.
@@ -111,7 +113,7 @@ func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *b
 		inFlight: make(map[string]*step), owed: make(map[string]*owedLimit), failures: make(map[string]int), stuck: make(map[string]string),
 		breaker: b,
 	}
-	x.enforcer = actuator.NewStepEnforcer(o.Engine, o.Engine, x, func() actuator.Present { return *x.present.Load() })
+	x.enforcer = actuator.NewStepEnforcer(o.Engine, o.Engine, x, func() actuator.Present { return x.presentNow(o.Policies) })
 	x.setPresent(policy2.Suite{})
 	return x
 }
@@ -126,6 +128,16 @@ func (x *stepExecutor) setPresent(suite policy2.Suite) {
 		}
 	}
 	x.present.Store(&p)
+}
+
+// presentNow is what holds when something is about to be done: nothing of a policy whose file, or whose approval, has changed since the
+// last tick, until the loop has looked at it.
+func (x *stepExecutor) presentNow(policies PolicySource) actuator.Present {
+	p := *x.present.Load()
+	if policies != nil && policies.Stale() {
+		p.Policy = nil
+	}
+	return p
 }
 
 // LogLimits has the loop write the intent of a throttle, which knows its limits only now. It is called by workers.

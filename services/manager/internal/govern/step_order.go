@@ -15,6 +15,7 @@ import (
 // execute gives the orders of this tick: limits back, whatever holds the plan, and its steps, where nothing does.
 func (x *stepExecutor) execute(t *tick) {
 	x.giveBack(t)
+	x.recheckOwed(t.n)
 	if x.loop.version2 == nil {
 		x.leaveVersion2()
 		return
@@ -269,6 +270,19 @@ func (x *stepExecutor) giveBack(t *tick) {
 			x.restore(id, due[id])
 		}
 	}
+}
+
+// maxRechecked is how many containers with a lowered limit are inspected on one tick: somebody else may have changed it.
+const maxRechecked = 20
+
+// recheckOwed has the limits that are owed looked at, each in its turn.
+func (x *stepExecutor) recheckOwed(tick uint64) {
+	ids := sortedKeys(x.owed)
+	if n := len(ids); n > maxRechecked {
+		from := int(tick * maxRechecked % uint64(n)) //nolint:gosec // below n
+		ids = append(ids[from:], ids[:from]...)[:maxRechecked]
+	}
+	x.memory.recheck(ids...)
 }
 
 // isDue says whether giving the limit back is to be tried on this tick: not on each after it has failed often.

@@ -35,6 +35,7 @@ func (x *stepExecutor) applyResult(s *step, r actuator.StepResult) {
 		x.lastActionUS = x.boottime()
 	}
 
+	x.memory.recheck(s.id())
 	switch {
 	case r.Outcome == contract.OutcomeUnknown:
 		s.stage = stageUnverified

@@ -67,6 +67,8 @@ type PolicySource interface {
 	// Poll returns the policy, or why it is refused, when it may be another than the last time, and always when it is
 	// to be read anew. It is asked before every tick: where nothing has changed it must be quick.
 	Poll(anew bool) (u PolicyUpdate, changed bool)
+	// Stale says that Poll would find a change. Unlike Poll it may be asked by anybody: right before something is done.
+	Stale() bool
 }
 
 // PolicyUpdate is a changed policy, or why it was refused.

@@ -98,7 +98,8 @@ func (s *state) end(o Outcome) {
 	switch {
 	case h.intent.Action == contract.ActionThrottle && done:
 		s.throttled[h.intent.Container] = h
-	case h.intent.Action == contract.ActionUnthrottle && done, gone:
+	// One that was refused is somebody else's by now: nothing is owed any more.
+	case h.intent.Action == contract.ActionUnthrottle && (done || o.Outcome == contract.OutcomeRefused), gone:
 		delete(s.throttled, h.intent.Container)
 	}
 }

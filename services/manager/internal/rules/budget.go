@@ -46,7 +46,8 @@ func (s *spending) take(n int) bool {
 func (t *tick) applyBudget() {
 	slices.SortFunc(t.acts, t.compareActs)
 	budget, capped := t.spending(), false
-	for _, a := range t.acts {
+	for k := range t.acts {
+		a := &t.acts[k]
 		t.wanted += len(a.members)
 		if n := t.uncounted(a); n > 0 && !budget.take(n) {
 			t.capAct(a)
@@ -57,8 +58,8 @@ func (t *tick) applyBudget() {
 	// Whom a capped one needs stays with it, and so does the project of which it is a member.
 	for capped {
 		capped = false
-		for _, a := range t.acts {
-			capped = t.isKeptForOthers(a) || capped
+		for k := range t.acts {
+			capped = t.isKeptForOthers(&t.acts[k]) || capped
 		}
 	}
 	t.giveUpYoung(&budget)
@@ -66,7 +67,7 @@ func (t *tick) applyBudget() {
 
 // compareActs says who goes first when the budget bites: those of rules without places in the order of the file, the oldest
 // first; then those without a place, the farthest from one first.
-func (t *tick) compareActs(a, b *act) int {
+func (t *tick) compareActs(a, b act) int {
 	if a.kept != b.kept {
 		if a.kept {
 			return 1
@@ -74,14 +75,11 @@ func (t *tick) compareActs(a, b *act) int {
 		return -1
 	}
 
-	c := cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.created, b.created))
+	id := strings.Compare(t.all[a.members[0]].c.ID, t.all[b.members[0]].c.ID)
 	if a.kept {
-		c = cmp.Or(cmp.Compare(b.distance, a.distance), cmp.Compare(a.rule, b.rule), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(cmp.Compare(b.distance, a.distance), cmp.Compare(a.rule, b.rule), cmp.Compare(a.rank, b.rank), id)
 	}
-	if c != 0 {
-		return c
-	}
-	return strings.Compare(t.all[a.members[0]].c.ID, t.all[b.members[0]].c.ID)
+	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.created, b.created), id)
 }
 
 // uncounted is how many of the unit's containers have not counted on this ladder yet.
