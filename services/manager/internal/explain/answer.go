@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gestor.local/contract"
@@ -57,15 +59,15 @@ func (t *ruledTick) without(c *rules.Container, v *rules.Verdict, a rules.Answer
 	read := planview.Readings(a.Read)
 
 	switch {
-	case a.Match != policy2.True:
+	case a.Match == policy2.False, a.Match == policy2.Unknown && a.Holds != policy2.False:
 		text, unknown = mismatchText(r.Match, c.Identity, t.policy)
-		if text == "" {
-			text = "another container of its project does not match"
+		if a.Match == policy2.False {
+			return answerNo, cmp.Or(text, "another container of its project does not match"), nil
 		}
-		if a.Match == policy2.Unknown && a.Holds != policy2.False {
-			return answerUnknown, text, unknown
+		if len(unknown) == 0 {
+			unknown = []string{"whether another container of its project matches"}
 		}
-		return answerNo, text, nil
+		return answerUnknown, "unknown: " + strings.Join(unknown, ", "), unknown
 
 	case a.Holds == policy2.False:
 		if a.Others && allMet(a.Read) {
@@ -83,7 +85,7 @@ func (t *ruledTick) without(c *rules.Container, v *rules.Verdict, a rules.Answer
 			unknown = []string{"a fact of another container of its project"}
 		}
 		text = "unknown: " + strings.Join(unknown, ", ")
-		if read != "" {
+		if isExpired := func(r rules.Reading) bool { return r.Key == "expired" }; read != "" && !slices.ContainsFunc(a.Read, isExpired) {
 			text += " (" + read + ")"
 		}
 		return answerUnknown, text, unknown
@@ -96,7 +98,21 @@ func (t *ruledTick) without(c *rules.Container, v *rules.Verdict, a rules.Answer
 	case !r.Keep.IsZero():
 		return answerNo, t.noContest(r, c), nil
 	default:
-		return answerNo, joined("its limit was given back: it must hold anew", read), nil
+		return answerNo, joined(t.noStep(r, c, v), read), nil
+	}
+}
+
+// noStep is why a rule that only warns or throttles, and holds, takes no step.
+func (t *ruledTick) noStep(r *policy2.Rule, c *rules.Container, v *rules.Verdict) string {
+	switch {
+	case v.Step == policy2.StepStop || v.Step == policy2.StepRemove:
+		return "it holds, and another rule ends the container on this tick"
+	case len(v.Doubt) > 0:
+		return "it holds, and a gentler rule above may"
+	case r.Each == policy2.EachProject && c.Project() != "":
+		return "it holds, and the project stays whole: a container of it may not be touched"
+	default:
+		return "it holds, and must do so anew since its limit was given back"
 	}
 }
 
@@ -145,9 +161,9 @@ func (t *ruledTick) unknownIn(c *rules.Container, a rules.Answer) (out []string)
 		}
 	}
 
-	for _, r := range a.Read {
-		if !r.Known {
-			add(t.unknownFact(c, r.Key))
+	for _, read := range a.Read {
+		if !read.Known {
+			add(t.unknownFact(c, read.Key, conditionsOf(&t.policy.Rules[a.Rule])))
 		}
 	}
 
@@ -166,16 +182,21 @@ func (t *ruledTick) unknownIn(c *rules.Container, a rules.Answer) (out []string)
 }
 
 // unknownFact is why the figure of a condition could not be had.
-func (t *ruledTick) unknownFact(c *rules.Container, key string) string {
+func (t *ruledTick) unknownFact(c *rules.Container, key string, of policy2.Conditions) string {
 	switch key {
 	case "age", "expired", "ended":
-		if t.facts.ClockInDoubt {
+		life := c.Labels[of.Expired]
+		_, err := policy2.ParseDuration(life)
+		switch {
+		case t.facts.ClockInDoubt:
 			return "the time: the clock is in doubt"
-		}
-		if key == "ended" {
+		case key == "ended":
 			return "when it ended"
+		case key == "expired" && err != nil:
+			return "the value of label " + of.Expired + ": " + strconv.Quote(life) + " is no duration"
+		default:
+			return "when it was created"
 		}
-		return "when it was created, or the value of the label that says for how long"
 
 	case "idle":
 		switch {

@@ -77,7 +77,7 @@ func (f *tickFinder) add(e journal.Entry) error {
 	case e.Verdict != nil && f.facts != 0 && f.is(*e.Verdict):
 		f.last = e.Seq
 
-	case e.NoPlan != nil && f.is(e.NoPlan.Tick) && (f.number != nil || e.NoPlan.Version2 != "" && f.facts == 0):
+	case e.NoPlan != nil && f.number != nil && f.is(e.NoPlan.Tick):
 		f.tick, f.noPlan, f.facts = nil, e.NoPlan, 0
 	case e.Intent == nil || f.is(e.Intent.Tick):
 		f.actions.add(e)
@@ -95,8 +95,6 @@ func (j Journal) findTick(number *uint64) (Report, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case f.noPlan != nil && f.noPlan.Version2 != "":
-		return nil, j.version2Error(*f.noPlan)
 	case f.noPlan != nil:
 		return nil, notFoundError(fmt.Sprintf("tick %d: there was nothing to decide on (%s); next: explain a tick near it",
 			*number, strings.Join(f.noPlan.Gates, ", ")))
@@ -125,16 +123,6 @@ func (j Journal) findTick(number *uint64) (Report, error) {
 		return e.Intent.Tick == plan.Tick && e.Intent.Sequence == plan.Sequence
 	})
 	return NewTickReport(f.tick.At, *f.tick.Tick, plan, f.policies.of(plan), ofTick), nil
-}
-
-// version2Error is the error for a tick whose plan is of version 2, and says where that is.
-func (j Journal) version2Error(n journal.NoPlan) error {
-	text := fmt.Sprintf("tick %d: the policy in force was of version 2 (%s), whose plans the journal does not hold; next: see what it would "+
-		"do now (policy-plan --policy FILE)", n.Tick, n.Version2)
-	if logs := j.logsURL("/v1/decisions", "limit", "100"); logs != "" {
-		text += fmt.Sprintf(", or what it decided: curl -s '%s'", logs)
-	}
-	return notFoundError(text)
 }
 
 // policies are those of the journal by their hash.

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
+	"gestor.local/manager/internal/rules"
 )
 
 // TestExplainOfAMixedJournal: lines of version 1 stand behind those of version 2, in the same file, and before them in another.
@@ -172,5 +174,39 @@ func TestExplainFindsAContainerOfVersion2(t *testing.T) {
 		if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "which reaches from tick 1 (2026-12-01T11:00:10Z) to tick 390 (2026-12-01T12:05:00Z)") {
 			t.Error(err)
 		}
+	}
+}
+
+// TestExplainOfFactsUnderVersion1: a policy of version 1 may be journalled as facts too; its rules are then those that it compiles to.
+func TestExplainOfFactsUnderVersion1(t *testing.T) {
+	dir := t.TempDir()
+	j, _, err := journal.Open(dir, journal.Options{Version: journal.Version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := contract.DefaultPolicy()
+	program := rules.Compile(p)
+	for n := range uint64(5) {
+		in := journaltest.Tick(n + 1)
+		f, memory := rules.FactsOfV1(in.Population, in.Inventory, in.Context), rules.MemoryOfV1(in.Context)
+		plan := rules.Decide(program, memory, &f)
+		if _, err := j.Decide(journal.Decision{Program: program, Version1: &p, Memory: memory, Facts: &f, Plan: &plan}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	h, err := at(dir).Container("l4")
+	if err != nil || h.Explanation == nil || h.Explanation.Verdict.Step != "remove" || len(h.Rulings) != 1 || h.Rulings[0].Ticks != 5 {
+		t.Fatalf("%v %+v", err, h)
+	}
+	if text := table(t, h); !strings.Contains(text, "is REMOVED now, rule ") || !strings.Contains(text, "rank 5") {
+		t.Error(text)
+	}
+	report, err := at(dir).Last()
+	if err != nil || len(report.(RulesReport).Verdicts) != 5 {
+		t.Errorf("%v %+v", err, report)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,6 +119,51 @@ func hostWorld(t *testing.T) *rulestest.World {
 	return w
 }
 
+// cornersWorld has who is spared, needed, in doubt, unknown or too new.
+func cornersWorld(t *testing.T) *rulestest.World {
+	w := rulestest.New(policyOf(t, `version: 2
+own: [{label: team}, {name: "named-*"}]
+protect: [{label: keep}]
+rules:
+  - {name: by image, match: [{image: mcp/*}, {network: back}], when: {age: 1h}, do: stop}
+  - {name: idle, match: {label: idle}, when: {idle: 1h}, do: [warn, {after: 1h, do: stop}]}
+  - {name: ttl, match: {label: ttl}, when: {expired: ttl}, do: remove}
+  - {name: hogs, when: {cpu: 150%, for: 5m}, do: throttle to 50%}
+  - {name: jobs, match: {project: "*"}, each: project, when: {age: 2h}, do: [stop, {after: 1h, do: remove}]}
+  - {name: old, match: [{name: "named-*"}, {label: old}, {label: idle}], when: {age: 3h}, do: remove}
+  - {name: two, match: {label: group}, each: container, keep: {lightest: 2, per: label group}, rest: stop}
+surprise: 100%
+`), -hour)
+	labels := func(more ...string) map[string]string {
+		out := map[string]string{"team": "a"}
+		for _, key := range more {
+			out[key] = "x"
+		}
+		return out
+	}
+	started := 55 * time.Second
+	w.Add(
+		rulestest.Container{Name: "by-id", Image: "sha256:" + strings.Repeat("9f2c01ab", 8), Labels: labels("old"), Created: -4 * hour},
+		rulestest.Container{Name: "p-web", Image: "job", Project: "p", Service: "web", Labels: labels(), Created: -4 * hour},
+		rulestest.Container{Name: "p-db", Image: "job", Project: "p", Service: "db", Labels: labels("keep"), Created: -4 * hour},
+		rulestest.Container{Name: "q-web", Image: "job", Project: "q", Service: "web", Labels: labels(), Created: -4 * hour},
+		rulestest.Container{Name: "q-job", Image: "job", Project: "q", Service: "job", Labels: labels(), Created: -90 * time.Minute},
+		rulestest.Container{Name: "named-1", Image: "job", Created: -4 * hour, Started: &started, State: ""},
+		rulestest.Container{Name: "named-2", Image: "job", Created: -150 * time.Minute},
+		rulestest.Container{Name: "net", Image: "mcp/net", Labels: labels(), Created: -4 * hour},
+		rulestest.Container{Name: "user", Image: "job", Labels: labels("keep"), Network: "container:net", Created: -4 * hour},
+		rulestest.Container{Name: "host-net", Image: "job", Labels: labels("idle"), Network: "host", Created: -4 * hour, CPU: rulestest.Always[int64](2000)},
+		rulestest.Container{Name: "soon", Image: "job", Labels: map[string]string{"team": "a", "ttl": "soon"}, Created: -4 * hour},
+		rulestest.Container{Name: "g-1", Image: "job", Labels: labels("group"), Created: -hour, CPU: rulestest.Always[int64](10)},
+		rulestest.Container{Name: "g-2", Image: "job", Labels: labels("group"), Created: -hour, CPU: rulestest.Always[int64](200)},
+		rulestest.Container{Name: "g-3", Image: "job", Labels: labels("group"), Created: -hour, CPU: rulestest.Always[int64](90)},
+		rulestest.Container{Name: "new", Image: "mcp/new", Labels: labels(), Created: 55 * time.Second},
+		rulestest.Container{Name: "paused", Image: "job", Labels: labels(), Created: -4 * hour},
+	)
+	w.At(-30*time.Minute, func() { w.Pause("paused") })
+	return w
+}
+
 // crowdWorld has more to stop at once than the policy expects.
 func crowdWorld(t *testing.T) *rulestest.World {
 	w := rulestest.New(policyOf(t, `version: 2
@@ -177,6 +223,7 @@ func worlds() map[string]world {
 		"hog":        {hostWorld, nil, 7 * hour}, // given back after six hours, and throttled anew
 		"surprise":   {crowdWorld, nil, hour + 2*time.Minute},
 		"capped":     {crowdWorld, nil, hour + 10*time.Minute},
+		"corners":    {cornersWorld, nil, time.Minute},
 	}
 }
 
@@ -186,6 +233,9 @@ func TestExplainOfAContainer(t *testing.T) {
 		"previews": {"a-2-web", "a-4-web", "m-1-web", "c-1-web"}, "unapproved": {"a-2-web"}, "gated": {"a-2-web"},
 		"host": {"mcp-time", "mcp-scan", "hog", "bomb", "job-1", "job-2", "left", "cache", "other"}, "hog": {"hog"},
 		"surprise": {"c0", "c1"}, "capped": {"c0", "c1"},
+		"corners": {
+			"by-id", "p-web", "p-db", "q-web", "named-1", "named-2", "net", "host-net", "soon", "g-1", "g-2", "new", "paused",
+		},
 	}
 	for name, of := range worlds() {
 		t.Run(name, func(t *testing.T) {

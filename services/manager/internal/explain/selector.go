@@ -117,12 +117,12 @@ func matchText(list []policy2.Selector, id *policy2.Identity, p *policy2.Policy)
 	return "every own container"
 }
 
-// mismatchText says of each selector which value is why it does not match, or may not.
+// mismatchText says of each selector which value is why it does not match; unknown is what is not known of those that may.
 func mismatchText(list []policy2.Selector, id *policy2.Identity, p *policy2.Policy) (text string, unknown []string) {
 	var words []string
-	add := func(word string) {
-		if !slices.Contains(words, word) {
-			words = append(words, word)
+	add := func(to *[]string, word string) {
+		if !slices.Contains(*to, word) {
+			*to = append(*to, word)
 		}
 	}
 
@@ -133,8 +133,7 @@ func mismatchText(list []policy2.Selector, id *policy2.Identity, p *policy2.Poli
 				continue
 			}
 			if answer == policy2.Unknown {
-				unknown = append(unknown, unknownOf(key))
-				add("unknown: " + unknownOf(key))
+				add(&unknown, unknownOf(key))
 				break
 			}
 
@@ -142,7 +141,7 @@ func mismatchText(list []policy2.Selector, id *policy2.Identity, p *policy2.Poli
 			if wanted := wantedOf(key); wanted != "" && !strings.HasPrefix(value, "no ") {
 				value += ", not " + contract.Printable(wanted)
 			}
-			add(value)
+			add(&words, value)
 			break
 		}
 	}

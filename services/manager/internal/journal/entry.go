@@ -126,13 +126,12 @@ func (s Shadowed) Verdict() contract.Verdict {
 	return v
 }
 
-// NoPlan is a tick on which there was nothing to decide on, or whose plan is of version 2. It keeps the number from being given twice:
+// NoPlan is a tick on which there was nothing to decide on. It keeps the number from being given twice:
 // records of that tick were sent.
 type NoPlan struct {
 	Tick  uint64   `json:"tick"`
 	Gates []string `json:"gates"`
-	// Version2 is the hash of the policy of version 2 that the tick's plan was made under, which is not in the journal; "" under
-	// one of version 1.
+	// Version2 is the hash of the policy in force where that is of version 2, else "".
 	Version2 string `json:"version_2,omitempty"`
 }
 

@@ -67,8 +67,8 @@ func (t *Texts) Of(v *rules.Verdict) string {
 	switch readings := Readings(v.Read); {
 	case readings == "":
 		return text
-	case v.Rank > 0:
-		return text + "; " + readings // a place has a colon of its own
+	case strings.Contains(text, ":"):
+		return text + "; " + readings
 	default:
 		return text + ": " + readings
 	}
