@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 
 		programs, err = scenario.BuildPrograms(dir)
 		if err == nil {
+			err = programs.BuildLogs()
+		}
+		if err == nil {
 			err = scenario.ImportImage(context.Background(), cli, programs.Payload, payloadImage)
 		}
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -19,6 +21,33 @@ type Logs struct {
 	URL string // http://127.0.0.1:port
 	// Client is used for the requests; nil is one with a time-out of 10 s.
 	Client *http.Client
+}
+
+// StartLogs runs the log service for the time of the test, with records of its own, and returns the setting that leads a manager to it.
+func (h *Suite) StartLogs() (Logs, string) {
+	h.Helper()
+	port := FreePort(h.TB)
+	cmd := exec.Command(h.Programs.Logs)
+	cmd.Env = append(os.Environ(), "GESTOR_DATA="+h.TempDir(), "GESTOR_ADDR=127.0.0.1:"+port)
+	said := &lines{}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		_ = cmd.Process.Kill() // may have ended
+		_ = cmd.Wait()         // its error is the signal
+		if h.Failed() {
+			h.Logf("the log service said:\n%s", said)
+		}
+	})
+
+	logs := Logs{URL: "http://127.0.0.1:" + port}
+	Eventually(h.TB, time.Minute, "the log service answers", func() error {
+		_, err := logs.Get(contract.PathReady, "")
+		return err
+	})
+	return logs, "GESTOR_LOGS_URL=" + logs.URL
 }
 
 var defaultClient = &http.Client{Timeout: 10 * time.Second}

@@ -12,10 +12,10 @@ import (
 	"gestor.local/manager/internal/policyfile"
 )
 
-// TestDocumentedFiguresAreMeasured: the first line of each table in docs/policy.md is what the simulator prints today.
+// TestDocumentedFiguresAreMeasured: the first line of each table in docs/policy-1.md is what the simulator prints today.
 // Ten simulated hours take seconds under the race detector, so that two of the tables wait for a soak.
 func TestDocumentedFiguresAreMeasured(t *testing.T) {
-	docs, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "policy.md"))
+	docs, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "policy-1.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,40 +37,75 @@ func TestDocumentedFiguresAreMeasured(t *testing.T) {
 	}
 }
 
-// The section on version 2 shows an example of the repository, what check-policy says of it, and each key that there is.
-func TestDocumentedVersion2(t *testing.T) {
+// The page shows policies, and behind each what check-policy says of it: its sentences, its warnings or its errors. Those of the
+// tasks are the files of the repository, and each key that there is stands on the page.
+func TestDocumentedPolicies(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "..")
-	page, err := os.ReadFile(filepath.Join(root, "docs", "policy.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, ok := strings.Cut(string(page), "\n## Version 2")
-	if !ok {
-		t.Fatal("docs/policy.md has no section on version 2")
-	}
-	block := func(language string) string {
-		_, text, _ := strings.Cut(section, "```"+language+"\n")
-		text, _, _ = strings.Cut(text, "```")
-		return text
-	}
-
-	example := filepath.Join(root, "policy", "examples", "previews.yaml")
-	want, err := policyfile.Load(example)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if shown, err := policyfile.Parse([]byte(block("yaml"))); err != nil || shown.Hash() != want.Hash() {
-		t.Errorf("the example is another policy than %s: %v", example, err)
-	}
-	if _, out, _ := call(CheckPolicy(Defaults{}), example); block("text") == "" || !strings.HasSuffix(out, "\n\n"+block("text")) {
-		t.Errorf("check-policy says of the example now\n%s", out)
+	page := readText(t, filepath.Join(root, "docs", "policy.md"))
+	hashes := map[string]bool{}
+	for _, one := range shown(t, page) {
+		path := filepath.Join(t.TempDir(), "policy.yaml")
+		if err := os.WriteFile(path, []byte(one.policy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := policyfile.Load(path); err == nil {
+			hashes[d.Hash()] = true
+		}
+		if _, out, errs := call(CheckPolicy(Defaults{}), path); !strings.Contains(out+errs, one.said) {
+			t.Errorf("check-policy says now of\n%s\n%s%s\nand not\n%s", one.policy, out, errs, one.said)
+		}
 	}
 
+	for _, name := range []string{"agents", "previews", "lab"} {
+		d, err := policyfile.Load(filepath.Join(root, "policy", "examples", name+".yaml"))
+		if err != nil || !hashes[d.Hash()] {
+			t.Errorf("the page shows no policy like %s.yaml: %v", name, err)
+		}
+	}
 	for _, key := range keysOf(reflect.TypeFor[policy2.Policy]()) {
-		if !strings.Contains(section, "`"+key) {
+		if !strings.Contains(page, "`"+key) {
 			t.Errorf("the key %s is not told of", key)
 		}
 	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// example is a policy on a page, and what the page says that check-policy says of it.
+type example struct{ policy, said string }
+
+// shown are the policies of a page, each with the answers that stand behind it and before the next one. The second answer behind a
+// policy is of the first policy of the page, which stands at its top and is explained further down.
+func shown(t *testing.T, page string) (found []example) {
+	t.Helper()
+	blocks := regexp.MustCompile("(?ms)^```(yaml|text)\n(.*?)^```")
+	answer := regexp.MustCompile(`^(# The rules, |# Warnings:|#   [0-9]|line [0-9]+: )`)
+	for _, m := range blocks.FindAllStringSubmatch(page, -1) {
+		language, text, last := m[1], m[2], len(found)-1
+		switch {
+		case language == "yaml":
+			found = append(found, example{policy: text})
+		case !answer.MatchString(text):
+		case last < 0 || found[last].said != "":
+			found[0].said = text
+		default:
+			found[last].said = text
+		}
+	}
+
+	for _, one := range found {
+		if one.said == "" {
+			t.Errorf("the page does not show what check-policy says of\n%s", one.policy)
+		}
+	}
+	return found
 }
 
 // keysOf are the keys of a document of this type, those of its rules, selectors and conditions too.

@@ -252,18 +252,17 @@ func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Tra
 
 // whenHeldNoMore is a step that is due now, when it will be carried out; nil where that does not follow from time alone.
 func (t *ruledTick) whenHeldNoMore(s rules.Passing) *rules.Next {
-	switch t.plan.Held {
-	case rules.HeldChanged: // the first plan alone is only shown
-		return &rules.Next{Step: s.Step, GUS: t.facts.GUS + int64(t.policy.Tick)*1e6, Rule: s.Rule}
-	case contract.HeldSurprise:
-		if until, ok := t.heldUntil(); ok {
-			return &rules.Next{Step: s.Step, GUS: until, Rule: s.Rule}
-		}
-		// Where no approval is needed a surprise is shown for one tick.
-		return &rules.Next{Step: s.Step, GUS: t.facts.GUS + int64(t.policy.Tick)*1e6, Rule: s.Rule}
-	default:
+	if t.plan.Held != rules.HeldChanged && t.plan.Held != contract.HeldSurprise {
 		return nil
 	}
+
+	// The first plan alone is only shown, and so is a surprise where no approval is needed; else that has a time.
+	next := &rules.Next{Step: s.Step, GUS: t.facts.GUS + int64(t.policy.Tick)*1e6, Rule: s.Rule}
+	endsLife := s.Step == policy2.StepStop || s.Step == policy2.StepRemove
+	if until, ok := t.heldUntil(); ok && endsLife {
+		next.GUS = max(next.GUS, until)
+	}
+	return next
 }
 
 // heldUntil is when the hold of a surprise runs out, in G.

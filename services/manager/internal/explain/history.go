@@ -76,7 +76,7 @@ func (j Journal) Container(who string) (ContainerHistory, error) {
 	b := historyBuilder{
 		query: who, histories: map[string]*ContainerHistory{}, actionIDs: map[string]bool{}, policies: policies{}, names: ruleNames{},
 	}
-	if _, err := journal.ReadFacts(j.Path, b.mentions(), b.add); err != nil {
+	if _, err := journal.ReadVerdicts(j.Path, b.mentions(), b.add); err != nil {
 		return ContainerHistory{}, err
 	}
 
@@ -215,9 +215,11 @@ func (b *historyBuilder) addTick(e journal.Entry) error {
 
 		h.Name, h.Image, h.Class = r.Name, r.Image, r.Class
 		h.lastSeen = TickRef{plan.Tick, e.At}
-		h.ruled.last = 0
+		apart := h.ruled.last != 0 // ticks of version 2 lie between
+		h.commit()
+		h.ruled.last, h.ruled.apart = 0, true
 		if len(b.histories) == 1 { // of several none is explained
-			h.addTick(e, plan, r)
+			h.addTick(e, plan, r, apart)
 		}
 	}
 	return nil
@@ -270,9 +272,9 @@ func (b *historyBuilder) candidates() string {
 	return text + "; next: give more digits of the id"
 }
 
-// addTick lengthens the last span, or begins another when the verdict, its reason or the rank is another.
-func (h *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row) {
-	if n := len(h.Spans); n > 0 {
+// addTick lengthens the last span, or begins another when the verdict, its reason or the rank is another, or the tick stands apart.
+func (h *ContainerHistory) addTick(e journal.Entry, plan contract.Plan, r Row, apart bool) {
+	if n := len(h.Spans); n > 0 && !apart {
 		last := &h.Spans[n-1]
 		old := last.Last
 		if old.Verdict.Verdict == r.Verdict.Verdict && old.Reason == r.Reason && old.Rank == r.Rank && old.Held == r.Held {

@@ -270,7 +270,7 @@ func (j Journal) tickRef(e journal.Entry) (TickRef, error) {
 	if e.Tick != nil {
 		return TickRef{e.Tick.Context.Tick, e.At}, nil
 	}
-	h, err := journal.FactsTo(j.Path, e.Seq)
+	h, err := journal.NamesTo(j.Path, e.Seq)
 	if err != nil {
 		return TickRef{}, err
 	}

@@ -61,6 +61,7 @@ func (s *RulingSpan) same(o *RulingSpan) bool {
 type ruledHistory struct {
 	last       uint64      // the line of the last verdict on it, 0 where its newest tick is of version 1
 	pending    *RulingSpan // of the last tick, on which a second look may follow
+	apart      bool        // ticks of version 1 lie between the last of Rulings and the next
 	autoRemove bool        // --rm
 }
 
@@ -72,7 +73,9 @@ func (h *ContainerHistory) commit() {
 		return
 	}
 
-	if n := len(h.Rulings); n > 0 && h.Rulings[n-1].same(p) {
+	apart := h.ruled.apart
+	h.ruled.apart = false
+	if n := len(h.Rulings); n > 0 && !apart && h.Rulings[n-1].same(p) {
 		last := &h.Rulings[n-1]
 		last.ToTick, last.To = p.ToTick, p.To
 		last.Ticks++
@@ -186,9 +189,10 @@ func (h ContainerHistory) ruledTable(w io.Writer) error {
 		if err := h.Explanation.table(w, h); err != nil {
 			return err
 		}
+		fmt.Fprintln(w)
 	}
 
-	fmt.Fprintf(w, "\n%s, %s, image %s\n%s\n", quoteUnprintable(h.Name), h.ID, orDash(h.Image), h.status())
+	fmt.Fprintf(w, "%s, %s, image %s\n%s\n", quoteUnprintable(h.Name), h.ID, orDash(h.Image), h.status())
 	if len(h.Spans) > 0 {
 		fmt.Fprintln(w, "\nunder policies of version 1:")
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -8,31 +8,33 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
-// decider asks the policy for a plan. It owns what one plan has to know of those before it.
+// decider asks a policy of version 1 for a plan. It owns what one plan has to know of those before it.
 type decider struct {
 	loop      *loopState
 	journaler *journaler
 	suite     Suite
 	boottime  func() uint64
 
-	policyChanged bool // the next plan is the first under another policy
-	surpriseSeen  bool // the last plan was a surprise
+	program       *rules.Program // of the policy in force, or of what one of version 2 says of the loop itself
+	policyChanged bool           // the next plan is the first under another policy
+	surpriseSeen  bool           // the last plan was a surprise
 	// shadowRemoved are those that mode shadow has "removed", without what changes from tick to tick.
 	shadowRemoved map[string]journal.Shadowed
 }
 
 func newDecider(o Options, loop *loopState, j *journaler) *decider {
 	return &decider{
-		loop: loop, journaler: j, suite: o.Suite, boottime: o.Boottime, shadowRemoved: make(map[string]journal.Shadowed),
+		loop: loop, journaler: j, suite: o.Suite, boottime: o.Boottime, program: rules.Compile(loop.policy),
+		shadowRemoved: make(map[string]journal.Shadowed),
 	}
 }
 
-// resetForPolicy forgets what held under the policy before.
+// resetForPolicy takes over the policy in force, and forgets what held under the one before.
 func (d *decider) resetForPolicy() {
-	d.policyChanged = true
+	d.program, d.policyChanged = rules.Compile(d.loop.policy), true
 	clear(d.shadowRemoved)
 }
 
@@ -51,7 +53,7 @@ func (d *decider) decide(_ context.Context, t *tick, e executorState) {
 	pop, inv, shadow := d.withoutShadowRemoved(*t.pop, *t.inv)
 	t.shadow = shadow
 	t.context = d.context(t, e)
-	plan := policy.Decide(d.loop.policy, pop, inv, t.context)
+	plan := rules.DecideV1(d.program, pop, inv, t.context)
 	t.plan = &plan
 	t.timings.DecideUS = micros(time.Since(began))
 	if now := d.boottime(); now > pop.MonotonicUS {

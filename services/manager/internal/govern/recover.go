@@ -11,7 +11,7 @@ import (
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/source"
 )
 
@@ -276,7 +276,7 @@ func (g *Governor) verifyOnce(ctx context.Context) (more bool) {
 	t := g.newTick(time.Now())
 	t.inv = &inv
 	t.context = g.decider.context(t, g.executor.state(t.at))
-	plan := policy.Decide(g.loop.policy, contract.Population{}, inv, t.context) // without figures it chooses nobody
+	plan := rules.DecideV1(g.decider.program, contract.Population{}, inv, t.context) // without figures it chooses nobody
 	t.plan = &plan
 
 	g.readStopWaits(ctx, &inv)

@@ -350,3 +350,60 @@ func TestFilesThatWereDeleted(t *testing.T) {
 		t.Errorf("%d plans", len(r.plans))
 	}
 }
+
+// TestNamesAloneAreTheSame: who reads verdicts without facts knows the same names, numbers and times.
+func TestNamesAloneAreTheSame(t *testing.T) {
+	dir := t.TempDir()
+	o := options(nil)
+	j, _ := opened(t, dir, o)
+	w := newWorld(rand.New(rand.NewPCG(7, 7)))
+	w.At(3*time.Minute, func() { w.Rename("c1", "renamed") })
+	record(t, w, j, 90)
+	must(t, j.Close())
+
+	described := func(read func(visit func(journal.Entry, *journal.History) error) (journal.Stats, error)) (out []string) {
+		stats, err := read(func(e journal.Entry, h *journal.History) error {
+			if e.Verdict == nil {
+				return nil
+			}
+			line := []string{text(t, h.Tick()), text(t, h.WallUS()), text(t, h.Whole())}
+			for _, c := range h.Facts().Containers {
+				line = append(line, c.ID+" "+c.Name+" "+c.Image+text(t, h.Number(c.ID))+text(t, h.Withheld(c.ID)))
+			}
+			out = append(out, strings.Join(line, ", "))
+			return nil
+		})
+		if err != nil || stats.BadLines > 0 {
+			t.Fatal(stats, err)
+		}
+		return out
+	}
+
+	want := described(func(visit func(journal.Entry, *journal.History) error) (journal.Stats, error) {
+		return journal.ReadHistory(dir, visit)
+	})
+	got := described(func(visit func(journal.Entry, *journal.History) error) (journal.Stats, error) {
+		return journal.ReadVerdicts(dir, nil, visit)
+	})
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 90 || !strings.Contains(strings.Join(got, "\n"), "renamed") {
+		t.Errorf("%d lines: %s", len(got), diff)
+	}
+
+	// One line alone brings back what all lines up to it come to.
+	var last uint64
+	var plan string
+	_, err := journal.ReadHistory(dir, func(e journal.Entry, h *journal.History) error {
+		if e.Verdict != nil {
+			last, plan = e.Seq, text(t, h.Plan())
+		}
+		return nil
+	})
+	must(t, err)
+	whole, err := journal.HistoryTo(dir, last)
+	must(t, err)
+	names, err := journal.NamesTo(dir, last)
+	must(t, err)
+	if text(t, whole.Plan()) != plan || whole.WallUS() != names.WallUS() || names.Tick() != 90 {
+		t.Errorf("tick %d and %d, %d and %d", whole.Tick(), names.Tick(), whole.WallUS(), names.WallUS())
+	}
+}

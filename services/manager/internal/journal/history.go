@@ -28,7 +28,7 @@ type History struct {
 	plan          rules.Plan
 	intents       map[string]Intent
 
-	// plans says that plans are made of the facts, and the memory of those.
+	// plans says that plans are made of the facts, and the memory of those; else names, numbers and clocks are all that is read of them.
 	plans bool
 
 	hasHead bool
@@ -46,7 +46,11 @@ type History struct {
 func NewHistory() *History { return newHistory(true) }
 
 func newHistory(plans bool) *History {
-	return &History{table: line.NewTable(), intents: map[string]Intent{}, plans: plans}
+	h := &History{table: line.NewTable(), intents: map[string]Intent{}, plans: plans}
+	if !plans {
+		h.table = line.NamesOnly()
+	}
+	return h
 }
 
 // Add takes over the next line. An error is that of a line that is whole and makes no sense.
@@ -257,9 +261,10 @@ func readInto(h *History, visit func(Entry, *History) error, scan func(visit fun
 	return stats, err
 }
 
-// ReadFacts is ReadHistory for those who look for something: it makes no plans and follows no memory, which is most of the work, and
-// of the lines of version 1 it reads those that want says yes to.
-func ReadFacts(path string, want func(line []byte) bool, visit func(Entry, *History) error) (Stats, error) {
+// ReadVerdicts is ReadHistory for those who ask who was there and what was said of him: of the facts it reads names, numbers and clocks
+// alone, and it makes no plans and follows no memory, which is most of the work. Of the lines of version 1 it reads those that want
+// says yes to.
+func ReadVerdicts(path string, want func(line []byte) bool, visit func(Entry, *History) error) (Stats, error) {
 	return readInto(newHistory(false), visit, func(visit func(Entry) error) (Stats, error) {
 		return scan(path, reader{version: version2, wantVersion1: want, visit: visit})
 	})
@@ -269,8 +274,8 @@ func ReadFacts(path string, want func(line []byte) bool, visit func(Entry, *Hist
 // the segment that holds the line alone.
 func HistoryTo(path string, seq uint64) (*History, error) { return readTo(NewHistory(), path, seq) }
 
-// FactsTo is HistoryTo without plans and memory.
-func FactsTo(path string, seq uint64) (*History, error) { return readTo(newHistory(false), path, seq) }
+// NamesTo is HistoryTo for names, numbers and clocks alone, as ReadVerdicts.
+func NamesTo(path string, seq uint64) (*History, error) { return readTo(newHistory(false), path, seq) }
 
 func readTo(h *History, path string, seq uint64) (*History, error) {
 	file, err := fileOf(path, seq)

@@ -11,7 +11,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/line"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
 // Report is the result of a replay.
@@ -32,8 +32,8 @@ type Report struct {
 	Gaps   int `json:"gaps,omitempty"`
 	Heads  int `json:"heads,omitempty"`
 
-	last     uint64 // number of the last line
-	policies map[string]contract.Policy
+	last     uint64                    // number of the last line
+	programs map[string]*rules.Program // of version 1, by the policy's hash
 }
 
 // Complete says that no line is missing between the first and the last, and none is too many.
@@ -56,7 +56,7 @@ type Difference struct {
 
 // Run replays the journal at path: its folder or one of its files. Lines of both versions may stand in it, in any order.
 func Run(path string) (Report, error) {
-	r := replayer{Report: Report{Different: []Difference{}, policies: map[string]contract.Policy{}}, said: map[int]line.VerdictRow{}}
+	r := replayer{Report: Report{Different: []Difference{}, programs: map[string]*rules.Program{}}, said: map[int]line.VerdictRow{}}
 	stats, err := journal.ReadHistory(path, r.add)
 	return r.end(path, stats, err)
 }
@@ -64,13 +64,13 @@ func Run(path string) (Report, error) {
 // notePolicy keeps a policy of version 1 for the ticks that are under it. The head of a segment of version 2 has one as well.
 func (r *Report) notePolicy(p *journal.Policy) {
 	if p != nil && p.Policy2 == nil {
-		r.policies[p.Hash] = p.Policy
+		r.programs[p.Hash] = rules.Compile(p.Policy)
 	}
 }
 
 // tick makes the plan of a tick of version 1 again.
 func (r *Report) tick(t *journal.Tick) error {
-	p, ok := r.policies[t.PolicyHash]
+	p, ok := r.programs[t.PolicyHash]
 	if !ok {
 		r.NoPolicy++
 		return nil
@@ -99,8 +99,8 @@ func (r *Report) checkSeq(seq uint64) {
 	r.last = seq
 }
 
-func (r *Report) replayTick(p contract.Policy, t *journal.Tick) error {
-	plan := policy.Decide(p, t.Population, t.Inventory, t.Context)
+func (r *Report) replayTick(p *rules.Program, t *journal.Tick) error {
+	plan := rules.DecideV1(p, t.Population, t.Inventory, t.Context)
 	again, err := json.Marshal(plan)
 	if err != nil {
 		return err

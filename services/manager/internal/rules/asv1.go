@@ -25,8 +25,9 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 	entries := byID(inv.Entries, func(e *contract.Entry) string { return e.ID })
 	members := byID(pop.Members, func(m *contract.Member) string { return m.ID })
 
-	f.Containers = make([]Container, 0, max(len(entries), len(members)))
-	identities := make([]policy2.Identity, 0, len(entries)+len(members)) // never grows: containers point into it
+	n := max(len(entries), len(members))
+	f.Containers = make([]Container, 0, n)
+	identities := make([]policy2.Identity, 0, n)
 	for len(entries) > 0 || len(members) > 0 {
 		id := smallestID(entries, members)
 
@@ -34,6 +35,10 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 		var member *contract.Member
 		entry, entries = takeSingle(entries, id)
 		member, members = takeSingle(members, id)
+
+		if len(identities) == cap(identities) { // it must not grow: containers point into it
+			identities = make([]policy2.Identity, 0, n)
+		}
 		identities = append(identities, policy2.Identity{ID: id})
 		f.Containers = append(f.Containers, containerOfV1(&identities[len(identities)-1], entry, member))
 	}
@@ -108,20 +113,24 @@ func MemoryOfV1(ctx contract.Context) Memory {
 	return m
 }
 
+// DecideV1 makes the plan of one tick under the policy of version 1 that the program was compiled of. It is a pure function of that
+// policy and of what it is given: a recorded decision can be made again, byte for byte.
+func DecideV1(p *Program, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
+	facts := FactsOfV1(pop, inv, ctx)
+	return AsV1(p, &facts, Decide(p, MemoryOfV1(ctx), &facts))
+}
+
 // AsV1 is the plan as a plan of version 1, of a program that Compile made and of facts that FactsOfV1 made.
 func AsV1(p *Program, f *Facts, plan Plan) contract.Plan {
 	v := newViewV1(p.v1, f, &plan)
-	for i := range plan.Verdicts {
-		v.add(i, &plan.Verdicts[i])
+	for _, row := range v.inOrder(&plan) {
+		v.add(row)
 	}
 	for i := range v.counts {
 		c := &v.counts[i]
 		c.Deficit = max(0, c.Quota-c.Eligible-c.ManagedElsewhere)
 	}
 
-	slices.SortFunc(v.verdicts, func(a, b contract.Verdict) int {
-		return cmp.Or(cmp.Compare(classOrder(a.Class), classOrder(b.Class)), cmp.Compare(last(a.Rank), last(b.Rank)), strings.Compare(a.ID, b.ID))
-	})
 	return contract.Plan{
 		Tick: plan.Tick, Sequence: plan.Sequence, PolicyHash: plan.PolicyHash, Mode: p.v1.Mode, Classify: p.v1.Classify,
 		Counts: v.counts, Surprise: plan.Held != "", Verdicts: v.verdicts,
@@ -156,7 +165,7 @@ type viewV1 struct {
 func newViewV1(v1 *version1, f *Facts, plan *Plan) *viewV1 {
 	n := len(plan.Verdicts)
 	v := &viewV1{
-		v1: v1, facts: f, verdicts: make([]contract.Verdict, n),
+		v1: v1, facts: f, verdicts: make([]contract.Verdict, 0, n),
 		measures: make([]contract.Measures, n), neighbours: make([]contract.Neighbour, n),
 		counts: []contract.ClassCount{
 			{Class: contract.ClassLow, Quota: v1.Quota.Low}, {Class: contract.ClassHigh, Quota: v1.Quota.High}, {Class: contract.ClassUnknown},
@@ -178,20 +187,49 @@ func (v *viewV1) container(id string) *Container {
 	return &all[i]
 }
 
-// add writes down the i-th verdict, and counts it.
-func (v *viewV1) add(i int, of *Verdict) {
-	c, out := v.container(of.ID), &v.verdicts[i]
-	*out = contract.Verdict{
-		ID: of.ID, Name: of.Name, Image: of.Image, Class: v.class(c, of.Rank), Owned: isOwnedV1(of.Standing),
+// rowV1 is a verdict with what it is about.
+type rowV1 struct {
+	*Verdict
+	c     *Container
+	class contract.Class
+}
+
+// inOrder are the verdicts in the order of version 1: by class, rank (unranked last) and id.
+func (v *viewV1) inOrder(plan *Plan) []rowV1 {
+	rows := make([]rowV1, len(plan.Verdicts))
+	for i := range plan.Verdicts {
+		of := &plan.Verdicts[i]
+		c := v.container(of.ID)
+		rows[i] = rowV1{of, c, v.class(c, of.Rank)}
+	}
+
+	slices.SortFunc(rows, func(a, b rowV1) int {
+		if c := cmp.Compare(classOrder(a.class), classOrder(b.class)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(last(a.Rank), last(b.Rank)); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return rows
+}
+
+// add writes a verdict down, and counts it.
+func (v *viewV1) add(of rowV1) {
+	i := len(v.verdicts)
+	v.verdicts = append(v.verdicts, contract.Verdict{
+		ID: of.ID, Name: of.Name, Image: of.Image, Class: of.class, Owned: isOwnedV1(of.Standing),
 		Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
 		Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
-	}
+	})
+	out := &v.verdicts[i]
 
 	if of.Step == policy2.StepRemove {
 		out.Verdict = contract.VerdictRemove
 	}
 
-	if m := c.Member; m != nil {
+	if m := of.c.Member; m != nil {
 		out.AgeUS, out.StartUS = m.AgeUS, m.StartUS
 		if m.Measured || of.Rank > 0 {
 			v.measures[i] = m.Measures
@@ -203,7 +241,7 @@ func (v *viewV1) add(i int, of *Verdict) {
 		v.neighbours[i] = contract.Neighbour{ID: n.ID, Name: n.Name, Rank: n.Rank, Measures: v.container(n.ID).Member.Measures}
 		out.Neighbour = &v.neighbours[i]
 	}
-	v.count(out, c.Alive())
+	v.count(out, of.c.Alive())
 }
 
 // isOwnedV1 says whether who stands so is own: the other standings come after that question.

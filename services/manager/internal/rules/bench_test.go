@@ -75,6 +75,13 @@ func BenchmarkTick(b *testing.B) {
 	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/1000, "cpu-µs/op")
 }
 
+// CPUTimeOf is what the process uses while something is done.
+func CPUTimeOf(b *testing.B, do func()) time.Duration {
+	before := cpuTime(b)
+	do()
+	return cpuTime(b) - before
+}
+
 // cpuTime is what the process has used: the machine may have other work.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage

@@ -46,8 +46,7 @@ func (s *spending) take(n int) bool {
 func (t *tick) applyBudget() {
 	slices.SortFunc(t.acts, t.compareActs)
 	budget, capped := t.spending(), false
-	for k := range t.acts {
-		a := &t.acts[k]
+	for _, a := range t.acts {
 		t.wanted += len(a.members)
 		if n := t.uncounted(a); n > 0 && !budget.take(n) {
 			t.capAct(a)
@@ -58,8 +57,8 @@ func (t *tick) applyBudget() {
 	// Whom a capped one needs stays with it, and so does the project of which it is a member.
 	for capped {
 		capped = false
-		for k := range t.acts {
-			capped = t.isKeptForOthers(&t.acts[k]) || capped
+		for _, a := range t.acts {
+			capped = t.isKeptForOthers(a) || capped
 		}
 	}
 	t.giveUpYoung(&budget)
@@ -67,7 +66,7 @@ func (t *tick) applyBudget() {
 
 // compareActs says who goes first when the budget bites: those of rules without places in the order of the file, the oldest
 // first; then those without a place, the farthest from one first.
-func (t *tick) compareActs(a, b act) int {
+func (t *tick) compareActs(a, b *act) int {
 	if a.kept != b.kept {
 		if a.kept {
 			return 1
@@ -75,11 +74,14 @@ func (t *tick) compareActs(a, b act) int {
 		return -1
 	}
 
-	id := strings.Compare(t.all[a.members[0]].c.ID, t.all[b.members[0]].c.ID)
+	c := cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.created, b.created))
 	if a.kept {
-		return cmp.Or(cmp.Compare(b.distance, a.distance), cmp.Compare(a.rule, b.rule), cmp.Compare(a.rank, b.rank), id)
+		c = cmp.Or(cmp.Compare(b.distance, a.distance), cmp.Compare(a.rule, b.rule), cmp.Compare(a.rank, b.rank))
 	}
-	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.created, b.created), id)
+	if c != 0 {
+		return c
+	}
+	return strings.Compare(t.all[a.members[0]].c.ID, t.all[b.members[0]].c.ID)
 }
 
 // uncounted is how many of the unit's containers have not counted on this ladder yet.

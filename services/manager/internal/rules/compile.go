@@ -131,9 +131,21 @@ func (v *version1) matchClasses() {
 	}
 }
 
-// study finds out what follows from the identity alone, of which there were so many names.
-func (v *version1) study(id *policy2.Identity, suite policy2.Suite, names int) *identity {
-	who := &identity{Identity: id, names: names, project: id.Project()}
+// observeV1 finds out who each container is. Nothing is remembered of any, and its facts have identities that are made anew on each
+// tick: there is nothing to keep of them either.
+func (t *tick) observeV1() {
+	all := make([]identity, len(t.all))
+	for i := range t.all {
+		s := &t.all[i]
+		t.p.v1.study(s.c.Identity, t.f.Suite, &all[i])
+		s.who, s.mem.ID = &all[i], s.c.ID
+		s.standing = t.stand(s)
+	}
+}
+
+// study finds out what follows from the identity alone.
+func (v *version1) study(id *policy2.Identity, suite policy2.Suite, who *identity) {
+	who.Identity = id
 	who.suite = has(suite.IDs, id.ID) || contract.OfSuite(id.Labels, suite.Name)
 	who.own = !who.suite && contract.Owned(id.Labels, suite.Name)
 	who.protected = v.protects(id)
@@ -141,7 +153,6 @@ func (v *version1) study(id *policy2.Identity, suite policy2.Suite, names int) *
 	who.class, who.classed = v.classOf(id), policy2.True
 
 	who.matches, who.speaks = v.matches[who.class], v.speaks[who.class]
-	return who
 }
 
 // protects reads names and labels letter by letter, where version 2 reads globs.

@@ -10,10 +10,6 @@ import (
 
 // study finds out what follows from the identity alone.
 func (p *Program) study(id *policy2.Identity, suite policy2.Suite, names []string) *identity {
-	if p.v1 != nil {
-		return p.v1.study(id, suite, len(names))
-	}
-
 	who := &identity{Identity: withPastNames(id, names), names: len(names), project: id.Project()}
 
 	by, protected := p.policy.Protects(who.Identity, suite)

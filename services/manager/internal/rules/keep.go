@@ -22,7 +22,7 @@ type place struct {
 type competitor struct {
 	u       unit
 	group   string
-	figures [figures]uint64
+	figures [figures]uint64 // in buckets
 	start   uint64
 	created int64
 	name    string // id, or the project's name
@@ -33,7 +33,7 @@ const figures = 4
 
 // readKeep gives places: those without one are judged as by any rule.
 func (t *tick) readKeep(r *rule) {
-	var all []competitor
+	all := t.competitors[:0]
 	t.eachUnit(r, func(members []int) {
 		u, ok := t.unitOf(r, members)
 		if !ok {
@@ -48,17 +48,28 @@ func (t *tick) readKeep(r *rule) {
 		}
 	})
 
-	order := func(a, b competitor) int {
-		return cmp.Or(strings.Compare(a.group, b.group), t.compareFigures(r, &a, &b), strings.Compare(a.name, b.name))
+	t.competitors = all
+
+	list := make([]*competitor, len(all))
+	for i := range all {
+		list[i] = &all[i]
 	}
-	slices.SortFunc(all, order)
-	for len(all) > 0 {
+	slices.SortFunc(list, func(a, b *competitor) int {
+		if c := strings.Compare(a.group, b.group); c != 0 {
+			return c
+		}
+		if c := compareFigures(r, a, b); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	for len(list) > 0 {
 		n := 1
-		for n < len(all) && all[n].group == all[0].group {
+		for n < len(list) && list[n].group == list[0].group {
 			n++
 		}
-		t.cut(r, all[:n])
-		all = all[n:]
+		t.cut(r, list[:n])
+		list = list[n:]
 	}
 }
 
@@ -148,6 +159,9 @@ func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 			return c, false
 		}
 	}
+	for i := range min(figures, len(t.p.policy.Rank)) {
+		c.figures[i] = t.bucket(i, c.figures[i])
+	}
 	if !u.project {
 		c.start = first.c.StartBootUS.Value
 	}
@@ -205,7 +219,7 @@ func (t *tick) bucket(i int, v uint64) uint64 {
 }
 
 // compareFigures orders within a group: who comes first has a place. 0 means that only the name decides.
-func (t *tick) compareFigures(r *rule, a, b *competitor) int {
+func compareFigures(r *rule, a, b *competitor) int {
 	switch r.Keep.Order {
 	case policy2.Newest:
 		return cmp.Compare(b.created, a.created)
@@ -213,8 +227,8 @@ func (t *tick) compareFigures(r *rule, a, b *competitor) int {
 		return cmp.Compare(a.created, b.created)
 	}
 
-	for i := range min(figures, len(t.p.policy.Rank)) {
-		c := cmp.Compare(t.bucket(i, a.figures[i]), t.bucket(i, b.figures[i]))
+	for i := range figures {
+		c := cmp.Compare(a.figures[i], b.figures[i])
 		if r.Keep.Order == policy2.Heaviest {
 			c = -c
 		}
@@ -232,28 +246,28 @@ func (t *tick) compareFigures(r *rule, a, b *competitor) int {
 func (t *tick) decidingKey(r *rule, a, b *competitor) string {
 	if r.Keep.Order == policy2.Lightest || r.Keep.Order == policy2.Heaviest {
 		for i := range min(figures, len(t.p.policy.Rank)) {
-			if t.bucket(i, a.figures[i]) != t.bucket(i, b.figures[i]) {
+			if a.figures[i] != b.figures[i] {
 				return string(t.p.policy.Rank[i])
 			}
 		}
 	}
-	if t.compareFigures(r, a, b) != 0 {
+	if compareFigures(r, a, b) != 0 {
 		return string(contract.KeyAge)
 	}
 	return string(contract.KeyID)
 }
 
 // cut gives the places of one group, which is in order, and judges the others.
-func (t *tick) cut(r *rule, group []competitor) {
+func (t *tick) cut(r *rule, group []*competitor) {
 	places := min(r.Keep.Places, len(group))
 	upper := max(places, len(group)-r.tail) // the first of the places at the other end
 	t.groups = append(t.groups, GroupCount{
 		Rule: r.index, Group: group[0].group, Places: r.places(), Held: places + len(group) - upper, Over: upper - places,
 	})
 
-	for i := range group {
-		c := &group[i]
-		at := &place{rank: i + 1, cut: r.Keep.Places, group: c.group}
+	at := new(place) // who is judged copies it
+	for i, c := range group {
+		*at = place{rank: i + 1, cut: r.Keep.Places, group: c.group}
 		nearest := nearestAcross(i, places, upper, len(group))
 		if i >= places && i < upper {
 			at.distance = max(i-nearest, nearest-i)
@@ -263,7 +277,7 @@ func (t *tick) cut(r *rule, group []competitor) {
 		}
 		if nearest >= 0 && nearest < len(group) {
 			at.neighbour = &t.all[group[nearest].u.members[0]]
-			at.key = t.decidingKey(r, c, &group[nearest])
+			at.key = t.decidingKey(r, c, group[nearest])
 		}
 
 		if i < places || i >= upper {

@@ -8,6 +8,11 @@ import (
 
 // observe brings what is remembered of each container up to this tick, whatever its standing.
 func (t *tick) observe() {
+	if t.p.v1 != nil {
+		t.observeV1()
+		return
+	}
+
 	before := t.m.Containers
 	for i := range t.all {
 		s := &t.all[i]

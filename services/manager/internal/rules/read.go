@@ -403,7 +403,7 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 	}
 
 	if severityOf(d.step) >= stops && len(behind) > 0 {
-		a := act{rule: r.index, members: behind, kept: r.keeps, created: t.created(u)}
+		a := &act{rule: r.index, members: behind, kept: r.keeps, created: t.created(u)}
 		if place != nil {
 			a.distance, a.rank = place.distance, place.rank
 		}

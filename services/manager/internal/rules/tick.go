@@ -25,16 +25,18 @@ type tick struct {
 	projects []project         // of two or more, or of one; sorted by name
 	needs    *needs            // made when it is asked for
 	waiting  map[int]string    // who waits since a container that stays needs it, and which one
-	acts     []act
-	unsure   [][]int // units of which a fact that a guard reads is unknown
-	groups   []GroupCount
-	counts   []RuleCount
-	wanted   int // containers to be stopped or removed, before the budget
-	back     []GiveBack
-	hold     *Surprise
-	held     string
-	own      int // own containers
-	living   int // those of them that live
+	acts     []*act
+	// competitors are those of the rule that is being read.
+	competitors []competitor
+	unsure      [][]int // units of which a fact that a guard reads is unknown
+	groups      []GroupCount
+	counts      []RuleCount
+	wanted      int // containers to be stopped or removed, before the budget
+	back        []GiveBack
+	hold        *Surprise
+	held        string
+	own         int // own containers
+	living      int // those of them that live
 }
 
 // subject is one container on its way to a verdict.

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/population"
+	"gestor.local/manager/internal/rules"
 )
 
 // CPU figures that a simulated manager may rank by.
@@ -59,6 +59,7 @@ const (
 // sim is a run under way.
 type sim struct {
 	opts         Options
+	program      *rules.Program
 	kinds        []kind
 	rng          *rand.Rand
 	host         *host
@@ -84,7 +85,7 @@ func Run(o Options) (Result, error) {
 	}
 
 	s := &sim{
-		opts: o, kinds: kinds, rng: newRand(o.Seed, 1),
+		opts: o, program: rules.Compile(o.Policy), kinds: kinds, rng: newRand(o.Seed, 1),
 		host:   &host{rng: newRand(o.Seed, 2), cpus: o.CPUs},
 		tickUS: micros(time.Duration(o.Policy.Tick)),
 	}
@@ -152,7 +153,7 @@ func (s *sim) tick(number uint64) error {
 		lifetimeCPU(&pop, s.host.living)
 	}
 
-	plan := policy.Decide(s.opts.Policy, pop, s.host.inventory(), s.context(number))
+	plan := rules.DecideV1(s.program, pop, s.host.inventory(), s.context(number))
 	s.surpriseSeen = plan.Surprise
 
 	// As the manager: nothing is removed on a baseline, and a surprise is shown once before it is carried out.

@@ -75,7 +75,7 @@ func (t *Table) readContainers(text members, passedUS uint64) error {
 		key string
 		to  any
 	}{{"births", &births}, {"exits", &exits}, {"rows", &rows}} {
-		if value, ok := text[list.key]; ok {
+		if value, ok := text[list.key]; ok && !t.leavesOut(list.key, value) {
 			if err := json.Unmarshal(value, list.to); err != nil {
 				return fmt.Errorf("%s: %w", list.key, err)
 			}
@@ -86,11 +86,18 @@ func (t *Table) readContainers(text members, passedUS uint64) error {
 		return err
 	}
 
-	if err := t.readRows(rows, passedUS); err != nil {
-		return err
+	if rows != nil || !t.namesOnly {
+		if err := t.readRows(rows, passedUS); err != nil {
+			return err
+		}
 	}
 
 	return t.readBirths(births)
+}
+
+// leavesOut says that the list has nothing that is asked for: rows without a key of an identity.
+func (t *Table) leavesOut(key string, list json.RawMessage) bool {
+	return t.namesOnly && key == "rows" && !bytes.Contains(list, []byte(`"name":`)) && !bytes.Contains(list, []byte(`"labels":`))
 }
 
 func (t *Table) readExits(exits []int) error {

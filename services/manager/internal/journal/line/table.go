@@ -12,6 +12,7 @@ import (
 // and read, as the changes to it. It is for one goroutine at a time.
 type Table struct {
 	labels       Labels
+	namesOnly    bool
 	host, before host
 	// slots are sorted by id, spare is what they lay in before, at is the index of a number in them, -1 for one that is gone.
 	slots, spare []slot
@@ -28,6 +29,14 @@ type Table struct {
 	// One container at a time, while it is written.
 	noContainer, container rules.Container
 	noMember, member       member
+}
+
+// NamesOnly is a table for those who ask for names, numbers and clocks alone, which are a small part of the work: of a container it has
+// its identity, and all else as it was when the container was born or last changed its name.
+func NamesOnly() *Table {
+	t := NewTable()
+	t.namesOnly = true
+	return t
 }
 
 // slot is one container.

@@ -1,0 +1,228 @@
+package manager
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/volume"
+
+	"gestor.local/contract"
+	"gestor.local/e2e/scenario"
+)
+
+// labelOwn is what the policies of these tests own by; its value is the name of the test's suite.
+const labelOwn = "foreign.own"
+
+// labelDependsOn is where compose writes what a service depends on.
+const labelDependsOn = "com.docker.compose.depends_on"
+
+// host are containers on an engine of which a policy of version 2 owns some. The volumes that they leave go with the engine: these
+// tests run on one of their own.
+type host struct {
+	*scenario.Suite
+	ids map[string]string // by the short names that they were started under
+	all []string          // these names, in order
+}
+
+func newHost(h *scenario.Suite) *host { return &host{Suite: h, ids: map[string]string{}} }
+
+// guest is a container to start. Its zero value holds 1 MiB, ends as soon as it is told to, and is own.
+type guest struct {
+	labels   map[string]string
+	stranger bool // it has no label that makes it own
+	image    string
+	busy     bool // it uses all the CPU it gets, which is a third of a core
+	env      []string
+	edit     func(*container.Config, *container.HostConfig)
+}
+
+// start starts it under a short name.
+func (w *host) start(name string, g guest) string {
+	w.Helper()
+	config := &container.Config{Image: w.Image, Cmd: []string{"1"}, Env: g.env, Labels: map[string]string{scenario.LabelTest: w.Name}}
+	host := &container.HostConfig{NetworkMode: "none"}
+	if !g.stranger {
+		config.Labels[labelOwn] = w.Name
+	}
+	maps.Copy(config.Labels, g.labels)
+	if g.image != "" {
+		config.Image = g.image
+	}
+	if g.busy {
+		config.Cmd = append(config.Cmd, "busy")
+		host.NanoCPUs = 330_000_000
+	}
+	if g.edit != nil {
+		g.edit(config, host)
+	}
+
+	w.ids[name] = w.Run(name, config, host)
+	w.all = append(w.all, name)
+	return w.ids[name]
+}
+
+// composed are the labels of a service of a compose project, and more.
+func composed(project, service, dependsOn string, more map[string]string) map[string]string {
+	labels := map[string]string{
+		contract.LabelProject: project, contract.LabelService: service, contract.LabelConfigHash: "0",
+	}
+	if dependsOn != "" {
+		labels[labelDependsOn] = dependsOn + ":service_started:false"
+	}
+	maps.Copy(labels, more)
+	return labels
+}
+
+// withVolumes mounts a volume of each name; "" is one without a name.
+func (w *host) withVolumes(names ...string) func(*container.Config, *container.HostConfig) {
+	return func(_ *container.Config, host *container.HostConfig) {
+		for i, name := range names {
+			m := mount.Mount{Type: mount.TypeVolume, Target: fmt.Sprintf("/data/%d", i)}
+			if name != "" {
+				m.Source = w.FullName(name)
+				if _, err := w.Engine.Client.VolumeCreate(w.Context(), volume.CreateOptions{Name: m.Source}); err != nil {
+					w.Fatal(err)
+				}
+			}
+			host.Mounts = append(host.Mounts, m)
+		}
+	}
+}
+
+// deletedAtItsEnd is docker run --rm.
+func deletedAtItsEnd(_ *container.Config, host *container.HostConfig) { host.AutoRemove = true }
+
+// edits makes one of several.
+func edits(all ...func(*container.Config, *container.HostConfig)) func(*container.Config, *container.HostConfig) {
+	return func(config *container.Config, host *container.HostConfig) {
+		for _, edit := range all {
+			edit(config, host)
+		}
+	}
+}
+
+// inspect is what the engine says of a container, not ok once it is gone.
+func (w *host) inspect(name string) (c container.InspectResponse, ok bool) {
+	w.Helper()
+	c, err := w.Engine.Client.ContainerInspect(w.Context(), w.ids[name])
+	if err != nil && !errdefs.IsNotFound(err) {
+		w.Fatal(err)
+	}
+	return c, err == nil
+}
+
+const gone = "gone"
+
+// state is what somebody who acts on a container would change of it.
+func (w *host) state(name string) string {
+	w.Helper()
+	c, ok := w.inspect(name)
+	if !ok {
+		return gone
+	}
+	return fmt.Sprint(c.State.Status, " since ", c.State.StartedAt, ", restarts ", c.RestartCount, ", exit code ", c.State.ExitCode,
+		", cpu ", c.HostConfig.NanoCPUs, "/", max(c.HostConfig.CPUQuota, 0), ", memory ", c.HostConfig.Memory)
+}
+
+// states are those of the named, of all without a name.
+func (w *host) states(names ...string) map[string]string {
+	w.Helper()
+	if len(names) == 0 {
+		names = w.all
+	}
+	out := make(map[string]string, len(names))
+	for _, name := range names {
+		out[name] = w.state(name)
+	}
+	return out
+}
+
+// unchanged fails the test for each container that is not as it was.
+func (w *host) unchanged(when string, before map[string]string) {
+	w.Helper()
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if now := w.state(name); now != before[name] {
+			w.Errorf("%s: %s was %s and is %s", when, name, before[name], now)
+		}
+	}
+}
+
+// awaitGone waits until the named are gone.
+func (w *host) awaitGone(names ...string) {
+	w.Helper()
+	scenario.Eventually(w.TB, scenario.Soon, strings.Join(names, ", ")+" are gone", func() error {
+		for _, name := range names {
+			if now := w.state(name); now != gone {
+				return fmt.Errorf("%s: %s", name, now)
+			}
+		}
+		return nil
+	})
+}
+
+// awaitState waits until a container is in a state of the engine's.
+func (w *host) awaitState(name, want string) {
+	w.Helper()
+	scenario.Eventually(w.TB, scenario.Soon, name+" is "+want, func() error {
+		if now := w.state(name); !strings.HasPrefix(now, want+" ") {
+			return fmt.Errorf("it is %s", now)
+		}
+		return nil
+	})
+}
+
+// cpuLimit is a container's limit in thousandths of a core, 0 without one.
+func (w *host) cpuLimit(name string) int64 {
+	w.Helper()
+	c, ok := w.inspect(name)
+	if !ok {
+		w.Fatalf("%s is gone", name)
+	}
+	if quota := c.HostConfig.CPUQuota; quota > 0 { // podman tells both
+		return quota * 1000 / max(c.HostConfig.CPUPeriod, 1)
+	}
+	return c.HostConfig.NanoCPUs / 1_000_000
+}
+
+func (w *host) awaitLimit(what, name string, want int64) {
+	w.Helper()
+	scenario.Eventually(w.TB, scenario.Soon, what, func() error {
+		if now := w.cpuLimit(name); now != want {
+			return fmt.Errorf("the limit of %s is %d thousandths of a core", name, now)
+		}
+		return nil
+	})
+}
+
+// limitOfBusy is the CPU limit that a busy guest is started with, in thousandths of a core.
+const limitOfBusy = 330
+
+// volumesOf are the names of the volumes of a container.
+func (w *host) volumesOf(name string) (volumes []string) {
+	w.Helper()
+	c, ok := w.inspect(name)
+	if !ok {
+		w.Fatalf("%s is gone", name)
+	}
+	for _, m := range c.Mounts {
+		if m.Type == mount.TypeVolume {
+			volumes = append(volumes, m.Name)
+		}
+	}
+	return volumes
+}
+
+// hasVolume says whether a volume is there.
+func (w *host) hasVolume(name string) bool {
+	w.Helper()
+	_, err := w.Engine.Client.VolumeInspect(w.Context(), name)
+	if err != nil && !errdefs.IsNotFound(err) {
+		w.Fatal(err)
+	}
+	return err == nil
+}
