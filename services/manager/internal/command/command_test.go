@@ -12,6 +12,7 @@ import (
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/program/cli"
 )
 
@@ -98,6 +99,63 @@ func TestReplay(t *testing.T) {
 	if code, out, _ := call(Replay(e)); code != 1 || !strings.Contains(out, "1 missing lines") {
 		t.Errorf("a missing line: %d %s", code, out)
 	}
+}
+
+// Journals with lines of version 2, alone and beside those of version 1: the same commands, the same codes.
+func TestExplainAndReplayOfVersion2(t *testing.T) {
+	dir := t.TempDir()
+	j, _, err := journal.Open(dir, journal.Options{Version: journal.Version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := journaltest.NewLoad(3)
+	program, memory, name := rules.New(load.Policy), rules.Memory{}, ""
+	for range 6 {
+		f := load.Next()
+		name = f.Containers[0].Name
+		plan := rules.Decide(program, memory, f)
+		if _, err := j.Decide(journal.Decision{Program: program, Memory: memory, Facts: f, Plan: &plan}); err != nil {
+			t.Fatal(err)
+		}
+		memory = rules.Remember(program, memory, f, plan, nil)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	e := Defaults{Journal: dir, Logs: "http://logs.example:9080/"}
+	want := func(command cli.Command, code int, says string, args ...string) {
+		t.Helper()
+		if got, out, errs := call(command, args...); got != code || !strings.Contains(out+errs, says) {
+			t.Errorf("%s %v: %d\n%s%s", command.Name, args, got, out, errs)
+		}
+	}
+	want(Explain(e), 0, "mode enforce, version 2, policy "+program.Hash())
+	want(Explain(e), 0, `"verdicts": [`, "--json", "4")
+	want(Explain(e), 0, "own        label gestor.managed = true", name)
+	want(Explain(e), 0, `"explanation": {`, "--json", name)
+	want(Explain(e), 2, "tick 7: not in the journal, which reaches from tick 1 (", "7")
+	want(Explain(e), 2, "more than one container answers to that: project-0-web-0 (", "web")
+	want(Replay(e), 0, "6 decisions made again: 6 the same, 0 different")
+
+	journaltest.AppendVersion1(t, dir, 2)
+	want(Explain(e), 0, "tick 2, snapshot 102")
+	want(Explain(e), 0, "tick 6, snapshot ", "6")
+	want(Replay(e), 0, "8 decisions made again: 8 the same, 0 different")
+
+	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], bytes.Replace(text, []byte(`"facts":3,`), []byte(`"facts":4,`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(Replay(e), 1, "4 ticks were left out: a line that their facts depend on is missing or damaged\nthe journal is not whole: 1 missing lines, 1 of them damaged")
+	want(Explain(e), 2, "tick 5: a line of the journal that its facts depend on is missing or damaged; next: ", "5")
 }
 
 func TestCheckPolicy(t *testing.T) {

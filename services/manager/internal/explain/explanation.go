@@ -120,15 +120,15 @@ type ruledTick struct {
 	texts  *planview.Texts
 }
 
-// ruledTick makes the plan of the tick whose facts, or whose verdict, stand on the line.
-func (j Journal) ruledTick(seq uint64) (*ruledTick, error) {
+// ruledTick makes the plan of the tick with this number, whose facts, or whose verdict, stand on the line.
+func (j Journal) ruledTick(number, seq uint64) (*ruledTick, error) {
 	h, err := journal.HistoryTo(j.Path, seq)
 	if err != nil {
 		return nil, err
 	}
-	if !h.Whole() || h.Program() == nil {
+	if !h.Whole() || h.Program() == nil || h.Tick() != number {
 		return nil, notFoundError(fmt.Sprintf("tick %d: a line of the journal that its facts depend on is missing or damaged; "+
-			"next: explain a tick of another file of the journal, or ask the log service", h.Tick()))
+			"next: explain a tick of another file of the journal, or ask the log service", number))
 	}
 
 	t := &ruledTick{History: h, policy: h.Program().Policy(), facts: h.Facts(), plan: h.Plan()}

@@ -43,6 +43,7 @@ type tickFinder struct {
 	tick        *journal.Entry
 	noPlan      *journal.NoPlan
 	facts, last uint64
+	ruled       uint64 // the number of the tick of version 2
 
 	actions  actionLog
 	policies policies
@@ -73,7 +74,7 @@ func (f *tickFinder) add(e journal.Entry) error {
 		if e.Look <= 1 || f.facts == 0 {
 			f.facts = e.Seq
 		}
-		f.last = e.Seq
+		f.last, f.ruled = e.Seq, *e.Facts
 	case e.Verdict != nil && f.facts != 0 && f.is(*e.Verdict):
 		f.last = e.Seq
 
@@ -100,7 +101,7 @@ func (j Journal) findTick(number *uint64) (Report, error) {
 			*number, strings.Join(f.noPlan.Gates, ", ")))
 
 	case f.facts != 0:
-		t, err := j.ruledTick(f.last)
+		t, err := j.ruledTick(f.ruled, f.last)
 		if err != nil {
 			return nil, err
 		}

@@ -59,7 +59,7 @@ func (s *RulingSpan) same(o *RulingSpan) bool {
 
 // ruledHistory is what is known of a container from lines of version 2 while they are read.
 type ruledHistory struct {
-	last       uint64      // the line of the last verdict on it, 0 where its newest tick is of version 1
+	last, tick uint64      // the line and the tick of the last verdict on it, 0 where its newest tick is of version 1
 	pending    *RulingSpan // of the last tick, on which a second look may follow
 	apart      bool        // ticks of version 1 lie between the last of Rulings and the next
 	autoRemove bool        // --rm
@@ -129,7 +129,7 @@ func (b *historyBuilder) addVerdict(e journal.Entry, facts *journal.History) err
 			continue
 		}
 
-		h.lastSeen, h.ruled.last = TickRef{v.Tick, at}, e.Seq
+		h.lastSeen, h.ruled.last, h.ruled.tick = TickRef{v.Tick, at}, e.Seq, v.Tick
 		if len(b.histories) > 1 { // of several none is explained
 			continue
 		}
@@ -175,7 +175,7 @@ func (j Journal) explainLast(h *ContainerHistory) error {
 		return nil
 	}
 
-	t, err := j.ruledTick(h.ruled.last)
+	t, err := j.ruledTick(h.ruled.tick, h.ruled.last)
 	if err != nil {
 		return err
 	}
