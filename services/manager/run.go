@@ -75,6 +75,9 @@ func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if components.notifier != nil {
+		ops.RegisterNotices(registry, components.notifier.Stats)
+	}
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, newConsoleSink(cfg, stdout, log)}
 	governor := govern.New(govern.Options{

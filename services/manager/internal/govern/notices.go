@@ -16,7 +16,8 @@ import (
 
 // Notifier passes notices on to the outer world; [*notify.Sender] is one.
 type Notifier interface {
-	// Send takes a notice, false where too many wait: it is to be offered again. The same id is the same notice.
+	// Send takes a notice, false where too many wait: it is to be offered again. The same id is the same notice, with the words of
+	// the last one.
 	Send(n notify.Notice) bool
 	// Withdraw takes back those that are not to be sent any more.
 	Withdraw(unwanted func(notify.Notice) bool)
@@ -58,6 +59,7 @@ type openNotice struct {
 	id      string
 	ask     ask
 	intents []journal.Intent // one a container; all hold what is told
+	words   *journal.Notice  // what is told outside by now: the next step comes the later the longer it waits
 	since   time.Time        // when it was told, or found again
 	seq     uint64           // of its first intent in the journal, 0 where that is not known
 
@@ -104,9 +106,13 @@ func (n *noticer) recover(open []journal.Intent) {
 	}
 }
 
-// askOf is what the intent's notice is the answer to.
+// askOf is what the intent's notice is the answer to, askFor what the plan's is. Names are compared as the journal has them.
 func askOf(i journal.Intent) ask {
 	return newAsk(i.Notice.Kind, i.Rule, i.Notice.Project, i.Container)
+}
+
+func askFor(one *rules.Notice) ask {
+	return newAsk(one.Kind, one.Hash, contract.Printable(one.Project), firstOf(one.Containers))
 }
 
 func newAsk(kind rules.NoticeKind, rule, project, container string) ask {
@@ -125,11 +131,7 @@ func newAsk(kind rules.NoticeKind, rule, project, container string) ask {
 // event to the memory of the rules.
 func (n *noticer) tell(t *tick, at stamp) (err error) {
 	if t.ruled == nil {
-		if n.loop.version2 == nil { // of a policy of version 1 nobody is told anything
-			n.late = nil
-			n.takeBack(func(*openNotice) bool { return true }, at)
-		}
-		n.close()
+		n.withoutPlan(at)
 		return nil
 	}
 
@@ -140,11 +142,26 @@ func (n *noticer) tell(t *tick, at stamp) (err error) {
 	}
 	n.close()
 
-	if t.ruled.Plan.CarriesOut(policy2.StepWarn) {
+	switch {
+	case t.ruled.Plan.CarriesOut(policy2.StepWarn):
 		err = n.begin(t, s)
+		n.passOn()
+	case t.ruled.Facts.InForce.Observes(t.ruled.Policy.Mode): // nobody outside is told either
+		n.withdraw(func(*openNotice) bool { return true })
 	}
-	n.passOn(!t.ruled.Facts.InForce.Observes(t.ruled.Policy.Mode))
 	return err
+}
+
+// withoutPlan is tell for a tick without a plan, and for a policy of version 1, of which nobody is told anything.
+func (n *noticer) withoutPlan(at stamp) {
+	all := func(*openNotice) bool { return true }
+	if v := n.loop.version2; v == nil {
+		n.late = nil
+		n.takeBack(all, at)
+	} else if in := rules.Approval(v.Policy, v.Approved); in.Observes(v.Policy.Mode) {
+		n.withdraw(all)
+	}
+	n.close()
 }
 
 // sorted are the notices of a plan: those that are open already and still asked for, those that are new, and the intents of
@@ -167,12 +184,12 @@ func (n *noticer) sort(t *tick, at stamp) sorted {
 		if len(one.Containers) == 0 && one.Kind != rules.NoticeSurprise {
 			continue
 		}
-		o := n.find(newAsk(one.Kind, one.Hash, one.Project, firstOf(one.Containers)))
+		o := n.find(askFor(&one))
 
-		// A hold that begins on this tick is another one than that of before, and so is a guard that is told of again.
-		begins := one.Kind != rules.NoticeStep && one.SinceGUS == t.ruled.Facts.GUS
+		// A hold that begins on this tick is another one than that of before, which it may follow at once.
+		begins := one.Kind == rules.NoticeSurprise && one.SinceGUS == t.ruled.Facts.GUS
 		if s.asked[o] = o != nil && !begins; s.asked[o] {
-			s.more[o] = newcomers(t, o, &one, at)
+			s.more[o], o.words = newcomers(t, o, &one, at), n.words(t, &one)
 		} else {
 			s.fresh = append(s.fresh, n.newNotice(t, &one, at))
 		}
@@ -206,104 +223,6 @@ func (n *noticer) find(a ask) *openNotice {
 		}
 	}
 	return nil
-}
-
-// newNotice makes the notice that the plan asks for.
-func (n *noticer) newNotice(t *tick, one *rules.Notice, at stamp) *openNotice {
-	first := firstOf(one.Containers)
-	told := n.words(t, one)
-	o := &openNotice{ask: newAsk(one.Kind, one.Hash, one.Project, first), id: actionID(at.tick, cmp.Or(first, string(one.Kind))), since: t.at}
-
-	if one.Kind == rules.NoticeSurprise { // of no container alone
-		intent := journal.Intent{Tick: at.tick, GUS: at.gUS, Sequence: t.ruled.Plan.Sequence, Action: contract.ActionWarn, Reason: contract.HeldSurprise}
-		o.intents = append(o.intents, intent.WithID(o.id, 0))
-	}
-	for k, id := range one.Containers {
-		if one.Kind != rules.NoticeSurprise {
-			o.intents = append(o.intents, intentOfNotice(t, one, id, at).WithID(o.id, k))
-		}
-	}
-	for k := range o.intents {
-		o.intents[k].Notice = told
-	}
-	return o
-}
-
-// intentOfNotice is the intent of one container of a notice, without an id. Only that of a step of a ladder has a step: the others
-// move none.
-func intentOfNotice(t *tick, one *rules.Notice, id string, at stamp) journal.Intent {
-	i := journal.Intent{
-		Subject: t.ruledSubject(id), Tick: at.tick, GUS: at.gUS, Sequence: t.ruled.Plan.Sequence, Action: contract.ActionWarn,
-		Reason: cmp.Or(one.Guard, rules.ReasonHolds), Rule: one.Hash,
-	}
-	if v := t.ruled.verdict(id); v != nil {
-		i.StartedAt = v.StartedAt
-	}
-	if one.Kind == rules.NoticeStep {
-		i.Step, i.StepIndex = policy2.StepWarn, one.StepIndex
-	}
-	return i
-}
-
-// verdict is the plan's on the container, nil without one.
-func (r *ruled) verdict(id string) *rules.Verdict {
-	for i := range r.Plan.Verdicts {
-		if r.Plan.Verdicts[i].ID == id {
-			return &r.Plan.Verdicts[i]
-		}
-	}
-	return nil
-}
-
-// words says what is told.
-func (n *noticer) words(t *tick, one *rules.Notice) *journal.Notice {
-	told := &journal.Notice{Kind: one.Kind, Guard: one.Guard, Project: contract.Printable(one.Project)}
-	if one.Next != nil {
-		told.NextAt = t.ruled.wall(one.Next.GUS)
-	}
-	if one.Kind == rules.NoticeSurprise {
-		plan := &t.ruled.Plan
-		told.Wanted, told.Living = plan.Wanted, plan.Living
-		told.Text = fmt.Sprintf("the plan would stop or remove %d containers at once, and %d own ones live: none goes before %s (surprise: %d%%)",
-			plan.Wanted, plan.Living, told.NextAt.Format("Mon 15:04:05 UTC"), t.ruled.Policy.Surprise)
-		return told
-	}
-
-	if one.Rule >= 0 && one.Rule < len(t.ruled.Policy.Rules) {
-		told.Rule = contract.Printable(t.ruled.Policy.Rules[one.Rule].Name)
-	}
-	if v := t.ruled.verdict(one.Containers[0]); v != nil {
-		told.Why = t.ruled.texts.Grounds(v, one.Rule, one.Guard)
-	}
-
-	name := t.shownName(one.Containers[0])
-	if one.Project != "" {
-		name = "project " + told.Project
-		for _, id := range one.Containers[:min(len(one.Containers), journal.MaxNames)] {
-			told.Names = append(told.Names, t.shownName(id))
-		}
-		told.Containers = len(one.Containers)
-	}
-
-	// A next step that a guard will soften is no change to announce.
-	if one.Next == nil || one.Next.Step == "" || one.Next.Step == policy2.StepWarn {
-		told.NextAt = time.Time{}
-		told.Text = notify.Warning(name, told.Rule, told.Why)
-		return told
-	}
-	told.NextStep = one.Next.Step
-	told.Text = notify.Announcement(name, notify.Next{Step: told.NextStep, At: told.NextAt}, told.Rule, told.Why, t.at)
-	return told
-}
-
-// wall is a time of G by the clock on the wall, to the second.
-func (r *ruled) wall(gUS int64) time.Time {
-	return time.UnixMicro(r.Facts.WallUS + gUS - r.Facts.GUS).UTC().Truncate(time.Second)
-}
-
-// shownName is the container's name as it can be shown, else the beginning of its id.
-func (t *tick) shownName(id string) string {
-	return contract.Printable(nameOf(contract.Verdict{ID: id, Name: t.ruledSubject(id).Name}))
 }
 
 // begin writes the intents of what is new, in one piece, and then records it.
@@ -350,39 +269,6 @@ func (n *noticer) record(at time.Time, o *openNotice) {
 	n.isRecorded(o)
 }
 
-// eventWarn is the event of a notice's record.
-const eventWarn = "warn"
-
-// noticeRecord is the record of the notice that the intent is the first of.
-func (r *reporter) noticeRecord(i journal.Intent, at time.Time) contract.Record {
-	told := i.Notice
-	details := map[string]any{"kind": string(told.Kind), "action_id": i.NoticeID()}
-	set := func(key, value string) {
-		if value != "" {
-			details[key] = value
-		}
-	}
-
-	set("rule", told.Rule)
-	set("why", told.Why)
-	set("guard", told.Guard)
-	set("project", told.Project)
-	if told.Project == "" {
-		set("container", i.Container)
-		set("name", i.Name)
-	} else {
-		details["names"], details["containers"] = told.Names, told.Containers
-	}
-
-	switch {
-	case told.Kind == rules.NoticeSurprise:
-		details["wanted"], details["living"], details["until"] = told.Wanted, told.Living, told.NextAt.Format(time.RFC3339)
-	case told.NextStep != "":
-		details["next_step"], details["next_at"] = string(told.NextStep), told.NextAt.Format(time.RFC3339)
-	}
-	return contract.NewRecord(at, i.Tick, r.source, eventBody(eventWarn, contract.LevelWarn, told.Text, details))
-}
-
 // isRecorded says whether the log service has answered for the notice's record. One that went lost on the way is recorded again.
 func (n *noticer) isRecorded(o *openNotice) bool {
 	if o.recorded {
@@ -404,18 +290,14 @@ func (n *noticer) isRecorded(o *openNotice) bool {
 	return o.recorded
 }
 
-// passOn gives the Notifier what it has not got yet. Where nothing is done under the policy nobody outside is told either.
-func (n *noticer) passOn(acts bool) {
+// passOn gives the Notifier what has not arrived yet, in the words of now.
+func (n *noticer) passOn() {
 	if n.notifier == nil {
 		return
 	}
-	if !acts {
-		n.withdraw(func(*openNotice) bool { return true })
-		return
-	}
 	for _, o := range n.open {
-		if !o.sent && !o.received {
-			o.sent = n.notifier.Send(n.messageOf(o))
+		if !o.received {
+			o.sent = n.notifier.Send(n.messageOf(o)) || o.sent
 		}
 	}
 }
@@ -431,22 +313,6 @@ func (n *noticer) withdraw(which func(*openNotice) bool) {
 	if len(ids) > 0 {
 		n.notifier.Withdraw(func(m notify.Notice) bool { return ids[m.ActionID] })
 	}
-}
-
-// messageOf is the notice as people outside get it.
-func (n *noticer) messageOf(o *openNotice) notify.Notice {
-	told, first := o.told(), o.intents[0]
-	m := notify.Notice{
-		Text: told.Text, Host: n.host, Rule: told.Rule, Container: first.Container, Name: first.Name, Step: policy2.StepWarn, ActionID: o.id,
-		Awaited: o.moves(),
-	}
-	if told.Project != "" {
-		m.Container, m.Name = "", told.Project
-	}
-	if told.NextStep != "" {
-		m.Next = &notify.Next{Step: told.NextStep, At: told.NextAt}
-	}
-	return m
 }
 
 // takeBack ends open notices that nobody asks for any more.

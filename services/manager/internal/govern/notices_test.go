@@ -596,6 +596,35 @@ func TestARefusedNoticeIsTriedEachHour(t *testing.T) {
 	})
 }
 
+// The wait begins when the notice has arrived: what is told late says when the next step comes by then.
+func TestALateNoticeSaysTheTimeOfNow(t *testing.T) {
+	hook := newWebhook(t)
+	hook.answer(http.StatusBadGateway)
+	for name, restart := range map[string]bool{"one run": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			hook.answer(http.StatusBadGateway)
+			_, _, before := hook.seen()
+			inTheTime(t, toldPolicy, hook, func(m *told) {
+				m.add("web", "")
+				m.ticks(6 * 180)
+				if restart {
+					m.restart()
+				}
+				hook.answer(http.StatusOK)
+				m.ticks(40)
+
+				_, _, texts := hook.seen()
+				if texts = texts[len(before):]; len(texts) != 1 || !strings.HasPrefix(texts[0], "web will be stopped on Mon 13:0") {
+					t.Errorf("told %q at %s", texts, m.now())
+				}
+				if records := m.records(); len(records) != 1 || !strings.HasPrefix(records[0].Message, "web will be stopped on Mon 10:01 UTC") {
+					t.Errorf("records %+v", records)
+				}
+			})
+		})
+	}
+}
+
 // Of whom the rule says nothing any more nobody is told any more.
 func TestANoticeIsTakenBack(t *testing.T) {
 	hook := newWebhook(t)
@@ -961,6 +990,43 @@ rules:
 	}
 }
 
+// A plan that grows while it is held is held anew, and that is told as well.
+func TestAHoldThatBeginsAnewIsToldAnew(t *testing.T) {
+	const policy = `version: 2
+own: [{label: gestor.managed}]
+surprise: 30%
+rules:
+  - {name: bombs, when: {processes: 5}, do: stop}
+`
+	inTheTime(t, policy, nil, func(m *told) {
+		m.facts.InForce = rules.InForce{NeedsApproval: true, Approved: true, OwnCount: 10, ApprovedWallUS: 1, ApprovedGUS: m.facts.GUS}
+		grow := func(from, to int) {
+			for n := from; n < to; n++ {
+				m.change(fmt.Sprint("c", n), func(c *rules.Container) { c.Processes = policy2.Known(9) })
+			}
+		}
+		for n := range 10 {
+			m.add(fmt.Sprint("c", n), "")
+		}
+		grow(0, 4)
+		m.ticks(20)
+		grow(4, 8)
+		m.ticks(3)
+
+		var until []any
+		for _, r := range m.records() {
+			until = append(until, r.Details["wanted"], r.Details["living"], r.Details["until"])
+		}
+		want := []any{4.0, 10.0, "2026-06-01T09:10:20Z", 8.0, 10.0, "2026-06-01T09:13:30Z"}
+		if diff := cmp.Diff(want, until); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		if open := m.open(); len(open) != 1 {
+			t.Errorf("open: %v", open)
+		}
+	})
+}
+
 // Whoever has not approved is not told, and who takes the approval back is not told any more: what waits goes on with the next one.
 func TestWithoutAnApprovalNobodyIsTold(t *testing.T) {
 	hook := newWebhook(t)
@@ -987,9 +1053,14 @@ func TestWithoutAnApprovalNobodyIsTold(t *testing.T) {
 			t.Fatalf("%d calls, open: %v", calls, open)
 		}
 
+		// The policy's own state counts where a tick has no plan.
 		approve(false)
-		m.ticks(1)
+		m.noticer.loop.version2 = &Version2{Policy: m.policy}
+		if err := m.noticer.tell(&tick{at: m.now()}, stamp{m.facts.Tick, m.facts.GUS}); err != nil {
+			t.Error(err)
+		}
 		calls, _, _ = hook.seen()
+		time.Sleep(10 * time.Minute)
 		hook.answer(http.StatusOK)
 		m.ticks(100)
 		if after, _, _ := hook.seen(); after != calls {
@@ -1013,9 +1084,11 @@ func TestWithoutAnApprovalNobodyIsTold(t *testing.T) {
 func TestAClosedGateTellsNothing(t *testing.T) {
 	hook := newWebhook(t)
 	hook.answer(http.StatusBadGateway)
-	inTheTime(t, toldPolicy, hook, func(m *told) {
+	inTheTime(t, strings.Replace(toldPolicy, "age: 1h", "processes: 5", 1), hook, func(m *told) {
+		processes := func(n int) { m.change("web", func(c *rules.Container) { c.Processes = policy2.Known(n) }) }
 		m.facts.InForce.Gates = []string{GateSpool}
 		m.add("web", "")
+		processes(9)
 		m.ticks(10)
 		if calls, _, _ := hook.seen(); calls != 0 || len(m.open()) != 0 {
 			t.Errorf("%d calls, open: %v", calls, m.open())
@@ -1025,7 +1098,12 @@ func TestAClosedGateTellsNothing(t *testing.T) {
 		m.ticks(3)
 		open := m.open()
 		m.facts.InForce.Gates = []string{GateInterval}
+		processes(1) // by a reading that is not believed
 		m.ticks(2)
+		if len(m.plan.Notices) > 0 {
+			t.Errorf("notices %+v", m.plan.Notices)
+		}
+		processes(9)
 		m.facts.InForce.Gates = nil
 		m.ticks(2)
 		if again := m.open(); len(open) != 1 || !slices.Equal(open, again) {

@@ -88,15 +88,15 @@ func New(c Config) *Sender {
 }
 
 // Send takes a notice in. It is false when too many wait already: one that a ladder waits for is then to be sent again later,
-// the others are dropped first, and counted. One that waits
-// already, or whose delivery was not asked for yet, is not taken twice.
+// the others are dropped first, and counted. One with the id of a notice that waits takes its place, whose words may be old by now;
+// one whose delivery was not asked for yet is not taken again.
 func (s *Sender) Send(n Notice) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	// Whoever does not know yet that it was delivered sends it again.
 	if i := slices.IndexFunc(s.pending, func(p *pending) bool { return p.notice.ActionID == n.ActionID }); i >= 0 {
-		s.pending[i].withdrawn = false
+		s.pending[i].notice, s.pending[i].withdrawn = n, false
 		return true
 	}
 	if slices.Contains(s.delivered, n.ActionID) {

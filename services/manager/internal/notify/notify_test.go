@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -490,4 +491,29 @@ func TestBackoff(t *testing.T) {
 	if want := "[10s 20s 40s 1m20s 2m40s 5m0s 5m0s 5m0s]"; fmt.Sprint(got) != want {
 		t.Errorf("%v, want %s", got, want)
 	}
+}
+
+// A notice that waits takes the words of the last one with its id.
+func TestTheLastWordsOfANoticeAreSent(t *testing.T) {
+	inMemory(t, status(http.StatusBadGateway), func(r *receiver, s *Sender, start func()) {
+		old, now := notice(1), notice(1)
+		old.Text, now.Text = "on Monday", "on Tuesday"
+		s.Send(old)
+		start()
+		synctest.Wait()
+
+		r.answers(status(http.StatusOK))
+		if !s.Send(now) {
+			t.Error("it was not taken")
+		}
+		pass(time.Minute)
+
+		calls := r.all()
+		if len(calls) != 2 || !strings.Contains(string(calls[0].body), "on Monday") || !strings.Contains(string(calls[1].body), "on Tuesday") {
+			t.Errorf("calls %+v", calls)
+		}
+		if got := s.Delivered(); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("delivered %v", got)
+		}
+	})
 }
