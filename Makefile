@@ -38,7 +38,7 @@ e2e: ## the suite on the real engine
 	@scripts/test.sh images e2e
 soak: ## the long tests (GESTOR_SOAK=1): hours of ticks, kill loops, fuzzing
 	@scripts/soak.sh
-verify-v1: ## a million histories of version 1 policies, by the rules and by package policy
+verify-v1: ## a million histories of version 1 policies, by the rules and by the code before them
 	@scripts/verify-v1.sh
 test-engines: ## what Gestor asks of an engine, tried on several: docs/engines.md (root; builds one)
 	@scripts/test-engines.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds many histories of version 1 policies against package policy, whose plans the rules must make byte for byte.
+# Holds many histories of version 1 policies against the code that decided them before (package oracle), whose plans the rules must make byte for byte.
 set -euo pipefail
 
 usage() {
@@ -7,7 +7,7 @@ usage() {
 usage: scripts/verify-v1.sh [HISTORIES [SEED]]
 
 Draws HISTORIES (default 1000000) histories of a host from SEED (default: the time in seconds) and compares every plan that the rules
-make of a version 1 policy with the plan of package policy. Prints seed and count first. What came of it is added to the table of
+make of a version 1 policy with the plan of the code before them. Prints seed and count first. What came of it is added to the table of
 docs/benchmarks/version-1.md; a plan that differs is printed, and the exit status is 1.
 
 A history that failed is drawn again by its seed, with as many histories as its number and one more.

@@ -12,7 +12,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/reason"
 )
 
 // Console is a govern.Sink that prints. It belongs to the loop.
@@ -114,7 +114,7 @@ func (c *Console) writeRemovals(b *bytes.Buffer, r *govern.Report) {
 		word = "WOULD REMOVE"
 	}
 
-	texts := policy.NewTexts(*r.Plan, policy.Inputs{Policy: &r.Policy, Inventory: r.Inventory})
+	texts := reason.NewTexts(*r.Plan, reason.Inputs{Policy: &r.Policy, Inventory: r.Inventory})
 	for _, v := range r.Plan.Verdicts {
 		if v.Verdict == contract.VerdictRemove {
 			fmt.Fprintf(b, "  %s %s (%.12s): %s\n", word, contract.Printable(v.Name), v.ID, contract.Printable(texts.Of(v)))

@@ -13,7 +13,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
 func newJournal(t *testing.T) string {
@@ -233,7 +233,7 @@ func newFixture(t *testing.T) *fixture {
 func (s *fixture) tick(p contract.Policy, in journal.Tick) contract.Plan {
 	s.t.Helper()
 	s.now = s.now.Add(10 * time.Second)
-	plan := policy.Decide(p, in.Population, in.Inventory, in.Context)
+	plan := rules.DecideV1(rules.Compile(p), in.Population, in.Inventory, in.Context)
 	if _, err := s.Tick(p, in, plan); err != nil {
 		s.t.Fatal(err)
 	}

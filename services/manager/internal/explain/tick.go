@@ -11,7 +11,8 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/reason"
+	"gestor.local/manager/internal/rules"
 )
 
 // TickReport explains one tick: every container of the snapshot and of the inventory, kept or removed.
@@ -73,7 +74,7 @@ func newRows(t journal.Tick, plan contract.Plan, p *contract.Policy, match func(
 	for _, e := range t.Inventory.Entries {
 		states[e.ID] = e.State
 	}
-	texts := policy.NewTexts(plan, policy.Inputs{Policy: p, Inventory: &t.Inventory, Suite: t.Context.Suite})
+	texts := reason.NewTexts(plan, reason.Inputs{Policy: p, Inventory: &t.Inventory, Suite: t.Context.Suite})
 
 	rows := []Row{}
 	for _, v := range plan.Verdicts {
@@ -94,7 +95,7 @@ func newRows(t journal.Tick, plan contract.Plan, p *contract.Policy, match func(
 		}
 	}
 
-	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(policy.ClassOrder(a.Class), policy.ClassOrder(b.Class)) })
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(rules.ClassOrder(a.Class), rules.ClassOrder(b.Class)) })
 	return rows
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
 // drain lets the actions under way come to their end, gives throttled containers their limits back, removes what nobody
@@ -89,7 +89,7 @@ func (g *Governor) removeOrphans() {
 		return
 	}
 
-	plan := policy.Orphans(g.loop.policy, inv, t.context)
+	plan := rules.OrphansV1(g.decider.program, inv, t.context)
 	t.inv, t.plan = &inv, &plan
 	removals := g.executor.newRemovals(&plan)
 	g.observer.fillStarts(ctx, &inv, removals)

@@ -10,7 +10,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/reason"
 	"gestor.local/manager/internal/source"
 )
 
@@ -350,7 +350,7 @@ type tick struct {
 	deferred map[string]bool
 
 	timings contract.Timings
-	texts   *policy.Texts // of the plan, see reporter.texts
+	texts   *reason.Texts // of the plan, see reporter.texts
 	records []contract.Record
 	// verdicts are what the decision records of the tick say, once they are made.
 	verdicts          map[string]verdictKey

@@ -7,7 +7,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/reason"
 	"gestor.local/manager/internal/scrub"
 )
 
@@ -102,16 +102,16 @@ func (r *reporter) heldFor(t *tick, id string) string {
 
 // texts words the verdicts of the tick's plan; without a plan there are none. That of an earlier run may have been made
 // under another policy.
-func (r *reporter) texts(t *tick) *policy.Texts {
+func (r *reporter) texts(t *tick) *reason.Texts {
 	switch {
 	case t.plan == nil:
-		return &policy.Texts{}
+		return &reason.Texts{}
 	case t.texts == nil:
-		in := policy.Inputs{Inventory: t.inv, Suite: t.context.Suite}
+		in := reason.Inputs{Inventory: t.inv, Suite: t.context.Suite}
 		if t.plan.PolicyHash == r.loop.policyHash {
 			in.Policy = &r.loop.policy
 		}
-		t.texts = policy.NewTexts(*t.plan, in)
+		t.texts = reason.NewTexts(*t.plan, in)
 	}
 	return t.texts
 }

@@ -119,7 +119,7 @@ type Options struct {
 	RecordAll bool
 	// Drain is how long victims in flight may take to end when the manager is told to stop.
 	Drain time.Duration
-	// RemoveOrphansAtStop removes, at the stop, containers whose generator does not run any more (policy.Orphans).
+	// RemoveOrphansAtStop removes, at the stop, containers whose generator does not run any more (rules.Orphans, rules.OrphansV1).
 	RemoveOrphansAtStop bool
 	Sinks               []Sink
 	Log                 zerolog.Logger

@@ -14,7 +14,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/reason"
 	"gestor.local/ship"
 )
 
@@ -316,11 +316,11 @@ func TestStandingConditionsComeInOneOrder(t *testing.T) {
 	p.Act.Ladder = []contract.Rung{contract.RungThrottle, contract.RungKill, contract.RungRemove}
 	r := newReporter(Options{Spool: waitingSpool{}}, &loopState{policy: p})
 	lasting := map[string]int{"a": p.Gates.DegradedAfter}
-	over := policy.Share{Workload: contract.Workload{By: contract.Swarm, Name: "web"}, Placed: true, Replicas: 2, Places: 1}
+	over := reason.Share{Workload: contract.Workload{By: contract.Swarm, Name: "web"}, Placed: true, Replicas: 2, Places: 1}
 
 	var got []string
 	for _, c := range r.standingConditions(
-		&tick{at: time.Now(), inv: &contract.Inventory{}, plan: &contract.Plan{}, futile: []string{"a"}, texts: &policy.Texts{Shares: []policy.Share{over}}},
+		&tick{at: time.Now(), inv: &contract.Inventory{}, plan: &contract.Plan{}, futile: []string{"a"}, texts: &reason.Texts{Shares: []reason.Share{over}}},
 		status{
 			policyProblem: "x", crashLoops: "x", paused: lasting, unlocated: lasting, noThrottle: "x",
 			stuck: []string{"a"}, ended: []string{"a"},

@@ -16,7 +16,6 @@ import (
 
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
-	"gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/rules/rulestest"
 )
@@ -178,7 +177,7 @@ func writeTicks(b *testing.B, j *journal.Journal, _ *journaltest.Load, f *rules.
 	p.Quota.Low, p.Quota.High = 10_000, 10_000 // nobody is removed
 	var t journal.Tick
 	t.Population, t.Inventory, t.Context = journaltest.Version1(f)
-	if _, err := j.Tick(p, t, policy.Decide(p, t.Population, t.Inventory, t.Context)); err != nil {
+	if _, err := j.Tick(p, t, rules.DecideV1(rules.Compile(p), t.Population, t.Inventory, t.Context)); err != nil {
 		b.Fatal(err)
 	}
 }

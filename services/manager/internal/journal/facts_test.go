@@ -20,7 +20,6 @@ import (
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/journaltest"
 	"gestor.local/manager/internal/journal/line"
-	v1policy "gestor.local/manager/internal/policy"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/rules/rulestest"
 	"gestor.local/wal/disk"
@@ -169,7 +168,7 @@ func TestAPolicyOfVersion1(t *testing.T) {
 	for n := range uint64(40) {
 		in := journaltest.Tick(n + 1)
 		in.Context.RemovedLastMinute = int(n % 7)
-		want = append(want, text(t, v1policy.Decide(p, in.Population, in.Inventory, in.Context)))
+		want = append(want, text(t, rules.DecideV1(rules.Compile(p), in.Population, in.Inventory, in.Context)))
 
 		f := rules.FactsOfV1(in.Population, in.Inventory, in.Context)
 		memory := rules.MemoryOfV1(in.Context)

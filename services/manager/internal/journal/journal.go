@@ -11,7 +11,6 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/manager/internal/policy"
 	"gestor.local/wal"
 	"gestor.local/wal/disk"
 )
@@ -168,7 +167,7 @@ func (j *Journal) begin() (Recovery, error) {
 // number.
 func (j *Journal) Tick(p contract.Policy, t Tick, plan contract.Plan) (seq uint64, err error) {
 	t.PolicyHash = plan.PolicyHash
-	t.Inventory, t.Shadow = policy.Trim(p, t.Inventory), trimmed(p, t.Shadow)
+	t.Inventory, t.Shadow = trim(p, t.Inventory), trimmed(p, t.Shadow)
 	if t.Plan, err = json.Marshal(plan); err != nil {
 		return 0, wrap("write", err)
 	}
@@ -200,14 +199,14 @@ func (j *Journal) hasPolicy(hash string) bool {
 	return j.state.policy != nil && j.state.policy.Hash == hash
 }
 
-// trimmed is policy.Trim for what the plan was made without.
+// trimmed is trim for what the plan was made without.
 func trimmed(p contract.Policy, all []Shadowed) []Shadowed {
 	var entries []contract.Entry
 	for _, s := range all {
 		entries = append(entries, s.Entry)
 	}
 	out := slices.Clone(all)
-	for i, e := range policy.Trim(p, contract.Inventory{Entries: entries}).Entries {
+	for i, e := range trim(p, contract.Inventory{Entries: entries}).Entries {
 		out[i].Entry = e
 	}
 	return out

@@ -18,7 +18,7 @@ import (
 
 	"gestor.local/contract"
 
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/wal/disk"
 	"gestor.local/wal/disk/disktest"
 )
@@ -93,7 +93,7 @@ func tickOf(n uint64, containers int) (contract.Policy, Tick, contract.Plan) {
 		id := strings.Repeat(string(rune('a'+i%6)), 64)
 		t.Inventory.Entries = append(t.Inventory.Entries, contract.Entry{ID: id, Name: "<&>", Labels: map[string]string{"stranger": "secret", contract.LabelManaged: "true"}})
 	}
-	return p, t, policy.Decide(p, t.Population, t.Inventory, t.Context)
+	return p, t, rules.DecideV1(rules.Compile(p), t.Population, t.Inventory, t.Context)
 }
 
 func entriesOf(t *testing.T, path string) ([]Entry, Stats) {
@@ -120,7 +120,7 @@ func TestTickIsWrittenWithItsPolicyAndReadBack(t *testing.T) {
 	wrote(t)(j.Tick(p, in, plan))
 	wrote(t)(j.Tick(p, in, plan))
 	p.Quota.Low++
-	plan = policy.Decide(p, in.Population, in.Inventory, in.Context)
+	plan = rules.DecideV1(rules.Compile(p), in.Population, in.Inventory, in.Context)
 	wrote(t)(j.Tick(p, in, plan))
 	all, _ := entriesOf(t, j.dir)
 	var kinds string

@@ -137,8 +137,8 @@ func AsV1(p *Program, f *Facts, plan Plan) contract.Plan {
 	}
 }
 
-// classOrder is the order in which a plan lists the classes.
-func classOrder(c contract.Class) int {
+// ClassOrder is the order in which a plan of version 1 lists the classes.
+func ClassOrder(c contract.Class) int {
 	switch c {
 	case contract.ClassLow:
 		return 0
@@ -204,7 +204,7 @@ func (v *viewV1) inOrder(plan *Plan) []rowV1 {
 	}
 
 	slices.SortFunc(rows, func(a, b rowV1) int {
-		if c := cmp.Compare(classOrder(a.class), classOrder(b.class)); c != 0 {
+		if c := cmp.Compare(ClassOrder(a.class), ClassOrder(b.class)); c != 0 {
 			return c
 		}
 		if c := cmp.Compare(last(a.Rank), last(b.Rank)); c != 0 {
@@ -268,7 +268,7 @@ func (v *viewV1) class(c *Container, rank int) contract.Class {
 
 // count counts a verdict in the population of its class.
 func (v *viewV1) count(one *contract.Verdict, alive bool) {
-	c := &v.counts[classOrder(one.Class)]
+	c := &v.counts[ClassOrder(one.Class)]
 	c.Owned += count01(one.Owned && alive)
 	c.ManagedElsewhere += count01(one.Reason == contract.ReasonElsewhere && alive)
 	c.Eligible += count01(one.Rank > 0)

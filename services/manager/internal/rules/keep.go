@@ -210,6 +210,12 @@ func (t *tick) bucket(i int, v uint64) uint64 {
 		width = t.p.policy.Buckets.RAMKB
 	}
 
+	return Bucket(v, width)
+}
+
+// Bucket counts the buckets of the width that are nearest to v. Limits are round numbers, so that figures crowd around them: a
+// container held to 250 milli-cores is measured at 249 and at 251, and no edge of a bucket may lie there.
+func Bucket(v, width uint64) uint64 {
 	width = max(1, width)
 	count := v / width
 	if v%width >= width-width/2 {

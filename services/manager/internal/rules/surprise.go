@@ -19,20 +19,31 @@ func (t *tick) restrain() {
 		t.hold = &Surprise{SinceGUS: t.f.GUS, Count: t.wanted, Over: true}
 	}
 
-	in := &t.f.InForce
+	observes := t.whyObserves()
 	switch {
-	case len(in.Gates) > 0:
-		t.held = in.Gates[0]
-	case t.p.policy.Mode != contract.ModeEnforce || in.DryRun:
-		t.held = contract.HeldObserve
-	case in.NeedsApproval && !in.Approved:
-		t.held = HeldUnapproved
-	case in.NeedsApproval && in.OtherSuite:
-		t.held = HeldOtherSuite
+	case len(t.f.InForce.Gates) > 0:
+		t.held = t.f.InForce.Gates[0]
+	case observes != "":
+		t.held = observes
 	case t.hasChanged():
 		t.held = HeldChanged
 	case holds:
 		t.held = contract.HeldSurprise
+	}
+}
+
+// whyObserves says why nothing is done under the policy now, "" when it may be.
+func (t *tick) whyObserves() string {
+	in := &t.f.InForce
+	switch {
+	case t.p.policy.Mode != contract.ModeEnforce || in.DryRun:
+		return contract.HeldObserve
+	case in.NeedsApproval && !in.Approved:
+		return HeldUnapproved
+	case in.NeedsApproval && in.OtherSuite:
+		return HeldOtherSuite
+	default:
+		return ""
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 	"pgregory.net/rapid"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/policy"
-	"gestor.local/manager/internal/policy/policytest"
 	"gestor.local/manager/internal/rules"
+	"gestor.local/manager/internal/rules/oracle"
+	"gestor.local/manager/internal/rules/oracle/oracletest"
 )
 
 var (
@@ -27,13 +27,13 @@ var (
 )
 
 // decideV1 makes a plan of version 1 by the rules of version 2.
-func decideV1(in policytest.Input) contract.Plan {
+func decideV1(in oracletest.Input) contract.Plan {
 	return rules.DecideV1(rules.Compile(in.Policy), in.Population, in.Inventory, in.Context)
 }
 
-// differs says how the plan by the rules differs from that of package policy, "" when their JSON is the same byte for byte.
-func differs(in policytest.Input, got contract.Plan) string {
-	want := policy.Decide(in.Policy, in.Population, in.Inventory, in.Context)
+// differs says how the plan by the rules differs from that of the oracle, "" when their JSON is the same byte for byte.
+func differs(in oracletest.Input, got contract.Plan) string {
+	want := oracle.Decide(in.Policy, in.Population, in.Inventory, in.Context)
 	wantText, wantErr := json.Marshal(want)
 	gotText, gotErr := json.Marshal(got)
 	if wantErr != nil || gotErr != nil {
@@ -51,17 +51,17 @@ func differs(in policytest.Input, got contract.Plan) string {
 // Single ticks with everything in them that can happen, and those that a history cannot come to.
 func TestVersionOneOnOneTick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := policytest.DrawInput(t)
+		in := oracletest.DrawInput(t)
 		if diff := differs(in, decideV1(in)); diff != "" {
 			t.Fatal(diff)
 		}
 	})
 }
 
-// The golden plans of package policy come out of the rules byte for byte.
+// The golden plans of the oracle come out of the rules byte for byte.
 func TestVersionOneGoldenPlans(t *testing.T) {
-	for name, in := range policytest.GoldenInputs() {
-		text, err := os.ReadFile(filepath.Join("..", "policy", "testdata", "golden", name+".json"))
+	for name, in := range oracletest.GoldenInputs() {
+		text, err := os.ReadFile(filepath.Join("oracle", "testdata", "golden", name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,34 @@ func TestVersionOneGoldenPlans(t *testing.T) {
 	}
 }
 
-// TestVersionOneIsASpecialCase holds whole histories of policies of version 1 against package policy: each plan by the rules is the
+// At the end of the suite those go that the oracle lets go, whatever their owners.
+func TestOrphansOfVersionOne(t *testing.T) {
+	gone := 0
+	rapid.Check(t, func(t *rapid.T) {
+		in := oracletest.DrawInput(t)
+		owners := []string{"", "process:boot:1:2:3", "container:", "container:" + oracletest.ID("gone")}
+		for _, e := range in.Inventory.Entries {
+			owners = append(owners, "container:"+e.ID)
+		}
+		for i := range in.Inventory.Entries {
+			in.Inventory.Entries[i].Labels[contract.LabelOwner] = rapid.SampledFrom(owners).Draw(t, "owner")
+		}
+
+		want := oracle.Orphans(in.Policy, in.Inventory, in.Context)
+		got := rules.OrphansV1(rules.Compile(in.Policy), in.Inventory, in.Context)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+		for _, c := range want.Counts {
+			gone += c.Removals
+		}
+	})
+	if gone == 0 {
+		t.Error("nobody goes: nothing was compared")
+	}
+}
+
+// TestVersionOneIsASpecialCase holds whole histories of policies of version 1 against the oracle: each plan by the rules is the
 // same, byte for byte. What the manager keeps from tick to tick it keeps here, the compiled program too.
 func TestVersionOneIsASpecialCase(t *testing.T) {
 	workers := uint64(runtime.GOMAXPROCS(0)) //nolint:gosec // a few
@@ -136,7 +163,7 @@ func (a *tally) add(b tally) {
 
 // live goes through one history.
 func (a *tally) live(t *testing.T, number uint64) {
-	h := policytest.NewHistory(*seed, number)
+	h := oracletest.NewHistory(*seed, number)
 	var program *rules.Program
 	for {
 		in, ok := h.Next()
@@ -179,13 +206,13 @@ func (a *tally) count(plan contract.Plan) {
 func BenchmarkVersionOne(b *testing.B) {
 	for _, n := range []int{50, 1000} {
 		b.Run(fmt.Sprintf("containers=%d", n), func(b *testing.B) {
-			in := policytest.Input{Policy: contract.DefaultPolicy()}
-			in.Population, in.Inventory = policytest.Build(append(policytest.Lows(n/2), policytest.Highs(n/2)...)...)
+			in := oracletest.Input{Policy: contract.DefaultPolicy()}
+			in.Population, in.Inventory = oracletest.Build(append(oracletest.Lows(n/2), oracletest.Highs(n/2)...)...)
 			program := rules.Compile(in.Policy)
 
 			var byOracle, byRules time.Duration
 			for b.Loop() {
-				byOracle += rules.CPUTimeOf(b, func() { policy.Decide(in.Policy, in.Population, in.Inventory, in.Context) })
+				byOracle += rules.CPUTimeOf(b, func() { oracle.Decide(in.Policy, in.Population, in.Inventory, in.Context) })
 				byRules += rules.CPUTimeOf(b, func() { rules.DecideV1(program, in.Population, in.Inventory, in.Context) })
 			}
 			each := func(all time.Duration) float64 { return float64(all.Microseconds()) / float64(b.N) }

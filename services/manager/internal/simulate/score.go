@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
 // score compares the decisions with what the containers really are: the class of their image, and what it consumes in
@@ -86,7 +86,7 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 type steadyUse struct{ cpu, ram uint64 }
 
 func (s *score) steadyUseOf(c *container) steadyUse {
-	return steadyUse{policy.Bucket(c.steadyMC(), s.buckets.CPUMillicores), policy.Bucket(c.kind.ramKB, s.buckets.RAMKB)}
+	return steadyUse{rules.Bucket(c.steadyMC(), s.buckets.CPUMillicores), rules.Bucket(c.kind.ramKB, s.buckets.RAMKB)}
 }
 
 func lightest(a, b steadyUse) int {

@@ -9,7 +9,7 @@ import (
 	"gestor.local/contract"
 
 	"gestor.local/manager/internal/journal"
-	"gestor.local/manager/internal/policy"
+	"gestor.local/manager/internal/rules"
 )
 
 // Start is the wall clock of the first tick; ticks are ten seconds apart.
@@ -30,7 +30,7 @@ func Write(t *testing.T, dir string, ticks int, opts journal.Options) (removals 
 	p := contract.DefaultPolicy()
 	for n := 1; n <= ticks; n++ {
 		in := Tick(uint64(n))
-		plan := policy.Decide(p, in.Population, in.Inventory, in.Context)
+		plan := rules.DecideV1(rules.Compile(p), in.Population, in.Inventory, in.Context)
 		if _, err := j.Tick(p, in, plan); err != nil {
 			t.Fatal(err)
 		}
