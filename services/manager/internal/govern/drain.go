@@ -26,7 +26,7 @@ func (g *Governor) drain(stopActing func()) {
 	g.await(timer.C)
 
 	// What is left of the time goes to containers that nobody else will remove.
-	if !g.isActing() && g.options.RemoveOrphansAtStop && g.fatal == nil && g.loop.enforces() {
+	if !g.isActing() && g.options.RemoveOrphansAtStop && g.fatal == nil {
 		g.removeOrphans()
 		g.await(timer.C)
 	}
@@ -79,13 +79,21 @@ func (e *executor) restoreThrottled() {
 // service, so whoever has no owner now would outlive it. The caps do not apply, they bound errors of judgement and
 // nothing is judged here; the journal, the check of the preconditions and the number of workers do.
 func (g *Governor) removeOrphans() {
+	switch {
+	case g.loop.version2 != nil:
+		g.removeOrphansByRules()
+		return
+	case !g.loop.enforces():
+		return
+	}
+
 	ctx, cancel := context.WithTimeout(g.executor.ctx, g.observer.readTimeout())
 	defer cancel()
 	t := g.newTick(time.Now())
 	t.context = g.decider.context(t, g.executor.state(t.at))
 	inv, err := g.observer.engine.List(ctx)
 	if err != nil {
-		g.reporter.event("orphans", contract.LevelWarn, "whether containers without a generator are left is not known: "+err.Error(), nil)
+		g.reporter.orphansUnknown(err)
 		return
 	}
 
@@ -97,11 +105,9 @@ func (g *Governor) removeOrphans() {
 	if len(batch) == 0 {
 		return
 	}
-	g.reporter.event("orphans", contract.LevelWarn,
-		fmt.Sprintf("%d containers have lost their generator: they are removed before the suite ends", len(batch)), nil)
-
+	g.reporter.orphansFound(len(batch))
 	if err := g.executor.persistIntents(t, batch); err != nil {
-		g.reporter.event("orphans", contract.LevelWarn, "containers without a generator stay, their removal cannot be written down: "+err.Error(), nil)
+		g.reporter.orphansStay(err)
 		return
 	}
 	for _, r := range batch {

@@ -28,22 +28,33 @@ func (x *stepExecutor) execute(t *tick) {
 		return
 	}
 
-	d := &actuator.Decided{Program: t.ruled.program, Facts: t.ruled.Facts, Memory: &t.ruled.memory, Plan: &t.ruled.Plan, Owed: x.owedLimits()}
+	d := x.decided(t)
 	x.cancelUnwanted(d.Plan)
 	x.finish(d)
 	x.dispatch()
 
-	batch := x.limitToTrial(t, x.newSteps(t, d))
-	if x.persistIntents(t, batch) != nil {
-		return
+	if batch := x.limitToTrial(t, x.newSteps(t, d)); x.begin(t, batch) == nil {
+		t.orders = len(batch)
+	}
+}
+
+// decided is the plan of the tick for orders.
+func (x *stepExecutor) decided(t *tick) *actuator.Decided {
+	return &actuator.Decided{Program: t.ruled.program, Facts: t.ruled.Facts, Memory: &t.ruled.memory, Plan: &t.ruled.Plan, Owed: x.owedLimits()}
+}
+
+// begin writes the intents of steps down and queues their orders, or does neither.
+func (x *stepExecutor) begin(t *tick, batch []*step) error {
+	if err := x.persistIntents(t, batch); err != nil {
+		return err
 	}
 	for _, s := range batch {
 		s.stage = stageQueued
 		x.inFlight[s.id()] = s
 		x.queue.Add(s.order)
 	}
-	t.orders = len(batch)
 	x.dispatch()
+	return nil
 }
 
 // leaveVersion2 ends what no policy in force speaks of any more.

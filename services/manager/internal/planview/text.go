@@ -134,6 +134,7 @@ func ReasonText(reason string) string {
 		contract.ReasonUnmeasured:  "not measured this time",
 		contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is only warned of",
 		contract.ReasonNotRunning:  "the engine does not call it running",
+		contract.ReasonOrphaned:    "the generator that started it is gone and the suite ends: nobody else would remove it",
 
 		contract.ReasonYoungFlood:  "among the newest of more young containers than young.max allows",
 		contract.ReasonMemoryFloor: "among the newest while the host's memory is under young.memory_floor_kb",
