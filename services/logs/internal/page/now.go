@@ -237,7 +237,7 @@ func rankOrder(rank int) int {
 // it says what was to come.
 func nextAction(r containerRow, p *pageData) (text, class string) {
 	known := p.Verdict.Known()
-	if r.Step != "" && known && r.alive() {
+	if r.Step != "" && known && r.alive() && r.status != statusFailed && r.Reason != contract.ReasonLeaving {
 		return ruledAction(r)
 	}
 
@@ -283,8 +283,11 @@ func ruledAction(r containerRow) (text, class string) {
 	if r.Rule != "" {
 		rule = " (rule " + chart.Sanitize(r.Rule) + ")"
 	}
-	if r.Step != "keep" {
+	switch {
+	case r.Step != "keep" && r.Held != "":
 		return "not acted on: " + chart.Sanitize(r.Step) + rule, "next"
+	case r.Step != "keep":
+		return "due: " + chart.Sanitize(r.Step) + rule, "leaving"
 	}
 
 	text = "kept" + withColon(chart.ReasonText(r.Reason)) + rule
@@ -341,3 +344,6 @@ func (p pageData) Unseen() bool { return len(p.Host.Gates) > 0 && !p.Host.Planne
 
 // Version2 says whether the newest plan is of a policy of version 2, which has rules instead of places for classes.
 func (p pageData) Version2() bool { return p.Host.Own != nil }
+
+// Observed says whether such a plan is only shown, and why is Host.WhyHeld.
+func (p pageData) Observed() bool { return p.Version2() && p.Host.WhyHeld() != "" }

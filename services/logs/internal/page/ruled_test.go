@@ -39,3 +39,24 @@ func TestFateUnderVersion2(t *testing.T) {
 		t.Errorf("classes with places: %+v", p.Verdict.Classes)
 	}
 }
+
+// Where the plan is carried out what is due is done, and not only shown.
+func TestFateUnderVersion2CarriedOut(t *testing.T) {
+	s := newScene()
+	s.addRuledTick(ruledOf("a", "keep"), ruledOf("b", "remove"), ruledOf("c", "throttle"))
+	p, err := readPageData(t.Context(), &s.memorySource, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"a": "kept: its rule holds (rule two each)", "b": "due: remove (rule two each)", "c": "due: throttle (rule two each)",
+	}
+	for _, r := range p.Rows {
+		if r.NextAction != want[r.Container] {
+			t.Errorf("%s: %q, want %q", r.Container, r.NextAction, want[r.Container])
+		}
+	}
+	if len(p.Rows) != len(want) {
+		t.Errorf("%d rows", len(p.Rows))
+	}
+}

@@ -96,6 +96,9 @@ func (s *scene) addRuledTick(list ...contract.ContainerBody) {
 		Groups: []contract.GroupCount{{Rule: "two each", Places: 1, Held: 1, Over: own - 1}},
 	})
 	for _, b := range list {
+		if b.Step != "keep" {
+			b.Held = s.heldReason
+		}
 		s.emit(contract.ProducerManager, b)
 	}
 

@@ -163,7 +163,24 @@ func TestVerdictIsTheFirstThingRead(t *testing.T) {
 				s.mode, s.heldReason = contract.ModeObserve, contract.HeldObserve
 				s.addRuledTick(ruledOf("a", "keep"), ruledOf("b", "remove"), ruledOf("c", "stop"))
 			},
-			"observed", "Observed: 3 own containers", "A step of a rule is due for 2 of those that run, and is only shown. Of its places 1 are held, and 2 have none. Mode observe: no container is touched.",
+			"observed", "Observed: 3 own containers", "A step of a rule is due for 2 of those that run, and is only shown (observe). Of its places 1 are held, and 2 have none. Mode observe: no container is touched.",
+		},
+		{
+			"a policy of version 2 that is carried out", func(s *scene) {
+				s.addRuledTick(ruledOf("a", "keep"), ruledOf("b", "throttle"))
+			},
+			"settling", "Settling: 2 own containers", "A step of a rule is due for 1 of those that run. Of its places 1 are held, and 1 have none.",
+		},
+		{
+			"a policy of version 2 with nothing to do", func(s *scene) { s.addRuledTick(ruledOf("a", "keep")) },
+			"settled", "Settled: 1 own container", "A step of a rule is due for 0 of those that run. Of its places 1 are held, and 0 have none.",
+		},
+		{
+			"a policy of version 2 that nobody has approved", func(s *scene) {
+				s.heldReason = "unapproved"
+				s.addRuledTick(ruledOf("a", "stop"))
+			},
+			"observed", "Observed: 1 own container", "is due for 1 of those that run, and is only shown (unapproved).",
 		},
 		{
 			"a policy of version 2 behind a gate", func(s *scene) {

@@ -29,7 +29,7 @@ const (
 	stateStale    = "stale"    // no record for three ticks
 	stateUnseen   = "blind"    // the manager does not see the containers
 	stateHolding  = "holding"  // a gate is closed
-	stateObserved = "observed" // a policy of version 2, of which nothing is carried out
+	stateObserved = "observed" // a policy of version 2, of which nothing is carried out now
 	stateOver     = "over"     // judged ones stand above the places after acting
 	stateSettling = "settling" // newcomers wait for their judgement, or removals are under way
 	stateShort    = "short"    // places nobody holds
@@ -118,8 +118,12 @@ func stateOf(p pageData) string {
 		return stateEmpty
 	case gated:
 		return stateHolding
-	case p.Version2():
+	case p.Observed():
 		return stateObserved
+	case p.Version2() && dueSteps(p.Rows) == 0 && waiting == 0:
+		return stateSettled
+	case p.Version2():
+		return stateSettling
 	case above > 0:
 		return stateOver
 	case waiting > 0:
@@ -152,15 +156,17 @@ func sentences(state string, p pageData) (headline, detail string) {
 		return "Holding: " + alive, "Nothing is removed while a gate is closed: " + strings.Join(p.Host.Gates, ", ") + ". " +
 			"Gestor acts again by itself when it opens."
 	case stateObserved:
-		return "Observed: " + ownText(p), observedText(p)
+		return "Observed: " + ownText(p), rulesText(p)
 	case stateOver:
 		return "Over: " + alive, overText(p)
-	case stateSettling:
-		return "Settling: " + alive, upcoming(p.Classes)
+	case stateSettling, stateSettled:
+		word := map[string]string{stateSettling: "Settling: ", stateSettled: "Settled: "}[state]
+		if p.Version2() {
+			return word + ownText(p), rulesText(p)
+		}
+		return word + alive, upcoming(p.Classes)
 	case stateShort:
 		return "Short: " + alive, "Places nobody holds: " + shortText(p.Classes) + ". The manager never starts containers; the generator's next batch may fill them."
-	case stateSettled:
-		return "Settled: " + alive, upcoming(p.Classes)
 	default:
 		return emptySentences(p)
 	}
@@ -245,15 +251,23 @@ func ownText(p pageData) string {
 	return fmt.Sprintf("%d own containers", *p.Host.Own)
 }
 
-// observedText says what the rules of a policy of version 2 say of those that live, and of their places.
-func observedText(p pageData) string {
-	due := 0
-	for _, r := range p.Rows {
+// dueSteps is for how many of those that live a step of a rule is due.
+func dueSteps(rows []containerRow) (due int) {
+	for _, r := range rows {
 		if r.alive() && r.Step != "" && r.Step != "keep" {
 			due++
 		}
 	}
-	text := fmt.Sprintf("A step of a rule is due for %d of those that run, and is only shown.", due)
+	return due
+}
+
+// rulesText says what the rules of a policy of version 2 say of those that live, and of their places.
+func rulesText(p pageData) string {
+	text := fmt.Sprintf("A step of a rule is due for %d of those that run", dueSteps(p.Rows))
+	if p.Observed() {
+		text += ", and is only shown" + heldReasonText(p.Host.WhyHeld())
+	}
+	text += "."
 
 	held, over := 0, 0
 	for _, g := range p.Host.Groups {
