@@ -15,7 +15,7 @@ import (
 // answer adds what one rule says.
 func (x *Explanation) answer(t *ruledTick, c *rules.Container, v *rules.Verdict, a rules.Answer) {
 	out := RuleAnswer{Index: a.Rule + 1, Rule: t.rule(a.Rule)}
-	if a.HoldsAtGUS != 0 {
+	if a.HoldsAtGUS != 0 && a.Match == policy2.True {
 		out.Holds = t.at(a.HoldsAtGUS)
 	}
 
@@ -29,8 +29,8 @@ func (x *Explanation) answer(t *ruledTick, c *rules.Container, v *rules.Verdict,
 		out.Answer, out.Text, unknown = t.without(c, v, a)
 	}
 
-	if out.Answer == answerNo && a.HoldsAtGUS != 0 {
-		out.Text += "; it will hold " + when(t.at(a.HoldsAtGUS), t.ref().At)
+	if out.Answer == answerNo && !out.Holds.IsZero() {
+		out.Text += "; it will hold " + when(out.Holds, t.ref().At)
 	}
 	for _, what := range unknown {
 		if !slices.Contains(x.Unknown, what) {

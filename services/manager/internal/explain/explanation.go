@@ -190,7 +190,7 @@ func (t *ruledTick) explain(id string, actions []Action) *Explanation {
 	x := &Explanation{
 		TickRef: t.ref(), Sequence: t.plan.Sequence, PolicyHash: t.plan.PolicyHash, Mode: t.plan.Mode,
 		Held: t.plan.Held, HeldText: t.heldText(),
-		Project: c.Project(), State: c.State, Text: t.texts.OfRuling(v), Verdict: *v, Ruling: t.ruling(v),
+		Project: c.Project(), State: c.State, Text: t.texts.OfRuling(v), Verdict: *v, Ruling: t.ruling(v, trace),
 		Rules: []RuleAnswer{}, Budget: ratesOf(explained.Spending), Withheld: t.Withheld(id), Guard: t.guard(v),
 	}
 	if selector, own := t.texts.OwnBy(id); own {
@@ -207,22 +207,53 @@ func (t *ruledTick) explain(id string, actions []Action) *Explanation {
 	return x
 }
 
-// next is the next change: what the plan says, but for a step that is due and not carried out, before which no other comes.
-func (t *ruledTick) next(v *rules.Verdict) *rules.Next {
-	next := planview.NextChange(v)
-	for _, s := range dueNow(v) {
-		if !t.plan.CarriesOut(s.Step) {
-			next = t.whenHeldNoMore(s)
+// next is the next change: the earliest of what the plan says, but for what follows a step that is due and not carried out, and of when
+// that will be. Of two on one tick the rule that decides comes first, a rule above it before it.
+func (t *ruledTick) next(v *rules.Verdict, trace rules.Trace) (next *rules.Next) {
+	due := dueNow(v)
+	isHeld := func(rule int) bool {
+		return slices.ContainsFunc(due, func(s rules.Passing) bool { return s.Rule == rule && !t.plan.CarriesOut(s.Step) })
+	}
+	consider := func(n *rules.Next) {
+		if n != nil && (next == nil || t.ticksUntil(n.GUS) < t.ticksUntil(next.GUS)) {
+			next = n
+		}
+	}
+
+	if v.Next != nil && !isHeld(v.Next.Rule) {
+		consider(v.Next)
+	}
+	for _, s := range slices.Backward(due) { // the one of the rule that decides stands last
+		if n := t.whenHeldNoMore(s); n != nil && !t.isOvertaken(n, trace) {
+			consider(n)
+		}
+	}
+	for _, p := range v.Passing {
+		if !isHeld(p.Rule) {
+			consider(p.Next)
 		}
 	}
 	return next
 }
 
+// isOvertaken says that a rule above will come to decide by then.
+func (t *ruledTick) isOvertaken(n *rules.Next, trace rules.Trace) bool {
+	return slices.ContainsFunc(trace.Answers, func(a rules.Answer) bool {
+		return a.Rule < n.Rule && a.HoldsAtGUS != 0 && t.ticksUntil(a.HoldsAtGUS) <= t.ticksUntil(n.GUS) && t.policy.Rules[a.Rule].Steps().Decides()
+	})
+}
+
+// ticksUntil is how many ticks there are until the first one at or after a time in G.
+func (t *ruledTick) ticksUntil(gUS int64) int64 {
+	tick := int64(t.policy.Tick) * 1e6
+	return max(0, gUS-t.facts.GUS+tick-1) / tick
+}
+
 // ruling is what the verdict comes to, with that change.
-func (t *ruledTick) ruling(v *rules.Verdict) contract.Ruling {
+func (t *ruledTick) ruling(v *rules.Verdict, trace rules.Trace) contract.Ruling {
 	r := t.texts.Ruling(v)
 	r.NextStep, r.NextAt = "", time.Time{}
-	if next := t.next(v); next != nil {
+	if next := t.next(v, trace); next != nil {
 		r.NextStep, r.NextAt = string(next.Step), t.at(next.GUS)
 	}
 	return r
@@ -230,7 +261,7 @@ func (t *ruledTick) ruling(v *rules.Verdict) contract.Ruling {
 
 // change is the next one, with what would undo it.
 func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Trace) *Change {
-	next := t.next(v)
+	next := t.next(v, trace)
 	if next == nil {
 		return nil
 	}
@@ -250,9 +281,9 @@ func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Tra
 	return change
 }
 
-// whenHeldNoMore is a step that is due now, when it will be carried out; nil where that does not follow from time alone.
+// whenHeldNoMore is a step that is due and held now, when it will be carried out; nil where that does not follow from time alone.
 func (t *ruledTick) whenHeldNoMore(s rules.Passing) *rules.Next {
-	if t.plan.Held != rules.HeldChanged && t.plan.Held != contract.HeldSurprise {
+	if t.plan.CarriesOut(s.Step) || t.plan.Held != rules.HeldChanged && t.plan.Held != contract.HeldSurprise {
 		return nil
 	}
 

@@ -54,6 +54,8 @@ type RulesRow struct {
 	Unknown  []string `json:"unknown,omitempty"`
 	Withheld []string `json:"withheld,omitempty"`
 	Actions  []Action `json:"actions,omitempty"`
+
+	next *rules.Next
 }
 
 func newRulesReport(t *ruledTick, actions []Action) RulesReport {
@@ -74,11 +76,12 @@ func newRulesReport(t *ruledTick, actions []Action) RulesReport {
 	r.Budget = ratesOf(explained.Spending)
 	for i := range t.plan.Verdicts {
 		v := &t.plan.Verdicts[i]
+		trace, _ := explained.Of(v.ID)
 		row := RulesRow{
-			Verdict: *v, Text: t.texts.OfRuling(v), Ruling: t.ruling(v), Withheld: t.Withheld(v.ID), Actions: byContainer[v.ID],
+			Verdict: *v, Text: t.texts.OfRuling(v), Ruling: t.ruling(v, trace), Withheld: t.Withheld(v.ID), Actions: byContainer[v.ID],
+			next: t.next(v, trace),
 		}
 		if c := t.container(v.ID); c != nil {
-			trace, _ := explained.Of(v.ID)
 			row.State, row.Unknown = c.State, t.unknownOf(c, v, trace)
 		}
 		r.Verdicts[i] = row
@@ -250,7 +253,7 @@ func (row RulesRow) whyCell() string {
 }
 
 func (r RulesReport) nextCell(row RulesRow) string {
-	next := r.tick.next(&row.Verdict)
+	next := row.next
 	if next == nil {
 		return "-"
 	}

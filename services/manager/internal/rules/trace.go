@@ -89,7 +89,7 @@ func (t *tick) answer(r *rule, s *subject) Answer {
 	if m := s.memory(r); m != nil {
 		a.Done, a.Stopped, a.Throttled = m.Done, m.Stopped, m.Throttle != nil
 	}
-	if at, ok := t.holdsAt(r, members); ok && at > t.f.GUS && a.Match == policy2.True && a.Holds != policy2.True {
+	if at, ok := t.holdsAt(r, members); ok && at > t.f.GUS && a.Match != policy2.False && a.Holds != policy2.True {
 		a.HoldsAtGUS = at
 	}
 	return a
