@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"gestor.local/manager/internal/govern"
 )
 
 // What the repository's pages say of settings, of each other and of decisions is compared here with what is there: for all
@@ -313,6 +315,22 @@ func TestTheReadmeNamesEveryPage(t *testing.T) {
 	for path := range pages(t) {
 		if filepath.Dir(path) == "docs" && !named[path] {
 			t.Errorf("README.md links to no %s: its table \"Where things are\" lists the pages", path)
+		}
+	}
+}
+
+// Whoever reads the name of a gate or a condition finds what to do about it.
+func TestEveryConditionIsInTroubleshooting(t *testing.T) {
+	rows := map[string]bool{}
+	for row := range strings.Lines(read(t, "docs/troubleshooting.md")) {
+		names, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		for name := range strings.SplitSeq(names, ", ") {
+			rows[strings.Trim(name, "`")] = true
+		}
+	}
+	for _, name := range slices.Concat(govern.GateNames(), govern.ConditionNames()) {
+		if !rows[name] {
+			t.Errorf("docs/troubleshooting.md does not say what to do about %s", name)
 		}
 	}
 }
