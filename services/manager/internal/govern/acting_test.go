@@ -222,3 +222,43 @@ func TestThrottlesAreGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// More than twice as many, and ten more, as a person has approved: a condition says so, whether or not anybody is due, and those that came
+// since are only warned.
+func TestOwnThatHasGrown(t *testing.T) {
+	runSynctest(t, 0, 0, func(w *fixture) {
+		add := func(n int) {
+			c := stranger(n, "preview.branch=a")
+			w.engine.Add(c)
+			w.reader.use(c.ID, 10)
+		}
+		add(0)
+		w.options.Version2 = approved(version2(t, "own: [{label: preview.branch}]\nsurprise: 100%\nrules:\n  - {name: old, when: {age: 20m}, do: stop}\n"), 1)
+		err := w.runWith(30*time.Minute+5*time.Second, func(*govern.Governor) {
+			time.Sleep(time.Minute + 5*time.Second)
+			for n := range 11 {
+				add(n + 1)
+			}
+			time.Sleep(time.Minute)
+			if c, is := w.reports.condition(govern.ConditionOwnGrew); !is || !strings.Contains(c.Text, "12 are own, 1 were at the approval") {
+				t.Errorf("condition %t %s", is, c.Text)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if alive := w.alive(); len(alive) != 11 || slices.Contains(alive, "theirs-0") {
+			t.Errorf("running: %v", alive)
+		}
+		guarded := 0
+		for _, b := range bodies[contract.SystemBody](w.spool) {
+			if b.Event == "warn" && b.Details["guard"] == rules.ReasonOwnGrew {
+				guarded++
+			}
+		}
+		if guarded != 11 {
+			t.Errorf("%d were told of the guard", guarded)
+		}
+	})
+}

@@ -37,8 +37,11 @@ func (r *reporter) ruledConditions(t *tick, s status) (out []Condition) {
 	case in.NeedsApproval && in.OtherSuite:
 		out = append(out, condition(ConditionOtherSuite, strings.Join(otherSuites(*t.inv, r.suite.Name), ", "), false))
 	}
-	if grown := guardedBy(plan, rules.ReasonOwnGrew); len(grown) > 0 {
-		why := fmt.Sprintf("%d are own, %d were at the approval: %s", plan.Own, in.OwnCount, namesOf(t.inv, grown))
+	if in.HasGrown(plan.Own) {
+		why := fmt.Sprintf("%d are own, %d were at the approval", plan.Own, in.OwnCount)
+		if warned := guardedBy(plan, rules.ReasonOwnGrew); len(warned) > 0 {
+			why += ": " + namesOf(t.inv, warned)
+		}
 		out = append(out, condition(ConditionOwnGrew, why, false))
 	}
 	if facts.ClockInDoubt {

@@ -64,6 +64,12 @@ func (f *InForce) Observes(mode contract.Mode) bool {
 	return mode != contract.ModeEnforce || f.DryRun || f.NeedsApproval && (!f.Approved || f.OtherSuite)
 }
 
+// HasGrown says that so many own containers are many more than at the approval.
+func (f *InForce) HasGrown(own int) bool {
+	const few = 10
+	return f.NeedsApproval && f.Approved && own > max(2*f.OwnCount, f.OwnCount+few)
+}
+
 // Approval is what the policy and the document beside it, nil without one, say of acting. G knows an approval by its time on the wall.
 func Approval(p policy2.Policy, document *policy2.Approved) InForce {
 	f := InForce{NeedsApproval: p.NeedsApproval()}

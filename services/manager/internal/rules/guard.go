@@ -135,11 +135,7 @@ func (t *tick) isJustStarted(s *subject) policy2.Truth {
 }
 
 // hasGrown says that many more are own than at the approval.
-func (t *tick) hasGrown() bool {
-	in := &t.f.InForce
-	const few = 10
-	return in.NeedsApproval && in.Approved && t.own > max(2*in.OwnCount, in.OwnCount+few)
-}
+func (t *tick) hasGrown() bool { return t.f.InForce.HasGrown(t.own) }
 
 func (t *tick) isNewlyOwn(s *subject) policy2.Truth {
 	return truth(s.mem.OwnSinceGUS == 0 || s.mem.OwnSinceGUS > t.f.InForce.ApprovedGUS)
