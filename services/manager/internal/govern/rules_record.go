@@ -111,7 +111,7 @@ func verdictOfStep(step policy2.Step) string {
 
 func (r *reporter) ruledDecision(v *rules.Verdict, t *tick) contract.DecisionBody {
 	body := contract.DecisionBody{
-		Subject: t.ruledSubject(v.ID), Sequence: t.ruled.Plan.Sequence, Mode: r.loop.policy.Mode, Held: r.held(t), PolicyHash: t.ruled.Plan.PolicyHash,
+		Subject: t.ruledSubject(v.ID), Sequence: t.ruled.Plan.Sequence, Mode: r.loop.policy.Mode, Held: r.heldStep(t, v), PolicyHash: t.ruled.Plan.PolicyHash,
 		Verdict: verdictOfStep(v.Step), Reason: v.Reason, Text: t.ruled.texts.OfRuling(v), Rank: v.Rank, Cut: v.Cut,
 		DecidingKey: contract.Key(v.DecidingKey), DataAgeUS: t.timings.DataAgeUS, Ruling: t.ruled.texts.Ruling(v),
 	}
@@ -128,6 +128,19 @@ func (r *reporter) ruledDecision(v *rules.Verdict, t *tick) contract.DecisionBod
 		}
 	}
 	return body
+}
+
+// heldStep says why nothing of the plan is carried out, and of a container with a step why that is not.
+func (r *reporter) heldStep(t *tick, v *rules.Verdict) string {
+	step := policy2.Step(t.ruled.texts.Ruling(v).Step)
+	switch {
+	case t.deferred[v.ID]:
+		return GateBreaker
+	case !t.gated() && step != policy2.StepKeep && t.ruled.Plan.CarriesOut(step):
+		return ""
+	default:
+		return r.held(t)
+	}
 }
 
 // member is the container in the reading, nil where it has none of it.
@@ -233,7 +246,7 @@ func (r *reporter) ruledContainer(t *tick, v *rules.Verdict, body contract.Conta
 	body.Subject, body.Owned = t.ruledSubject(v.ID), owned
 	body.Rank, body.Verdict, body.Reason, body.Ruling = v.Rank, verdictOfStep(v.Step), v.Reason, t.ruled.texts.Ruling(v)
 	if body.Step != string(policy2.StepKeep) {
-		body.Held = r.held(t)
+		body.Held = r.heldStep(t, v)
 	}
 	return contract.NewRecord(t.at, t.n, r.source, body)
 }
