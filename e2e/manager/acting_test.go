@@ -16,7 +16,12 @@ func TestActingUnderVersion2(t *testing.T) {
 	}
 
 	for name, run := range map[string]func(*scenario.Suite){
-		"a foreign host": ForeignHost,
+		"a foreign host":             ForeignHost,
+		"calm":                       ThrottleEndsWithItsReason,
+		"stopped and killed":         ThrottleAcrossRuns,
+		"the time to stop":           StopTakesTheContainersOwnTime,
+		"volumes":                    RemoveTakesTheAnonymousVolumes,
+		"what depends on each other": DependantsFirst,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -25,37 +26,52 @@ const labelDependsOn = "com.docker.compose.depends_on"
 // tests run on one of their own.
 type host struct {
 	*scenario.Suite
+	own map[string]string // the labels that make a guest own
 	ids map[string]string // by the short names that they were started under
 	all []string          // these names, in order
 }
 
-func newHost(h *scenario.Suite) *host { return &host{Suite: h, ids: map[string]string{}} }
+// newHost makes one whose guests are own by labelOwn: a policy that owns by it needs an approval.
+func newHost(h *scenario.Suite) *host {
+	return &host{Suite: h, own: map[string]string{labelOwn: h.Name}, ids: map[string]string{}}
+}
+
+// newSuiteHost makes one whose guests are the suite's: a policy that owns these alone needs none.
+func newSuiteHost(h *scenario.Suite) *host {
+	return &host{Suite: h, own: h.OwnedLabels(contract.ClassLow), ids: map[string]string{}}
+}
 
 // guest is a container to start. Its zero value holds 1 MiB, ends as soon as it is told to, and is own.
 type guest struct {
 	labels   map[string]string
 	stranger bool // it has no label that makes it own
 	image    string
-	busy     bool // it uses all the CPU it gets, which is a third of a core
-	env      []string
+	limited  bool          // it gets limitOfBusy
+	busy     bool          // and uses all of it, until it gets SIGUSR1
+	slow     time.Duration // it ends so long after it was told to
 	edit     func(*container.Config, *container.HostConfig)
 }
 
 // start starts it under a short name.
 func (w *host) start(name string, g guest) string {
 	w.Helper()
-	config := &container.Config{Image: w.Image, Cmd: []string{"1"}, Env: g.env, Labels: map[string]string{scenario.LabelTest: w.Name}}
+	config := &container.Config{Image: w.Image, Cmd: []string{"1"}, Labels: map[string]string{scenario.LabelTest: w.Name}}
 	host := &container.HostConfig{NetworkMode: "none"}
 	if !g.stranger {
-		config.Labels[labelOwn] = w.Name
+		maps.Copy(config.Labels, w.own)
 	}
 	maps.Copy(config.Labels, g.labels)
 	if g.image != "" {
 		config.Image = g.image
 	}
+	if g.slow > 0 {
+		config.Env = append(config.Env, "PAYLOAD_ENDS_AFTER="+g.slow.String())
+	}
+	if g.limited || g.busy {
+		host.NanoCPUs = limitOfBusy * 1_000_000
+	}
 	if g.busy {
 		config.Cmd = append(config.Cmd, "busy")
-		host.NanoCPUs = 330_000_000
 	}
 	if g.edit != nil {
 		g.edit(config, host)
@@ -92,6 +108,11 @@ func (w *host) withVolumes(names ...string) func(*container.Config, *container.H
 			host.Mounts = append(host.Mounts, m)
 		}
 	}
+}
+
+// stopTimeout is docker run --stop-timeout, in seconds.
+func stopTimeout(seconds int) func(*container.Config, *container.HostConfig) {
+	return func(config *container.Config, _ *container.HostConfig) { config.StopTimeout = &seconds }
 }
 
 // deletedAtItsEnd is docker run --rm.
@@ -199,7 +220,7 @@ func (w *host) awaitLimit(what, name string, want int64) {
 	})
 }
 
-// limitOfBusy is the CPU limit that a busy guest is started with, in thousandths of a core.
+// limitOfBusy is the CPU limit that a limited guest is started with, in thousandths of a core.
 const limitOfBusy = 330
 
 // volumesOf are the names of the volumes of a container.

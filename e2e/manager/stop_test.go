@@ -23,7 +23,8 @@ type ends struct {
 }
 
 type end struct {
-	signals  map[string]time.Time // by the signal's number
+	told     map[events.Action]int // how often
+	signals  map[string]time.Time  // by the signal's number
 	died     time.Time
 	exitCode string
 }
@@ -56,8 +57,9 @@ func (e *ends) add(m events.Message) {
 	defer e.mu.Unlock()
 	name, at := m.Actor.Attributes["name"], time.Unix(0, m.TimeNano)
 	if e.byName[name] == nil {
-		e.byName[name] = &end{signals: make(map[string]time.Time)}
+		e.byName[name] = &end{told: make(map[events.Action]int), signals: make(map[string]time.Time)}
 	}
+	e.byName[name].told[m.Action]++
 
 	switch m.Action {
 	case events.ActionKill:

@@ -31,8 +31,8 @@ type fileState struct {
 	err              string
 }
 
-// newPolicyFile remembers the file as it is now: whoever reads it next reads this state of it or a later one, which the
-// next poll finds.
+// newPolicyFile remembers the file as it is now, before anybody reads the policy from it: whoever reads it next reads this state of
+// it or a later one, which the next poll finds.
 func newPolicyFile(cfg config) *policyFile {
 	return &policyFile{cfg: cfg, last: fileStateOf(cfg.Policy)}
 }

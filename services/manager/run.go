@@ -38,13 +38,22 @@ import (
 //
 // Things are opened from the engine to the port and closed in the reverse order, each step timed in the log.
 func serve(ctx context.Context, cfg config, log zerolog.Logger, stdout io.Writer) error {
+	return serveUnder(ctx, cfg, newPolicyFile(cfg), log, stdout)
+}
+
+// policySource knows the policy that is to be in force, from the start on.
+type policySource interface {
+	govern.PolicySource
+	read() govern.PolicyUpdate
+}
+
+// serveUnder is serve under the policy of a source.
+func serveUnder(ctx context.Context, cfg config, file policySource, log zerolog.Logger, stdout io.Writer) error {
 	// A signal without a handler ends the process: it must do so neither while the manager starts nor while removals end.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
-	// The file before the policy that is read from it: a change in between is found at the next tick.
-	file := newPolicyFile(cfg)
 	policy := file.read()
 	if policy.Err != nil {
 		return cli.WithExitCode(exitConfig, policy.Err)

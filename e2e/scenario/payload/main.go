@@ -1,5 +1,5 @@
 // Command payload is what the containers of these tests run: it holds the given number of MiB and waits, or, with a second word,
-// uses all the CPU it gets. Told to stop it ends at once, or after the time in PAYLOAD_ENDS_AFTER.
+// uses all the CPU it gets; each SIGUSR1 ends that or begins it anew. Told to stop it ends at once, or after the time in PAYLOAD_ENDS_AFTER.
 package main
 
 import (
@@ -24,9 +24,15 @@ func main() {
 
 	held := hold(os.Args[1:])
 	if len(os.Args) > 2 {
+		calm := make(chan os.Signal, 1)
+		signal.Notify(calm, syscall.SIGUSR1)
 		go func() {
 			for {
-				held[0] = 1
+				for len(calm) == 0 {
+					held[0] = 1
+				}
+				<-calm
+				<-calm
 			}
 		}()
 	}
