@@ -186,6 +186,9 @@ func (m *Memory) happened(p *Program, e *Event) {
 		r := c.ruleMemory(p, e.Rule)
 		first = !r.Counted
 		r.happened(e)
+		if e.Kind == EventGivenBack && succeeded(e.Outcome) {
+			r.beginAnew(p)
+		}
 		if e.Step == policy2.StepThrottle && e.Kind == EventOutcome && succeeded(e.Outcome) {
 			c.replaceThrottles(r)
 		}
@@ -272,6 +275,18 @@ func (m *RuleMemory) happened(e *Event) {
 		if m.Throttle != nil && !m.Throttle.Done {
 			m.Throttle = nil // nothing was set
 		}
+	}
+}
+
+// beginAnew has a passing rule hold anew before its throttle, which was given back, is due again: it may hold all the while, as it does
+// through a stop of the manager. A ladder that ends a container goes on by time.
+func (m *RuleMemory) beginAnew(p *Program) {
+	rule, ok := p.index[m.Hash]
+	if !ok || p.rules[rule].decides {
+		return
+	}
+	if last := len(p.rules[rule].steps); m.Done == last { // a throttle is the last step of such a rule
+		m.Done, m.For = last-1, For{}
 	}
 }
 

@@ -632,6 +632,43 @@ var rulings = map[string]func(t *testing.T){
 		h.expect("job-1 throttle", "mine back")
 	},
 
+	"a limit was given back at the stop of the manager, and the rule holds on": func(t *testing.T) {
+		h := newHost(t, policyOf(policy2.Rule{
+			Name: "hot", When: policy2.Conditions{CPU: 15_000, For: 5 * minute}, Do: ladder(throttleStep),
+		}))
+		b := h.add("a", hour)
+		b.cpu = 1800
+		h.ticks(5*minute + 20*second)
+		h.expect("a throttle")
+
+		b.NanoCPUs = policy2.Known[int64](0)
+		back := h.event(EventGivenBack, b.ID, h.p.RuleHash(0), policy2.StepThrottle, 0)
+		back.Outcome = contract.OutcomeDone
+		h.m = Remember(h.p, h.m, nil, Plan{}, []Event{back})
+		h.ticks(5 * minute)
+		h.expect("a throttle")
+		h.tick()
+		h.expect("a throttle", "a throttle")
+	},
+
+	"a limit was given back at the stop of the manager, on the way to a stop": func(t *testing.T) {
+		h := newHost(t, policyOf(policy2.Rule{
+			Name: "hot", When: policy2.Conditions{CPU: 15_000, For: 5 * minute},
+			Do: policy2.Ladder{{Step: policy2.StepThrottle}, {Step: policy2.StepStop, After: hour}},
+		}))
+		b := h.add("a", hour)
+		b.cpu = 1800
+		h.ticks(5*minute + 20*second)
+		h.expect("a throttle")
+
+		b.NanoCPUs = policy2.Known[int64](0)
+		back := h.event(EventGivenBack, b.ID, h.p.RuleHash(0), policy2.StepThrottle, 0)
+		back.Outcome = contract.OutcomeDone
+		h.m = Remember(h.p, h.m, nil, Plan{}, []Event{back})
+		h.ticks(hour)
+		h.expect("a throttle", "a stop")
+	},
+
 	"somebody changed the limit after our throttle": func(t *testing.T) {
 		h := newHost(t, policyOf(policy2.Rule{Name: "slow", Do: ladder(throttleStep)}))
 		b := h.add("a", hour)
