@@ -3,6 +3,7 @@ package manager
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gestor.local/e2e/scenario"
@@ -37,6 +38,12 @@ func StopTakesTheContainersOwnTime(h *scenario.Suite) {
 		if c, ok := w.inspect(name); !ok || c.State.ExitCode != exitCode {
 			h.Errorf("%s ended with code %d, want %d", name, c.State.ExitCode, exitCode)
 		}
+	}
+
+	// Whom a rule has stopped has not ended by himself: nobody is to be alarmed.
+	p.WaitTicks(2)
+	if strings.Contains(p.Output(), "have ended by themselves") {
+		h.Error("the manager says that containers which it has stopped have ended by themselves")
 	}
 	p.Stop()
 	w.unchanged("in the end", stays)

@@ -338,7 +338,7 @@ func (e *executor) rejectAll(batch []*removal, why string) {
 	}
 }
 
-// endedByThemselves lists the governed containers that stopped without the executor's doing. Orchestrators keep what
+// endedByThemselves lists the governed containers that stopped without the manager's doing. Orchestrators keep what
 // ended for a while, and remove it themselves.
 func (e *executor) endedByThemselves(t *tick) (ids []string) {
 	if t.inv == nil {
@@ -347,7 +347,7 @@ func (e *executor) endedByThemselves(t *tick) (ids []string) {
 
 	for _, entry := range t.inv.Entries {
 		_, stuck := e.stuck[entry.ID]
-		acted := stuck || e.inFlight[entry.ID] != nil
+		acted := stuck || e.inFlight[entry.ID] != nil || t.ruled != nil && t.ruled.stopped(entry.ID)
 		if contract.StateEnded(entry.State) && !acted && contract.Governed(entry.Labels, e.suite.Name) {
 			ids = append(ids, entry.ID)
 		}

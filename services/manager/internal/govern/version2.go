@@ -97,6 +97,19 @@ type ruled struct {
 
 // throttled says that a rule remembers a limit of the container.
 func (r *ruled) throttled(id string) bool {
+	return slices.ContainsFunc(r.remembered(id), func(m rules.RuleMemory) bool { return m.Throttle != nil })
+}
+
+// stopped says that a rule has stopped the container.
+func (r *ruled) stopped(id string) bool {
+	return slices.ContainsFunc(r.remembered(id), func(m rules.RuleMemory) bool { return m.Stopped })
+}
+
+// remembered is what each rule remembers of the container.
+func (r *ruled) remembered(id string) []rules.RuleMemory {
 	i, ok := slices.BinarySearchFunc(r.memory.Containers, id, func(c rules.ContainerMemory, id string) int { return strings.Compare(c.ID, id) })
-	return ok && slices.ContainsFunc(r.memory.Containers[i].Rules, func(m rules.RuleMemory) bool { return m.Throttle != nil })
+	if !ok {
+		return nil
+	}
+	return r.memory.Containers[i].Rules
 }
