@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"reflect"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -47,14 +48,21 @@ func runDivided(by string, stdout io.Writer) int {
 type dividedPolicy struct {
 	cfg      config
 	by       policy2.Duration
-	approved bool
+	approved atomic.Bool // as of the last poll
 }
 
 func (d *dividedPolicy) Poll(anew bool) (govern.PolicyUpdate, bool) {
-	if _, err := os.Stat(policyfile.ApprovedPath(d.cfg.Policy)); (err == nil) == d.approved && !anew {
+	if !d.Stale() && !anew {
 		return govern.PolicyUpdate{}, false
 	}
 	return d.read(), true
+}
+
+func (d *dividedPolicy) Stale() bool { return d.isThere() != d.approved.Load() }
+
+func (d *dividedPolicy) isThere() bool {
+	_, err := os.Stat(policyfile.ApprovedPath(d.cfg.Policy))
+	return err == nil
 }
 
 func (d *dividedPolicy) read() (r govern.PolicyUpdate) {
@@ -67,8 +75,8 @@ func (d *dividedPolicy) read() (r govern.PolicyUpdate) {
 	}
 
 	r.Version2 = &govern.Version2{Policy: divided(*document.V2, d.by)}
-	_, err = os.Stat(policyfile.ApprovedPath(d.cfg.Policy))
-	if d.approved = err == nil; d.approved {
+	d.approved.Store(d.isThere())
+	if d.approved.Load() {
 		const own = 1000
 		a := policy2.NewApproved(r.Version2.Policy, time.Now(), "somebody", own)
 		r.Version2.Approved = &a
