@@ -282,6 +282,7 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	if u.Err != nil {
 		if u.Version2 != nil && g.loop.version2 != nil {
 			g.loop.version2 = u.Version2
+			g.putInForce()
 		}
 		if g.policyProblem == u.Err.Error() {
 			return false // it stands in the records
@@ -294,6 +295,7 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	g.policyProblem = ""
 	before := *g.loop
 	g.loop.take(u)
+	g.putInForce()
 	if g.loop.samePolicy(&before) {
 		g.options.Log.Info().Str("policy", g.loop.policyHash).Msg("the policy was read again and has not changed")
 		return false
@@ -311,11 +313,17 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	// are called last, so that they show the new policy with nothing left of the old.
 	g.decider.resetForPolicy()
 	g.rules.takePolicy()
-	g.steps.setPresent(g.steps.present.Load().Suite)
 	g.executor.cancelQueued(policyChanged)
 	g.steps.cancelQueued(policyChanged)
 	g.reporter.policyChanged()
 	return g.loop.policy.Tick != before.policy.Tick
+}
+
+// putInForce tells those who act and tell beside the loop at once what is in force, also where only the approval is another: the source
+// of policies does not say any more that there is a change, and the next plan may be long in coming.
+func (g *Governor) putInForce() {
+	g.steps.setPresent(g.steps.present.Load().Suite)
+	g.noticer.hush()
 }
 
 // tick is everything one tick comes to know.

@@ -147,21 +147,48 @@ func (n *noticer) tell(t *tick, at stamp) (err error) {
 		err = n.begin(t, s)
 		n.passOn()
 	case t.ruled.Facts.InForce.Observes(t.ruled.Policy.Mode): // nobody outside is told either
-		n.withdraw(func(*openNotice) bool { return true })
+		n.silence()
 	}
 	return err
 }
 
 // withoutPlan is tell for a tick without a plan, and for a policy of version 1, of which nobody is told anything.
 func (n *noticer) withoutPlan(at stamp) {
-	all := func(*openNotice) bool { return true }
-	if v := n.loop.version2; v == nil {
+	if n.loop.version2 == nil {
 		n.late = nil
-		n.takeBack(all, at)
-	} else if in := rules.Approval(v.Policy, v.Approved); in.Observes(v.Policy.Mode) {
-		n.withdraw(all)
+		n.takeBack(func(*openNotice) bool { return true }, at)
 	}
+	n.hush()
 	n.close()
+}
+
+// isSilent says that nobody outside is told of anything under the policy in force.
+func (n *noticer) isSilent() bool {
+	v := n.loop.version2
+	if v == nil {
+		return true
+	}
+	in := rules.Approval(v.Policy, v.Approved)
+	return in.Observes(v.Policy.Mode)
+}
+
+// hush takes back all that waits to be told outside, where nobody is to be told.
+func (n *noticer) hush() {
+	if n.isSilent() {
+		n.silence()
+	}
+}
+
+// silence takes back all that waits to be told outside, also of what was done. What a ladder waits for is sent again once a plan carries
+// warnings out.
+func (n *noticer) silence() {
+	if n.notifier == nil {
+		return
+	}
+	for _, o := range n.open {
+		o.sent = o.sent && o.received
+	}
+	n.notifier.Withdraw(func(notify.Notice) bool { return true })
 }
 
 // sorted are the notices of a plan: those that are open already and still asked for, those that are new, and the intents of
@@ -384,9 +411,10 @@ func (n *noticer) isDelivered(o *openNotice) bool {
 	return n.isRecorded(o) && (n.notifier == nil || o.received)
 }
 
-// done tells of a throttle, stop or removal that was done, by the rule with the name. Nothing waits for that.
+// done tells of a throttle, stop or removal that was done, by the rule with the name. Nothing waits for that, and of what ended when an
+// approval was taken back already nobody outside is told.
 func (n *noticer) done(name, container string, step policy2.Step, rule, why, actionID string) {
-	if n.notifier == nil {
+	if n.notifier == nil || n.isSilent() {
 		return
 	}
 	n.notifier.Send(notify.Notice{

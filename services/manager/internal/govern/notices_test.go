@@ -1129,3 +1129,29 @@ func TestWhatWasDoneIsTold(t *testing.T) {
 		m.noticer.done("web", fullID("web"), policy2.StepStop, "old", "", "7-abc") // nobody is to be told
 	})
 }
+
+// What was done is not told outside once the approval was taken back: neither what waits for its call, nor what ends only then.
+func TestWithoutAnApprovalNobodyIsToldOfWhatWasDone(t *testing.T) {
+	hook := newWebhook(t)
+	hook.answer(http.StatusBadGateway)
+	inTheTime(t, strings.Replace(toldPolicy, "gestor.managed=true", "gestor.managed", 1), hook, func(m *told) {
+		done := func(id string) { m.noticer.done("web", fullID("web"), policy2.StepStop, "old", "", id) }
+		a := policy2.NewApproved(m.policy, m.now(), "ada", 1)
+		m.noticer.loop.version2.Approved = &a
+		done("7-abc")
+		time.Sleep(time.Minute)
+		calls, _, _ := hook.seen()
+		if calls == 0 {
+			t.Fatal("it was not tried")
+		}
+
+		m.noticer.loop.version2.Approved = nil
+		m.noticer.hush()
+		done("8-abc")
+		hook.answer(http.StatusOK)
+		time.Sleep(3 * time.Hour)
+		if after, ids, _ := hook.seen(); after != calls {
+			t.Errorf("%d calls without an approval: %v", after-calls, ids)
+		}
+	})
+}

@@ -1,0 +1,71 @@
+package govern_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/engine/enginetest"
+	"gestor.local/manager/internal/govern"
+)
+
+// slowStrangers are old containers of others that take so long to stop.
+func (w *fixture) slowStrangers(n int, takes time.Duration) {
+	for k := range n {
+		c := stranger(k, "preview.branch=a")
+		c.CreatedAt = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339Nano)
+		c.StartedAt, c.StopTimeout, c.EndsWithin = c.CreatedAt, takes, takes
+		w.engine.Add(c)
+		w.reader.use(c.ID, 10)
+	}
+}
+
+// Between two ticks, and on a tick without an inventory: from the moment at which the loop knows that the approval is not there any more
+// nothing is begun. What was being stopped ends.
+func TestAnApprovalTakenBackIsSoAtOnce(t *testing.T) {
+	const removed = `own: [{label: preview.branch}]
+tick: 2m
+surprise: 100%
+act: {parallel: 1}
+rules:
+  - {name: old, when: {age: 1m}, do: remove}
+`
+	for name, test := range map[string]struct {
+		takes time.Duration // a stop
+		back  func(w *fixture, g *govern.Governor, v *govern.Version2)
+	}{
+		"looked at by hand": {100 * time.Second, func(w *fixture, g *govern.Governor, v *govern.Version2) {
+			w.reload(g, govern.PolicyUpdate{Version2: v})
+		}},
+		"the policy is refused, too": {100 * time.Second, func(w *fixture, g *govern.Governor, v *govern.Version2) {
+			w.reload(g, govern.PolicyUpdate{Version2: v, Err: errors.New("line 3: nothing")})
+		}},
+		"no inventory": {130 * time.Second, func(w *fixture, _ *govern.Governor, v *govern.Version2) {
+			w.engine.Inject(enginetest.Fault{Op: "list", Kind: engine.KindServer, Times: 1})
+			w.policy.write(govern.PolicyUpdate{Version2: v})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runSynctest(t, 0, 0, func(w *fixture) {
+				w.slowStrangers(3, test.takes)
+				w.options.Version2 = approved(version2(t, removed), 3)
+				err := w.runWith(time.Hour, func(g *govern.Governor) {
+					for len(w.engine.Calls()) == 0 {
+						time.Sleep(time.Second)
+					}
+					time.Sleep(30 * time.Second)
+					test.back(w, g, version2(t, removed))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				calls := w.engine.Calls()
+				for _, c := range calls[1:] {
+					t.Errorf("%s of %s %s after the first call", c.Op, c.ID[60:], c.At.Sub(calls[0].At))
+				}
+			})
+		})
+	}
+}
