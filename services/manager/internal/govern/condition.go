@@ -132,7 +132,7 @@ func (r *reporter) standingConditions(t *tick, s status) (out []Condition) {
 			spool.Conflicts, spool.LastConflict.UTC().Format(time.RFC3339)), false))
 	}
 
-	if s.noThrottle != "" && r.loop.policy.Act.Ladder[0] == contract.RungThrottle {
+	if s.noThrottle != "" && r.loop.throttles() {
 		out = append(out, condition(ConditionNoThrottle, s.noThrottle, false))
 	}
 

@@ -122,7 +122,7 @@ func textOf(name string) conditionText {
 		ConditionWarnWaits:        {"Notices have not arrived, and what comes after them waits", "see to the log service (docker compose ps logs) and to what GESTOR_NOTIFY_URL names; without that setting nobody outside is told, and nothing waits for him"},
 		ConditionThrottled:        {"CPU limits could not be given back", "it is tried again by itself; set them back with docker update, or once the manager is stopped with docker compose run --rm --no-deps -T manager release"},
 		ConditionJournalShort:     {"There is no room for the facts in the journal: what is done is written, what it was decided on is not", "make room on the volume of GESTOR_STATE, or lower GESTOR_MIN_FREE"},
-		ConditionNoThrottle:       {"The engine cannot throttle containers: that step is left out", "take throttle out of act.ladder, or use an engine that has docker update; it is tried again by itself"},
+		ConditionNoThrottle:       {"The engine cannot throttle containers: that step is left out", "take throttle out of the policy, or use an engine that has docker update; it is tried again by itself"},
 	}
 	return texts[name]
 }

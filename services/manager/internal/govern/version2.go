@@ -78,6 +78,17 @@ func (l *loopState) ruleOf(hash string) (name string, steps int) {
 	return "", 0
 }
 
+// throttles says that the policy in force has the step throttle.
+func (l *loopState) throttles() bool {
+	if l.version2 == nil {
+		return l.policy.Act.Ladder[0] == contract.RungThrottle
+	}
+	isThrottle := func(r policy2.Rung) bool { return r.Step == policy2.StepThrottle }
+	return slices.ContainsFunc(l.version2.Policy.Rules, func(r policy2.Rule) bool {
+		return slices.ContainsFunc(r.Do, isThrottle) || slices.ContainsFunc(r.Rest, isThrottle)
+	})
+}
+
 // samePolicy says that the policy before was the same. The hash of version 2 says nothing of mode, tick and gates.
 func (l *loopState) samePolicy(before *loopState) bool {
 	if l.policyHash != before.policyHash || (l.version2 == nil) != (before.version2 == nil) {
