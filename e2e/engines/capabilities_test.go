@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"gestor.local/contract"
+	"gestor.local/e2e/manager"
 	"gestor.local/e2e/scenario"
 )
 
@@ -200,6 +201,9 @@ func lacksUpdate(t *testing.T, c *candidate) {
 	}
 	p.Stop()
 }
+
+// lacksRuleThrottle is the same of a policy of version 2.
+func lacksRuleThrottle(t *testing.T, c *candidate) { manager.ThrottleIsNotThere(c.suite(t)) }
 
 // countsNoFault has four victims end before they are killed, where one fault of the engine would make acting pause.
 func countsNoFault(t *testing.T, c *candidate) {

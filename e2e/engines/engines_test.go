@@ -65,6 +65,12 @@ var capabilities = []capability{
 	{name: "`--rm` and `restart: always`", run: onSuite(manager.RestartPolicyAlwaysAndAutoRemove)},
 	{name: "throttled, and the limit given back", run: onSuite(manager.ThrottleIsUndone)},
 	{name: "paused: left alone until it runs again", run: onSuite(manager.PausedIsLeftAloneUntilItRunsAgain)},
+	{name: "a foreign host: nothing without an approval, with one what is due and nobody else", run: onSuite(manager.ForeignHost)},
+	{name: "a stop takes the container's own time", run: onSuite(manager.StopTakesTheContainersOwnTime)},
+	{name: "a removal with the anonymous volumes, and with no other", run: onSuite(manager.RemoveTakesTheAnonymousVolumes)},
+	{name: "a compose project is stopped dependants first", run: onSuite(manager.DependantsFirst)},
+	{name: "a rule's throttle ends when its reason has gone", run: onSuite(manager.ThrottleEndsWithItsReason)},
+	{name: "a rule's throttle is given back at a stop, and after a kill", run: onSuite(manager.ThrottleAcrossRuns)},
 	{name: "the scripts start, list and remove, and tell a taken name from a missing image", run: scriptsWork},
 	{name: "the scripts leave nothing of a start that failed, and are told of a container's end", run: scriptsWatch},
 	{name: "the engine is stopped and started", run: endsInOrder, disturbs: true},
@@ -78,6 +84,9 @@ var capabilities = []capability{
 var known = map[string]map[string]lack{
 	podman: {
 		"throttled, and the limit given back": {"podman 4.3 has no update: the step is left out", lacksUpdate},
+
+		"a rule's throttle ends when its reason has gone":             {"podman 4.3 has no update: nothing is set", lacksRuleThrottle},
+		"a rule's throttle is given back at a stop, and after a kill": {"podman 4.3 has no update: nothing is set", lacksRuleThrottle},
 	},
 }
 

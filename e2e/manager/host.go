@@ -27,8 +27,10 @@ const labelDependsOn = "com.docker.compose.depends_on"
 type host struct {
 	*scenario.Suite
 	own map[string]string // the labels that make a guest own
-	ids map[string]string // by the short names that they were started under
-	all []string          // these names, in order
+	// plainNames are given to guests as they are: the engine is the test's alone.
+	plainNames bool
+	ids        map[string]string // by the short names that they were started under
+	all        []string          // these names, in order
 }
 
 // newHost makes one whose guests are own by labelOwn: a policy that owns by it needs an approval.
@@ -48,12 +50,23 @@ type guest struct {
 	image    string
 	limited  bool          // it gets limitOfBusy
 	busy     bool          // and uses all of it, until it gets SIGUSR1
+	works    bool          // likewise, of a fiftieth of a core
 	slow     time.Duration // it ends so long after it was told to
 	edit     func(*container.Config, *container.HostConfig)
 }
 
 // start starts it under a short name.
 func (w *host) start(name string, g guest) string {
+	w.Helper()
+	id := w.create(name, g)
+	if err := w.Engine.Client.ContainerStart(w.Context(), id, container.StartOptions{}); err != nil {
+		w.Fatalf("start %s: %v", name, err)
+	}
+	return id
+}
+
+// create makes it under a short name, and does not start it.
+func (w *host) create(name string, g guest) string {
 	w.Helper()
 	config := &container.Config{Image: w.Image, Cmd: []string{"1"}, Labels: map[string]string{scenario.LabelTest: w.Name}}
 	host := &container.HostConfig{NetworkMode: "none"}
@@ -70,16 +83,27 @@ func (w *host) start(name string, g guest) string {
 	if g.limited || g.busy {
 		host.NanoCPUs = limitOfBusy * 1_000_000
 	}
-	if g.busy {
+	if g.works {
+		host.NanoCPUs = 20_000_000
+	}
+	if g.busy || g.works {
 		config.Cmd = append(config.Cmd, "busy")
 	}
 	if g.edit != nil {
 		g.edit(config, host)
 	}
 
-	w.ids[name] = w.Run(name, config, host)
+	full := w.FullName(name)
+	if w.plainNames {
+		full = name
+	}
+	made, err := w.Engine.Client.ContainerCreate(w.Context(), config, host, nil, nil, full)
+	if err != nil {
+		w.Fatalf("create %s: %v", name, err)
+	}
+	w.ids[name] = made.ID
 	w.all = append(w.all, name)
-	return w.ids[name]
+	return made.ID
 }
 
 // composed are the labels of a service of a compose project, and more.
@@ -131,7 +155,7 @@ func edits(all ...func(*container.Config, *container.HostConfig)) func(*containe
 func (w *host) inspect(name string) (c container.InspectResponse, ok bool) {
 	w.Helper()
 	c, err := w.Engine.Client.ContainerInspect(w.Context(), w.ids[name])
-	if err != nil && !errdefs.IsNotFound(err) {
+	if err != nil && !errdefs.IsNotFound(err) && !strings.Contains(err.Error(), "no such container") { // podman, of one that just goes
 		w.Fatal(err)
 	}
 	return c, err == nil

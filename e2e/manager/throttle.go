@@ -1,6 +1,8 @@
 package manager
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"gestor.local/e2e/scenario"
@@ -79,5 +81,27 @@ func ThrottleAcrossRuns(h *scenario.Suite) {
 	fourth := start()
 	w.awaitLimit("the limit is given back where there is no such rule any more", "busy", limitOfBusy)
 	fourth.Stop()
+	w.unchanged("in the end", before)
+}
+
+// ThrottleIsNotThere has a rule throttle on an engine that changes no limits: nothing is set, nothing is owed, and the condition says so.
+func ThrottleIsNotThere(h *scenario.Suite) {
+	h.Helper()
+	w := newSuiteHost(h)
+	w.start("busy", guest{busy: true})
+	before := w.states()
+	if w.canLimit("busy") {
+		h.Fatal("the engine has an update now: strike it from what it is known to lack")
+	}
+
+	p := h.StartManager("", h.NewPolicyFolder(throttlePolicy).Setting)
+	scenario.Eventually(h.TB, scenario.Soon, "the condition no_throttle begins", func() error {
+		if !strings.Contains(p.Output(), "The engine cannot throttle containers") {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	p.WaitTicks(3)
+	p.Stop()
 	w.unchanged("in the end", before)
 }
