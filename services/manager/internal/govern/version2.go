@@ -47,9 +47,6 @@ func durationIn(d policy2.Duration) contract.Duration {
 	return contract.Duration(time.Duration(d) * time.Second)
 }
 
-// approves says whether a person has approved the policy as it is.
-func (v *Version2) approves() bool { return v.Approved != nil && v.Approved.Approves(v.Policy) }
-
 // enforces says that a plan of version 1 is carried out.
 func (l *loopState) enforces() bool {
 	return l.version2 == nil && l.policy.Mode == contract.ModeEnforce

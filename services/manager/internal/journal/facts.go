@@ -129,8 +129,11 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 // leaveFacts makes a journal of version 2 ready for a tick of version 1: what it knew of facts is over, and the next ones begin a
 // segment. Where the segment is full another one is begun.
 func (j *Journal) leaveFacts() error {
-	if j.opts.Version != version2 || j.failed != nil {
+	if j.opts.Version != version2 {
 		return nil
+	}
+	if j.failed != nil {
+		return j.failed
 	}
 
 	r := &j.rec

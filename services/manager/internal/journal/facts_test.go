@@ -158,6 +158,70 @@ func TestVersion1ThenVersion2(t *testing.T) {
 	}
 }
 
+// TestOneJournalForBothVersions: a policy of version 1 that comes into force for a while writes its ticks between the facts. Every plan
+// of version 2 comes out again, each tick of version 1 has its policy in its own file, and nothing of what is open is lost.
+func TestOneJournalForBothVersions(t *testing.T) {
+	files := disktest.NewMem()
+	o := options(files)
+	o.SegmentBytes = 40_000
+	j, _ := opened(t, "j", o)
+	w := newWorld(rand.New(rand.NewPCG(7, 7)))
+	ticks := record(t, w, j, 30)
+
+	v1 := contract.DefaultPolicy()
+	for n := range uint64(60) {
+		tick := journal.Tick{Context: contract.Context{Tick: 1000 + n}}
+		for i := range 12 {
+			id := strings.Repeat(string(rune('a'+i%6)), 63) + string(rune('0'+i/6))
+			tick.Inventory.Entries = append(tick.Inventory.Entries, contract.Entry{ID: id, Name: "web", Labels: map[string]string{"stranger": "secret"}})
+		}
+		_, err := j.Tick(v1, tick, rules.DecideV1(rules.Compile(v1), tick.Population, tick.Inventory, tick.Context))
+		must(t, err)
+	}
+	_, err := j.Intent(journal.Intent{ActionID: "open", Subject: contract.Subject{Container: "c"}, Action: contract.ActionRemove, Tick: 1060})
+	must(t, err)
+
+	// The policy of version 2 comes back, and with it what its loop remembers.
+	ticks = append(ticks, record(t, w, j, 30)...)
+
+	r := readAll(t, files)
+	if n := r.sameAs(t, ticks); n != 60 || len(r.made) > 0 || r.stats.BadLines > 0 {
+		t.Errorf("%d plans of version 2, %d gaps, %+v, another memory: %v", n, r.lost, r.stats, r.made)
+	}
+	if diff := cmp.Diff(text(t, ticks[59].After), text(t, r.memory)); diff != "" {
+		t.Error("the memory at the end:", diff)
+	}
+	must(t, j.Close())
+	_, recovered := opened(t, "j", o)
+	if recovered.LastTick != ticks[59].Facts.Tick || len(recovered.Open) == 0 || recovered.Open[0].ActionID != "open" {
+		t.Errorf("after a start: tick %d, open %+v", recovered.LastTick, recovered.Open)
+	}
+	if diff := cmp.Diff(text(t, r.memory), text(t, recovered.Memory)); diff != "" {
+		t.Error("the memory after a start:", diff)
+	}
+
+	// Each file is read alone: the policy stands before the first tick that is under it.
+	had, ofVersion1, segments := "", 0, 0
+	for _, e := range r.entries {
+		switch {
+		case e.Head != nil:
+			had, segments = "", segments+1
+		case e.V == 1 && e.Policy != nil:
+			had = e.Policy.Hash
+		case e.Tick != nil:
+			if ofVersion1++; had != e.Tick.PolicyHash {
+				t.Errorf("line %d: tick under policy %s, the file has %q", e.Seq, e.Tick.PolicyHash, had)
+			}
+			if text := text(t, e.Tick); strings.Contains(text, "secret") {
+				t.Errorf("line %d has a label that the policy does not read", e.Seq)
+			}
+		}
+	}
+	if ofVersion1 != 60 || segments < 4 {
+		t.Errorf("%d ticks of version 1 in %d files", ofVersion1, segments)
+	}
+}
+
 // TestAPolicyOfVersion1: its plans come out again of lines of version 2, and are those that version 1 makes.
 func TestAPolicyOfVersion1(t *testing.T) {
 	files := disktest.NewMem()

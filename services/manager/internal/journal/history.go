@@ -33,6 +33,7 @@ type History struct {
 
 	hasHead bool
 	whole   bool   // nothing that the facts depend on is missing
+	left    bool   // a policy of version 1 has come into force since the last facts: its run remembers nothing for the rules
 	on      uint64 // the number of the line that the next facts must be written on
 	seq     uint64 // of the last line
 	lost    int    // lines that are missing since the head
@@ -65,6 +66,7 @@ func (h *History) Add(e Entry) error {
 	case e.Head != nil:
 		return h.begin(e)
 	case e.V != version2 || !h.hasHead:
+		h.left = h.left || e.Tick != nil
 		return nil
 
 	case e.Policy != nil:
@@ -94,7 +96,7 @@ func (h *History) begin(e Entry) error {
 	made := h.after
 	h.made = nil
 	remembers := h.policy == nil || h.policy.Policy2 != nil
-	if h.whole && h.lost == 0 && e.Head.Missed == 0 && remembers {
+	if h.whole && !h.left && h.lost == 0 && e.Head.Missed == 0 && remembers {
 		h.made = &made
 	}
 
@@ -141,7 +143,7 @@ func (h *History) tick(e Entry) error {
 		return fmt.Errorf("line %d: %w", e.Seq, err)
 	}
 
-	h.on = e.Seq
+	h.on, h.left = e.Seq, false
 	if !h.plans {
 		return nil
 	}
