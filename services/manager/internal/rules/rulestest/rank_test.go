@@ -36,7 +36,7 @@ func TestRank(t *testing.T) {
 	p := contract.DefaultPolicy()
 	p.Classify = contract.ClassifyRank
 
-	plan := rules.DecideV1(rules.Compile(p), population(table), inventory(table), contract.Context{Tick: 1})
+	plan := rules.DecideV1(rules.Compile(p), populationOf(table), inventory(table), contract.Context{Tick: 1})
 	for i, v := range plan.Verdicts {
 		want := table[i]
 		got := ranked{name: v.Name, cpu: v.Measures.CPUMillicores, ram: v.Measures.RAMKB >> 10, verdict: want.verdict}
@@ -49,12 +49,12 @@ func TestRank(t *testing.T) {
 	}
 
 	p.Mode = contract.ModeShadow
-	shadow := rules.DecideV1(rules.Compile(p), population(table), inventory(table), contract.Context{Tick: 1})
+	shadow := rules.DecideV1(rules.Compile(p), populationOf(table), inventory(table), contract.Context{Tick: 1})
 	if diff := cmp.Diff(plan.Verdicts, shadow.Verdicts); diff != "" || shadow.Held(nil) != contract.HeldShadow {
 		t.Errorf("in mode shadow the plan is held as %q and differs:\n%s", shadow.Held(nil), diff)
 	}
 
-	for _, v := range rules.DecideV1(rules.Compile(p), population(table[:5]), inventory(table[:5]), contract.Context{Tick: 1}).Verdicts {
+	for _, v := range rules.DecideV1(rules.Compile(p), populationOf(table[:5]), inventory(table[:5]), contract.Context{Tick: 1}).Verdicts {
 		if v.Verdict != contract.VerdictKeep {
 			t.Errorf("of the first five %s goes", v.Name)
 		}
@@ -77,7 +77,7 @@ func checkRankPage(t *testing.T, table []ranked) {
 	}
 }
 
-func population(table []ranked) contract.Population {
+func populationOf(table []ranked) contract.Population {
 	p := contract.Population{Sequence: 2, MonotonicUS: 1 << 40, IntervalUS: 10_000_000, CPUs: 4}
 	for _, r := range table {
 		p.Members = append(p.Members, contract.Member{
