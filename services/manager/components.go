@@ -134,6 +134,18 @@ func (c *components) openJournal(context.Context) error {
 	return cli.WithExitCode(exitStorage, err)
 }
 
+// socketOnHost is the path of the engine's socket on the host: who mounts it is not own unless the policy says so. Where it is not known
+// only the usual places count.
+func (c *components) socketOnHost(ctx context.Context) string {
+	call, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	socket, err := c.engine.SocketOnHost(call, c.cfg.suite().ManagerID)
+	if err != nil {
+		c.log.Warn().Err(err).Msg("where the engine's socket lies on the host is not known: of its mounts those at the usual places and of the usual names are found")
+	}
+	return socket
+}
+
 // keepJournal seals and deletes what the journal has done with, until ctx ends.
 func (c *components) keepJournal(ctx context.Context) error {
 	for {

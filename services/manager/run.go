@@ -90,7 +90,7 @@ func serveUnder(ctx context.Context, cfg config, file policySource, log zerolog.
 	health := &ops.Health{}
 	sinks := []govern.Sink{ops.NewMetrics(registry, contract.Version), health, newConsoleSink(cfg, stdout, log)}
 	governor := govern.New(govern.Options{
-		Policy: policy.Policy, Version2: policy.Version2, Policies: file, Network: components.openNetwork(), Notifier: components.notices(), Suite: cfg.suite(), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
+		Policy: policy.Policy, Version2: policy.Version2, Policies: file, Network: components.openNetwork(), Notifier: components.notices(), Suite: cfg.suite(), Socket: components.socketOnHost(ctx), Host: components.host, Reader: components.source, Engine: components.engine, Journal: components.journal,
 		Spool: components.spool, Recovered: components.recovered, First: components.firstRecords(policy), Backlog: components.backlog, Boottime: boottime, RecordAll: cfg.Record == "all", Drain: cfg.Drain,
 		RemoveOrphansAtStop: true,
 		Sinks:               sinks, Log: log,

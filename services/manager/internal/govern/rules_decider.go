@@ -25,6 +25,7 @@ type rulesDecider struct {
 	engine    actuator.HostInspector
 	network   NetworkCounter // nil: nobody's traffic is known
 	suite     Suite
+	socket    string // of the engine on the host
 	host      string
 	boottime  func() uint64
 	timeout   func() time.Duration // of the engine's answers on one tick
@@ -44,7 +45,7 @@ type rulesDecider struct {
 
 func newRulesDecider(o Options, loop *loopState, j *journaler, timeout func() time.Duration) *rulesDecider {
 	d := &rulesDecider{
-		loop: loop, journaler: j, engine: o.Engine, network: o.Network, suite: o.Suite, host: o.Host, boottime: o.Boottime,
+		loop: loop, journaler: j, engine: o.Engine, network: o.Network, suite: o.Suite, socket: o.Socket, host: o.Host, boottime: o.Boottime,
 		timeout: timeout, recovered: o.Recovered,
 	}
 	d.takePolicy()
@@ -74,7 +75,7 @@ func (d *rulesDecider) takePolicy() {
 
 // begin begins to observe, where an earlier run left off if it did.
 func (d *rulesDecider) begin() {
-	o := facts.Options{Clock: d.clock}
+	o := facts.Options{Socket: d.socket, Clock: d.clock}
 	if f := d.recovered.Facts; f != nil {
 		o.Before = f.Containers
 		if d.clock == (facts.Clock{}) {

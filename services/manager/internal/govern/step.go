@@ -26,6 +26,7 @@ type stepExecutor struct {
 	noticer   *noticer
 	inspector actuator.HostInspector
 	enforcer  *actuator.StepEnforcer
+	socket    string // of the engine on the host
 	boottime  func() uint64
 
 	ctx         context.Context // of the actions; ends when the drain is over
@@ -108,7 +109,7 @@ type limitRequest struct {
 
 func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *breaker, m eventTaker, n *noticer, h removalHooks) *stepExecutor {
 	x := &stepExecutor{
-		loop: loop, journaler: j, reporter: r, hooks: h, memory: m, noticer: n, inspector: o.Engine, boottime: o.Boottime,
+		loop: loop, journaler: j, reporter: r, hooks: h, memory: m, noticer: n, inspector: o.Engine, socket: o.Socket, boottime: o.Boottime,
 		completions: make(chan stepCompletion), limits: make(chan limitRequest),
 		inFlight: make(map[string]*step), owed: make(map[string]*owedLimit), failures: make(map[string]int), stuck: make(map[string]string),
 		breaker: b,
@@ -120,7 +121,7 @@ func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *b
 
 // setPresent tells the workers what is in force from now on, and who the suite is.
 func (x *stepExecutor) setPresent(suite policy2.Suite) {
-	p := actuator.Present{Suite: suite}
+	p := actuator.Present{Suite: suite, Socket: x.socket}
 	if v := x.loop.version2; v != nil {
 		p.Policy = &v.Policy
 		p.InForce = actuator.InForce{

@@ -101,6 +101,8 @@ type Options struct {
 	// Notifier passes notices on; nil where nobody outside of the suite is to be told.
 	Notifier Notifier
 	Suite    Suite
+	// Socket is the path of the engine's socket on the host, "" where it is not known.
+	Socket string
 	// Host names the machine in the records and the inventory.
 	Host    string
 	Reader  HostReader
