@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"gestor.local/contract"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
+	"gestor.local/manager/internal/rules"
 )
 
 // slowStrangers are old containers of others that take so long to stop.
@@ -50,7 +52,7 @@ rules:
 			runSynctest(t, 0, 0, func(w *fixture) {
 				w.slowStrangers(3, test.takes)
 				w.options.Version2 = approved(version2(t, removed), 3)
-				err := w.runWith(time.Hour, func(g *govern.Governor) {
+				err := w.runWith(time.Hour+5*time.Second, func(g *govern.Governor) {
 					for len(w.engine.Calls()) == 0 {
 						time.Sleep(time.Second)
 					}
@@ -68,4 +70,37 @@ rules:
 			})
 		})
 	}
+}
+
+// Another suite's manager appears while steps wait for a worker: they are not begun.
+func TestWhatWaitsEndsWhenAnotherSuiteAppears(t *testing.T) {
+	runSynctest(t, 0, 0, func(w *fixture) {
+		w.slowStrangers(3, 100*time.Second)
+		w.options.Suite.Name = "mine"
+		w.options.Version2 = approved(version2(t, `own: [{label: preview.branch}]
+surprise: 100%
+act: {parallel: 1}
+rules:
+  - {name: old, when: {age: 1m}, do: stop}
+`), 3)
+		err := w.runWith(time.Hour+5*time.Second, func(*govern.Governor) {
+			for len(w.engine.Calls()) == 0 {
+				time.Sleep(time.Second)
+			}
+			time.Sleep(30 * time.Second)
+			w.engine.Add(enginetest.Container{
+				ID: id("high", 9), Name: "theirs-manager-1",
+				Labels: map[string]string{contract.LabelRole: "manager", contract.LabelProject: "theirs", contract.LabelStack: "theirs"},
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.engine.Calls(); len(calls) != 1 {
+			t.Errorf("%v", calls)
+		}
+		if held := w.reports.last().Held; held != rules.HeldOtherSuite {
+			t.Errorf("held %q", held)
+		}
+	})
 }

@@ -67,6 +67,8 @@ type step struct {
 	// order is that of a stop, a removal or a throttle, back that of a limit that is given back.
 	order actuator.StepOrder
 	back  actuator.GiveBackOrder
+	// replaced is what an earlier throttle owes whose place this one takes, nil without one.
+	replaced *owedLimit
 
 	// intent is what the journal has of it, the zero value before it has.
 	intent journal.Intent
@@ -173,6 +175,7 @@ func (x *stepExecutor) writeThrottle(s *step, limits actuator.Limits) error {
 	}
 
 	x.happened(s.intent.Event())
+	s.replaced = x.owed[s.order.ID]
 	if limits.Owed() {
 		x.owed[s.order.ID] = &owedLimit{Limits: limits, subject: s.intent.Subject, rule: s.intent.Rule}
 	}

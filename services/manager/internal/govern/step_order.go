@@ -29,6 +29,9 @@ func (x *stepExecutor) execute(t *tick) {
 	}
 
 	d := x.decided(t)
+	if d.Plan.Observes() {
+		x.cancelQueued("nothing is done under the policy now: " + d.Plan.Held)
+	}
 	x.cancelUnwanted(d.Plan)
 	x.finish(d)
 	x.dispatch()

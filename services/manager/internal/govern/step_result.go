@@ -89,10 +89,10 @@ func (x *stepExecutor) onThrottle(s *step, r actuator.StepResult) {
 		x.countFailure(s)
 	}
 
-	if before := s.order.Replaces; r.Outcome != contract.OutcomeDone && s.intent.Undo != nil {
+	if r.Outcome != contract.OutcomeDone && s.intent.Undo != nil {
 		delete(x.owed, s.id())
-		if before != nil { // what an earlier one has set is owed still
-			x.owed[s.id()] = &owedLimit{Limits: *before, subject: s.intent.Subject, rule: s.intent.Rule}
+		if s.replaced != nil { // what an earlier one has set is owed still
+			x.owed[s.id()] = s.replaced
 		}
 	}
 }

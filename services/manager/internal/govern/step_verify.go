@@ -31,6 +31,9 @@ func (x *stepExecutor) recover(r journal.Recovery) {
 		s := &step{action: i.Action, intent: i, stage: stageUnverified, recovered: true, since: time.Now(), key: keyOfName(i.Name)}
 		s.rule, s.steps = x.loop.ruleOf(i.Rule)
 		s.order = actuator.StepOrder{ActionID: i.ActionID, ID: i.Container, Name: i.Name, Step: i.Step, StartedAt: i.StartedAt}
+		if i.Action == contract.ActionThrottle {
+			s.replaced = x.owed[i.Container]
+		}
 		if limits := limitsOf(i); limits.Owed() {
 			s.back = actuator.GiveBackOrder{ActionID: i.ActionID, ID: i.Container, Name: i.Name, Limits: limits, Act: x.act()}
 			x.owed[i.Container] = &owedLimit{Limits: limits, subject: i.Subject, rule: i.Rule}
@@ -98,6 +101,9 @@ func (x *stepExecutor) verify(s *step, seen inspection) {
 	}
 	if limits := limitsOf(s.intent); s.intent.Undo != nil {
 		i.Limits = &limits
+	}
+	if s.replaced != nil {
+		i.Replaces = &s.replaced.Limits
 	}
 
 	switch r := actuator.Verify(i, seen.state, seen.err); {

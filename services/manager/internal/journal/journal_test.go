@@ -311,6 +311,28 @@ func TestAThrottleEndsWithItsContainer(t *testing.T) {
 	}
 }
 
+// Where a throttle left the limit as it was nothing is owed: not by it, nor by the one whose place it took.
+func TestAThrottleThatChangedNothingOwesNothing(t *testing.T) {
+	j, _ := open(t, t.TempDir(), Options{})
+	throttle := func(id string, to int64) Intent {
+		i := intent(id, "c")
+		i.Action, i.Undo, i.GUS, i.OldNanoCPUs, i.NanoCPUs = contract.ActionThrottle, &Undo{NanoCPUs: 1e9}, 1, 1e9, to
+		return i
+	}
+	wrote(t)(j.Intent(throttle("a", 1e8)))
+	wrote(t)(j.Outcome(Outcome{ActionID: "a", Outcome: contract.OutcomeDone}))
+	j, r := reopen(t, j)
+	if len(r.Throttled) != 1 {
+		t.Fatalf("throttled: %+v", r.Throttled)
+	}
+
+	wrote(t)(j.Intent(throttle("b", 1e9)))
+	wrote(t)(j.Outcome(Outcome{ActionID: "b", Outcome: contract.OutcomeDone}))
+	if _, r := reopen(t, j); len(r.Throttled)+len(r.Open) != 0 {
+		t.Errorf("still owed: %+v", r)
+	}
+}
+
 func TestEverySegmentCanBeReplayedAlone(t *testing.T) {
 	j, _ := open(t, t.TempDir(), Options{SegmentBytes: 3000})
 	for n := range uint64(30) {

@@ -96,6 +96,9 @@ func (s *state) end(o Outcome) {
 	done := o.Outcome == contract.OutcomeDone
 	gone := contract.ActionBody{Action: h.intent.Action, Phase: contract.PhaseOutcome, Outcome: o.Outcome}.Gone()
 	switch {
+	// A limit that was low enough stayed, and that of an earlier throttle, if there was one, was given back by it.
+	case h.intent.Action == contract.ActionThrottle && done && h.intent.GUS != 0 && h.intent.NanoCPUs == h.intent.OldNanoCPUs:
+		delete(s.throttled, h.intent.Container)
 	case h.intent.Action == contract.ActionThrottle && done:
 		s.throttled[h.intent.Container] = h
 	// One that was refused is somebody else's by now: nothing is owed any more.

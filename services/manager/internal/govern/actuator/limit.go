@@ -16,11 +16,8 @@ const theirs = "somebody else has changed its CPU limit since it was throttled: 
 // stays: nothing is called then, and nothing is owed.
 func (e *StepEnforcer) throttle(ctx context.Context, o *StepOrder) StepResult {
 	l := e.lastLook(ctx, o)
-	switch {
-	case l.outcome != "":
-		return StepResult{Outcome: l.outcome, Why: l.why, Err: l.err, EngineFault: engine.KindOf(l.err).EngineFault()}
-	case !l.state.Running:
-		return StepResult{Outcome: contract.OutcomeRefused, Why: "it does not run", Ended: true}
+	if l.outcome != "" || !l.state.Running {
+		return notThrottled(&l)
 	}
 
 	// The limit of an earlier throttle is replaced, and what was before it stays what is owed.
@@ -37,6 +34,11 @@ func (e *StepEnforcer) throttle(ctx context.Context, o *StepOrder) StepResult {
 		return StepResult{Outcome: contract.OutcomeFailed, Err: fmt.Errorf("throttle %.12s: %w", o.ID, err)}
 	}
 
+	// The loop writes it between two ticks, which takes as long as the one of now does.
+	if again := e.lastLook(ctx, o); again.outcome != "" || !again.state.Running || !again.state.CPU.Same(l.state.CPU) {
+		return notThrottled(&again)
+	}
+
 	r := StepResult{Outcome: contract.OutcomeDone}
 	if !l.state.CPU.Same(limits.Set) {
 		r = e.setLimit(ctx, o.ID, limits.Set, l.state.CPU, time.Duration(o.Act.Deadline)*time.Second)
@@ -45,6 +47,18 @@ func (e *StepEnforcer) throttle(ctx context.Context, o *StepOrder) StepResult {
 		r.Limits = &limits
 	}
 	return r
+}
+
+// notThrottled is the end of a throttle that a last look forbids.
+func notThrottled(l *look) StepResult {
+	switch {
+	case l.outcome != "":
+		return StepResult{Outcome: l.outcome, Why: l.why, Err: l.err, EngineFault: engine.KindOf(l.err).EngineFault()}
+	case !l.state.Running:
+		return StepResult{Outcome: contract.OutcomeRefused, Why: "it does not run", Ended: true}
+	default:
+		return StepResult{Outcome: contract.OutcomeRefused, Why: "its CPU limit changed while the throttle was written down"}
+	}
 }
 
 // GiveBack gives a container the limit back that it had before a throttle. Neither policy nor approval is asked: what was taken is

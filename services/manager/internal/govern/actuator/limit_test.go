@@ -68,6 +68,30 @@ func TestTheIntentOfAThrottleComesBeforeTheCall(t *testing.T) {
 	}
 }
 
+// The intent waits for the loop, and meanwhile things change: nothing is done then.
+func TestAThrottleIsLookedAtAgainOnceItIsWrittenDown(t *testing.T) {
+	for name, change := range map[string]func(*bench){
+		"the approval is taken back": func(b *bench) { b.present.InForce.ApprovedWallUS = 0 },
+		"it is protected":            func(b *bench) { b.victim(func(c *enginetest.Container) { c.Name = "keeper" }) },
+		"it was started again": func(b *bench) {
+			b.victim(func(c *enginetest.Container) { c.StartedAt = "2026-03-03T00:00:00Z" })
+		},
+		"somebody changed its limit": func(b *bench) {
+			b.victim(func(c *enginetest.Container) { c.CPU = engine.CPULimit{NanoCPUs: 700_000_000} })
+		},
+		"it has ended": func(b *bench) { b.victim(exited) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			b.log.then = func() { change(b) }
+			got := run(t, b, b.order(policy2.StepThrottle))
+			if got.Outcome != contract.OutcomeRefused || len(b.Calls()) != 0 || got.Limits != nil || got.Why == "" {
+				t.Errorf("%+v after %v", got, b.Calls())
+			}
+		})
+	}
+}
+
 // A limit that is low enough stays: it is done, nothing is changed and nothing owed.
 func TestALimitIsNeverRaised(t *testing.T) {
 	for name, own := range map[string]engine.CPULimit{

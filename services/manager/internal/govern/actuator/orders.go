@@ -17,18 +17,16 @@ type Decided struct {
 	Plan    *rules.Plan
 	// Owed are the limits that a throttle has changed and that were not given back, by container id.
 	Owed map[string]Limits
+
+	modes map[string]string // once it was asked for
 }
 
 // Orders lists what is to be carried out of the plan, in its order: nothing of it that is held. The caller gives each its ActionID.
 func (d *Decided) Orders() []StepOrder {
 	containers := make(map[string]*rules.Container, len(d.Facts.Containers))
-	modes := make(map[string]string, len(d.Facts.Containers))
 	for i := range d.Facts.Containers {
 		c := &d.Facts.Containers[i]
 		containers[c.ID] = c
-		if c.NetworkMode.Known {
-			modes[c.ID] = c.NetworkMode.Value
-		}
 	}
 
 	var leaving []string
@@ -38,6 +36,7 @@ func (d *Decided) Orders() []StepOrder {
 		}
 	}
 	slices.Sort(leaving)
+	modes := d.networkModes()
 
 	var orders []StepOrder
 	for i := range d.Plan.Verdicts {
@@ -69,7 +68,24 @@ func (d *Decided) Again(id string, step policy2.Step, rule string, index int, st
 	if !known || rule != "" && at < 0 || !d.Plan.CarriesOut(step) {
 		return StepOrder{}, false
 	}
-	return d.order(&d.Facts.Containers[i], at, step, index, startedAt), true
+	o = d.order(&d.Facts.Containers[i], at, step, index, startedAt)
+	o.NetworkModes = d.networkModes()
+	return o, true
+}
+
+// networkModes are those of the host's containers by id, as far as they are known.
+func (d *Decided) networkModes() map[string]string {
+	if d.modes != nil {
+		return d.modes
+	}
+
+	d.modes = make(map[string]string, len(d.Facts.Containers))
+	for i := range d.Facts.Containers {
+		if c := &d.Facts.Containers[i]; c.NetworkMode.Known {
+			d.modes[c.ID] = c.NetworkMode.Value
+		}
+	}
+	return d.modes
 }
 
 func ends(s policy2.Step) bool { return s == policy2.StepStop || s == policy2.StepRemove }

@@ -176,3 +176,14 @@ func TestAnOrderSaysWhatItsRuleAllows(t *testing.T) {
 		}
 	}
 }
+
+// To finish a removal nobody has to be inspected anew whose network mode the facts have.
+func TestAnOrderToFinishKnowsTheNetworkModes(t *testing.T) {
+	p := *stepPolicy()
+	p.Rules = []policy2.Rule{{Name: "all", Do: policy2.Ladder{{Step: policy2.StepRemove}}}}
+	d := decided(p, box("a", "one", 1, map[string]string{"team": "x"}), box("b", "two", 2, nil))
+	o, ok := d.Again(strings.Repeat("a", 64), policy2.StepRemove, d.Program.RuleHash(0), 1, "start of one")
+	if !ok || len(o.NetworkModes) != 2 {
+		t.Errorf("%t %+v", ok, o.NetworkModes)
+	}
+}

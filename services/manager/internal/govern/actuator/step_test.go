@@ -32,11 +32,15 @@ type bench struct {
 type limitLog struct {
 	logged []actuator.Limits
 	err    error
+	then   func() // what happens while it is written
 }
 
 func (l *limitLog) LogLimits(_ actuator.StepOrder, limits actuator.Limits) error {
 	if l.err == nil {
 		l.logged = append(l.logged, limits)
+	}
+	if l.then != nil {
+		l.then()
 	}
 	return l.err
 }

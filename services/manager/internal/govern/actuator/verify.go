@@ -19,6 +19,8 @@ type OpenIntent struct {
 	// Limits are those of a throttle, or of one that is given back, which GivesBack says; such a one has no Step.
 	Limits    *Limits
 	GivesBack bool
+	// Replaces are the limits of an earlier throttle whose place this one takes, nil without one.
+	Replaces *Limits
 	// MayStillEnd says that what the engine may have been asked for can still take effect: the wait of a stop and the time of a
 	// call are not over yet.
 	MayStillEnd bool
@@ -72,7 +74,7 @@ func (i *OpenIntent) open(r StepResult, err error) StepResult {
 }
 
 // notActed is why an intent ends of which nothing can be seen at its container.
-const notActed = "the manager stopped before it had acted"
+const notActed = "it was not begun, or came to nothing"
 
 // endedOrNot is of a stop or a removal whose container is there.
 func (i *OpenIntent) endedOrNot(r StepResult, state *engine.ContainerState) StepResult {
@@ -107,7 +109,7 @@ func (i *OpenIntent) throttled(r StepResult, state *engine.ContainerState) StepR
 	case state.CPU.Same(i.Limits.Set):
 		r.Outcome, r.Limits = contract.OutcomeDone, i.Limits
 
-	case !state.CPU.Same(i.Limits.Before):
+	case !state.CPU.Same(i.Limits.Before) && (i.Replaces == nil || !state.CPU.Same(i.Replaces.Set)):
 		r.Outcome, r.Why = contract.OutcomeRefused, theirs
 
 	case i.MayStillEnd:
