@@ -240,6 +240,18 @@ func TestWhatAnInspectionLeavesOut(t *testing.T) {
 	}
 }
 
+// A container may bear the id of another as its name: once that one is gone the engine answers with the one that bears it.
+func TestANameLikeAnIDIsNoAnswer(t *testing.T) {
+	other := strings.Repeat("cd", 32)
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": body(`{"Id":"` + other + `","Name":"/` + id + `","State":{"Status":"running"}}`),
+	})
+	got, err := c.Inspect(context.Background(), id)
+	if engine.KindOf(err) != engine.KindGone || got.ID != "" {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func TestMutatingCallsSayWhatTheyMean(t *testing.T) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 	updates := ""

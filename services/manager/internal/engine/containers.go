@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -103,6 +104,12 @@ func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error)
 	raw, err := c.api.Load().ContainerInspect(ctx, id)
 	if err != nil {
 		return ContainerState{}, c.wrap("look", id, err)
+	}
+
+	// An engine looks for a full id first and then for a name, and a name may look like an id.
+	if raw.ContainerJSONBase != nil && raw.ID != id && contract.IsContainerID(id) && contract.IsContainerID(raw.ID) {
+		err := fmt.Errorf("no such container: %.12s bears the id as its name", raw.ID)
+		return ContainerState{}, &Error{Op: "look", ID: id, Kind: KindGone, Err: err}
 	}
 
 	// Every part of the answer is a pointer: an engine that leaves one out leaves out what is in it.

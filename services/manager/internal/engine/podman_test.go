@@ -218,11 +218,22 @@ func TestContainersOfPodman(t *testing.T) {
 	}
 }
 
+// inspectionAs is a recorded inspection of a container with the id.
+func inspectionAs(t *testing.T, id, name string) string {
+	t.Helper()
+	text := recording(t, name)
+	var head struct{ ID string }
+	if err := json.Unmarshal(text, &head); err != nil || head.ID == "" {
+		t.Fatalf("%s: %v, id %q", name, err, head.ID)
+	}
+	return strings.ReplaceAll(string(text), head.ID, id)
+}
+
 // One that is told to stop and has not stopped yet is in use until it has.
 func TestOneThatIsBeingStoppedStillRuns(t *testing.T) {
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/json":            body(string(recording(t, "list-stopping.json"))),
-		"GET /containers/" + id + "/json": body(string(recording(t, "inspect-stopping.json"))),
+		"GET /containers/" + id + "/json": body(inspectionAs(t, id, "inspect-stopping.json")),
 	})
 	inv, err := c.List(context.Background())
 	if err != nil || inv.Entries[0].State != contract.StateRunning {
@@ -239,7 +250,7 @@ func TestALimitThatIsToldInBothFormsIsSentInOne(t *testing.T) {
 	var sent []map[string]any
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /version":                    body(versionOfPodman),
-		"GET /containers/" + id + "/json": body(string(recording(t, "inspect.json"))),
+		"GET /containers/" + id + "/json": body(inspectionAs(t, id, "inspect.json")),
 		"POST /containers/" + id + "/update": func(w http.ResponseWriter, r *http.Request) {
 			var limits map[string]any
 			if err := json.NewDecoder(r.Body).Decode(&limits); err != nil {
