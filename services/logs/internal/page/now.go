@@ -342,8 +342,9 @@ func (p pageData) DueIn() time.Duration { return max(0, p.Due.Sub(p.At)) }
 // Unseen says whether the manager does not see the containers: what is not known is not shown as nothing.
 func (p pageData) Unseen() bool { return len(p.Host.Gates) > 0 && !p.Host.Planned() }
 
-// Version2 says whether the newest plan is of a policy of version 2, which has rules instead of places for classes.
-func (p pageData) Version2() bool { return p.Host.Own != nil }
+// Version2 says whether the newest plan is of a policy of version 2 whose rules do not just give classes their places: such a policy
+// is shown as one of version 1.
+func (p pageData) Version2() bool { return p.Host.Own != nil && len(p.Host.Classes) == 0 }
 
 // Observed says whether such a plan is only shown, and why is Host.WhyHeld.
 func (p pageData) Observed() bool { return p.Version2() && p.Host.WhyHeld() != "" }

@@ -149,6 +149,24 @@ act: {calls: [kill, remove]}
 
 		w.wantAlive(settled(3)...)
 		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 3})
+		// The host's records have the classes that readers of version 1 know.
+		hosts := bodies[contract.HostBody](w.spool)
+		want := []contract.ClassCount{
+			{Class: contract.ClassLow, Owned: 3, Eligible: 3, Quota: 3}, {Class: contract.ClassHigh, Owned: 2, Eligible: 2, Quota: 2},
+		}
+		if got := hosts[len(hosts)-1].Classes; !slices.Equal(got, want) {
+			t.Errorf("classes %+v, want %+v", got, want)
+		}
+		removals := 0
+		for _, h := range hosts {
+			for _, c := range h.Classes {
+				removals += c.Removals
+			}
+		}
+		if removals != 3 {
+			t.Errorf("%d removals in the host's records", removals)
+		}
+
 		for _, b := range bodies[contract.ActionBody](w.spool) {
 			if b.Rule != b.Name[:strings.Index(b.Name, "-")] || !b.Removes || b.StepIndex != 1 || b.Steps != 1 || b.Reason != contract.ReasonOverQuota {
 				t.Errorf("%+v", b)

@@ -56,6 +56,7 @@ const maxGroupName = 96
 func addRuled(body *contract.HostBody, of *ruled) {
 	own := of.Plan.Own
 	body.Own, body.PolicyHash = &own, of.Plan.PolicyHash
+	body.Classes = of.classCounts()
 
 	for i, g := range of.Plan.Groups {
 		one := contract.GroupCount{
@@ -170,11 +171,10 @@ func (t *tick) ruledSubject(id string) contract.Subject {
 
 // identity is who the container is, by the facts of the tick.
 func (r *ruled) identity(id string) *policy2.Identity {
-	i, ok := slices.BinarySearchFunc(r.Facts.Containers, id, func(c rules.Container, id string) int { return strings.Compare(c.ID, id) })
-	if !ok {
-		return nil
+	if c := r.container(id); c != nil {
+		return c.Identity
 	}
-	return r.Facts.Containers[i].Identity
+	return nil
 }
 
 // stillEvery is how often one that does not run is recorded while nothing of it changes.
