@@ -149,7 +149,7 @@ func (c config) check(p *contract.Problems) {
 // overrides.
 func (c config) document() (policyfile.Document, error) {
 	if c.Policy == "" {
-		p, err := c.policy()
+		p, err := c.override(contract.DefaultPolicy())
 		return policyfile.Document{V1: &p}, err
 	}
 
@@ -181,18 +181,6 @@ func (c config) override2(p *policy2.Policy) error {
 		return fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
 	}
 	return nil
-}
-
-// policy reads a policy of version 1: the file, else the default, with what the environment overrides.
-func (c config) policy() (contract.Policy, error) {
-	p := contract.DefaultPolicy()
-	if c.Policy != "" {
-		var err error
-		if p, err = policyfile.LoadVersion1(c.Policy); err != nil {
-			return p, err
-		}
-	}
-	return c.override(p)
 }
 
 // override changes a policy of version 1 as the environment says.

@@ -126,18 +126,18 @@ func TestPolicyOfTheFileWithOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := cfg.policy()
+	d, err := cfg.document()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Quota.Low != 4 || time.Duration(p.Tick) != 3*time.Second || p.Mode != contract.ModeShadow {
-		t.Errorf("%+v", p)
+	if p := d.V1; p.Quota.Low != 4 || time.Duration(p.Tick) != 3*time.Second || p.Mode != contract.ModeShadow {
+		t.Errorf("%+v", d.V1)
 	}
 	t.Setenv("GESTOR_TICK", "1ms")
 	if cfg, err = loadConfig(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cfg.policy(); err == nil || !strings.Contains(err.Error(), "GESTOR_TICK") {
+	if _, err := cfg.document(); err == nil || !strings.Contains(err.Error(), "GESTOR_TICK") {
 		t.Errorf("a tick of a millisecond: %v", err)
 	}
 }
@@ -196,7 +196,7 @@ func TestNobodyEnforcesWithoutASuite(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
 			writePolicy(t, path, "version: 1\nmode: "+tt.mode+"\n")
-			_, err := config{Policy: path, Suite: tt.suite, DryRun: tt.dryRun}.policy()
+			_, err := config{Policy: path, Suite: tt.suite, DryRun: tt.dryRun}.document()
 			if refused := err != nil; refused != tt.refused {
 				t.Errorf("refused %t (%v), want %t", refused, err, tt.refused)
 			}

@@ -16,6 +16,8 @@ import (
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/program/cli"
 	"gestor.local/ship"
 )
@@ -25,7 +27,11 @@ import (
 const onceTicks = 5
 
 const onceHelp = "Reads the host twice, a tick apart, decides once, carries the decision out and prints it with its reasons.\n" +
-	"While a manager runs on the same GESTOR_STATE only --shadow is possible."
+	"While a manager runs on the same GESTOR_STATE only --shadow is possible.\n" +
+	"Under a policy of version 2 the steps are taken that are due now, within its approval and its budget. Who waits for\n" +
+	"a later step, or for a notice, goes on waiting: the manager's next run, or the next once, takes it up from the\n" +
+	"journal, and the manager delivers the notice. A CPU limit that is set is given back at the end, as when the manager\n" +
+	"stops. --shadow shows the plan that would be carried out, as policy-plan does."
 
 // onceCommand makes one decision and carries it out, or only shows it.
 func onceCommand(ctx context.Context, inv *cli.Invocation) error {
@@ -36,9 +42,12 @@ func onceCommand(ctx context.Context, inv *cli.Invocation) error {
 	}
 
 	page, err := once(ctx, *shadow, inv.Stderr)
+	view, isView := page.(planview.View)
 	switch {
 	case err != nil:
 		return err
+	case isView:
+		return writePlan(inv.Stdout, view, *asJSON)
 	case *asJSON:
 		return explain.JSON(inv.Stdout, page)
 	default:
@@ -46,26 +55,27 @@ func onceCommand(ctx context.Context, inv *cli.Invocation) error {
 	}
 }
 
+// once decides once, and returns what explains the decision: under a policy of version 2 that nobody carries out a planview.View.
 func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, error) {
 	cfg, err := loadConfig()
 	if err != nil {
 		return nil, cli.WithExitCode(exitConfig, err)
 	}
 
-	cfg.DryRun = cfg.DryRun || shadow
-	policy, err := cfg.policy()
+	// A shadow asks for no suite.
+	asked := cfg
+	asked.DryRun = cfg.DryRun || shadow
+	document, err := asked.document()
 	if err != nil {
 		return nil, cli.WithExitCode(exitConfig, err)
 	}
-	// Nobody is there later to restore the CPU limit of what was throttled.
-	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 
 	// The journal and the spool are another manager's while one runs; --shadow needs neither.
-	c := &components{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
+	c := &components{cfg: asked, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
 	defer c.close()
 	steps := []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal}
 	if shadow {
-		policy.Mode, steps = contract.ModeShadow, steps[:2]
+		steps = steps[:2]
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -73,8 +83,66 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 		}
 	}
 
+	if document.V2 != nil {
+		c.cfg = cfg // a plan of version 2 is the same one, whoever only looks at it
+		return c.decideOnceByRules(ctx, shadow, stderr)
+	}
+	policy := *document.V1
+	// Nobody is there later to restore the CPU limit of what was throttled.
+	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
+	if shadow {
+		policy.Mode = contract.ModeShadow
+	}
 	fmt.Fprintf(stderr, "once: two readings, %s apart\n", policy.Tick)
 	return c.decideOnce(ctx, policy, shadow)
+}
+
+// decideOnceByRules makes one decision under the policy of version 2. A shadow is the plan alone.
+func (c *components) decideOnceByRules(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, error) {
+	file := newPolicyFile(c.cfg)
+	policy := file.read()
+	switch {
+	case policy.Err != nil:
+		return nil, cli.WithExitCode(exitConfig, policy.Err)
+	case policy.Version2 == nil: // it was of version 2 a moment ago
+		return nil, cli.WithExitCode(exitConfig, errors.New("the policy was changed just now: try again"))
+	}
+
+	v := policy.Version2
+	if v.ApprovalError != "" {
+		fmt.Fprintf(stderr, "once: %s\n", v.ApprovalError) // it approves nothing
+	}
+	fmt.Fprintf(stderr, "once: %d readings, %s apart\n", v.Policy.Warmup+1, v.Policy.Tick)
+	if !shadow {
+		return c.carryOutOnce(ctx, file, v)
+	}
+
+	p := planner{components: c, policy: v.Policy, inForce: rules.Approval(v.Policy, v.Approved), program: rules.New(v.Policy)}
+	view, err := p.plan(ctx)
+	view.Path = c.cfg.Policy
+	return view, err
+}
+
+// carryOutOnce runs the loop until the steps of one plan have ended. What else the policy wants is the next run's.
+func (c *components) carryOutOnce(ctx context.Context, file policySource, v *govern.Version2) (explain.Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	sink := &onceSink{stop: cancel, ticks: -v.Policy.Warmup} // as many more readings as it waits for
+	err := govern.New(govern.Options{
+		Version2: v, Policies: file, Once: true, Network: c.openNetwork(), Suite: c.cfg.suite(), Host: c.host, Reader: c.source,
+		Engine: c.engine, Journal: c.journal, Spool: c.spool, Recovered: c.recovered, Backlog: c.backlog, Boottime: boottime,
+		RecordAll: c.cfg.Record == "all", Drain: c.cfg.Drain, Sinks: []govern.Sink{sink}, Log: c.log,
+	}).Run(ctx)
+
+	switch {
+	case err != nil:
+		return nil, withLoopExitCode(err)
+	case sink.gateErr != nil:
+		return nil, cli.WithExitCode(exitSource, fmt.Errorf("no decision: %w", sink.gateErr))
+	default:
+		return explainJournal(c.cfg).Last()
+	}
 }
 
 // decideOnce runs the loop until one decision was made and carried out.
@@ -121,7 +189,7 @@ func (o *onceSink) OnTick(r *govern.Report) {
 	// Only the last tick counts: gates may open while it waits.
 	o.ticks++
 	o.gateErr = nil
-	if r.Plan == nil || len(r.Gates) > 0 {
+	if r.Plan == nil && r.Rules == nil || len(r.Gates) > 0 {
 		o.gateErr = errors.New("gated")
 		for _, c := range r.Conditions {
 			if c.Gate {
@@ -136,8 +204,11 @@ func (o *onceSink) OnTick(r *govern.Report) {
 	}
 }
 
-// OnAction counts the orders that have ended.
-func (o *onceSink) OnAction(govern.ActionResult) {
+// OnAction counts the orders that have ended. A limit that is given back was not ordered by the plan of the tick.
+func (o *onceSink) OnAction(r govern.ActionResult) {
+	if r.Verb == contract.ActionUnthrottle {
+		return
+	}
 	if o.pending--; o.pending <= 0 && o.gateErr == nil {
 		o.stop()
 	}

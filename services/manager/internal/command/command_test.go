@@ -214,7 +214,7 @@ func TestSimulateAPolicyFile(t *testing.T) {
 	}
 }
 
-// A policy of version 2 is checked, and not yet simulated.
+// A policy of version 2 is checked, and not simulated: the error names what shows its plan.
 func TestAPolicyOfVersion2(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	if err := os.WriteFile(path, []byte("version: 2\nown: [{label: team}]\nrules: [{name: old, when: {age: 90m}, do: stop}]\n"), 0o600); err != nil {
@@ -232,7 +232,7 @@ func TestAPolicyOfVersion2(t *testing.T) {
 		}
 	}
 
-	if code, out, errs := call(Simulate(), "--policy", path); code != 2 || out != "" || !strings.Contains(errs, "check-policy FILE") {
+	if code, out, errs := call(Simulate(), "--policy", path); code != 2 || out != "" || !strings.Contains(errs, "policy-plan --policy FILE") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
 }

@@ -121,8 +121,9 @@ func (g *Governor) Run(ctx context.Context) error {
 		case <-ctx.Done():
 
 		case <-timer.C:
-			g.runDue(ctx)
-			timer.Reset(time.Until(g.schedule.due()))
+			if decided := g.runDue(ctx); !decided || !g.options.Once {
+				timer.Reset(time.Until(g.schedule.due()))
+			}
 
 		case c := <-g.executor.completions:
 			g.executor.handleResult(c)
@@ -165,8 +166,9 @@ func (g *Governor) removed(key string) { g.observer.respawns.removed(time.Now(),
 
 func (g *Governor) shadowRemoved(id string, s journal.Shadowed) { g.decider.addShadowRemoved(id, s) }
 
-// runDue runs the tick that is due and moves on to the next point that has not passed.
-func (g *Governor) runDue(ctx context.Context) {
+// runDue runs the tick that is due and moves on to the next point that has not passed. It says whether the tick had a plan, and no gate
+// that held it.
+func (g *Governor) runDue(ctx context.Context) (decided bool) {
 	began := time.Now()
 	if g.pollPolicy(false) {
 		g.schedule = newSchedule(began, time.Duration(g.loop.policy.Tick))
@@ -179,6 +181,7 @@ func (g *Governor) runDue(ctx context.Context) {
 	g.tick(ctx, t)
 
 	g.skipped = g.schedule.advance(time.Now())
+	return !t.gated() && (t.plan != nil || t.ruled != nil)
 }
 
 // tick goes the way of the package comment once.

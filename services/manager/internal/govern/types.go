@@ -90,7 +90,7 @@ type ReloadResult struct {
 	Refused string        `json:"refused,omitempty"`
 }
 
-// Options configure a Governor. Everything but Version2, Policies, Network, Notifier and Sinks is required.
+// Options configure a Governor. Everything but Version2, Policies, Network, Notifier, Once and Sinks is required.
 type Options struct {
 	// Policy is in force at the start, or Version2 where it is not nil; Policies have every later one, without them it stays.
 	Policy   contract.Policy
@@ -123,8 +123,10 @@ type Options struct {
 	Drain time.Duration
 	// RemoveOrphansAtStop removes, at the stop, containers whose generator does not run any more (rules.Orphans, rules.OrphansV1).
 	RemoveOrphansAtStop bool
-	Sinks               []Sink
-	Log                 zerolog.Logger
+	// Once ends the ticks with the first that has a plan and no closed gate. What it began comes to its end until Run is ended.
+	Once  bool
+	Sinks []Sink
+	Log   zerolog.Logger
 }
 
 // Backlog is what the journal of an earlier run holds and its spool does not: that run was killed in between.

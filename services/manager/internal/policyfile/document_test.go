@@ -41,10 +41,10 @@ func TestTheVersionSaysWhichPolicyAFileHolds(t *testing.T) {
 	}
 }
 
-func TestAFileOfVersion2IsNotCarriedOut(t *testing.T) {
+func TestAFileOfVersion2IsNoneOfVersion1(t *testing.T) {
 	path := writeFile(t, "version: 2\n")
 	_, err := LoadVersion1(path)
-	if err == nil || !strings.Contains(err.Error(), path+" is valid, but of version 2, which this release checks (check-policy FILE)") {
+	if err == nil || !strings.Contains(err.Error(), path+" is valid, but of version 2, and this takes a file of version 1") || !strings.Contains(err.Error(), "policy-plan --policy FILE") {
 		t.Errorf("%v", err)
 	}
 

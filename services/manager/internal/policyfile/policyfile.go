@@ -62,7 +62,7 @@ func Load(path string) (Document, error) {
 	return d, nil
 }
 
-// LoadVersion1 is Load for whoever carries out policies of version 1 alone: a valid one of version 2 is an error, too.
+// LoadVersion1 is Load for whoever knows policies of version 1 alone: a valid one of version 2 is an error, too.
 func LoadVersion1(path string) (contract.Policy, error) {
 	d, err := Load(path)
 	if err != nil {
@@ -70,8 +70,8 @@ func LoadVersion1(path string) (contract.Policy, error) {
 	}
 
 	if d.V1 == nil {
-		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, which this release checks (check-policy FILE) "+
-			"and shows (policy-plan --policy FILE), and whose steps it does not carry out yet: this takes a file of version 1", path)
+		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, and this takes a file of version 1: what one of "+
+			"version 2 would do with the containers of this host is shown by policy-plan --policy FILE, and by check-policy --host FILE", path)
 	}
 	return *d.V1, nil
 }
