@@ -12,7 +12,7 @@ import (
 // Client speaks to one engine. It is safe for concurrent use.
 type Client struct {
 	host string
-	api  atomic.Pointer[docker.Client]
+	api  atomic.Pointer[boundAPI]
 }
 
 // Open makes a client for host ("unix:///var/run/docker.sock", "tcp://…"; "" = the environment's DOCKER_HOST, else the
@@ -34,12 +34,12 @@ func Open(host string) (*Client, error) {
 	return c, nil
 }
 
-func dial(host string) (*docker.Client, error) {
+func dial(host string) (*boundAPI, error) {
 	opts := []docker.Opt{docker.FromEnv, docker.WithAPIVersionNegotiation()}
 	if host != "" {
 		opts = append(opts, docker.WithHost(host))
 	}
-	return docker.NewClientWithOpts(opts...)
+	return newAPI(opts...)
 }
 
 // versionPattern is how the engine's routes write a version (api/server/server.go).

@@ -118,7 +118,7 @@ func (c *Client) SetCPU(ctx context.Context, id string, limit CPULimit) error {
 	change := container.UpdateConfig{Resources: limit.resources()}
 
 	// Where an update takes the restart policy away it is read first and sent along.
-	if dropsRestartPolicy(ctx, api) {
+	if dropsRestartPolicy(ctx, api.Client) {
 		raw, err := api.ContainerInspect(ctx, id)
 		if err != nil {
 			return c.wrap("update", id, err)

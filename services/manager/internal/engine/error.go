@@ -96,6 +96,8 @@ func classify(op string, err error) Kind {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
 		return KindTimeout
+	case errors.Is(err, errTooLarge):
+		return KindOther
 	case refusesVersion(err):
 		return KindVersion
 	case errdefs.IsNotFound(err) && strings.Contains(text, noSuchContainer):
@@ -168,6 +170,8 @@ func Advice(err error) string {
 		return "let this user use the engine's socket: make up writes a user that may into .env"
 	case ConnectionRefused(err):
 		return "start the Docker engine, and check that GESTOR_ENGINE names its socket"
+	case errors.Is(err, errTooLarge):
+		return "find what has so many or such large labels (docker ps --all --format '{{.ID}} {{.Labels}}'), and remove it"
 	case kind == KindTimeout:
 		return "the engine answers too slowly: take load off the host, and look at the engine's own log (journalctl -u docker)"
 	case kind == KindVersion:
