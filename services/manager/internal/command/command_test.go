@@ -214,7 +214,22 @@ func TestSimulateAPolicyFile(t *testing.T) {
 	}
 }
 
-// A policy of version 2 is checked, and not simulated: the error names what shows its plan.
+// Of version 2 those policies are simulated that a synthetic host can hold against the truth.
+func TestSimulateAPolicyFileOfVersion2(t *testing.T) {
+	const path = "../policyfile/testdata/default-version-2.yaml"
+	_, one, _ := call(Simulate(), "--hours", "0.5", "--warmup", "2", "--json")
+	code, two, errs := call(Simulate(), "--hours", "0.5", "--warmup", "2", "--json", "--policy", path)
+	if code != 0 || one != two {
+		t.Errorf("%d %s%s\nand without the file\n%s", code, errs, two, one)
+	}
+	for _, wrong := range []string{"--classify=rank", "--compare", "--cpu=lifetime"} {
+		if code, out, errs := call(Simulate(), "--hours", "0.1", "--policy", path, wrong); code != 2 || out != "" || !strings.Contains(errs, "version") {
+			t.Errorf("%s: %d %s%s", wrong, code, out, errs)
+		}
+	}
+}
+
+// A policy of version 2 is checked. Where it is not simulated the error names what shows its plan.
 func TestAPolicyOfVersion2(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	if err := os.WriteFile(path, []byte("version: 2\nown: [{label: team}]\nrules: [{name: old, when: {age: 90m}, do: stop}]\n"), 0o600); err != nil {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"flag"
+	"fmt"
 
 	"gestor.local/contract"
 	"gestor.local/manager/internal/explain"
@@ -17,7 +18,8 @@ func Simulate() cli.Command {
 		Name: "simulate", Arguments: "[--seed N] [--hours H] [--compare] [OPTION…]",
 		Text: "Runs the decision code against a synthetic host in simulated time and prints how often the policy was met, how far\n" +
 			"the population overshot, how long a batch took to settle, and how many were wrongly kept or removed by the truth.\n" +
-			"The same options give the same figures on any machine.",
+			"The same options give the same figures on any machine. Of policies of version 2 it takes those whose rules give places\n" +
+			"to the lightest of class low and to the heaviest of class high, and remove the others.",
 		Run: simulateCommand,
 	}
 }
@@ -31,11 +33,9 @@ func simulateCommand(_ context.Context, inv *cli.Invocation) error {
 
 	// What was set on the command line wins over the file.
 	if *policyPath != "" {
-		p, err := policyfile.LoadVersion1(*policyPath)
-		if err != nil {
+		if err := withFile(inv.Flags, &o, *policyPath); err != nil {
 			return cli.WithExitCode(exitUsage, err)
 		}
-		o.Policy = withFlags(inv.Flags, o, p)
 	}
 	if problems := o.Policy.Validate(); problems != nil {
 		return cli.WithExitCode(exitUsage, problems)
@@ -58,6 +58,32 @@ func simulated(o simulate.Options, compare bool) ([]simulate.Result, error) {
 	}
 	r, err := simulate.Run(o)
 	return []simulate.Result{r}, err
+}
+
+// withFile puts the policy of the file in force, of either version.
+func withFile(f *flag.FlagSet, o *simulate.Options, path string) error {
+	d, err := policyfile.Load(path)
+	if err != nil {
+		return err
+	}
+	if d.V1 != nil {
+		o.Policy = withFlags(f, *o, *d.V1)
+		return nil
+	}
+
+	o.Version2 = d.V2
+	f.Visit(func(set *flag.Flag) {
+		switch set.Name {
+		case "warmup":
+			d.V2.Warmup = o.Policy.Warmup
+		case "classify":
+			err = fmt.Errorf("--classify is a switch of version 1, and policy %s is of version 2 (leave it out)", path)
+		}
+	})
+	if problems := d.V2.Validate(); err == nil && problems != nil {
+		return problems
+	}
+	return err
 }
 
 // withFlags lays what was set on the command line over the policy of a file.

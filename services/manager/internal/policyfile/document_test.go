@@ -41,19 +41,6 @@ func TestTheVersionSaysWhichPolicyAFileHolds(t *testing.T) {
 	}
 }
 
-func TestAFileOfVersion2IsNoneOfVersion1(t *testing.T) {
-	path := writeFile(t, "version: 2\n")
-	_, err := LoadVersion1(path)
-	if err == nil || !strings.Contains(err.Error(), path+" is valid, but of version 2, and this takes a file of version 1") || !strings.Contains(err.Error(), "policy-plan --policy FILE") {
-		t.Errorf("%v", err)
-	}
-
-	// What is wrong with it comes first.
-	if _, err := LoadVersion1(writeFile(t, "version: 2\nmode: on\n")); err == nil || !strings.Contains(err.Error(), `mode: "on" is not known`) {
-		t.Errorf("%v", err)
-	}
-}
-
 // TestExamples: what the repository shows as a good policy is one, also after it was written and read again.
 func TestExamples(t *testing.T) {
 	rules := map[string]int{"agents": 4, "ci": 5, "previews": 2, "lab": 5, "rank": 0}

@@ -62,20 +62,6 @@ func Load(path string) (Document, error) {
 	return d, nil
 }
 
-// LoadVersion1 is Load for whoever knows policies of version 1 alone: a valid one of version 2 is an error, too.
-func LoadVersion1(path string) (contract.Policy, error) {
-	d, err := Load(path)
-	if err != nil {
-		return contract.Policy{}, err
-	}
-
-	if d.V1 == nil {
-		return contract.Policy{}, fmt.Errorf("policy %s is valid, but of version 2, and this takes a file of version 1: what one of "+
-			"version 2 would do with the containers of this host is shown by policy-plan --policy FILE, and by check-policy --host FILE", path)
-	}
-	return *d.V1, nil
-}
-
 // Parse reads a policy document of either version. The error, if any, is contract.Problems in the order of the lines.
 func Parse(text []byte) (Document, error) {
 	body, problems := parseBody(text)

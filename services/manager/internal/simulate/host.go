@@ -157,12 +157,17 @@ func (c *container) row(i int) contract.Container {
 func (h *host) inventory() contract.Inventory {
 	inv := contract.Inventory{Host: "simulated"}
 	for _, c := range h.living {
-		inv.Entries = append(inv.Entries, contract.Entry{
-			ID: c.id, Name: c.name, Image: c.kind.image, State: contract.StateRunning,
-			Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: string(c.kind.class)},
-		})
+		inv.Entries = append(inv.Entries, c.entry())
 	}
 	return inv
+}
+
+// entry is what the engine lists of it.
+func (c *container) entry() contract.Entry {
+	return contract.Entry{
+		ID: c.id, Name: c.name, Image: c.kind.image, State: contract.StateRunning,
+		Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: string(c.kind.class)},
+	}
 }
 
 // kind is what one image really consumes, which decisions are scored against.

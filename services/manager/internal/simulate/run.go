@@ -6,12 +6,14 @@
 package simulate
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/population"
 	"gestor.local/manager/internal/rules"
 )
@@ -24,9 +26,12 @@ const (
 
 // Options of a run.
 type Options struct {
-	Seed     uint64
-	Hours    float64
-	Policy   contract.Policy
+	Seed   uint64
+	Hours  float64
+	Policy contract.Policy
+	// Version2, where it is not nil, decides instead of Policy: rules that give places to the lightest of class low and to the
+	// heaviest of class high, and remove the others. Then CPU is CPUInterval.
+	Version2 *policy2.Policy
 	CPU      string // CPUInterval or CPULifetime
 	Workload string // gestor, seed or fading
 	CPUs     int
@@ -59,7 +64,8 @@ const (
 // sim is a run under way.
 type sim struct {
 	opts         Options
-	program      *rules.Program
+	program      *rules.Program // of version 1
+	rules        *decider       // of version 2, nil under one of version 1
 	kinds        []kind
 	rng          *rand.Rand
 	host         *host
@@ -80,6 +86,14 @@ func Run(o Options) (Result, error) {
 	if o.CPU != CPUInterval && o.CPU != CPULifetime {
 		return Result{}, fmt.Errorf("simulate: unknown CPU figure %q (%s or %s)", o.CPU, CPUInterval, CPULifetime)
 	}
+	if o.Version2 != nil {
+		if o.CPU != CPUInterval {
+			return Result{}, fmt.Errorf("simulate: a policy of version 2 ranks by the CPU of an interval alone (leave %s out)", o.CPU)
+		}
+		if o.Policy, err = settings(o.Version2); err != nil {
+			return Result{}, fmt.Errorf("simulate: %w", err)
+		}
+	}
 	if o.Hours <= 0 || o.CPUs < 1 || o.Batch < 0 || o.Interval <= 0 || o.Spread < 0 || o.Policy.Tick <= 0 {
 		return Result{}, fmt.Errorf("simulate: hours, CPUs, interval and tick must be positive, batch and spread not negative")
 	}
@@ -88,6 +102,11 @@ func Run(o Options) (Result, error) {
 		opts: o, program: rules.Compile(o.Policy), kinds: kinds, rng: newRand(o.Seed, 1),
 		host:   &host{rng: newRand(o.Seed, 2), cpus: o.CPUs},
 		tickUS: micros(time.Duration(o.Policy.Tick)),
+	}
+	if o.Version2 != nil {
+		policy := *o.Version2
+		policy.Mode = contract.ModeEnforce // a run is what would be done, as one of version 1 is, whatever the mode
+		s.rules = &decider{program: rules.New(policy)}
 	}
 	s.score.quota = o.Policy.Quota
 	s.score.buckets = o.Policy.Buckets
@@ -153,16 +172,39 @@ func (s *sim) tick(number uint64) error {
 		lifetimeCPU(&pop, s.host.living)
 	}
 
-	plan := rules.DecideV1(s.program, pop, s.host.inventory(), s.context(number))
-	s.surpriseSeen = plan.Surprise
-
-	// As the manager: nothing is removed on a baseline, and a surprise is shown once before it is carried out.
-	execute := !pop.Baseline && !plan.Surprise
-	s.score.addTick(s.host, plan, execute)
+	all, execute := s.decide(number, pop)
+	s.score.addTick(s.host, all, execute)
 	if execute {
-		s.act(plan)
+		s.act(all)
 	}
 	return nil
+}
+
+// ruling is what a plan of either version says of one container.
+type ruling struct {
+	id, reason string
+	rank       int
+	removed    bool
+}
+
+// decide makes the plan of a tick, and says whether it is carried out.
+func (s *sim) decide(number uint64, pop contract.Population) (plan []ruling, execute bool) {
+	ctx := s.context(number)
+	if s.rules != nil {
+		f := s.rules.facts(s.host, number, &pop, ctx.Leaving)
+		return s.rules.decide(&f)
+	}
+
+	one := rules.DecideV1(s.program, pop, s.host.inventory(), ctx)
+	s.surpriseSeen = one.Surprise
+
+	plan = make([]ruling, len(one.Verdicts))
+	for i := range one.Verdicts {
+		v := &one.Verdicts[i]
+		plan[i] = ruling{v.ID, v.Reason, v.Rank, v.Verdict == contract.VerdictRemove}
+	}
+	// As the manager: nothing is removed on a baseline, and a surprise is shown once before it is carried out.
+	return plan, !pop.Baseline && !one.Surprise
 }
 
 // context is what the manager knows of earlier ticks.
@@ -181,7 +223,7 @@ func (s *sim) context(number uint64) contract.Context {
 }
 
 // act begins the removals in a bounded pool: each worker takes the next victim when its last one is gone.
-func (s *sim) act(plan contract.Plan) {
+func (s *sim) act(plan []ruling) {
 	byID := make(map[string]*container, len(s.host.living))
 	for _, c := range s.host.living {
 		byID[c.id] = c
@@ -192,8 +234,8 @@ func (s *sim) act(plan contract.Plan) {
 		free[i] = s.host.nowUS
 	}
 
-	for _, v := range plan.Verdicts {
-		if v.Verdict != contract.VerdictRemove {
+	for _, r := range plan {
+		if !r.removed {
 			continue
 		}
 
@@ -204,7 +246,7 @@ func (s *sim) act(plan contract.Plan) {
 
 		worker := slices.Index(free, slices.Min(free))
 		free[worker] += took
-		byID[v.ID].killedUS = free[worker]
+		byID[r.id].killedUS = free[worker]
 		s.removed = append(s.removed, s.host.nowUS)
 	}
 }
@@ -226,6 +268,10 @@ func lifetimeCPU(pop *contract.Population, living []*container) {
 // Compare runs the same arrivals under each switch that brings the original code's behaviour back: classes by rank, CPU
 // since birth, no warm-up.
 func Compare(o Options) ([]Result, error) {
+	if o.Version2 != nil {
+		return nil, errors.New("simulate: the switches that are compared are of version 1 (leave compare out)")
+	}
+
 	var results []Result
 	for _, classify := range []contract.Classify{contract.ClassifyDeclared, contract.ClassifyRank} {
 		for _, cpu := range []string{CPUInterval, CPULifetime} {

@@ -1,11 +1,14 @@
 package simulate
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/population"
 )
 
@@ -126,6 +129,45 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		change(&o)
 		if _, err := Run(o); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// The default policy in the words of version 2 does what that of version 1 does, container by container.
+func TestADefaultPolicyOfVersion2HasTheSameFigures(t *testing.T) {
+	d, err := policyfile.Load("../policyfile/testdata/default-version-2.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, workload := range []string{"gestor", "seed", "fading"} {
+		with := func(o *Options) { o.Workload, o.Batch = workload, 30 }
+		one := run(t, with)
+		d.V2.Mode = contract.ModeObserve // which does not count
+		two := run(t, func(o *Options) { with(o); o.Version2 = d.V2 })
+		if diff := cmp.Diff(one, two); diff != "" || two.Removals < 2000 {
+			t.Errorf("%s (- version 1, + version 2):\n%s", workload, diff)
+		}
+	}
+}
+
+// A rule that cannot be held against the truth is named, with what can be.
+func TestRulesOfVersion2ThatASyntheticHostDoesNotKnow(t *testing.T) {
+	for name, text := range map[string]string{
+		"a condition": "{name: x, when: {age: 1h}, do: remove}",
+		"a class":     "{name: x, match: {class: medium}, each: container, keep: {lightest: 3}, rest: remove}",
+		"an end":      "{name: x, match: {class: low}, each: container, keep: {heaviest: 3}, rest: remove}",
+		"a group":     "{name: x, match: {class: low}, each: container, keep: {lightest: 3, per: image}, rest: remove}",
+		"a ladder":    "{name: x, match: {class: low}, each: container, keep: {lightest: 3}, rest: [warn, {after: 1m, do: remove}]}",
+		"more names":  "{name: x, match: {class: low, name: a}, each: container, keep: {lightest: 3}, rest: remove}",
+	} {
+		d, err := policyfile.Parse([]byte("version: 2\nrules:\n  - " + text + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := DefaultOptions()
+		o.Version2 = d.V2
+		if _, err := Run(o); !errors.Is(err, ErrRule) || !strings.Contains(err.Error(), `rule "x"`) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

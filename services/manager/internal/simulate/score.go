@@ -33,7 +33,7 @@ type score struct {
 func (s *score) addBatch(atUS uint64) { s.batches = append(s.batches, atUS) }
 
 // addTick scores one decision. execute is false when it was not carried out.
-func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
+func (s *score) addTick(h *host, plan []ruling, execute bool) {
 	if !execute {
 		return
 	}
@@ -48,25 +48,25 @@ func (s *score) addTick(h *host, plan contract.Plan, execute bool) {
 	var holders []string
 	competing := map[contract.Class]*classTick{contract.ClassLow: {}, contract.ClassHigh: {}}
 
-	for _, v := range plan.Verdicts {
-		c := byID[v.ID]
+	for _, v := range plan {
+		c := byID[v.id]
 		class := competing[c.kind.class]
 
-		kept := v.Verdict == contract.VerdictKeep
-		if kept && v.Reason != contract.ReasonLeaving {
+		kept := !v.removed
+		if kept && v.reason != contract.ReasonLeaving {
 			survivors++
 			class.alive++
 		}
-		if v.Reason != contract.ReasonLeaving {
+		if v.reason != contract.ReasonLeaving {
 			class.available++
 		}
 
 		// Only those with a rank compete, and one that a cap spared holds no place.
-		if v.Rank > 0 && v.Reason != contract.ReasonCapped {
+		if v.rank > 0 && v.reason != contract.ReasonCapped {
 			class.all = append(class.all, s.steadyUseOf(c))
 			if kept {
 				class.kept = append(class.kept, s.steadyUseOf(c))
-				holders = append(holders, v.ID)
+				holders = append(holders, v.id)
 				s.heldUS += h.nowUS - c.startUS
 			}
 		}
