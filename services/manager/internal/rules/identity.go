@@ -102,8 +102,13 @@ func groupOf(per policy2.Per, who *identity) policy2.Fact[string] {
 // labelDependsOn is what compose writes on a container: SERVICE:CONDITION:RESTART,… of those that it depends on.
 const labelDependsOn = "com.docker.compose.depends_on"
 
+// maxDependencies is how many bytes of the label are read: compose writes some dozen for each of a project's services, and anybody may write
+// as many as he likes.
+const maxDependencies = 64 << 10
+
 func dependencies(label string) []string {
 	var services []string
+	label = label[:min(len(label), maxDependencies)]
 	for entry := range strings.SplitSeq(label, ",") {
 		service, _, _ := strings.Cut(strings.TrimSpace(entry), ":")
 		if service != "" {

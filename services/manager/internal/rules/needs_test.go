@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,5 +44,16 @@ func TestWhoNeedsWhom(t *testing.T) {
 		if got := Needs(tt.a, tt.mode, db); got != tt.want {
 			t.Errorf("%s: %t, want %t", name, got, tt.want)
 		}
+	}
+}
+
+// Whoever may set labels may set one of any length: no more of it is kept than a project of compose could have.
+func TestDependenciesHaveABound(t *testing.T) {
+	long := dependencies("db:service_started:true," + strings.Repeat("a,b,c,d,", 1<<18) + "web")
+	if _, web := slices.BinarySearch(long, "web"); !slices.Contains(long, "db") || web {
+		t.Errorf("%d services: %t", len(long), web)
+	}
+	if n := len(dependencies(strings.Repeat("x", 1<<20))); n > 1 {
+		t.Errorf("%d services", n)
 	}
 }
