@@ -78,6 +78,7 @@ type step struct {
 	key    string // see respawnKey
 
 	stage stage
+	begun time.Time // when its order was given
 	// since is when the engine was last asked to act on it, or may have been; stopUntil is when the wait of a stop that it was asked
 	// for is over, zero where there is none.
 	since     time.Time

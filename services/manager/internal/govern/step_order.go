@@ -32,7 +32,7 @@ func (x *stepExecutor) execute(t *tick) {
 	if d.Plan.Observes() {
 		x.cancelQueued("nothing is done under the policy now: " + d.Plan.Held)
 	}
-	x.cancelUnwanted(d.Plan)
+	x.cancelUnwanted(t.at, d.Plan)
 	x.finish(d)
 	x.dispatch()
 
@@ -52,7 +52,7 @@ func (x *stepExecutor) begin(t *tick, batch []*step) error {
 		return err
 	}
 	for _, s := range batch {
-		s.stage = stageQueued
+		s.stage, s.begun = stageQueued, t.at
 		x.inFlight[s.id()] = s
 		x.queue.Add(s.order)
 	}
@@ -71,9 +71,13 @@ func (x *stepExecutor) leaveVersion2() {
 	}
 }
 
+// longestQueued is how long a step may wait for a worker: stops may take five minutes each, and while it waits nobody asks whether its
+// rule still holds.
+const longestQueued = time.Minute
+
 // cancelUnwanted ends what waits for a worker and is not to go any more by the plan of now, which sees it as leaving unless something
-// weighs more.
-func (x *stepExecutor) cancelUnwanted(p *rules.Plan) {
+// weighs more, and what has waited for so long that it has to be judged anew.
+func (x *stepExecutor) cancelUnwanted(now time.Time, p *rules.Plan) {
 	standing := make(map[string]string, len(p.Verdicts))
 	for i := range p.Verdicts {
 		standing[p.Verdicts[i].ID] = p.Verdicts[i].Standing
@@ -81,12 +85,21 @@ func (x *stepExecutor) cancelUnwanted(p *rules.Plan) {
 
 	for _, o := range x.queue.Drop() {
 		s := x.inFlight[o.ID]
-		if !s.ends() || standing[o.ID] == contract.ReasonLeaving {
+		switch {
+		case s.ends() && standing[o.ID] != contract.ReasonLeaving:
+			x.reject(s, "the policy does not want it any more")
+		case x.isOld(s, now):
+			x.reject(s, "no worker was free for a minute: it is judged anew")
+		default:
 			x.queue.Add(o)
-			continue
 		}
-		x.reject(s, "the policy does not want it any more")
 	}
+}
+
+// isOld says that a step which waits for a worker, not for others that go first, and was not begun with has waited too long.
+func (x *stepExecutor) isOld(s *step, now time.Time) bool {
+	first := func(id string) bool { return x.inFlight[id] != nil }
+	return s.attempts == 0 && !s.recovered && now.Sub(s.begun) >= longestQueued && !slices.ContainsFunc(s.order.After, first)
 }
 
 // finish orders anew what has ended and is still to be deleted, and closes it where the policy of now has no such rule.
