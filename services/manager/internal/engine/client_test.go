@@ -276,6 +276,15 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	}
 }
 
+func TestAStopTimeoutOfAnySizeIsLong(t *testing.T) {
+	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
+		"GET /containers/" + id + "/json": body(`{"Id":"` + id + `","Config":{"StopTimeout":18446744074}}`), // of seconds; in ns 0.3 s too many
+	})
+	if got, err := c.Inspect(context.Background(), id); err != nil || got.StopTimeout < time.Hour {
+		t.Errorf("%s %v", got.StopTimeout, err)
+	}
+}
+
 func TestMutatingCallsSayWhatTheyMean(t *testing.T) {
 	ok := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 	updates := ""

@@ -163,7 +163,8 @@ func stopTimeout(seconds *int) time.Duration {
 	if seconds == nil {
 		return defaultStopTimeout
 	}
-	return time.Duration(*seconds) * time.Second
+	const day = 24 * 60 * 60 // what is longer is longer than any stop waits, and may be more than a duration holds
+	return time.Duration(min(*seconds, day)) * time.Second
 }
 
 // mountsOf is nil where the mounts were left out.
