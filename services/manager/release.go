@@ -92,7 +92,7 @@ func giveAllBack(ctx context.Context, e limitEngine, kept *journal.Journal, reco
 		if _, err := kept.Intent(back); err != nil {
 			r.Outcome, r.Err = contract.OutcomeFailed, err
 		} else {
-			limits := limitsOwed(ctx, e, i)
+			limits := limitsOwed(ctx, e, i, recovered.Open)
 			r.StepResult = enforcer.GiveBack(ctx, actuator.GiveBackOrder{
 				ActionID: back.ActionID, ID: i.Container, Name: i.Name, Limits: limits, Act: policy2.Default().Act,
 			})
@@ -124,13 +124,27 @@ func owed(recovered journal.Recovery) (intents []journal.Intent) {
 }
 
 // limitsOwed are the limits of a throttle. What a policy of version 1 has set is not in its intent: then the limit of now is taken for it.
-func limitsOwed(ctx context.Context, e limitEngine, i journal.Intent) actuator.Limits {
-	before := engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}
-	limits := actuator.Limits{Before: before, Set: before.LoweredTo(i.NanoCPUs)}
+// One that took the place of the throttle, and of which no outcome is known, may have been set or not.
+func limitsOwed(ctx context.Context, e limitEngine, i journal.Intent, open []journal.Intent) actuator.Limits {
+	limits := limitsSet(i)
+	state, err := e.Inspect(ctx, i.Container)
+	if err != nil {
+		return limits
+	}
 	if i.NanoCPUs == 0 {
-		if state, err := e.Inspect(ctx, i.Container); err == nil {
-			limits.Set = state.CPU
+		limits.Set = state.CPU
+	}
+	for _, other := range open {
+		throttles := other.Container == i.Container && other.Action == contract.ActionThrottle && other.Undo != nil && other.NanoCPUs != 0
+		if throttles && state.CPU.Same(limitsSet(other).Set) {
+			return limitsSet(other)
 		}
 	}
 	return limits
+}
+
+// limitsSet are those that the intent of a throttle has.
+func limitsSet(i journal.Intent) actuator.Limits {
+	before := engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}
+	return actuator.Limits{Before: before, Set: before.LoweredTo(i.NanoCPUs)}
 }

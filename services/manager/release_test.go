@@ -69,3 +69,29 @@ func TestRelease(t *testing.T) {
 		t.Errorf("again: %d left, %+v", left, results)
 	}
 }
+
+// A run was killed while a limit took the place of another rule's: both are given back, whether or not it was set.
+func TestReleaseOfALimitThatReplacedAnother(t *testing.T) {
+	id := strings.Repeat("a", 64)
+	for name, now := range map[string]engine.CPULimit{"not set yet": {QuotaUS: 20_000}, "set": {QuotaUS: 10_000}} {
+		e := enginetest.New(enginetest.Container{ID: id, Name: "a", CPU: now})
+		j, _, err := journal.Open(t.TempDir(), journal.Options{Version: journal.Version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		throttle := func(action string, nano int64) journal.Intent {
+			return journal.Intent{
+				ActionID: action, Subject: contract.Subject{Container: id, Name: "a"}, Action: contract.ActionThrottle, Step: policy2.StepThrottle,
+				StepIndex: 1, GUS: 5, Undo: &journal.Undo{}, NanoCPUs: nano,
+			}
+		}
+		r := journal.Recovery{
+			Throttled: []journal.Intent{throttle("1", 200_000_000)}, Open: []journal.Intent{throttle("2", 100_000_000)},
+		}
+		left, results := giveAllBack(t.Context(), e, j, r)
+		if c, _ := e.Get(id); left != 0 || len(results) != 1 || results[0].Outcome != contract.OutcomeDone || !c.CPU.Same(engine.CPULimit{}) {
+			t.Errorf("%s: %d left, %+v, the limit is %+v", name, left, results, c.CPU)
+		}
+		j.Close()
+	}
+}
