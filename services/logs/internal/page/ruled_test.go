@@ -60,3 +60,15 @@ func TestFateUnderVersion2CarriedOut(t *testing.T) {
 		t.Errorf("%d rows", len(p.Rows))
 	}
 }
+
+// A policy of version 2 that gives classes their places is shown as one of version 1: by its classes.
+func TestClassesUnderVersion2(t *testing.T) {
+	own := 5
+	p := pageData{Host: contract.HostBody{Own: &own, Classes: []contract.ClassCount{{Class: contract.ClassLow, Owned: 5, Eligible: 5, Quota: 3, Removals: 2}}}}
+	if p.Version2() || p.Observed() {
+		t.Error("it is shown by its rules")
+	}
+	if p.Host.Classes = nil; !p.Version2() {
+		t.Error("one without classes is shown by its classes")
+	}
+}
