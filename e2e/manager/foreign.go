@@ -59,7 +59,7 @@ func ForeignHost(h *scenario.Suite) {
 
 	w.awaitGone(due...)
 	w.unchanged("with the approval", survivors)
-	w.awaitState("stop-only", "exited")
+	w.awaitExited("stop-only")
 	if limits {
 		w.awaitLimit("the busy one is throttled", "busy", 50)
 	}
@@ -140,7 +140,7 @@ func startForeign(w *host) (limits bool) {
 	if err := w.Engine.Client.ContainerStop(w.Context(), ended, container.StopOptions{}); err != nil {
 		w.Fatal(err)
 	}
-	w.awaitState("ended", "exited")
+	w.awaitExited("ended")
 	return limits
 }
 

@@ -76,7 +76,7 @@ func TestADiskIsFilledWhileALadderRuns(t *testing.T) {
 		return journalIsClosed(p)
 	})
 	for _, name := range names {
-		w.awaitState(name, "exited")
+		w.awaitExited(name)
 	}
 	p.WaitTicks(15) // by the clock all removals are due
 	stopped := w.states()

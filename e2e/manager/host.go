@@ -210,11 +210,11 @@ func (w *host) awaitGone(names ...string) {
 	})
 }
 
-// awaitState waits until a container is in a state of the engine's.
-func (w *host) awaitState(name, want string) {
+// awaitExited waits until a container has ended.
+func (w *host) awaitExited(name string) {
 	w.Helper()
-	scenario.Eventually(w.TB, scenario.Soon, name+" is "+want, func() error {
-		if now := w.state(name); !strings.HasPrefix(now, want+" ") {
+	scenario.Eventually(w.TB, scenario.Soon, name+" has ended", func() error {
+		if now := w.state(name); !strings.HasPrefix(now, "exited ") {
 			return fmt.Errorf("it is %s", now)
 		}
 		return nil

@@ -34,7 +34,7 @@ func StopTakesTheContainersOwnTime(h *scenario.Suite) {
 
 	p := h.StartManager("", h.NewPolicyFolder(duePolicy).Setting)
 	for name, exitCode := range map[string]int{"engine-default": 0, "own-time": 0, "ignores-it": 137} {
-		w.awaitState(name, "exited")
+		w.awaitExited(name)
 		if c, ok := w.inspect(name); !ok || c.State.ExitCode != exitCode {
 			h.Errorf("%s ended with code %d, want %d", name, c.State.ExitCode, exitCode)
 		}
@@ -91,7 +91,7 @@ func DependantsFirst(h *scenario.Suite) {
 	p := h.StartManager("", h.NewPolicyFolder(duePolicy).Setting)
 	var before time.Time
 	for _, name := range []string{"web", "api", "db"} {
-		w.awaitState(name, "exited")
+		w.awaitExited(name)
 		ended, err := w.endOf(name)
 		if err != nil || !ended.After(before) {
 			h.Errorf("%s ended at %s, and who depends on it at %s: %v", name, ended, before, err)
