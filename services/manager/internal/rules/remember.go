@@ -113,8 +113,9 @@ func (t *tick) settleRule(s *subject, k int) {
 	m := s.mem.Rules[k]
 	foreign := !s.who.own || s.who.protected
 
-	// Who cannot be judged for now keeps its place on the ladder.
-	if m.mark == markNone && (foreign || s.standing == StandingReady) {
+	// Who cannot be judged for now keeps its place on the ladder, and so does one that was stopped while the others of its project are
+	// on their way: only when all are known to have been stopped is the next step a matter of time alone.
+	if m.mark == markNone && (foreign || s.standing == StandingReady && !(m.Stopped && t.isBesideLeaving(s, m.rule))) {
 		m.leave()
 	}
 	if m.PossibleGUS != 0 && !slices.Contains(s.doubt, m.rule) {
@@ -135,6 +136,12 @@ func (t *tick) settleRule(s *subject, k int) {
 		s.own()
 		s.mem.Rules[k] = m
 	}
+}
+
+// isBesideLeaving says that the rule judges whole projects, and that something is under way with another container of the subject's.
+func (t *tick) isBesideLeaving(s *subject, rule int) bool {
+	return rule != noRule && t.p.rules[rule].project && s.unit >= 0 &&
+		slices.ContainsFunc(t.projects[s.unit].members, func(i int) bool { return t.all[i].standing == contract.ReasonLeaving })
 }
 
 // settleThrottle follows for how long the reason of a limit has been gone, and lists it when it is to be given back.

@@ -669,6 +669,37 @@ var rulings = map[string]func(t *testing.T){
 		h.expect("a throttle", "a stop")
 	},
 
+	"the last member of a project has ended, and what became of its stop is not known yet": func(t *testing.T) {
+		h := newHost(t, policyOf(policy2.Rule{
+			Name: "stale", Each: policy2.EachProject, Keep: policy2.Keep{Order: policy2.Newest, Places: 1},
+			Rest: ladder(step(policy2.StepStop), after(hour, policy2.StepRemove)),
+		}))
+		web, db := h.add("p-web", 3*hour).inProject("p", "web"), h.add("p-db", 3*hour).inProject("p", "db")
+		h.add("q-web", hour).inProject("q", "web")
+		h.ticks(10 * second)
+		h.idle = true
+		h.tick()
+		h.is("p-web", "stop over_quota")
+		h.is("p-db", "stop over_quota")
+		outcome := func(b *box) { // that of its stop is known
+			in := h.event(EventIntent, b.ID, h.p.RuleHash(0), policy2.StepStop, 1)
+			out := in
+			out.Kind = EventOutcome
+			h.m = Remember(h.p, h.m, nil, Plan{}, []Event{in, out})
+		}
+
+		// Both have ended between two ticks; one of the two calls is still under way.
+		web.end(h, 0)
+		db.end(h, 0)
+		outcome(web)
+		h.f.Leaving = []string{db.ID}
+		h.tick()
+		outcome(db)
+		h.f.Leaving, h.idle = nil, false
+		h.ticks(hour + 20*second)
+		h.expect("p-db remove", "p-web remove")
+	},
+
 	"somebody changed the limit after our throttle": func(t *testing.T) {
 		h := newHost(t, policyOf(policy2.Rule{Name: "slow", Do: ladder(throttleStep)}))
 		b := h.add("a", hour)
