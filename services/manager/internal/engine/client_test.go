@@ -255,13 +255,13 @@ func TestANameLikeAnIDIsNoAnswer(t *testing.T) {
 // Labels have no bound, and the memory of the manager has: what is too large is no answer, and what helps is said.
 func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	const row = 1 << 20
-	written := 0
+	var written atomic.Int64
 	c, _ := connect(t, map[string]func(http.ResponseWriter, *http.Request){
 		"GET /containers/json": func(w http.ResponseWriter, _ *http.Request) {
 			label := strings.Repeat("x", row)
 			for n := range 1000 {
 				k, err := fmt.Fprintf(w, `%c{"Id":"%064x","Labels":{"a":"%s"}}`, "[,"[min(n, 1)], n, label)
-				if written += k; err != nil {
+				if written.Add(int64(k)); err != nil {
 					return
 				}
 			}
@@ -271,8 +271,8 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	if engine.KindOf(err) != engine.KindOther || len(inv.Entries) > 0 || !strings.Contains(engine.Advice(err), "such large labels") {
 		t.Errorf("%d entries, %v: %q", len(inv.Entries), err, engine.Advice(err))
 	}
-	if written > 100*row {
-		t.Errorf("%d bytes were taken", written)
+	if n := written.Load(); n > 100*row {
+		t.Errorf("%d bytes were taken", n)
 	}
 }
 
