@@ -39,6 +39,11 @@ func (t *tick) memory() Memory {
 	if !t.moves() {
 		t.takeBackAsked()
 	}
+
+	// Only a plan that no gate holds back is the first under its policy, or the surprise that the next one confirms.
+	if len(f.InForce.Gates) > 0 {
+		m.PolicyHash, m.ApprovedWallUS, m.Surprise = t.m.PolicyHash, t.m.ApprovedWallUS, t.m.Surprise
+	}
 	for len(m.Spent) > 0 && m.Spent[0].GUS <= f.GUS-t.p.reaches && m.Spent[0].Tick != f.Tick {
 		m.Spent = m.Spent[1:]
 	}
