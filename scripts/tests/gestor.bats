@@ -41,9 +41,11 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   call run --rm | grep -F 'gestor/generator plan --seed 42'
 }
 
-@test "release runs beside the suite, with the state of a service that does not run" {
+@test "release and once run beside the suite, with the state of a service that does not run" {
   "$gestor" release
   call compose run --rm --no-deps --no-TTY manager release
+  "$gestor" once
+  call compose run --rm --no-deps --no-TTY manager once
 }
 
 @test "the exit code is the command's, and its output alone is printed" {
@@ -56,7 +58,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
 }
 
 @test "what asks a suite that does not run ends with the next step" {
-  for command in explain reload once report down export verify replay; do
+  for command in explain reload report down export verify replay; do
     run --separate-stderr "$gestor" "$command"
     [ "$status" -eq 4 ]
     [[ $stderr == *'make up'* ]]
