@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -70,5 +71,21 @@ func TestClassesUnderVersion2(t *testing.T) {
 	}
 	if p.Host.Classes = nil; !p.Version2() {
 		t.Error("one without classes is shown by its classes")
+	}
+}
+
+// A record may claim any number of places: the page draws the first and says how many more there are.
+func TestPlacesWithoutEndAreCounted(t *testing.T) {
+	const places = 1 << 31
+	class := classSummary{Class: contract.ClassLow, Quota: places, Places: true, Alive: 30, Counted: 30}
+	m := classMeters([]classSummary{class})
+	if len(m) != 1 || len(m[0].Cells) != maxCells || m[0].More != places-maxCells || m[0].Cells[0].Kind != "held" {
+		t.Errorf("%d cells and %d more", len(m[0].Cells), m[0].More)
+	}
+
+	class.Quota, class.Counted, class.Alive = 3, 1, 1
+	kinds, more := cellsOf(class)
+	if !slices.Equal(kinds, []string{"held", "empty", "empty"}) || more != 0 {
+		t.Errorf("%v and %d more", kinds, more)
 	}
 }

@@ -371,12 +371,9 @@ func classMeters(classes []classSummary) []classMeter {
 			continue
 		}
 
-		m := classMeter{classSummary: c}
-		for _, kind := range cellsOf(c) {
-			if len(m.Cells) == maxCells {
-				m.More++
-				continue
-			}
+		kinds, more := cellsOf(c)
+		m := classMeter{classSummary: c, More: more}
+		for _, kind := range kinds {
 			m.Cells = append(m.Cells, meterCell{Kind: kind, Cut: len(m.Cells) == c.Quota && c.Quota > 0 && kind != "empty"})
 		}
 		out = append(out, m)
@@ -384,21 +381,23 @@ func classMeters(classes []classSummary) []classMeter {
 	return out
 }
 
-// cellsOf are the class's containers in the order of their claim to a place, and the places nobody holds.
-func cellsOf(c classSummary) []string {
+// cellsOf are the class's containers in the order of their claim to a place, and the places nobody holds: the first maxCells of them, and
+// how many more there are. A record may speak of any number of places.
+func cellsOf(c classSummary) (kinds []string, more int) {
 	above := c.Over()
-	var out []string
+	occupied := 0
 	for _, group := range []struct {
 		kind string
 		n    int
 	}{{"held", c.Counted - above}, {"above", above}, {"new", c.New}, {"leaving", c.Leaving}, {"other", c.Others}} {
-		for range group.n {
-			out = append(out, group.kind)
+		occupied += max(0, group.n)
+		for n := 0; n < group.n && len(kinds) < maxCells; n++ {
+			kinds = append(kinds, group.kind)
 		}
 	}
 
-	for len(out) < c.Quota {
-		out = append(out, "empty")
+	for len(kinds) < min(c.Quota, maxCells) {
+		kinds = append(kinds, "empty")
 	}
-	return out
+	return kinds, max(occupied, c.Quota) - len(kinds)
 }
