@@ -45,9 +45,7 @@ type executor struct {
 	// removals are the times of the victims begun with in the last minute: what the policy's caps count. removalCalls
 	// are those of the removals given to the engine; they are fewer where a throttle comes first.
 	removals, removalCalls []time.Time
-	failures               map[string]int // in a row, by container id
-	// stuck holds the containers that are left alone, with the state they had when they were first seen so.
-	stuck map[string]string
+	failures               failureCounts
 	// unrestored holds the CPU limits that could not be given back. To throttle such a container again would take the
 	// lowered limit for its own.
 	unrestored map[string]engine.CPULimit
@@ -74,7 +72,7 @@ func newExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *break
 		enforcer: actuator.NewEnforcer(o.Engine, o.Engine, undoLog{o.Journal}), shadow: actuator.NewShadow(o.Engine),
 		completions: make(chan completion), inFlight: make(inFlight),
 		removals: o.Recovered.RecentRemovals, removalCalls: slices.Clone(o.Recovered.RecentRemovals),
-		failures: make(map[string]int), stuck: make(map[string]string), unrestored: make(map[string]engine.CPULimit),
+		failures: newFailureCounts(), unrestored: make(map[string]engine.CPULimit),
 		breaker: b,
 	}
 }
@@ -82,7 +80,7 @@ func newExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *break
 // state is what the policy has to know at this time.
 func (e *executor) state(now time.Time) executorState {
 	e.removals = lastMinute(e.removals, now)
-	return executorState{leaving: e.inFlight.leaving(), stuck: sortedKeys(e.stuck), removedLastMinute: len(e.removals)}
+	return executorState{leaving: e.inFlight.leaving(), stuck: e.failures.stuckIDs(), removedLastMinute: len(e.removals)}
 }
 
 // lastMinute are those of the times that lie within the minute before now: the span of contract.Caps.PerMinute.
@@ -346,8 +344,7 @@ func (e *executor) endedByThemselves(t *tick) (ids []string) {
 	}
 
 	for _, entry := range t.inv.Entries {
-		_, stuck := e.stuck[entry.ID]
-		acted := stuck || e.inFlight[entry.ID] != nil || t.ruled != nil && t.ruled.stopped(entry.ID)
+		acted := e.failures.isStuck(entry.ID) || e.inFlight[entry.ID] != nil || t.ruled != nil && t.ruled.stopped(entry.ID)
 		if contract.StateEnded(entry.State) && !acted && contract.Governed(entry.Labels, e.suite.Name) {
 			ids = append(ids, entry.ID)
 		}

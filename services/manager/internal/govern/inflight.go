@@ -195,25 +195,13 @@ func (e *executor) retryRestores(t *tick) {
 	}
 }
 
-// pruneFailures forgets the failures of containers that are gone, and takes a stuck one back that changed.
+// pruneFailures forgets the failures of containers that are gone or have changed.
 func (e *executor) pruneFailures(t *tick) {
-	for id := range e.failures {
+	e.failures.prune(func(id string) string {
 		entry := t.inv.Entry(id)
 		if entry == nil {
-			delete(e.failures, id)
-			delete(e.stuck, id)
-			continue
+			return ""
 		}
-
-		// The state in which it got stuck is known from the first inventory after that.
-		was, stuck := e.stuck[id]
-		now := entry.State + " since " + entry.StartedAt
-		switch {
-		case stuck && was == "":
-			e.stuck[id] = now
-		case stuck && was != now:
-			delete(e.failures, id)
-			delete(e.stuck, id)
-		}
-	}
+		return entry.State + " since " + entry.StartedAt
+	})
 }

@@ -219,7 +219,7 @@ func (g *Governor) tell(t *tick) {
 func (g *Governor) inFlight(now time.Time) executorState {
 	e := g.executor.state(now)
 	e.leaving = sortedUnion(e.leaving, g.steps.leaving())
-	e.stuck = sortedUnion(e.stuck, sortedKeys(g.steps.stuck))
+	e.stuck = sortedUnion(e.stuck, g.steps.failures.stuckIDs())
 	return e
 }
 
@@ -258,7 +258,7 @@ func (g *Governor) status(t *tick) status {
 		noThrottle: cmp.Or(g.executor.noThrottle.why, g.steps.noLimit), ended: g.executor.endedByThemselves(t),
 		warnWaits:  g.warnWaits(t.at),
 		unrestored: g.steps.unrestored(), short: g.loop.version2 != nil && g.journaler.journal.Short(),
-		stuck:    sortedUnion(sortedKeys(g.executor.stuck), sortedKeys(g.steps.stuck)),
+		stuck:    sortedUnion(g.executor.failures.stuckIDs(), g.steps.failures.stuckIDs()),
 		inFlight: len(g.executor.inFlight) + len(g.steps.inFlight), breaker: g.executor.breaker.state(t.at), journalBytes: g.journaler.journal.Size(),
 	}
 }

@@ -73,7 +73,7 @@ func (e *executor) onRemove(r *removal, result actuator.Result) {
 
 		// A container that we have killed must not be left behind dead: removing what is left of it is tried again,
 		// until it counts as stuck.
-		if _, stuck := e.stuck[id]; r.stopped && !stuck {
+		if r.stopped && !e.failures.isStuck(id) {
 			r.stage = stageUnverified
 			e.recordOutcome(r, result, false)
 			return
@@ -86,7 +86,7 @@ func (e *executor) onRemove(r *removal, result actuator.Result) {
 		e.release(r)
 
 	default: // done, already gone or already stopped: it is removed
-		delete(e.failures, id)
+		e.failures.reset(id)
 		delete(e.unrestored, id)
 		e.hooks.removed(r.key)
 		e.recordOutcome(r, result, true)
@@ -97,11 +97,9 @@ func (e *executor) onRemove(r *removal, result actuator.Result) {
 // countFailure counts a failure in a row; too many leave the container alone until it changes.
 func (e *executor) countFailure(r *removal) {
 	id := r.order.Victim.ID
-	e.failures[id]++
-	if _, stuck := e.stuck[id]; !stuck && e.failures[id] >= e.loop.policy.Act.StuckAfter {
-		e.stuck[id] = ""
+	if inRow, stuck := e.failures.add(id, e.loop.policy.Act.StuckAfter); stuck {
 		e.reporter.event("stuck", contract.LevelError,
-			fmt.Sprintf("removing %s failed %d times: it is left alone until it changes", nameOf(r.order.Victim), e.failures[id]),
+			fmt.Sprintf("removing %s failed %d times: it is left alone until it changes", nameOf(r.order.Victim), inRow),
 			map[string]any{"container": id})
 	}
 }

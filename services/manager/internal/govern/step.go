@@ -46,11 +46,9 @@ type stepExecutor struct {
 
 	// owed are the limits that were lowered and are to be given back, by container id.
 	owed     map[string]*owedLimit
-	failures map[string]int // in a row, by container id
-	// stuck holds the containers that are left alone, with the state they had when they were first seen so.
-	stuck   map[string]string
-	breaker *breaker
-	noLimit string // what an engine said that cannot change the CPU limit of a container, "" while it can
+	failures failureCounts
+	breaker  *breaker
+	noLimit  string // what an engine said that cannot change the CPU limit of a container, "" while it can
 }
 
 // eventTaker is who remembers what happened to steps, and knows the time as the rules know it.
@@ -114,7 +112,7 @@ func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *b
 	x := &stepExecutor{
 		loop: loop, journaler: j, reporter: r, hooks: h, memory: m, noticer: n, inspector: o.Engine, socket: o.Socket, boottime: o.Boottime,
 		completions: make(chan stepCompletion), limits: make(chan limitRequest),
-		inFlight: make(map[string]*step), owed: make(map[string]*owedLimit), failures: make(map[string]int), stuck: make(map[string]string),
+		inFlight: make(map[string]*step), owed: make(map[string]*owedLimit), failures: newFailureCounts(),
 		breaker: b,
 	}
 	x.enforcer = actuator.NewStepEnforcer(o.Engine, o.Engine, x, func() actuator.Present { return x.presentNow(o.Policies) })

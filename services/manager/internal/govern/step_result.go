@@ -70,7 +70,7 @@ func (x *stepExecutor) onEnded(s *step, r actuator.StepResult) {
 	case contract.OutcomeRefused:
 
 	default:
-		delete(x.failures, id)
+		x.failures.reset(id)
 		if r.Removes {
 			delete(x.owed, id) // there is nothing left to give back to
 			x.hooks.removed(s.key)
@@ -118,11 +118,9 @@ func (x *stepExecutor) onGivenBack(s *step, r actuator.StepResult) {
 // countFailure counts a failure in a row; too many leave the container alone until it changes.
 func (x *stepExecutor) countFailure(s *step) {
 	id := s.id()
-	x.failures[id]++
-	if _, stuck := x.stuck[id]; !stuck && x.failures[id] >= x.loop.policy.Act.StuckAfter {
-		x.stuck[id] = ""
+	if inRow, stuck := x.failures.add(id, x.loop.policy.Act.StuckAfter); stuck {
 		x.reporter.event("stuck", contract.LevelError,
-			fmt.Sprintf("%s failed %d times on %s: it is left alone until it changes", s.action, x.failures[id], s.name()),
+			fmt.Sprintf("%s failed %d times on %s: it is left alone until it changes", s.action, inRow, s.name()),
 			map[string]any{"container": id})
 	}
 }

@@ -127,9 +127,9 @@ func (x *stepExecutor) mayStillEnd(s *step, state *engine.ContainerState) bool {
 	return time.Since(s.since) < killGrace || time.Since(until) < killGrace
 }
 
-// pruneFailures forgets the failures of containers that are gone, and takes a stuck one back that changed.
+// pruneFailures forgets the failures of containers that are gone or have changed.
 func (x *stepExecutor) pruneFailures(f *rules.Facts) {
-	if len(x.failures) == 0 {
+	if len(x.failures.inRow) == 0 {
 		return
 	}
 
@@ -139,15 +139,5 @@ func (x *stepExecutor) pruneFailures(f *rules.Facts) {
 			states[c.ID] = c.State + " since " + c.StartedAt.Value
 		}
 	}
-	for id := range x.failures {
-		was, stuck := x.stuck[id]
-		now, there := states[id]
-		switch {
-		case there && stuck && was == "":
-			x.stuck[id] = now
-		case !there || stuck && was != now:
-			delete(x.failures, id)
-			delete(x.stuck, id)
-		}
-	}
+	x.failures.prune(func(id string) string { return states[id] })
 }
