@@ -12,7 +12,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
-	"gestor.local/manager/internal/engine"
+	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/program/cli"
@@ -126,7 +126,7 @@ func owed(recovered journal.Recovery) (intents []journal.Intent) {
 // limitsOwed are the limits of a throttle. What a policy of version 1 has set is not in its intent: then the limit of now is taken for it.
 // One that took the place of the throttle, and of which no outcome is known, may have been set or not.
 func limitsOwed(ctx context.Context, e limitEngine, i journal.Intent, open []journal.Intent) actuator.Limits {
-	limits := limitsSet(i)
+	limits := govern.LimitsOf(i)
 	state, err := e.Inspect(ctx, i.Container)
 	if err != nil {
 		return limits
@@ -136,15 +136,9 @@ func limitsOwed(ctx context.Context, e limitEngine, i journal.Intent, open []jou
 	}
 	for _, other := range open {
 		throttles := other.Container == i.Container && other.Action == contract.ActionThrottle && other.Undo != nil && other.NanoCPUs != 0
-		if throttles && state.CPU.Same(limitsSet(other).Set) {
-			return limitsSet(other)
+		if throttles && state.CPU.Same(govern.LimitsOf(other).Set) {
+			return govern.LimitsOf(other)
 		}
 	}
 	return limits
-}
-
-// limitsSet are those that the intent of a throttle has.
-func limitsSet(i journal.Intent) actuator.Limits {
-	before := engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}
-	return actuator.Limits{Before: before, Set: before.LoweredTo(i.NanoCPUs)}
 }

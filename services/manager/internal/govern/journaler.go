@@ -153,6 +153,11 @@ func undoOf(l engine.CPULimit) *journal.Undo {
 	return &journal.Undo{NanoCPUs: l.NanoCPUs, CPUQuota: l.QuotaUS, CPUPeriod: l.PeriodUS}
 }
 
+// limitOf is the limit that undoOf has written down.
+func limitOf(u *journal.Undo) engine.CPULimit {
+	return engine.CPULimit{NanoCPUs: u.NanoCPUs, QuotaUS: u.CPUQuota, PeriodUS: u.CPUPeriod}
+}
+
 // undoLog is the journal as an actuator sees it. Actions use it beside the loop: it must touch no state of the
 // journaler.
 type undoLog struct{ journal Journal }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gestor.local/contract"
-	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/rules"
@@ -229,7 +228,8 @@ func orderOf(i journal.Intent) actuator.Order {
 		},
 	}
 	if i.Undo != nil {
-		o.Before = &engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}
+		before := limitOf(i.Undo)
+		o.Before = &before
 	}
 	return o
 }

@@ -9,7 +9,6 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
-	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/govern/actuator"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/rules"
@@ -217,12 +216,12 @@ func (x *stepExecutor) unrestored() []string {
 	return slices.DeleteFunc(sortedKeys(x.owed), func(id string) bool { return x.owed[id].failures < x.loop.policy.Act.StuckAfter })
 }
 
-// limitsOf are the limits that an intent of a throttle, or of giving one back, has.
-func limitsOf(i journal.Intent) actuator.Limits {
+// LimitsOf are the limits that an intent of a throttle, or of giving one back, has: none where it has nothing to undo.
+func LimitsOf(i journal.Intent) actuator.Limits {
 	if i.Undo == nil {
 		return actuator.Limits{}
 	}
-	before := engine.CPULimit{NanoCPUs: i.Undo.NanoCPUs, QuotaUS: i.Undo.CPUQuota, PeriodUS: i.Undo.CPUPeriod}
+	before := limitOf(i.Undo)
 	return actuator.Limits{Before: before, Set: before.LoweredTo(i.NanoCPUs)}
 }
 

@@ -17,7 +17,7 @@ import (
 // first tick.
 func (x *stepExecutor) recover(r journal.Recovery) {
 	for _, i := range r.Throttled {
-		if limits := limitsOf(i); ofVersion2(i) && limits.Owed() {
+		if limits := LimitsOf(i); ofVersion2(i) && limits.Owed() {
 			x.owed[i.Container] = &owedLimit{Limits: limits, subject: i.Subject, rule: i.Rule}
 		}
 	}
@@ -34,7 +34,7 @@ func (x *stepExecutor) recover(r journal.Recovery) {
 		if i.Action == contract.ActionThrottle {
 			s.replaced = x.owed[i.Container]
 		}
-		if limits := limitsOf(i); limits.Owed() {
+		if limits := LimitsOf(i); limits.Owed() {
 			s.back = actuator.GiveBackOrder{ActionID: i.ActionID, ID: i.Container, Name: i.Name, Limits: limits, Act: x.act()}
 			x.owed[i.Container] = &owedLimit{Limits: limits, subject: i.Subject, rule: i.Rule}
 		}
@@ -99,7 +99,7 @@ func (x *stepExecutor) verify(s *step, seen inspection) {
 		ID: s.id(), Step: s.intent.Step, StartedAt: s.intent.StartedAt, AutoRemove: s.order.AutoRemove,
 		GivesBack: s.action == contract.ActionUnthrottle, MayStillEnd: x.mayStillEnd(s, &seen.state),
 	}
-	if limits := limitsOf(s.intent); s.intent.Undo != nil {
+	if limits := LimitsOf(s.intent); s.intent.Undo != nil {
 		i.Limits = &limits
 	}
 	if s.replaced != nil {
