@@ -32,7 +32,7 @@ type Identity struct {
 	Image    string
 	Labels   map[string]string
 	Networks Fact[[]string] // names of those it is attached to
-	Socket   Fact[bool]     // it mounts the engine's socket, see MountsSocket
+	Socket   Fact[bool]     // it mounts the engine's socket, see Mount.GivesSocket
 }
 
 // Project is the compose project that made it, "" for none. Containers of an image that compose built carry the name of the

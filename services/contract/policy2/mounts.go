@@ -2,6 +2,7 @@ package policy2
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"gestor.local/contract"
@@ -26,18 +27,40 @@ type Mount struct {
 // which newer engines set, stands in the volume and not in the container's inspection.
 func (m Mount) Anonymous() bool { return m.Type == MountVolume && contract.IsContainerID(m.Name) }
 
+// GivesSocket says whether it gives its container the engine's socket: it is the socket, a folder that holds it, or a file that is
+// called as one. socket is the path of the engine's socket on the host, "" where it is not known; the places where engines usually have
+// theirs count in any case.
+func (m Mount) GivesSocket(socket string) bool {
+	if m.Source == "" {
+		return false // a tmpfs
+	}
+
+	source := path.Clean(m.Source)
+	if strings.HasSuffix(source, "/docker.sock") || strings.HasSuffix(source, "/podman.sock") {
+		return true
+	}
+
+	sockets := []string{"/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock"}
+	if socket != "" {
+		sockets = append(sockets, path.Clean(socket))
+	}
+	return slices.ContainsFunc(sockets, func(s string) bool {
+		return source == s || strings.HasPrefix(s, strings.TrimSuffix(source, "/")+"/")
+	})
+}
+
 // MountCounts is what the mounts of one container come to.
 type MountCounts struct {
-	Socket           bool // see MountsSocket
+	Socket           bool // one gives it the engine's socket, see Mount.GivesSocket
 	AnonymousVolumes int  // see Mount.Anonymous
 	NamedVolumes     int
 	WritableBinds    int
 }
 
-// CountMounts counts the mounts of one container. socket is as in MountsSocket.
-func CountMounts(mounts []Mount, socket string) MountCounts {
-	counts := MountCounts{Socket: MountsSocket(mounts, socket)}
+// CountMounts counts the mounts of one container. socket is as in Mount.GivesSocket.
+func CountMounts(mounts []Mount, socket string) (counts MountCounts) {
 	for _, m := range mounts {
+		counts.Socket = counts.Socket || m.GivesSocket(socket)
 		switch {
 		case m.Anonymous():
 			counts.AnonymousVolumes++
@@ -48,31 +71,4 @@ func CountMounts(mounts []Mount, socket string) MountCounts {
 		}
 	}
 	return counts
-}
-
-// MountsSocket says whether any of the mounts gives its container the engine's socket: it is the socket, a folder that holds
-// it, or a file that is called as one. socket is the path of the engine's socket on the host, "" where it is not known; the
-// places where engines usually have theirs count in any case.
-func MountsSocket(mounts []Mount, socket string) bool {
-	sockets := []string{"/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock"}
-	if socket != "" {
-		sockets = append(sockets, path.Clean(socket))
-	}
-
-	for _, m := range mounts {
-		if m.Source == "" {
-			continue // a tmpfs
-		}
-
-		source := path.Clean(m.Source)
-		if strings.HasSuffix(source, "/docker.sock") || strings.HasSuffix(source, "/podman.sock") {
-			return true
-		}
-		for _, s := range sockets {
-			if source == s || strings.HasPrefix(s, strings.TrimSuffix(source, "/")+"/") {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -7,7 +7,7 @@ import (
 	"gestor.local/contract/policy2"
 )
 
-func TestMountsSocket(t *testing.T) {
+func TestMountGivesSocket(t *testing.T) {
 	for source, want := range map[string]bool{
 		"/var/run/docker.sock":                  true,
 		"/run/docker.sock":                      true,
@@ -34,11 +34,11 @@ func TestMountsSocket(t *testing.T) {
 		"/home/me/.docker/run/docker.sock/../x": false,
 	} {
 		mounts := []policy2.Mount{{Type: policy2.MountBind, Source: "/etc/hosts"}, {Type: policy2.MountBind, Source: source}}
-		if got := policy2.MountsSocket(mounts, "/srv/engine/engine.sock"); got != want {
+		if got := policy2.CountMounts(mounts, "/srv/engine/engine.sock").Socket; got != want {
 			t.Errorf("%q: %t", source, got)
 		}
 	}
-	if policy2.MountsSocket([]policy2.Mount{{Source: "/srv"}}, "") {
+	if (policy2.Mount{Source: "/srv"}).GivesSocket("") {
 		t.Error("nothing says that the engine's socket is in /srv")
 	}
 }

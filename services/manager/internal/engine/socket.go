@@ -15,8 +15,11 @@ import (
 func (c *Client) SocketOnHost(ctx context.Context, own string) (string, error) {
 	api := c.api.Load()
 	socket, unix := strings.CutPrefix(api.DaemonHost(), "unix://")
-	if !unix || own == "" {
-		return socketIf(unix, socket), nil
+	switch {
+	case !unix:
+		return "", nil
+	case own == "":
+		return path.Clean(socket), nil
 	}
 
 	raw, err := api.ContainerInspect(ctx, own)
@@ -32,20 +35,10 @@ func sourceOf(mounts []container.MountPoint, inside string) (source string) {
 	nearest := ""
 	for _, m := range mounts {
 		at := path.Clean(m.Destination)
-		below, holds := strings.CutPrefix(inside, strings.TrimSuffix(at, "/")+"/")
-		if m.Type == mount.TypeBind && (holds || at == inside) && len(at) >= len(nearest) {
+		below, holds := strings.CutPrefix(inside+"/", strings.TrimSuffix(at, "/")+"/")
+		if m.Type == mount.TypeBind && holds && len(at) >= len(nearest) {
 			nearest, source = at, path.Join(m.Source, below)
-		}
-		if at == inside && m.Type == mount.TypeBind {
-			return path.Clean(m.Source)
 		}
 	}
 	return source
-}
-
-func socketIf(unix bool, socket string) string {
-	if !unix {
-		return ""
-	}
-	return path.Clean(socket)
 }

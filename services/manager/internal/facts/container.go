@@ -44,7 +44,7 @@ type inspected struct {
 	networks                 policy2.Fact[[]string]
 }
 
-// inspectedFrom takes what is kept of an inspection. socket is as in policy2.MountsSocket.
+// inspectedFrom takes what is kept of an inspection. socket is as in policy2.Mount.GivesSocket.
 func inspectedFrom(s engine.ContainerState, socket string) inspected {
 	i := inspected{
 		reference: s.Reference, networkMode: s.NetworkMode, createdUS: created(s.CreatedAt),

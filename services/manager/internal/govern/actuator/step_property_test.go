@@ -190,7 +190,7 @@ func TestNobodyIsTouchedWhoMayNotBe(t *testing.T) {
 func mayNot(b *bench, o *actuator.StepOrder, c enginetest.Call, target *enginetest.Container, all []enginetest.Container) string {
 	who := &policy2.Identity{
 		ID: target.ID, Name: target.Name, PastNames: o.PastNames, Image: target.Image, Labels: target.Labels,
-		Networks: policy2.Known(target.Networks), Socket: policy2.Known(policy2.MountsSocket(target.Mounts, "")),
+		Networks: policy2.Known(target.Networks), Socket: policy2.Known(policy2.CountMounts(target.Mounts, "").Socket),
 	}
 	_, own := b.present.Policy.Owns(who, b.present.Suite)
 	_, protected := b.present.Policy.Protects(who, b.present.Suite)
