@@ -50,35 +50,62 @@ func (t *tick) holds(r *rule, members []int) policy2.Truth {
 	return all
 }
 
-// baseHolds says whether all conditions but for hold now.
-func (t *tick) baseHolds(r *rule, members []int) policy2.Truth {
-	c := r.conditions
-	all := policy2.True
-	ask := func(answer policy2.Truth) bool {
-		all = and(all, answer)
-		return all != policy2.False
+// condition is one thing that a rule asks of a unit.
+type condition func(t *tick, r *rule, members []int) policy2.Truth
+
+// compileConditions lists those that a rule has: times are those that come true by time alone, measures the others. For is none of
+// them.
+func compileConditions(c *policy2.Conditions) (times, measures []condition) {
+	choose := func(to *[]condition, has bool, one condition) {
+		if has {
+			*to = append(*to, one)
+		}
 	}
 
-	_ = (c.Age == 0 || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.isOlder(s, c.Age) }))) &&
-		(c.Expired == "" || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.hasExpired(s, r) }))) &&
-		(c.Ended == 0 || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.hasEnded(s, c.Ended) }))) &&
-		(c.Restarts.IsZero() || ask(t.ofEach(members, func(s *subject) policy2.Truth { return t.restarts(s, c.Restarts) }))) &&
-		(c.Idle == 0 || ask(t.isIdle(members, c.Idle))) &&
-		(c.CPU == 0 || ask(t.usesCPU(r, members))) &&
-		(c.RAM.IsZero() || ask(t.sum(members, ramKB, func(kb uint64) policy2.Truth { return t.isMemory(kb, c.RAM) }))) &&
-		(c.Processes == 0 || ask(t.sum(members, processes, func(n uint64) policy2.Truth { return truth(n >= uint64(c.Processes)) })))
+	choose(&times, c.Age != 0, (*tick).areOlder)
+	choose(&times, c.Expired != "", (*tick).haveExpired)
+	choose(&times, c.Ended != 0, (*tick).haveEnded)
+	choose(&times, c.Idle != 0, (*tick).areIdle)
+
+	choose(&measures, !c.Restarts.IsZero(), (*tick).restart)
+	choose(&measures, c.CPU != 0, (*tick).useCPU)
+	choose(&measures, !c.RAM.IsZero(), (*tick).useRAM)
+	choose(&measures, c.Processes != 0, (*tick).haveProcesses)
+	return times, measures
+}
+
+// baseHolds says whether all conditions but for hold now.
+func (t *tick) baseHolds(r *rule, members []int) policy2.Truth {
+	base := t.allHold(r.times, r, members)
+	if base == policy2.False {
+		return base
+	}
+	return and(base, t.allHold(r.measures, r, members))
+}
+
+func (t *tick) allHold(conditions []condition, r *rule, members []int) policy2.Truth {
+	all := policy2.True
+	for _, ask := range conditions {
+		if all = and(all, ask(t, r, members)); all == policy2.False {
+			break
+		}
+	}
 	return all
 }
 
 // ofEach asks every member. It is the more likely to hold the fewer there are: that is how it is asked about those who may leave
 // the unit before this rule.
 func (t *tick) ofEach(members []int, ask func(s *subject) policy2.Truth) policy2.Truth {
+	if len(members) == 1 {
+		return ask(&t.all[members[0]])
+	}
+
 	all, ofStaying, staying := policy2.True, policy2.True, 0
 	for _, i := range members {
 		s := &t.all[i]
 		answer := ask(s)
 		all = and(all, answer)
-		if len(members) == 1 || !s.leaves {
+		if !s.leaves {
 			ofStaying, staying = and(ofStaying, answer), staying+1
 		}
 	}
@@ -95,7 +122,7 @@ func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[
 	known, run := true, 0
 	for _, i := range members {
 		s := &t.all[i]
-		if s.c.State != contract.StateRunning {
+		if !s.runs {
 			continue
 		}
 
@@ -112,7 +139,7 @@ func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[
 		return policy2.False
 	case !known:
 		return policy2.Unknown
-	case ask(all) == policy2.True && ask(staying) != policy2.True:
+	case all != staying && ask(all) == policy2.True && ask(staying) != policy2.True:
 		return policy2.Unknown
 	default:
 		return ask(all)
@@ -121,6 +148,10 @@ func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[
 
 // maxFigure bounds a figure so that sums and products of it stay within 64 bits: a petabyte in KiB, or 30 years in µs.
 const maxFigure = 1 << 50
+
+func (t *tick) areOlder(r *rule, members []int) policy2.Truth {
+	return t.ofEach(members, func(s *subject) policy2.Truth { return t.isOlder(s, r.conditions.Age) })
+}
 
 func (t *tick) isOlder(s *subject, d policy2.Duration) policy2.Truth {
 	if t.f.ClockInDoubt || !s.mem.born() {
@@ -131,6 +162,10 @@ func (t *tick) isOlder(s *subject, d policy2.Duration) policy2.Truth {
 
 // born says whether the time of its creation is known.
 func (m *ContainerMemory) born() bool { return m.Born == BornKnown || m.Born == BornSight }
+
+func (t *tick) haveExpired(r *rule, members []int) policy2.Truth {
+	return t.ofEach(members, func(s *subject) policy2.Truth { return t.hasExpired(s, r) })
+}
 
 func (t *tick) hasExpired(s *subject, r *rule) policy2.Truth {
 	life := s.who.expires[r.index]
@@ -144,11 +179,15 @@ func (t *tick) hasExpired(s *subject, r *rule) policy2.Truth {
 	}
 }
 
+func (t *tick) haveEnded(r *rule, members []int) policy2.Truth {
+	return t.ofEach(members, func(s *subject) policy2.Truth { return t.hasEnded(s, r.conditions.Ended) })
+}
+
 func (t *tick) hasEnded(s *subject, d policy2.Duration) policy2.Truth {
 	switch {
 	case !s.c.InEngine:
 		return policy2.Unknown
-	case s.c.State != contract.StateCreated && !contract.StateEnded(s.c.State):
+	case !s.ended:
 		return policy2.False
 	case t.f.ClockInDoubt || !s.mem.End.Known:
 		return policy2.Unknown
@@ -157,11 +196,15 @@ func (t *tick) hasEnded(s *subject, d policy2.Duration) policy2.Truth {
 	}
 }
 
+func (t *tick) restart(r *rule, members []int) policy2.Truth {
+	return t.ofEach(members, func(s *subject) policy2.Truth { return t.restarts(s, r.conditions.Restarts) })
+}
+
 // restarts says whether the engine restarts it again and again: its present run is not longer than the runs that it asks for.
 func (t *tick) restarts(s *subject, in policy2.Restarts) policy2.Truth {
 	restarting := s.c.State == contract.StateRestarting
 	switch {
-	case !restarting && s.c.State != contract.StateRunning:
+	case !restarting && !s.runs:
 		return policy2.False
 	case !s.c.Restarts.Known || !restarting && !(s.c.StartedAt.Known && s.c.StartedWallUS.Known):
 		return policy2.Unknown
@@ -177,12 +220,14 @@ func (t *tick) restarts(s *subject, in policy2.Restarts) policy2.Truth {
 	return truth(n >= in.Count && short)
 }
 
+func (t *tick) areIdle(r *rule, members []int) policy2.Truth { return t.isIdle(members, r.conditions.Idle) }
+
 // isIdle asks every member that runs; a unit of which none does is not idle.
 func (t *tick) isIdle(members []int, d policy2.Duration) policy2.Truth {
 	runs := 0
 	idle := t.ofEach(members, func(s *subject) policy2.Truth {
 		switch {
-		case s.c.State != contract.StateRunning:
+		case !s.runs:
 			return policy2.True
 		case !s.mem.Idle.Known:
 			runs++
@@ -229,9 +274,9 @@ func cpuUS(t *tick, s *subject) policy2.Fact[uint64] {
 	return figure(t, s, s.c.CPUUS)
 }
 
-// usesCPU compares with the rule's threshold; of those that the rule throttles with 80 % of what the throttle leaves, since
+// useCPU compares with the rule's threshold; of those that the rule throttles with 80 % of what the throttle leaves, since
 // they cannot reach the threshold any more.
-func (t *tick) usesCPU(r *rule, members []int) policy2.Truth {
+func (t *tick) useCPU(r *rule, members []int) policy2.Truth {
 	var left int64
 	for _, i := range members {
 		if m := t.all[i].memory(r); m != nil && m.Throttle != nil {
@@ -264,6 +309,14 @@ const (
 	nanoPerMilli = 1_000_000
 	nanoPerCPU   = 1_000_000_000
 )
+
+func (t *tick) useRAM(r *rule, members []int) policy2.Truth {
+	return t.sum(members, ramKB, func(kb uint64) policy2.Truth { return t.isMemory(kb, r.conditions.RAM) })
+}
+
+func (t *tick) haveProcesses(r *rule, members []int) policy2.Truth {
+	return t.sum(members, processes, func(n uint64) policy2.Truth { return truth(n >= uint64(r.conditions.Processes)) })
+}
 
 func (t *tick) isMemory(kb uint64, m policy2.Memory) policy2.Truth {
 	const bytes = 1024

@@ -10,15 +10,15 @@ import (
 
 // Decide makes the plan of one tick. memory is that of the tick before, with everything that has happened since.
 func Decide(p *Program, memory Memory, facts *Facts) Plan {
-	return run(p, &memory, facts).plan()
+	return run(p, &memory, facts, &p.scratch).plan()
 }
 
 // run reads the rules, again while somebody is found who has to wait for another: whoever stays may spare a project.
-func run(p *Program, m *Memory, f *Facts) *tick {
+func run(p *Program, m *Memory, f *Facts, room *scratch) *tick {
 	m = m.raised(f)
 	var waiting map[int]string
 	for {
-		t := newTick(p, m, f, waiting)
+		t := newTick(p, m, f, waiting, room)
 		t.countOwn()
 		t.read()
 		if t.findNeeded() {
@@ -43,7 +43,7 @@ func (t *tick) countOwn() {
 		}
 		t.own++
 		// Whom no plan can remove does not make one look smaller.
-		if s.c.Alive() && s.standing != contract.ReasonElsewhere {
+		if s.alive && s.standing != contract.ReasonElsewhere {
 			t.living++
 		}
 	}
@@ -51,19 +51,10 @@ func (t *tick) countOwn() {
 
 // plan writes the tick down.
 func (t *tick) plan() Plan {
-	order := make([]int, len(t.all))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := &t.all[a], &t.all[b]
-		return cmp.Or(cmp.Compare(last(x.d.rule+1), last(y.d.rule+1)), cmp.Compare(last(x.d.rank), last(y.d.rank)), cmp.Compare(a, b))
-	})
-
-	verdicts, readings := make([]Verdict, len(order)), []Reading(nil)
+	order := t.inOrder()
+	verdicts, pointed := make([]Verdict, len(order)), pointed{}
 	for k, i := range order {
-		t.verdict(&t.all[i], &verdicts[k])
-		verdicts[k].Read, readings = t.readings(&t.all[i], readings)
+		t.verdict(&t.all[i], &verdicts[k], &pointed)
 	}
 	return Plan{
 		V: PlanVersion, Tick: t.f.Tick, Sequence: t.f.Sequence, PolicyHash: t.p.hash, Mode: t.p.policy.Mode, Held: t.held,
@@ -104,6 +95,44 @@ func (p *Plan) Throttles() []ThrottleOrder {
 // last sorts 0 behind all others.
 func last(n int) uint { return uint(n) - 1 }
 
+// inOrder lists the containers as the plan does: by rule and rank, those without one last, and by id.
+func (t *tick) inOrder() []int {
+	order := slices.Grow(t.room.order[:0], len(t.all))
+	for i := range t.all {
+		order = append(order, i)
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := &t.all[a].d, &t.all[b].d
+		switch {
+		case x.rule != y.rule:
+			return cmp.Compare(last(x.rule+1), last(y.rule+1))
+		case x.rank != y.rank:
+			return cmp.Compare(last(x.rank), last(y.rank))
+		default:
+			return a - b
+		}
+	})
+	t.room.order = order
+	return order
+}
+
+// pointed are blocks that verdicts point into: the plan keeps them, and they are few.
+type pointed struct {
+	next       []Next
+	neighbours []Neighbour
+	readings   []Reading
+}
+
+// into puts a value into a block, and begins another one when that is full: what was put there before stays where it is.
+func into[T any](block *[]T, v T) *T {
+	const size = 64
+	if len(*block) == cap(*block) {
+		*block = make([]T, 0, size)
+	}
+	*block = append(*block, v)
+	return &(*block)[len(*block)-1]
+}
+
 func (t *tick) limitsChanged() []string {
 	var ids []string
 	for i := range t.all {
@@ -115,7 +144,7 @@ func (t *tick) limitsChanged() []string {
 }
 
 // verdict writes one container down.
-func (t *tick) verdict(s *subject, v *Verdict) {
+func (t *tick) verdict(s *subject, v *Verdict, blocks *pointed) {
 	d := &s.d
 	*v = Verdict{
 		ID: s.c.ID, Name: s.c.Name, Image: s.c.Image, Project: s.who.project, Standing: s.standing,
@@ -124,10 +153,12 @@ func (t *tick) verdict(s *subject, v *Verdict) {
 		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value,
 	}
 	if n := d.neighbour; n != nil {
-		v.Neighbour = &Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank}
+		v.Neighbour = into(&blocks.neighbours, Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank})
 	}
-
-	v.Next = s.soon.before(t, d.next).orNil()
+	if next := s.soon.before(t, d.next); next.Step != "" {
+		v.Next = into(&blocks.next, next)
+	}
+	v.Read, blocks.readings = t.readings(s, blocks.readings)
 
 	if v.Step == "" {
 		v.Step = policy2.StepKeep

@@ -3,7 +3,6 @@ package rules
 import (
 	"slices"
 
-	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 )
 
@@ -45,15 +44,15 @@ func (t *tick) foresee(r *rule, u *unit) {
 	}
 
 	at = max(at, t.f.GUS)
-	from, next := t.atTick(at), Next{}
-	if r.decides && u.match == policy2.True {
-		next = t.firstStep(r, u, at)
-	}
+	from, next, asked := t.atTick(at), Next{}, !r.decides || u.match != policy2.True
 	for _, i := range u.members {
 		switch s := &t.all[i]; {
 		case !r.decides && r.throttles:
 			s.soon.limits(t, at)
 		case r.decides && (s.soon.fromGUS == 0 || from < s.soon.fromGUS):
+			if !asked {
+				next, asked = t.firstStep(r, u, at), true
+			}
 			s.soon.next, s.soon.fromGUS = s.soon.before(t, next), from
 		}
 	}
@@ -187,8 +186,7 @@ func (t *tick) holdsAt(r *rule, members []int) (at int64, ok bool) {
 		at = max(at, one)
 	}
 
-	needsMeasures := c.CPU != 0 || !c.RAM.IsZero() || c.Processes != 0 || !c.Restarts.IsZero()
-	if needsMeasures && !t.measuresHold(r, members) {
+	if t.allHold(r.measures, r, members) != policy2.True {
 		return 0, false
 	}
 	if c.Idle != 0 && t.isIdle(members, policy2.Duration(0)) != policy2.True {
@@ -231,14 +229,13 @@ func (t *tick) timesHoldAt(r *rule, s *subject) (at int64, ok bool) {
 	}
 
 	if c.Ended != 0 {
-		ended := s.c.State == contract.StateCreated || contract.StateEnded(s.c.State)
-		if !ended || t.f.ClockInDoubt || !s.mem.End.Known {
+		if !s.ended || t.f.ClockInDoubt || !s.mem.End.Known {
 			return 0, false
 		}
 		at = max(at, s.mem.End.GUS+us(c.Ended))
 	}
 
-	if c.Idle != 0 && s.c.State == contract.StateRunning {
+	if c.Idle != 0 && s.runs {
 		// Who works now is not idle while that stays.
 		if !s.mem.Idle.Known || s.mem.Idle.QuietUS == 0 && !t.isNew(s) {
 			return 0, false
@@ -246,15 +243,6 @@ func (t *tick) timesHoldAt(r *rule, s *subject) (at int64, ok bool) {
 		at = max(at, t.f.GUS+us(c.Idle)-s.mem.Idle.QuietUS)
 	}
 	return at, true
-}
-
-// measuresHold says whether those conditions hold that do not follow from time alone.
-func (t *tick) measuresHold(r *rule, members []int) bool {
-	measured := *r.conditions
-	measured.Age, measured.Expired, measured.Ended, measured.Idle, measured.For = 0, "", 0, 0, 0
-	only := *r
-	only.conditions = &measured
-	return t.baseHolds(&only, members) == policy2.True
 }
 
 // readings are the figures that the conditions of the deciding rule compared, taken from a block that they share.

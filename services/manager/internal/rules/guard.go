@@ -50,7 +50,7 @@ func (t *tick) warnGuard(r *rule, u *unit, s severity) (g guard, sure bool) {
 
 	// A stop does nothing to what has ended, and so it deletes nothing with it.
 	ends := func(ask func(s *subject) policy2.Truth) func(s *subject) policy2.Truth {
-		return func(m *subject) policy2.Truth { return and(truth(s > stops || m.c.Alive()), ask(m)) }
+		return func(m *subject) policy2.Truth { return and(truth(s > stops || m.alive), ask(m)) }
 	}
 	losesVolumes, isRemoved := policy2.False, policy2.False
 	if s >= stops && r.Volumes != policy2.VolumesAnonymous {
@@ -179,7 +179,7 @@ func (t *tick) needIndex() *needs {
 	n := &needs{services: map[string][]int{}, networks: map[string][]int{}}
 	for i := range t.all {
 		s := &t.all[i]
-		if !s.c.Alive() {
+		if !s.alive {
 			continue
 		}
 

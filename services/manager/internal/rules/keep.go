@@ -33,7 +33,7 @@ const figures = 4
 
 // readKeep gives places: those without one are judged as by any rule.
 func (t *tick) readKeep(r *rule) {
-	all := t.competitors[:0]
+	all := t.room.competitors[:0]
 	t.eachUnit(r, func(members []int) {
 		u, ok := t.unitOf(r, members)
 		if !ok {
@@ -48,12 +48,11 @@ func (t *tick) readKeep(r *rule) {
 		}
 	})
 
-	t.competitors = all
-
-	list := make([]*competitor, len(all))
+	list := t.room.byPlace[:0]
 	for i := range all {
-		list[i] = &all[i]
+		list = append(list, &all[i])
 	}
+	t.room.competitors, t.room.byPlace = all, list
 	slices.SortFunc(list, func(a, b *competitor) int {
 		if c := strings.Compare(a.group, b.group); c != 0 {
 			return c
@@ -75,7 +74,7 @@ func (t *tick) readKeep(r *rule) {
 
 // compete says whether the unit competes. Of whom that cannot be said, or who cannot be ranked, the rule may keep it.
 func (t *tick) compete(r *rule, u *unit) (c competitor, competes bool) {
-	runs := func(i int) bool { return t.all[i].c.State == contract.StateRunning }
+	runs := func(i int) bool { return t.all[i].runs }
 	group, grouped := t.groupOf(r, u)
 	if !slices.ContainsFunc(u.members, runs) || grouped == groupNone {
 		return c, false
@@ -154,7 +153,7 @@ func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 		switch {
 		case !s.c.CreatedWallUS.Known && (byAge || u.project):
 			return c, false
-		case byAge || s.c.State != contract.StateRunning:
+		case byAge || !s.runs:
 		case !t.addFigures(s, &c.figures):
 			return c, false
 		}

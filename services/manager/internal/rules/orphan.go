@@ -21,7 +21,7 @@ func isOrphaned(labels map[string]string, living map[string]bool) bool {
 // Gestor's generator started and nobody will drain (isOrphaned), that are own and not protected, and that no guard keeps. No rule asks
 // for it and the budget does not apply, but what keeps the policy from acting holds this plan too. memory is that of the last tick.
 func Orphans(p *Program, memory Memory, facts *Facts) Plan {
-	t := newTick(p, memory.raised(facts), facts, nil)
+	t := newTick(p, memory.raised(facts), facts, nil, &p.scratch)
 	t.countOwn()
 
 	living := make(map[string]bool, len(t.all))

@@ -18,6 +18,7 @@ type Program struct {
 	suite   policy2.Suite
 	known   map[*policy2.Identity]*identity
 	round   uint64 // of Decide, by which identities that are gone are told
+	scratch scratch
 	reaches int64  // the longest span of the budget in µs
 }
 
@@ -28,6 +29,8 @@ type rule struct {
 	hash       string
 	steps      policy2.Ladder
 	conditions *policy2.Conditions
+	// times and measures are the conditions but for, as they are asked.
+	times, measures []condition
 	keeps      bool // it gives places
 	decides    bool // over life
 	project    bool // its units are compose projects
@@ -64,6 +67,7 @@ func compileRule(written *policy2.Rule, i int) rule {
 	if r.keeps {
 		r.steps, r.conditions = written.Rest, &written.RestWhen
 	}
+	r.times, r.measures = compileConditions(r.conditions)
 	r.decides = r.steps.Decides()
 	r.project = written.Each == policy2.EachProject
 	r.throttles = r.steps.Has(policy2.StepThrottle)
@@ -89,6 +93,14 @@ const (
 
 // us is the duration in microseconds.
 func us(d policy2.Duration) int64 { return int64(d) * secondUS }
+
+// scratch is room that one tick after the other works in; nothing of it stays in a plan or a memory.
+type scratch struct {
+	all         []subject
+	competitors []competitor
+	byPlace     []*competitor
+	order       []int // indexes in all
+}
 
 // identity is what follows from a container's identity alone.
 type identity struct {

@@ -177,7 +177,7 @@ func (t *tick) stageOf(r *rule, u *unit) stage {
 
 		st.told = st.told && m.NoticeGUS != 0 && t.f.GUS-m.NoticeGUS < noticeUS
 		switch {
-		case !m.Stopped || s.c.Alive():
+		case !m.Stopped || s.alive:
 			st.stopped = policy2.False
 		case !s.c.StartedAt.Known:
 			st.stopped = and(st.stopped, policy2.Unknown)
@@ -413,7 +413,7 @@ func (t *tick) decideStep(r *rule, u *unit, st *stage, d decision, place *place)
 
 // skipEnded takes those out that have ended by themselves: their stop is done.
 func (t *tick) skipEnded(r *rule, behind []int, st *stage) []int {
-	alive := func(i int) bool { return t.all[i].c.Alive() }
+	alive := func(i int) bool { return t.all[i].alive }
 	for _, i := range behind {
 		if !alive(i) && t.moves() {
 			t.stepOne(r, i, st)
@@ -425,7 +425,7 @@ func (t *tick) skipEnded(r *rule, behind []int, st *stage) []int {
 
 // lives says whether any member lives.
 func (t *tick) lives(u *unit) bool {
-	return slices.ContainsFunc(u.members, func(i int) bool { return t.all[i].c.Alive() })
+	return slices.ContainsFunc(u.members, func(i int) bool { return t.all[i].alive })
 }
 
 // behind are the members whose step is the next one.

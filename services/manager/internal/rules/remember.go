@@ -8,13 +8,13 @@ import (
 )
 
 // Remember is the memory after a tick and after what happened to its steps. facts and plan are those of the tick, the plan as
-// Decide made it of this memory and these facts, or the zero one, which is then made again; facts are nil when nothing but the
+// Decide made it of this memory and these facts, or the zero one. One that is not the program's last is made again; facts are nil when nothing but the
 // events happened, which always come after them.
 func Remember(p *Program, memory Memory, facts *Facts, plan Plan, events []Event) Memory {
 	if facts != nil {
 		t := plan.tick
-		if t == nil || t.f != facts || t.p != p {
-			t = run(p, &memory, facts)
+		if t == nil || t.f != facts || t.p != p || t.round != p.round {
+			t = run(p, &memory, facts, &p.scratch)
 		}
 		memory = t.memory()
 	}

@@ -105,7 +105,7 @@ func (t *tick) backReason(s *subject, m *RuleMemory, goneUS int64) string {
 		return BackNoRule
 	case t.givesAllBack():
 		return BackObserves
-	case s.c.InEngine && !s.c.Alive():
+	case s.c.InEngine && !s.alive:
 		return BackStopped
 	case t.f.GUS-th.SetGUS >= longestUS:
 		return BackLongest

@@ -13,6 +13,9 @@ type tick struct {
 	m *Memory
 	f *Facts
 
+	room  *scratch
+	round uint64 // the program's: once that is another the room has another tick
+
 	blank    bool   // there is no memory
 	sameBoot bool   // the last tick was on this boot
 	boot     uint64 // time since the last tick on this boot, in µs
@@ -26,17 +29,15 @@ type tick struct {
 	needs    *needs            // made when it is asked for
 	waiting  map[int]string    // who waits since a container that stays needs it, and which one
 	acts     []*act
-	// competitors are those of the rule that is being read.
-	competitors []competitor
-	unsure      [][]int // units of which a fact that a guard reads is unknown
-	groups      []GroupCount
-	counts      []RuleCount
-	wanted      int // containers to be stopped or removed, before the budget
-	back        []GiveBack
-	hold        *Surprise
-	held        string
-	own         int // own containers
-	living      int // those of them that live
+	unsure   [][]int // units of which a fact that a guard reads is unknown
+	groups   []GroupCount
+	counts   []RuleCount
+	wanted   int // containers to be stopped or removed, before the budget
+	back     []GiveBack
+	hold     *Surprise
+	held     string
+	own      int // own containers
+	living   int // those of them that live
 }
 
 // subject is one container on its way to a verdict.
@@ -46,6 +47,8 @@ type subject struct {
 	mem  *ContainerMemory
 	at   int    // index in all
 	self [1]int // at, as the members of a unit
+
+	runs, alive, ended bool // by its state; what was created and never started has ended
 
 	owned    bool // its slice of them is its own, and may be written
 	unit     int  // index in projects, -1 for none
@@ -131,8 +134,9 @@ const (
 	markWaits             // that cannot be known
 )
 
-func newTick(p *Program, m *Memory, f *Facts, waiting map[int]string) *tick {
-	t := &tick{p: p, m: m, f: f, waiting: waiting, blank: m.BootID == "" && m.Tick == 0 && len(m.Containers) == 0}
+func newTick(p *Program, m *Memory, f *Facts, waiting map[int]string, room *scratch) *tick {
+	p.round++
+	t := &tick{p: p, m: m, f: f, room: room, round: p.round, waiting: waiting, blank: m.BootID == "" && m.Tick == 0 && len(m.Containers) == 0}
 	t.sameBoot = !t.blank && m.BootID == f.BootID
 	if !t.blank {
 		t.passed = max(0, f.GUS-m.GUS)
@@ -150,7 +154,6 @@ func newTick(p *Program, m *Memory, f *Facts, waiting map[int]string) *tick {
 		clear(p.known)
 		p.suite = policy2.Suite{Name: f.Suite.Name, Project: f.Suite.Project, IDs: slices.Clone(f.Suite.IDs)}
 	}
-	p.round++
 	t.gather()
 	t.observe()
 	p.forget(len(t.all))
@@ -164,14 +167,17 @@ func equalSuite(a, b policy2.Suite) bool {
 // gather lists the containers, each beside what is remembered of it.
 func (t *tick) gather() {
 	containers := t.f.Containers
-	order := func(a, b *Container) int { return cmpID(a.ID, b.ID) }
-	sorted := slices.IsSortedFunc(containers, func(a, b Container) int { return order(&a, &b) })
-	t.all = make([]subject, len(containers))
+	clear(t.room.all)
+	t.all = slices.Grow(t.room.all[:0], len(containers))[:len(containers)]
+	t.room.all = t.all
+
+	sorted := true // as they come from the manager
 	for i := range containers {
 		t.all[i].c = &containers[i]
+		sorted = sorted && (i == 0 || containers[i-1].ID <= containers[i].ID)
 	}
-	if !sorted { // they are, as they come from the manager
-		slices.SortStableFunc(t.all, func(a, b subject) int { return order(a.c, b.c) })
+	if !sorted {
+		slices.SortStableFunc(t.all, func(a, b subject) int { return cmpID(a.c.ID, b.c.ID) })
 	}
 	t.dropDoubles()
 
@@ -179,6 +185,8 @@ func (t *tick) gather() {
 	for i := range t.all {
 		s := &t.all[i]
 		s.at, s.self[0], s.unit, s.mem = i, i, -1, &t.now[i]
+		s.runs, s.alive = s.c.State == contract.StateRunning, s.c.Alive()
+		s.ended = s.c.State == contract.StateCreated || contract.StateEnded(s.c.State)
 		s.gentlest, s.gentlestUnit = harshest, harshest
 		s.d.rule = noRule
 	}

@@ -46,7 +46,7 @@ type Spending struct {
 
 // Explain makes the decision that Decide makes of the same arguments once more, for those who explain it.
 func Explain(p *Program, memory Memory, facts *Facts) *Explained {
-	t := run(p, &memory, facts)
+	t := run(p, &memory, facts, &scratch{})
 	e := &Explained{tick: t}
 	spent := t.spending()
 	for k, rate := range spent.rates {

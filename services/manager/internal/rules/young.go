@@ -14,7 +14,7 @@ import (
 func (t *tick) surplusYoung() []int {
 	var young []int
 	for i := range t.all {
-		if s := &t.all[i]; s.standing == contract.ReasonYoung && s.c.Alive() {
+		if s := &t.all[i]; s.standing == contract.ReasonYoung && s.alive {
 			young = append(young, i)
 		}
 	}
