@@ -140,6 +140,7 @@ func (t *tick) observeV1() {
 		t.p.v1.study(s.c.Identity, t.f.Suite, &all[i])
 		s.who, s.mem.ID = &all[i], s.c.ID
 		s.standing = t.stand(s)
+		s.ready = s.standing == StandingReady
 	}
 }
 

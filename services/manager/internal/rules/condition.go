@@ -117,7 +117,7 @@ func (t *tick) ofEach(members []int, ask func(s *subject) policy2.Truth) policy2
 }
 
 // sum asks about the sum of a figure over those members that run. It is the less likely to hold the fewer there are.
-func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[uint64], ask func(sum uint64) policy2.Truth) policy2.Truth {
+func (t *tick) sum(r *rule, members []int, figure func(r *rule, s *subject) policy2.Fact[uint64], ask func(sum uint64) policy2.Truth) policy2.Truth {
 	var all, staying uint64
 	known, run := true, 0
 	for _, i := range members {
@@ -126,7 +126,7 @@ func (t *tick) sum(members []int, figure func(t *tick, s *subject) policy2.Fact[
 			continue
 		}
 
-		v := figure(t, s)
+		v := figure(r, s)
 		known = known && v.Known
 		all, run = all+min(v.Value, maxFigure), run+1
 		if len(members) == 1 || !s.leaves {
@@ -168,7 +168,7 @@ func (t *tick) haveExpired(r *rule, members []int) policy2.Truth {
 }
 
 func (t *tick) hasExpired(s *subject, r *rule) policy2.Truth {
-	life := s.who.expires[r.index]
+	life := s.who.expires[r.lifetime]
 	switch {
 	case !life.Known:
 		return policy2.Unknown
@@ -220,7 +220,9 @@ func (t *tick) restarts(s *subject, in policy2.Restarts) policy2.Truth {
 	return truth(n >= in.Count && short)
 }
 
-func (t *tick) areIdle(r *rule, members []int) policy2.Truth { return t.isIdle(members, r.conditions.Idle) }
+func (t *tick) areIdle(r *rule, members []int) policy2.Truth {
+	return t.isIdle(members, r.conditions.Idle)
+}
 
 // isIdle asks every member that runs; a unit of which none does is not idle.
 func (t *tick) isIdle(members []int, d policy2.Duration) policy2.Truth {
@@ -250,28 +252,37 @@ func (t *tick) isWarm(s *subject) bool {
 		t.f.BootUS-start.Value >= uint64(t.p.policy.Warmup)*uint64(t.p.tickUS)
 }
 
-func figure(t *tick, s *subject, v policy2.Fact[uint64]) policy2.Fact[uint64] {
+// warm is the figure where it can be trusted.
+func (t *tick) warm(s *subject, v policy2.Fact[uint64]) policy2.Fact[uint64] {
 	if !t.isWarm(s) {
 		return policy2.Fact[uint64]{}
 	}
 	return v
 }
 
-func ramKB(t *tick, s *subject) policy2.Fact[uint64] { return figure(t, s, s.c.RAMKB) }
-
-func processes(_ *tick, s *subject) policy2.Fact[uint64] {
-	if !s.c.HasRow || !s.c.Processes.Known {
-		return policy2.Fact[uint64]{}
+// measure takes the figures that conditions ask for.
+func (t *tick) measure(s *subject) {
+	s.ramKB = t.warm(s, s.c.RAMKB)
+	if t.f.IntervalUS != 0 {
+		s.cpuUS = t.warm(s, s.c.CPUUS)
 	}
-	return policy2.Known(uint64(max(0, s.c.Processes.Value)))
+	if n := s.c.Processes; s.c.HasRow && n.Known {
+		s.processes = policy2.Known(uint64(max(0, n.Value)))
+	}
 }
 
-// cpuUS is the CPU time over the interval.
-func cpuUS(t *tick, s *subject) policy2.Fact[uint64] {
-	if t.f.IntervalUS == 0 {
-		return policy2.Fact[uint64]{}
+func ramKB(_ *rule, s *subject) policy2.Fact[uint64] { return s.ramKB }
+
+func processes(_ *rule, s *subject) policy2.Fact[uint64] { return s.processes }
+
+func cpuUS(_ *rule, s *subject) policy2.Fact[uint64] { return s.cpuUS }
+
+// cpuOfThrottled is that of those alone that the rule throttles.
+func cpuOfThrottled(r *rule, s *subject) policy2.Fact[uint64] {
+	if m := s.memory(r); m == nil || m.Throttle == nil {
+		return policy2.Known(uint64(0))
 	}
-	return figure(t, s, s.c.CPUUS)
+	return s.cpuUS
 }
 
 // useCPU compares with the rule's threshold; of those that the rule throttles with 80 % of what the throttle leaves, since
@@ -287,18 +298,12 @@ func (t *tick) useCPU(r *rule, members []int) policy2.Truth {
 	interval := min(t.f.IntervalUS, maxInterval)
 	if left == 0 {
 		needs := uint64(r.conditions.CPU) * interval
-		return t.sum(members, cpuUS, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*percentOne >= needs) })
+		return t.sum(r, members, cpuUS, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*percentOne >= needs) })
 	}
 
 	const milli, eighty, hundred = 1000, 80, 100
-	ofThrottled := func(t *tick, s *subject) policy2.Fact[uint64] {
-		if m := s.memory(r); m == nil || m.Throttle == nil {
-			return policy2.Known(uint64(0))
-		}
-		return cpuUS(t, s)
-	}
 	needs := uint64(min(left, maxMilli)) * interval / milli * eighty
-	return t.sum(members, ofThrottled, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*hundred >= needs) })
+	return t.sum(r, members, cpuOfThrottled, func(used uint64) policy2.Truth { return truth(min(used, maxCPU)*hundred >= needs) })
 }
 
 // Bounds that keep products within 64 bits: an hour between snapshots, ten thousand cores.
@@ -311,11 +316,11 @@ const (
 )
 
 func (t *tick) useRAM(r *rule, members []int) policy2.Truth {
-	return t.sum(members, ramKB, func(kb uint64) policy2.Truth { return t.isMemory(kb, r.conditions.RAM) })
+	return t.sum(r, members, ramKB, func(kb uint64) policy2.Truth { return t.isMemory(kb, r.conditions.RAM) })
 }
 
 func (t *tick) haveProcesses(r *rule, members []int) policy2.Truth {
-	return t.sum(members, processes, func(n uint64) policy2.Truth { return truth(n >= uint64(r.conditions.Processes)) })
+	return t.sum(r, members, processes, func(n uint64) policy2.Truth { return truth(n >= uint64(r.conditions.Processes)) })
 }
 
 func (t *tick) isMemory(kb uint64, m policy2.Memory) policy2.Truth {

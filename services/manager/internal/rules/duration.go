@@ -5,18 +5,19 @@ import "gestor.local/contract/policy2"
 // maxMissed is over how many ticks without knowledge a condition's duration is bridged; they do not count.
 const maxMissed = 3
 
-// observeFor follows, for each rule with for, since when its other conditions have held, whichever rule decides.
-func (t *tick) observeFor() {
-	for i := range t.all {
-		if s := &t.all[i]; s.who.own {
-			for _, rule := range s.who.lasting {
-				r := &t.p.rules[rule]
-				t.follow(r, s, t.baseHolds(r, s.alone()))
-			}
+// observeFor follows, for each rule on single containers with for, since when its other conditions have held, whichever rule decides.
+func (t *tick) observeFor(s *subject) {
+	if s.who.own {
+		for _, rule := range s.who.lasting {
+			r := &t.p.rules[rule]
+			t.follow(r, s, t.baseHolds(r, s.alone()))
 		}
-		t.forgetFor(&t.all[i])
 	}
+	t.forgetFor(s)
+}
 
+// observeProjectsFor does so for rules on projects.
+func (t *tick) observeProjectsFor() {
 	for i := range t.p.rules {
 		r := &t.p.rules[i]
 		if r.conditions.For == 0 || !r.project {
@@ -63,6 +64,8 @@ func (t *tick) follow(r *rule, s *subject, held policy2.Truth) {
 	var before For
 	if m := s.memory(r); m != nil {
 		before = m.For
+	} else if held == policy2.False {
+		return // nothing is remembered, and nothing is to be
 	}
 	if after := t.continued(before, held); after != before {
 		s.change(r).For = after

@@ -221,7 +221,7 @@ func (t *tick) timesHoldAt(r *rule, s *subject) (at int64, ok bool) {
 	}
 
 	if c.Expired != "" {
-		life := s.who.expires[r.index]
+		life := s.who.expires[r.lifetime]
 		if !life.Known || life.Value == noLifetime {
 			return 0, false
 		}
@@ -269,8 +269,10 @@ func (t *tick) readingsOf(r *rule, s *subject, block []Reading) (of, rest []Read
 	if c.Age != 0 {
 		add("age", ageS, ageKnown, int64(c.Age))
 	}
-	if life := s.lifetime(r); c.Expired != "" && life.Value != noLifetime {
-		add("expired", ageS, ageKnown && life.Known, int64(life.Value))
+	if c.Expired != "" {
+		if life := s.who.expires[r.lifetime]; life.Value != noLifetime {
+			add("expired", ageS, ageKnown && life.Known, int64(life.Value))
+		}
 	}
 	if c.Idle != 0 {
 		add("idle", s.mem.Idle.QuietUS/secondUS, s.mem.Idle.Known, int64(c.Idle))
@@ -289,17 +291,10 @@ func (t *tick) readingsOf(r *rule, s *subject, block []Reading) (of, rest []Read
 	return block[start:len(block):len(block)], block
 }
 
-func (s *subject) lifetime(r *rule) policy2.Fact[policy2.Duration] {
-	if s.who.expires == nil {
-		return policy2.Known(noLifetime)
-	}
-	return s.who.expires[r.index]
-}
-
 func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64, known bool, needs int64)) {
 	c := r.conditions
 	if c.CPU != 0 {
-		used := cpuUS(t, s)
+		used := s.cpuUS
 		share := int64(0)
 		if used.Known {
 			share = int64(min(used.Value, maxCPU) * percentOne / t.f.IntervalUS)
@@ -308,7 +303,7 @@ func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64
 	}
 	if !c.RAM.IsZero() {
 		const kib = 1024
-		ram := ramKB(t, s)
+		ram := s.ramKB
 		needs := int64(c.RAM.Size) / kib
 		if c.RAM.Percent != 0 {
 			needs = int64(min(t.f.MemoryTotalKB.Value, maxCPU) * uint64(c.RAM.Percent) / percentOne)
@@ -316,7 +311,7 @@ func (t *tick) addMeasures(s *subject, r *rule, add func(key string, value int64
 		add("ram", int64(ram.Value), ram.Known, needs)
 	}
 	if c.Processes != 0 {
-		n := processes(t, s)
+		n := s.processes
 		add("processes", int64(n.Value), n.Known, int64(c.Processes))
 	}
 	if !c.Restarts.IsZero() {

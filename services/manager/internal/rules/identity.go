@@ -10,7 +10,7 @@ import (
 
 // study finds out what follows from the identity alone.
 func (p *Program) study(id *policy2.Identity, suite policy2.Suite, names []string) *identity {
-	who := &identity{Identity: withPastNames(id, names), names: len(names), project: id.Project()}
+	who := &identity{Identity: withPastNames(id, names), of: id, names: len(names), project: id.Project()}
 
 	by, protected := p.policy.Protects(who.Identity, suite)
 	who.suite = by.BuiltIn != ""
@@ -25,6 +25,7 @@ func (p *Program) study(id *policy2.Identity, suite policy2.Suite, names []strin
 	}
 
 	who.matches = make([]policy2.Truth, len(p.rules))
+	who.expires, who.group = make([]policy2.Fact[policy2.Duration], p.lifetimes), make([]policy2.Fact[string], p.pers)
 	for i := range p.rules {
 		p.studyRule(&p.rules[i], who)
 		if who.matches[i] == policy2.False {
@@ -42,18 +43,11 @@ func (p *Program) study(id *policy2.Identity, suite policy2.Suite, names []strin
 func (p *Program) studyRule(r *rule, who *identity) {
 	who.matches[r.index] = p.policy.MatchesAny(r.Match, who.Identity)
 
-	if key := r.conditions.Expired; key != "" {
-		if who.expires == nil {
-			who.expires = make([]policy2.Fact[policy2.Duration], len(p.rules))
-		}
-		who.expires[r.index] = lifetime(who.Labels, key)
+	if r.hasExpiry() {
+		who.expires[r.lifetime] = lifetime(who.Labels, r.conditions.Expired)
 	}
-
-	if r.keeps && r.Keep.Per != (policy2.Per{}) {
-		if who.group == nil {
-			who.group = make([]policy2.Fact[string], len(p.rules))
-		}
-		who.group[r.index] = groupOf(r.Keep.Per, who)
+	if r.hasPer() {
+		who.group[r.per] = groupOf(r.Keep.Per, who)
 	}
 }
 

@@ -43,63 +43,82 @@ func (t *tick) readKeep(r *rule) {
 			t.judge(r, &u, nil)
 			return
 		}
-		if c, competes := t.compete(r, &u); competes {
-			all = append(all, c)
+		all = append(all, competitor{})
+		if !t.compete(r, &u, &all[len(all)-1]) {
+			all = all[:len(all)-1]
 		}
 	})
 
-	list := t.room.byPlace[:0]
-	for i := range all {
-		list = append(list, &all[i])
-	}
-	t.room.competitors, t.room.byPlace = all, list
-	slices.SortFunc(list, func(a, b *competitor) int {
-		if c := strings.Compare(a.group, b.group); c != 0 {
-			return c
-		}
-		if c := compareFigures(r, a, b); c != 0 {
-			return c
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	for len(list) > 0 {
-		n := 1
-		for n < len(list) && list[n].group == list[0].group {
-			n++
-		}
-		t.cut(r, list[:n])
-		list = list[n:]
+	t.room.competitors = all
+	for _, c := range t.room.contestsOf(all) {
+		slices.SortFunc(c.order, func(a, b *competitor) int {
+			if c := compareFigures(r, a, b); c != 0 {
+				return c
+			}
+			return strings.Compare(a.name, b.name)
+		})
+		t.cut(r, c.order)
 	}
 }
 
-// compete says whether the unit competes. Of whom that cannot be said, or who cannot be ranked, the rule may keep it.
-func (t *tick) compete(r *rule, u *unit) (c competitor, competes bool) {
+// contest is one group with those that compete in it.
+type contest struct {
+	group string
+	order []*competitor
+}
+
+// contestsOf are the groups of the competitors, in the order of their names.
+func (room *scratch) contestsOf(all []competitor) []contest {
+	if room.contestOf == nil {
+		room.contestOf = map[string]int{}
+	}
+	clear(room.contestOf)
+
+	list := room.contests[:0]
+	for i := range all {
+		group := all[i].group
+		at, ok := room.contestOf[group]
+		if !ok {
+			at = len(list)
+			room.contestOf[group] = at
+			list = slices.Grow(list, 1)[:at+1] // with the room of an earlier one
+			list[at].group, list[at].order = group, list[at].order[:0]
+		}
+		list[at].order = append(list[at].order, &all[i])
+	}
+
+	room.contests = list
+	slices.SortFunc(list, func(a, b contest) int { return strings.Compare(a.group, b.group) })
+	return list
+}
+
+// compete says whether the unit competes, and by what. Of whom that cannot be said, or who cannot be ranked, the rule may keep it.
+func (t *tick) compete(r *rule, u *unit, c *competitor) bool {
 	runs := func(i int) bool { return t.all[i].runs }
 	group, grouped := t.groupOf(r, u)
 	if !slices.ContainsFunc(u.members, runs) || grouped == groupNone {
-		return c, false
+		return false
 	}
 	if u.match == policy2.Unknown || u.gentlest != harshest {
 		t.mayKeep(r, u)
-		return c, false
+		return false
 	}
 
 	// One that is spared competes with nobody: else protecting one member would cost the others their place.
 	if u.spares != nobody {
 		t.mark(r, u, markWaits)
 		t.spare(r, u)
-		return c, false
+		return false
 	}
 	if grouped == groupDiffers {
-		return c, false
+		return false
 	}
-	c, ranked := t.competitor(r, u)
-	if !ranked || grouped == groupUnknown {
+	if grouped == groupUnknown || !t.rank(r, u, c) {
 		t.mayKeep(r, u)
-		return c, false
+		return false
 	}
 	c.group = group
-	return c, true
+	return true
 }
 
 func (t *tick) mayKeep(r *rule, u *unit) {
@@ -119,13 +138,13 @@ const (
 
 // groupOf is the group of the unit: the one of those members that have one, if they agree.
 func (t *tick) groupOf(r *rule, u *unit) (group string, g grouped) {
-	if r.Keep.Per == (policy2.Per{}) {
+	if !r.hasPer() {
 		return "", groupKnown
 	}
 
 	g = groupNone
 	for _, i := range u.members {
-		of := t.all[i].who.group[r.index]
+		of := t.all[i].who.group[r.per]
 		switch {
 		case !of.Known:
 			return "", groupUnknown
@@ -139,10 +158,10 @@ func (t *tick) groupOf(r *rule, u *unit) (group string, g grouped) {
 	return group, g
 }
 
-// competitor is the unit with what orders it, not ok where a figure is missing.
-func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
+// rank fills in what orders the unit, and is false where a figure is missing.
+func (t *tick) rank(r *rule, u *unit, c *competitor) bool {
 	first := &t.all[u.members[0]]
-	c = competitor{u: *u, name: first.c.ID, created: t.created(u)}
+	*c = competitor{u: *u, name: first.c.ID, created: t.created(u)}
 	if u.project {
 		c.name = first.who.project
 	}
@@ -152,10 +171,10 @@ func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 		s := &t.all[i]
 		switch {
 		case !s.c.CreatedWallUS.Known && (byAge || u.project):
-			return c, false
+			return false
 		case byAge || !s.runs:
 		case !t.addFigures(s, &c.figures):
-			return c, false
+			return false
 		}
 	}
 	for i := range min(figures, len(t.p.policy.Rank)) {
@@ -164,7 +183,7 @@ func (t *tick) competitor(r *rule, u *unit) (c competitor, ok bool) {
 	if !u.project {
 		c.start = first.c.StartBootUS.Value
 	}
-	return c, true
+	return true
 }
 
 // addFigures adds what ranks a container, in the order of the policy.
@@ -174,8 +193,8 @@ func (t *tick) addFigures(s *subject, sum *[figures]uint64) bool {
 		return true
 	}
 
-	cpu, c := cpuUS(t, s), s.c
-	ram, vsz, rss := figure(t, s, c.RAMKB), figure(t, s, c.VSZKB), figure(t, s, c.RSSKB)
+	cpu, ram := s.cpuUS, s.ramKB
+	vsz, rss := t.warm(s, s.c.VSZKB), t.warm(s, s.c.RSSKB)
 	if !cpu.Known || !ram.Known || !vsz.Known || !rss.Known {
 		return false
 	}

@@ -25,10 +25,11 @@ func (t *tick) observe() {
 			old = &before[0]
 		}
 		t.observeOne(s, old)
+		t.observeFor(s)
 	}
 
 	t.findProjects()
-	t.observeFor()
+	t.observeProjectsFor()
 }
 
 func (t *tick) observeOne(s *subject, old *ContainerMemory) {
@@ -44,7 +45,7 @@ func (t *tick) observeOne(s *subject, old *ContainerMemory) {
 
 	mem.Seen++
 	mem.Names = withName(mem.Names, s.c.Name)
-	s.who = t.p.identify(s.c.Identity, t.f.Suite, mem.Names)
+	s.who = t.p.identify(s.c.Identity, t.f.Suite, mem.Names, s.who)
 
 	t.observeStart(s.c, mem, old)
 	t.observeBirth(s.c, mem, old)
@@ -52,6 +53,8 @@ func (t *tick) observeOne(s *subject, old *ContainerMemory) {
 	t.observeEnd(s.c, mem, old)
 	t.observeIdle(s.c, mem, old)
 	s.standing = t.stand(s)
+	s.ready = s.standing == StandingReady
+	t.measure(s)
 	for k := range mem.Rules {
 		t.observeLimit(s, k)
 		t.observeRestart(s, k)

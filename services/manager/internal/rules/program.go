@@ -14,12 +14,14 @@ type Program struct {
 	rules  []rule
 	index  map[string]int // of a rule, by its hash
 	tickUS int64
+	// lifetimes and pers are how many rules have the condition expired, and per.
+	lifetimes, pers int
 
 	suite   policy2.Suite
 	known   map[*policy2.Identity]*identity
 	round   uint64 // of Decide, by which identities that are gone are told
 	scratch scratch
-	reaches int64  // the longest span of the budget in µs
+	reaches int64 // the longest span of the budget in µs
 }
 
 // rule is one rule of the policy, with what is asked of it on every tick.
@@ -31,13 +33,19 @@ type rule struct {
 	conditions *policy2.Conditions
 	// times and measures are the conditions but for, as they are asked.
 	times, measures []condition
-	keeps      bool // it gives places
-	decides    bool // over life
-	project    bool // its units are compose projects
-	throttles  bool
+	keeps           bool // it gives places
+	decides         bool // over life
+	project         bool // its units are compose projects
+	throttles       bool
+	// lifetime and per are the rule's places in what an identity knows: of those with the condition expired, and with per.
+	lifetime, per int
 	// tail is how many places there are at the other end of the order, beside those at its beginning: of version 1 alone.
 	tail int
 }
+
+func (r *rule) hasExpiry() bool { return r.conditions.Expired != "" }
+
+func (r *rule) hasPer() bool { return r.keeps && r.Keep.Per != (policy2.Per{}) }
 
 // places are those of one group.
 func (r *rule) places() int { return r.Keep.Places + r.tail }
@@ -51,8 +59,17 @@ func New(policy policy2.Policy) *Program {
 
 	p.rules = make([]rule, len(policy.Rules))
 	for i := range policy.Rules {
-		p.rules[i] = compileRule(&p.policy.Rules[i], i)
-		p.index[p.rules[i].hash] = i
+		r := &p.rules[i]
+		*r = compileRule(&p.policy.Rules[i], i)
+		p.index[r.hash] = i
+
+		r.lifetime, r.per = p.lifetimes, p.pers
+		if r.hasExpiry() {
+			p.lifetimes++
+		}
+		if r.hasPer() {
+			p.pers++
+		}
 	}
 
 	for _, rate := range policy.Budget {
@@ -98,15 +115,19 @@ func us(d policy2.Duration) int64 { return int64(d) * secondUS }
 type scratch struct {
 	all         []subject
 	competitors []competitor
-	byPlace     []*competitor
-	order       []int // indexes in all
+	contests    []contest
+	contestOf   map[string]int // index in contests, by group
+	keys        []uint64
+	order       []int
 }
 
 // identity is what follows from a container's identity alone.
 type identity struct {
 	*policy2.Identity // with all names that it had
-	round             uint64
-	names             int // how many names were known
+
+	of    *policy2.Identity // as the facts have it
+	round uint64
+	names int // how many names were known
 
 	suite, own, protected, elsewhere bool
 
@@ -119,14 +140,18 @@ type identity struct {
 	matches []policy2.Truth                  // by rule
 	speaks  []int                            // the rules that may speak of it
 	lasting []int                            // those of them that judge single containers and have the condition for
-	expires []policy2.Fact[policy2.Duration] // by rule with the condition expired, nil where none has it
-	group   []policy2.Fact[string]           // by rule with per; "" is no group; nil where none has it
+	expires []policy2.Fact[policy2.Duration] // by rule with the condition expired
+	group   []policy2.Fact[string]           // by rule with per; "" is no group
 }
 
-// identify finds what is known of the identity, which had the names before.
-func (p *Program) identify(id *policy2.Identity, suite policy2.Suite, names []string) *identity {
-	who, ok := p.known[id]
-	if !ok || who.names != len(names) {
+// identify finds what is known of the identity, which had the names before. last is what may be known of it, or of another: it is
+// asked first.
+func (p *Program) identify(id *policy2.Identity, suite policy2.Suite, names []string, last *identity) *identity {
+	who := last
+	if who == nil || who.of != id {
+		who = p.known[id]
+	}
+	if who == nil || who.names != len(names) {
 		who = p.study(id, suite, names)
 		p.known[id] = who
 	}

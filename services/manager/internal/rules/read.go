@@ -71,21 +71,23 @@ func (t *tick) readSingles(from int) (until int) {
 	}
 
 	for i := range t.all {
-		s := &t.all[i]
-		if s.standing != StandingReady {
-			continue
-		}
-		for ; s.read < len(s.who.speaks) && s.who.speaks[s.read] < until; s.read++ {
-			rule := s.who.speaks[s.read]
-			if rule < from || s.decided {
-				continue
-			}
-			if u, ok := t.unitOf(&t.p.rules[rule], s.alone()); ok {
-				t.judge(&t.p.rules[rule], &u, nil)
-			}
+		if s := &t.all[i]; s.isOpen() {
+			t.readSingle(s, from, until)
 		}
 	}
 	return until
+}
+
+// readSingle reads them for one container, until one decides.
+func (t *tick) readSingle(s *subject, from, until int) {
+	u := unit{members: s.alone(), spares: nobody}
+	for ; s.read < len(s.who.speaks) && s.who.speaks[s.read] < until && !s.decided; s.read++ {
+		if rule := s.who.speaks[s.read]; rule >= from {
+			u.match, u.gentlest = s.who.matches[rule], s.gentlest
+			t.counts[rule].SpeaksOf++
+			t.judge(&t.p.rules[rule], &u, nil)
+		}
+	}
 }
 
 // unitOf is the unit as the rule finds it; ok is false when there is nothing for the rule to judge, or it does not speak of it.

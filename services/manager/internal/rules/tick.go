@@ -48,11 +48,13 @@ type subject struct {
 	at   int    // index in all
 	self [1]int // at, as the members of a unit
 
-	runs, alive, ended bool // by its state; what was created and never started has ended
+	runs, alive, ended      bool // by its state; what was created and never started has ended
+	cpuUS, ramKB, processes policy2.Fact[uint64]
 
 	owned    bool // its slice of them is its own, and may be written
 	unit     int  // index in projects, -1 for none
 	standing string
+	ready    bool // it stands so
 
 	decided bool
 	d       decision
@@ -152,6 +154,7 @@ func newTick(p *Program, m *Memory, f *Facts, waiting map[int]string, room *scra
 
 	if !equalSuite(p.suite, f.Suite) {
 		clear(p.known)
+		clear(room.all)
 		p.suite = policy2.Suite{Name: f.Suite.Name, Project: f.Suite.Project, IDs: slices.Clone(f.Suite.IDs)}
 	}
 	t.gather()
@@ -164,13 +167,22 @@ func equalSuite(a, b policy2.Suite) bool {
 	return a.Name == b.Name && a.Project == b.Project && slices.Equal(a.IDs, b.IDs)
 }
 
+// subjects are n, each with the identity of the one that stood there last.
+func (room *scratch) subjects(n int) []subject {
+	if n < len(room.all) {
+		clear(room.all[n:])
+	}
+	room.all = slices.Grow(room.all[:0], n)[:n]
+	for i := range room.all {
+		room.all[i] = subject{who: room.all[i].who}
+	}
+	return room.all
+}
+
 // gather lists the containers, each beside what is remembered of it.
 func (t *tick) gather() {
 	containers := t.f.Containers
-	clear(t.room.all)
-	t.all = slices.Grow(t.room.all[:0], len(containers))[:len(containers)]
-	t.room.all = t.all
-
+	t.all = t.room.subjects(len(containers))
 	sorted := true // as they come from the manager
 	for i := range containers {
 		t.all[i].c = &containers[i]
@@ -254,4 +266,4 @@ func has(sorted []string, word string) bool {
 }
 
 // isOpen says that it can be judged and that nothing has decided over it yet.
-func (s *subject) isOpen() bool { return s.standing == StandingReady && !s.decided }
+func (s *subject) isOpen() bool { return s.ready && !s.decided }

@@ -122,10 +122,10 @@ func (t *tick) contest(s *subject) (floorKey, bool) {
 		if !r.keeps || r.project || s.who.matches[i] != policy2.True {
 			continue
 		}
-		if r.Keep.Per == (policy2.Per{}) {
+		if !r.hasPer() {
 			return floorKey{rule: i}, true
 		}
-		if g := s.who.group[i]; g.Known && g.Value != "" {
+		if g := s.who.group[r.per]; g.Known && g.Value != "" {
 			return floorKey{i, g.Value}, true
 		}
 	}
