@@ -135,8 +135,8 @@ type Act struct {
 	FutileAfter  int `json:"futile_after" yaml:"futile_after"`
 }
 
-// DefaultPolicy is the original code's rule with its defects removed: every 10 s keep the 3 lightest low and the 2 heaviest
-// high containers.
+// DefaultPolicy is a policy of version 1 in which every key but version is left out. It is the original code's rule with its defects
+// removed: every 10 s keep the 3 lightest low and the 2 heaviest high containers. Without a file policy2.Shipped is in force.
 func DefaultPolicy() Policy {
 	return Policy{
 		Version:  PolicyVersion,

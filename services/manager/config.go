@@ -47,7 +47,7 @@ type config struct {
 	Policy     string             `env:"POLICY" help:"policy.yaml; empty = the default policy"`
 	Tick       time.Duration      `env:"TICK" help:"overrides the policy's tick"`
 	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow, under a policy of version 2 observe"`
-	Suite      string             `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one, without it every managed container is judged"`
+	Suite      string             `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one where the policy owns what Gestor started: without it every managed container is judged"`
 	Host       string             `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
 	Record     string             `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
 	Ops        string             `env:"OPS" envDefault:"127.0.0.1:8081" help:"address of the ops port"`
@@ -148,21 +148,18 @@ func (c config) check(p *contract.Problems) {
 // document reads the policy that is to be in force, of either version: the file, else the default, with what the environment
 // overrides.
 func (c config) document() (policyfile.Document, error) {
-	if c.Policy == "" {
-		p, err := c.override(contract.DefaultPolicy())
-		return policyfile.Document{V1: &p}, err
+	d := policyfile.Document{V2: new(policy2.Shipped())}
+	if c.Policy != "" {
+		var err error
+		if d, err = policyfile.Load(c.Policy); err != nil {
+			return d, err
+		}
 	}
 
-	d, err := policyfile.Load(c.Policy)
-	switch {
-	case err != nil:
-		return d, err
-	case d.V2 != nil:
-		err = c.override2(d.V2)
-	default:
-		*d.V1, err = c.override(*d.V1)
+	if d.V2 != nil {
+		return d, c.override2(d.V2)
 	}
-	return d, err
+	return d, c.override1(d.V1)
 }
 
 // override2 changes a policy of version 2 as the environment says.
@@ -177,29 +174,42 @@ func (c config) override2(p *policy2.Policy) error {
 	if p.Tick = policy2.Duration(c.Tick / time.Second); c.Tick%time.Second != 0 {
 		return fmt.Errorf("policy with GESTOR_TICK=%s: a tick of a policy of version 2 is whole seconds", c.Tick)
 	}
-	if err := p.Validate().Err(); err != nil {
-		return fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
-	}
-	return nil
+	return c.overridden(p.Validate())
 }
 
-// override changes a policy of version 1 as the environment says.
-func (c config) override(p contract.Policy) (contract.Policy, error) {
+// override1 changes a policy of version 1 as the environment says.
+func (c config) override1(p *contract.Policy) error {
 	if c.Tick > 0 {
 		p.Tick = contract.Duration(c.Tick)
 	}
 	if c.DryRun && p.Mode == contract.ModeEnforce {
 		p.Mode = contract.ModeShadow
 	}
+	return c.overridden(p.Validate())
+}
 
-	// A file is valid by itself; together with the environment's it may not be.
-	if err := p.Validate().Err(); err != nil {
-		return p, fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
+// overridden is what is wrong with a policy that the environment has changed: a file is valid by itself; together with the
+// environment's it may not be.
+func (c config) overridden(problems contract.Problems) error {
+	if err := problems.Err(); err != nil {
+		return fmt.Errorf("policy with GESTOR_TICK=%s:\n%w", c.Tick, err)
 	}
-	if p.Mode == contract.ModeEnforce && c.Suite == "" {
-		return p, errNoSuite
+	return nil
+}
+
+// checkSuite says whether the policy may be carried out: one that removes what Gestor started asks whose that is.
+func (c config) checkSuite(d policyfile.Document) error {
+	var enforced bool
+	switch {
+	case d.V1 != nil:
+		enforced = d.V1.Mode == contract.ModeEnforce
+	case d.V2 != nil:
+		enforced = d.V2.Mode == contract.ModeEnforce && d.V2.OwnsManaged()
 	}
-	return p, nil
+	if enforced && c.Suite == "" {
+		return errNoSuite
+	}
+	return nil
 }
 
 // errNoSuite prevents a manager that was started by hand from removing what other suites on this engine started.

@@ -183,25 +183,45 @@ func TestSubcommands(t *testing.T) {
 func TestNobodyEnforcesWithoutASuite(t *testing.T) {
 	clearEnv(t)
 	for _, tt := range []struct {
-		name, mode, suite string
-		dryRun            bool
-		refused           bool
+		name, policy, suite string
+		dryRun              bool
+		refused             bool
 	}{
-		{name: "enforce", mode: "enforce", refused: true},
-		{name: "enforce for a suite", mode: "enforce", suite: "s"},
-		{name: "enforce that is only shown", mode: "enforce", dryRun: true},
-		{name: "shadow", mode: "shadow"},
-		{name: "observe", mode: "observe"},
+		{name: "enforce", policy: "version: 1\nmode: enforce", refused: true},
+		{name: "enforce for a suite", policy: "version: 1\nmode: enforce", suite: "s"},
+		{name: "enforce that is only shown", policy: "version: 1\nmode: enforce", dryRun: true},
+		{name: "shadow", policy: "version: 1\nmode: shadow"},
+		{name: "observe", policy: "version: 1\nmode: observe"},
+
+		{name: "the default", refused: true},
+		{name: "the default for a suite", suite: "s"},
+		{name: "the default that is only shown", dryRun: true},
+		{name: "version 2", policy: "version: 2", refused: true},
+		{name: "version 2, one of several selectors", policy: "version: 2\nown: [{image: a}, {labels: [gestor.managed=true, team]}]", refused: true},
+		{name: "version 2, others' containers", policy: "version: 2\nown: [{image: a}]"},
+		{name: "version 2, nobody's", policy: "version: 2\nown: []"},
+		{name: "version 2, observed", policy: "version: 2\nmode: observe"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
-			writePolicy(t, path, "version: 1\nmode: "+tt.mode+"\n")
-			_, err := config{Policy: path, Suite: tt.suite, DryRun: tt.dryRun}.document()
+			writePolicy(t, path, tt.policy+"\n")
+			if tt.policy == "" {
+				path = ""
+			}
+			cfg := config{Policy: path, Suite: tt.suite, DryRun: tt.dryRun}
+			err := newPolicyFile(cfg).read().Err
 			if refused := err != nil; refused != tt.refused {
 				t.Errorf("refused %t (%v), want %t", refused, err, tt.refused)
 			}
 			if err != nil && !(strings.Contains(err.Error(), "GESTOR_SUITE") && strings.Contains(err.Error(), "GESTOR_DRY_RUN")) {
 				t.Errorf("%v does not say what to do", err)
+			}
+
+			// Whoever only shows what it would do needs none.
+			shown := newPolicyFile(cfg)
+			shown.onlyShown = true
+			if err := shown.read().Err; err != nil {
+				t.Errorf("only shown: %v", err)
 			}
 		})
 	}

@@ -70,6 +70,7 @@ func (d *dividedPolicy) read() (r govern.PolicyUpdate) {
 	if err == nil && document.V2 == nil {
 		err = errors.New("the policy is not of version 2")
 	}
+	err = errors.Join(err, d.cfg.checkSuite(document))
 	if err != nil {
 		return govern.PolicyUpdate{Err: err}
 	}

@@ -62,16 +62,16 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 		return nil, cli.WithExitCode(exitConfig, err)
 	}
 
-	// A shadow asks for no suite.
-	asked := cfg
-	asked.DryRun = cfg.DryRun || shadow
-	document, err := asked.document()
+	document, err := cfg.document()
+	if err == nil && !shadow {
+		err = cfg.checkSuite(document)
+	}
 	if err != nil {
 		return nil, cli.WithExitCode(exitConfig, err)
 	}
 
 	// The journal and the spool are another manager's while one runs; --shadow needs neither.
-	c := &components{cfg: asked, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
+	c := &components{cfg: cfg, log: zerolog.New(stderr).Level(zerolog.ErrorLevel)}
 	defer c.close()
 	steps := []func(context.Context) error{c.openEngine, c.openSource, c.openSpool, c.openJournal}
 	if shadow {
@@ -84,7 +84,6 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 	}
 
 	if document.V2 != nil {
-		c.cfg = cfg // a plan of version 2 is the same one, whoever only looks at it
 		return c.decideOnceByRules(ctx, shadow, stderr)
 	}
 	policy := *document.V1
@@ -100,6 +99,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 // decideOnceByRules makes one decision under the policy of version 2. A shadow is the plan alone.
 func (c *components) decideOnceByRules(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, error) {
 	file := newPolicyFile(c.cfg)
+	file.onlyShown = shadow
 	policy := file.read()
 	switch {
 	case policy.Err != nil:

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -148,10 +147,10 @@ func managerState(ctx context.Context, cfg config) (*approval.Manager, error) {
 	return &m, nil
 }
 
-// planPolicy reads a policy of version 2.
+// planPolicy reads a policy of version 2; without a file it is the default.
 func planPolicy(path string) (policy2.Policy, error) {
 	if path == "" {
-		return policy2.Policy{}, errors.New("which policy? (policy-plan --policy FILE, or GESTOR_POLICY)")
+		return policy2.Shipped(), nil
 	}
 
 	document, err := policyfile.Load(path)

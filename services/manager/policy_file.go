@@ -13,6 +13,8 @@ import (
 // policyFile is the file of GESTOR_POLICY as it was at the last poll. Without a file the default policy stays.
 type policyFile struct {
 	cfg config
+	// onlyShown is that nobody carries the policy out: then it needs no suite.
+	onlyShown bool
 
 	mu   sync.Mutex // guards all following fields
 	last fileState
@@ -66,6 +68,9 @@ func (f *policyFile) changed(now fileState) bool {
 // before: it may have been taken back.
 func (f *policyFile) read() (r govern.PolicyUpdate) {
 	document, err := f.cfg.document()
+	if err == nil && !f.onlyShown {
+		err = f.cfg.checkSuite(document)
+	}
 	switch {
 	case err != nil:
 		r.Err = err

@@ -220,10 +220,19 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 func TestOnceDecidesOnceAndShadowLeavesNothingBehind(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	writePolicy(t, file, "version: 1\n")
+	// A plan of version 2 is the same one, whoever only looks at it.
+	t.Run("the default policy", func(t *testing.T) { onceAndShadow(t, "", "enforce") })
+	t.Run("version 1", func(t *testing.T) { onceAndShadow(t, file, "shadow") })
+}
+
+// onceAndShadow decides under a policy, and only shows it: as a plan of this mode.
+func onceAndShadow(t *testing.T, policy, shadow string) {
 	clearEnv(t)
 	state := t.TempDir()
 	for name, value := range map[string]string{
-		"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": state, "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s",
+		"GESTOR_ENGINE": newDaemon(t), "GESTOR_STATE": state, "GESTOR_SOURCE": "procfs", "GESTOR_SUITE": "s", "GESTOR_TICK": "1s", "GESTOR_POLICY": policy,
 	} {
 		t.Setenv(name, value)
 	}
@@ -236,7 +245,7 @@ func TestOnceDecidesOnceAndShadowLeavesNothingBehind(t *testing.T) {
 		mode string
 		left bool
 	}{
-		{[]string{"once", "--shadow", "--json"}, "shadow", false},
+		{[]string{"once", "--shadow", "--json"}, shadow, false},
 		{[]string{"once", "--json"}, "enforce", true},
 	} {
 		var stdout, stderr bytes.Buffer

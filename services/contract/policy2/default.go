@@ -32,6 +32,25 @@ func Default() Policy {
 	}
 }
 
+// Shipped is the policy of policy/policy.yaml, which is in force as well where no file is given: of what Gestor's generator started the
+// 3 lightest of class low and the 2 heaviest of class high stay. It decides as the default of version 1 does, and has its figures from
+// there. Every call makes a new one, which shares nothing with others.
+func Shipped() Policy {
+	p, v1 := Default(), contract.DefaultPolicy()
+	contest := func(class contract.Class, order Order, places int) Rule {
+		return Rule{
+			Name: string(class), Match: []Selector{{Class: []contract.Class{class}}}, Each: EachContainer,
+			Keep: Keep{Order: order, Places: places}, Rest: Ladder{{Step: StepRemove}},
+		}
+	}
+	p.Rules = []Rule{contest(contract.ClassLow, Lightest, v1.Quota.Low), contest(contract.ClassHigh, Heaviest, v1.Quota.High)}
+
+	// Version 1 has no span of an hour: this one cannot be reached.
+	p.Budget = []Rate{{N: v1.Caps.PerTick}, {N: v1.Caps.PerMinute, Span: Minute}, {N: 60 * v1.Caps.PerMinute, Span: Hour}}
+	p.Surprise, p.Young, p.Images, p.Act.Calls = v1.Caps.MaxPlanPercent, v1.Young, v1.Images, v1.Act.Ladder
+	return p
+}
+
 // defaultBudget is sorted by span, that of a tick first.
 func defaultBudget() []Rate {
 	return []Rate{{N: 5}, {N: 30, Span: Minute}, {N: 30, Span: Hour}}

@@ -65,6 +65,12 @@ func (p *Policy) Owns(id *Identity, suite Suite) (selector int, ok bool) {
 	return 0, false
 }
 
+// OwnsManaged says whether any selector of Own reads the label by which Gestor marks what it starts: what is own then is a question of
+// the suite, see Owns.
+func (p *Policy) OwnsManaged() bool {
+	return slices.ContainsFunc(p.Own, func(s Selector) bool { return s.asksManaged() })
+}
+
 // asksManaged says whether the selector reads the label by which Gestor marks what it starts.
 func (s *Selector) asksManaged() bool {
 	isManaged := func(l Label) bool { return l.Key == contract.LabelManaged }

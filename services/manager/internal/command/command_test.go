@@ -216,11 +216,17 @@ func TestSimulateAPolicyFile(t *testing.T) {
 
 // Of version 2 those policies are simulated that a synthetic host can hold against the truth.
 func TestSimulateAPolicyFileOfVersion2(t *testing.T) {
-	const path = "../policyfile/testdata/default-version-2.yaml"
-	_, one, _ := call(Simulate(), "--hours", "0.5", "--warmup", "2", "--json")
-	code, two, errs := call(Simulate(), "--hours", "0.5", "--warmup", "2", "--json", "--policy", path)
-	if code != 0 || one != two {
-		t.Errorf("%d %s%s\nand without the file\n%s", code, errs, two, one)
+	const path = "../../../../policy/policy.yaml"
+	of := func(more ...string) (out string) {
+		code, out, errs := call(Simulate(), append(more, "--hours", "0.5", "--warmup", "2", "--json")...)
+		if code != 0 || len(out) < 100 {
+			t.Errorf("%v: %d %s%s", more, code, errs, out)
+		}
+		return out
+	}
+	// It is the one without a file, and decides as that of version 1 does.
+	if file := of("--policy", path); file != of() || file != of("--classify", "declared") {
+		t.Errorf("%s\nand without the file\n%s", file, of())
 	}
 	for _, wrong := range []string{"--classify=rank", "--compare", "--cpu=lifetime"} {
 		if code, out, errs := call(Simulate(), "--hours", "0.1", "--policy", path, wrong); code != 2 || out != "" || !strings.Contains(errs, "version") {

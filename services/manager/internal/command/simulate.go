@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/explain"
 	"gestor.local/manager/internal/policyfile"
 	"gestor.local/manager/internal/simulate"
@@ -31,11 +32,9 @@ func simulateCommand(_ context.Context, inv *cli.Invocation) error {
 		return err
 	}
 
-	// What was set on the command line wins over the file.
-	if *policyPath != "" {
-		if err := withFile(inv.Flags, &o, *policyPath); err != nil {
-			return cli.WithExitCode(exitUsage, err)
-		}
+	// What was set on the command line wins over the policy.
+	if err := withPolicy(inv.Flags, &o, *policyPath, *compare); err != nil {
+		return cli.WithExitCode(exitUsage, err)
 	}
 	if problems := o.Policy.Validate(); problems != nil {
 		return cli.WithExitCode(exitUsage, problems)
@@ -60,42 +59,48 @@ func simulated(o simulate.Options, compare bool) ([]simulate.Result, error) {
 	return []simulate.Result{r}, err
 }
 
-// withFile puts the policy of the file in force, of either version.
-func withFile(f *flag.FlagSet, o *simulate.Options, path string) error {
-	d, err := policyfile.Load(path)
-	if err != nil {
-		return err
+// withPolicy puts the policy of the file in force, of either version, and without a file the default: that of version 1, which decides
+// alike, where a switch is of that version.
+func withPolicy(f *flag.FlagSet, o *simulate.Options, path string, compare bool) error {
+	d := policyfile.Document{V2: new(policy2.Shipped())}
+	if path != "" {
+		var err error
+		if d, err = policyfile.Load(path); err != nil {
+			return err
+		}
+	} else if compare || o.CPU != simulate.CPUInterval || isSet(f, "classify") {
+		return nil
 	}
+
 	if d.V1 != nil {
 		o.Policy = withFlags(f, *o, *d.V1)
 		return nil
 	}
 
-	o.Version2 = d.V2
-	f.Visit(func(set *flag.Flag) {
-		switch set.Name {
-		case "warmup":
-			d.V2.Warmup = o.Policy.Warmup
-		case "classify":
-			err = fmt.Errorf("--classify is a switch of version 1, and policy %s is of version 2 (leave it out)", path)
-		}
-	})
-	if problems := d.V2.Validate(); err == nil && problems != nil {
-		return problems
+	if isSet(f, "classify") {
+		return fmt.Errorf("--classify is a switch of version 1, and policy %s is of version 2 (leave it out)", path)
 	}
-	return err
+	o.Version2 = d.V2
+	if isSet(f, "warmup") {
+		d.V2.Warmup = o.Policy.Warmup
+	}
+	return d.V2.Validate().Err()
+}
+
+// isSet says whether the flag stands on the command line.
+func isSet(f *flag.FlagSet, name string) (is bool) {
+	f.Visit(func(set *flag.Flag) { is = is || set.Name == name })
+	return is
 }
 
 // withFlags lays what was set on the command line over the policy of a file.
 func withFlags(f *flag.FlagSet, o simulate.Options, p contract.Policy) contract.Policy {
-	f.Visit(func(set *flag.Flag) {
-		switch set.Name {
-		case "warmup":
-			p.Warmup = o.Policy.Warmup
-		case "classify":
-			p.Classify = o.Policy.Classify
-		}
-	})
+	if isSet(f, "warmup") {
+		p.Warmup = o.Policy.Warmup
+	}
+	if isSet(f, "classify") {
+		p.Classify = o.Policy.Classify
+	}
 	return p
 }
 
@@ -119,7 +124,7 @@ func simulateFlags(f *flag.FlagSet, o *simulate.Options) (policyPath *string, co
 		return nil
 	})
 
-	policyPath = f.String("policy", "", "policy file (default: the built-in policy)")
+	policyPath = f.String("policy", "", "policy file (default: the built-in policy; with --compare, --classify or another --cpu as one of version 1)")
 	compare = f.Bool("compare", false, "also run what each switch back to the original behaviour does")
 	asJSON = f.Bool("json", false, "print JSON instead of a table")
 	return policyPath, compare, asJSON

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,9 +28,14 @@ func New(w io.Writer) *Console { return &Console{w: w} }
 func (c *Console) OnTick(r *govern.Report) {
 	var b bytes.Buffer
 	c.writeHeader(&b, r)
+	// What is high stands first.
+	owned := r.Owned()
+	for _, count := range slices.Backward(r.Classes) {
+		if count.Class != contract.ClassUnknown {
+			writeClass(&b, r, count, owned)
+		}
+	}
 	if r.Plan != nil {
-		c.writeClass(&b, r, contract.ClassHigh)
-		c.writeClass(&b, r, contract.ClassLow)
 		c.writeRemovals(&b, r)
 	}
 	if r.Rules != nil {
@@ -61,11 +67,10 @@ func (c *Console) writeHeader(b *bytes.Buffer, r *govern.Report) {
 }
 
 // writeClass prints the owned containers of one class in the order of their rank.
-func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.Class) {
-	count := classCount(r.Plan, class)
-	verdicts, alive := ownedVerdicts(r, class)
+func writeClass(b *bytes.Buffer, r *govern.Report, count contract.ClassCount, owned []contract.Verdict) {
+	verdicts, alive := ofClass(r, count.Class, owned)
 
-	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(class)), count.Owned, count.Eligible, count.Quota)
+	fmt.Fprintf(b, "  %s  %d owned, %d judged, %d places", strings.ToUpper(string(count.Class)), count.Owned, count.Eligible, count.Quota)
 	if count.ManagedElsewhere > 0 {
 		fmt.Fprintf(b, ", %d managed elsewhere", count.ManagedElsewhere)
 	}
@@ -84,11 +89,11 @@ func (c *Console) writeClass(b *bytes.Buffer, r *govern.Report, class contract.C
 	_ = t.Flush() // into memory: cannot fail
 }
 
-// ownedVerdicts are those of the owned containers of one class: of the plan, then of those that it was made without.
+// ofClass are the verdicts of the owned containers of one class: of the plan, then of those that it was made without.
 // alive counts the latter that are alive.
-func ownedVerdicts(r *govern.Report, class contract.Class) (verdicts []contract.Verdict, alive int) {
-	for _, v := range r.Plan.Verdicts {
-		if v.Owned && v.Class == class {
+func ofClass(r *govern.Report, class contract.Class, owned []contract.Verdict) (verdicts []contract.Verdict, alive int) {
+	for _, v := range owned {
+		if v.Class == class {
 			verdicts = append(verdicts, v)
 		}
 	}
@@ -159,15 +164,6 @@ func (c *Console) OnAction(a govern.ActionResult) {
 
 // OnPolicy prints nothing: the log has the event.
 func (c *Console) OnPolicy(contract.Policy) {}
-
-func classCount(p *contract.Plan, class contract.Class) contract.ClassCount {
-	for _, c := range p.Counts {
-		if c.Class == class {
-			return c
-		}
-	}
-	return contract.ClassCount{Class: class}
-}
 
 func rankCell(v contract.Verdict) string {
 	if v.Rank == 0 {

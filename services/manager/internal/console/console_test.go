@@ -26,6 +26,12 @@ import (
 var update = flag.Bool("update", false, "write the golden file anew")
 
 func report() *govern.Report {
+	r := planned()
+	r.Classes = r.Plan.Counts
+	return r
+}
+
+func planned() *govern.Report {
 	measures := func(cpu, ram uint64) *contract.Measures {
 		return &contract.Measures{CPUMillicores: cpu, RAMKB: ram, VSZKB: 2 * ram, RSSKB: ram}
 	}
@@ -77,7 +83,7 @@ func ruled() *govern.Report {
 		{Name: "old\x1b[2J", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepWarn}, {Step: policy2.StepStop, After: policy2.Day}}},
 	}
 	r := report()
-	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
+	r.Plan, r.Classes, r.Mode, r.Held, r.Version2 = nil, nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
 	r.Conditions = []govern.Condition{{Name: contract.HeldObserve, Title: "Only observed", Text: "warn 1; next: look", Ticks: 4}}
 	ready := func(id, name string, v rules.Verdict) rules.Verdict {
 		v.ID, v.Name, v.Standing = strings.Repeat(id, 64), name, rules.StandingReady
@@ -96,6 +102,43 @@ func ruled() *govern.Report {
 	return r
 }
 
+// places is a tick under the rules of the default policy: of two low ones one goes, a third is young, and the high ones are too few.
+func places() *govern.Report {
+	p := policy2.Shipped()
+	p.Rules[0].Keep.Places = 1
+	r := report()
+	r.Version2 = &govern.Version2{Policy: p}
+	r.Population.Members = nil
+	f := &rules.Facts{WallUS: 1_796_000_000_000_000}
+	var verdicts []rules.Verdict
+	for _, v := range r.Plan.Verdicts {
+		r.Population.Members = append(r.Population.Members, contract.Member{ID: v.ID, Measured: v.Measures != nil})
+		if m := &r.Population.Members[len(r.Population.Members)-1]; m.Measured {
+			m.Measures = *v.Measures
+		}
+		f.Containers = append(f.Containers, rules.Container{Identity: &policy2.Identity{
+			ID: v.ID, Labels: map[string]string{contract.LabelManaged: "true", contract.LabelClass: string(v.Class)}, Socket: policy2.Known(false),
+		}})
+
+		one := rules.Verdict{ID: v.ID, Name: v.Name, Image: v.Image, Standing: rules.StandingReady, Rule: 0, Step: policy2.StepKeep, Reason: v.Reason, Rank: v.Rank, Cut: v.Cut}
+		switch {
+		case v.Reason == contract.ReasonYoung:
+			one.Standing, one.Rule = v.Reason, -1
+		case v.Class == contract.ClassHigh:
+			one.Rule = 1
+		case v.Verdict == contract.VerdictRemove:
+			one.Step, one.DecidingKey = policy2.StepRemove, string(v.DecidingKey)
+			one.Neighbour = &rules.Neighbour{ID: v.Neighbour.ID, Name: v.Neighbour.Name, Rank: 1}
+		}
+		verdicts = append(verdicts, one)
+	}
+	r.Rules = &planview.View{Policy: p, Facts: f, Plan: rules.Plan{
+		Own: 4, Living: 4, Rules: []rules.RuleCount{{Name: "low", SpeaksOf: 3, Holds: 1}, {Name: "high", SpeaksOf: 1}}, Verdicts: verdicts,
+	}}
+	r.Plan, r.Conditions = nil, nil
+	return r
+}
+
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	c := console.New(&out)
@@ -110,6 +153,7 @@ func TestTable(t *testing.T) {
 	remote.LogsElsewhere, remote.Plan.Counts[0].ManagedElsewhere, remote.Conditions = "https://logs.example:8443", 2, nil
 	c.OnTick(remote)
 	c.OnTick(ruled())
+	c.OnTick(places())
 
 	victim := actuator.Order{Victim: gated.Plan.Verdicts[1]}
 	c.OnAction(govern.ActionResult{Verb: contract.ActionRemove, Result: actuator.Result{Order: victim, Outcome: contract.OutcomeDone, Took: 1234 * time.Millisecond}})
@@ -147,16 +191,26 @@ func TestALongNameDoesNotWidenEveryRow(t *testing.T) {
 	}
 }
 
-// Under a policy of version 2 a line says what would be done, and nothing of classes.
+// Under a policy of version 2 a line says what would be done, and of classes where its rules have them.
 func TestLinesUnderVersion2(t *testing.T) {
-	var out bytes.Buffer
-	console.NewLines(zerolog.New(&out)).OnTick(ruled())
-	var tick map[string]any
-	if err := json.Unmarshal(out.Bytes(), &tick); err != nil {
-		t.Fatalf("%v: %s", err, out.Bytes())
-	}
-	if _, low := tick["low"]; low || tick["own"] != 3.0 || tick["would_warn"] != 1.0 || tick["held"] != contract.HeldObserve {
-		t.Errorf("%s", out.Bytes())
+	for name, c := range map[string]struct {
+		report *govern.Report
+		want   map[string]any // nil: the key is absent
+	}{
+		"conditions": {ruled(), map[string]any{"low": nil, "own": 3.0, "would_warn": 1.0, "held": contract.HeldObserve}},
+		"places":     {places(), map[string]any{"low": 3.0, "low_removals": 1.0, "high": 1.0, "high_removals": 0.0, "own": 4.0, "due_remove": 1.0, "held": ""}},
+	} {
+		var out bytes.Buffer
+		console.NewLines(zerolog.New(&out)).OnTick(c.report)
+		var tick map[string]any
+		if err := json.Unmarshal(out.Bytes(), &tick); err != nil {
+			t.Fatalf("%v: %s", err, out.Bytes())
+		}
+		for key, want := range c.want {
+			if tick[key] != want {
+				t.Errorf("%s: %s is %v, want %v: %s", name, key, tick[key], want, out.Bytes())
+			}
+		}
 	}
 }
 

@@ -21,11 +21,9 @@ func (l *Lines) OnTick(r *govern.Report) {
 		line = line.Int("containers", len(r.Population.Members)).Uint64("available_kb", r.Population.Memory.AvailableKB)
 	}
 
-	if r.Plan != nil {
-		for _, c := range r.Plan.Counts {
-			if c.Class != contract.ClassUnknown || c.Owned > 0 {
-				line = line.Int(string(c.Class), c.Owned).Int(string(c.Class)+"_removals", c.Removals)
-			}
+	for _, c := range r.Classes {
+		if c.Class != contract.ClassUnknown || c.Owned > 0 {
+			line = line.Int(string(c.Class), c.Owned).Int(string(c.Class)+"_removals", c.Removals)
 		}
 	}
 

@@ -351,6 +351,8 @@ type tick struct {
 	shadow  []journal.Shadowed // what the plan was made without
 	// ruled is the plan under a policy of version 2, nil without one; plan is then nil, too.
 	ruled *ruled
+	// classes are those of the plan once somebody has asked for them, see classCounts.
+	classes []contract.ClassCount
 	// earlier says that the tick is of an earlier run, which the policy of now says nothing of.
 	earlier bool
 	// journalSeq is the tick's line in the journal, 0 where there is none.

@@ -121,11 +121,8 @@ func (r *reporter) hostRecord(t *tick) contract.Record {
 	spool := r.spool.Stats()
 	t.timings.SyncUS = micros(spool.LastSync)
 	body := contract.HostBody{
-		Gates: failedGates(t.failures), Mode: r.loop.policy.Mode, Held: r.held(t), Timings: t.timings, SpoolRecords: spool.Records,
+		Classes: withShadow(t.classCounts(), t.shadow), Gates: failedGates(t.failures), Mode: r.loop.policy.Mode, Held: r.held(t), Timings: t.timings, SpoolRecords: spool.Records,
 		SkippedTicks: t.skipped,
-	}
-	if t.plan != nil {
-		body.Classes = withShadow(t.plan.Counts, t.shadow)
 	}
 	owned := func(id string) bool {
 		e := t.inv.Entry(id)

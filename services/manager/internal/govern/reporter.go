@@ -169,7 +169,7 @@ func (r *reporter) report(t *tick, s status) {
 	report := &Report{
 		Tick: t.n, At: t.at, Mode: r.loop.policy.Mode, Policy: r.loop.policy, PolicyHash: r.loop.policyHash, Version2: r.loop.version2,
 		Source: t.reading.Source, Population: t.pop,
-		Inventory: t.inv, Plan: t.plan, Shadow: t.shadow, Gates: failedGates(t.failures), Held: r.held(t),
+		Inventory: t.inv, Plan: t.plan, Classes: t.classCounts(), Shadow: t.shadow, Gates: failedGates(t.failures), Held: r.held(t),
 		Conditions: r.conditions.list(), Timings: t.timings, Skipped: t.skipped, Orders: t.orders, InFlight: s.inFlight,
 		Stuck: len(s.stuck), Breaker: s.breaker, Spool: r.spool.Stats(), Journal: s.journalBytes, LogsElsewhere: r.suite.LogsElsewhere,
 	}
@@ -222,10 +222,10 @@ func (r *reporter) recordConditionChange(t *tick, ch change) {
 
 // recordDeficits records when a class begins and ceases to be short of containers.
 func (r *reporter) recordDeficits(t *tick) {
-	if t.plan == nil || t.gated() {
+	if t.gated() {
 		return
 	}
-	for _, c := range t.plan.Counts {
+	for _, c := range t.classCounts() {
 		was := r.deficits[c.Class]
 		r.deficits[c.Class] = c.Deficit
 

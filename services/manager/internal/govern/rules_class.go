@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,17 @@ import (
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/rules"
 )
+
+// classCounts are the classes of the plan of either version, nil where it has none.
+func (t *tick) classCounts() []contract.ClassCount {
+	switch {
+	case t.plan != nil:
+		return t.plan.Counts
+	case t.classes == nil && t.ruled != nil:
+		t.classes = t.ruled.classCounts()
+	}
+	return t.classes
+}
 
 // classCounts are the classes that the policy's rules give places to, in the order of the rules, nil where a rule does anything else: what
 // readers of version 1 know. A rule gives a class its places when the class is all that it asks of a container.
@@ -27,7 +39,7 @@ func (r *ruled) classCounts() (counts []contract.ClassCount) {
 	held := make(map[contract.Class]int)
 	for i := range r.Plan.Verdicts {
 		v := &r.Plan.Verdicts[i]
-		c := r.container(v.ID)
+		c := containerOf(r.Facts, v.ID)
 		if c == nil || !r.texts.IsOwn(v.ID) {
 			continue
 		}
@@ -63,6 +75,42 @@ func (r *ruled) classCounts() (counts []contract.ClassCount) {
 	return counts
 }
 
+// Owned are the verdicts of the own containers of the classes, in the words of version 1, class by class and each in the order of its
+// ranks.
+func (r *Report) Owned() (owned []contract.Verdict) {
+	if r.Plan != nil {
+		return slices.DeleteFunc(slices.Clone(r.Plan.Verdicts), func(v contract.Verdict) bool { return !v.Owned })
+	}
+	if r.Rules == nil || r.Classes == nil {
+		return nil
+	}
+
+	verdicts := r.Rules.Plan.Verdicts
+	for i := range verdicts {
+		v := &verdicts[i]
+		c := containerOf(r.Rules.Facts, v.ID)
+		if c == nil || !v.IsOwn() {
+			continue
+		}
+
+		class, _ := r.Rules.Policy.ClassOf(c.Identity)
+		one := contract.Verdict{
+			ID: v.ID, Name: v.Name, Image: v.Image, Class: class, Owned: true, Verdict: verdictOfStep(v.Step), Reason: v.Reason, Rank: v.Rank, Cut: v.Cut,
+		}
+		if r.Population != nil {
+			if m := r.Population.Member(v.ID); m != nil && m.Measured {
+				one.Measures = &m.Measures
+			}
+		}
+		owned = append(owned, one)
+	}
+
+	slices.SortStableFunc(owned, func(a, b contract.Verdict) int {
+		return cmp.Or(strings.Compare(string(a.Class), string(b.Class)), cmp.Compare(uint(a.Rank-1), uint(b.Rank-1))) //nolint:gosec // rank 0, which is none, comes last
+	})
+	return owned
+}
+
 // placesOfClass is the class that the rule gives places to, as single containers in one group, ok false where it does not.
 func placesOfClass(r *policy2.Rule) (class contract.Class, ok bool) {
 	if r.Keep.IsZero() || r.Keep.Per != (policy2.Per{}) || r.Each == policy2.EachProject || len(r.Match) != 1 {
@@ -76,11 +124,11 @@ func placesOfClass(r *policy2.Rule) (class contract.Class, ok bool) {
 	return class, reflect.DeepEqual(*only, policy2.Selector{Class: only.Class})
 }
 
-// container is what the facts have of the container, nil without one.
-func (r *ruled) container(id string) *rules.Container {
-	i, ok := slices.BinarySearchFunc(r.Facts.Containers, id, func(c rules.Container, id string) int { return strings.Compare(c.ID, id) })
+// containerOf is what the facts have of the container, nil without one.
+func containerOf(f *rules.Facts, id string) *rules.Container {
+	i, ok := slices.BinarySearchFunc(f.Containers, id, func(c rules.Container, id string) int { return strings.Compare(c.ID, id) })
 	if !ok {
 		return nil
 	}
-	return &r.Facts.Containers[i]
+	return &f.Containers[i]
 }

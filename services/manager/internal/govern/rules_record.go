@@ -56,7 +56,6 @@ const maxGroupName = 96
 func addRuled(body *contract.HostBody, of *ruled) {
 	own := of.Plan.Own
 	body.Own, body.PolicyHash = &own, of.Plan.PolicyHash
-	body.Classes = of.classCounts()
 
 	for i, g := range of.Plan.Groups {
 		one := contract.GroupCount{
@@ -171,7 +170,7 @@ func (t *tick) ruledSubject(id string) contract.Subject {
 
 // identity is who the container is, by the facts of the tick.
 func (r *ruled) identity(id string) *policy2.Identity {
-	if c := r.container(id); c != nil {
+	if c := containerOf(r.Facts, id); c != nil {
 		return c.Identity
 	}
 	return nil

@@ -153,6 +153,9 @@ type Report struct {
 	Population *contract.Population
 	Inventory  *contract.Inventory
 	Plan       *contract.Plan
+	// Classes are those of the plan, nil where it has none. Rules of version 2 have classes where they do nothing but give each its
+	// places.
+	Classes []contract.ClassCount
 	// Shadow is what the plan was made without (journal.Tick).
 	Shadow []journal.Shadowed
 	// Gates names what kept the manager from acting, in the order of GateNames.

@@ -183,28 +183,27 @@ func (m *Metrics) observeTimings(r *govern.Report) {
 
 func (m *Metrics) updatePlan(r *govern.Report) {
 	m.updateRules(r)
-	if r.Plan == nil {
+	if r.Classes == nil {
 		return
 	}
 
 	// Reset first: a state that no container is in any more must not keep its last figure.
 	m.population.Reset()
-	for _, v := range r.Plan.Verdicts {
-		if v.Owned {
-			m.population.WithLabelValues(string(v.Class), v.Reason).Inc()
-		}
+	for _, v := range r.Owned() {
+		m.population.WithLabelValues(string(v.Class), v.Reason).Inc()
 	}
 	for _, s := range r.Shadow {
 		m.population.WithLabelValues(string(s.Class), contract.ReasonShadowRemoved).Inc()
 	}
 
-	for _, c := range r.Plan.Counts {
+	for _, c := range r.Classes {
 		m.deficit.WithLabelValues(string(c.Class)).Set(float64(c.Deficit))
 		m.plan.WithLabelValues(string(c.Class)).Set(float64(c.Removals))
 	}
 }
 
-// updateRules takes in a plan of version 2. Under one version the other's figures are absent, and not what they were.
+// updateRules takes in a plan of version 2. Under version 1 its figures are absent, as are those of classes where the rules have none,
+// and not what they were.
 func (m *Metrics) updateRules(r *govern.Report) {
 	if r.Version2 == nil {
 		m.own.Reset()
@@ -212,11 +211,11 @@ func (m *Metrics) updateRules(r *govern.Report) {
 		m.due.Reset()
 		return
 	}
-	m.population.Reset()
-	m.deficit.Reset()
-	m.plan.Reset()
 	if r.Rules == nil {
 		return
+	}
+	if r.Classes == nil {
+		m.resetClasses()
 	}
 
 	p := &r.Rules.Plan
@@ -243,8 +242,14 @@ func (m *Metrics) OnAction(a govern.ActionResult) {
 	m.action.WithLabelValues(a.Verb).Observe(a.Took.Seconds())
 }
 
-// OnPolicy is seen in the next tick's figures.
-func (m *Metrics) OnPolicy(contract.Policy) {}
+// OnPolicy forgets the figures of classes, which the next plan may have none of.
+func (m *Metrics) OnPolicy(contract.Policy) { m.resetClasses() }
+
+func (m *Metrics) resetClasses() {
+	m.population.Reset()
+	m.deficit.Reset()
+	m.plan.Reset()
+}
 
 func inSeconds(us uint64) float64 { return float64(us) / float64(time.Second/time.Microsecond) }
 

@@ -39,6 +39,7 @@ func report(gates ...string) *govern.Report {
 		},
 		Timings: contract.Timings{ReadUS: 1500, DataAgeUS: 250_000},
 	}
+	r.Classes = r.Plan.Counts
 
 	for _, g := range gates {
 		r.Conditions = append(r.Conditions, govern.Condition{Name: g, Title: "t", Text: "x; next: y", Severity: govern.SeverityDegraded, Gate: true})

@@ -22,7 +22,7 @@ func ruled() *govern.Report {
 	p.Rules = []policy2.Rule{{Name: "old", When: policy2.Conditions{Age: policy2.Day}, Do: policy2.Ladder{{Step: policy2.StepRemove}}}}
 	r := report()
 	r.PolicyHash = p.Hash()
-	r.Plan, r.Mode, r.Held, r.Version2 = nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
+	r.Plan, r.Classes, r.Mode, r.Held, r.Version2 = nil, nil, contract.ModeObserve, contract.HeldObserve, &govern.Version2{Policy: p}
 	r.Rules = &planview.View{
 		Policy: p, Facts: &rules.Facts{ClockInDoubt: true},
 		Plan: rules.Plan{
@@ -87,6 +87,24 @@ func TestMetricsUnderVersion2(t *testing.T) {
 	}
 	if strings.Contains(two, population) || strings.Contains(two, plan) {
 		t.Error("figures of version 1 under version 2")
+	}
+
+	// Those of classes are there where the rules have classes.
+	r := ruled()
+	r.Classes = []contract.ClassCount{{Class: contract.ClassLow, Owned: 1, Quota: 3, Removals: 1, Deficit: 2}}
+	r.Rules.Facts.Containers = []rules.Container{
+		{Identity: &policy2.Identity{ID: "a", Labels: map[string]string{contract.LabelClass: "low"}}}, {Identity: &policy2.Identity{ID: "b"}},
+	}
+	_, both, _ := get(t, server(t, t.TempDir(), r).URL+"/metrics")
+	for _, want := range []string{
+		own, `gestor_population_containers{class="low",state="holds"} 1`, `gestor_plan_containers{class="low"} 1`, `gestor_deficit_containers{class="low"} 2`,
+	} {
+		if !strings.Contains(both, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if n := strings.Count(both, population); n != 1 {
+		t.Errorf("%d states, one of who is not own", n)
 	}
 
 	_, one, _ := get(t, server(t, t.TempDir(), ruled(), report()).URL+"/metrics")

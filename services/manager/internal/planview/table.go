@@ -118,7 +118,7 @@ func (t *Texts) why(verdict *rules.Verdict, s step) string {
 
 func (v View) writeHead(out *lines) {
 	p := v.Plan
-	out.printf("plan of %s, policy %s, on %s, %s\n", v.Path, p.PolicyHash, cmp.Or(v.Host, "this host"),
+	out.printf("plan of %s, policy %s, on %s, %s\n", cmp.Or(v.Path, "the default policy"), p.PolicyHash, cmp.Or(v.Host, "this host"),
 		time.UnixMicro(v.Facts.WallUS).UTC().Format("2006-01-02 15:04:05 UTC"))
 	out.printf("%s, %d of them own, %d of these living; figures of %s over %s\n", plural(len(p.Verdicts), "container"), p.Own, p.Living,
 		cmp.Or(v.Source, "no source"), (time.Duration(v.Facts.IntervalUS) * time.Microsecond).Round(100*time.Millisecond)) //nolint:gosec // of two readings

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 )
 
 // parseVersion1 parses a document that is of version 1 if it is one at all.
@@ -175,24 +176,33 @@ func TestLoadNamesTheFile(t *testing.T) {
 	}
 }
 
-// TestShippedPolicyIsTheDefault: the file at the root says aloud what the code does without a file.
+// The file at the root says aloud what the code does without a file, and the one of version 1 what a file of that version says with
+// all its keys left out.
 func TestShippedPolicyIsTheDefault(t *testing.T) {
-	got, err := Load(filepath.Join("..", "..", "..", "..", "policy", "policy.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(Document{V1: new(contract.DefaultPolicy())}, got); diff != "" {
-		t.Error(diff)
+	for path, want := range map[string]Document{
+		shippedPath: {V2: new(policy2.Shipped())},
+		filepath.Join("testdata", "default-version-1.yaml"): {V1: new(contract.DefaultPolicy())},
+	} {
+		got, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (- the code, + the file):\n%s", path, diff)
+		}
 	}
 }
 
+// shippedPath is the policy at the repository's root.
+var shippedPath = filepath.Join("..", "..", "..", "..", "policy", "policy.yaml")
+
 // FuzzParse: no text may crash the parser, what it accepts is valid and survives being written and read again.
 func FuzzParse(f *testing.F) {
-	shipped, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "policy", "policy.yaml"))
+	whole, err := os.ReadFile(filepath.Join("testdata", "default-version-1.yaml"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(shipped)
+	f.Add(whole)
 
 	for _, seed := range []string{
 		"", "version: 1", "version: 1\nquota: {low: 3, high: 2}\n", "a: &x [*x]", "? a\n: b", "version: 0x1\n", "- - -\n", "version: !!int 1",

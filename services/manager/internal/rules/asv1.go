@@ -219,7 +219,7 @@ func (v *viewV1) inOrder(plan *Plan) []rowV1 {
 func (v *viewV1) add(of rowV1) {
 	i := len(v.verdicts)
 	v.verdicts = append(v.verdicts, contract.Verdict{
-		ID: of.ID, Name: of.Name, Image: of.Image, Class: of.class, Owned: isOwnedV1(of.Standing),
+		ID: of.ID, Name: of.Name, Image: of.Image, Class: of.class, Owned: of.IsOwn(),
 		Verdict: contract.VerdictKeep, Reason: of.Reason, Rank: of.Rank, Cut: of.Cut,
 		Young: of.Standing == contract.ReasonYoung, StartedAt: of.StartedAt, DecidingKey: contract.Key(of.DecidingKey),
 	})
@@ -242,11 +242,6 @@ func (v *viewV1) add(of rowV1) {
 		out.Neighbour = &v.neighbours[i]
 	}
 	v.count(out, of.c.Alive())
-}
-
-// isOwnedV1 says whether who stands so is own: the other standings come after that question.
-func isOwnedV1(standing string) bool {
-	return standing != contract.ReasonSuite && standing != contract.ReasonNotInEngine && standing != contract.ReasonNotOwned
 }
 
 // class is the declared one. In rank mode it is that of the rank: the lower half of the list is low and the upper half high, moved just

@@ -214,6 +214,11 @@ const (
 	BackObserves = "observes" // nothing is done under this policy now
 )
 
+// IsOwn says whether the verdict is of an own container, protected or not, that the engine knows.
+func (v *Verdict) IsOwn() bool {
+	return v.Standing != contract.ReasonSuite && v.Standing != contract.ReasonNotInEngine && v.Standing != contract.ReasonNotOwned
+}
+
 // StandingReady is the standing of one that is judged; all others, why it cannot be on this tick, are contract's reasons.
 const StandingReady = "ready"
 

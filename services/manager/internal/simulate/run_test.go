@@ -135,7 +135,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 
 // The default policy in the words of version 2 does what that of version 1 does, container by container.
 func TestADefaultPolicyOfVersion2HasTheSameFigures(t *testing.T) {
-	d, err := policyfile.Load("../policyfile/testdata/default-version-2.yaml")
+	d, err := policyfile.Load("../../../../policy/policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,24 +20,21 @@ import (
 	"gestor.local/manager/internal/rules/rulestest"
 )
 
-// defaultVersion2 is what policy/policy.yaml becomes: the policy of today in the words of version 2.
-const defaultVersion2 = "../../policyfile/testdata/default-version-2.yaml"
-
-// bothDefaults are the default policy of version 1, as it is shipped, and that of version 2.
+// bothDefaults are the default policy of version 1 and that of version 2, which is shipped.
 func bothDefaults(t *testing.T) (contract.Policy, policy2.Policy) {
 	t.Helper()
-	shipped, err := policyfile.Load("../../../../../policy/policy.yaml")
+	one, err := policyfile.Load("../../policyfile/testdata/default-version-1.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := policyfile.Load(defaultVersion2)
+	two, err := policyfile.Load("../../../../../policy/policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shipped.V1 == nil || next.V2 == nil {
-		t.Fatal("policy.yaml is not of version 1 any more: keep its last text of version 1 beside that of version 2, and compare these")
+	if one.V1 == nil || two.V2 == nil {
+		t.Fatalf("not of versions 1 and 2: %+v, %+v", one, two)
 	}
-	return *shipped.V1, *next.V2
+	return *one.V1, *two.V2
 }
 
 // Whatever the version 1 file says beside its rules, the version 2 file says as well: the one has no span of an hour, and the other's
