@@ -13,6 +13,7 @@ import (
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/journal"
+	"gestor.local/manager/internal/journal/line"
 	"gestor.local/manager/internal/rules"
 )
 
@@ -278,5 +279,71 @@ func TestOwnThatHasGrown(t *testing.T) {
 		if guarded != 11 {
 			t.Errorf("%d were told of the guard", guarded)
 		}
+	})
+}
+
+// secondLookFails has no room for the second look at a tick, as often as there are errors left; meanwhile is called before it is asked.
+type secondLookFails struct {
+	govern.Journal
+	left      int
+	meanwhile func()
+}
+
+func (j *secondLookFails) Decide(d journal.Decision) (uint64, error) {
+	if d.Look == 2 && j.left > 0 {
+		j.left--
+		return 0, errFull
+	}
+	seq, err := j.Journal.Decide(d)
+	for _, v := range d.Plan.Verdicts {
+		if d.Look == 1 && v.Step == policy2.StepRemove && j.meanwhile != nil {
+			j.meanwhile()
+			j.meanwhile = nil
+		}
+	}
+	return seq, err
+}
+
+// The journal takes the first look at a tick and not the second: what is remembered and shown is what the journal has, with nothing done.
+func TestASecondLookThatIsNotWritten(t *testing.T) {
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Version2 = version2(t, "own: [{label: gestor.managed=true}]\nrules:\n"+
+			"  - {name: two, match: {class: low}, each: container, keep: {lightest: 2}, rest: remove}\n")
+		w.wrap = func(j govern.Journal) govern.Journal {
+			return &secondLookFails{j, 1, func() { w.engine.Drop(id("low", 3)) }}
+		}
+		if err := w.run(65 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+
+		// The tick on which it failed: the first look's plan, which knew of one that is gone now, and a gate.
+		at := slices.IndexFunc(w.reports.ticks, func(r *govern.Report) bool { return slices.Contains(r.Gates, govern.GateJournal) })
+		if at < 0 {
+			t.Fatal("the journal's gate was never closed")
+		}
+		failed := w.reports.ticks[at]
+		if failed.Orders != 0 || failed.Rules.Plan.Wanted != 2 || failed.Rules.Plan.Held != govern.GateJournal {
+			t.Errorf("%d orders, %d wanted, held %q", failed.Orders, failed.Rules.Plan.Wanted, failed.Rules.Plan.Held)
+		}
+		recorded := -1
+		_, err := journal.ReadHistory(w.dir, func(e journal.Entry, h *journal.History) error {
+			if e.Verdict == nil {
+				return nil
+			}
+			if h.Tick() == failed.Tick {
+				recorded = h.Plan().Wanted
+			}
+			if v, err := journal.VerdictOf(e); err != nil || v.Hash != line.PlanHash(h.Plan()) {
+				t.Errorf("tick %d: the plan that was made is another than that of the lines: %v", h.Tick(), err)
+			}
+			return nil
+		})
+		if err != nil || recorded != 2 {
+			t.Errorf("the journal has a plan of %d: %v", recorded, err)
+		}
+
+		// The next tick goes on from there.
+		w.wantAlive("high-0", "high-1", "low-0", "low-1")
+		w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeDone: 1})
 	})
 }

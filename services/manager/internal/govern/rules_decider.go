@@ -33,6 +33,9 @@ type rulesDecider struct {
 	// recovered are the memory and the facts of an earlier run, until the first policy of version 2 takes them over.
 	recovered journal.Recovery
 	clock     facts.Clock // while there is no builder
+	// version1 is the hash of the policy of version 1 that this run had in force last, "" for none: one of version 2 that follows it is
+	// another policy, whatever an earlier run left.
+	version1 string
 
 	// The following fields are nil, or their zero values, under a policy of version 1.
 	policy   *policy2.Policy // which program is made of
@@ -62,6 +65,7 @@ func (d *rulesDecider) takePolicy() {
 			d.clock = d.builder.Clock()
 		}
 		d.policy, d.program, d.memory, d.builder, d.bootID = nil, nil, rules.Memory{}, nil, ""
+		d.version1 = d.loop.policyHash
 		if d.network != nil {
 			d.network.Read(nil)
 		}
@@ -85,6 +89,7 @@ func (d *rulesDecider) begin() {
 	if d.recovered.Memory != nil {
 		d.memory = *d.recovered.Memory
 	}
+	d.memory.PolicyHash = cmp.Or(d.version1, d.memory.PolicyHash)
 	d.recovered, d.builder = journal.Recovery{}, facts.New(o)
 }
 
@@ -129,22 +134,18 @@ func (d *rulesDecider) decide(ctx context.Context, t *tick, e executorState) {
 	in := d.read(ctx, t, e)
 	f := d.factsOf(t, in)
 	plan := rules.Decide(d.program, d.memory, f)
-	seq, err := d.write(t, f, &plan, 1)
-
-	// What the list of a moment ago says may be over: who is to go is asked for once more.
-	if err == nil && ending(&plan) {
-		f = d.lookAgain(ctx, t, in)
-		plan = rules.Decide(d.program, d.memory, f)
-		seq, err = d.write(t, f, &plan, 2)
-	}
 
 	// A plan that the journal has not got is not carried out, nor remembered: the tick is one that was missed.
+	seq, err := d.write(t, f, &plan, 1)
 	if err != nil {
 		t.failStorage(GateJournal, err)
-		plan.Held = failedGates(t.failures)[0]
 	} else {
+		f, plan, seq = d.lookTwice(ctx, t, in, f, plan, seq)
 		d.memory = rules.Remember(d.program, d.memory, f, plan, nil)
 		t.journalSeq = seq
+	}
+	if t.gated() {
+		plan.Held = failedGates(t.failures)[0]
 	}
 
 	t.ruled = &ruled{
@@ -155,6 +156,28 @@ func (d *rulesDecider) decide(ctx context.Context, t *tick, e executorState) {
 	if now := d.boottime(); t.pop != nil && now > t.pop.MonotonicUS {
 		t.timings.DataAgeUS = now - t.pop.MonotonicUS
 	}
+}
+
+// lookTwice is what counts of a tick whose first plan stands in the journal as seq. What the list of a moment ago says may be over: where
+// somebody is to go it is asked for once more. If the journal has no room for what that comes to, the first plan is the one that it has:
+// it is remembered and shown, and held.
+func (d *rulesDecider) lookTwice(
+	ctx context.Context, t *tick, in facts.Tick, f *rules.Facts, plan rules.Plan, seq uint64,
+) (*rules.Facts, rules.Plan, uint64) {
+	if !ending(&plan) {
+		return f, plan, seq
+	}
+
+	listed := t.inv
+	again := d.lookAgain(ctx, t, in)
+	second := rules.Decide(d.program, d.memory, again)
+	written, err := d.write(t, again, &second, 2)
+	if err != nil {
+		t.failStorage(GateJournal, err)
+		t.inv = listed
+		return f, plan, seq
+	}
+	return again, second, written
 }
 
 // ending says that the plan stops or removes somebody, and is carried out.
