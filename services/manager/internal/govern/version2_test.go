@@ -15,6 +15,7 @@ import (
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/policyfile"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/source/netdev"
 )
 
@@ -318,6 +319,46 @@ func TestRemainsAreLeftUnderVersion2(t *testing.T) {
 				t.Errorf("tick %d twice", r.Tick)
 			}
 			seen[r.Tick] = true
+		}
+	})
+}
+
+// The first plan of version 2 that can judge anybody is only shown when a policy of version 1 was in force before it, however often the
+// versions change, and so is the first of version 1 after that.
+func TestTheFirstPlanAfterTheOtherVersionIsShown(t *testing.T) {
+	runSynctest(t, 3, 2, func(w *fixture) {
+		v := version2(t, "own: [{label: gestor.managed=true}]\nrules:\n"+
+			"  - {name: two, match: {class: low}, each: container, keep: {lightest: 2}, rest: remove}\n")
+		ended := func() int { return w.calls("")["remove"] }
+		err := w.runWith(6*time.Minute+5*time.Second, func(g *govern.Governor) {
+			time.Sleep(45 * time.Second)
+			for round := range 2 {
+				w.reload(g, govern.PolicyUpdate{Version2: v})
+				shown := -1
+				for tick := 0; shown < 0 && tick < 9; tick++ {
+					before := len(w.reports.ticks)
+					for len(w.reports.ticks) == before {
+						time.Sleep(time.Second)
+					}
+					if r := w.reports.last(); r.Rules != nil && r.Rules.Plan.Wanted > 0 {
+						shown = tick
+					}
+				}
+				if r := w.reports.last(); shown < 0 || r.Held != rules.HeldChanged || ended() != round {
+					t.Errorf("round %d: shown %d, held %q, %d removed", round, shown, r.Held, ended())
+				}
+				time.Sleep(30 * time.Second)
+				if r := w.reports.last(); ended() != round+1 || r.Held != "" {
+					t.Errorf("round %d: held %q, %d removed", round, r.Held, ended())
+				}
+
+				w.reload(g, govern.PolicyUpdate{Policy: contract.DefaultPolicy()})
+				time.Sleep(time.Minute)
+				w.add("low", 5+round, 500)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

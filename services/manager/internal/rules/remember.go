@@ -40,9 +40,14 @@ func (t *tick) memory() Memory {
 		t.takeBackAsked()
 	}
 
-	// Only a plan that no gate holds back is the first under its policy, or the surprise that the next one confirms.
-	if len(f.InForce.Gates) > 0 {
-		m.PolicyHash, m.ApprovedWallUS, m.Surprise = t.m.PolicyHash, t.m.ApprovedWallUS, t.m.Surprise
+	// Only a plan that no gate holds back is the first under its policy, or the surprise that the next one confirms. One that can judge
+	// nobody yet, as after a policy of version 1, under which nothing is remembered for the rules, shows nothing.
+	gated := len(f.InForce.Gates) > 0
+	if gated {
+		m.Surprise = t.m.Surprise
+	}
+	if gated || t.hasChanged() && t.judgesNobody() {
+		m.PolicyHash, m.ApprovedWallUS = t.m.PolicyHash, t.m.ApprovedWallUS
 	}
 	for len(m.Spent) > 0 && m.Spent[0].GUS <= f.GUS-t.p.reaches && m.Spent[0].Tick != f.Tick {
 		m.Spent = m.Spent[1:]

@@ -12,6 +12,19 @@ func (t *tick) hasChanged() bool {
 	return t.m.PolicyHash != "" && (t.m.PolicyHash != t.p.hash || t.m.ApprovedWallUS != t.f.InForce.ApprovedWallUS)
 }
 
+// judgesNobody says that there are own containers, and that all of them have been seen for too short a time to be judged.
+func (t *tick) judgesNobody() bool {
+	young := false
+	for i := range t.all {
+		s := &t.all[i]
+		if s.who.own && s.standing != contract.ReasonYoung {
+			return false
+		}
+		young = young || s.who.own
+	}
+	return young
+}
+
 // restrain says what holds the plan back, and follows the hold of a surprise.
 func (t *tick) restrain() {
 	holds := t.surprises() && t.holdsSurprise()
