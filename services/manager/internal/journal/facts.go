@@ -51,6 +51,7 @@ type record struct {
 	missed int    // ticks that were not written since the last that was
 	short  bool   // there is no room for facts
 	begun  int64  // when the segment was begun, in Unix seconds
+	ticks  int    // of facts in the segment
 
 	rotated chan struct{}
 }
@@ -123,6 +124,9 @@ func (j *Journal) decide(d *Decision) (seq uint64, err error) {
 
 	j.state.seq, j.state.tick, j.state.policy = entry.last, d.Facts.Tick, r.policy
 	r.on, r.program, r.version1 = entry.facts, d.Program, d.Version1
+	if d.Look <= 1 {
+		r.ticks++
+	}
 	return entry.last, nil
 }
 
@@ -153,7 +157,7 @@ func (j *Journal) leaveFacts() error {
 
 // isFull says that the next tick belongs into another segment.
 func (j *Journal) isFull() bool {
-	return j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.isOld()
+	return j.active.Size() > j.head && j.active.Size() >= j.opts.SegmentBytes || j.rec.ticks >= segmentTicks || j.isOld()
 }
 
 // miss leaves a tick out: the next one that is written begins a segment, whose head has what it was made of.
@@ -276,7 +280,7 @@ func (j *Journal) beginFacts() error {
 
 	j.active, j.head = next, next.Size()
 	j.rec.on, j.rec.stale, j.rec.missed = j.state.seq+1, false, 0
-	j.rec.begun, j.rec.version1Hash = j.opts.Now().Unix(), ""
+	j.rec.begun, j.rec.ticks, j.rec.version1Hash = j.opts.Now().Unix(), 0, ""
 	j.state.seq += count
 	select {
 	case j.rec.rotated <- struct{}{}:

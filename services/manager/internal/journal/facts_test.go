@@ -56,6 +56,46 @@ func TestAJournalBringsItsPlansBack(t *testing.T) {
 	}
 }
 
+// TestASegmentHasSoManyTicks at most, also where the journal was closed and opened within it: whoever asks for a tick goes over those
+// before it.
+func TestASegmentHasSoManyTicks(t *testing.T) {
+	files := disktest.NewMem()
+	o := journal.Options{FS: files, Version: journal.Version}
+	j, _ := opened(t, "j", o)
+	load := journaltest.NewLoad(1)
+	program, memory := rules.New(load.Policy), rules.Memory{}
+
+	const ticks, most = 4000, 1440
+	for n := range ticks {
+		if n == most/2 {
+			must(t, j.Close())
+			j, _ = opened(t, "j", o)
+		}
+
+		f := load.Next()
+		plan := rules.Decide(program, memory, f)
+		_, err := j.Decide(journal.Decision{Program: program, Memory: memory, Facts: f, Plan: &plan})
+		must(t, err)
+		memory = rules.Remember(program, memory, f, plan, nil)
+	}
+	must(t, j.Close())
+
+	var segments []int
+	_, err := journal.ReadHistoryOn(files, "j", func(e journal.Entry, _ *journal.History) error {
+		switch {
+		case e.Head != nil:
+			segments = append(segments, 0)
+		case e.Facts != nil:
+			segments[len(segments)-1]++
+		}
+		return nil
+	})
+	must(t, err)
+	if diff := cmp.Diff([]int{most, most, ticks - 2*most}, segments[len(segments)-3:]); diff != "" {
+		t.Errorf("ticks of each segment: %v %s", segments, diff)
+	}
+}
+
 // TestASecondLook: both plans of the tick come out again, and the memory is that after the second.
 func TestASecondLook(t *testing.T) {
 	files := disktest.NewMem()

@@ -22,11 +22,17 @@ type History struct {
 	policy  *Policy
 	program *rules.Program
 
-	// before is the memory before the last tick, after the one of now.
+	// before is the memory before the last tick, with what has happened since for a second look at it; after is the one of now.
 	before, after rules.Memory
-	facts         rules.Facts
-	plan          rules.Plan
-	intents       map[string]Intent
+	// The last facts, and the memory and the program that they were decided with. The plan is made when somebody asks for it, nil before;
+	// ticked says that after has still to take over the facts.
+	facts  rules.Facts
+	of     rules.Memory
+	under  *rules.Program
+	plan   *rules.Plan
+	ticked bool
+
+	intents map[string]Intent
 
 	// plans says that plans are made of the facts, and the memory of those; else names, numbers and clocks are all that is read of them.
 	plans bool
@@ -37,6 +43,7 @@ type History struct {
 	on      uint64 // the number of the line that the next facts must be written on
 	seq     uint64 // of the last line
 	lost    int    // lines that are missing since the head
+	ticks   int    // since the head
 
 	// head is the memory that the last head has, nil before one; made is what the lines before it came to, nil where they did not
 	// reach it without a gap.
@@ -93,7 +100,7 @@ func (h *History) Add(e Entry) error {
 
 // begin starts over with a head.
 func (h *History) begin(e Entry) error {
-	made := h.after
+	made := h.Memory()
 	h.made = nil
 	remembers := h.policy == nil || h.policy.Policy2 != nil
 	if h.whole && !h.left && h.lost == 0 && e.Head.Missed == 0 && remembers {
@@ -144,6 +151,9 @@ func (h *History) tick(e Entry) error {
 	}
 
 	h.on, h.left = e.Seq, false
+	if e.Look <= 1 {
+		h.ticks++
+	}
 	if !h.plans {
 		return nil
 	}
@@ -152,12 +162,11 @@ func (h *History) tick(e Entry) error {
 	case e.Memory != nil:
 		h.before = *e.Memory
 	case e.Look <= 1:
-		h.before = h.after
+		h.before = h.Memory()
 	}
-
-	h.facts = h.table.Facts()
-	h.plan = rules.Decide(h.program, h.before, &h.facts)
-	h.after = rules.Remember(h.program, h.before, &h.facts, h.plan, nil)
+	h.table.FactsInto(&h.facts)
+	h.of, h.under = h.before, h.program
+	h.plan, h.ticked = nil, true
 	return nil
 }
 
@@ -173,7 +182,7 @@ func (h *History) happened(e rules.Event) {
 	}
 
 	events := []rules.Event{e}
-	h.after = rules.Remember(program, h.after, nil, rules.Plan{}, events)
+	h.after = rules.Remember(program, h.Memory(), nil, rules.Plan{}, events)
 	h.before = rules.Remember(program, h.before, nil, rules.Plan{}, events)
 }
 
@@ -186,10 +195,10 @@ func (h *History) Lost() int { return h.lost }
 // Program is the policy in force, nil before the first.
 func (h *History) Program() *rules.Program { return h.program }
 
-// Facts are those of the last tick, or of the second look at it.
+// Facts are those of the last tick, or of the second look at it, valid until the next line is added.
 func (h *History) Facts() *rules.Facts {
 	if !h.plans { // who makes no plans does not want them of each tick
-		h.facts = h.table.Facts()
+		h.table.FactsInto(&h.facts)
 	}
 	return &h.facts
 }
@@ -201,13 +210,31 @@ func (h *History) Tick() uint64 { return h.table.Tick() }
 func (h *History) WallUS() int64 { return h.table.WallUS() }
 
 // Plan is the one that the policy makes of them.
-func (h *History) Plan() *rules.Plan { return &h.plan }
+func (h *History) Plan() *rules.Plan {
+	if h.plan == nil {
+		plan := rules.Plan{}
+		if h.under != nil {
+			plan = rules.Decide(h.under, h.of, &h.facts)
+		}
+		h.plan = &plan
+	}
+	return h.plan
+}
 
 // Before is the memory before the last tick, Memory the one after all lines.
 func (h *History) Before() rules.Memory { return h.before }
 
 // Memory is the one after all lines.
-func (h *History) Memory() rules.Memory { return h.after }
+func (h *History) Memory() rules.Memory {
+	if h.ticked {
+		var plan rules.Plan
+		if h.plan != nil {
+			plan = *h.plan
+		}
+		h.after, h.ticked = rules.Remember(h.under, h.of, &h.facts, plan, nil), false
+	}
+	return h.after
+}
 
 // Withheld lists the labels of a container whose values were not written. Sorted.
 func (h *History) Withheld(id string) []string { return h.table.Withheld(id) }

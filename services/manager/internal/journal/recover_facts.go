@@ -22,7 +22,7 @@ func (j *Journal) beginRecorded() (Recovery, error) {
 	j.state = found.state
 	j.state.seq = max(found.state.seq, j.opts.After)
 	h := found.history
-	j.rec.table, j.rec.memory, j.rec.on = h.table, h.after, h.on
+	j.rec.table, j.rec.memory, j.rec.on = h.table, h.Memory(), h.on
 
 	r := Recovery{BadLines: found.stats.BadLines, TornBytes: found.stats.TornBytes}.fill(found.state, j.opts.Now())
 	if h.hasHead {
@@ -46,7 +46,7 @@ func (j *Journal) beginRecorded() (Recovery, error) {
 	}
 
 	if found.newest != "" && found.whole {
-		j.rec.begun = found.begun
+		j.rec.begun, j.rec.ticks = found.begun, h.ticks
 		return r, nil
 	}
 

@@ -15,94 +15,97 @@ import (
 // ErrNotInOrder says that a line does not follow from the lines that were read before it.
 var ErrNotInOrder = errors.New("the line does not follow from those before it")
 
-// members are those of one JSON object, by key.
-type members map[string]json.RawMessage
-
 // ReadFacts takes over a facts line, or the facts of a head after Reset. After an error the table holds nothing that can be relied
 // on until it is reset.
 func (t *Table) ReadFacts(line []byte) error {
-	var text members
-	if err := json.Unmarshal(line, &text); err != nil {
-		return fmt.Errorf("read facts: %w", err)
-	}
-
-	before := t.host.bootUS
-	err := t.readHost(text)
+	lists, err := t.readHost(line)
 	if err == nil {
-		err = t.readContainers(text, t.host.bootUS-before)
+		err = t.readContainers(lists)
 	}
-
 	if err != nil {
 		return fmt.Errorf("read facts: %w", err)
 	}
-
 	return nil
 }
 
-func (t *Table) readHost(text members) error {
-	for _, always := range []struct {
-		key string
-		to  *uint64
-	}{{"facts", &t.host.tick}, {"sequence", &t.host.sequence}, {"boot_us", &t.host.bootUS}} {
-		value, ok := text[always.key]
-		if !ok {
-			return fmt.Errorf("%q is missing", always.key)
-		}
-
-		if err := json.Unmarshal(value, always.to); err != nil {
-			return fmt.Errorf("%s: %w", always.key, err)
-		}
-	}
-
-	return readChanged(text, t.ofHost, &t.host)
+// lists are those of a line that speak of containers, nil for one that it does not have, and how long the tick before is ago.
+type lists struct {
+	births, exits, rows []byte
+	passedUS            uint64
 }
 
-func readChanged[T any](text members, fields []field[T], v *T) error {
-	for i := range fields {
-		if value, ok := text[fields[i].key]; ok {
-			if err := fields[i].read(v, value); err != nil {
-				return fmt.Errorf("%s: %w", fields[i].key, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (t *Table) readContainers(text members, passedUS uint64) error {
-	var births, rows []members
-	var exits []int
-	for _, list := range []struct {
-		key string
-		to  any
-	}{{"births", &births}, {"exits", &exits}, {"rows", &rows}} {
-		if value, ok := text[list.key]; ok && !t.leavesOut(list.key, value) {
-			if err := json.Unmarshal(value, list.to); err != nil {
-				return fmt.Errorf("%s: %w", list.key, err)
-			}
-		}
+// readHost takes over what a line says of the host, and finds its lists.
+func (t *Table) readHost(line []byte) (of lists, err error) {
+	const tick, sequence, boot = 1, 2, 4
+	before, has := t.host.bootUS, 0
+	number := func(which int, to *uint64, value []byte) error {
+		has |= which
+		return readValue(value, to)
 	}
 
-	if err := t.readExits(exits); err != nil {
+	err = eachMember(line, func(key, value []byte) error {
+		var err error
+		switch string(key) {
+		case "facts":
+			err = number(tick, &t.host.tick, value)
+		case "sequence":
+			err = number(sequence, &t.host.sequence, value)
+		case "boot_us":
+			err = number(boot, &t.host.bootUS, value)
+
+		case "births":
+			of.births = value
+		case "exits":
+			of.exits = value
+		case "rows":
+			of.rows = value
+		default:
+			_, err = t.ofHost.read(&t.host, key, value)
+		}
+
+		if err != nil {
+			err = fmt.Errorf("%s: %w", key, err)
+		}
 		return err
-	}
+	})
 
-	if rows != nil || !t.namesOnly {
-		if err := t.readRows(rows, passedUS); err != nil {
-			return err
+	if err == nil && has != tick|sequence|boot {
+		err = errors.New("a number that each line has is missing")
+	}
+	of.passedUS = t.host.bootUS - before
+	return of, err
+}
+
+func (t *Table) readContainers(of lists) error {
+	if of.exits != nil {
+		if err := t.readExits(of.exits); err != nil {
+			return fmt.Errorf("exits: %w", err)
 		}
 	}
 
-	return t.readBirths(births)
+	if !t.leavesOut(of.rows) {
+		if err := t.readRows(of.rows, of.passedUS); err != nil {
+			return fmt.Errorf("rows: %w", err)
+		}
+	}
+
+	if of.births != nil {
+		if err := t.readBirths(of.births); err != nil {
+			return fmt.Errorf("births: %w", err)
+		}
+	}
+	return nil
 }
 
-// leavesOut says that the list has nothing that is asked for: rows without a key of an identity.
-func (t *Table) leavesOut(key string, list json.RawMessage) bool {
-	return t.namesOnly && key == "rows" && !bytes.Contains(list, []byte(`"name":`)) && !bytes.Contains(list, []byte(`"labels":`))
+// leavesOut says that the rows have nothing that is asked for: no key of an identity.
+func (t *Table) leavesOut(rows []byte) bool {
+	return t.namesOnly && !bytes.Contains(rows, []byte(`"name":`)) && !bytes.Contains(rows, []byte(`"labels":`))
 }
 
-func (t *Table) readExits(exits []int) error {
-	if len(exits) == 0 {
-		return nil
+func (t *Table) readExits(list []byte) error {
+	var exits []int
+	if err := json.Unmarshal(list, &exits); err != nil {
+		return err
 	}
 
 	for _, n := range exits {
@@ -117,111 +120,131 @@ func (t *Table) readExits(exits []int) error {
 	return nil
 }
 
-// readRows lets every container go on, and changes those that have a row.
-func (t *Table) readRows(rows []members, passedUS uint64) error {
-	byPlace := make([]members, len(t.slots))
-	for _, row := range rows {
-		n, err := numberOf(row)
-		switch {
-		case err != nil:
-			return err
-		case n < 0 || n >= len(t.at) || t.at[n] < 0 || byPlace[t.at[n]] != nil:
-			return fmt.Errorf("%w: container %d is not there, or twice", ErrNotInOrder, n)
-		}
-		byPlace[t.at[n]] = row
+// readRows lets every container go on, and changes those that have a row. There is none where list is nil.
+func (t *Table) readRows(list []byte, passedUS uint64) error {
+	t.texts = append(t.texts[:0], make([][]byte, len(t.slots))...)
+	err := error(nil)
+	if list != nil {
+		err = eachElement(list, func(text []byte) error {
+			n, err := numberOf(text)
+			switch {
+			case err != nil:
+				return err
+			case n < 0 || n >= len(t.at) || t.at[n] < 0 || t.texts[t.at[n]] != nil:
+				return fmt.Errorf("%w: container %d is not there, or twice", ErrNotInOrder, n)
+			}
+			t.texts[t.at[n]] = text
+			return nil
+		})
 	}
-
-	for i := range t.slots {
-		if err := t.readRow(&t.slots[i], byPlace[i], passedUS); err != nil {
-			return fmt.Errorf("container %d: %w", t.slots[i].n, err)
-		}
-	}
-
-	return nil
-}
-
-func numberOf(row members) (n int, err error) {
-	value, ok := row["n"]
-	if !ok {
-		return 0, errors.New(`"n" is missing`)
-	}
-	err = json.Unmarshal(value, &n)
-	return n, err
-}
-
-// readRow changes one container; row is nil for one that has none.
-func (t *Table) readRow(s *slot, row members, passedUS uint64) error {
-	if err := t.readIdentity(s, row); err != nil {
+	if err != nil {
 		return err
 	}
 
-	if err := readChanged(row, t.ofContainer, &s.c); err != nil {
+	for i := range t.slots {
+		if err := t.readRow(&t.slots[i], t.texts[i], passedUS); err != nil {
+			return fmt.Errorf("container %d: %w", t.slots[i].n, err)
+		}
+	}
+	return nil
+}
+
+// numberOf is the number that a row begins with.
+func numberOf(text []byte) (n int, err error) {
+	value, ok := bytes.CutPrefix(text, []byte(`{"n":`))
+	if !ok {
+		return 0, errors.New(`"n" is missing, or not the first`)
+	}
+	err = json.Unmarshal(value[:endOfValue(value, 0)], &n)
+	return n, err
+}
+
+// readRow changes one container; text is nil for one that has no row.
+func (t *Table) readRow(s *slot, text []byte, passedUS uint64) error {
+	of, err := t.readFields(s, text)
+	if err != nil {
 		return err
 	}
 
 	// What follows from the line before, unless the row says otherwise.
 	t.foresee(s, s.c.CPUUS, passedUS)
-	if value, ok := row["member"]; ok {
-		if err := t.readMember(s, value); err != nil {
+	if of.member != nil {
+		if err := t.readMember(s, of.member); err != nil {
 			return err
 		}
 	}
 
-	if value, ok := row["cpu_total_us"]; ok {
-		total, err := readFact[uint64](value)
+	if of.cpuTotal != nil {
+		total, err := readFact[uint64](of.cpuTotal)
 		if err != nil {
 			return err
 		}
 		s.c.CPUTotalUS = total
 	}
 
-	if value, ok := row["net_age_us"]; ok {
+	if of.netAge != nil {
 		var age int64
-		if err := json.Unmarshal(value, &age); err != nil {
+		if err := json.Unmarshal(of.netAge, &age); err != nil {
 			return err
 		}
 		s.c.NetBootUS = t.host.bootUS - uint64(age)
 	}
-
 	return nil
 }
 
-// readIdentity makes another identity where anything of it changes: those that were given away stay as they are.
-func (t *Table) readIdentity(s *slot, row members) error {
-	value, changes := row["labels"]
-	for i := range t.ofIdentity {
-		_, ok := row[t.ofIdentity[i].key]
-		changes = changes || ok
+// following are the members of a row that change what follows from the line before, nil for one that it does not have.
+type following struct{ member, cpuTotal, netAge []byte }
+
+// readFields takes over all else of a row. Where anything of an identity changes it makes another: those that were given away stay as
+// they are.
+func (t *Table) readFields(s *slot, text []byte) (of following, err error) {
+	if text == nil {
+		return of, nil
 	}
 
-	if !changes {
-		return nil
-	}
+	identity := s.c.Identity
+	err = eachMember(text, func(key, value []byte) error {
+		switch string(key) {
+		case "n", "id":
+			return nil
+		case "member":
+			of.member = value
+			return nil
+		case "cpu_total_us":
+			of.cpuTotal = value
+			return nil
+		case "net_age_us":
+			of.netAge = value
+			return nil
+		}
 
-	next := *s.c.Identity
-	if err := readChanged(row, t.ofIdentity, &next); err != nil {
-		return err
-	}
-
-	if value != nil {
-		labels, withheld, err := readLabels(value)
-		if err != nil {
+		is, err := t.ofContainer.read(&s.c, key, value)
+		if is || err != nil {
 			return err
 		}
-		next.Labels, s.withheld = labels, withheld
-	}
+		if !t.ofIdentity.has(key) && string(key) != "labels" {
+			return nil
+		}
 
-	s.c.Identity = &next
-	return nil
+		if identity == s.c.Identity {
+			next := *identity
+			identity = &next
+		}
+		if string(key) == "labels" {
+			identity.Labels, s.withheld, err = readLabels(value)
+			return err
+		}
+		_, err = t.ofIdentity.read(identity, key, value)
+		return err
+	})
+
+	s.c.Identity = identity
+	return of, err
 }
 
-func (t *Table) readBirths(births []members) error {
-	if len(births) == 0 {
-		return nil
-	}
-
-	for _, row := range births {
-		n, err := numberOf(row)
+func (t *Table) readBirths(list []byte) error {
+	err := eachElement(list, func(text []byte) error {
+		n, err := numberOf(text)
 		if err != nil {
 			return err
 		}
@@ -229,17 +252,20 @@ func (t *Table) readBirths(births []members) error {
 			return fmt.Errorf("%w: container %d is born as the %d-th", ErrNotInOrder, n, len(t.at))
 		}
 
-		var id string
-		if value, ok := row["id"]; !ok || bytes.Equal(value, null) || json.Unmarshal(value, &id) != nil {
-			return fmt.Errorf("container %d has no id", n)
-		}
-
 		// It has nothing yet that could go on.
+		id, err := idOf(text)
 		s := slot{n: n, c: rules.Container{Identity: &policy2.Identity{ID: id}}}
-		if err := t.readRow(&s, row, 0); err != nil {
+		if err == nil {
+			err = t.readRow(&s, text, 0)
+		}
+		if err != nil {
 			return fmt.Errorf("container %d: %w", n, err)
 		}
 		t.slots, t.at = append(t.slots, s), append(t.at, 0)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 
 	slices.SortStableFunc(t.slots, func(a, b slot) int { return strings.Compare(a.c.ID, b.c.ID) })
@@ -251,4 +277,20 @@ func (t *Table) readBirths(births []members) error {
 
 	t.number()
 	return nil
+}
+
+// idOf is the id that a birth has.
+func idOf(text []byte) (id string, err error) {
+	has := false
+	err = eachMember(text, func(key, value []byte) error {
+		if string(key) != "id" || bytes.Equal(value, null) {
+			return nil
+		}
+		has = true
+		return json.Unmarshal(value, &id)
+	})
+	if err == nil && !has {
+		err = errors.New("it has no id")
+	}
+	return id, err
 }

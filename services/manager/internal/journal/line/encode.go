@@ -26,7 +26,7 @@ func (t *Table) AppendFacts(to []byte, f *rules.Facts, look int) []byte {
 	o.tick("facts", look, &t.host)
 	o.uint("sequence", t.host.sequence)
 	o.uint("boot_us", t.host.bootUS)
-	appendChanged(&o, t.ofHost, &t.before, &t.host)
+	appendChanged(&o, t.ofHost.list, &t.before, &t.host)
 	o.rows("births", t.births)
 	o.rows("exits", t.exits)
 	o.rows("rows", t.rows)
@@ -40,7 +40,7 @@ func (t *Table) AppendAll(to []byte) []byte {
 	o.tick("facts", 1, &t.host)
 	o.uint("sequence", t.host.sequence)
 	o.uint("boot_us", t.host.bootUS)
-	appendChanged(&o, t.ofHost, &host{}, &t.host)
+	appendChanged(&o, t.ofHost.list, &host{}, &t.host)
 
 	t.births, t.at = t.births[:0], t.at[:0]
 	for i := range t.slots {
@@ -189,14 +189,14 @@ func (t *Table) row(s *slot, now *rules.Container, passedUS uint64) {
 
 func (t *Table) changed(o *object, before, now *rules.Container) {
 	if before.Identity != now.Identity {
-		appendChanged(o, t.ofIdentity, before.Identity, now.Identity)
+		appendChanged(o, t.ofIdentity.list, before.Identity, now.Identity)
 		if !t.labels.same(before.Labels, now.Labels) {
 			o.key("labels")
 			o.text = t.labels.write(o.text, now.Labels)
 		}
 	}
 
-	appendChanged(o, t.ofContainer, before, now)
+	appendChanged(o, t.ofContainer.list, before, now)
 
 	if !sameFact(before.CPUTotalUS, now.CPUTotalUS) {
 		o.key("cpu_total_us")
@@ -218,6 +218,6 @@ func (t *Table) changedMember(o *object, before, now *member, c *rules.Container
 
 	before.begin(c)
 	o.open()
-	appendChanged(o, t.ofMember, before, now)
+	appendChanged(o, t.ofMember.list, before, now)
 	o.close()
 }

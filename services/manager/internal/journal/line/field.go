@@ -3,6 +3,7 @@ package line
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"gestor.local/contract/policy2"
@@ -20,13 +21,44 @@ type field[T any] struct {
 	read func(v *T, text []byte) error
 }
 
+// fields are those of one kind of object, in the order in which they are written.
+type fields[T any] struct {
+	list []field[T]
+	at   map[string]int // where in the list a key stands
+}
+
+func newFields[T any](list []field[T]) fields[T] {
+	at := make(map[string]int, len(list))
+	for i := range list {
+		at[list[i].key] = i
+	}
+	return fields[T]{list, at}
+}
+
+func (f *fields[T]) has(key []byte) bool {
+	_, ok := f.at[string(key)]
+	return ok
+}
+
+// read takes over the value of a member; is says that the key is one of theirs.
+func (f *fields[T]) read(v *T, key, value []byte) (is bool, err error) {
+	i, is := f.at[string(key)]
+	if !is {
+		return false, nil
+	}
+	if err = f.list[i].read(v, value); err != nil {
+		err = fmt.Errorf("%s: %w", key, err)
+	}
+	return true, err
+}
+
 // plain is a field that is always known.
 func plain[T any, V comparable](key string, at func(*T) *V, write func([]byte, V) []byte) field[T] {
 	return field[T]{
 		key:   key,
 		same:  func(a, b *T) bool { return *at(a) == *at(b) },
 		write: func(to []byte, v *T) []byte { return write(to, *at(v)) },
-		read:  func(v *T, text []byte) error { return json.Unmarshal(text, at(v)) },
+		read:  func(v *T, text []byte) error { return readValue(text, at(v)) },
 	}
 }
 
@@ -53,9 +85,20 @@ func readFact[V any](text []byte) (f policy2.Fact[V], err error) {
 	if bytes.Equal(text, null) {
 		return f, nil
 	}
-	err = json.Unmarshal(text, &f.Value)
+	err = readValue(text, &f.Value)
 	f.Known = err == nil
 	return f, err
+}
+
+// readValue reads a value, which for nearly all lines is a number.
+func readValue[V any](text []byte, to *V) error {
+	if number, is := any(to).(*uint64); is {
+		if n, ok := decimal(text); ok {
+			*number = n
+			return nil
+		}
+	}
+	return json.Unmarshal(text, to)
 }
 
 // texts is a list of words.
@@ -74,10 +117,10 @@ func texts[T any](key string, at func(*T) *[]string) field[T] {
 }
 
 // identityFields are those of a container's identity, but for its labels.
-func identityFields() []field[policy2.Identity] {
+func identityFields() fields[policy2.Identity] {
 	type identity = policy2.Identity
 	networks := func(i *identity) *policy2.Fact[[]string] { return &i.Networks }
-	return []field[identity]{
+	return newFields([]field[identity]{
 		plain("name", func(i *identity) *string { return &i.Name }, appendText),
 		texts("past_names", func(i *identity) *[]string { return &i.PastNames }),
 		plain("image", func(i *identity) *string { return &i.Image }, appendText),
@@ -96,13 +139,13 @@ func identityFields() []field[policy2.Identity] {
 			},
 		},
 		fact("socket", func(i *identity) *policy2.Fact[bool] { return &i.Socket }, appendBool),
-	}
+	})
 }
 
 // containerFields are all others of a container, but for those that follow from the line before.
-func containerFields() []field[rules.Container] {
+func containerFields() fields[rules.Container] {
 	type container = rules.Container
-	return []field[container]{
+	return newFields([]field[container]{
 		plain("in_engine", func(c *container) *bool { return &c.InEngine }, appendBool),
 		plain("state", func(c *container) *string { return &c.State }, appendText),
 		fact("created_us", func(c *container) *policy2.Fact[int64] { return &c.CreatedWallUS }, appendInt),
@@ -127,5 +170,5 @@ func containerFields() []field[rules.Container] {
 		fact("vsz_kb", func(c *container) *policy2.Fact[uint64] { return &c.VSZKB }, appendUint),
 		fact("rss_kb", func(c *container) *policy2.Fact[uint64] { return &c.RSSKB }, appendUint),
 		fact("net_bytes", func(c *container) *policy2.Fact[uint64] { return &c.NetBytes }, appendUint),
-	}
+	})
 }

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"bytes"
 	"hash/crc32"
 )
 
@@ -44,4 +45,72 @@ func appendHex(to []byte, sum uint32) []byte {
 		to = append(to, digits[sum>>shift&0xf])
 	}
 	return to
+}
+
+// Start is what a line of a tick begins with: that of its facts, or that of its verdicts.
+type Start struct {
+	Seq, Since uint64
+	// Facts or Verdict is the tick, the other one nil; Look is 2 on a second look at it, else 0.
+	Facts, Verdict *uint64
+	Look           int
+}
+
+// StartOf reads the start of a sealed line, and nothing behind it. It is not ok for lines of other kinds, and for facts that come with
+// a memory.
+func StartOf(text []byte) (s Start, ok bool) {
+	rest, ok := bytes.CutPrefix(text, []byte(`{"v":2,"seq":`))
+	if !ok {
+		return s, false
+	}
+	if s.Seq, rest, ok = cutNumber(rest); !ok || s.Seq == 0 {
+		return s, false
+	}
+	if since, has := bytes.CutPrefix(rest, []byte(`"since":`)); has {
+		if s.Since, rest, ok = cutNumber(since); !ok {
+			return s, false
+		}
+	}
+
+	tick := uint64(0)
+	if facts, is := bytes.CutPrefix(rest, []byte(`"facts":`)); is {
+		rest, s.Facts = facts, &tick
+	} else if verdict, is := bytes.CutPrefix(rest, []byte(`"verdict":`)); is {
+		rest, s.Verdict = verdict, &tick
+	} else {
+		return s, false
+	}
+	if tick, rest, ok = cutNumber(rest); !ok {
+		return s, false
+	}
+
+	if look, has := bytes.CutPrefix(rest, []byte(`"look":`)); has {
+		n, _, ok := cutNumber(look)
+		s.Look = int(min(n, 2)) //nolint:gosec // bounded
+		return s, ok && n <= 2
+	}
+	return s, true
+}
+
+// cutNumber cuts off a number and the comma behind it.
+func cutNumber(text []byte) (n uint64, rest []byte, ok bool) {
+	digits, rest, ok := bytes.Cut(text, []byte(","))
+	if ok {
+		n, ok = decimal(digits)
+	}
+	return n, rest, ok
+}
+
+// decimal reads a whole number of at most 18 digits as lines have it; not ok for anything else.
+func decimal(text []byte) (n uint64, ok bool) {
+	const most = 18 // which fit
+	if len(text) == 0 || len(text) > most || len(text) > 1 && text[0] == '0' {
+		return 0, false
+	}
+	for _, digit := range text {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(digit-'0')
+	}
+	return n, true
 }

@@ -68,8 +68,8 @@ func (h *host) keep(before *host) {
 }
 
 // hostFields are those that are written when they change; tick, sequence and boot clock always are.
-func hostFields() []field[host] {
-	return []field[host]{
+func hostFields() fields[host] {
+	return newFields([]field[host]{
 		plain("boot_id", func(h *host) *string { return &h.bootID }, appendText),
 		plain("interval_us", func(h *host) *uint64 { return &h.intervalUS }, appendUint),
 		plain("g_less_boot_us", func(h *host) *int64 { return &h.gLessBootUS }, appendInt),
@@ -98,5 +98,5 @@ func hostFields() []field[host] {
 		texts("leaving", func(h *host) *[]string { return &h.leaving }),
 		texts("stuck", func(h *host) *[]string { return &h.stuck }),
 		texts("futile", func(h *host) *[]string { return &h.fut }),
-	}
+	})
 }

@@ -1,7 +1,7 @@
 package line
 
 import (
-	"encoding/json"
+	"bytes"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
@@ -71,24 +71,22 @@ func (m *member) begin(c *rules.Container) {
 }
 
 // readMember takes over what has changed; null is none.
-func (t *Table) readMember(s *slot, text json.RawMessage) error {
-	var changed members
-	if err := json.Unmarshal(text, &changed); err != nil {
-		return err
-	}
-
-	if changed == nil {
+func (t *Table) readMember(s *slot, text []byte) error {
+	if bytes.Equal(text, null) {
 		s.m = member{}
 		return nil
 	}
 
 	s.m.begin(&s.c)
-	return readChanged(changed, t.ofMember, &s.m)
+	return eachMember(text, func(key, value []byte) error {
+		_, err := t.ofMember.read(&s.m, key, value)
+		return err
+	})
 }
 
 // memberFields are those of what version 1 reads.
-func memberFields() []field[member] {
-	return []field[member]{
+func memberFields() fields[member] {
+	return newFields([]field[member]{
 		plain("id", func(m *member) *string { return &m.ID }, appendText),
 		plain("cgroup_id", func(m *member) *uint64 { return &m.CgroupID }, appendUint),
 		plain("start_us", func(m *member) *uint64 { return &m.StartUS }, appendUint),
@@ -111,5 +109,5 @@ func memberFields() []field[member] {
 		plain("frozen", func(m *member) *bool { return &m.Frozen }, appendBool),
 		plain("processes", func(m *member) *int { return &m.Processes }, appendInt),
 		plain("threads", func(m *member) *int { return &m.Threads }, appendInt),
-	}
+	})
 }

@@ -19,12 +19,13 @@ type Table struct {
 	at           []int
 	order        []int // where the containers of the last plan's verdicts are, which are mostly those of the next
 
-	rows, births, exits []byte // of the line that is being written
+	rows, births, exits []byte   // of the line that is being written
+	texts               [][]byte // the rows of the line that is being read, by where their containers are
 	hash                planHasher
-	ofHost              []field[host]
-	ofIdentity          []field[policy2.Identity]
-	ofContainer         []field[rules.Container]
-	ofMember            []field[member]
+	ofHost              fields[host]
+	ofIdentity          fields[policy2.Identity]
+	ofContainer         fields[rules.Container]
+	ofMember            fields[member]
 
 	// One container at a time, while it is written.
 	noContainer, container rules.Container
@@ -75,14 +76,20 @@ func (t *Table) Empty() bool { return len(t.slots) == 0 }
 
 // Facts are those of the last line. They share nothing with the table but identities, which stay the same pointers while nothing
 // of them changes.
-func (t *Table) Facts() rules.Facts {
-	f := t.host.facts()
-	f.Containers = make([]rules.Container, len(t.slots))
-	for i := range t.slots {
-		f.Containers[i] = t.slots[i].c
-		f.Containers[i].Member = t.slots[i].m.pointer()
-	}
+func (t *Table) Facts() (f rules.Facts) {
+	t.FactsInto(&f)
 	return f
+}
+
+// FactsInto is Facts for one tick after the other: the containers take the place of those that f has.
+func (t *Table) FactsInto(f *rules.Facts) {
+	all := slices.Grow(f.Containers[:0], len(t.slots))[:len(t.slots)]
+	for i := range t.slots {
+		all[i] = t.slots[i].c
+		all[i].Member = t.slots[i].m.pointer()
+	}
+	*f = t.host.facts()
+	f.Containers = all
 }
 
 // Withheld lists the labels of a container of which the line has the key alone. Sorted.
