@@ -2,6 +2,8 @@ package replay
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,10 +118,10 @@ func resealed(t *testing.T, dir string, from *regexp.Regexp, to string) (tick ui
 func TestHistoryNamesTheFirstDifference(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, want string }{
 		"a verdict": {
-			`("verdict":\d+,"hash":")[0-9a-f]{4}(.*?)"step":"stop","reason":"[a-z_]+"`, `${1}0000$2"step":"keep","reason":"doubt"`,
+			`("verdict":\d+,"hash":"2\.)[0-9a-f]{4}(.*?)"step":"stop","reason":"[a-z_]+"`, `${1}0000$2"step":"keep","reason":"doubt"`,
 			`was keep (doubt), step 2 of rule stale, now it is stop (`,
 		},
-		"the hash alone": {`("verdict":\d+,"hash":")[0-9a-f]{4}`, `${1}0000`, "a figure, a rank or a count"},
+		"the hash alone": {`("verdict":\d+,"hash":"2\.)[0-9a-f]{4}`, `${1}0000`, "a figure, a rank or a count"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -130,6 +132,23 @@ func TestHistoryNamesTheFirstDifference(t *testing.T) {
 				t.Errorf("%v, tick %d: %+v", err, tick, r.Different)
 			}
 		})
+	}
+}
+
+// TestHistoryOfFirstHashes: a line may have the SHA-256 of the plan's JSON, as all had before.
+func TestHistoryOfFirstHashes(t *testing.T) {
+	dir := t.TempDir()
+	recordHost(t, dir, 60)
+	tick := resealed(t, dir, regexp.MustCompile(`("verdict":\d+,"hash":")2\.[0-9a-f]{16}`), "${1}0123456789abcdef")
+	r, err := Run(dir)
+	if err != nil || len(r.Different) != 1 || r.Different[0].Tick != tick {
+		t.Fatalf("%v, tick %d: %+v", err, tick, r.Different)
+	}
+
+	sum := sha256.Sum256(r.Different[0].Replayed)
+	resealed(t, dir, regexp.MustCompile(`"hash":"0123456789abcdef"`), `"hash":"`+hex.EncodeToString(sum[:8])+`"`)
+	if r, err := Run(dir); err != nil || r.Same != 60 || len(r.Different) > 0 {
+		t.Errorf("%v %+v", err, r)
 	}
 }
 

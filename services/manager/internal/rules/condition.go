@@ -27,14 +27,21 @@ func and(a, b policy2.Truth) policy2.Truth {
 
 // holds says whether the rule's conditions hold for a unit, for included.
 func (t *tick) holds(r *rule, members []int) policy2.Truth {
-	base := t.baseHolds(r, members)
-	if r.conditions.For == 0 || base == policy2.False {
-		return base
+	if r.conditions.For == 0 {
+		return t.baseHolds(r, members)
 	}
+	long := t.haveHeld(r, members)
+	if long == policy2.False {
+		return long
+	}
+	return and(t.baseHolds(r, members), long)
+}
 
-	// For the time it must have held it may be unknown as well, without having been false.
+// haveHeld says whether the other conditions have held for as long as the rule asks: on each member, as observeFor has it. For the time
+// it must have held it may be unknown as well, without having been false.
+func (t *tick) haveHeld(r *rule, members []int) policy2.Truth {
 	long := uint64(us(r.conditions.For))
-	all := base
+	all := policy2.True
 	for _, i := range members {
 		held := policy2.False
 		if m := t.all[i].memory(r); m != nil {

@@ -206,14 +206,8 @@ func (t *tick) notices() []Notice {
 	}
 	for i := range t.all {
 		s := &t.all[i]
-		for k := range s.mem.Rules {
-			m := &s.mem.Rules[k]
-			if m.rule == noRule {
-				continue
-			}
-			if m.AskedGUS != 0 {
-				out = t.tell(out, s, Notice{Kind: NoticeStep, Rule: m.rule, Hash: m.Hash, StepIndex: warnIndex, SinceGUS: m.AskedGUS})
-			}
+		if s.asks {
+			out = t.tellSteps(out, s)
 		}
 		if s.told != "" {
 			hash := t.p.rules[s.toldBy].hash
@@ -221,6 +215,16 @@ func (t *tick) notices() []Notice {
 		}
 	}
 	return out
+}
+
+// tellSteps adds what the rules ask to tell of a container.
+func (t *tick) tellSteps(all []Notice, s *subject) []Notice {
+	for k := range s.mem.Rules {
+		if m := &s.mem.Rules[k]; m.rule != noRule && m.AskedGUS != 0 {
+			all = t.tell(all, s, Notice{Kind: NoticeStep, Rule: m.rule, Hash: m.Hash, StepIndex: warnIndex, SinceGUS: m.AskedGUS})
+		}
+	}
+	return all
 }
 
 // tell adds a container to the notice of its project, or a notice.

@@ -28,10 +28,13 @@ func (s *soon) before(t *tick, below Next) Next {
 	return next
 }
 
+// isBefore says that a time may be before that from which on a rule decides, which is a tick's.
+func (s *soon) isBefore(at int64) bool { return s.fromGUS == 0 || at < s.fromGUS }
+
 // limits notes that a rule that does not decide may have set a limit at a time.
 func (s *soon) limits(t *tick, gUS int64) {
-	if at := t.atTick(gUS); s.limitGUS == 0 || at < s.limitGUS {
-		s.limitGUS = at
+	if s.limitGUS == 0 || gUS < s.limitGUS {
+		s.limitGUS = t.atTick(gUS)
 	}
 }
 
@@ -44,15 +47,25 @@ func (t *tick) foresee(r *rule, u *unit) {
 	}
 
 	at = max(at, t.f.GUS)
-	from, next, asked := t.atTick(at), Next{}, !r.decides || u.match != policy2.True
-	for _, i := range u.members {
-		switch s := &t.all[i]; {
-		case !r.decides && r.throttles:
-			s.soon.limits(t, at)
-		case r.decides && (s.soon.fromGUS == 0 || from < s.soon.fromGUS):
-			if !asked {
-				next, asked = t.firstStep(r, u, at), true
+	if !r.decides {
+		for _, i := range u.members {
+			if r.throttles {
+				t.all[i].soon.limits(t, at)
 			}
+		}
+		return
+	}
+
+	isFirst := func(i int) bool { return t.all[i].soon.isBefore(at) }
+	if !slices.ContainsFunc(u.members, isFirst) {
+		return // those above decide before
+	}
+	from, next := t.atTick(at), Next{}
+	if u.match == policy2.True {
+		next = t.firstStep(r, u, at)
+	}
+	for _, i := range u.members {
+		if s := &t.all[i]; s.soon.fromGUS == 0 || from < s.soon.fromGUS {
 			s.soon.next, s.soon.fromGUS = s.soon.before(t, next), from
 		}
 	}
@@ -186,7 +199,8 @@ func (t *tick) holdsAt(r *rule, members []int) (at int64, ok bool) {
 		at = max(at, one)
 	}
 
-	if t.allHold(r.measures, r, members) != policy2.True {
+	lasts := c.For != 0 && at <= t.f.GUS // since a tick before
+	if lasts && !t.haveBegun(r, members) || t.allHold(r.measures, r, members) != policy2.True {
 		return 0, false
 	}
 	if c.Idle != 0 && t.isIdle(members, policy2.Duration(0)) != policy2.True {
@@ -197,17 +211,24 @@ func (t *tick) holdsAt(r *rule, members []int) (at int64, ok bool) {
 	}
 
 	// It lasts from the first tick on which the others hold.
-	if at > t.f.GUS {
+	if !lasts {
 		return t.atTick(at) + us(c.For), true
 	}
 	for _, i := range members {
 		m := t.all[i].memory(r)
-		if m == nil || !m.For.Holds {
-			return 0, false
-		}
 		at = max(at, t.f.GUS+us(c.For)-int64(t.f.BootUS-min(m.For.SinceUS, t.f.BootUS)))
 	}
 	return at, true
+}
+
+// haveBegun says that the other conditions of a rule with for hold by now, on every member.
+func (t *tick) haveBegun(r *rule, members []int) bool {
+	for _, i := range members {
+		if m := t.all[i].memory(r); m == nil || !m.For.Holds {
+			return false
+		}
+	}
+	return true
 }
 
 // timesHoldAt is when the conditions of one container that follow from time alone will hold.

@@ -34,7 +34,7 @@ func (t *tick) observe() {
 
 func (t *tick) observeOne(s *subject, old *ContainerMemory) {
 	mem := s.mem
-	*mem = ContainerMemory{ID: s.c.ID}
+	mem.ID = s.c.ID
 	if old != nil {
 		*mem = *old
 		if t.m.rulesOf != t.p {

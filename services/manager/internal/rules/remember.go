@@ -78,6 +78,7 @@ func (t *tick) settle() {
 
 		for k := range s.mem.Rules {
 			t.settleRule(s, k)
+			s.asks = s.asks || s.mem.Rules[k].AskedGUS != 0
 		}
 		if slices.ContainsFunc(s.mem.Rules, t.isEmpty) {
 			s.own()

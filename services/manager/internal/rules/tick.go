@@ -68,6 +68,7 @@ type subject struct {
 	// told is the guard that is told of on this tick, "" for none, and toldBy the rule.
 	told   string
 	toldBy int
+	asks   bool // a rule's notice is under way
 
 	// What possible rules may do: the gentlest step as single containers and as projects see it. leaves says that one of them
 	// may stop or remove it as a single one.
@@ -174,7 +175,10 @@ func (room *scratch) subjects(n int) []subject {
 	}
 	room.all = slices.Grow(room.all[:0], n)[:n]
 	for i := range room.all {
-		room.all[i] = subject{who: room.all[i].who}
+		s := &room.all[i]
+		who := s.who
+		*s = subject{}
+		s.who = who
 	}
 	return room.all
 }

@@ -20,7 +20,7 @@ func (t *Table) Labels() Labels { return t.labels }
 func (t *Table) AppendFacts(to []byte, f *rules.Facts, look int) []byte {
 	t.before, t.host = t.host, hostOf(f)
 	t.host.keep(&t.before)
-	t.compare(sorted(f.Containers), t.host.bootUS-t.before.bootUS)
+	t.compare(t.sorted(f.Containers), t.host.bootUS-t.before.bootUS)
 
 	o := object{text: to}
 	o.tick("facts", look, &t.host)
@@ -82,17 +82,12 @@ func appendChanged[T any](o *object, fields []field[T], before, now *T) {
 }
 
 // sorted are the containers by id, each once.
-func sorted(list []rules.Container) []rules.Container {
-	order := func(a, b rules.Container) int { return strings.Compare(a.ID, b.ID) }
-	inOrder := true
-	for i := 1; i < len(list) && inOrder; i++ {
-		inOrder = list[i-1].ID < list[i].ID
-	}
-
-	if inOrder {
+func (t *Table) sorted(list []rules.Container) []rules.Container {
+	if t.isInOrder(list) {
 		return list
 	}
 
+	order := func(a, b rules.Container) int { return strings.Compare(a.ID, b.ID) }
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, order)
 	kept := list[:0]
@@ -107,11 +102,29 @@ func sorted(list []rules.Container) []rules.Container {
 	return kept
 }
 
+// isInOrder says that every container has a greater id than the one before. Those of the table do: where they have the same identities
+// nothing of these is looked at.
+func (t *Table) isInOrder(list []rules.Container) bool {
+	i := 0
+	for i < min(len(list), len(t.slots)) && list[i].Identity == t.slots[i].c.Identity {
+		i++
+	}
+	for i = max(i, 1); i < len(list); i++ {
+		if list[i-1].ID >= list[i].ID {
+			return false
+		}
+	}
+	return true
+}
+
+// isSame says that both are about one container.
+func isSame(a, b *rules.Container) bool { return a.Identity == b.Identity || a.ID == b.ID }
+
 // compare writes births, exits and rows, and takes the containers over.
 func (t *Table) compare(now []rules.Container, passedUS uint64) {
 	t.births, t.exits, t.rows = t.births[:0], t.exits[:0], t.rows[:0]
 	i, k := 0, 0
-	for i < len(t.slots) && k < len(now) && t.slots[i].c.ID == now[k].ID {
+	for i < len(t.slots) && k < len(now) && isSame(&t.slots[i].c, &now[k]) {
 		t.row(&t.slots[i], &now[k], passedUS)
 		i, k = i+1, k+1
 	}
@@ -170,17 +183,20 @@ func (t *Table) row(s *slot, now *rules.Container, passedUS uint64) {
 		return // without a member, or it would differ
 	}
 
-	t.container, t.member = *now, memberOf(now.Member)
-	t.container.Member = nil
 	o := object{text: append(t.rows, `,{`...)}
 	o.int("n", int64(s.n))
 	length := len(o.text)
-	t.changed(&o, &s.c, &t.container)
-	if s.m != t.member {
-		t.changedMember(&o, &s.m, &t.member, &s.c)
+	t.changed(&o, &s.c, now)
+	if s.m.is || now.Member != nil {
+		t.member = memberOf(now.Member)
+		if s.m != t.member {
+			t.changedMember(&o, &s.m, &t.member, &s.c)
+		}
+		s.m = t.member
 	}
 
-	s.c, s.m = t.container, t.member
+	s.c = *now
+	s.c.Member = nil
 	if len(o.text) > length {
 		o.close()
 		t.rows = o.text

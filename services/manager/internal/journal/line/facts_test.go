@@ -87,7 +87,7 @@ func drawnContainer(rng *rand.Rand, id string) rules.Container {
 // asWritten is what a reader can know of facts: in order, without what is unknown, and without the labels' values that are
 // withheld.
 func asWritten(l Labels, f rules.Facts) rules.Facts {
-	f.Containers = slices.Clone(sorted(f.Containers))
+	f.Containers = slices.Clone(NewTable().sorted(f.Containers))
 	for i := range f.Containers {
 		c := &f.Containers[i]
 		identity := *c.Identity

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"strings"
 
 	"gestor.local/manager/internal/rules"
 )
@@ -11,10 +12,23 @@ import (
 // hashDigits of the SHA-256 tell one plan from another; they are no proof against a forger.
 const hashDigits = 16
 
-// PlanHash names a plan: the first 16 hexadecimal digits of the SHA-256 of its JSON.
+// compactForm begins a hash that is of the plan in the second form (appendCompact); one without is of the plan's JSON, as lines had it
+// before.
+const compactForm = "2."
+
+// PlanHash names a plan: "2." and the first 16 hexadecimal digits of the SHA-256 of its second form.
 func PlanHash(p *rules.Plan) string {
 	var h planHasher
 	return string(h.hash(p))
+}
+
+// IsHashOf says whether a line's hash is that of the plan, in the form that the hash itself names.
+func IsHashOf(hash string, p *rules.Plan) bool {
+	if strings.HasPrefix(hash, compactForm) {
+		return hash == PlanHash(p)
+	}
+	sum := sha256.Sum256(AppendPlan(nil, p))
+	return hash == hex.EncodeToString(sum[:])[:hashDigits]
 }
 
 // planHasher makes the hash of one plan after the other without allocating.
@@ -22,7 +36,7 @@ type planHasher struct {
 	sum    hash.Hash
 	text   []byte // of the last plan
 	digest []byte
-	digits [2 * sha256.Size]byte
+	digits [len(compactForm) + 2*sha256.Size]byte
 }
 
 // hash is valid until the next call.
@@ -31,11 +45,13 @@ func (h *planHasher) hash(p *rules.Plan) []byte {
 		h.sum = sha256.New()
 	}
 	h.sum.Reset()
-	h.text = AppendPlan(h.text[:0], p)
+	h.text = appendCompact(h.text[:0], p)
 	h.sum.Write(h.text)
 	h.digest = h.sum.Sum(h.digest[:0])
-	hex.Encode(h.digits[:], h.digest)
-	return h.digits[:hashDigits]
+
+	form := copy(h.digits[:], compactForm)
+	hex.Encode(h.digits[form:], h.digest)
+	return h.digits[:form+hashDigits]
 }
 
 // object writes the members of a JSON object.

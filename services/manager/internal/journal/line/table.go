@@ -28,8 +28,8 @@ type Table struct {
 	ofMember            fields[member]
 
 	// One container at a time, while it is written.
-	noContainer, container rules.Container
-	noMember, member       member
+	noContainer      rules.Container
+	noMember, member member
 }
 
 // NamesOnly is a table for those who ask for names, numbers and clocks alone, which are a small part of the work: of a container it has
