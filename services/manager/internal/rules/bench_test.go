@@ -2,9 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
@@ -54,15 +56,54 @@ func benchmarkWorld() (*Program, Facts) {
 	return h.p, h.f
 }
 
-func BenchmarkTick(b *testing.B) {
+// benchmarkTicks lets one tick of that host pass with each call.
+func benchmarkTicks() (tick func()) {
 	p, f := benchmarkWorld()
 	var m Memory
-	tick := func() {
+	return func() {
 		f.Tick++
 		f.GUS, f.WallUS, f.BootUS, f.IntervalUS = f.GUS+p.tickUS, f.WallUS+p.tickUS, f.BootUS+uint64(p.tickUS), uint64(p.tickUS)
 		facts := f
 		m = Remember(p, m, &facts, Decide(p, m, &facts), nil)
 	}
+}
+
+// TestTicksDoNotGrow: a later tick allocates no more than an early one, which is its plan and its memory, and leaves no more behind.
+func TestTicksDoNotGrow(t *testing.T) {
+	tick := benchmarkTicks()
+	measure := func(ticks int) (allocated, kept int64) {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for range ticks {
+			tick()
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		return int64(after.TotalAlloc-before.TotalAlloc) / int64(ticks), int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	}
+	for range 20 {
+		tick()
+	}
+
+	const ticks = 100
+	early, _ := measure(ticks)
+	late, kept := measure(ticks)
+	if late > early+early/50 {
+		t.Errorf("%d bytes a tick, before %d", late, early)
+	}
+	if least := int64(100_000); kept > least {
+		t.Errorf("%d ticks leave %d bytes behind", ticks, kept)
+	}
+
+	const containers = 1000
+	if own := int64(unsafe.Sizeof(Verdict{}) + unsafe.Sizeof(ContainerMemory{})); late > containers*own*3/2 {
+		t.Errorf("%d bytes a tick, of which verdicts and memories are %d", late, containers*own)
+	}
+}
+
+func BenchmarkTick(b *testing.B) {
+	tick := benchmarkTicks()
 	for range 5 {
 		tick()
 	}

@@ -253,3 +253,36 @@ func (h *host) facts() Facts {
 	f.Containers = slices.Clone(f.Containers)
 	return f
 }
+
+// TestPlansAreValues: what was decided and explained stays as it is while the program decides on, and a plan that is not its last any more
+// leaves the same memory.
+func TestPlansAreValues(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h, rng := drawHost(rt, t)
+		for range 20 {
+			h.happen(rng)
+			before := h.m
+			h.tick()
+			if len(h.last.Containers) == 0 {
+				return
+			}
+
+			plan, explained := Decide(h.p, before, h.last), Explain(h.p, before, h.last)
+			after := encoded(rt, Remember(h.p, before, h.last, plan, nil))
+			said := func() string {
+				trace, ok := explained.Of(h.last.Containers[0].ID)
+				return encoded(rt, []any{plan, trace, ok})
+			}
+			text := said()
+
+			none := Facts{BootID: "boot", Tick: 1, Containers: h.facts().Containers[1:]}
+			Decide(h.p, Memory{}, &none)
+			if d := cmp.Diff(text, said()); d != "" {
+				rt.Fatalf("the plan or its explanation was changed:\n%s", d)
+			}
+			if d := cmp.Diff(after, encoded(rt, Remember(h.p, before, h.last, plan, nil))); d != "" {
+				rt.Fatalf("the memory that it leaves differs:\n%s", d)
+			}
+		}
+	})
+}
