@@ -38,6 +38,19 @@ func runCommand(ctx context.Context, inv *cli.Invocation) error {
 	return nil
 }
 
+// configFor is the configuration for a command that takes flags alone. Settings that are wrong are printed, and end it.
+func configFor(inv *cli.Invocation) (config, error) {
+	if err := inv.Parse(0); err != nil {
+		return config{}, err
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		fmt.Fprintln(inv.Stderr, err)
+		return config{}, cli.Reported(exitConfig)
+	}
+	return cfg, nil
+}
+
 const healthHelp = "Asks the manager at GESTOR_OPS. The exit code is 0 when the answer is yes."
 
 // healthTimeout is shorter than the time-out of the suite's health checks.
@@ -46,13 +59,9 @@ const healthTimeout = 3 * time.Second
 // healthCommand asks the running manager's ops port whether it is alive: an image from scratch has no curl.
 func healthCommand(ctx context.Context, inv *cli.Invocation) error {
 	ready := inv.Flags.Bool("ready", false, "ask whether it governs, not only whether it lives")
-	if err := inv.Parse(0); err != nil {
-		return err
-	}
-	cfg, err := loadConfig()
+	cfg, err := configFor(inv)
 	if err != nil {
-		fmt.Fprintln(inv.Stderr, err)
-		return cli.Reported(exitConfig)
+		return err
 	}
 
 	// Alive is who answers; ready is who decides, too.
@@ -72,13 +81,9 @@ const reloadTimeout = 20 * time.Second
 
 // reloadCommand makes the running manager read its policy now and prints the result.
 func reloadCommand(ctx context.Context, inv *cli.Invocation) error {
-	if err := inv.Parse(0); err != nil {
-		return err
-	}
-	cfg, err := loadConfig()
+	cfg, err := configFor(inv)
 	if err != nil {
-		fmt.Fprintln(inv.Stderr, err)
-		return cli.Reported(exitConfig)
+		return err
 	}
 
 	result, err := postReload(ctx, cfg.opsURL()+ops.PathReload)
@@ -99,67 +104,62 @@ func reloadCommand(ctx context.Context, inv *cli.Invocation) error {
 
 // postReload sends the request of the subcommand reload. A policy that was refused is an answer, not an error.
 func postReload(ctx context.Context, url string) (result govern.ReloadResult, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+	a, err := ask(ctx, http.MethodPost, url, reloadTimeout)
 	if err != nil {
 		return result, err
 	}
-
-	client := ship.NewClient(reloadTimeout)
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
-	if err != nil {
-		return result, err
+	if a.code != http.StatusOK && a.code != http.StatusUnprocessableEntity {
+		return result, a.err()
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return result, err
-	}
-
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
-		return result, fmt.Errorf("POST %s: %s: %s", url, resp.Status, text)
-	}
-	return result, json.Unmarshal(text, &result)
+	return result, json.Unmarshal(a.text, &result)
 }
-
-// errAnswered is an answer other than 2xx.
-var errAnswered = errors.New("answered")
 
 // get is nil when a GET is answered with 2xx in time; any other answer wraps errAnswered.
 func get(ctx context.Context, url string) error {
-	text, status, err := fetch(ctx, url)
+	a, err := ask(ctx, http.MethodGet, url, healthTimeout)
 	if err != nil {
 		return err
 	}
-	if status != "" {
-		return fmt.Errorf("GET %s: %w: %s: %s", url, errAnswered, status, text)
+	if a.code/100 != 2 {
+		return a.err()
 	}
 	return nil
 }
 
-// mostAnswer is the longest answer of the ops port that is read.
+// answer is what came back to a request, whatever its status.
+type answer struct {
+	request string // method and address
+	code    int
+	status  string // code and words
+	text    []byte
+}
+
+// errAnswered is an answer that is not the expected one.
+var errAnswered = errors.New("answered")
+
+// err is the answer as an error, which wraps errAnswered.
+func (a answer) err() error {
+	return fmt.Errorf("%s: %w: %s: %s", a.request, errAnswered, a.status, a.text)
+}
+
+// mostAnswer is the longest answer that is read.
 const mostAnswer = 1 << 20
 
-// fetch is the answer to a GET in time, whatever it is; status says which when it is not 2xx.
-func fetch(ctx context.Context, url string) (text []byte, status string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+// ask sends a request without a body to a service of the suite. An error says that nobody answered it in time.
+func ask(ctx context.Context, method, url string, timeout time.Duration) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 
-	client := ship.NewClient(healthTimeout)
+	client := ship.NewClient(timeout)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 
-	if text, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswer)); err != nil {
-		return nil, "", err
-	}
-	if resp.StatusCode/100 != 2 {
-		status = resp.Status
-	}
-	return text, status, nil
+	text, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	return answer{request: method + " " + url, code: resp.StatusCode, status: resp.Status, text: text}, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -128,7 +129,7 @@ func (p *planner) writeReview(ctx context.Context, inv *cli.Invocation, view pla
 
 // managerState asks the running manager at GESTOR_OPS for its state.
 func managerState(ctx context.Context, cfg config) (*approval.Manager, error) {
-	text, _, err := fetch(ctx, cfg.opsURL()+contract.PathReady) // 503 is an answer, too
+	a, err := ask(ctx, http.MethodGet, cfg.opsURL()+contract.PathReady, healthTimeout) // 503 is an answer, too
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func managerState(ctx context.Context, cfg config) (*approval.Manager, error) {
 			ClockInDoubt bool `json:"clock_in_doubt"`
 		} `json:"version_2"`
 	}
-	if err := json.Unmarshal(text, &ready); err != nil {
+	if err := json.Unmarshal(a.text, &ready); err != nil {
 		return nil, fmt.Errorf("%s answers with what is not its state: %w", cfg.opsURL(), err)
 	}
 	m := ready.Manager

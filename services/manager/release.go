@@ -24,13 +24,9 @@ const releaseHelp = "Gives every container the CPU limit back that the manager h
 
 // releaseCommand gives back what the journal says is owed, and writes down that it did.
 func releaseCommand(ctx context.Context, inv *cli.Invocation) error {
-	if err := inv.Parse(0); err != nil {
-		return err
-	}
-	cfg, err := loadConfig()
+	cfg, err := configFor(inv)
 	if err != nil {
-		fmt.Fprintln(inv.Stderr, err)
-		return cli.Reported(exitConfig)
+		return err
 	}
 
 	// The engine first: a journal that cannot be acted on is left as it is.
