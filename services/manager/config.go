@@ -167,6 +167,11 @@ func (c config) override2(p *policy2.Policy) error {
 	if c.DryRun {
 		p.Mode = contract.ModeObserve
 	}
+	return c.overrideTick(p)
+}
+
+// overrideTick changes the tick alone of a policy of version 2.
+func (c config) overrideTick(p *policy2.Policy) error {
 	if c.Tick == 0 {
 		return nil
 	}

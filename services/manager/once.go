@@ -62,12 +62,11 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 		return nil, cli.WithExitCode(exitConfig, err)
 	}
 
-	document, err := cfg.document()
-	if err == nil && !shadow {
-		err = cfg.checkSuite(document)
-	}
-	if err != nil {
-		return nil, cli.WithExitCode(exitConfig, err)
+	file := newPolicyFile(cfg)
+	file.onlyShown = shadow
+	read := file.read()
+	if read.Err != nil {
+		return nil, cli.WithExitCode(exitConfig, read.Err)
 	}
 
 	// The journal and the spool are another manager's while one runs; --shadow needs neither.
@@ -83,10 +82,10 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 		}
 	}
 
-	if document.V2 != nil {
-		return c.decideOnceByRules(ctx, shadow, stderr)
+	if read.Version2 != nil {
+		return c.decideOnceByRules(ctx, file, read.Version2, shadow, stderr)
 	}
-	policy := *document.V1
+	policy := read.Policy
 	// Nobody is there later to restore the CPU limit of what was throttled.
 	policy.Act.Ladder = slices.DeleteFunc(policy.Act.Ladder, func(r contract.Rung) bool { return r == contract.RungThrottle })
 	if shadow {
@@ -97,18 +96,7 @@ func once(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, e
 }
 
 // decideOnceByRules makes one decision under the policy of version 2. A shadow is the plan alone.
-func (c *components) decideOnceByRules(ctx context.Context, shadow bool, stderr io.Writer) (explain.Report, error) {
-	file := newPolicyFile(c.cfg)
-	file.onlyShown = shadow
-	policy := file.read()
-	switch {
-	case policy.Err != nil:
-		return nil, cli.WithExitCode(exitConfig, policy.Err)
-	case policy.Version2 == nil: // it was of version 2 a moment ago
-		return nil, cli.WithExitCode(exitConfig, errors.New("the policy was changed just now: try again"))
-	}
-
-	v := policy.Version2
+func (c *components) decideOnceByRules(ctx context.Context, file policySource, v *govern.Version2, shadow bool, stderr io.Writer) (explain.Report, error) {
 	if v.ApprovalError != "" {
 		fmt.Fprintf(stderr, "once: %s\n", v.ApprovalError) // it approves nothing
 	}
@@ -130,7 +118,7 @@ func (c *components) carryOutOnce(ctx context.Context, file policySource, v *gov
 
 	sink := &onceSink{stop: cancel, ticks: -v.Policy.Warmup} // as many more readings as it waits for
 	err := govern.New(govern.Options{
-		Version2: v, Policies: file, Once: true, Network: c.openNetwork(), Suite: c.cfg.suite(), Host: c.host, Reader: c.source,
+		Version2: v, Policies: file, Once: true, Network: c.openNetwork(), Suite: c.cfg.suite(), Socket: c.socketOnHost(ctx), Host: c.host, Reader: c.source,
 		Engine: c.engine, Journal: c.journal, Spool: c.spool, Recovered: c.recovered, Backlog: c.backlog, Boottime: boottime,
 		RecordAll: c.cfg.Record == "all", Drain: c.cfg.Drain, Sinks: []govern.Sink{sink}, Log: c.log,
 	}).Run(ctx)

@@ -52,7 +52,7 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 		return err
 	}
 
-	policy, err := planPolicy(*path)
+	policy, err := planPolicy(cfg, *path)
 	if err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}
@@ -148,10 +148,12 @@ func managerState(ctx context.Context, cfg config) (*approval.Manager, error) {
 	return &m, nil
 }
 
-// planPolicy reads a policy of version 2; without a file it is the default.
-func planPolicy(path string) (policy2.Policy, error) {
+// planPolicy reads a policy of version 2, with the tick that the manager would plan it with; without a file it is the default.
+func planPolicy(cfg config, path string) (policy2.Policy, error) {
 	if path == "" {
-		return policy2.Shipped(), nil
+		p := policy2.Shipped()
+		err := cfg.overrideTick(&p)
+		return p, err
 	}
 
 	document, err := policyfile.Load(path)
@@ -161,7 +163,8 @@ func planPolicy(path string) (policy2.Policy, error) {
 	case document.V2 == nil:
 		return policy2.Policy{}, fmt.Errorf("policy %s is of version 1, whose plan is shown by: once --shadow", path)
 	default:
-		return *document.V2, nil
+		err = cfg.overrideTick(document.V2)
+		return *document.V2, err
 	}
 }
 
@@ -190,7 +193,9 @@ func (p *planner) recall() facts.Options {
 
 // plan reads the host until everybody who was there at first can be judged.
 func (p *planner) plan(ctx context.Context) (planview.View, error) {
-	builder := facts.New(p.recall())
+	o := p.recall()
+	o.Socket = p.socketOnHost(ctx)
+	builder := facts.New(o)
 	counters := netdev.New(p.cfg.Proc, boottime)
 	defer counters.Close()
 

@@ -4,13 +4,17 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/approval"
 	"gestor.local/manager/internal/facts"
 	"gestor.local/manager/internal/journal"
@@ -90,5 +94,34 @@ func TestPlanRemembersWhatTheManagerHasSeen(t *testing.T) {
 	}
 	if len(o.Before) != 3 || o.Clock.BootID == "" || o.Clock.LastGUS != memory.GUS {
 		t.Errorf("%+v", o)
+	}
+}
+
+// The plan is one of the tick that the manager runs with: GESTOR_TICK counts, and the mode stays the file's.
+func TestPlanPolicyHasTheTickOfTheEnvironment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "host.yaml")
+	if err := os.WriteFile(path, []byte("version: 2\nmode: enforce\ntick: 5s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	for name, test := range map[string]struct {
+		tick    time.Duration
+		want    policy2.Duration
+		refused bool
+	}{
+		"the file's": {0, 5, false}, "the environment's": {2 * time.Second, 2, false},
+		"no whole seconds": {1500 * time.Millisecond, 0, true}, "out of bounds": {100 * time.Hour, 0, true},
+	} {
+		cfg := config{Tick: test.tick, DryRun: true}
+		p, err := planPolicy(cfg, path)
+		if (err != nil) != test.refused || err == nil && (p.Tick != test.want || p.Mode != contract.ModeEnforce) {
+			t.Errorf("%s: tick %s, mode %s, %v", name, p.Tick, p.Mode, err)
+		}
+
+		// As the manager has it.
+		cfg.Policy = path
+		if d, err := cfg.document(); (err != nil) != test.refused || err == nil && d.V2.Tick != p.Tick {
+			t.Errorf("%s: the manager has %+v, %v", name, d.V2, err)
+		}
 	}
 }
