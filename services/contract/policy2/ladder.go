@@ -35,6 +35,24 @@ func ParseStep(text string) (Rung, error) {
 	return Rung{Step: Step(text)}, nil
 }
 
+// Participle is what a container is once the step was taken: kept, warned, throttled, stopped or removed.
+func (s Step) Participle() string {
+	switch s {
+	case StepKeep:
+		return "kept"
+	case StepWarn:
+		return "warned"
+	case StepThrottle:
+		return "throttled"
+	case StepStop:
+		return "stopped"
+	case StepRemove:
+		return "removed"
+	default:
+		return string(s)
+	}
+}
+
 // String writes the step without its wait.
 func (r Rung) String() string {
 	if r.To != 0 {

@@ -210,24 +210,13 @@ var stepNouns = map[Step]string{StepWarn: "warning", StepThrottle: "throttle", S
 
 // stepWord says what one step does.
 func (r Rule) stepWord(rung Rung, p Policy) string {
-	switch rung.Step {
-	case StepWarn:
-		return "warned"
-
-	case StepThrottle:
+	switch {
+	case rung.Step == StepThrottle:
 		return "slowed to " + rung.leaves(p).String() + " of a core"
-
-	case StepStop:
-		return "stopped"
-
-	case StepRemove:
-		if r.Volumes == VolumesAnonymous {
-			return "removed with its anonymous volumes"
-		}
-		return "removed"
-
+	case rung.Step == StepRemove && r.Volumes == VolumesAnonymous:
+		return rung.Step.Participle() + " with its anonymous volumes"
 	default:
-		return string(rung.Step)
+		return rung.Step.Participle()
 	}
 }
 

@@ -174,3 +174,15 @@ func changeEach(tree map[string]any, other map[string]any, try func(path string)
 		tree[key] = value
 	}
 }
+
+func TestParticiple(t *testing.T) {
+	want := map[Step]string{
+		StepKeep: "kept", StepWarn: "warned", StepThrottle: "throttled", StepStop: "stopped",
+		StepRemove: "removed",
+	}
+	for _, step := range Steps() {
+		if got := step.Participle(); got != want[step] {
+			t.Errorf("%s: %s", step, got)
+		}
+	}
+}

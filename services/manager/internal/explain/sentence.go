@@ -93,20 +93,7 @@ func ofRule(index, steps int, rule string) string {
 }
 
 // participle is what is done with a step, as it stands out in a sentence.
-func participle(s policy2.Step) string {
-	switch s {
-	case policy2.StepWarn:
-		return "WARNED"
-	case policy2.StepThrottle:
-		return "THROTTLED"
-	case policy2.StepStop:
-		return "STOPPED"
-	case policy2.StepRemove:
-		return "REMOVED"
-	default:
-		return "KEPT"
-	}
-}
+func participle(s policy2.Step) string { return strings.ToUpper(s.Participle()) }
 
 // waitText is a wait in the policy's form of a duration: of an hour and more without seconds.
 func waitText(wait time.Duration) string {

@@ -38,12 +38,12 @@ type Next struct {
 // Announcement is the line that says what is going to become of a container or project: "preview-a-1 will be stopped on Tue 09:00
 // UTC (rule stale: age 3d 2h)". why are the values that the rule was held against.
 func Announcement(name string, next Next, rule, why string, now time.Time) string {
-	return fmt.Sprintf("%s will be %s on %s%s", name, participle(next.Step), dayAndTime(next.At, now), reason(rule, why))
+	return fmt.Sprintf("%s will be %s on %s%s", name, next.Step.Participle(), dayAndTime(next.At, now), reason(rule, why))
 }
 
 // Report is the line that says what was done: "preview-a-1 was stopped (rule stale: age 3d 2h)".
 func Report(name string, step policy2.Step, rule, why string) string {
-	return fmt.Sprintf("%s was %s%s", name, participle(step), reason(rule, why))
+	return fmt.Sprintf("%s was %s%s", name, step.Participle(), reason(rule, why))
 }
 
 // Warning is the line of a rule that does nothing else: "preview-a-1 is only warned (rule stale: age 3d 2h)".
@@ -62,23 +62,6 @@ func reason(rule, why string) string {
 		return " (rule " + rule + ")"
 	default:
 		return " (rule " + rule + ": " + why + ")"
-	}
-}
-
-func participle(step policy2.Step) string {
-	switch step {
-	case policy2.StepKeep:
-		return "kept"
-	case policy2.StepWarn:
-		return "warned"
-	case policy2.StepThrottle:
-		return "throttled"
-	case policy2.StepStop:
-		return "stopped"
-	case policy2.StepRemove:
-		return "removed"
-	default:
-		return string(step)
 	}
 }
 
