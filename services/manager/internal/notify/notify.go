@@ -49,10 +49,7 @@ func (c Config) Check() error {
 	if _, err := c.URL(); err != nil {
 		return err
 	}
-	if c.CAFile == "" {
-		return nil
-	}
-	_, err := readAuthorities(c.CAFile)
+	_, err := c.authorities()
 	return err
 }
 

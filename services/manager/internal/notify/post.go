@@ -104,23 +104,25 @@ func (s *Sender) transport() (*http.Transport, error) {
 		},
 	}
 
-	if s.config.CAFile == "" {
-		return t, nil
+	authorities, err := s.config.authorities()
+	if authorities != nil { // with a configuration of its own a transport speaks no HTTP/2
+		t.TLSClientConfig = &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
 	}
-
-	authorities, err := readAuthorities(s.config.CAFile)
-	t.TLSClientConfig = &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
 	return t, err
 }
 
-// readAuthorities are the system's and those of the file.
-func readAuthorities(path string) (*x509.CertPool, error) {
+// authorities are the system's and those of GESTOR_CA_FILE as it is now; without a file nil, which means the system's.
+func (c Config) authorities() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil //nolint:nilnil // crypto/tls takes it for the system's
+	}
+
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("read GESTOR_CA_FILE: %w", err)
 	}

@@ -49,16 +49,13 @@ func (c Config) Reach(ctx context.Context) (why string) {
 
 // handshake says what is wrong with the receiver's TLS.
 func (c Config) handshake(ctx context.Context, conn net.Conn, name string) (why string) {
-	config := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		authorities, err := readAuthorities(c.CAFile)
-		if err != nil {
-			return err.Error()
-		}
-		config.RootCAs = authorities
+	authorities, err := c.authorities()
+	if err != nil {
+		return err.Error()
 	}
 
-	err := tls.Client(conn, config).HandshakeContext(ctx)
+	config := &tls.Config{ServerName: name, RootCAs: authorities, MinVersion: tls.VersionTLS12}
+	err = tls.Client(conn, config).HandshakeContext(ctx)
 	if err == nil {
 		return ""
 	}
