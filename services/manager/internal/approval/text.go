@@ -12,6 +12,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/planview"
+	"gestor.local/manager/internal/rules"
 )
 
 // horizon is how far ahead a person is shown what comes.
@@ -165,7 +166,7 @@ func (r Review) writeChanges(out *bufio.Writer, p policy2.Policy) {
 
 	fmt.Fprintf(out, "\nOnce it is approved, now:\n")
 	writeTable(out, r.Now, "WHY", func(c planview.Change) string { return c.Why })
-	if r.isSurprise(p) {
+	if rules.Surprises(&p, p.NeedsApproval(), r.Wanted, r.Living) {
 		wrap(out, "  ", fmt.Sprintf("That ends %d of %d living own containers, more than surprise allows (%d%%): a notice says so, and stops and "+
 			"removes begin 10 minutes later.", r.Wanted, r.Living, p.Surprise))
 	}
@@ -183,12 +184,6 @@ func (r Review) writeChanges(out *bufio.Writer, p policy2.Policy) {
 		fmt.Fprintln(out)
 		wrap(out, "", "What idle and for ask is counted from this plan's first reading on: what they decide is not foreseen here.")
 	}
-}
-
-// isSurprise says that the plan is held at first (rules, One tick: budget and surprise).
-func (r Review) isSurprise(p policy2.Policy) bool {
-	const hundred = 100
-	return r.Wanted > 1 && r.Wanted*hundred > p.Surprise*r.Living
 }
 
 // asksTime says that a rule asks what only time can tell.

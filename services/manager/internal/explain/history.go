@@ -16,6 +16,7 @@ import (
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/journal/line"
+	"gestor.local/manager/internal/rules"
 )
 
 // ErrAmbiguous says that more than one container answers to the name.
@@ -103,7 +104,7 @@ func (j Journal) finishHistory(b historyBuilder, r tickRange) (ContainerHistory,
 
 	h.Actions = b.actions.filter(b.names, func(e journal.Entry) bool { return e.Intent.Container == h.ID })
 	for _, a := range h.Actions {
-		if a.removed() || a.Step == policy2.StepStop && h.ruled.autoRemove && isDone(a.Outcome) {
+		if a.removed() || a.Step == policy2.StepStop && h.ruled.autoRemove && rules.Succeeded(a.Outcome) {
 			h.RemovedAt = a.EndedAt
 		}
 	}

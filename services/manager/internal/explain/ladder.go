@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/rules"
@@ -102,16 +101,11 @@ func (t *ruledTick) doneAt(rung policy2.Rung, i, done int, m rules.RuleMemory, a
 	}
 
 	for _, action := range slices.Backward(actions) {
-		if action.ruleHash == m.Hash && action.StepIndex == i+1 && isDone(action.Outcome) && !action.EndedAt.After(t.ref().At) {
+		if action.ruleHash == m.Hash && action.StepIndex == i+1 && rules.Succeeded(action.Outcome) && !action.EndedAt.After(t.ref().At) {
 			return action.EndedAt.UTC().Truncate(time.Second), text
 		}
 	}
 	return time.Time{}, text
-}
-
-// isDone says that with this outcome a step counts as done.
-func isDone(outcome string) bool {
-	return outcome == contract.OutcomeDone || outcome == contract.OutcomeAlreadyGone || outcome == contract.OutcomeAlreadyStopped
 }
 
 // notCarriedOut says that the plan's step is only shown, "" when it is taken.

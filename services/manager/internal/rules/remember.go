@@ -204,10 +204,10 @@ func (m *Memory) happened(p *Program, e *Event) {
 		r := c.ruleMemory(p, e.Rule)
 		first = !r.Counted
 		r.happened(e)
-		if e.Kind == EventGivenBack && succeeded(e.Outcome) {
+		if e.Kind == EventGivenBack && Succeeded(e.Outcome) {
 			r.beginAnew(p)
 		}
-		if e.Step == policy2.StepThrottle && e.Kind == EventOutcome && succeeded(e.Outcome) {
+		if e.Step == policy2.StepThrottle && e.Kind == EventOutcome && Succeeded(e.Outcome) {
 			c.replaceThrottles(r)
 		}
 	}
@@ -266,7 +266,7 @@ func (m *RuleMemory) happened(e *Event) {
 		m.AskedGUS, m.NoticeGUS = 0, e.GUS
 
 	case e.Kind == EventGivenBack:
-		if succeeded(e.Outcome) {
+		if Succeeded(e.Outcome) {
 			m.Throttle = nil
 		}
 
@@ -278,7 +278,7 @@ func (m *RuleMemory) happened(e *Event) {
 	case e.Kind == EventIntent:
 		m.Counted = true
 
-	case e.Kind == EventOutcome && succeeded(e.Outcome):
+	case e.Kind == EventOutcome && Succeeded(e.Outcome):
 		m.advance(e)
 		if e.Step == policy2.StepStop {
 			m.Stopped = true
@@ -315,7 +315,7 @@ func (m *RuleMemory) advance(e *Event) {
 	}
 }
 
-// succeeded says that a step with this outcome is done.
-func succeeded(outcome string) bool {
+// Succeeded says that a step with this outcome is done.
+func Succeeded(outcome string) bool {
 	return outcome == contract.OutcomeDone || outcome == contract.OutcomeAlreadyStopped || outcome == contract.OutcomeAlreadyGone
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 )
 
 // surpriseUS is how long a surprise is held.
@@ -27,7 +28,7 @@ func (t *tick) judgesNobody() bool {
 
 // restrain says what holds the plan back, and follows the hold of a surprise.
 func (t *tick) restrain() {
-	holds := t.surprises() && t.holdsSurprise()
+	holds := Surprises(&t.p.policy, t.f.InForce.NeedsApproval, t.wanted, t.living) && t.holdsSurprise()
 	if t.hasChanged() && t.hold == nil && !t.f.InForce.NeedsApproval {
 		t.hold = &Surprise{SinceGUS: t.f.GUS, Count: t.wanted, Over: true}
 	}
@@ -60,22 +61,22 @@ func (t *tick) whyObserves() string {
 	}
 }
 
-// surprises says that the plan is larger than the policy expects: with other people's containers by its share alone, else also
-// by its number, as under version 1.
-func (t *tick) surprises() bool {
+// Surprises says that a plan which ends wanted of the living own containers is larger than the policy expects: with other people's
+// containers, for which it needs approval, by its share alone, else also by its number, as under version 1.
+func Surprises(p *policy2.Policy, needsApproval bool, wanted, living int) bool {
 	const hundred = 100
-	if t.wanted*hundred <= t.p.policy.Surprise*t.living {
+	if wanted*hundred <= p.Surprise*living {
 		return false
 	}
-	if t.f.InForce.NeedsApproval {
-		return t.wanted > 1
+	if needsApproval {
+		return wanted > 1
 	}
-	return t.wanted > t.perTick()
+	return wanted > perTick(p)
 }
 
 // perTick is the budget of one tick.
-func (t *tick) perTick() int {
-	for _, rate := range t.p.policy.Budget {
+func perTick(p *policy2.Policy) int {
+	for _, rate := range p.Budget {
 		if rate.Span == 0 {
 			return rate.N
 		}
