@@ -8,8 +8,8 @@ import (
 	docker "github.com/docker/docker/client"
 )
 
-// maxAnswer is the most of one answer that is read: the list of 10,000 containers is about 20 MiB. Labels have no bound of their own, and
-// whoever may start a container may give it as many as the memory of the manager is large.
+// maxAnswer is the most of one answer that is read: in a list it leaves 3.3 KiB for each of 10,000 containers. Labels have no bound of
+// their own, and whoever may start a container may give it as many as the memory of the manager is large.
 const maxAnswer = 32 << 20
 
 // errTooLarge is why a larger answer is none.
