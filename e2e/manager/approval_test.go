@@ -6,9 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,18 +31,6 @@ type reviewed struct {
 	} `json:"manager"`
 }
 
-// command runs a subcommand of the manager beside the one that runs, and returns what it printed and its exit code.
-func (s suite) command(m *scenario.Manager, input []byte, args ...string) (stdout []byte, stderr string, code int) {
-	s.Helper()
-	cmd := exec.Command(s.Programs.Manager, args...)
-	cmd.Env = append(os.Environ(), "GESTOR_STATE="+s.State, "GESTOR_SUITE="+s.Name, "GESTOR_SOURCE=procfs", "GESTOR_OPS="+m.Ops(),
-		"GESTOR_ENGINE="+s.Engine.Client.DaemonHost())
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, &errs
-	_ = cmd.Run() // its code says it
-	return out.Bytes(), errs.String(), cmd.ProcessState.ExitCode()
-}
-
 // writeInto puts a file of so many bytes into the container's own layer.
 func (s suite) writeInto(id string, size int64) {
 	s.Helper()
@@ -66,27 +51,11 @@ func (s suite) writeInto(id string, size int64) {
 	}
 }
 
-// skipAfterBoot leaves out what asks for ages, which are unknown for ten minutes after the host's start.
-func (s suite) skipAfterBoot() {
-	s.Helper()
-	text, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		s.Fatal(err)
-	}
-	var seconds float64
-	if _, err := fmt.Sscan(string(text), &seconds); err != nil {
-		s.Fatal(err)
-	}
-	if up := time.Duration(seconds) * time.Second; up < 11*time.Minute {
-		s.Skipf("the host runs for %s, and nothing is approved before its clock is out of doubt", up)
-	}
-}
-
 // The plan of a manager that runs, with what is on a real engine, becomes the document that approves its policy: with the plan's number
 // and for the plan's policy, and not otherwise.
 func TestApprovalOfTheRunningManagersPlan(t *testing.T) {
 	s := newFixture(t)
-	s.skipAfterBoot()
+	s.LongUptime(11 * time.Minute) // ages are unknown for ten minutes after the host's start, and nothing is approved
 	labels := map[string]string{scenario.LabelTest: s.Name, "approval.own": s.Name}
 	s.writeInto(s.Spawn("written", labels, 1), 3<<20)
 	id := s.Run("volume", &container.Config{Image: s.Image, Cmd: []string{"1"}, Labels: labels, Volumes: map[string]struct{}{"/scratch": {}}},
@@ -95,23 +64,19 @@ func TestApprovalOfTheRunningManagersPlan(t *testing.T) {
 		_ = s.Engine.Client.ContainerRemove(context.Background(), id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	})
 
-	path := filepath.Join(t.TempDir(), "host.yaml")
-	write := func(days int) {
-		text := fmt.Sprintf(`version: 2
+	policy := func(days int) string {
+		return fmt.Sprintf(`version: 2
 tick: 2s
 own: [{label: approval.own=%[1]s}]
 protect: [{name: %[1]s-written}, {name: %[1]s-nobody}]
 rules: [{name: old, when: {age: %[2]dd}, do: remove}]
 `, s.Name, days)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
-	write(3)
-	m := s.StartManager("", "GESTOR_POLICY="+path)
+	folder := s.NewPolicyFolder(policy(3))
+	m := s.StartManager("", folder.Setting)
 	m.WaitTicks(4)
 
-	plan, words, code := s.command(m, nil, "policy-plan", "--policy", path, "--sizes", "--json")
+	plan, words, code := m.Command(nil, "policy-plan", "--sizes", "--json")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, words)
 	}
@@ -133,25 +98,25 @@ rules: [{name: old, when: {age: %[2]dd}, do: remove}]
 		t.Errorf("protect covers %+v", read.Protects)
 	}
 
-	text, words, code := s.command(m, plan, "approval", "--show", path)
+	text, words, code := m.Command(plan, "approval", "--show", folder.Path)
 	if code != 0 || !strings.Contains(string(text), "3.0 MiB own layer (protected: stays)") || !strings.Contains(string(text), "-nobody: PROTECTS NOTHING") {
 		t.Errorf("%d %s%s", code, text, words)
 	}
 
 	for _, count := range []string{"1", "3"} {
-		if text, words, code = s.command(m, plan, "approval", "--who", "e2e", "--own-count", count, path); code != 1 || len(text) > 0 {
+		if text, words, code = m.Command(plan, "approval", "--who", "e2e", "--own-count", count, folder.Path); code != 1 || len(text) > 0 {
 			t.Errorf("%s own containers: %d %s%s", count, code, text, words)
 		}
 	}
-	text, words, code = s.command(m, plan, "approval", "--who", "e2e", "--own-count", "2", path)
+	text, words, code = m.Command(plan, "approval", "--who", "e2e", "--own-count", "2", folder.Path)
 	document, err := policy2.ParseApproved(text)
 	if code != 0 || err != nil || document.Hash != read.Manager.Policy || document.OwnCount != 2 {
 		t.Fatalf("%d %v %s%s", code, err, text, words)
 	}
 
 	// The same plan for a policy that has changed meanwhile approves nothing.
-	write(4)
-	if text, words, code = s.command(m, plan, "approval", "--who", "e2e", "--own-count", "2", path); code != 1 || len(text) > 0 {
+	folder.Write(policy(4))
+	if text, words, code = m.Command(plan, "approval", "--who", "e2e", "--own-count", "2", folder.Path); code != 1 || len(text) > 0 {
 		t.Errorf("of another policy: %d %s%s", code, text, words)
 	}
 	m.Stop()

@@ -55,11 +55,7 @@ func TestAPolicyOfVersion2IsObserved(t *testing.T) {
 	}
 	before := s.details()
 
-	path := filepath.Join(t.TempDir(), "agents.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, agentsPolicy, s.Name), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := s.StartManager("", "GESTOR_POLICY="+path)
+	p := s.StartManager("", s.NewPolicyFolder(fmt.Sprintf(agentsPolicy, s.Name)).Setting)
 
 	want := map[string]string{
 		"busy":     "runaway throttle, then -: no_rule (observe)",

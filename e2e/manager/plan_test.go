@@ -2,11 +2,8 @@ package manager
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,23 +30,11 @@ type planned struct {
 // runPlan writes the policy, asks for its plan, and returns what was printed to stdout with the exit code.
 func (s suite) runPlan(policy string, args ...string) (stdout string, code int) {
 	s.Helper()
-	path := filepath.Join(s.TempDir(), "host.yaml")
-	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
-		s.Fatal(err)
+	out, said, code := s.Command(nil, append([]string{"plan", "--policy", s.NewPolicyFolder(policy).Path}, args...)...)
+	if code != 0 {
+		s.Logf("it said: %s", said)
 	}
-
-	cmd := exec.Command(s.Programs.Manager, append([]string{"plan", "--policy", path}, args...)...)
-	cmd.Env = append(os.Environ(), "GESTOR_STATE="+s.State, "GESTOR_SUITE="+s.Name, "GESTOR_SOURCE=procfs",
-		"GESTOR_ENGINE="+s.Engine.Client.DaemonHost())
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		s.Fatal(err)
-	}
-	if exit != nil {
-		s.Logf("it said: %s", exit.Stderr)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return string(out), code
 }
 
 // A plan on real containers: of the own ones the older of two would go; who is protected, mounts the engine's socket or is nobody's

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,16 +62,14 @@ func (h *Suite) StartManager(policy string, settings ...string) *Manager {
 	port := FreePort(h.TB)
 	p := &Manager{h: h, out: &lines{}, ops: "http://127.0.0.1:" + port, http: defaultClient, done: make(chan error, 1)}
 
-	p.cmd = exec.Command(h.Programs.Manager, "run")
-	if h.Within != nil {
-		p.cmd, p.http = h.Within.Command(h.Programs.Manager, "run"), h.Within.Client()
+	if p.cmd = h.manager("run"); h.Within != nil {
+		p.http = h.Within.Client()
 	}
 
 	// Nothing listens on port 9: the log service is not there.
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	p.cmd.Env = append(os.Environ(), h.policy(policy), "GESTOR_SUITE="+h.Name, "GESTOR_STATE="+h.State,
-		"GESTOR_OPS=127.0.0.1:"+port, "GESTOR_LOGS_URL=http://127.0.0.1:9", "GESTOR_LOGS_WAIT=0s", "GESTOR_FLUSH=100ms",
-		"GESTOR_SOURCE=procfs", "GESTOR_ENGINE="+h.Engine.Client.DaemonHost())
+	p.cmd.Env = append(h.settings(), h.policy(policy), "GESTOR_OPS=127.0.0.1:"+port, "GESTOR_LOGS_URL=http://127.0.0.1:9",
+		"GESTOR_LOGS_WAIT=0s", "GESTOR_FLUSH=100ms")
 	p.cmd.Env = append(p.cmd.Env, settings...)
 
 	if err := p.cmd.Start(); err != nil {
@@ -87,11 +86,14 @@ func (h *Suite) StartManager(policy string, settings ...string) *Manager {
 	return p
 }
 
+// settings are those that every command of the manager gets.
+func (h *Suite) settings() []string {
+	return append(os.Environ(), "GESTOR_SUITE="+h.Name, "GESTOR_STATE="+h.State, "GESTOR_SOURCE=procfs",
+		"GESTOR_ENGINE="+h.Engine.Client.DaemonHost())
+}
+
 // PID is its process.
 func (p *Manager) PID() int { return p.cmd.Process.Pid }
-
-// Ops is the address of its port, as GESTOR_OPS has it.
-func (p *Manager) Ops() string { return strings.TrimPrefix(p.ops, "http://") }
 
 // Output is what it has printed so far.
 func (p *Manager) Output() string { return p.out.String() }
@@ -197,11 +199,34 @@ func (p *Manager) WaitTicks(n uint64) {
 // RunManager runs another subcommand of the manager on the test's state and returns what it printed.
 func (h *Suite) RunManager(args ...string) string {
 	h.Helper()
-	cmd := exec.Command(h.Programs.Manager, args...)
-	cmd.Env = append(os.Environ(), "GESTOR_STATE="+h.State, "GESTOR_SUITE="+h.Name)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.Fatalf("manager %s: %v\n%s", strings.Join(args, " "), err, out)
+	out, said, code := h.Command(nil, args...)
+	if code != 0 {
+		h.Fatalf("manager %s: exit code %d\n%s%s", strings.Join(args, " "), code, out, said)
 	}
-	return string(out)
+	return string(out) + said
+}
+
+// Command runs a subcommand of the manager on the test's state, and returns what it printed and its exit code.
+func (h *Suite) Command(input []byte, args ...string) (stdout []byte, stderr string, code int) {
+	h.Helper()
+	return h.run(h.settings(), input, args...)
+}
+
+// Command is that of the suite with the settings of the running manager.
+func (p *Manager) Command(input []byte, args ...string) (stdout []byte, stderr string, code int) {
+	p.h.Helper()
+	return p.h.run(p.cmd.Env, input, args...)
+}
+
+func (h *Suite) run(settings []string, input []byte, args ...string) (stdout []byte, stderr string, code int) {
+	h.Helper()
+	cmd := h.manager(args...)
+	var out, said bytes.Buffer
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = settings, bytes.NewReader(input), &out, &said
+
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		h.Fatalf("manager %s: %v", strings.Join(args, " "), err)
+	}
+	return out.Bytes(), said.String(), cmd.ProcessState.ExitCode()
 }

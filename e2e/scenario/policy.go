@@ -1,22 +1,19 @@
 package scenario
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 )
 
 // PolicyFolder holds a policy of version 2 and, once a person has approved it, the document that says so.
 type PolicyFolder struct {
-	// Setting leads a manager to the policy.
-	Setting string
+	// Path is the policy's, Setting leads a manager to it.
+	Path, Setting string
 
 	h        *Suite
-	policy   string // path of the policy
 	approved string // path of the document
 }
 
@@ -24,8 +21,8 @@ type PolicyFolder struct {
 func (h *Suite) NewPolicyFolder(text string) *PolicyFolder {
 	h.Helper()
 	dir := h.TempDir()
-	f := &PolicyFolder{h: h, policy: filepath.Join(dir, "policy.yaml"), approved: filepath.Join(dir, "approved.json")}
-	f.Setting = "GESTOR_POLICY=" + f.policy
+	f := &PolicyFolder{h: h, Path: filepath.Join(dir, "policy.yaml"), approved: filepath.Join(dir, "approved.json")}
+	f.Setting = "GESTOR_POLICY=" + f.Path
 	f.Write(text)
 	return f
 }
@@ -33,7 +30,7 @@ func (h *Suite) NewPolicyFolder(text string) *PolicyFolder {
 // Write puts another policy in the place of the one there, as a whole: a manager may look at any moment.
 func (f *PolicyFolder) Write(text string) {
 	f.h.Helper()
-	f.replace(f.policy, []byte(text))
+	f.replace(f.Path, []byte(text))
 }
 
 // Approve puts a document into place.
@@ -62,13 +59,10 @@ func (f *PolicyFolder) replace(path string, text []byte) {
 // the command approval in a process of its own.
 func (p *Manager) Document(f *PolicyFolder) []byte {
 	p.h.Helper()
-	plan := p.command("policy-plan", "--sizes", "--json")
-	var said bytes.Buffer
-	plan.Stderr = &said
-	text, err := plan.Output()
 	const somethingToDo = 10
-	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != somethingToDo) {
-		p.h.Fatalf("policy-plan: %v\n%s", err, said.String())
+	text, said, code := p.Command(nil, "policy-plan", "--sizes", "--json")
+	if code != 0 && code != somethingToDo {
+		p.h.Fatalf("policy-plan: exit code %d\n%s", code, said)
 	}
 
 	var review struct {
@@ -78,19 +72,9 @@ func (p *Manager) Document(f *PolicyFolder) []byte {
 		p.h.Fatalf("policy-plan: %v\n%s", err, text)
 	}
 
-	said.Reset()
-	approval := p.command("approval", "--who", "somebody@e2e", "--own-count", strconv.Itoa(len(review.Own)), f.policy)
-	approval.Stdin, approval.Stderr = bytes.NewReader(text), &said
-	document, err := approval.Output()
-	if err != nil {
-		p.h.Fatalf("approval: %v\n%s", err, said.String())
+	document, said, code := p.Command(text, "approval", "--who", "somebody@e2e", "--own-count", strconv.Itoa(len(review.Own)), f.Path)
+	if code != 0 {
+		p.h.Fatalf("approval: exit code %d\n%s", code, said)
 	}
 	return document
-}
-
-// command is another command of the manager with the settings of the running one.
-func (p *Manager) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(p.h.Context(), p.h.Programs.Manager, args...)
-	cmd.Env = p.cmd.Env
-	return cmd
 }

@@ -27,6 +27,7 @@ type Suite struct {
 
 	// Within is the engine in whose network the managers run; nil is the host's own network.
 	Within *PrivateEngine
+	enter  []string // how to get into the time namespace of LongUptime, nil for the host's
 }
 
 // LabelTest is the suite's name on everything that a test starts, also on what the suite does not own.
