@@ -161,24 +161,15 @@ func (t *ruledTick) heldText() string {
 	}
 
 	text := planview.HeldText(t.plan.Held)
-	if until, ok := t.heldUntil(); ok && t.plan.Held == contract.HeldSurprise {
+	if until, ok := t.texts.HeldUntil(); ok && t.plan.Held == contract.HeldSurprise {
 		text += ", until " + clock(t.at(until), t.ref().At)
 	}
 	return text
 }
 
-// container is the one with this id, nil for none.
-func (t *ruledTick) container(id string) *rules.Container {
-	i := slices.IndexFunc(t.facts.Containers, func(c rules.Container) bool { return c.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &t.facts.Containers[i]
-}
-
 // explain explains the verdict on one container; nil for one that the plan does not have.
 func (t *ruledTick) explain(id string, actions []Action) *Explanation {
-	c := t.container(id)
+	c := t.texts.Container(id)
 	at := slices.IndexFunc(t.plan.Verdicts, func(v rules.Verdict) bool { return v.ID == id })
 	explained := rules.Explain(t.Program(), t.Before(), t.facts)
 	trace, ok := explained.Of(id)
@@ -190,7 +181,7 @@ func (t *ruledTick) explain(id string, actions []Action) *Explanation {
 	x := &Explanation{
 		TickRef: t.ref(), Sequence: t.plan.Sequence, PolicyHash: t.plan.PolicyHash, Mode: t.plan.Mode,
 		Held: t.plan.Held, HeldText: t.heldText(),
-		Project: c.Project(), State: c.State, Text: t.texts.OfRuling(v), Verdict: *v, Ruling: t.ruling(v, trace),
+		Project: c.Project(), State: c.State, Text: t.texts.OfRuling(v), Verdict: *v, Ruling: t.texts.Ruling(v),
 		Rules: []RuleAnswer{}, Budget: ratesOf(explained.Spending), Withheld: t.Withheld(id), Guard: t.guard(v),
 	}
 	if selector, own := t.texts.OwnBy(id); own {
@@ -207,61 +198,9 @@ func (t *ruledTick) explain(id string, actions []Action) *Explanation {
 	return x
 }
 
-// next is the next change: the earliest of what the plan says, but for what follows a step that is due and not carried out, and of when
-// that will be. Of two on one tick the rule that decides comes first, a rule above it before it.
-func (t *ruledTick) next(v *rules.Verdict, trace rules.Trace) (next *rules.Next) {
-	due := dueNow(v)
-	isHeld := func(rule int) bool {
-		return slices.ContainsFunc(due, func(s rules.Passing) bool { return s.Rule == rule && !t.plan.CarriesOut(s.Step) })
-	}
-	consider := func(n *rules.Next) {
-		if n != nil && (next == nil || t.ticksUntil(n.GUS) < t.ticksUntil(next.GUS)) {
-			next = n
-		}
-	}
-
-	if v.Next != nil && !isHeld(v.Next.Rule) {
-		consider(v.Next)
-	}
-	for _, s := range slices.Backward(due) { // the one of the rule that decides stands last
-		if n := t.whenHeldNoMore(s); n != nil && !t.isOvertaken(n, trace) {
-			consider(n)
-		}
-	}
-	for _, p := range v.Passing {
-		if !isHeld(p.Rule) {
-			consider(p.Next)
-		}
-	}
-	return next
-}
-
-// isOvertaken says that a rule above will come to decide by then.
-func (t *ruledTick) isOvertaken(n *rules.Next, trace rules.Trace) bool {
-	return slices.ContainsFunc(trace.Answers, func(a rules.Answer) bool {
-		return a.Rule < n.Rule && a.HoldsAtGUS != 0 && t.ticksUntil(a.HoldsAtGUS) <= t.ticksUntil(n.GUS) && t.policy.Rules[a.Rule].Steps().Decides()
-	})
-}
-
-// ticksUntil is how many ticks there are until the first one at or after a time in G.
-func (t *ruledTick) ticksUntil(gUS int64) int64 {
-	tick := int64(t.policy.Tick) * 1e6
-	return max(0, gUS-t.facts.GUS+tick-1) / tick
-}
-
-// ruling is what the verdict comes to, with that change.
-func (t *ruledTick) ruling(v *rules.Verdict, trace rules.Trace) contract.Ruling {
-	r := t.texts.Ruling(v)
-	r.NextStep, r.NextAt = "", time.Time{}
-	if next := t.next(v, trace); next != nil {
-		r.NextStep, r.NextAt = string(next.Step), t.at(next.GUS)
-	}
-	return r
-}
-
 // change is the next one, with what would undo it.
 func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Trace) *Change {
-	next := t.next(v, trace)
+	next := t.texts.Next(v)
 	if next == nil {
 		return nil
 	}
@@ -279,31 +218,6 @@ func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Tra
 	}
 	change.Unless = t.unless(r, c, v, trace, next.Rule)
 	return change
-}
-
-// whenHeldNoMore is a step that is due and held now, when it will be carried out; nil where that does not follow from time alone.
-func (t *ruledTick) whenHeldNoMore(s rules.Passing) *rules.Next {
-	if t.plan.CarriesOut(s.Step) || t.plan.Held != rules.HeldChanged && t.plan.Held != contract.HeldSurprise {
-		return nil
-	}
-
-	// The first plan alone is only shown, and so is a surprise where no approval is needed; else that has a time.
-	next := &rules.Next{Step: s.Step, GUS: t.facts.GUS + int64(t.policy.Tick)*1e6, Rule: s.Rule}
-	endsLife := s.Step == policy2.StepStop || s.Step == policy2.StepRemove
-	if until, ok := t.heldUntil(); ok && endsLife {
-		next.GUS = max(next.GUS, until)
-	}
-	return next
-}
-
-// heldUntil is when the hold of a surprise runs out, in G.
-func (t *ruledTick) heldUntil() (gUS int64, ok bool) {
-	for _, n := range t.plan.Notices {
-		if n.Kind == rules.NoticeSurprise && n.Next != nil {
-			return n.Next.GUS, true
-		}
-	}
-	return 0, false
 }
 
 // guard is what softened the step, and who stands behind it.
@@ -327,7 +241,7 @@ func (t *ruledTick) guard(v *rules.Verdict) string {
 
 // nameOf is a container's name as it can be shown, else the beginning of its id.
 func (t *ruledTick) nameOf(id string) string {
-	if c := t.container(id); c != nil && c.Name != "" {
+	if c := t.texts.Container(id); c != nil && c.Name != "" {
 		return quoteUnprintable(c.Name)
 	}
 	if id == "" {

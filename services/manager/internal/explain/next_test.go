@@ -11,6 +11,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/rules/rulestest"
 )
@@ -29,14 +30,14 @@ func TestExplainedChangeComesTrue(t *testing.T) {
 		}
 
 		var before *ruledTick
-		var explained *rules.Explained
 		events := 0
 		w.OnTick = func(tick *rulestest.Tick) {
 			now := &ruledTick{policy: tick.Program.Policy(), facts: &tick.Facts, plan: &tick.Plan}
+			now.texts = planview.NewTexts(*now.policy, now.facts, now.plan)
 			happened := len(w.Log()) > events
 			events = len(w.Log())
-			was, why := before, explained
-			before, explained = now, rules.Explain(tick.Program, tick.Before, &tick.Facts)
+			was := before
+			before = now
 			if was == nil || len(was.plan.Verdicts) != len(now.plan.Verdicts) || len(now.facts.InForce.Gates) > 0 {
 				return
 			}
@@ -45,10 +46,15 @@ func TestExplainedChangeComesTrue(t *testing.T) {
 				if othersChange(was, now, v.ID) || limited(was, v.ID) || happened && was.plan.Held == "" && changedSince(was, now) {
 					continue
 				}
-				trace, _ := why.Of(v.ID)
-				promised, at := was.next(v, trace), now.verdict(v.ID)
+				promised, at := was.texts.Next(v), now.verdict(v.ID)
 				if promised == nil || at == nil {
 					continue
+				}
+
+				// The record of that tick says the same.
+				ruling := was.texts.Ruling(v)
+				if ruling.NextStep != string(promised.Step) || !ruling.NextAt.Equal(was.at(promised.GUS)) {
+					rt.Fatalf("the record says %s at %s, and promised is %+v", ruling.NextStep, ruling.NextAt, promised)
 				}
 
 				// One that is due already is promised for when it is carried out.
@@ -103,7 +109,7 @@ func othersChange(was, now *ruledTick, id string) bool {
 func changedSince(was, now *ruledTick) bool {
 	for i := range was.facts.Containers {
 		c := &was.facts.Containers[i]
-		if other := now.container(c.ID); other == nil || other.State != c.State {
+		if other := now.texts.Container(c.ID); other == nil || other.State != c.State {
 			return true
 		}
 	}

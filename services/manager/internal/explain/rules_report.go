@@ -78,10 +78,10 @@ func newRulesReport(t *ruledTick, actions []Action) RulesReport {
 		v := &t.plan.Verdicts[i]
 		trace, _ := explained.Of(v.ID)
 		row := RulesRow{
-			Verdict: *v, Text: t.texts.OfRuling(v), Ruling: t.ruling(v, trace), Withheld: t.Withheld(v.ID), Actions: byContainer[v.ID],
-			next: t.next(v, trace),
+			Verdict: *v, Text: t.texts.OfRuling(v), Ruling: t.texts.Ruling(v), Withheld: t.Withheld(v.ID), Actions: byContainer[v.ID],
+			next: t.texts.Next(v),
 		}
-		if c := t.container(v.ID); c != nil {
+		if c := t.texts.Container(v.ID); c != nil {
 			row.State, row.Unknown = c.State, t.unknownOf(c, v, trace)
 		}
 		r.Verdicts[i] = row

@@ -335,7 +335,7 @@ func (m *told) tick() {
 		inv.Entries = append(inv.Entries, contract.Entry{ID: c.ID, Name: c.Name, Image: contract.ImageName(c.Image), Labels: c.Labels})
 	}
 	t := &tick{n: f.Tick, at: m.now(), inv: inv, ruled: &ruled{
-		View: planview.View{Policy: m.policy, Facts: &facts, Plan: m.plan}, texts: planview.NewTexts(m.policy, &facts),
+		View: planview.View{Policy: m.policy, Facts: &facts, Plan: m.plan}, texts: planview.NewTexts(m.policy, &facts, &m.plan),
 	}}
 	for _, gate := range facts.InForce.Gates {
 		t.fail(gate, "closed")

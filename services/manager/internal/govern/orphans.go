@@ -49,7 +49,7 @@ func (d *rulesDecider) orphans(ctx context.Context, t *tick, e executorState) *r
 	plan := rules.Orphans(d.program, d.memory, f)
 	return &ruled{
 		View:  planview.View{Host: d.host, Policy: *d.policy, Facts: f, Plan: plan},
-		texts: planview.NewTexts(*d.policy, f), program: d.program, memory: d.memory,
+		texts: planview.NewTexts(*d.policy, f, &plan), program: d.program, memory: d.memory,
 	}
 }
 

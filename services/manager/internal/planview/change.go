@@ -24,15 +24,15 @@ type Change struct {
 // Changes are the steps that are due, the harshest first, and the next one of each container, the earliest first: those of whom a
 // step is due have a next one too.
 func (v View) Changes() (now, next []Change) {
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	due, others := v.sorted()
 	for _, verdict := range due {
 		now = append(now, v.due(verdict, texts)...)
 	}
 
 	for _, verdict := range slices.Concat(due, others) {
-		if NextChange(verdict) != nil {
-			next = append(next, v.coming(verdict))
+		if n := following(verdict); n != nil {
+			next = append(next, v.coming(verdict, n))
 		}
 	}
 	slices.SortStableFunc(next, func(a, b Change) int { return a.At.Compare(b.At) })
@@ -52,9 +52,8 @@ func (v View) due(verdict *rules.Verdict, texts *Texts) (list []Change) {
 	return list
 }
 
-// coming is the next change of a container that has one.
-func (v View) coming(verdict *rules.Verdict) Change {
-	n := NextChange(verdict)
+// coming is the next change of a container.
+func (v View) coming(verdict *rules.Verdict, n *rules.Next) Change {
 	c := v.change(verdict, n.Step, n.Rule)
 	c.At = time.UnixMicro(v.Facts.WallUS + max(0, n.GUS-v.Facts.GUS)).UTC()
 	return c
@@ -78,7 +77,7 @@ func (c Change) When(now time.Time) string {
 
 // Own are the own containers of the host, running or not, by name.
 func (v View) Own() (list []*rules.Container) {
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	for i := range v.Facts.Containers {
 		if c := &v.Facts.Containers[i]; texts.IsOwn(c.ID) {
 			list = append(list, c)

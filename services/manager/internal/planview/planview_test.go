@@ -122,7 +122,7 @@ func TestDueCountsContainers(t *testing.T) {
 // Every reason that a plan may have has words, and none shows what a stranger named his container with.
 func TestEveryReasonHasWords(t *testing.T) {
 	v := example()
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	reasons := []string{
 		rules.ReasonNoRule, rules.ReasonKeepRule, rules.ReasonHolds, rules.ReasonDoubt, rules.ReasonWaits, rules.ReasonWarnWaits,
 		rules.ReasonFinished, rules.ReasonUnitSpared, rules.ReasonNeeded, rules.ReasonOwnGrew, rules.ReasonRmStop, rules.ReasonRmVolumes,

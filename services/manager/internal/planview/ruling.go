@@ -17,7 +17,7 @@ func (t *Texts) Ruling(v *rules.Verdict) contract.Ruling {
 	if s, due := harshest(v); due {
 		r.Step, r.Rule = string(s.step), t.ruleName(s.rule)
 	}
-	if next := NextChange(v); next != nil {
+	if next := t.Next(v); next != nil {
 		r.NextStep, r.NextAt = string(next.Step), t.wall(next.GUS)
 	}
 	return r
@@ -114,6 +114,6 @@ func (v View) Find(who string) (one One, ok bool) {
 		return One{}, false
 	}
 
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	return One{Verdict: &verdicts[at], Ruling: texts.Ruling(&verdicts[at]), Text: texts.OfRuling(&verdicts[at])}, true
 }

@@ -11,10 +11,62 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
+// TestNextOfAHeldStep: what follows a step that is held back is promised by no record, and the step itself is where it follows from time
+// alone when it will be taken.
+func TestNextOfAHeldStep(t *testing.T) {
+	v := example()
+	in := func(d policy2.Duration) int64 { return v.Facts.GUS + int64(d)*1e6 }
+	tick := v.Policy.Tick
+	follows := func(step policy2.Step) rules.Verdict {
+		return rules.Verdict{Rule: 1, Step: step, Next: &rules.Next{Step: policy2.StepRemove, GUS: in(policy2.Day), Rule: 1}}
+	}
+	above := follows(policy2.StepStop)
+	above.Next = &rules.Next{Step: policy2.StepWarn, GUS: in(policy2.Hour), Rule: 0}
+	until := func(of rules.Verdict, d policy2.Duration) rules.Verdict {
+		of.UntilGUS = in(d)
+		return of
+	}
+	surprise := []rules.Notice{{Kind: rules.NoticeSurprise, Next: &rules.Next{GUS: in(10 * policy2.Minute)}}}
+
+	for name, test := range map[string]struct {
+		held    string
+		notices []rules.Notice
+		verdict rules.Verdict
+		want    *rules.Next
+	}{
+		"taken":                     {"", nil, follows(policy2.StepStop), &rules.Next{Step: policy2.StepRemove, GUS: in(policy2.Day), Rule: 1}},
+		"not approved":              {rules.HeldUnapproved, nil, follows(policy2.StepStop), nil},
+		"observed":                  {contract.HeldObserve, nil, follows(policy2.StepWarn), nil},
+		"another rule's, by a gate": {"stale", nil, above, above.Next},
+		"the first plan":            {rules.HeldChanged, nil, follows(policy2.StepWarn), &rules.Next{Step: policy2.StepWarn, GUS: in(tick), Rule: 1}},
+		"a surprise":                {contract.HeldSurprise, surprise, follows(policy2.StepStop), &rules.Next{Step: policy2.StepStop, GUS: in(10 * policy2.Minute), Rule: 1}},
+		"a surprise, for one tick":  {contract.HeldSurprise, nil, follows(policy2.StepStop), &rules.Next{Step: policy2.StepStop, GUS: in(tick), Rule: 1}},
+		"a rule above comes before": {contract.HeldSurprise, surprise, until(follows(policy2.StepStop), 5*policy2.Minute), nil},
+		"a rule above comes after": {
+			contract.HeldSurprise, surprise, until(follows(policy2.StepStop), policy2.Hour), &rules.Next{Step: policy2.StepStop, GUS: in(10 * policy2.Minute), Rule: 1},
+		},
+	} {
+		v.Plan.Held, v.Plan.Notices = test.held, test.notices
+		texts := v.texts()
+		if diff := cmp.Diff(test.want, texts.Next(&test.verdict)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+
+		step := ""
+		if test.want != nil {
+			step = string(test.want.Step)
+		}
+		if got := texts.Ruling(&test.verdict); got.NextStep != step || got.NextAt.IsZero() != (test.want == nil) {
+			t.Errorf("%s: the record says %q at %s", name, got.NextStep, got.NextAt)
+		}
+	}
+}
+
 // What records say of a verdict: the harshest step that is due, of whichever rule, and the earliest change.
 func TestRuling(t *testing.T) {
 	v := example()
-	texts := NewTexts(v.Policy, v.Facts)
+	v.Plan.Held = ""
+	texts := v.texts()
 	in := func(d policy2.Duration) int64 { return v.Facts.GUS + int64(d)*1e6 }
 	at := func(d policy2.Duration) time.Time {
 		return time.UnixMicro(v.Facts.WallUS).UTC().Add(time.Duration(d) * time.Second)
@@ -68,7 +120,7 @@ func TestRuling(t *testing.T) {
 
 func TestWhoIsOwn(t *testing.T) {
 	v := example()
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	for name, want := range map[byte]bool{0: true, 3: true, 4: false, 5: false} {
 		if got := texts.IsOwn(id(name)); got != want {
 			t.Errorf("%q: own %t", v.Facts.Containers[name].Name, got)
@@ -106,7 +158,7 @@ func TestDueCountsTheHarshestStepOfEach(t *testing.T) {
 // What a notice says of a container beside the rule's name.
 func TestGrounds(t *testing.T) {
 	v := example()
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	age := []rules.Reading{{Key: "age", Value: 8 * 24 * 3600, Known: true, Needs: 3 * 24 * 3600}}
 	ready := func(verdict rules.Verdict) *rules.Verdict {
 		verdict.Standing = rules.StandingReady

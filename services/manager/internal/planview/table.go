@@ -33,11 +33,15 @@ func (v View) Due() (n int) {
 	return n
 }
 
+// texts are those of the plan.
+func (v View) texts() *Texts { return NewTexts(v.Policy, v.Facts, &v.Plan) }
+
 // step is one step of one rule.
 type step struct {
 	step policy2.Step
 	rule int
-	next *rules.Next
+	// untilGUS is that of the verdict, or of the rule that passes.
+	untilGUS int64
 }
 
 // severity orders steps from gentle to harsh.
@@ -48,29 +52,18 @@ func stepsNow(v *rules.Verdict) []step {
 	var out []step
 	for _, p := range v.Passing {
 		if p.Step != policy2.StepKeep {
-			out = append(out, step{p.Step, p.Rule, p.Next})
+			out = append(out, step{p.Step, p.Rule, p.UntilGUS})
 		}
 	}
 	if v.Step != policy2.StepKeep {
-		out = append(out, step{v.Step, v.Rule, v.Next})
+		out = append(out, step{v.Step, v.Rule, v.UntilGUS})
 	}
 	return out
 }
 
-// NextChange is the earliest change that comes if nothing else changes; nil when none does.
-func NextChange(v *rules.Verdict) *rules.Next {
-	next := v.Next
-	for _, p := range v.Passing {
-		if p.Next != nil && (next == nil || p.Next.GUS < next.GUS) {
-			next = p.Next
-		}
-	}
-	return next
-}
-
 // Table writes the plan for people: what it is of, what would be done now, what comes next, and how many are left alone and why.
 func (v View) Table(w io.Writer) error {
-	texts := NewTexts(v.Policy, v.Facts)
+	texts := v.texts()
 	out := &lines{w: w}
 	v.writeHead(out)
 	if err := v.writeSteps(out, texts); err != nil {
@@ -83,7 +76,7 @@ func (v View) Table(w io.Writer) error {
 
 // Steps writes the middle of the table alone: what would be done now, and what comes next. It writes nothing where nothing is to
 // come.
-func (v View) Steps(w io.Writer) error { return v.writeSteps(w, NewTexts(v.Policy, v.Facts)) }
+func (v View) Steps(w io.Writer) error { return v.writeSteps(w, v.texts()) }
 
 func (v View) writeSteps(w io.Writer, texts *Texts) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -100,7 +93,7 @@ func (v View) writeSteps(w io.Writer, texts *Texts) error {
 		fmt.Fprintln(table, "NEXT\tCONTAINER\tRULE\tWHEN")
 	}
 	for _, verdict := range next {
-		c := v.coming(verdict)
+		c := v.coming(verdict, following(verdict))
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Step, c.Container, c.rule(), c.When(v.at()))
 	}
 	return table.Flush()
@@ -153,7 +146,7 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 		switch {
 		case len(stepsNow(verdict)) > 0:
 			now = append(now, verdict)
-		case NextChange(verdict) != nil:
+		case following(verdict) != nil:
 			next = append(next, verdict)
 		}
 	}
@@ -163,7 +156,7 @@ func (v View) sorted() (now, next []*rules.Verdict) {
 		return severity(s.step)
 	}
 	slices.SortStableFunc(now, func(a, b *rules.Verdict) int { return cmp.Compare(harshness(b), harshness(a)) })
-	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(NextChange(a).GUS, NextChange(b).GUS) })
+	slices.SortStableFunc(next, func(a, b *rules.Verdict) int { return cmp.Compare(following(a).GUS, following(b).GUS) })
 	return now, next
 }
 

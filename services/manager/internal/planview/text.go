@@ -14,10 +14,11 @@ import (
 type Texts struct {
 	policy policy2.Policy
 	facts  *rules.Facts
+	plan   *rules.Plan
 	byID   map[string]*rules.Container
 	// own says of each own container by which selector it is.
 	own map[string]int
-	// groups is how many compete in each group of a rule, nil where the plan is not known.
+	// groups is how many compete in each group of a rule, nil where nobody asks for that.
 	groups map[group]int
 }
 
@@ -27,9 +28,9 @@ type group struct {
 	name string
 }
 
-// NewTexts makes the texts of plans under the policy, made from the facts.
-func NewTexts(p policy2.Policy, f *rules.Facts) *Texts {
-	t := &Texts{policy: p, facts: f, byID: make(map[string]*rules.Container, len(f.Containers)), own: make(map[string]int)}
+// NewTexts makes the texts of a plan under the policy, made from the facts.
+func NewTexts(p policy2.Policy, f *rules.Facts, plan *rules.Plan) *Texts {
+	t := &Texts{policy: p, facts: f, plan: plan, byID: make(map[string]*rules.Container, len(f.Containers)), own: make(map[string]int)}
 	for i := range f.Containers {
 		c := &f.Containers[i]
 		t.byID[c.ID] = c
@@ -43,13 +44,16 @@ func NewTexts(p policy2.Policy, f *rules.Facts) *Texts {
 // NewPlanTexts is NewTexts for those who explain the plan at length: of a place the texts also say of how many it is, and by which
 // figures.
 func NewPlanTexts(p policy2.Policy, f *rules.Facts, plan *rules.Plan) *Texts {
-	t := NewTexts(p, f)
+	t := NewTexts(p, f, plan)
 	t.groups = make(map[group]int, len(plan.Groups))
 	for _, g := range plan.Groups {
 		t.groups[group{g.Rule, g.Group}] = g.Held + g.Over
 	}
 	return t
 }
+
+// Container is the one with this id, nil for none.
+func (t *Texts) Container(id string) *rules.Container { return t.byID[id] }
 
 // OwnBy is the selector of own that the container is own by; not ok for one that is not.
 func (t *Texts) OwnBy(id string) (selector int, ok bool) {

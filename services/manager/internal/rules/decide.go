@@ -147,6 +147,7 @@ func (t *tick) verdict(s *subject, v *Verdict, blocks *pointed) {
 		Rule: d.rule, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps,
 		Doubt: s.doubt, Passing: s.passing, Rank: d.rank, Cut: d.cut, Group: d.group, DecidingKey: d.key,
 		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value,
+		UntilGUS: s.soon.fromGUS,
 	}
 	if n := d.neighbour; n != nil {
 		v.Neighbour = into(&blocks.neighbours, Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank})

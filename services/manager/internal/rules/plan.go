@@ -129,6 +129,9 @@ type Verdict struct {
 	StartedAt string `json:"started_at,omitempty"`
 	// Next is what comes if nothing else changes.
 	Next *Next `json:"next,omitempty"`
+	// UntilGUS is when a rule above will have come to decide, in G, 0 for never: what is to come later than that does not. It is no part
+	// of the document.
+	UntilGUS int64 `json:"-"`
 }
 
 // Passing is a step of a rule that does not decide over life.
@@ -144,6 +147,7 @@ type Passing struct {
 	OldNanoCPUs *int64 `json:"old_nano_cpus,omitempty"`
 	Guard       string `json:"guard,omitempty"`
 	Next        *Next  `json:"next,omitempty"`
+	UntilGUS    int64  `json:"-"` // as in Verdict
 }
 
 // Reading is one figure that a condition compared.

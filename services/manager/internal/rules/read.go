@@ -456,7 +456,7 @@ func (t *tick) note(r *rule, u *unit, st *stage, d decision) {
 			continue
 		}
 
-		n := Passing{Rule: r.index, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps, Guard: d.guard}
+		n := Passing{Rule: r.index, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps, Guard: d.guard, UntilGUS: s.soon.fromGUS}
 		n.Next = d.next.orNil()
 		if d.step == policy2.StepThrottle {
 			n.NanoCPUs, n.OldNanoCPUs = t.limit(r, s, st.done)

@@ -58,8 +58,8 @@ func Explain(p *Program, memory Memory, facts *Facts) *Explained {
 // Of traces the verdict on the container with this id; ok is false where the facts have none.
 func (e *Explained) Of(id string) (trace Trace, ok bool) {
 	t := e.tick
-	at := slices.IndexFunc(t.all, func(s subject) bool { return s.c.ID == id })
-	if at < 0 {
+	at, ok := slices.BinarySearchFunc(t.all, id, func(s subject, id string) int { return cmpID(s.c.ID, id) })
+	if !ok {
 		return Trace{}, false
 	}
 	return Trace{Answers: t.answers(&t.all[at]), Memory: *t.all[at].mem}, true
