@@ -38,8 +38,6 @@ func notRun() []exception {
 		{"README.md", "make rmmod", kernel},
 		{"README.md", "make dkms", kernel},
 		{"CONTRIBUTING.md", "scripts/ensure.sh docker compose go test-tools lint-tools chromium qemu", "installs on this host what the tests run with"},
-		{"docs/journal.md", `zcat -f copy/*.ndjson* | jq -c 'select(.v == 2 and .facts and (.head|not)) | [.facts, (.rows // [] | length), (.births // [] | length)]'`, "only a policy of version 2 gives facts: services/manager/internal/journal has its tests"},
-		{"docs/records.md", `curl -sf 'http://127.0.0.1:8080/v1/records?kind=container&limit=1000' | jq -r '.records[] | select(.step) | [.name, .rule, .step, .next_step] | @tsv'`, "only a policy of version 2 gives steps: e2e/manager has its test"},
 		{"docs/operating.md", "systemctl enable --now podman.socket", podman},
 		{"docs/operating.md", "export DOCKER_HOST=unix:///run/podman/podman.sock", podman},
 		{"docs/operating.md", "scripts/launch-container.sh low-idle", podman},

@@ -46,7 +46,7 @@ type config struct {
 	State      string             `env:"STATE" envDefault:"/var/lib/gestor" help:"journal and spool"`
 	Policy     string             `env:"POLICY" help:"policy.yaml; empty = the default policy"`
 	Tick       time.Duration      `env:"TICK" help:"overrides the policy's tick"`
-	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes shadow, under a policy of version 2 observe"`
+	DryRun     bool               `env:"DRY_RUN" help:"nothing is removed: mode enforce becomes observe, under a policy of version 1 shadow"`
 	Suite      string             `env:"SUITE" help:"owns only containers with this gestor.suite label; mode enforce asks for one where the policy owns what Gestor started: without it every managed container is judged"`
 	Host       string             `env:"HOST" help:"name of the machine in the records; empty = the engine's"`
 	Record     string             `env:"RECORD" envDefault:"all" help:"containers that are recorded: all or owned"`
