@@ -37,8 +37,8 @@ func TestDocumentedFiguresAreMeasured(t *testing.T) {
 	}
 }
 
-// The page shows policies, and behind each what check-policy says of it: its sentences, its warnings or its errors. Those of the
-// tasks are the files of the repository, and each key that there is stands on the page.
+// The page shows policies, and behind each what check-policy says of it: its sentences, its warnings or its errors. The
+// default and those of the tasks are the files of the repository, and each key that there is stands on the page.
 func TestDocumentedPolicies(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "..")
 	page := readText(t, filepath.Join(root, "docs", "policy.md"))
@@ -56,10 +56,10 @@ func TestDocumentedPolicies(t *testing.T) {
 		}
 	}
 
-	for _, name := range []string{"agents", "previews", "lab"} {
-		d, err := policyfile.Load(filepath.Join(root, "policy", "examples", name+".yaml"))
+	for _, file := range []string{"policy.yaml", "examples/agents.yaml", "examples/previews.yaml", "examples/lab.yaml"} {
+		d, err := policyfile.Load(filepath.Join(root, "policy", file))
 		if err != nil || !hashes[d.Hash()] {
-			t.Errorf("the page shows no policy like %s.yaml: %v", name, err)
+			t.Errorf("the page shows no policy like %s: %v", file, err)
 		}
 	}
 	for _, key := range keysOf(reflect.TypeFor[policy2.Policy]()) {
