@@ -158,6 +158,16 @@ act: {calls: [kill, remove]}
 		if got := hosts[len(hosts)-1].Classes; !slices.Equal(got, want) {
 			t.Errorf("classes %+v, want %+v", got, want)
 		}
+		if report := w.reports.last(); !slices.Equal(report.Classes, want) || len(report.Owned()) != 5 || report.Owned()[0].Rank != 1 {
+			t.Errorf("classes %+v, owned %+v", report.Classes, report.Owned())
+		}
+		// A decision says of how many it is, and by which figures.
+		for _, b := range bodies[contract.DecisionBody](w.spool) {
+			of := fmt.Sprintf("rank %d of ", b.Rank)
+			if b.Rank > 0 && !strings.Contains(b.Text, of) || b.Verdict == contract.VerdictRemove && !strings.Contains(b.Text, " against ") {
+				t.Errorf("%s: %s", b.Name, b.Text)
+			}
+		}
 		removals := 0
 		for _, h := range hosts {
 			for _, c := range h.Classes {

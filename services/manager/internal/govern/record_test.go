@@ -7,13 +7,20 @@ import (
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
 )
 
 func TestDeficitIsToldOnceAndItsEnd(t *testing.T) {
+	t.Run("version 1", func(t *testing.T) { deficitIsTold(t, nil) })
+	t.Run("version 2", func(t *testing.T) { deficitIsTold(t, &govern.Version2{Policy: policy2.Shipped()}) })
+}
+
+func deficitIsTold(t *testing.T, v *govern.Version2) {
 	runSynctest(t, 2, 2, func(w *fixture) {
+		w.options.Version2 = v
 		err := w.runWith(65*time.Second, func(*govern.Governor) {
 			time.Sleep(25 * time.Second)
 			w.add("low", 2, 30)

@@ -150,7 +150,7 @@ func (d *rulesDecider) decide(ctx context.Context, t *tick, e executorState) {
 
 	t.ruled = &ruled{
 		View:  planview.View{Host: d.host, Source: t.reading.Source, Policy: *d.policy, Facts: f, Plan: plan},
-		texts: planview.NewTexts(*d.policy, f, &plan), program: d.program, memory: d.memory,
+		texts: planview.NewPlanTexts(*d.policy, f, &plan), program: d.program, memory: d.memory,
 	}
 	t.timings.DecideUS = micros(time.Since(began))
 	if now := d.boottime(); t.pop != nil && now > t.pop.MonotonicUS {

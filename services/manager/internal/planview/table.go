@@ -34,7 +34,7 @@ func (v View) Due() (n int) {
 }
 
 // texts are those of the plan.
-func (v View) texts() *Texts { return NewTexts(v.Policy, v.Facts, &v.Plan) }
+func (v View) texts() *Texts { return NewPlanTexts(v.Policy, v.Facts, &v.Plan) }
 
 // step is one step of one rule.
 type step struct {
