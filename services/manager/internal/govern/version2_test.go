@@ -196,7 +196,7 @@ func TestRecordsUnderVersion2(t *testing.T) {
 		}
 		wantTexts := []string{
 			"young: too new: it is judged once it was there for the whole warm-up",
-			"over_quota: rank 3, newest first: 2 stay; behind low-1 by age",
+			"over_quota: rank 3 of 3, newest first: 2 stay; behind low-1 by age, 20s against 19s",
 		}
 		if !slices.Equal(texts, wantTexts) {
 			t.Errorf("%q, want %q", texts, wantTexts)
