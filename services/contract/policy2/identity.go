@@ -21,10 +21,15 @@ const (
 	True
 )
 
+// MostPastNames is how many names that a container had before are remembered: the first ones, and none of those that came later. One
+// that had so many may have had any: every selector of Protect that asks for a name protects it.
+const MostPastNames = 64
+
 // Identity is what selectors read of one container: who it is, and not what it does.
 type Identity struct {
 	ID string
-	// Name is its name now, without slash; PastNames are those it had before, which Policy.Protects asks too.
+	// Name is its name now, without slash; PastNames are those it had before, which Policy.Protects asks too, MostPastNames of them or
+	// more where not all may be known.
 	Name      string
 	PastNames []string
 	// Image is the reference it was created with (Config.Image) as the engine tells it, fixed for its life; "" is unknown, as

@@ -93,7 +93,8 @@ const (
 
 // Protects says whether the container is protected, and by what: a built-in protection, else the first selector of Protect that
 // matches or may match. It errs on the container's side: what is unknown is protected, a project needs no hash, an image glob
-// without slash also fits the last part of the path, and a name is each that it ever had.
+// without slash also fits the last part of the path, and a name is each that it ever had, any of one that had more than are
+// remembered.
 func (p *Policy) Protects(id *Identity, suite Suite) (by Protection, ok bool) {
 	if reason := partOfGestor(id, suite); reason != "" {
 		return Protection{Selector: -1, BuiltIn: reason}, true
@@ -116,6 +117,9 @@ func (s *Selector) Protects(id *Identity, images map[string]contract.Class) bool
 		ifWritten(s.Name, func() Truth {
 			if slices.ContainsFunc(id.PastNames, func(name string) bool { return matchesAnyGlob(s.Name, name) }) {
 				return True
+			}
+			if len(id.PastNames) >= MostPastNames {
+				return Unknown
 			}
 			return matchesName(s.Name, id.Name)
 		}),

@@ -117,10 +117,13 @@ func (b *Builder) choose(ask []*known) []string {
 	return ids
 }
 
-// earlierNames are the names that a container had in an earlier run, without that of now.
+// earlierNames are the names that a container had in an earlier run, without that of now where all are known.
 func (b *Builder) earlierNames(e contract.Entry) []string {
 	names := b.named[e.ID]
 	delete(b.named, e.ID)
+	if len(names) >= policy2.MostPastNames {
+		return names[:policy2.MostPastNames]
+	}
 	return slices.DeleteFunc(names, func(name string) bool { return name == e.Name })
 }
 

@@ -428,6 +428,35 @@ func TestNamesOfAnEarlierRunStayKnown(t *testing.T) {
 	}
 }
 
+// TestManyNamesAreNotKept: the first ones are, over a start as well, and the identity stays the same once there are too many.
+func TestManyNamesAreNotKept(t *testing.T) {
+	h := newHost()
+	web := h.add(1)
+	h.next()
+	rename := func(n int) *policy2.Identity {
+		h.change(web, func(e *entry) { e.Name = fmt.Sprint("n", n) })
+		h.Observe(h.inventory(), nil)
+		h.Inspected(nil)
+		return of(t, h.Facts(facts.Tick{Clocks: h.read(), Inventory: h.inventory()}), web).Identity
+	}
+
+	const renames = 50_000
+	var last *policy2.Identity
+	for n := range renames {
+		last = rename(n)
+	}
+	if got := last.PastNames; len(got) != policy2.MostPastNames || got[0] != "web-1" || got[1] != "n0" {
+		t.Errorf("%d names: %v", len(got), got)
+	}
+
+	h.Builder = facts.New(facts.Options{Before: []rules.Container{{Identity: last}}})
+	for _, n := range []int{3, renames, 0} { // a name that it had, one that it did not, and again one that it had
+		if got := rename(n).PastNames; len(got) != policy2.MostPastNames {
+			t.Errorf("%d names after a start", len(got))
+		}
+	}
+}
+
 func TestImageIsThatOfTheCreation(t *testing.T) {
 	h := newHost()
 	web := h.add(1)

@@ -126,7 +126,7 @@ func (k *known) identify() {
 	}
 	if name == "" {
 		next.Name = old.Name // of a legacy link alone
-	} else if old.Name != "" && old.Name != name && !slices.Contains(old.PastNames, old.Name) {
+	} else if old.Name != "" && old.Name != name && len(old.PastNames) < policy2.MostPastNames && !slices.Contains(old.PastNames, old.Name) {
 		next.PastNames = append(slices.Clip(old.PastNames), old.Name)
 	}
 

@@ -48,7 +48,7 @@ type ContainerMemory struct {
 	ID string `json:"id"`
 	// Seen is the number of inventories in a row that had it.
 	Seen int `json:"seen"`
-	// Names are all that it had on this host, the one of now included. Sorted.
+	// Names are all that it had on this host, the one of now included, or the first policy2.MostPastNames and one more. Sorted.
 	Names []string `json:"names,omitempty"`
 
 	// BornGUS is G at its creation, fixed for its life; Born says so far it is known.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 )
 
 // observe brings what is remembered of each container up to this tick, whatever its standing.
@@ -79,10 +80,11 @@ func (m *RuleMemory) leave() {
 	m.Done, m.DoneGUS, m.StartedAt, m.Stopped, m.Counted, m.AskedGUS = 0, 0, "", false, false, 0
 }
 
-// withName adds a name to those that it had.
+// withName adds a name to those that it had, of which one is that of now. Once they are too many none is added: the others are past ones
+// whatever it is called then.
 func withName(names []string, name string) []string {
 	i, ok := slices.BinarySearch(names, name)
-	if ok || name == "" {
+	if ok || name == "" || len(names) > policy2.MostPastNames {
 		return names
 	}
 	return slices.Insert(slices.Clone(names), i, name)
