@@ -144,6 +144,14 @@ func partOfGestor(id *Identity, suite Suite) string {
 	}
 }
 
+// RuleName is the name of a rule by its index, "" for none.
+func (p *Policy) RuleName(i int) string {
+	if i < 0 || i >= len(p.Rules) {
+		return ""
+	}
+	return p.Rules[i].Name
+}
+
 // ClassOf is the container's class: its label's, else what Images says of its image. False is one that has none, which is also
 // one whose label is no word for a class; unknown is one of whom Images would have to know the image's name.
 func (p *Policy) ClassOf(id *Identity) (contract.Class, Truth) { return classOf(id, p.Images) }

@@ -14,7 +14,7 @@ import (
 
 // answer adds what one rule says.
 func (x *Explanation) answer(t *ruledTick, c *rules.Container, v *rules.Verdict, a rules.Answer) {
-	out := RuleAnswer{Index: a.Rule + 1, Rule: t.rule(a.Rule)}
+	out := RuleAnswer{Index: a.Rule + 1, Rule: t.policy.RuleName(a.Rule)}
 	if a.HoldsAtGUS != 0 && a.Match == policy2.True {
 		out.Holds = t.at(a.HoldsAtGUS)
 	}

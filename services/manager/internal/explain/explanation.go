@@ -143,14 +143,6 @@ func (t *ruledTick) at(gUS int64) time.Time { return wallTime(t.facts.WallUS + g
 
 func wallTime(us int64) time.Time { return time.UnixMicro(us).UTC().Truncate(time.Second) }
 
-// rule is the name of a rule by its index, "" for none.
-func (t *ruledTick) rule(i int) string {
-	if i < 0 || i >= len(t.policy.Rules) {
-		return ""
-	}
-	return t.policy.Rules[i].Name
-}
-
 // heldText is why the plan is held back, and until when where that is known.
 func (t *ruledTick) heldText() string {
 	switch {
@@ -205,7 +197,7 @@ func (t *ruledTick) change(c *rules.Container, v *rules.Verdict, trace rules.Tra
 		return nil
 	}
 
-	change := &Change{Step: next.Step, At: t.at(next.GUS), Rule: t.rule(next.Rule)}
+	change := &Change{Step: next.Step, At: t.at(next.GUS), Rule: t.policy.RuleName(next.Rule)}
 	change.wait = time.Duration(max(0, next.GUS-t.facts.GUS)) * time.Microsecond
 	if next.Rule < 0 || next.Rule >= len(t.policy.Rules) {
 		return change
@@ -258,7 +250,7 @@ func (t *ruledTick) limits(trace rules.Trace) (out []Limit) {
 		}
 		i := slices.IndexFunc(t.policy.Rules, func(r policy2.Rule) bool { return r.Hash() == m.Hash })
 		out = append(out, Limit{
-			Rule: t.rule(i), NanoCPUs: m.Throttle.NanoCPUs, OldNanoCPUs: m.Throttle.OldNanoCPUs, Since: t.at(m.Throttle.SetGUS),
+			Rule: t.policy.RuleName(i), NanoCPUs: m.Throttle.NanoCPUs, OldNanoCPUs: m.Throttle.OldNanoCPUs, Since: t.at(m.Throttle.SetGUS),
 			Latest: t.at(m.Throttle.SetGUS + int64(policy2.LongestThrottle)*1e6),
 		})
 	}

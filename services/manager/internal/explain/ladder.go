@@ -62,7 +62,7 @@ func memoryOf(trace rules.Trace, hash string) rules.RuleMemory {
 
 // ladder is that of one rule; now is what it says on this tick.
 func (t *ruledTick) ladder(steps policy2.Ladder, now rules.Passing, a rules.Answer, m rules.RuleMemory, actions []Action) Ladder {
-	out := Ladder{Rule: t.rule(a.Rule)}
+	out := Ladder{Rule: t.policy.RuleName(a.Rule)}
 	for i, rung := range steps {
 		s := LadderStep{Step: rung.String(), State: stepLater, After: rung.After}
 		switch {

@@ -143,13 +143,7 @@ func (b *historyBuilder) addVerdict(e journal.Entry, facts *journal.History) err
 
 // rulingOf is what a row says, with the names of the rules.
 func rulingOf(row line.VerdictRow, v *line.Verdict, p *rules.Program, at time.Time) *RulingSpan {
-	name := func(i int) string {
-		if i < 0 || i >= len(p.Policy().Rules) {
-			return ""
-		}
-		return p.Policy().Rules[i].Name
-	}
-
+	name := p.Policy().RuleName
 	s := &RulingSpan{
 		FromTick: v.Tick, ToTick: v.Tick, From: at, To: at, Ticks: 1, Standing: row.Standing, Step: row.Step, Reason: row.Reason,
 		StepIndex: row.Index, Guard: row.Guard, Held: v.Held,

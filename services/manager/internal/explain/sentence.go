@@ -31,7 +31,7 @@ func (t *ruledTick) summary(v *rules.Verdict, x *Explanation) string {
 		text += ", throttled to " + cpuText(x.Limits[0].NanoCPUs) + " of a core"
 	}
 	if v.Rule >= 0 {
-		text += " by rule " + strconv.Quote(t.rule(v.Rule))
+		text += " by rule " + strconv.Quote(t.policy.RuleName(v.Rule))
 	}
 	return text + ": " + t.texts.Of(v)
 }
@@ -58,9 +58,9 @@ func (t *ruledTick) now(v *rules.Verdict, s rules.Passing) string {
 
 	switch {
 	case s.Guard != "" && s.Step == policy2.StepWarn && s.StepIndex > 0:
-		text += fmt.Sprintf(" instead of step %d of %d of rule %s (guard %s)", s.StepIndex, s.Steps, strconv.Quote(t.rule(s.Rule)), s.Guard)
+		text += fmt.Sprintf(" instead of step %d of %d of rule %s (guard %s)", s.StepIndex, s.Steps, strconv.Quote(t.policy.RuleName(s.Rule)), s.Guard)
 	case s.Rule >= 0:
-		text += ", " + ofRule(s.StepIndex, s.Steps, t.rule(s.Rule))
+		text += ", " + ofRule(s.StepIndex, s.Steps, t.policy.RuleName(s.Rule))
 	default:
 		text += ": " + t.texts.Of(v)
 	}

@@ -60,11 +60,9 @@ func (v View) coming(verdict *rules.Verdict, n *rules.Next) Change {
 }
 
 func (v View) change(verdict *rules.Verdict, step policy2.Step, rule int) Change {
-	c := Change{Step: step, Container: nameOf(verdict.Name, verdict.ID), ID: verdict.ID}
-	if rule >= 0 && rule < len(v.Policy.Rules) {
-		c.Rule = contract.Printable(v.Policy.Rules[rule].Name)
+	return Change{
+		Step: step, Container: nameOf(verdict.Name, verdict.ID), ID: verdict.ID, Rule: contract.Printable(v.Policy.RuleName(rule)),
 	}
-	return c
 }
 
 func (c Change) rule() string { return cmp.Or(c.Rule, "-") }

@@ -13,9 +13,9 @@ import (
 // Ruling is what a verdict comes to in the records: the harshest step that is due now, of a rule that decides or of one that only
 // warns or throttles, and the earliest change.
 func (t *Texts) Ruling(v *rules.Verdict) contract.Ruling {
-	r := contract.Ruling{Step: string(policy2.StepKeep), Rule: t.ruleName(v.Rule), Place: v.Reason == contract.ReasonWithinQuota}
+	r := contract.Ruling{Step: string(policy2.StepKeep), Rule: t.policy.RuleName(v.Rule), Place: v.Reason == contract.ReasonWithinQuota}
 	if s, due := harshest(v); due {
-		r.Step, r.Rule = string(s.step), t.ruleName(s.rule)
+		r.Step, r.Rule = string(s.step), t.policy.RuleName(s.rule)
 	}
 	if next := t.Next(v); next != nil {
 		r.NextStep, r.NextAt = string(next.Step), t.wall(next.GUS)
@@ -64,14 +64,6 @@ func harshest(v *rules.Verdict) (s step, due bool) {
 func (t *Texts) IsOwn(id string) bool {
 	_, own := t.own[id]
 	return own
-}
-
-// ruleName is the name of a rule by its index, "" for none.
-func (t *Texts) ruleName(i int) string {
-	if i < 0 || i >= len(t.policy.Rules) {
-		return ""
-	}
-	return t.policy.Rules[i].Name
 }
 
 // wall is a time of G on the clock on the wall, to the second.

@@ -191,8 +191,8 @@ func (t *Texts) reason(v *rules.Verdict) string {
 func (t *Texts) names(indices []int) string {
 	var names []string
 	for _, i := range indices {
-		if i >= 0 && i < len(t.policy.Rules) {
-			names = append(names, strconv.Quote(t.policy.Rules[i].Name))
+		if name := t.policy.RuleName(i); name != "" {
+			names = append(names, strconv.Quote(name))
 		}
 	}
 	if len(names) == 1 {
