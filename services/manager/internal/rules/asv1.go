@@ -14,6 +14,18 @@ import (
 // occurs twice on one side is believed on neither occasion: without an entry it is not own, without a row it is not measured.
 // Whatever version 1 does not read is unknown. The facts share the members and the labels with what they are made of.
 func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Context) Facts {
+	return factsOfV1(pop, inv, ctx, &roomV1{})
+}
+
+// roomV1 is room for facts of version 1, which nobody keeps once the plan is made.
+type roomV1 struct {
+	entries    []withID[contract.Entry]
+	members    []withID[contract.Member]
+	identities []policy2.Identity
+	containers []Container
+}
+
+func factsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Context, room *roomV1) Facts {
 	f := Facts{
 		Tick: ctx.Tick, Sequence: pop.Sequence, IntervalUS: pop.IntervalUS, CPUs: pop.CPUs,
 		MemoryTotalKB: policy2.Known(pop.Memory.TotalKB), MemoryAvailableKB: policy2.Known(pop.Memory.AvailableKB),
@@ -22,12 +34,13 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 		Futile: slices.Sorted(slices.Values(ctx.FutileNames)),
 	}
 
-	entries := byID(inv.Entries, func(e *contract.Entry) string { return e.ID })
-	members := byID(pop.Members, func(m *contract.Member) string { return m.ID })
+	room.entries = byID(room.entries[:0], inv.Entries, func(e *contract.Entry) string { return e.ID })
+	room.members = byID(room.members[:0], pop.Members, func(m *contract.Member) string { return m.ID })
+	entries, members := room.entries, room.members
 
 	n := max(len(entries), len(members))
-	f.Containers = make([]Container, 0, n)
-	identities := make([]policy2.Identity, 0, n)
+	f.Containers = take(&room.containers, n)[:0]
+	identities := take(&room.identities, n)[:0]
 	for len(entries) > 0 || len(members) > 0 {
 		id := smallestID(entries, members)
 
@@ -42,6 +55,7 @@ func FactsOfV1(pop contract.Population, inv contract.Inventory, ctx contract.Con
 		identities = append(identities, policy2.Identity{ID: id})
 		f.Containers = append(f.Containers, containerOfV1(&identities[len(identities)-1], entry, member))
 	}
+	room.containers, room.identities = f.Containers, identities
 	return f
 }
 
@@ -65,10 +79,10 @@ type withID[T any] struct {
 }
 
 // byID lists pointers to the elements, sorted by id.
-func byID[T any](list []T, id func(*T) string) []withID[T] {
-	out := make([]withID[T], len(list))
+func byID[T any](out []withID[T], list []T, id func(*T) string) []withID[T] {
+	out = slices.Grow(out, len(list))
 	for i := range list {
-		out[i] = withID[T]{id(&list[i]), &list[i]}
+		out = append(out, withID[T]{id(&list[i]), &list[i]})
 	}
 	order := func(a, b withID[T]) int { return strings.Compare(a.id, b.id) }
 	if !slices.IsSortedFunc(out, order) { // they are, as they come from the manager
@@ -116,8 +130,12 @@ func MemoryOfV1(ctx contract.Context) Memory {
 // DecideV1 makes the plan of one tick under the policy of version 1 that the program was compiled of. It is a pure function of that
 // policy and of what it is given: a recorded decision can be made again, byte for byte.
 func DecideV1(p *Program, pop contract.Population, inv contract.Inventory, ctx contract.Context) contract.Plan {
-	facts := FactsOfV1(pop, inv, ctx)
-	return AsV1(p, &facts, Decide(p, MemoryOfV1(ctx), &facts))
+	facts := factsOfV1(pop, inv, ctx, &p.scratch.v1)
+	memory := MemoryOfV1(ctx)
+	t := run(p, &memory, &facts, &p.scratch)
+	plan := t.plan()
+	p.scratch.verdicts, p.scratch.now = plan.Verdicts, t.now // nothing of the plan of version 1 is theirs
+	return AsV1(p, &facts, plan)
 }
 
 // AsV1 is the plan as a plan of version 1, of a program that Compile made and of facts that FactsOfV1 made.
@@ -192,6 +210,7 @@ type rowV1 struct {
 	*Verdict
 	c     *Container
 	class contract.Class
+	place int // the class's in the order
 }
 
 // inOrder are the verdicts in the order of version 1: by class, rank (unranked last) and id.
@@ -200,17 +219,19 @@ func (v *viewV1) inOrder(plan *Plan) []rowV1 {
 	for i := range plan.Verdicts {
 		of := &plan.Verdicts[i]
 		c := v.container(of.ID)
-		rows[i] = rowV1{of, c, v.class(c, of.Rank)}
+		class := v.class(c, of.Rank)
+		rows[i] = rowV1{of, c, class, ClassOrder(class)}
 	}
 
 	slices.SortFunc(rows, func(a, b rowV1) int {
-		if c := cmp.Compare(ClassOrder(a.class), ClassOrder(b.class)); c != 0 {
-			return c
+		switch {
+		case a.place != b.place:
+			return cmp.Compare(a.place, b.place)
+		case a.Rank != b.Rank:
+			return cmp.Compare(last(a.Rank), last(b.Rank))
+		default:
+			return strings.Compare(a.ID, b.ID)
 		}
-		if c := cmp.Compare(last(a.Rank), last(b.Rank)); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
 	})
 	return rows
 }

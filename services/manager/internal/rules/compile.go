@@ -134,7 +134,8 @@ func (v *version1) matchClasses() {
 // observeV1 finds out who each container is. Nothing is remembered of any, and its facts have identities that are made anew on each
 // tick: there is nothing to keep of them either.
 func (t *tick) observeV1() {
-	all := make([]identity, len(t.all))
+	all := take(&t.room.identities, len(t.all))
+	t.room.identities = all
 	for i := range t.all {
 		s := &t.all[i]
 		t.p.v1.study(s.c.Identity, t.f.Suite, &all[i])

@@ -51,7 +51,7 @@ func (t *tick) countOwn() {
 // plan writes the tick down.
 func (t *tick) plan() Plan {
 	order := t.inOrder()
-	verdicts, pointed := make([]Verdict, len(order)), pointed{}
+	verdicts, pointed := take(&t.room.verdicts, len(order)), pointed{}
 	for k, i := range order {
 		t.verdict(&t.all[i], &verdicts[k], &pointed)
 	}
@@ -139,16 +139,15 @@ func (t *tick) limitsChanged() []string {
 	return ids
 }
 
-// verdict writes one container down.
+// verdict writes one container down, into an empty one.
 func (t *tick) verdict(s *subject, v *Verdict, blocks *pointed) {
 	d := &s.d
-	*v = Verdict{
-		ID: s.c.ID, Name: s.c.Name, Image: s.c.Image, Project: s.who.project, Standing: s.standing,
-		Rule: d.rule, Step: d.step, Reason: d.reason, StepIndex: d.index, Steps: d.steps,
-		Doubt: s.doubt, Passing: s.passing, Rank: d.rank, Cut: d.cut, Group: d.group, DecidingKey: d.key,
-		Guard: d.guard, By: d.by, NanoCPUs: d.nano, OldNanoCPUs: d.old, StartedAt: s.c.StartedAt.Value,
-		UntilGUS: s.soon.fromGUS,
-	}
+	v.ID, v.Name, v.Image, v.Project, v.Standing = s.c.ID, s.c.Name, s.c.Image, s.who.project, s.standing
+	v.Rule, v.Step, v.Reason, v.StepIndex, v.Steps = d.rule, d.step, d.reason, d.index, d.steps
+	v.Doubt, v.Passing, v.StartedAt = s.doubt, s.passing, s.c.StartedAt.Value
+	v.Rank, v.Cut, v.Group, v.DecidingKey = d.rank, d.cut, d.group, d.key
+	v.Guard, v.By, v.NanoCPUs, v.OldNanoCPUs = d.guard, d.by, d.nano, d.old
+	v.UntilGUS = s.soon.fromGUS
 	if n := d.neighbour; n != nil {
 		v.Neighbour = into(&blocks.neighbours, Neighbour{ID: n.c.ID, Name: n.c.Name, Rank: n.d.rank})
 	}
@@ -201,7 +200,7 @@ const warnIndex = 1
 
 // notices lists what is told: one for a unit.
 func (t *tick) notices() []Notice {
-	var out []Notice
+	out := slices.Grow([]Notice(nil), t.asking)
 	if t.hold != nil && !t.hold.Over {
 		out = append(out, t.surpriseNotice())
 	}

@@ -118,7 +118,25 @@ type scratch struct {
 	contests    []contest
 	contestOf   map[string]int // index in contests, by group
 	keys        []uint64
-	order       []int
+	order       []int // indexes in all
+
+	identities []identity // under version 1, of which nothing is known from tick to tick
+	v1         roomV1
+	// verdicts and now are of a plan and of a memory that nobody keeps, given back by whoever made them: the next take them.
+	verdicts []Verdict
+	now      []ContainerMemory
+}
+
+// take takes n zero values, of what was given back if there are as many.
+func take[T any](back *[]T, n int) []T {
+	list := *back
+	*back = nil
+	if cap(list) < n {
+		return make([]T, n)
+	}
+	list = list[:n]
+	clear(list)
+	return list
 }
 
 // identity is what follows from a container's identity alone.

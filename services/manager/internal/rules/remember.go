@@ -80,6 +80,9 @@ func (t *tick) settle() {
 			t.settleRule(s, k)
 			s.asks = s.asks || s.mem.Rules[k].AskedGUS != 0
 		}
+		if s.asks {
+			t.asking++
+		}
 		if slices.ContainsFunc(s.mem.Rules, t.isEmpty) {
 			s.own()
 			s.mem.Rules = slices.DeleteFunc(s.mem.Rules, t.isEmpty)

@@ -32,6 +32,7 @@ type tick struct {
 	unsure   [][]int // units of which a fact that a guard reads is unknown
 	groups   []GroupCount
 	counts   []RuleCount
+	asking   int // containers of which a notice is under way
 	wanted   int // containers to be stopped or removed, before the budget
 	back     []GiveBack
 	hold     *Surprise
@@ -197,7 +198,7 @@ func (t *tick) gather() {
 	}
 	t.dropDoubles()
 
-	t.now = make([]ContainerMemory, len(t.all))
+	t.now = take(&t.room.now, len(t.all))
 	for i := range t.all {
 		s := &t.all[i]
 		s.at, s.self[0], s.unit, s.mem = i, i, -1, &t.now[i]
