@@ -13,13 +13,16 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
-// fill gives every exported field of a value something, or nothing at random; whatever is added to the type later is filled too.
+// isWritten says that the field is part of the document that the value is written as.
+func isWritten(f reflect.StructField) bool { return f.IsExported() && f.Tag.Get("json") != "-" }
+
+// fill gives every field of a value that is written something, or nothing at random; whatever is added to the type later is filled too.
 func fill(v reflect.Value, rng *rand.Rand) {
 	words := []string{"", "stale", `a "b" <c> & \`, "größe\u2028", "\x00\x7f", "9f2c01ab"}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if isWritten(v.Type().Field(i)) {
 				fill(v.Field(i), rng)
 			}
 		}
@@ -149,12 +152,12 @@ func TestEachFieldIsHashed(t *testing.T) {
 	})
 }
 
-// fillAll gives every exported field of a value something.
+// fillAll gives every field of a value that is written something.
 func fillAll(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if isWritten(v.Type().Field(i)) {
 				fillAll(v.Field(i))
 			}
 		}
@@ -177,12 +180,12 @@ func fillAll(v reflect.Value) {
 	}
 }
 
-// eachField calls do with every exported field of structs, slices and pointers within v, as Type.Field.
+// eachField calls do with every written field of structs, slices and pointers within v, as Type.Field.
 func eachField(v reflect.Value, do func(name string, field reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() {
+			if f := v.Type().Field(i); isWritten(f) {
 				eachField(v.Field(i), do)
 				do(v.Type().Name()+"."+f.Name, v.Field(i))
 			}
