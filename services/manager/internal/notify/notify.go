@@ -18,6 +18,7 @@ package notify
 import (
 	"cmp"
 	"context"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,8 @@ type Config struct {
 	URL func() (string, error)
 	// CAFile names a PEM file of authorities that are trusted beside the system's, "" for none. It is read before each call.
 	CAFile string
+	// Dial connects to the receiver, or to the proxy on the way to it; nil is the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Check says what is wrong with the configuration as it is now, before the first call: an address or authorities that cannot be read.
@@ -56,7 +59,6 @@ func (c Config) Check() error {
 // Sender holds notices until they are delivered. Make one with New.
 type Sender struct {
 	config  Config
-	dial    dialer // nil is the network
 	changed chan struct{}
 	wake    chan struct{}
 

@@ -2,10 +2,7 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,118 +11,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gestor.local/manager/internal/notify/notifytest"
 )
 
 const address = "http://hook.test/services/s3cret"
 
-// receiver is a webhook in memory, in the time of the test.
-type receiver struct {
-	began    time.Time
-	incoming chan net.Conn
-	closed   chan struct{}
-	server   *http.Server
-
-	mu     sync.Mutex // guards all following fields
-	answer http.HandlerFunc
-	calls  []call
-}
-
-type call struct {
-	after time.Duration // since the start of the test
-	body  []byte
-}
-
-// ids are the notices of the call.
-func (c call) ids() (ids []string) {
-	var body struct {
-		ActionID string `json:"action_id"`
-		Notices  []Notice
-	}
-	if json.Unmarshal(c.body, &body) != nil {
-		return nil
-	}
-	if body.ActionID != "" {
-		return []string{body.ActionID}
-	}
-	for _, n := range body.Notices {
-		ids = append(ids, n.ActionID)
-	}
-	return ids
-}
-
-func newReceiver(answer http.HandlerFunc) *receiver {
-	r := &receiver{began: time.Now(), incoming: make(chan net.Conn), closed: make(chan struct{}), answer: answer}
-	r.server = &http.Server{Handler: r}
-	return r
-}
-
-// Accept, Close and Addr make it the listener of its own server.
-func (r *receiver) Accept() (net.Conn, error) {
-	select {
-	case c := <-r.incoming:
-		return c, nil
-	case <-r.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (r *receiver) Close() error   { close(r.closed); return nil }
-func (r *receiver) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (r *receiver) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case r.incoming <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	body, _ := io.ReadAll(req.Body)
-	r.mu.Lock()
-	r.calls = append(r.calls, call{time.Since(r.began), body})
-	answer := r.answer
-	r.mu.Unlock()
-	answer(w, req)
-}
-
-func (r *receiver) answers(with http.HandlerFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = with
-}
-
-func (r *receiver) all() []call {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.calls)
-}
-
-// times are those at which it was called.
-func (r *receiver) times() (out []time.Duration) {
-	for _, c := range r.all() {
-		out = append(out, c.after)
-	}
-	return out
-}
-
-func status(code int) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
-}
-
 // inMemory runs a test with a receiver, and a sender that Run works for from the moment start is called.
-func inMemory(t *testing.T, answer http.HandlerFunc, test func(r *receiver, s *Sender, start func())) {
+func inMemory(t *testing.T, answer http.HandlerFunc, test func(r *notifytest.Receiver, s *Sender, start func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(answer)
+		r := notifytest.New(answer)
 		s := New(Config{URL: func() (string, error) { return address, nil }})
-		s.dial = r.dial
+		s.config.Dial = r.Dial
 
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { _ = r.server.Serve(r) })
+		running.Go(r.Serve)
 		test(r, s, func() {
 			running.Go(func() {
 				if err := s.Run(ctx); err != nil {
@@ -135,7 +37,7 @@ func inMemory(t *testing.T, answer http.HandlerFunc, test func(r *receiver, s *S
 		})
 
 		cancel()
-		r.server.Close()
+		r.Close()
 		running.Wait()
 	})
 }
@@ -160,15 +62,15 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func wantTimes(t *testing.T, r *receiver, want ...time.Duration) {
+func wantTimes(t *testing.T, r *notifytest.Receiver, want ...time.Duration) {
 	t.Helper()
-	if got := r.times(); !slices.Equal(got, want) {
+	if got := r.Times(); !slices.Equal(got, want) {
 		t.Errorf("called after %v, want %v", got, want)
 	}
 }
 
 func TestTwentyNoticesACallAndACallInTenSeconds(t *testing.T) {
-	inMemory(t, status(200), func(r *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(200), func(r *notifytest.Receiver, s *Sender, start func()) {
 		for n := range 45 {
 			if !s.Send(notice(n)) {
 				t.Fatalf("notice %d was not taken", n)
@@ -179,9 +81,9 @@ func TestTwentyNoticesACallAndACallInTenSeconds(t *testing.T) {
 
 		wantTimes(t, r, 0, 10*time.Second, 20*time.Second)
 		var all []string
-		for _, c := range r.all() {
-			all = append(all, c.ids()...)
-			if n := len(c.ids()); n > 20 {
+		for _, c := range r.Calls() {
+			all = append(all, c.IDs()...)
+			if n := len(c.IDs()); n > 20 {
 				t.Errorf("%d notices in a call", n)
 			}
 		}
@@ -205,7 +107,7 @@ func TestTwentyNoticesACallAndACallInTenSeconds(t *testing.T) {
 }
 
 func TestAFailedCallIsMadeAgainAndANoticeDeliveredOnce(t *testing.T) {
-	inMemory(t, status(500), func(r *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(500), func(r *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(notice(1))
 		start()
 		pass(15 * time.Second)
@@ -213,7 +115,7 @@ func TestAFailedCallIsMadeAgainAndANoticeDeliveredOnce(t *testing.T) {
 			t.Errorf("after two failures: delivered %v, %+v", got, s.Stats())
 		}
 
-		r.answers(status(200))
+		r.Answers(notifytest.Status(200))
 		pass(time.Hour)
 		wantTimes(t, r, 0, 10*time.Second, 30*time.Second)
 		if got := s.Delivered(); !slices.Equal(got, []string{"1"}) || s.Stats() != (Stats{}) {
@@ -228,7 +130,7 @@ func TestAFailedCallIsMadeAgainAndANoticeDeliveredOnce(t *testing.T) {
 }
 
 func TestAReceiverThatIsAwayIsAskedMoreSeldomAndSomebodyIsToldAfterTenMinutes(t *testing.T) {
-	inMemory(t, status(503), func(r *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(503), func(r *notifytest.Receiver, s *Sender, start func()) {
 		began := time.Now()
 		s.Send(notice(1))
 		start()
@@ -252,7 +154,7 @@ func TestAReceiverThatIsAwayIsAskedMoreSeldomAndSomebodyIsToldAfterTenMinutes(t 
 		}
 		wantTimes(t, r, want...)
 
-		r.answers(status(204))
+		r.Answers(notifytest.Status(204))
 		pass(5 * time.Minute)
 		if w, yes := s.Waits(); yes || len(s.Delivered()) != 2 {
 			t.Errorf("still waits: %+v", w)
@@ -263,7 +165,7 @@ func TestAReceiverThatIsAwayIsAskedMoreSeldomAndSomebodyIsToldAfterTenMinutes(t 
 func TestAReceiverThatRefusesIsToldAtOnceAndAskedEachHour(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 410, 413} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
-			inMemory(t, status(code), func(r *receiver, s *Sender, start func()) {
+			inMemory(t, notifytest.Status(code), func(r *notifytest.Receiver, s *Sender, start func()) {
 				began := time.Now()
 				s.Send(notice(1))
 				start()
@@ -275,7 +177,7 @@ func TestAReceiverThatRefusesIsToldAtOnceAndAskedEachHour(t *testing.T) {
 
 				pass(2*time.Hour + time.Minute)
 				wantTimes(t, r, 0, time.Hour, 2*time.Hour)
-				r.answers(status(200))
+				r.Answers(notifytest.Status(200))
 				pass(time.Hour)
 				if w, yes := s.Waits(); yes || len(s.Delivered()) != 1 {
 					t.Errorf("still waits: %+v", w)
@@ -307,14 +209,14 @@ func TestAReceiverThatIsBusySaysHowLongToWait(t *testing.T) {
 					w.Header().Set("Retry-After", tt.header)
 				}
 				w.WriteHeader(tt.code)
-			}, func(r *receiver, s *Sender, start func()) {
+			}, func(r *notifytest.Receiver, s *Sender, start func()) {
 				s.Send(notice(1))
 				start()
 				synctest.Wait()
 				if w, yes := s.Waits(); yes {
 					t.Errorf("somebody was told: %+v", w)
 				}
-				r.answers(status(200))
+				r.Answers(notifytest.Status(200))
 				pass(2 * time.Hour)
 				wantTimes(t, r, 0, tt.want)
 			})
@@ -323,7 +225,7 @@ func TestAReceiverThatIsBusySaysHowLongToWait(t *testing.T) {
 }
 
 func TestASlowReceiverIsGivenUpAfterTenSeconds(t *testing.T) {
-	inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(r *receiver, s *Sender, start func()) {
+	inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(r *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(notice(1))
 		start()
 		pass(9 * time.Second)
@@ -349,7 +251,7 @@ func TestAnAnswerWithoutEndIsAnAnswer(t *testing.T) {
 			}
 			w.(http.Flusher).Flush()
 		}
-	}, func(r *receiver, s *Sender, start func()) {
+	}, func(r *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(notice(1))
 		start()
 		synctest.Wait()
@@ -362,7 +264,7 @@ func TestAnAnswerWithoutEndIsAnAnswer(t *testing.T) {
 
 // The loop sends what it does not know to be delivered on every tick.
 func TestANoticeThatIsSentAgainIsNotCalledAgain(t *testing.T) {
-	inMemory(t, status(200), func(r *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(200), func(r *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(notice(1))
 		s.Send(notice(1))
 		start()
@@ -379,13 +281,13 @@ func TestANoticeThatIsSentAgainIsNotCalledAgain(t *testing.T) {
 // A call that was cut off may have arrived. The next run sends it again, under the same id.
 func TestANoticeOfUnknownFateIsSentByTheNextRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		defer r.server.Close()
-		go func() { _ = r.server.Serve(r) }()
+		r := notifytest.New(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		defer r.Close()
+		go r.Serve()
 
 		for run := range 2 {
 			s := New(Config{URL: func() (string, error) { return address, nil }})
-			s.dial = r.dial
+			s.config.Dial = r.Dial
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			s.Send(notice(7))
@@ -399,7 +301,7 @@ func TestANoticeOfUnknownFateIsSentByTheNextRun(t *testing.T) {
 				t.Errorf("run %d: delivered %v, %+v", run, got, s.Stats())
 			}
 		}
-		if calls := r.all(); len(calls) != 2 || calls[0].ids()[0] != "7" || calls[1].ids()[0] != "7" {
+		if calls := r.Calls(); len(calls) != 2 || calls[0].IDs()[0] != "7" || calls[1].IDs()[0] != "7" {
 			t.Errorf("calls %v", calls)
 		}
 	})
@@ -429,7 +331,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 
 func TestNoticesAreWithdrawn(t *testing.T) {
 	slow := func(w http.ResponseWriter, _ *http.Request) { time.Sleep(5 * time.Second); w.WriteHeader(500) }
-	inMemory(t, slow, func(r *receiver, s *Sender, start func()) {
+	inMemory(t, slow, func(r *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(notice(1))
 		start()
 		synctest.Wait()
@@ -444,9 +346,9 @@ func TestNoticesAreWithdrawn(t *testing.T) {
 		}
 
 		pass(5 * time.Second)
-		r.answers(status(200))
+		r.Answers(notifytest.Status(200))
 		pass(time.Minute)
-		if calls := r.all(); len(calls) != 2 || !slices.Equal(calls[1].ids(), []string{"3"}) {
+		if calls := r.Calls(); len(calls) != 2 || !slices.Equal(calls[1].IDs(), []string{"3"}) {
 			t.Errorf("%d calls, %v", len(calls), calls)
 		}
 	})
@@ -454,7 +356,7 @@ func TestNoticesAreWithdrawn(t *testing.T) {
 
 // A figure of the backlog is no problem of the receiver.
 func TestManyNoticesThatWaitAreTold(t *testing.T) {
-	inMemory(t, status(200), func(_ *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(200), func(_ *notifytest.Receiver, s *Sender, start func()) {
 		for n := range maxPending {
 			s.Send(notice(n))
 		}
@@ -469,7 +371,7 @@ func TestManyNoticesThatWaitAreTold(t *testing.T) {
 
 // Nothing waits for what was only told.
 func TestWhatNoLadderWaitsForIsNoReasonToTell(t *testing.T) {
-	inMemory(t, status(404), func(_ *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(404), func(_ *notifytest.Receiver, s *Sender, start func()) {
 		s.Send(told(1))
 		start()
 		pass(time.Hour)
@@ -495,21 +397,21 @@ func TestBackoff(t *testing.T) {
 
 // A notice that waits takes the words of the last one with its id.
 func TestTheLastWordsOfANoticeAreSent(t *testing.T) {
-	inMemory(t, status(http.StatusBadGateway), func(r *receiver, s *Sender, start func()) {
+	inMemory(t, notifytest.Status(http.StatusBadGateway), func(r *notifytest.Receiver, s *Sender, start func()) {
 		old, now := notice(1), notice(1)
 		old.Text, now.Text = "on Monday", "on Tuesday"
 		s.Send(old)
 		start()
 		synctest.Wait()
 
-		r.answers(status(http.StatusOK))
+		r.Answers(notifytest.Status(http.StatusOK))
 		if !s.Send(now) {
 			t.Error("it was not taken")
 		}
 		pass(time.Minute)
 
-		calls := r.all()
-		if len(calls) != 2 || !strings.Contains(string(calls[0].body), "on Monday") || !strings.Contains(string(calls[1].body), "on Tuesday") {
+		calls := r.Calls()
+		if len(calls) != 2 || !strings.Contains(string(calls[0].Body), "on Monday") || !strings.Contains(string(calls[1].Body), "on Tuesday") {
 			t.Errorf("calls %+v", calls)
 		}
 		if got := s.Delivered(); !slices.Equal(got, []string{"1"}) {

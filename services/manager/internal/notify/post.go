@@ -27,9 +27,6 @@ const callTimeout = 10 * time.Second
 // maxHeader bounds the head of an answer; its body is not read.
 const maxHeader = 64 << 10
 
-// dialer connects to an address.
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
 // problem is why a call failed.
 type problem struct {
 	why string // for people, without the address
@@ -95,7 +92,7 @@ func (s *Sender) post(ctx context.Context, notices []Notice) *problem {
 func (s *Sender) transport() (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:       http.ProxyFromEnvironment, //nolint:forbidigo // the only call out of the suite: it has to pass the proxy of the network
-		DialContext: s.dial, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader,
+		DialContext: s.config.Dial, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 			if resp.StatusCode != http.StatusOK {
 				return proxyError(resp.StatusCode)

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"gestor.local/contract"
+	"gestor.local/manager/internal/notify/notifytest"
 )
 
 // to is a sender for one address.
@@ -78,7 +79,7 @@ func TestEveryStatusButSuccessFails(t *testing.T) {
 		429: "the receiver answers 429 Too Many Requests", 499: "the receiver answers 499: see that the address",
 		500: "the receiver answers 500 Internal Server Error", 599: "the receiver answers 599",
 	} {
-		server := httptest.NewServer(status(code))
+		server := httptest.NewServer(notifytest.Status(code))
 		wantWhy(t, to(secret(server.URL)), want)
 		server.Close()
 	}
@@ -130,7 +131,7 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 	nobody := listener.Addr().String()
 	listener.Close()
 
-	plain := httptest.NewServer(status(200))
+	plain := httptest.NewServer(notifytest.Status(200))
 	defer plain.Close()
 
 	for name, tt := range map[string]struct{ address, want string }{
@@ -177,7 +178,7 @@ func authority(server *httptest.Server) string {
 }
 
 func TestAnAuthorityOfOnesOwn(t *testing.T) {
-	server := httptest.NewUnstartedServer(status(200))
+	server := httptest.NewUnstartedServer(notifytest.Status(200))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // it tells of each handshake that a client ends
 	server.StartTLS()
 	defer server.Close()
@@ -205,7 +206,7 @@ func TestTheProxyIsAskedAndNoProxyLeavesItOut(t *testing.T) {
 	send := func(address string) string {
 		s := to(address)
 		s.config.CAFile = file
-		s.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		s.config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			dialled = append(dialled, address)
 			if address == "direct.example.com:443" {
 				address = behindProxy.Listener.Addr().String()
