@@ -312,17 +312,5 @@ func (w *World) Said(at time.Duration, name string) string {
 	if !ok {
 		return Moment(at) + " was no tick that was watched"
 	}
-
-	for _, v := range plan.Verdicts {
-		if v.Name != name {
-			continue
-		}
-
-		text := fmt.Sprintf("%s %s: %s %s", Moment(at), name, v.Step, v.Reason)
-		if _, rule := ruleOf(&plan, v.Rule); rule != "" {
-			text += " (" + rule + ")"
-		}
-		return text
-	}
-	return fmt.Sprintf("%s %s: is not in the plan", Moment(at), name)
+	return Say(&plan, at, name)
 }
