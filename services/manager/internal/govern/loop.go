@@ -11,6 +11,7 @@ import (
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/reason"
+	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/source"
 )
 
@@ -43,7 +44,9 @@ type loopState struct {
 	policy     contract.Policy
 	policyHash string
 	version2   *Version2 // nil under a policy of version 1
-	tick       uint64    // number of the newest tick
+	// inForce is what the approval of version2 comes to: to hold a document against a policy takes longer than a tick.
+	inForce rules.InForce
+	tick    uint64 // number of the newest tick
 }
 
 // planner says what the policy in force makes of a tick. Without what it needs it leaves the tick without a plan.
@@ -134,6 +137,12 @@ func (g *Governor) Run(ctx context.Context) error {
 		case r := <-g.steps.limits:
 			g.steps.logLimits(r)
 
+		case <-g.noticer.changed():
+			g.delivered()
+
+		case <-g.noticer.recordsDue():
+			g.delivered()
+
 		case answer := <-g.reloads:
 			// The next tick comes a whole tick of the new policy later: sooner the gate of the interval would be
 			// closed.
@@ -196,7 +205,7 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 	// is.
 	g.executor.reconcile(t)
 	g.steps.reconcile(ctx, t)
-	g.rules.happened(g.noticer.delivered(g.rules.now())...)
+	g.delivered()
 	g.planner().decide(ctx, t, g.inFlight(t.at))
 	if t.ruled != nil {
 		g.steps.setPresent(t.ruled.Facts.Suite)
@@ -207,6 +216,9 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 
 	g.reporter.report(t, g.status(t))
 }
+
+// delivered takes in which notices have arrived. It is asked as soon as that may be: the wait of the next step begins with it.
+func (g *Governor) delivered() { g.rules.happened(g.noticer.delivered(g.rules.now())...) }
 
 // tell tells people what the plan has for them. Where that cannot be written down nothing else of the tick is carried out.
 func (g *Governor) tell(t *tick) {
@@ -284,7 +296,7 @@ func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
 func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 	if u.Err != nil {
 		if u.Version2 != nil && g.loop.version2 != nil {
-			g.loop.version2 = u.Version2
+			g.loop.takeVersion2(u.Version2)
 			g.putInForce()
 		}
 		if g.policyProblem == u.Err.Error() {

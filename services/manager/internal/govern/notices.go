@@ -21,8 +21,9 @@ type Notifier interface {
 	Send(n notify.Notice) bool
 	// Withdraw takes back those that are not to be sent any more.
 	Withdraw(unwanted func(notify.Notice) bool)
-	// Delivered are the action ids of those that have arrived since it was last asked.
+	// Delivered are the action ids of those that have arrived since it was last asked; Changed has a value when there may be some.
 	Delivered() []string
+	Changed() <-chan struct{}
 	// Waits says why ladders wait for it, not ok while nobody has to know.
 	Waits() (notify.Waiting, bool)
 }
@@ -168,8 +169,7 @@ func (n *noticer) isSilent() bool {
 	if v == nil {
 		return true
 	}
-	in := rules.Approval(v.Policy, v.Approved)
-	return in.Observes(v.Policy.Mode)
+	return n.loop.inForce.Observes(v.Policy.Mode)
 }
 
 // hush takes back all that waits to be told outside, where nobody is to be told.
@@ -370,6 +370,25 @@ func (n *noticer) close() {
 	if n.journaler.closeNotices(n.closing) {
 		n.closing = nil
 	}
+}
+
+// changed has a value when notices may have been received, nil where nobody outside is told.
+func (n *noticer) changed() <-chan struct{} {
+	if n.notifier == nil {
+		return nil
+	}
+	return n.notifier.Changed()
+}
+
+// answerWithin is how long the log service is given to answer for the record of a notice, before it is asked for again.
+const answerWithin = time.Second
+
+// recordsDue has a value once a log service that owes the answer for a record may have given it, nil while it owes none.
+func (n *noticer) recordsDue() <-chan time.Time {
+	if slices.ContainsFunc(n.open, func(o *openNotice) bool { return o.moves() && !o.recorded }) {
+		return time.After(answerWithin)
+	}
+	return nil
 }
 
 // delivered closes the notices that have arrived since it was last asked. Their outcomes are written to the journal; what these are

@@ -190,7 +190,8 @@ func (m *told) start() {
 	}
 	m.end = end
 
-	loop := &loopState{policy: contract.DefaultPolicy(), version2: &Version2{Policy: m.policy}, tick: m.facts.Tick}
+	loop := &loopState{policy: contract.DefaultPolicy(), tick: m.facts.Tick}
+	loop.takeVersion2(&Version2{Policy: m.policy})
 	r := newReporter(options, loop)
 	m.noticer = newNoticer(options, loop, newJournaler(options.Journal, loop, r, ignoreStop{}), r)
 	r.recordBacklog(backlog)
@@ -634,7 +635,7 @@ func TestANoticeIsTakenBack(t *testing.T) {
 			m.change("web", func(c *rules.Container) { c.Identity = &policy2.Identity{ID: c.ID, Name: c.Name} })
 		},
 		"another policy":        func(m *told) { m.program = rules.New(policy2.Default()); m.policy = policy2.Default() },
-		"a version 1 of policy": func(m *told) { m.noticer.loop.version2 = nil },
+		"a version 1 of policy": func(m *told) { m.noticer.loop.takeVersion2(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			hook.answer(http.StatusServiceUnavailable)
@@ -1055,7 +1056,7 @@ func TestWithoutAnApprovalNobodyIsTold(t *testing.T) {
 
 		// The policy's own state counts where a tick has no plan.
 		approve(false)
-		m.noticer.loop.version2 = &Version2{Policy: m.policy}
+		m.noticer.loop.takeVersion2(&Version2{Policy: m.policy})
 		if err := m.noticer.tell(&tick{at: m.now()}, stamp{m.facts.Tick, m.facts.GUS}); err != nil {
 			t.Error(err)
 		}
@@ -1137,7 +1138,7 @@ func TestWithoutAnApprovalNobodyIsToldOfWhatWasDone(t *testing.T) {
 	inTheTime(t, strings.Replace(toldPolicy, "gestor.managed=true", "gestor.managed", 1), hook, func(m *told) {
 		done := func(id string) { m.noticer.done("web", fullID("web"), policy2.StepStop, "old", "", id) }
 		a := policy2.NewApproved(m.policy, m.now(), "ada", 1)
-		m.noticer.loop.version2.Approved = &a
+		m.noticer.loop.takeVersion2(&Version2{Policy: m.policy, Approved: &a})
 		done("7-abc")
 		time.Sleep(time.Minute)
 		calls, _, _ := hook.seen()
@@ -1145,7 +1146,7 @@ func TestWithoutAnApprovalNobodyIsToldOfWhatWasDone(t *testing.T) {
 			t.Fatal("it was not tried")
 		}
 
-		m.noticer.loop.version2.Approved = nil
+		m.noticer.loop.takeVersion2(&Version2{Policy: m.policy})
 		m.noticer.hush()
 		done("8-abc")
 		hook.answer(http.StatusOK)

@@ -270,8 +270,7 @@ func (d *rulesDecider) inspect(ctx context.Context, t *tick, ids []string) map[s
 
 // inForce is what allows or forbids to act.
 func (d *rulesDecider) inForce(t *tick) rules.InForce {
-	v := d.loop.version2
-	f := rules.Approval(v.Policy, v.Approved)
+	f := d.loop.inForce
 	f.Gates, f.OtherSuite = failedGates(t.failures), len(otherSuites(*t.inv, d.suite.Name)) > 0
 	return f
 }

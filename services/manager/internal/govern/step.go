@@ -125,7 +125,7 @@ func (x *stepExecutor) setPresent(suite policy2.Suite) {
 	if v := x.loop.version2; v != nil {
 		p.Policy = &v.Policy
 		p.InForce = actuator.InForce{
-			PolicyHash: x.loop.policyHash, Mode: v.Policy.Mode, ApprovedWallUS: rules.Approval(v.Policy, v.Approved).ApprovedWallUS,
+			PolicyHash: x.loop.policyHash, Mode: v.Policy.Mode, ApprovedWallUS: x.loop.inForce.ApprovedWallUS,
 		}
 	}
 	x.present.Store(&p)

@@ -54,12 +54,21 @@ func (l *loopState) enforces() bool {
 
 // take puts a policy in force.
 func (l *loopState) take(u PolicyUpdate) {
-	l.policy, l.version2 = u.Policy, u.Version2
+	l.policy = u.Policy
+	l.takeVersion2(u.Version2)
 	if u.Version2 != nil {
 		l.policy, l.policyHash = u.Version2.settings(), u.Version2.Policy.Hash()
 		return
 	}
 	l.policyHash = u.Policy.Hash()
+}
+
+// takeVersion2 puts a policy of version 2 in force, with its approval; nil is none.
+func (l *loopState) takeVersion2(v *Version2) {
+	l.version2, l.inForce = v, rules.InForce{}
+	if v != nil {
+		l.inForce = rules.Approval(v.Policy, v.Approved)
+	}
 }
 
 // ruleOf is the name of the rule with the hash, and how many steps it has; "" where the policy in force has none.
