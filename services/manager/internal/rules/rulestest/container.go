@@ -1,6 +1,7 @@
 package rulestest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -112,36 +113,41 @@ type member struct {
 	rowStart *time.Duration
 }
 
-// newMember makes a container that is not there yet. Its id depends on its name and its creation alone.
+// newMember makes a container that is not there yet.
 func newMember(spec Container) *member {
-	sum := sha256.Sum256([]byte(spec.Name + spec.Created.String()))
-	m := &member{spec: spec, id: hex.EncodeToString(sum[:]), name: spec.Name, nanoCPUs: spec.NanoCPUs}
+	m := &member{spec: spec, id: spec.ID(), name: spec.Name, nanoCPUs: spec.NanoCPUs}
 	m.identify(nil)
 	return m
 }
 
-// identify makes its identity anew, with the names that it had before.
-func (m *member) identify(past []string) {
+// ID is its full id, which depends on its name and its creation alone.
+func (c *Container) ID() string {
+	sum := sha256.Sum256([]byte(c.Name + c.Created.String()))
+	return hex.EncodeToString(sum[:])
+}
+
+// AllLabels are its labels and those of compose.
+func (c *Container) AllLabels() map[string]string {
 	labels := map[string]string{}
-	maps.Copy(labels, m.spec.Labels)
+	maps.Copy(labels, c.Labels)
 
 	// The hash is what tells compose's own containers from those of an image that compose built.
-	if m.spec.Project != "" {
-		service := m.spec.Service
-		if service == "" {
-			service = m.spec.Name
-		}
-		labels[contract.LabelProject] = m.spec.Project
-		labels[contract.LabelService] = service
+	if c.Project != "" {
+		labels[contract.LabelProject] = c.Project
+		labels[contract.LabelService] = cmp.Or(c.Service, c.Name)
 		labels[contract.LabelConfigHash] = "1"
 	}
 
-	if len(m.spec.DependsOn) > 0 {
-		labels[labelDependsOn] = strings.Join(m.spec.DependsOn, ":service_started:false,") + ":service_started:false"
+	if len(c.DependsOn) > 0 {
+		labels[labelDependsOn] = strings.Join(c.DependsOn, ":service_started:false,") + ":service_started:false"
 	}
+	return labels
+}
 
+// identify makes its identity anew, with the names that it had before.
+func (m *member) identify(past []string) {
 	m.identity = &policy2.Identity{
-		ID: m.id, Name: m.name, PastNames: past, Image: m.spec.Image, Labels: labels,
+		ID: m.id, Name: m.name, PastNames: past, Image: m.spec.Image, Labels: m.spec.AllLabels(),
 		Networks: policy2.Known(m.spec.Networks), Socket: policy2.Known(m.spec.Socket),
 	}
 }
@@ -173,10 +179,7 @@ func (m *member) appear() {
 	m.present = true
 	m.state = m.spec.State
 
-	m.started = m.spec.Created
-	if m.spec.Started != nil {
-		m.started = *m.spec.Started
-	}
+	m.started = m.spec.Begins()
 
 	switch {
 	case m.state == "":
@@ -185,6 +188,14 @@ func (m *member) appear() {
 		m.finished = &m.spec.Finished
 		m.byHand = true
 	}
+}
+
+// Begins is when its first run began.
+func (c *Container) Begins() time.Duration {
+	if c.Started != nil {
+		return *c.Started
+	}
+	return c.Created
 }
 
 // runEnds says when its run ends by itself.
@@ -204,12 +215,8 @@ func (m *member) exit(at time.Duration) {
 	case m.spec.Rm:
 		m.gone()
 
-	case !m.byHand && m.comesBack():
-		if m.backoff == 0 || at-m.started >= steadyRun {
-			m.backoff = backoffFirst
-		} else {
-			m.backoff = min(2*m.backoff, backoffMost)
-		}
+	case !m.byHand && m.spec.ComesBack():
+		m.backoff = NextBackoff(m.backoff, at-m.started)
 		m.state = contract.StateRestarting
 		m.nextStart = at + m.backoff
 
@@ -217,9 +224,6 @@ func (m *member) exit(at time.Duration) {
 		m.state = contract.StateExited
 	}
 }
-
-// comesBack says whether its restart policy starts it again. Every run that ends by itself is a failure.
-func (m *member) comesBack() bool { return m.spec.Restart != "" && m.spec.Restart != "no" }
 
 func (m *member) start(at time.Duration) {
 	m.state = contract.StateRunning
@@ -234,14 +238,42 @@ func (m *member) gone() {
 	m.state = contract.StateRemoving
 }
 
-// uses is the CPU that it gets, in thousandths of a core.
-func (m *member) uses(at time.Duration) int64 {
+// Uses is the CPU that it gets, in thousandths of a core, under a limit in billionths, 0 for none.
+func (c *Container) Uses(at time.Duration, nanoCPUs int64) int64 {
 	wanted := int64(5)
-	if m.spec.CPU != nil {
-		wanted = m.spec.CPU(at)
+	if c.CPU != nil {
+		wanted = c.CPU(at)
 	}
-	if m.nanoCPUs > 0 {
-		wanted = min(wanted, m.nanoCPUs/1_000_000)
+	if nanoCPUs > 0 {
+		wanted = min(wanted, nanoCPUs/1_000_000)
 	}
 	return wanted
+}
+
+// Sizes are the processes that it has at a moment, and its memory in KiB.
+func (c *Container) Sizes(at time.Duration) (processes int, ramKB uint64) {
+	processes, ramKB = 3, 10<<10
+	if c.Processes != nil {
+		processes = c.Processes(at)
+	}
+	if c.RAMKB != nil {
+		ramKB = c.RAMKB(at)
+	}
+	return processes, ramKB
+}
+
+// ComesBack says whether its restart policy starts it again. Every run that ends by itself is a failure.
+func (c *Container) ComesBack() bool { return c.Restart != "" && c.Restart != "no" }
+
+// NextBackoff is how long the engine waits before it starts a container again after a run of that length, where it waited so long before.
+func NextBackoff(before, ran time.Duration) time.Duration {
+	if before == 0 || ran >= steadyRun {
+		return backoffFirst
+	}
+	return min(2*before, backoffMost)
+}
+
+// uses is the CPU that it gets, in thousandths of a core.
+func (m *member) uses(at time.Duration) int64 {
+	return m.spec.Uses(at, m.nanoCPUs)
 }

@@ -83,14 +83,7 @@ func (w *World) row(m *member, c *rules.Container, interval time.Duration, hadRo
 	c.HasRow = true
 	c.StartBootUS = policy2.Known(uint64((m.started - w.clock.bootedAt).Microseconds()))
 
-	processes, ram := 3, uint64(10<<10)
-	if m.spec.Processes != nil {
-		processes = m.spec.Processes(w.now)
-	}
-	if m.spec.RAMKB != nil {
-		ram = m.spec.RAMKB(w.now)
-	}
-
+	processes, ram := m.spec.Sizes(w.now)
 	c.Processes = policy2.Known(processes)
 	c.RAMKB, c.WorkingSetKB, c.RSSKB = policy2.Known(ram), policy2.Known(ram), policy2.Known(ram)
 	c.VSZKB = policy2.Known(4 * ram)

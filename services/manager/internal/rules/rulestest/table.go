@@ -115,3 +115,36 @@ func Say(plan *rules.Plan, at time.Duration, name string) string {
 	}
 	return Moment(at) + " " + name + ": is not in the plan"
 }
+
+// ByReceiver are the tables of hosts that have one receiver of notices each, by the time until which nobody receives them. Rows to
+// which nothing happens are on each of them.
+func (t *Table) ByReceiver() map[time.Duration]Table {
+	parts := make(map[time.Duration]Table)
+	for _, r := range t.Rows {
+		part := *t
+		part.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(o Row) bool { return o.Events != nil && o.DownUntil != r.DownUntil })
+		parts[r.DownUntil] = part
+	}
+	return parts
+}
+
+// Cut is the table up to a moment.
+func (t *Table) Cut(until time.Duration) Table {
+	cut := *t
+	cut.Until, cut.Rows = min(t.Until, until), nil
+	after := func(text string) bool {
+		moment, _, _ := strings.Cut(text, " ")
+		at, err := ParseMoment(moment)
+		return err == nil && at > cut.Until
+	}
+
+	for _, r := range t.Rows {
+		events := make(map[string][]string, len(r.Events))
+		for name, list := range r.Events {
+			events[name] = slices.DeleteFunc(slices.Clone(list), after)
+		}
+		r.Events, r.Says = events, slices.DeleteFunc(slices.Clone(r.Says), after)
+		cut.Rows = append(cut.Rows, r)
+	}
+	return cut
+}
