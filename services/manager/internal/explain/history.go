@@ -131,7 +131,7 @@ type historyBuilder struct {
 	actionIDs map[string]bool // of the actions on them
 	policies  policies
 	names     ruleNames
-	said      map[int]line.VerdictRow // the last that was written of a container in this segment, by its number
+	said      line.Rows // of this segment
 }
 
 // mentions says by the text of a line whether it may be about the container: it holds the name or the digits as they
@@ -164,7 +164,7 @@ func (b *historyBuilder) add(e journal.Entry, facts *journal.History) error {
 	b.policies.add(e)
 	b.names.add(e)
 	if e.Head != nil {
-		b.said = map[int]line.VerdictRow{} // a segment numbers its containers anew
+		b.said = line.Rows{} // a segment numbers its containers anew
 	}
 
 	switch {

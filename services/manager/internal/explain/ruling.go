@@ -115,9 +115,7 @@ func (b *historyBuilder) addVerdict(e journal.Entry, facts *journal.History) err
 	if err != nil || b.said == nil {
 		return err
 	}
-	for _, row := range v.Rows {
-		b.said[row.N] = row
-	}
+	b.said.Add(&v)
 	if !facts.Whole() || facts.Tick() != v.Tick || facts.Program() == nil {
 		return nil
 	}

@@ -12,7 +12,9 @@ import (
 // replayer is a report that goes on.
 type replayer struct {
 	Report
-	said map[int]line.VerdictRow // the last that was written of a container, by its number
+	last     uint64                    // number of the last line
+	programs map[string]*rules.Program // of version 1, by the policy's hash
+	said     line.Rows
 	// elsewhere says that ticks of version 1 stand behind the last facts: the memory of the rules is then not what those come to.
 	elsewhere bool
 }
@@ -30,7 +32,7 @@ func (r *replayer) add(e journal.Entry, h *journal.History) error {
 		return nil
 
 	case e.Head != nil:
-		r.said = map[int]line.VerdictRow{}
+		r.said = line.Rows{}
 		r.notePolicy(e.Head.Policy)
 		return r.head(e, h)
 	case e.Verdict != nil:
@@ -78,9 +80,7 @@ func (r *replayer) verdict(e journal.Entry, h *journal.History) error {
 		return err
 	}
 
-	for _, row := range v.Rows {
-		r.said[row.N] = row
-	}
+	r.said.Add(&v)
 
 	switch {
 	case !h.Whole() || h.Program() == nil || h.Facts().Tick != v.Tick:

@@ -31,9 +31,6 @@ type Report struct {
 	Unread int `json:"unread,omitempty"`
 	Gaps   int `json:"gaps,omitempty"`
 	Heads  int `json:"heads,omitempty"`
-
-	last     uint64                    // number of the last line
-	programs map[string]*rules.Program // of version 1, by the policy's hash
 }
 
 // Complete says that no line is missing between the first and the last, and none is too many.
@@ -56,20 +53,20 @@ type Difference struct {
 
 // Run replays the journal at path: its folder or one of its files. Lines of both versions may stand in it, in any order.
 func Run(path string) (Report, error) {
-	r := replayer{Report: Report{Different: []Difference{}, programs: map[string]*rules.Program{}}, said: map[int]line.VerdictRow{}}
+	r := replayer{Report: Report{Different: []Difference{}}, programs: map[string]*rules.Program{}, said: line.Rows{}}
 	stats, err := journal.ReadHistory(path, r.add)
 	return r.end(path, stats, err)
 }
 
 // notePolicy keeps a policy of version 1 for the ticks that are under it. The head of a segment of version 2 has one as well.
-func (r *Report) notePolicy(p *journal.Policy) {
+func (r *replayer) notePolicy(p *journal.Policy) {
 	if p != nil && p.Policy2 == nil {
 		r.programs[p.Hash] = rules.Compile(p.Policy)
 	}
 }
 
 // tick makes the plan of a tick of version 1 again.
-func (r *Report) tick(t *journal.Tick) error {
+func (r *replayer) tick(t *journal.Tick) error {
 	p, ok := r.programs[t.PolicyHash]
 	if !ok {
 		r.NoPolicy++
@@ -78,17 +75,17 @@ func (r *Report) tick(t *journal.Tick) error {
 	return r.replayTick(p, t)
 }
 
-func (r *Report) end(path string, stats journal.Stats, err error) (Report, error) {
+func (r *replayer) end(path string, stats journal.Stats, err error) (Report, error) {
 	r.BadLines = stats.BadLines
 	if err == nil && r.Ticks == 0 {
 		err = fmt.Errorf("%w: %s holds %d lines, %d of them decisions without their policy, %d damaged (name the journal's folder or one of its files)",
 			ErrNoDecisions, path, stats.Entries, r.NoPolicy, stats.BadLines)
 	}
-	return *r, err
+	return r.Report, err
 }
 
 // checkSeq checks that a line bears the number after that of the line before it.
-func (r *Report) checkSeq(seq uint64) {
+func (r *replayer) checkSeq(seq uint64) {
 	switch {
 	case r.last > 0 && seq <= r.last:
 		r.Repeated++
@@ -99,7 +96,7 @@ func (r *Report) checkSeq(seq uint64) {
 	r.last = seq
 }
 
-func (r *Report) replayTick(p *rules.Program, t *journal.Tick) error {
+func (r *replayer) replayTick(p *rules.Program, t *journal.Tick) error {
 	plan := rules.DecideV1(p, t.Population, t.Inventory, t.Context)
 	again, err := json.Marshal(plan)
 	if err != nil {

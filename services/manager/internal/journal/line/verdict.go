@@ -42,6 +42,16 @@ type VerdictPassing struct {
 	Reason string       `json:"reason"`
 }
 
+// Rows are the last that was written of each container of a segment, by its number.
+type Rows map[int]VerdictRow
+
+// Add takes over what a line says is another.
+func (r Rows) Add(v *Verdict) {
+	for _, row := range v.Rows {
+		r[row.N] = row
+	}
+}
+
 // said is what the last line said of a container.
 type said struct {
 	told                    bool
