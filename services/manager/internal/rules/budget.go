@@ -42,15 +42,26 @@ func (s *spending) take(n int) bool {
 	return true
 }
 
-// applyBudget lets wait what the budget does not allow. Who waits does not hold up those behind that still fit.
+// applyBudget lets wait what the budget does not allow. Who waits does not hold up those behind that still fit. Who depends on another
+// goes before it, and those that need each other in a circle are taken as one: the others could not go without them.
 func (t *tick) applyBudget() {
 	slices.SortFunc(t.acts, t.compareActs)
+	neededBy := t.actsThatNeed()
 	budget, capped := t.spending(), false
-	for _, a := range t.acts {
-		t.wanted += len(a.members)
-		if n := t.uncounted(a); n > 0 && !budget.take(n) {
-			t.capAct(a)
-			capped = true
+	stays := make([]bool, len(t.acts))
+	for _, set := range dependantsFirst(len(t.acts), func(k int) []int { return neededBy[k] }) {
+		n, waits := 0, false
+		for _, k := range set {
+			t.wanted += len(t.acts[k].members)
+			n += t.uncounted(t.acts[k])
+			waits = waits || slices.ContainsFunc(neededBy[k], func(by int) bool { return stays[by] })
+		}
+		takes := !waits && (n == 0 || budget.take(n))
+		for _, k := range set {
+			if stays[k] = !takes; !takes && !waits {
+				t.capAct(t.acts[k])
+				capped = true
+			}
 		}
 	}
 
@@ -62,6 +73,28 @@ func (t *tick) applyBudget() {
 		}
 	}
 	t.giveUpYoung(&budget)
+}
+
+// actsThatNeed lists, for each act, those that end a container which needs one that it ends.
+func (t *tick) actsThatNeed() [][]int {
+	of := map[int]int{}
+	for k, a := range t.acts {
+		for _, i := range a.members {
+			of[i] = k
+		}
+	}
+
+	needs := make([][]int, len(t.acts))
+	for k, a := range t.acts {
+		for _, i := range a.members {
+			for _, by := range t.dependants(&t.all[i]) {
+				if other, ok := of[by]; ok && other != k {
+					needs[k] = append(needs[k], other)
+				}
+			}
+		}
+	}
+	return needs
 }
 
 // compareActs says who goes first when the budget bites: those of rules without places in the order of the file, the oldest

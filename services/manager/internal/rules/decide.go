@@ -27,6 +27,7 @@ func run(p *Program, m *Memory, f *Facts, room *scratch) *tick {
 
 		t.countYoung()
 		t.applyBudget()
+		t.findCircles()
 		t.restrain()
 		t.settle()
 		return t
@@ -170,29 +171,9 @@ func (t *tick) verdict(s *subject, v *Verdict, blocks *pointed) {
 	}
 
 	if severityOf(v.Step) >= stops {
-		v.After = t.after(s)
+		v.After, v.Circle = t.idsOf(t.after(s)), t.idsOf(t.circles[s.at])
 		v.Passing = slices.DeleteFunc(v.Passing, func(n Passing) bool { return n.Step != policy2.StepKeep })
 	}
-}
-
-// after are the ids of those that go on this tick as well and need the container.
-func (t *tick) after(s *subject) []string {
-	var ids []string
-	for _, i := range t.neededBy(s) {
-		if t.isLeaving(i) && t.depends(&t.all[i], s) {
-			ids = append(ids, t.all[i].c.ID)
-		}
-	}
-	return ids
-}
-
-// depends says that a surely needs b, and not the other way round as well: then neither can go first.
-func (t *tick) depends(a, b *subject) bool {
-	needs := func(a, b *subject) bool {
-		service := b.who.service != "" && a.who.project == b.who.project && has(a.who.needs, b.who.service)
-		return service || sharesNetwork(a.c.NetworkMode.Value, b.c.Identity)
-	}
-	return needs(a, b) && !needs(b, a)
 }
 
 // warnIndex is which step of a ladder the warning is: nothing is gentler. Of a project some may be further than others.

@@ -120,8 +120,10 @@ type Verdict struct {
 	// Guard is what softened the step, By who stands behind it: the container that needs this one, or that spares its project.
 	Guard string `json:"guard,omitempty"`
 	By    string `json:"by,omitempty"`
-	// After are the ids of those whose step must be done first: they depend on this one.
-	After []string `json:"after,omitempty"`
+	// After are the ids of those whose step must be done first: they depend on this one, or on another of its circle. Circle are those
+	// that go as well and need each other in a circle, itself among them, in the order in which they go.
+	After  []string `json:"after,omitempty"`
+	Circle []string `json:"circle,omitempty"`
 	// Limits with a throttle, as in Passing.
 	NanoCPUs    int64  `json:"nano_cpus,omitempty"`
 	OldNanoCPUs *int64 `json:"old_nano_cpus,omitempty"`

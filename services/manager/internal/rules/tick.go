@@ -28,6 +28,7 @@ type tick struct {
 	projects []project         // of two or more, or of one; sorted by name
 	needs    *needs            // made when it is asked for
 	waiting  map[int]string    // who waits since a container that stays needs it, and which one
+	circles  map[int][]int     // those that go and need each other in a circle, by each of them
 	acts     []*act
 	unsure   [][]int // units of which a fact that a guard reads is unknown
 	groups   []GroupCount

@@ -200,19 +200,23 @@ func (e *StepEnforcer) networkMode(ctx context.Context, id string) (string, erro
 	return state.NetworkMode, err
 }
 
-// whyNot says what the end of the container would do to others that forbids it.
+// whyNot says what the end of the container would do to others that forbids it. Of a circle each needs each: it goes in its order, and only
+// where nobody outside needs any of it.
 func (n *neighbours) whyNot(who *policy2.Identity, state *engine.ContainerState, o *StepOrder) string {
+	own := slices.Index(o.Circle, who.ID)
+	goes := []*policy2.Identity{who}
 	for _, other := range n.running {
-		if !rules.Needs(other.Identity, other.networkMode, who) {
-			continue
+		if slices.Index(o.Circle, other.ID) > own {
+			goes = append(goes, other.Identity)
 		}
+	}
 
-		// Of two that need each other neither can go first: where both are to go, either may.
-		_, leaves := slices.BinarySearch(o.Leaving, other.ID)
-		if leaves && rules.Needs(who, state.NetworkMode, other.Identity) {
-			continue
+	for _, other := range n.running {
+		at := slices.Index(o.Circle, other.ID)
+		needs := func(one *policy2.Identity) bool { return rules.Needs(other.Identity, other.networkMode, one) }
+		if at >= 0 && at < own || at < 0 && slices.ContainsFunc(goes, needs) {
+			return fmt.Sprintf("%s still runs and needs it", nameOr(other.Name, other.ID))
 		}
-		return fmt.Sprintf("%s still runs and needs it", nameOr(other.Name, other.ID))
 	}
 
 	// Who does not run takes no place.

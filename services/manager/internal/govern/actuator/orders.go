@@ -29,13 +29,6 @@ func (d *Decided) Orders() []StepOrder {
 		containers[c.ID] = c
 	}
 
-	var leaving []string
-	for i := range d.Plan.Verdicts {
-		if v := &d.Plan.Verdicts[i]; ends(v.Step) {
-			leaving = append(leaving, v.ID)
-		}
-	}
-	slices.Sort(leaving)
 	modes := d.networkModes()
 
 	var orders []StepOrder
@@ -43,7 +36,7 @@ func (d *Decided) Orders() []StepOrder {
 		v := &d.Plan.Verdicts[i]
 		if c := containers[v.ID]; c != nil && ends(v.Step) && d.Plan.CarriesOut(v.Step) {
 			o := d.order(c, v.Rule, v.Step, v.StepIndex, v.StartedAt)
-			o.After, o.Leaving, o.NetworkModes, o.Floor = v.After, leaving, modes, d.floor(v)
+			o.After, o.Circle, o.NetworkModes, o.Floor = v.After, v.Circle, modes, d.floor(v)
 			orders = append(orders, o)
 		}
 	}

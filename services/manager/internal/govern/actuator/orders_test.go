@@ -73,7 +73,6 @@ func TestOrdersOfAPlan(t *testing.T) {
 		Tick: 4, Sequence: 70, ID: strings.Repeat("a", 64), Name: "old", PastNames: []string{"old"}, Step: policy2.StepRemove, StepIndex: 1,
 		RuleHash: d.Program.RuleHash(0), InForce: actuator.InForce{PolicyHash: p.Hash(), Mode: p.Mode}, Act: p.Act, StartedAt: "start of old",
 		Labels: map[string]string{contract.LabelClass: "", "stage": "x"}, Volumes: true, MayDelete: true, AnonymousVolumes: 2,
-		Leaving:      []string{strings.Repeat("a", 64)},
 		NetworkModes: map[string]string{},
 		Floor:        actuator.Floor{Keepers: [][]string{{strings.Repeat("b", 64)}}, Need: 1},
 	}

@@ -13,7 +13,7 @@ func (q *Queue) Add(orders ...StepOrder) { q.waiting = append(q.waiting, orders.
 
 // Next takes the first order that waits for nobody; ok is false where there is none. It is under way until Ended.
 //
-// Where all wait for each other in a circle, which no compose file makes, the first goes: its last look finds that it is needed.
+// Where all wait for each other, as orders of several plans may, the first goes: its last look finds whether it is needed.
 func (q *Queue) Next() (o StepOrder, ok bool) {
 	i := slices.IndexFunc(q.waiting, func(o StepOrder) bool { return !slices.ContainsFunc(o.After, q.isOpen) })
 

@@ -39,8 +39,9 @@ type StepOrder struct {
 	AutoRemove         bool
 	AnonymousVolumes   int
 
-	// After are the ids of those that have to go first, Leaving of all that the same plan stops or removes; both are sorted.
-	After, Leaving []string
+	// After are the ids of those that have to go first, Circle of those that the same plan ends and that need each other in a circle, itself
+	// among them, in the order in which they go.
+	After, Circle []string
 	// NetworkModes are those of the host's containers by id, as far as they are known. Orders share it: it must not change.
 	NetworkModes map[string]string
 	Floor        Floor

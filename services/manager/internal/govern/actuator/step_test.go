@@ -424,8 +424,19 @@ func TestTheLastLookRefuses(t *testing.T) {
 		{"a dependant still runs", ends, func(h host) {
 			h.victim(func(c *enginetest.Container) { c.Labels = compose("db", "") })
 			h.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("web", "db:service_started:true") })
-			h.o.Leaving = []string{survivor}
 		}, "survivor still runs and needs it"},
+		{"one that goes before it in a circle still runs", ends, func(h host) {
+			h.Add(enginetest.Container{ID: other, Name: "third", Labels: compose("web", "db:service_started:true")})
+			h.victim(func(c *enginetest.Container) { c.Labels = compose("db", "cache:service_started:true") })
+			h.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("cache", "web:service_started:true") })
+			h.o.Circle = []string{survivor, victim, other}
+		}, "survivor still runs and needs it"},
+		{"one outside needs another of the circle", ends, func(h host) {
+			h.Add(enginetest.Container{ID: other, Name: "shop", Labels: compose("shop", "cache:service_started:true")})
+			h.victim(func(c *enginetest.Container) { c.Labels = compose("db", "cache:service_started:true") })
+			h.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("cache", "db:service_started:true") })
+			h.o.Circle = []string{victim, survivor}
+		}, "shop still runs and needs it"},
 		{"one that needs it back stays", ends, func(h host) {
 			h.victim(func(c *enginetest.Container) { c.Labels = compose("db", "web:service_started:true") })
 			h.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("web", "db:service_started:true") })
@@ -515,7 +526,13 @@ func TestTheLastLookAllows(t *testing.T) {
 		"two that need each other and are both to go": func(b *bench, o *actuator.StepOrder) {
 			b.victim(func(c *enginetest.Container) { c.Labels = compose("db", "web:service_started:true") })
 			b.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("web", "db:service_started:true") })
-			o.Leaving = []string{victim, survivor}
+			o.Circle = []string{victim, survivor}
+		},
+		"the first of three in a circle": func(b *bench, o *actuator.StepOrder) {
+			b.Add(enginetest.Container{ID: other, Name: "third", Labels: compose("web", "db:service_started:true")})
+			b.victim(func(c *enginetest.Container) { c.Labels = compose("db", "cache:service_started:true") })
+			b.Change(survivor, func(c *enginetest.Container) { c.Labels = compose("cache", "web:service_started:true") })
+			o.Circle = []string{victim, survivor, other}
 		},
 		"as many keepers as places": func(_ *bench, o *actuator.StepOrder) {
 			o.Floor = actuator.Floor{Keepers: [][]string{{other}, {other, survivor}}, Need: 1}

@@ -270,6 +270,7 @@ func (o *object) verdict(v *rules.Verdict) {
 	o.someString("guard", v.Guard)
 	o.someString("by", v.By)
 	o.someStrings("after", v.After)
+	o.someStrings("circle", v.Circle)
 	o.someInt("nano_cpus", v.NanoCPUs)
 	o.oldLimit(v.OldNanoCPUs)
 	o.someString("started_at", v.StartedAt)
