@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"slices"
 
 	"gestor.local/contract"
@@ -28,4 +29,20 @@ func PartsOf(suite string, inv contract.Inventory) []string {
 		}
 	}
 	return ids
+}
+
+// roleManager is the value of contract.LabelRole that a manager's container carries.
+const roleManager = "manager"
+
+// OtherSuites are the names of the suites whose managers run on this engine beside the one of the suite own. Sorted.
+func OtherSuites(inv contract.Inventory, own string) (names []string) {
+	for i := range inv.Entries {
+		e := &inv.Entries[i]
+		other := e.Labels[contract.LabelRole] == roleManager && !contract.OfSuite(e.Labels, own)
+		if other && contract.StateAlive(e.State) {
+			names = append(names, cmp.Or(e.Labels[contract.LabelProject], e.Name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -88,10 +88,7 @@ rules:
 				time.Sleep(time.Second)
 			}
 			time.Sleep(30 * time.Second)
-			w.engine.Add(enginetest.Container{
-				ID: id("high", 9), Name: "theirs-manager-1",
-				Labels: map[string]string{contract.LabelRole: "manager", contract.LabelProject: "theirs", contract.LabelStack: "theirs"},
-			})
+			w.suiteBeside("theirs")
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -102,5 +99,104 @@ rules:
 		if held := w.reports.last().Held; held != rules.HeldOtherSuite {
 			t.Errorf("held %q", held)
 		}
+	})
+}
+
+// A removal whose stop is under way when acting ends lets the stop end, and deletes nothing: that would be begun anew.
+func TestWhatIsBeingStoppedIsNotDeletedAnyMore(t *testing.T) {
+	const removed = `own: [{label: preview.branch}]
+surprise: 100%
+rules:
+  - {name: old, match: {label: preview.branch}, when: {age: 1m}, do: remove}
+`
+	for name, test := range map[string]struct {
+		ends   func(w *fixture, g *govern.Governor)
+		change string // of the policy, for the test's own
+	}{
+		"another suite's manager": {ends: func(w *fixture, _ *govern.Governor) { w.suiteBeside("theirs") }},
+		"another suite's manager, right before the deletion": {ends: func(w *fixture, _ *govern.Governor) {
+			time.Sleep(65 * time.Second)
+			w.suiteBeside("theirs")
+		}},
+		"the approval is taken back": {ends: func(w *fixture, _ *govern.Governor) {
+			w.policy.write(govern.PolicyUpdate{Version2: version2(t, removed)})
+		}},
+		"mode observe": {ends: func(w *fixture, g *govern.Governor) {
+			w.reload(g, govern.PolicyUpdate{Version2: approved(version2(t, "mode: observe\n"+removed), 2)})
+		}},
+		"it is protected": {ends: func(w *fixture, g *govern.Governor) {
+			w.reload(g, govern.PolicyUpdate{Version2: approved(version2(t, "protect: [{name: theirs*}]\n"+removed), 2)})
+		}},
+		"it is renamed into what is protected": {change: "protect: [{name: kept*}]\n", ends: func(w *fixture, _ *govern.Governor) {
+			for n := range 2 {
+				w.engine.Change(stranger(n, "").ID, func(c *enginetest.Container) { c.Name = "kept-" + c.Name })
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runSynctest(t, 0, 0, func(w *fixture) {
+				w.slowStrangers(2, 100*time.Second)
+				w.options.Suite.Name = "mine"
+				w.options.Version2 = approved(version2(t, test.change+removed), 2)
+				err := w.runWith(10*time.Minute+5*time.Second, func(g *govern.Governor) {
+					for len(w.engine.Calls()) < 2 {
+						time.Sleep(time.Second)
+					}
+					time.Sleep(30 * time.Second)
+					test.ends(w, g)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				if calls := w.calls(""); calls["stop"] != 2 || calls["remove"] != 0 {
+					t.Errorf("%v", calls)
+				}
+				if open := w.open(); len(open) > 0 {
+					t.Errorf("open: %+v", open)
+				}
+				w.spool.wantOutcomes(t, contract.ActionRemove, map[string]int{contract.OutcomeRefused: 2})
+			})
+		})
+	}
+}
+
+// A plan that is held as a surprise holds the deletion of what an earlier one has stopped, too, and lets it go on afterwards.
+func TestAHoldHoldsADeletion(t *testing.T) {
+	runSynctest(t, 0, 0, func(w *fixture) {
+		w.slowStrangers(1, 100*time.Second)
+		w.options.Version2 = approved(version2(t, `own: [{label: preview.branch}]
+surprise: 50%
+rules:
+  - {name: all, when: {age: 1m}, do: remove}
+`), 6)
+		err := w.runWith(time.Hour+5*time.Second, func(*govern.Governor) {
+			for len(w.engine.Calls()) == 0 {
+				time.Sleep(time.Second)
+			}
+			for n := 1; n < 6; n++ { // too many at a time
+				c := stranger(n, "preview.branch=a")
+				w.engine.Add(c)
+				w.reader.use(c.ID, 10)
+			}
+			time.Sleep(3 * time.Minute)
+			if held, calls := w.reports.last().Held, w.calls(""); held != contract.HeldSurprise || calls["stop"] != 1 || calls["remove"] != 0 {
+				t.Errorf("held %q, %v", held, calls)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls := w.calls(""); calls["remove"] != 6 {
+			t.Errorf("%v", calls)
+		}
+	})
+}
+
+// suiteBeside starts the manager of another suite.
+func (w *fixture) suiteBeside(name string) {
+	w.engine.Add(enginetest.Container{
+		ID: id("high", 9), Name: name + "-manager-1",
+		Labels: map[string]string{contract.LabelRole: "manager", contract.LabelProject: name, contract.LabelStack: name},
 	})
 }

@@ -19,6 +19,7 @@ import (
 type Governor struct {
 	options Options
 	reloads chan chan<- ReloadResult
+	inForce *inForce
 
 	// All following fields belong to the goroutine of Run.
 	loop     *loopState
@@ -71,7 +72,7 @@ type removalHooks interface {
 // New makes a governor; it does nothing before Run.
 func New(o Options) *Governor {
 	g := &Governor{
-		options: o, reloads: make(chan chan<- ReloadResult),
+		options: o, reloads: make(chan chan<- ReloadResult), inForce: &inForce{policies: o.Policies},
 		loop: &loopState{tick: o.Recovered.LastTick},
 	}
 	g.loop.take(PolicyUpdate{Policy: o.Policy, Version2: o.Version2})
@@ -85,7 +86,10 @@ func New(o Options) *Governor {
 	b := newBreaker()
 	g.executor = newExecutor(o, g.loop, g.journaler, g.reporter, b, g)
 	g.noticer = newNoticer(o, g.loop, g.journaler, g.reporter)
-	g.steps = newStepExecutor(o, g.loop, g.journaler, g.reporter, b, g.rules, g.noticer, g)
+	g.steps = newStepExecutor(o, g.loop, g.journaler, g.reporter, b, g.rules, g.noticer, g, g.inForce)
+	if o.Notifier != nil {
+		o.Notifier.HoldWhile(g.inForce.isStale)
+	}
 	return g
 }
 
@@ -208,7 +212,7 @@ func (g *Governor) tick(ctx context.Context, t *tick) {
 	g.delivered()
 	g.planner().decide(ctx, t, g.inFlight(t.at))
 	if t.ruled != nil {
-		g.steps.setPresent(t.ruled.Facts.Suite)
+		g.steps.takePlan(t)
 	}
 	g.executor.execute(t)
 	g.tell(t)
@@ -284,11 +288,7 @@ func (g *Governor) warnWaits(now time.Time) string {
 // pollPolicy puts the policy in force that is to be from now on, if it is another. It reports whether its tick is
 // another: the schedule has to begin anew.
 func (g *Governor) pollPolicy(anew bool) (reschedule bool) {
-	if g.options.Policies == nil {
-		return false
-	}
-	u, changed := g.options.Policies.Poll(anew)
-	return changed && g.applyPolicy(u)
+	return g.inForce.poll(anew, g.applyPolicy)
 }
 
 // applyPolicy puts a changed policy in force; a refused one leaves the old in force. It reports whether the tick is
@@ -337,7 +337,7 @@ func (g *Governor) applyPolicy(u PolicyUpdate) (reschedule bool) {
 // putInForce tells those who act and tell beside the loop at once what is in force, also where only the approval is another: the source
 // of policies does not say any more that there is a change, and the next plan may be long in coming.
 func (g *Governor) putInForce() {
-	g.steps.setPresent(g.steps.present.Load().Suite)
+	g.steps.setPresent(g.steps.present.Load().Suite, "")
 	g.noticer.hush()
 }
 

@@ -19,6 +19,8 @@ type Notifier interface {
 	// Send takes a notice, false where too many wait: it is to be offered again. The same id is the same notice, with the words of
 	// the last one.
 	Send(n notify.Notice) bool
+	// HoldWhile has it asked right before each attempt to tell anybody whether it is to wait.
+	HoldWhile(waits func() bool)
 	// Withdraw takes back those that are not to be sent any more.
 	Withdraw(unwanted func(notify.Notice) bool)
 	// Delivered are the action ids of those that have arrived since it was last asked; Changed has a value when there may be some.

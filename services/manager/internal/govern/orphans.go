@@ -26,7 +26,7 @@ func (g *Governor) removeOrphansByRules() {
 	if t.ruled = g.rules.orphans(ctx, t, g.inFlight(t.at)); t.ruled == nil {
 		return
 	}
-	g.steps.setPresent(t.ruled.Facts.Suite)
+	g.steps.takePlan(t)
 
 	batch := g.steps.newSteps(t, g.steps.decided(t))
 	if len(batch) == 0 {

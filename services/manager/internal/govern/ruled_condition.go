@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/facts"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/rules"
 )
@@ -29,13 +30,13 @@ func (r *reporter) ruledConditions(t *tick, s status) (out []Condition) {
 		return out
 	}
 
-	plan, facts := &t.ruled.Plan, t.ruled.Facts
-	in := &facts.InForce
+	plan, f := &t.ruled.Plan, t.ruled.Facts
+	in := &f.InForce
 	switch {
 	case in.NeedsApproval && !in.Approved:
 		out = append(out, condition(ConditionUnapproved, v.whyUnapproved(plan), false))
 	case in.NeedsApproval && in.OtherSuite:
-		out = append(out, condition(ConditionOtherSuite, strings.Join(otherSuites(*t.inv, r.suite.Name), ", "), false))
+		out = append(out, condition(ConditionOtherSuite, strings.Join(facts.OtherSuites(*t.inv, r.suite.Name), ", "), false))
 	}
 	if in.HasGrown(plan.Own) {
 		why := fmt.Sprintf("%d are own, %d were at the approval", plan.Own, in.OwnCount)
@@ -44,8 +45,8 @@ func (r *reporter) ruledConditions(t *tick, s status) (out []Condition) {
 		}
 		out = append(out, condition(ConditionOwnGrew, why, false))
 	}
-	if facts.ClockInDoubt {
-		out = append(out, condition(ConditionClock, whyInDoubt(facts), false))
+	if f.ClockInDoubt {
+		out = append(out, condition(ConditionClock, whyInDoubt(f), false))
 	}
 	if words := t.ruled.inDoubt(); len(words) > 0 {
 		out = append(out, condition(ConditionDoubt, shortened(words), false))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/facts"
@@ -271,21 +270,8 @@ func (d *rulesDecider) inspect(ctx context.Context, t *tick, ids []string) map[s
 // inForce is what allows or forbids to act.
 func (d *rulesDecider) inForce(t *tick) rules.InForce {
 	f := d.loop.inForce
-	f.Gates, f.OtherSuite = failedGates(t.failures), len(otherSuites(*t.inv, d.suite.Name)) > 0
+	f.Gates, f.OtherSuite = failedGates(t.failures), len(facts.OtherSuites(*t.inv, d.suite.Name)) > 0
 	return f
-}
-
-// otherSuites are the names of the suites whose managers run on this engine beside this one. Sorted.
-func otherSuites(inv contract.Inventory, own string) (names []string) {
-	for i := range inv.Entries {
-		e := &inv.Entries[i]
-		other := e.Labels[contract.LabelRole] == roleManager && !contract.OfSuite(e.Labels, own)
-		if other && contract.StateAlive(e.State) {
-			names = append(names, cmp.Or(e.Labels[contract.LabelProject], e.Name))
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // recordApproval writes an approval that has come into force, or was taken back, into the journal. Where that cannot be, it is tried again

@@ -107,21 +107,31 @@ type limitRequest struct {
 	answer   chan<- error
 }
 
-func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *breaker, m eventTaker, n *noticer, h removalHooks) *stepExecutor {
+func newStepExecutor(o Options, loop *loopState, j *journaler, r *reporter, b *breaker, m eventTaker, n *noticer, h removalHooks, f *inForce) *stepExecutor {
 	x := &stepExecutor{
 		loop: loop, journaler: j, reporter: r, hooks: h, memory: m, noticer: n, inspector: o.Engine, socket: o.Socket, boottime: o.Boottime,
 		completions: make(chan stepCompletion), limits: make(chan limitRequest),
 		inFlight: make(map[string]*step), owed: make(map[string]*owedLimit), failures: newFailureCounts(),
 		breaker: b,
 	}
-	x.enforcer = actuator.NewStepEnforcer(o.Engine, o.Engine, x, func() actuator.Present { return x.presentNow(o.Policies) })
-	x.setPresent(policy2.Suite{})
+	x.enforcer = actuator.NewStepEnforcer(o.Engine, o.Engine, x, func() actuator.Present { return x.presentNow(f) })
+	x.setPresent(policy2.Suite{}, "")
 	return x
 }
 
-// setPresent tells the workers what is in force from now on, and who the suite is.
-func (x *stepExecutor) setPresent(suite policy2.Suite) {
-	p := actuator.Present{Suite: suite, Socket: x.socket}
+// takePlan tells the workers what the plan of the tick says to what they are at. A closed gate keeps from choosing, not from ending what
+// was chosen before.
+func (x *stepExecutor) takePlan(t *tick) {
+	held := t.ruled.Plan.Held
+	if t.gated() {
+		held = x.present.Load().Held
+	}
+	x.setPresent(t.ruled.Facts.Suite, held)
+}
+
+// setPresent tells the workers what is in force from now on, who the suite is, and what holds the plan of now.
+func (x *stepExecutor) setPresent(suite policy2.Suite, held string) {
+	p := actuator.Present{Suite: suite, Socket: x.socket, Held: held}
 	if v := x.loop.version2; v != nil {
 		p.Policy = &v.Policy
 		p.InForce = actuator.InForce{
@@ -133,11 +143,12 @@ func (x *stepExecutor) setPresent(suite policy2.Suite) {
 
 // presentNow is what holds when something is about to be done: nothing of a policy whose file, or whose approval, has changed since the
 // last tick, until the loop has looked at it.
-func (x *stepExecutor) presentNow(policies PolicySource) actuator.Present {
-	p := *x.present.Load()
-	if policies != nil && policies.Stale() {
-		p.Policy = nil
-	}
+func (x *stepExecutor) presentNow(f *inForce) (p actuator.Present) {
+	f.ask(func(stale bool) {
+		if p = *x.present.Load(); stale {
+			p.Policy = nil
+		}
+	})
 	return p
 }
 

@@ -30,7 +30,7 @@ func (x *stepExecutor) execute(t *tick) {
 
 	d := x.decided(t)
 	if d.Plan.Observes() {
-		x.cancelQueued("nothing is done under the policy now: " + d.Plan.Held)
+		x.cancelQueued(whyObserved(d.Plan))
 	}
 	x.cancelUnwanted(t.at, d.Plan)
 	x.finish(d)
@@ -40,6 +40,8 @@ func (x *stepExecutor) execute(t *tick) {
 		t.orders = len(batch)
 	}
 }
+
+func whyObserved(p *rules.Plan) string { return "nothing is done under the policy now: " + p.Held }
 
 // decided is the plan of the tick for orders.
 func (x *stepExecutor) decided(t *tick) *actuator.Decided {
@@ -116,6 +118,8 @@ func (x *stepExecutor) finish(d *actuator.Decided) {
 		case ok:
 			o.ActionID, s.order, s.stage = i.ActionID, o, stageQueued
 			x.queue.Add(o)
+		case d.Plan.Observes():
+			x.reject(s, whyObserved(d.Plan))
 		case d.Plan.Held == contract.HeldSurprise || d.Plan.Held == rules.HeldChanged: // for some ticks
 		default:
 			x.reject(s, "the policy does not want it any more")

@@ -37,6 +37,11 @@ func (x *stepExecutor) applyResult(s *step, r actuator.StepResult) {
 
 	x.memory.recheck(s.id())
 	switch {
+	// What of a removal has ended already waits to be deleted: the plans of the next ticks say whether it is.
+	case r.Held && r.Ended && s.attempts > 0 && s.intent.Step == policy2.StepRemove:
+		s.stage = stageRemains
+		return
+
 	case r.Outcome == contract.OutcomeUnknown:
 		s.stage = stageUnverified
 		x.recordOutcome(s, r, false)

@@ -21,11 +21,8 @@ type Suite struct {
 	LogsElsewhere string
 }
 
-// Values of contract.LabelRole that the containers of the log service and the manager carry, and their names in compose.yaml.
-const (
-	roleLogs    = "logs"
-	roleManager = "manager"
-)
+// roleLogs is the value of contract.LabelRole that the log service's container carries, and its name in compose.yaml.
+const roleLogs = "logs"
 
 // resolve returns the full ids of every container that is part of the suite, sorted, and what is missing of the suite
 // or contradicts it, nil when it is resolved. Services of other suites carry no label of ownership.

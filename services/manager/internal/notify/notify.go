@@ -6,6 +6,7 @@
 //     is something new to ask for.
 //   - A notice is delivered when a call that had it was answered with 2xx, and is in no call after that. One whose call broke
 //     off is sent again, by this run or the next: receivers tell it by its action_id.
+//   - No call is begun while whoever holds the notices back says so: see [Sender.HoldWhile].
 //   - At most one call in 10 s, each for at most 10 s, each with at most 20 notices, the oldest first. Redirects are not
 //     followed.
 //   - The address is a secret. No error, text or figure of this package holds any part of it, nor of what the receiver said.
@@ -33,6 +34,8 @@ const (
 	maxPending = 2_000
 	// longestBackoff is between two calls to a receiver that is away; refusedEvery between two to one that refuses.
 	longestBackoff, refusedEvery = 5 * time.Minute, time.Hour
+	// askEvery is between two questions whether a call may be made, while it may not.
+	askEvery = time.Second
 	// waitsAfter is how long a notice may wait before somebody is told.
 	waitsAfter = 10 * time.Minute
 )
@@ -62,9 +65,10 @@ type Sender struct {
 	changed chan struct{}
 	wake    chan struct{}
 
-	mu        sync.Mutex // guards all following fields
-	pending   []*pending // in the order in which they came
-	delivered []string   // not asked for yet
+	mu        sync.Mutex  // guards all following fields
+	waits     func() bool // see HoldWhile, nil for never
+	pending   []*pending  // in the order in which they came
+	delivered []string    // not asked for yet
 	dropped   uint64
 	// lastCall is when the last call began, retryAt before when no other begins; failures count those in a row that failed.
 	lastCall, retryAt time.Time
@@ -125,6 +129,21 @@ func (s *Sender) makeRoom(n Notice) bool {
 	s.pending = slices.Delete(s.pending, oldest, oldest+1)
 	s.dropped++
 	return true
+}
+
+// HoldWhile has waits asked right before each call: while it says so none is made, and what waits stays. It is called without a lock.
+func (s *Sender) HoldWhile(waits func() bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits = waits
+}
+
+// isHeld says that nothing may be sent now.
+func (s *Sender) isHeld() bool {
+	s.mu.Lock()
+	waits := s.waits
+	s.mu.Unlock()
+	return waits != nil && waits()
 }
 
 // Withdraw takes back the notices that are not to be sent any more. Those of a call under way may be delivered all the same.
@@ -206,7 +225,11 @@ func (s *Sender) Run(ctx context.Context) error {
 	defer timer.Stop()
 
 	for ctx.Err() == nil {
-		batch, wait := s.next(time.Now())
+		// What may not be told any more is taken back by whoever holds it, before the question is answered with no.
+		batch, wait := []Notice(nil), askEvery
+		if !s.isHeld() {
+			batch, wait = s.next(time.Now())
+		}
 		if len(batch) > 0 {
 			err := s.post(ctx, batch)
 			s.settle(ctx, err)

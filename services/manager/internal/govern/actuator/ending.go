@@ -211,7 +211,7 @@ func (x *ending) notFurther(ctx context.Context, l *look) StepResult {
 	}
 
 	r := x.result(l.outcome)
-	r.Why, r.Err = l.why, l.err
+	r.Why, r.Err, r.Held = l.why, l.err, l.held
 	return r
 }
 

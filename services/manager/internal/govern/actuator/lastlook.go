@@ -20,6 +20,7 @@ type look struct {
 	kind    engine.Kind
 	outcome string
 	why     string
+	held    bool // see StepResult
 	err     error
 }
 
@@ -49,6 +50,12 @@ func (e *StepEnforcer) lastLook(ctx context.Context, o *StepOrder) look {
 		return l.ends(contract.OutcomeAlreadyGone, "", nil)
 	}
 
+	// Each call is begun anew, the deletion of what a stop of ours has ended as well: more is lost by it than by the stop.
+	if held := now.heldBy(o.Step, others.managers); held != "" {
+		l.held = true
+		return l.ends(contract.OutcomeRefused, "nothing is done under the policy now: "+held, nil)
+	}
+
 	// Whose it is comes before how it is, and that before what its end would do to others.
 	who := facts.IdentityOf(state, o.PastNames, now.Socket)
 	for _, why := range []string{
@@ -66,6 +73,19 @@ func (e *StepEnforcer) lastLook(ctx context.Context, o *StepOrder) look {
 		return l.ends(contract.OutcomeRefused, why, nil)
 	}
 	return l
+}
+
+// heldBy is what keeps the step from being begun with now, "" for nothing: what holds the plan, or managers of other suites that came since.
+func (p *Present) heldBy(step policy2.Step, managers []string) string {
+	plan := rules.Plan{Held: p.Held}
+	switch {
+	case !plan.CarriesOut(step):
+		return p.Held
+	case p.Policy.NeedsApproval() && len(managers) > 0:
+		return rules.HeldOtherSuite + " (" + strings.Join(managers, ", ") + ")"
+	default:
+		return ""
+	}
 }
 
 func (l look) ends(outcome, why string, err error) look {
@@ -145,8 +165,9 @@ func whyNotState(state *engine.ContainerState, o *StepOrder) string {
 
 // neighbours are the containers of the host that run, beside the one that a step is about.
 type neighbours struct {
-	running []neighbour
-	err     error // who runs, or who needs whom, is not known
+	running  []neighbour
+	managers []string // the names of the other suites whose managers run
+	err      error    // who runs, or who needs whom, is not known
 }
 
 type neighbour struct {
@@ -166,7 +187,7 @@ func (e *StepEnforcer) neighbours(ctx context.Context, o *StepOrder) neighbours 
 		return neighbours{err: err}
 	}
 
-	var n neighbours
+	n := neighbours{managers: facts.OtherSuites(inv, e.present().Suite.Name)}
 	for i := range inv.Entries {
 		entry := &inv.Entries[i]
 		if entry.ID == o.ID || !contract.StateAlive(entry.State) {

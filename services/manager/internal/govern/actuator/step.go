@@ -107,6 +107,8 @@ type StepResult struct {
 	Why string
 	Err error
 
+	// Held says that it was not gone on with since the plan of now is held, or another suite's manager runs: that may pass.
+	Held bool
 	// Removes says that the step, once it is done, takes the container from the host: a removal, and a stop of one that was
 	// started with --rm.
 	Removes bool
@@ -142,6 +144,8 @@ type Present struct {
 	Suite  policy2.Suite
 	// Socket is the path of the engine's socket on the host, "" where it is not known.
 	Socket string
+	// Held says what holds the plan of now (rules.Plan), "" for nothing.
+	Held string
 }
 
 // HostInspector reads the engine. None of its methods changes anything.
