@@ -26,3 +26,27 @@ func TestApproval(t *testing.T) {
 		t.Errorf("none is needed: %+v", got)
 	}
 }
+
+// Who came to be own after the approval is known as such, though the wall clock by which the document is dated is far ahead of G, or was
+// set wrong when it was written.
+func TestTheTimeOfAnApprovalIsThatOfG(t *testing.T) {
+	for name, ahead := range map[string]int64{"the clocks agree": 0, "the wall clock is ahead of G": us(3 * policy2.Day)} {
+		for written, off := range map[string]int64{"now": 0, "by a clock that is a year ahead": us(365 * policy2.Day)} {
+			h := newHost(t, policyOf(policy2.Rule{Name: "old", When: policy2.Conditions{Age: hour}, Do: ladder(stopStep)}))
+			h.add("old", 2*hour)
+			h.ticks(20 * second)
+			h.f.WallUS = h.f.GUS + ahead
+			at := h.f.WallUS + off
+			h.f.InForce = InForce{NeedsApproval: true, Approved: true, OwnCount: 1, ApprovedWallUS: at, ApprovedGUS: at}
+
+			m := Memory{}
+			before := &tick{m: &m, f: &h.f}
+			m.ApprovedWallUS, m.ApprovedGUS = at, before.approvedGUS()
+			h.f.GUS, h.f.WallUS = h.f.GUS+us(hour), h.f.WallUS+us(hour)
+			s := subject{mem: &ContainerMemory{OwnSinceGUS: h.f.GUS - us(minute)}}
+			if (&tick{m: &m, f: &h.f}).isNewlyOwn(&s) != policy2.True {
+				t.Errorf("%s, written %s: one that came 59 min later counts as there at the approval", name, written)
+			}
+		}
+	}
+}

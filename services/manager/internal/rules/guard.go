@@ -137,8 +137,18 @@ func (t *tick) isJustStarted(s *subject) policy2.Truth {
 // hasGrown says that many more are own than at the approval.
 func (t *tick) hasGrown() bool { return t.f.InForce.HasGrown(t.own) }
 
+// approvedGUS is G at the approval in force, fixed when that is first seen: its document has the wall clock's time, which may be ahead of
+// G, or wrong. It is never later than that first sight.
+func (t *tick) approvedGUS() int64 {
+	in := &t.f.InForce
+	if t.m.ApprovedGUS != 0 && t.m.ApprovedWallUS == in.ApprovedWallUS {
+		return t.m.ApprovedGUS
+	}
+	return min(in.ApprovedGUS-(t.f.WallUS-t.f.GUS), t.f.GUS)
+}
+
 func (t *tick) isNewlyOwn(s *subject) policy2.Truth {
-	return truth(s.mem.OwnSinceGUS == 0 || s.mem.OwnSinceGUS > t.f.InForce.ApprovedGUS)
+	return truth(s.mem.OwnSinceGUS == 0 || s.mem.OwnSinceGUS > t.approvedGUS())
 }
 
 // isGuardDue says that no guard of the rule has been told of within a day. Another one than the last does not count: it may only

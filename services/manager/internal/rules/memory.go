@@ -15,6 +15,8 @@ type Memory struct {
 	// PolicyHash and ApprovedWallUS are those under which the last plan was made.
 	PolicyHash     string `json:"policy_hash,omitempty"`
 	ApprovedWallUS int64  `json:"approved_wall_us,omitempty"`
+	// ApprovedGUS is the time of that approval in G, fixed when it was first seen; 0 without one.
+	ApprovedGUS int64 `json:"approved_g_us,omitempty"`
 
 	// Containers are those of the last tick, sorted by id: of who is gone nothing is kept.
 	Containers []ContainerMemory `json:"containers,omitempty"`

@@ -18,6 +18,7 @@ func (m *Memory) raised(f *Facts) *Memory {
 
 	next := *m
 	raise(&next.GUS)
+	raise(&next.ApprovedGUS)
 	next.Spent = slices.Clone(m.Spent)
 	for i := range next.Spent {
 		raise(&next.Spent[i].GUS)

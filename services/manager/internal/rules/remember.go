@@ -36,6 +36,9 @@ func (t *tick) memory() Memory {
 		PolicyHash: t.p.hash, ApprovedWallUS: f.InForce.ApprovedWallUS,
 		Containers: t.now, Spent: t.m.Spent, Surprise: t.hold, rulesOf: t.p,
 	}
+	if f.InForce.ApprovedWallUS != 0 {
+		m.ApprovedGUS = t.approvedGUS()
+	}
 	if !t.moves() {
 		t.takeBackAsked()
 	}
@@ -47,7 +50,7 @@ func (t *tick) memory() Memory {
 		m.Surprise = t.m.Surprise
 	}
 	if gated || t.hasChanged() && t.judgesNobody() {
-		m.PolicyHash, m.ApprovedWallUS = t.m.PolicyHash, t.m.ApprovedWallUS
+		m.PolicyHash, m.ApprovedWallUS, m.ApprovedGUS = t.m.PolicyHash, t.m.ApprovedWallUS, t.m.ApprovedGUS
 	}
 	for len(m.Spent) > 0 && m.Spent[0].GUS <= f.GUS-t.p.reaches && m.Spent[0].Tick != f.Tick {
 		m.Spent = m.Spent[1:]
