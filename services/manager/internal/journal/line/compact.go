@@ -133,7 +133,7 @@ func partsOf(v *rules.Verdict) (parts byte) {
 	has(hasPassing, len(v.Passing) > 0)
 	has(hasRead, len(v.Read) > 0)
 	has(hasPlace, v.Rank != 0 || v.Cut != 0 || v.Group != "" || v.Neighbour != nil || v.DecidingKey != "")
-	has(hasGuard, v.Guard != "" || v.By != "" || len(v.After) > 0)
+	has(hasGuard, v.Guard != "" || v.By != "" || len(v.After)+len(v.Circle) > 0)
 	has(hasLimit, v.NanoCPUs != 0 || v.OldNanoCPUs != nil)
 	has(hasNext, v.Next != nil)
 	return parts
@@ -169,6 +169,7 @@ func (c *compact) verdict(v *rules.Verdict) {
 		c.word(v.Guard)
 		c.id(v.By)
 		c.ids(v.After)
+		c.ids(v.Circle)
 	}
 	if parts&hasLimit != 0 {
 		c.int64(v.NanoCPUs)
