@@ -1,6 +1,10 @@
 package policy2
 
-import "gestor.local/contract"
+import (
+	"slices"
+
+	"gestor.local/contract"
+)
 
 // Fact is one value read on this tick from one named source, or unknown. What is unknown has the zero value.
 type Fact[T any] struct {
@@ -36,8 +40,16 @@ type Identity struct {
 	// is one that is only an id.
 	Image    string
 	Labels   map[string]string
+	// Withheld are those of Labels of which only the key is known, as of a container that a journal tells of. Sorted.
+	Withheld []string
 	Networks Fact[[]string] // names of those it is attached to
 	Socket   Fact[bool]     // it mounts the engine's socket, see Mount.GivesSocket
+}
+
+// Withholds says that it has the label, and that the value is unknown.
+func (id *Identity) Withholds(key string) bool {
+	_, withheld := slices.BinarySearch(id.Withheld, key)
+	return withheld
 }
 
 // Project is the compose project that made it, "" for none. Containers of an image that compose built carry the name of the

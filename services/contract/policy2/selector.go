@@ -197,20 +197,22 @@ func (s *Selector) isEmpty() bool {
 
 // matchesLabels asks for label and for all of labels.
 func (s *Selector) matchesLabels(id *Identity) Truth {
-	if s.Label != nil && !s.Label.matches(id.Labels) {
-		return False
+	all := True
+	if s.Label != nil {
+		all = s.Label.matches(id)
 	}
 	for _, l := range s.Labels {
-		if !l.matches(id.Labels) {
-			return False
-		}
+		all = allOf(all, l.matches(id))
 	}
-	return True
+	return all
 }
 
-func (l Label) matches(labels map[string]string) bool {
-	value, ok := labels[l.Key]
-	return ok && (l.Any || MatchesGlob(l.Value, value))
+func (l Label) matches(id *Identity) Truth {
+	value, ok := id.Labels[l.Key]
+	if ok && !l.Any && id.Withholds(l.Key) {
+		return Unknown
+	}
+	return truthOf(ok && (l.Any || MatchesGlob(l.Value, value)))
 }
 
 func (s *Selector) matchesNetwork(id *Identity) Truth {

@@ -2,8 +2,10 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"gestor.local/contract/policy2"
 
@@ -242,6 +244,13 @@ func (h *History) Withheld(id string) []string { return h.table.Withheld(id) }
 // Made is the memory that the lines before the last head came to, nil where they do not reach it: it must be the head's.
 func (h *History) Made() *rules.Memory { return h.made }
 
+// FactsAlone ends the making of plans and the following of memory, which is most of the work: from the next line on only the facts are
+// read. Plan, Before, Memory and Made say nothing any more.
+func (h *History) FactsAlone() { h.plans, h.ticked = false, false }
+
+// ID is the id of the container with a number in this segment, "" for one that is not there.
+func (h *History) ID(number int) string { return h.table.ID(number) }
+
 // Number is the number of a container in this segment, -1 for one that is not there.
 func (h *History) Number(id string) int { return h.table.Number(id) }
 
@@ -260,6 +269,33 @@ func ReadHistory(path string, visit func(Entry, *History) error) (Stats, error) 
 	return readHistory(visit, func(visit func(Entry) error) (Stats, error) {
 		return scan(path, reader{version: version2, visit: visit})
 	})
+}
+
+// ReadHistoryFrom is ReadHistory that leaves out the segments before the one in which the time lies; the zero time is before all.
+func ReadHistoryFrom(path string, from time.Time, visit func(Entry, *History) error) (Stats, error) {
+	return readHistory(visit, func(visit func(Entry) error) (Stats, error) {
+		files, err := filesOf(path)
+		if err != nil || from.IsZero() {
+			return scan(path, reader{version: version2, visit: visit}) // which has the words for it
+		}
+
+		first := 0
+		for i := len(files) - 1; i > 0 && first == 0; i-- {
+			if at, ok := beginOf(files[i]); ok && !at.After(from) {
+				first = i
+			}
+		}
+		return reader{version: version2, visit: visit}.files(files[first:])
+	})
+}
+
+// beginOf is when a segment was begun, by its first line.
+func beginOf(file string) (at time.Time, ok bool) {
+	_, err := reader{version: version2, visit: func(e Entry) error {
+		at, ok = e.At, !e.At.IsZero()
+		return ErrStop
+	}}.fileOrSealed(file)
+	return at, ok && (err == nil || errors.Is(err, ErrStop))
 }
 
 // ReadHistoryOn is ReadHistory for a folder on another file system.

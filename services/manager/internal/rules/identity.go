@@ -44,7 +44,7 @@ func (p *Program) studyRule(r *rule, who *identity) {
 	who.matches[r.index] = p.policy.MatchesAny(r.Match, who.Identity)
 
 	if r.hasExpiry() {
-		who.expires[r.lifetime] = lifetime(who.Labels, r.conditions.Expired)
+		who.expires[r.lifetime] = lifetime(who.Identity, r.conditions.Expired)
 	}
 	if r.hasPer() {
 		who.group[r.per] = groupOf(r.Keep.Per, who)
@@ -55,8 +55,8 @@ func (p *Program) studyRule(r *rule, who *identity) {
 const noLifetime policy2.Duration = -1
 
 // lifetime is the duration in a label, unknown when it holds something else.
-func lifetime(labels map[string]string, key string) policy2.Fact[policy2.Duration] {
-	text, ok := labels[key]
+func lifetime(id *policy2.Identity, key string) policy2.Fact[policy2.Duration] {
+	text, ok := id.Labels[key]
 	if !ok {
 		return policy2.Known(noLifetime)
 	}
@@ -86,6 +86,9 @@ func groupOf(per policy2.Per, who *identity) policy2.Fact[string] {
 		return policy2.Known(string(who.class))
 
 	case policy2.ByLabel:
+		if who.Withholds(per.Label) {
+			return policy2.Fact[string]{}
+		}
 		return policy2.Known(who.Labels[per.Label])
 
 	default:

@@ -108,6 +108,14 @@ func (t *Table) Number(id string) int {
 	return -1
 }
 
+// ID is the id of the container with a number, "" for one that is not there.
+func (t *Table) ID(number int) string {
+	if number < 0 || number >= len(t.at) || t.at[number] < 0 {
+		return ""
+	}
+	return t.slots[t.at[number]].c.ID
+}
+
 func (t *Table) find(id string) (int, bool) {
 	return slices.BinarySearchFunc(t.slots, id, func(s slot, id string) int { return strings.Compare(s.c.ID, id) })
 }
