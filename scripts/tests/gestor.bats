@@ -152,6 +152,24 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   [[ $output == *'after a'*'after b'* ]]
 }
 
+@test "whatif reads its policy, a file of this host, beside the journal of the suite" {
+  cd "$BATS_TEST_TMPDIR"
+  mkdir copy
+  echo 'version: 2' >policy.yaml
+  for way in '--policy policy.yaml' '-policy=policy.yaml'; do
+    : >"$CALLS"
+    # shellcheck disable=SC2086 # two words
+    output=$(FAKE_COMPOSE=id1 "$gestor" whatif $way --from 7d)
+    [ "$output" = 'version: 2' ]
+    call exec --interactive id1 /gestor-manager whatif
+  done
+  output=$(echo 'version: 2' | FAKE_COMPOSE=id1 "$gestor" whatif --policy - --journal copy)
+  [ "$output" = 'version: 2' ]
+  call run --rm | grep -F "gestor/manager whatif --policy - --journal $(realpath copy)"
+  run --separate-stderr "$gestor" whatif --policy none.yaml
+  [ "$status" -eq 2 ] && [[ $stderr == *'none.yaml cannot be read'* ]]
+}
+
 @test "approval reads a plan beside the file that it is for" {
   cd "$BATS_TEST_TMPDIR"
   echo 'version: 2' >policy.yaml
@@ -226,7 +244,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
 
 # A variable of the caller's that is empty: the suite of this folder, or another file, would answer another question.
 @test "an empty name of a project or of a file is refused before docker is asked" {
-  for arguments in '-p "" explain' 'check-policy ""' 'verify ""' 'explain --journal ""' 'explain --journal=' 'plan --replay ""'; do
+  for arguments in '-p "" explain' 'check-policy ""' 'verify ""' 'explain --journal ""' 'explain --journal=' 'whatif --policy=' 'whatif --policy ""' 'plan --replay ""'; do
     eval "run --separate-stderr \"\$gestor\" $arguments"
     [ "$status" -eq 2 ] && [[ $stderr == *--help* ]] || { echo "$arguments: $status $stderr" && return 1; }
   done
@@ -237,7 +255,7 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   run "$gestor" --help
   [ "$status" -eq 0 ]
   [[ $output == 'usage: scripts/gestor '* ]]
-  for command in explain once check-policy policy-plan approval reload replay simulate plan report down export verify settings version; do
+  for command in explain once check-policy policy-plan approval reload replay whatif simulate plan report down export verify settings version; do
     grep -qE "^  $command( .*)?  +[a-z]" <<<"$output" || { echo "$command" && return 1; }
   done
 }

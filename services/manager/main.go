@@ -33,6 +33,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
   approval [FILE]        the document that approves a policy, from a plan on the standard input
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
+  whatif                 what another policy would have done in recorded ticks
   simulate               the policy on a synthetic host
   reload                 make the running manager look at its policy now
   release                give all CPU limits back, for a manager that does not run any more
@@ -44,7 +45,8 @@ Every command has --help.
 Exit codes: 0 done, 1 anything else (replay: a decision differs or a line is missing; healthcheck, reload: no good answer;
 approval: refused),
 2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage,
-10 something is to be done now (policy-plan), approval is needed (approval --needed).
+10 something is to be done now (policy-plan), approval is needed (approval --needed),
+another policy would have done otherwise (whatif).
 `
 
 func main() {
@@ -87,6 +89,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			command.Approval(defaults),
 			command.Explain(defaults),
 			command.Replay(defaults),
+			command.WhatIf(defaults),
 			command.Simulate(),
 			{Name: "reload", Run: reloadCommand, Text: reloadHelp},
 			{Name: "release", Run: releaseCommand, Text: releaseHelp},

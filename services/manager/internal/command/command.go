@@ -19,11 +19,12 @@ const (
 	exitUsage     = 2
 	exitStorage   = 5
 	exitNeeded    = 10 // approval --needed: it is
+	exitOtherwise = 10 // whatif: the policy would have done something else
 )
 
 // Defaults is what the settings supply where no argument does.
 type Defaults struct {
-	// Journal is the folder that explain and replay read, Policy the file that check-policy reads.
+	// Journal is the folder that explain, replay and whatif read, Policy the file that check-policy reads.
 	Journal, Policy string
 	// Logs is the address under which people reach the log service.
 	Logs string
@@ -32,7 +33,7 @@ type Defaults struct {
 	// Webhook says, for check-policy --host, what keeps notices from their receiver, "" where nothing does. It is nil where there is
 	// none.
 	Webhook func(context.Context) string
-	// Input is the standard input, which approval reads.
+	// Input is the standard input, which approval and whatif read.
 	Input io.Reader
 }
 

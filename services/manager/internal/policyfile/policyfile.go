@@ -48,9 +48,20 @@ func Load(path string) (Document, error) {
 		return Document{}, fmt.Errorf("read policy: %w", err)
 	}
 	defer f.Close()
+	return read(path, f)
+}
 
+// LoadFrom is Load with - for what input has, the standard input.
+func LoadFrom(path string, input io.Reader) (Document, error) {
+	if path == "-" && input != nil {
+		return read(path, input)
+	}
+	return Load(path)
+}
+
+func read(path string, from io.Reader) (Document, error) {
 	// One byte more than allowed: a larger file is refused, and not cut.
-	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	text, err := io.ReadAll(io.LimitReader(from, maxBytes+1))
 	if err != nil {
 		return Document{}, fmt.Errorf("read policy %s: %w", path, err)
 	}

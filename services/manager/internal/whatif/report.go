@@ -59,7 +59,7 @@ type Recorded struct {
 type RuleDoubt struct {
 	Rule  string `json:"rule"`
 	Ticks int    `json:"ticks"`
-	Most  int    `json:"most"` // containers on one tick
+	Most  int    `json:"most_containers"` // containers on one tick
 }
 
 // Sum is how often one step was taken by both, and by one of them alone.

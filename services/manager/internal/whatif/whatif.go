@@ -10,6 +10,7 @@ package whatif
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gestor.local/contract"
@@ -31,6 +32,7 @@ type Options struct {
 // Errors of a journal that does not answer the question; the next step stands behind them.
 var (
 	ErrNothing  = errors.New("there is nothing to replay")
+	ErrRange    = errors.New("there is no tick between --from and --to")
 	ErrVersion1 = errors.New("what was decided under a policy of version 1 cannot be asked what another one would do")
 )
 
@@ -48,8 +50,7 @@ func Run(path string, o Options) (Report, error) {
 		return r.report, fmt.Errorf("%w: its %d ticks have no memory of the rules and few of the facts (let a policy of version 2 run for "+
 			"a while, in mode observe where nothing is to be done)", ErrVersion1, r.report.Version1Ticks)
 	case r.report.Ticks == 0 && r.first != 0:
-		return r.report, fmt.Errorf("%w between --from and --to: the journal has ticks from %s to %s (choose a time between them, or leave "+
-			"both out)", ErrNothing, clock(r.first), clock(r.last))
+		return r.report, fmt.Errorf("%w: the journal has them from %s to %s (choose a time between these, or leave both out)", ErrRange, clock(r.first), clock(r.last))
 	case r.report.Ticks == 0:
 		return r.report, fmt.Errorf("%w: %s holds %d lines and no facts of a tick, %d of them damaged (name the journal's folder or one of its files)",
 			ErrNothing, path, stats.Entries, stats.BadLines)
@@ -250,7 +251,7 @@ func (r *run) begin(h *journal.History) {
 // adopted is what the policy would remember if it came into force now and had been seen: no first plan is shown, nothing is spent.
 func (r *run) adopted(m rules.Memory, before *rules.Program) rules.Memory {
 	m.PolicyHash, m.ApprovedWallUS, m.Surprise = "", 0, nil
-	if before == nil || before.Policy().Idle == r.policy.Idle {
+	if before == nil || before.Policy().Idle == r.policy.Idle || len(m.Containers) == 0 {
 		return m
 	}
 
@@ -260,7 +261,7 @@ func (r *run) adopted(m rules.Memory, before *rules.Program) rules.Memory {
 		all[i].Idle = rules.Idle{}
 	}
 	m.Containers = all
-	r.report.IdleAnew = true
+	r.report.IdleAnew = slices.ContainsFunc(r.policy.Rules, func(rule policy2.Rule) bool { return rule.When.Idle != 0 || rule.RestWhen.Idle != 0 })
 	return m
 }
 
