@@ -38,8 +38,8 @@ type Identity struct {
 	PastNames []string
 	// Image is the reference it was created with (Config.Image) as the engine tells it, fixed for its life; "" is unknown, as
 	// is one that is only an id.
-	Image    string
-	Labels   map[string]string
+	Image  string
+	Labels map[string]string
 	// Withheld are those of Labels of which only the key is known, as of a container that a journal tells of. Sorted.
 	Withheld []string
 	Networks Fact[[]string] // names of those it is attached to
