@@ -384,3 +384,31 @@ func TestProtectionIsNoNarrowerThanAMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestAWithheldLabel: of a label of which only the key is known, the key can be asked for, and each value is unknown.
+func TestAWithheldLabel(t *testing.T) {
+	id := &policy2.Identity{Labels: map[string]string{"owner": "", "tier": "db"}, Withheld: []string{"owner"}}
+	for _, c := range []struct {
+		selector policy2.Selector
+		want     policy2.Truth
+	}{
+		{policy2.Selector{Label: &policy2.Label{Key: "owner", Any: true}}, policy2.True},
+		{policy2.Selector{Label: &policy2.Label{Key: "owner", Value: "ann"}}, policy2.Unknown},
+		{policy2.Selector{Label: &policy2.Label{Key: "owner", Value: ""}}, policy2.Unknown},
+		{policy2.Selector{Labels: []policy2.Label{{Key: "owner", Value: "ann"}, {Key: "tier", Value: "db"}}}, policy2.Unknown},
+		{policy2.Selector{Labels: []policy2.Label{{Key: "owner", Value: "ann"}, {Key: "tier", Value: "web"}}}, policy2.False},
+		{policy2.Selector{Label: &policy2.Label{Key: "other", Value: "ann"}}, policy2.False},
+	} {
+		if got := c.selector.Matches(id, nil); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.selector, got, c.want)
+		}
+		p := policy2.Policy{Own: []policy2.Selector{c.selector}, Protect: []policy2.Selector{c.selector}}
+		id.Socket = policy2.Known(false)
+		if _, own := p.Owns(id, policy2.Suite{}); own != (c.want == policy2.True) {
+			t.Errorf("%+v owns: %t", c.selector, own)
+		}
+		if _, protected := p.Protects(id, policy2.Suite{}); protected != (c.want != policy2.False) {
+			t.Errorf("%+v protects: %t", c.selector, protected)
+		}
+	}
+}

@@ -7,14 +7,13 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
-	"gestor.local/manager/internal/journal"
 	"gestor.local/manager/internal/rules"
 )
 
 func compareIDs(a, b string) int { return strings.Compare(a, b) }
 
 // factsOf are those on record, changed by what the policy has done otherwise.
-func (r *run) factsOf(f *rules.Facts, h *journal.History) {
+func (r *run) factsOf(f *rules.Facts) {
 	containers := slices.Grow(r.facts.Containers[:0], len(f.Containers))
 	for i := range f.Containers {
 		one := &f.Containers[i]
@@ -24,10 +23,8 @@ func (r *run) factsOf(f *rules.Facts, h *journal.History) {
 		}
 
 		containers = append(containers, *one)
-		mine := &containers[len(containers)-1]
-		mine.Identity = r.identity(one.Identity, h)
 		if c != nil && c.diverged {
-			c.change(mine, f)
+			c.change(&containers[len(containers)-1], f)
 		}
 	}
 
@@ -54,23 +51,6 @@ func (r *run) inForce(on *rules.InForce) rules.InForce {
 		in.OwnCount, in.ApprovedGUS, in.ApprovedWallUS = on.OwnCount, on.ApprovedGUS, on.ApprovedWallUS
 	}
 	return in
-}
-
-// identity is that on record, with the labels of which the value is not.
-func (r *run) identity(id *policy2.Identity, h *journal.History) *policy2.Identity {
-	mine, known := r.withheld[id]
-	if known {
-		return mine
-	}
-
-	mine = id
-	if keys := h.Withheld(id.ID); len(keys) > 0 {
-		one := *id
-		one.Withheld = keys
-		mine = &one
-	}
-	r.withheld[id] = mine
-	return mine
 }
 
 // there says whether the policy still has the container, and counts for how long it has saved it.

@@ -69,7 +69,6 @@ type run struct {
 	// memory is the policy's own, before the one before the last tick, for a second look at it.
 	memory, before rules.Memory
 	facts          rules.Facts
-	withheld       map[*policy2.Identity]*policy2.Identity
 
 	began    bool
 	tick     *looked // nil when what comes of it is settled
@@ -106,7 +105,7 @@ type looked struct {
 func newRun(o Options) *run {
 	o.Policy.Mode = contract.ModeEnforce
 	r := &run{
-		o: o, policy: o.Policy, withheld: map[*policy2.Identity]*policy2.Identity{}, byID: map[string]*container{},
+		o: o, policy: o.Policy, byID: map[string]*container{},
 		intents: map[string]journal.Intent{}, sums: map[policy2.Step]*Sum{}, doubts: map[string]*RuleDoubt{}, names: map[string]string{}, told: time.Now(),
 	}
 	r.use(o.Policy.Tick)
@@ -171,7 +170,6 @@ func (r *run) notePolicy(e journal.Entry) {
 // head begins a segment. What lines before it would have said is lost where they do not reach it: its memory has it.
 func (r *run) head(head *journal.Head, h *journal.History) {
 	r.recorded.reset()
-	clear(r.withheld)
 	gapped := r.gapped || head.Missed > 0
 	r.gapped = false
 	if r.began && gapped && h.Whole() && head.Memory != nil {
@@ -221,7 +219,7 @@ func (r *run) look(e journal.Entry, h *journal.History) error {
 	r.before = r.memory
 	r.noteRecorded()
 
-	r.factsOf(f, h)
+	r.factsOf(f)
 	plan := rules.Decide(r.program, r.memory, &r.facts)
 	r.memory = rules.Remember(r.program, r.memory, &r.facts, plan, nil)
 	r.tick = &looked{number: f.Tick, plan: plan}

@@ -231,7 +231,7 @@ func (t *Table) readFields(s *slot, text []byte) (of following, err error) {
 			identity = &next
 		}
 		if string(key) == "labels" {
-			identity.Labels, s.withheld, err = readLabels(value)
+			identity.Labels, identity.Withheld, err = readLabels(value)
 			return err
 		}
 		_, err = t.ofIdentity.read(identity, key, value)

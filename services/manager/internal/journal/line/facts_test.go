@@ -91,13 +91,15 @@ func asWritten(l Labels, f rules.Facts) rules.Facts {
 	for i := range f.Containers {
 		c := &f.Containers[i]
 		identity := *c.Identity
-		identity.Labels = map[string]string{}
+		identity.Labels, identity.Withheld = map[string]string{}, nil
 		for key, value := range c.Labels {
 			if !l.Writes(key) {
 				value = ""
+				identity.Withheld = append(identity.Withheld, key)
 			}
 			identity.Labels[key] = value
 		}
+		slices.Sort(identity.Withheld)
 		c.Identity = &identity
 		zeroUnknown(reflect.ValueOf(&identity).Elem())
 		zeroUnknown(reflect.ValueOf(c).Elem())

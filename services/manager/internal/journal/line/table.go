@@ -42,12 +42,10 @@ func NamesOnly() *Table {
 
 // slot is one container.
 type slot struct {
-	n int
-	c rules.Container // without Member
-	m member
-	// withheld are the labels of which the value is not known, of one that was read.
-	withheld []string
-	said     said
+	n    int
+	c    rules.Container // without Member
+	m    member
+	said said
 }
 
 // NewTable is that of a segment without lines.
@@ -95,7 +93,7 @@ func (t *Table) FactsInto(f *rules.Facts) {
 // Withheld lists the labels of a container of which the line has the key alone. Sorted.
 func (t *Table) Withheld(id string) []string {
 	if i, ok := t.find(id); ok {
-		return t.slots[i].withheld
+		return t.slots[i].c.Withheld
 	}
 	return nil
 }

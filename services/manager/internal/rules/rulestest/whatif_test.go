@@ -21,6 +21,9 @@ import (
 	"gestor.local/manager/internal/whatif"
 )
 
+// onTheWall is a distance from T by a wall clock that is right.
+func onTheWall(at time.Duration) time.Time { return time.Unix(1_796_126_400, 0).Add(at) }
+
 // recordedWorld writes what a world does until a moment into a journal of several segments, and returns its folder. restart says at
 // which ticks the journal is closed and opened again.
 func recordedWorld(t *rapid.T, w *rulestest.World, until time.Duration, restart func(time.Duration) bool) string {
@@ -38,7 +41,7 @@ func recordedWorld(t *rapid.T, w *rulestest.World, until time.Duration, restart 
 	open := func() {
 		var err error
 		if recorder.Journal, _, err = journal.Open(dir, journal.Options{
-			Version: 2, SegmentBytes: 20_000, Now: func() time.Time { return time.Unix(1_796_126_400, 0) },
+			Version: 2, SegmentBytes: 20_000, Now: func() time.Time { return onTheWall(w.Now()) },
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +80,7 @@ func TestWhatIfOfTheSamePolicy(t *testing.T) {
 		d := drawn(rt, "journal")
 		o := whatif.Options{Policy: p}
 		if d.oneIn(3) {
-			o.From = time.UnixMicro(1_796_126_400_000_000).Add(d.moment(until))
+			o.From = onTheWall(d.moment(until))
 		}
 
 		r, err := whatif.Run(recordedWorld(rt, w, until, d.faulty(2, until)), o)
