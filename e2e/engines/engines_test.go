@@ -66,6 +66,7 @@ var capabilities = []capability{
 	{name: "throttled, and the limit given back", run: onSuite(manager.ThrottleIsUndone)},
 	{name: "paused: left alone until it runs again", run: onSuite(manager.PausedIsLeftAloneUntilItRunsAgain)},
 	{name: "a foreign host: nothing without an approval, with one what is due and nobody else", run: onSuite(manager.ForeignHost)},
+	{name: "the survey names what leaks, and parks what has ended on purpose", run: onSuite(manager.SurveyNamesWhatLeaks)},
 	{name: "a stop takes the container's own time", run: onSuite(manager.StopTakesTheContainersOwnTime)},
 	{name: "a removal with the anonymous volumes, and with no other", run: onSuite(manager.RemoveTakesTheAnonymousVolumes)},
 	{name: "a compose project is stopped dependants first", run: onSuite(manager.DependantsFirst)},

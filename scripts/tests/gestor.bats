@@ -41,6 +41,22 @@ call() { awk -v RS= '{ gsub(/\n/, " "); print }' "$CALLS" | grep -F -- "$*"; }
   call run --rm | grep -F 'gestor/generator plan --seed 42'
 }
 
+@test "a survey gets a container of its own that sees the host, whether the suite runs or not" {
+  # A socket of the test's: there need be no engine.
+  socket=$BATS_TEST_TMPDIR/docker.sock
+  python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$socket"
+  FAKE_COMPOSE=id1 GESTOR_DOCKER_SOCKET=$socket "$gestor" survey --yaml
+  run ! grep -q compose "$CALLS"
+  call run --rm --pull never --network none --read-only --cap-drop ALL | grep -F 'gestor/manager survey --yaml'
+  for mount in "source=$socket,target=/var/run/docker.sock" source=/proc,target=/host/proc,readonly \
+    source=/sys/fs/cgroup,target=/host/sys/fs/cgroup,readonly; do
+    called "type=bind\\,${mount//,/\\,}" || { cat "$CALLS" && return 1; }
+  done
+
+  GESTOR_DOCKER_SOCKET=$BATS_TEST_TMPDIR/none run --separate-stderr "$gestor" survey
+  [ "$status" -eq 4 ] && [[ $stderr == *GESTOR_DOCKER_SOCKET* ]]
+}
+
 @test "release and once run beside the suite, with the state of a service that does not run" {
   "$gestor" release
   call compose run --rm --no-deps --no-TTY manager release

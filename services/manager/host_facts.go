@@ -27,8 +27,13 @@ func askHost(ctx context.Context, cfg config) (rules.Facts, error) {
 	defer cancel()
 	f, err := facts.Once(ctx, e, cfg.Suite)
 	if err != nil {
-		next := cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")
-		return rules.Facts{}, cli.WithExitCode(exitEngine, fmt.Errorf("%w; next: %s", err, next))
+		return rules.Facts{}, engineFailed(err)
 	}
 	return f, nil
+}
+
+// engineFailed is the error of a call to the engine, with the next step.
+func engineFailed(err error) error {
+	next := cmp.Or(engine.Advice(err), "check that GESTOR_ENGINE is the address of a Docker engine")
+	return cli.WithExitCode(exitEngine, fmt.Errorf("%w; next: %s", err, next))
 }

@@ -30,6 +30,7 @@ const usage = `usage: gestor-manager [COMMAND] [ARGUMENT…]
   once [--shadow]        one decision on two readings a tick apart, carried out, or only shown
   check-policy [FILE]    validate a policy and print the effective one; --host: on this host
   policy-plan [FLAG…]    what a policy of version 2 would do now and next; touches nothing
+  survey [FLAG…]         what leaks on this host, and which rules would deal with it; touches nothing
   approval [FILE]        the document that approves a policy, from a plan on the standard input
   explain [TICK|NAME]    why each container was kept or removed, or one of them over its life
   replay [JOURNAL]       decide recorded ticks again and compare byte for byte
@@ -45,7 +46,7 @@ Every command has --help.
 Exit codes: 0 done, 1 anything else (replay: a decision differs or a line is missing; healthcheck, reload: no good answer;
 approval: refused),
 2 configuration, wrong usage or nothing of that name (explain), 3 no source of figures, 4 engine unreachable, 5 storage,
-10 something is to be done now (policy-plan), approval is needed (approval --needed),
+10 something is to be done now (policy-plan), something leaks (survey), approval is needed (approval --needed),
 another policy would have done otherwise (whatif).
 `
 
@@ -86,6 +87,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			{Name: "once", Arguments: "[FLAG…]", Run: onceCommand, Text: onceHelp},
 			command.CheckPolicy(defaults),
 			{Name: "policy-plan", Aliases: []string{"plan"}, Arguments: "[FLAG…]", Run: planCommand, Text: planHelp},
+			{Name: "survey", Arguments: "[FLAG…]", Run: surveyCommand, Text: surveyHelp},
 			command.Approval(defaults),
 			command.Explain(defaults),
 			command.Replay(defaults),

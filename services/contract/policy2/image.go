@@ -181,3 +181,11 @@ func imageKey(written string) string {
 	}
 	return name
 }
+
+// ImageGlob is the glob that fits an image whatever its tag and digest, "" where only its id is known.
+func ImageGlob(image string) string {
+	if IsImageID(image) {
+		return ""
+	}
+	return parseImage(image).name
+}

@@ -13,7 +13,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/rules"
-	"gestor.local/manager/internal/survey"
+	"gestor.local/manager/internal/scope"
 )
 
 // Review is a plan with what a person is to see of the host before he approves its policy.
@@ -30,7 +30,7 @@ type Review struct {
 	Remembered bool `json:"remembered"`
 
 	OwnContainers []OwnContainer    `json:"own_containers"` // by name
-	Protects      []survey.Cover    `json:"protects"`       // by selector of protect
+	Protects      []scope.Cover     `json:"protects"`       // by selector of protect
 	Now           []planview.Change `json:"now"`
 	Next          []planview.Change `json:"next"` // of each container the next one, the earliest first
 	Manager       *Manager          `json:"manager"`
@@ -65,7 +65,7 @@ type Manager struct {
 func NewReview(v planview.View, sizes map[string]int64, manager *Manager) Review {
 	r := Review{
 		Plan: v.Plan, Path: v.Path, Host: v.Host, At: time.UnixMicro(v.Facts.WallUS).UTC(), Containers: len(v.Plan.Verdicts),
-		ClockInDoubt: v.Facts.ClockInDoubt, OwnContainers: []OwnContainer{}, Protects: survey.Covers(v.Policy, *v.Facts), Manager: manager,
+		ClockInDoubt: v.Facts.ClockInDoubt, OwnContainers: []OwnContainer{}, Protects: scope.Covers(v.Policy, *v.Facts), Manager: manager,
 	}
 	r.Now, r.Next = v.Changes()
 

@@ -105,7 +105,7 @@ func (c OwnContainer) layer() string {
 	if c.OwnLayerBytes == nil {
 		return "own layer: unknown"
 	}
-	return bytesText(*c.OwnLayerBytes) + " own layer"
+	return planview.Bytes(*c.OwnLayerBytes) + " own layer"
 }
 
 func (c OwnContainer) volumes() string {
@@ -119,21 +119,6 @@ func (c OwnContainer) volumes() string {
 	default:
 		return fmt.Sprintf(", %d anonymous volumes", *n)
 	}
-}
-
-// bytesText is a number of bytes as people say it: 12 B, 3.2 GiB, 320 MiB.
-func bytesText(bytes int64) string {
-	const step, enough = 1024, 100
-	value, units := float64(bytes), []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	at := 0
-	for value >= step && at+1 < len(units) {
-		value /= step
-		at++
-	}
-	if at == 0 || value >= enough {
-		return fmt.Sprintf("%.0f %s", value, units[at])
-	}
-	return fmt.Sprintf("%.1f %s", value, units[at])
 }
 
 func (r Review) writeProtects(out *bufio.Writer) {

@@ -12,7 +12,7 @@ import (
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/planview"
 	"gestor.local/manager/internal/policyfile"
-	"gestor.local/manager/internal/survey"
+	"gestor.local/manager/internal/scope"
 	"gestor.local/program/cli"
 )
 
@@ -53,7 +53,7 @@ func checkPolicy(ctx context.Context, inv *cli.Invocation, defaults Defaults) er
 		if err != nil {
 			return err
 		}
-		warnings = append(warnings, survey.Warnings(*d.V2, facts)...)
+		warnings = append(warnings, scope.Warnings(*d.V2, facts)...)
 		if defaults.Webhook != nil {
 			if why := defaults.Webhook(ctx); why != "" {
 				warnings = append(warnings, "the URL cannot be reached: "+why)

@@ -79,6 +79,8 @@ type ContainerState struct {
 	RestartPolicy string // no, always, unless-stopped, on-failure
 	AutoRemove    bool   // --rm: the engine removes it when it ends
 	CPU           CPULimit
+	// MemoryLimit is in bytes, 0 for none; known only where the engine told the container's configuration, see NetworkMode.
+	MemoryLimit int64
 	// StopTimeout is how long a stop waits before the engine kills: the container's own, else the engine's 10 s; negative is
 	// without end.
 	StopTimeout time.Duration
@@ -130,7 +132,7 @@ func (c *Client) Inspect(ctx context.Context, id string) (ContainerState, error)
 	if raw.HostConfig != nil {
 		state.RestartPolicy = string(raw.HostConfig.RestartPolicy.Name)
 		state.AutoRemove = raw.HostConfig.AutoRemove
-		state.CPU = cpuLimitOf(raw.HostConfig.Resources)
+		state.CPU, state.MemoryLimit = cpuLimitOf(raw.HostConfig.Resources), raw.HostConfig.Memory
 		state.NetworkMode = string(raw.HostConfig.NetworkMode)
 	}
 	if raw.NetworkSettings != nil {

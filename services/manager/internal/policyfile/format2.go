@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
@@ -26,9 +27,9 @@ func format2(p policy2.Policy) []byte {
 	line("mode", string(p.Mode))
 	line("tick", p.Tick.String())
 
-	lines(&b, "own", p.Own, selectorText)
-	lines(&b, "protect", p.Protect, selectorText)
-	lines(&b, "rules", p.Rules, ruleText)
+	lines(&b, "own", p.Own, SelectorText)
+	lines(&b, "protect", p.Protect, SelectorText)
+	lines(&b, "rules", p.Rules, RuleText)
 
 	line("budget", budgetText(p.Budget))
 	line("surprise", fmt.Sprintf("%d%%", p.Surprise))
@@ -100,7 +101,8 @@ func oneOrList[T any](entries []T, text func(T) string) string {
 	}
 }
 
-func selectorText(s policy2.Selector) string {
+// SelectorText writes a selector in one line, as an entry of own, protect or match.
+func SelectorText(s policy2.Selector) string {
 	var label, labels, socket string
 	if s.Label != nil {
 		label = quoted(s.Label.String())
@@ -117,8 +119,9 @@ func selectorText(s policy2.Selector) string {
 		"class", oneOrList(s.Class, func(c contract.Class) string { return quoted(string(c)) }), "socket", socket)
 }
 
-func ruleText(r policy2.Rule) string {
-	return flow("name", quoted(r.Name), "match", oneOrList(r.Match, selectorText), "each", string(r.Each),
+// RuleText writes a rule in one line, as an entry of rules.
+func RuleText(r policy2.Rule) string {
+	return flow("name", quoted(r.Name), "match", oneOrList(r.Match, SelectorText), "each", string(r.Each),
 		"when", conditionsText(r.When), "do", ladderText(r.Do),
 		"keep", keepText(r.Keep), "rest_when", conditionsText(r.RestWhen), "rest", ladderText(r.Rest),
 		"calm", set(r.Calm), "volumes", r.Volumes, "rm", r.Rm)
@@ -216,5 +219,18 @@ func quoted(text string) string {
 	if bare.MatchString(text) && !slices.Contains(reserved, strings.ToLower(text)) {
 		return text
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+
+	// A line break would end a comment, or the value.
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\\' || r == '"':
+			b.WriteString(`\` + string(r))
+		case !unicode.IsPrint(r):
+			fmt.Fprintf(&b, `\U%08X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return `"` + b.String() + `"`
 }

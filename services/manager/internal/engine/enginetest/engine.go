@@ -32,6 +32,7 @@ type Container struct {
 	RestartPolicy                    string
 	AutoRemove                       bool
 	CPU                              engine.CPULimit
+	MemoryLimit                      int64         // bytes, 0 for none
 	StopTimeout                      time.Duration // by default 10 s
 	// EndsWithin is how long it takes to end after a stop signal; one that is killed before ends with code 137.
 	EndsWithin time.Duration
@@ -221,7 +222,7 @@ func (e *Engine) Inspect(ctx context.Context, id string) (engine.ContainerState,
 			CreatedAt: c.CreatedAt, StartedAt: c.StartedAt, FinishedAt: c.FinishedAt,
 			Running:     contract.StateAlive(c.State),
 			StopTimeout: c.StopTimeout, NetworkMode: c.NetworkMode, Networks: slices.Clone(c.Networks), Mounts: c.mounts(),
-			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU,
+			RestartPolicy: c.RestartPolicy, AutoRemove: c.AutoRemove, CPU: c.CPU, MemoryLimit: c.MemoryLimit,
 			AnonymousVolumes: c.AnonymousVolumes, RestartCount: c.RestartCount, ExitCode: c.ExitCode,
 		}
 

@@ -1,4 +1,4 @@
-package survey_test
+package scope_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/rules"
-	"gestor.local/manager/internal/survey"
+	"gestor.local/manager/internal/scope"
 )
 
 // facts are n containers of which everything is known, changed one by one.
@@ -214,7 +214,7 @@ func TestWarnings(t *testing.T) {
 			}), []string{`label owner is missing on 3 of 4, which rule "two each" does not touch`},
 		},
 	} {
-		if diff := cmp.Diff(test.want, survey.Warnings(test.policy, test.facts)); diff != "" {
+		if diff := cmp.Diff(test.want, scope.Warnings(test.policy, test.facts)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -235,7 +235,7 @@ func TestWhoIsNotCounted(t *testing.T) {
 		}
 	})
 
-	if diff := cmp.Diff([]string{`1 on the host's network, which rule "idle" never knows to be idle`}, survey.Warnings(p, f)); diff != "" {
+	if diff := cmp.Diff([]string{`1 on the host's network, which rule "idle" never knows to be idle`}, scope.Warnings(p, f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -248,7 +248,7 @@ func TestWarningsArePrintable(t *testing.T) {
 		others(4)(i, c)
 		of(c, "a\x1b[2J")
 	})
-	got := survey.Warnings(p, f)
+	got := scope.Warnings(p, f)
 	if len(got) != 1 || strings.ContainsRune(got[0], '\x1b') {
 		t.Errorf("%q", got)
 	}

@@ -1,4 +1,4 @@
-package survey_test
+package scope_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 
 	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/rules"
-	"gestor.local/manager/internal/survey"
+	"gestor.local/manager/internal/scope"
 )
 
 func TestCovers(t *testing.T) {
@@ -22,12 +22,12 @@ func TestCovers(t *testing.T) {
 		}
 	})
 
-	want := []survey.Cover{{"named web-1 or web-3", 2}, {"of image redis*", 0}, {"with label a\ufffdb", 1}, {"named web-*", 4}}
-	if diff := cmp.Diff(want, survey.Covers(p, f)); diff != "" {
+	want := []scope.Cover{{"named web-1 or web-3", 2}, {"of image redis*", 0}, {"with label a\ufffdb", 1}, {"named web-*", 4}}
+	if diff := cmp.Diff(want, scope.Covers(p, f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	p.Protect = nil
-	if got := survey.Covers(p, f); got == nil || len(got) != 0 {
+	if got := scope.Covers(p, f); got == nil || len(got) != 0 {
 		t.Errorf("of none: %v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package survey
+package scope
 
 import (
 	"gestor.local/contract"

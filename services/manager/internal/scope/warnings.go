@@ -1,5 +1,5 @@
-// Package survey says what a policy comes to on a host: facts of it, seen by the policy. It asks nobody.
-package survey
+// Package scope says what a policy comes to on a host: facts of it, seen by the policy. It asks nobody.
+package scope
 
 import (
 	"fmt"
