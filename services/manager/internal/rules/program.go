@@ -131,8 +131,8 @@ type scratch struct {
 func take[T any](back *[]T, n int) []T {
 	list := *back
 	*back = nil
-	if cap(list) < n {
-		return make([]T, n)
+	if list == nil || cap(list) < n {
+		return make([]T, n) // also where n is 0: a list of none is no missing one
 	}
 	list = list[:n]
 	clear(list)
