@@ -8,7 +8,7 @@ usage: scripts/test-engines.sh [--check] [ENGINE…]
 
 Gets each engine (all of them without ENGINE), starts it in namespaces and a folder of its own, beside whatever runs on this host,
 and tries one capability after the other on real containers. Prints a table of engines and capabilities; a run of all engines in
-which nothing failed writes it into docs/engines.md. Takes root, and about a quarter of an hour.
+which nothing failed writes it into docs/engines.md. Takes root, and about twenty minutes on two cores.
 
   docker         another daemon of the installed Docker
   current        a Docker Engine of today: built once from Go modules into .cache/engines (five to ten minutes more)

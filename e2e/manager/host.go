@@ -236,7 +236,22 @@ func (w *host) cpuLimit(name string) int64 {
 
 func (w *host) awaitLimit(what, name string, want int64) {
 	w.Helper()
-	scenario.Eventually(w.TB, scenario.Soon, what, func() error {
+	w.awaitLimitWithin(scenario.Soon, what, name, want)
+}
+
+// busyWithin is how long a container may take to have used its CPU as a rule asks. On a host with much else to do it gets little, and a
+// single tick in which it got too little begins the rule's time anew.
+const busyWithin = 10 * time.Minute
+
+// awaitThrottled waits until a container that is busy was throttled for it.
+func (w *host) awaitThrottled(name string, want int64) {
+	w.Helper()
+	w.awaitLimitWithin(busyWithin, name+" is throttled", name, want)
+}
+
+func (w *host) awaitLimitWithin(within time.Duration, what, name string, want int64) {
+	w.Helper()
+	scenario.Eventually(w.TB, within, what, func() error {
 		if now := w.cpuLimit(name); now != want {
 			return fmt.Errorf("the limit of %s is %d thousandths of a core", name, now)
 		}
