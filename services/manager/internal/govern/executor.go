@@ -335,20 +335,3 @@ func (e *executor) rejectAll(batch []*removal, why string) {
 		}
 	}
 }
-
-// endedByThemselves lists the governed containers that stopped without the manager's doing. Orchestrators keep what
-// ended for a while, and remove it themselves.
-func (e *executor) endedByThemselves(t *tick) (ids []string) {
-	if t.inv == nil {
-		return nil
-	}
-
-	for _, entry := range t.inv.Entries {
-		acted := e.failures.isStuck(entry.ID) || e.inFlight[entry.ID] != nil || t.ruled != nil && t.ruled.stopped(entry.ID)
-		if contract.StateEnded(entry.State) && !acted && contract.Governed(entry.Labels, e.suite.Name) {
-			ids = append(ids, entry.ID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}

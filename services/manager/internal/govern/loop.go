@@ -271,12 +271,32 @@ func (g *Governor) status(t *tick) status {
 	return status{
 		policyProblem: g.policyProblem,
 		crashLoops:    g.observer.crashLoops(t), paused: g.observer.paused, unlocated: g.observer.unlocated,
-		noThrottle: cmp.Or(g.executor.noThrottle.why, g.steps.noLimit), ended: g.executor.endedByThemselves(t),
+		noThrottle: cmp.Or(g.executor.noThrottle.why, g.steps.noLimit), ended: g.endedByThemselves(t),
 		warnWaits:  g.warnWaits(t.at),
 		unrestored: g.steps.unrestored(), short: g.loop.version2 != nil && g.journaler.journal.Short(),
 		stuck:    sortedUnion(g.executor.failures.stuckIDs(), g.steps.failures.stuckIDs()),
 		inFlight: len(g.executor.inFlight) + len(g.steps.inFlight), breaker: g.executor.breaker.state(t.at), journalBytes: g.journaler.journal.Size(),
 	}
+}
+
+// endedByThemselves lists the governed containers that have ended without the manager's doing. Orchestrators keep what
+// ended for a while, and remove it themselves.
+func (g *Governor) endedByThemselves(t *tick) (ids []string) {
+	if t.inv == nil {
+		return nil
+	}
+
+	begun := g.inFlight(t.at)
+	for _, entry := range t.inv.Entries {
+		_, leaves := slices.BinarySearch(begun.leaving, entry.ID)
+		_, stuck := slices.BinarySearch(begun.stuck, entry.ID)
+		acted := leaves || stuck || t.ruled != nil && t.ruled.stopped(entry.ID)
+		if contract.StateEnded(entry.State) && !acted && contract.Governed(entry.Labels, g.executor.suite.Name) {
+			ids = append(ids, entry.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // warnWaits is why ladders wait for notices, "" while nobody has to know.

@@ -1,6 +1,7 @@
 package govern_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -174,4 +175,38 @@ func TestAStopThatWasNeverAskedForIsClosedWhenItsTimeIsOver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who has ended by a stop whose answer is still to come has not ended by himself.
+func TestAStopInFlightIsNoEndOfItsOwn(t *testing.T) {
+	victim := id("low", 3)
+	runSynctest(t, 4, 2, func(w *fixture) {
+		w.options.Version2 = version2(t, `own: [{label: gestor.managed=true}]
+surprise: 100%
+rules:
+  - {name: low, match: {class: low}, each: container, keep: {lightest: 3}, rest: stop}
+`)
+		w.engine.Inject(enginetest.Fault{Op: "stop", ID: victim, Delay: 40 * time.Second})
+		err := w.runWith(85*time.Second, func(*govern.Governor) {
+			time.Sleep(25 * time.Second)
+			w.engine.Change(victim, func(c *enginetest.Container) { c.State = contract.StateExited })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if calls := w.calls(victim); calls["stop"] != 1 {
+			t.Errorf("calls %v", calls)
+		}
+		seen := 0
+		for _, tick := range w.reports.ticks {
+			seen += tick.InFlight
+			if slices.ContainsFunc(tick.Conditions, func(c govern.Condition) bool { return c.Name == govern.ConditionEnded }) {
+				t.Errorf("tick %d: %+v", tick.Tick, tick.Conditions)
+			}
+		}
+		if seen < 2 {
+			t.Errorf("the stop was in flight on %d ticks", seen)
+		}
+	})
 }
