@@ -121,74 +121,47 @@ func (t *Texts) protected(id string) string {
 	}
 }
 
-// ReasonText is the text of the reasons that carry no number.
+// reasonTexts are the texts of the reasons that carry no number.
+var reasonTexts = map[string]string{
+	contract.ReasonSuite:       "part of Gestor itself",
+	contract.ReasonNotInEngine: "measured, but this engine does not know it",
+	contract.ReasonLeaving:     "an earlier action on it is still in flight",
+	contract.ReasonStuck:       "acting on it failed too often: it is left alone until it changes",
+	contract.ReasonFutile:      "it came back under the same name each time it was removed: that pauses",
+	contract.ReasonPaused:      "paused: it is not judged, and holds no place",
+	contract.ReasonNotOwned:    "no selector of own matches it",
+	contract.ReasonProtected:   "a selector of protect matches it",
+	contract.ReasonYoung:       "too new: it is judged once it was there for the whole warm-up",
+	contract.ReasonWithinQuota: "it holds a place",
+	contract.ReasonOverQuota:   "it holds none of the places",
+	contract.ReasonUnmeasured:  "not measured this time",
+	contract.ReasonElsewhere:   "an orchestrator keeps it and would start another: it is only warned of",
+	contract.ReasonNotRunning:  "the engine does not call it running",
+	contract.ReasonOrphaned:    "the generator that started it is gone and the suite ends: nobody else would remove it",
+	contract.ReasonYoungFlood:  "among the newest of more young containers than young.max allows",
+	contract.ReasonMemoryFloor: "among the newest while the host's memory is under young.memory_floor_kb",
+	contract.ReasonCapped:      "it is to go, but the budget is used up",
+	rules.ReasonNoRule:         "no rule decides about it",
+	rules.ReasonKeepRule:       "the rule keeps it",
+	rules.ReasonHolds:          "the rule holds",
+	rules.ReasonWaits:          "the wait before the next step has not passed",
+	rules.ReasonWarnWaits:      "its notice is not delivered yet",
+	rules.ReasonFinished:       "all steps of the rule are done",
+	rules.ReasonDoubt:          "it cannot be known whether a gentler rule holds",
+	rules.ReasonUnitSpared:     "its project stays whole: a container of it may not be touched",
+	rules.ReasonNeeded:         "a container that stays needs it",
+	rules.ReasonOwnGrew:        "it came to be own after the approval, with many others: it is only warned of until the next one",
+	rules.ReasonRmStop:         "it was started with --rm: a stop would delete it, so it is only warned of",
+	rules.ReasonRmVolumes:      "it was started with --rm and has anonymous volumes, which would go with it: it is only warned of",
+	rules.ReasonJustStarted:    "somebody started it less than ten minutes ago",
+}
+
+// ReasonText is the text of the reasons that carry no number; the reason itself where it has none.
 func ReasonText(reason string) string {
-	switch reason {
-	case contract.ReasonSuite:
-		return "part of Gestor itself"
-	case contract.ReasonNotInEngine:
-		return "measured, but this engine does not know it"
-	case contract.ReasonLeaving:
-		return "an earlier action on it is still in flight"
-	case contract.ReasonStuck:
-		return "acting on it failed too often: it is left alone until it changes"
-	case contract.ReasonFutile:
-		return "it came back under the same name each time it was removed: that pauses"
-	case contract.ReasonPaused:
-		return "paused: it is not judged, and holds no place"
-	case contract.ReasonNotOwned:
-		return "no selector of own matches it"
-	case contract.ReasonProtected:
-		return "a selector of protect matches it"
-	case contract.ReasonYoung:
-		return "too new: it is judged once it was there for the whole warm-up"
-	case contract.ReasonWithinQuota:
-		return "it holds a place"
-	case contract.ReasonOverQuota:
-		return "it holds none of the places"
-	case contract.ReasonUnmeasured:
-		return "not measured this time"
-	case contract.ReasonElsewhere:
-		return "an orchestrator keeps it and would start another: it is only warned of"
-	case contract.ReasonNotRunning:
-		return "the engine does not call it running"
-	case contract.ReasonOrphaned:
-		return "the generator that started it is gone and the suite ends: nobody else would remove it"
-	case contract.ReasonYoungFlood:
-		return "among the newest of more young containers than young.max allows"
-	case contract.ReasonMemoryFloor:
-		return "among the newest while the host's memory is under young.memory_floor_kb"
-	case contract.ReasonCapped:
-		return "it is to go, but the budget is used up"
-	case rules.ReasonNoRule:
-		return "no rule decides about it"
-	case rules.ReasonKeepRule:
-		return "the rule keeps it"
-	case rules.ReasonHolds:
-		return "the rule holds"
-	case rules.ReasonWaits:
-		return "the wait before the next step has not passed"
-	case rules.ReasonWarnWaits:
-		return "its notice is not delivered yet"
-	case rules.ReasonFinished:
-		return "all steps of the rule are done"
-	case rules.ReasonDoubt:
-		return "it cannot be known whether a gentler rule holds"
-	case rules.ReasonUnitSpared:
-		return "its project stays whole: a container of it may not be touched"
-	case rules.ReasonNeeded:
-		return "a container that stays needs it"
-	case rules.ReasonOwnGrew:
-		return "it came to be own after the approval, with many others: it is only warned of until the next one"
-	case rules.ReasonRmStop:
-		return "it was started with --rm: a stop would delete it, so it is only warned of"
-	case rules.ReasonRmVolumes:
-		return "it was started with --rm and has anonymous volumes, which would go with it: it is only warned of"
-	case rules.ReasonJustStarted:
-		return "somebody started it less than ten minutes ago"
-	default:
-		return reason
+	if text, ok := reasonTexts[reason]; ok {
+		return text
 	}
+	return reason
 }
 
 // reason is that of one that was judged.
