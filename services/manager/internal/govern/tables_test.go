@@ -27,6 +27,7 @@ import (
 	"gestor.local/manager/internal/replay"
 	"gestor.local/manager/internal/rules"
 	"gestor.local/manager/internal/rules/rulestest"
+	"gestor.local/manager/internal/whatif"
 	"gestor.local/ship"
 )
 
@@ -92,6 +93,8 @@ type tablePlay struct {
 	receiver *notifytest.Receiver
 	spool    countingSpool
 	policies policySource
+	// unapproved says that nobody approves the policy.
+	unapproved bool
 
 	mu sync.Mutex // guards all following fields
 	// version2 is what is in force.
@@ -248,7 +251,7 @@ func (s *countingSpool) Progress() ship.Progress {
 func (p *tablePlay) approve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.policy.NeedsApproval() {
+	if !p.policy.NeedsApproval() || p.unapproved {
 		return
 	}
 	approved := policy2.NewApproved(p.policy, time.Now(), "ada", p.own)
@@ -310,11 +313,20 @@ func (p *tablePlay) check(killed bool) {
 		}
 	}
 
+	p.checkWhatIf()
 	switch r, err := replay.Run(p.dir); {
 	case err != nil || r.Ticks == 0 || r.Same != r.Ticks || !r.Complete():
 		p.t.Errorf("replay: %v, %d of %d the same, complete: %t; %+v", err, r.Same, r.Ticks, r.Complete(), r.Different)
 	case killed && p.kills == 0 && p.down == 0: // while nobody receives there is little to do
 		p.t.Error("it was never killed")
+	}
+}
+
+// checkWhatIf asks what the same policy would have done since it was approved: the same, also where notices were lost and the manager killed.
+func (p *tablePlay) checkWhatIf() {
+	r, err := whatif.Run(p.dir, whatif.Options{Policy: p.policy, From: tableT()})
+	if err != nil || r.Different > 0 || r.KeptLonger > 0 {
+		p.t.Errorf("whatif: %v %+v", err, r)
 	}
 }
 

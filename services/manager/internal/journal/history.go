@@ -245,7 +245,7 @@ func (h *History) Withheld(id string) []string { return h.table.Withheld(id) }
 func (h *History) Made() *rules.Memory { return h.made }
 
 // FactsAlone ends the making of plans and the following of memory, which is most of the work: from the next line on only the facts are
-// read. Plan, Before, Memory and Made say nothing any more.
+// read. Plan, Before and Memory say nothing any more, and Made no more than whether the lines reach the head.
 func (h *History) FactsAlone() { h.plans, h.ticked = false, false }
 
 // ID is the id of the container with a number in this segment, "" for one that is not there.

@@ -2,6 +2,7 @@ package whatif
 
 import (
 	"slices"
+	"strings"
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
@@ -245,14 +246,24 @@ func (c *container) follow(steps, done []taken) bool {
 // diverge notes that the policies do different things to the container from now on.
 func (r *run) diverge(c *container) {
 	c.diverged, r.diverged = true, true
-	i, ok := slices.BinarySearchFunc(r.memory.Containers, c.ID, func(m rules.ContainerMemory, id string) int { return compareIDs(m.ID, id) })
-	if !ok {
+	m := r.remembered(c.ID)
+	if m == nil {
 		return
 	}
-	for _, m := range r.memory.Containers[i].Rules {
-		if m.Throttle != nil {
-			limit := m.Throttle.NanoCPUs
+	for i := range m.Rules {
+		if m.Rules[i].Throttle != nil {
+			limit := m.Rules[i].Throttle.NanoCPUs
 			c.limit = &limit
 		}
 	}
+}
+
+// remembered is what the policy remembers of a container, nil for nothing.
+func (r *run) remembered(id string) *rules.ContainerMemory {
+	all := r.memory.Containers
+	i, ok := slices.BinarySearchFunc(all, id, func(m rules.ContainerMemory, id string) int { return strings.Compare(m.ID, id) })
+	if !ok {
+		return nil
+	}
+	return &all[i]
 }

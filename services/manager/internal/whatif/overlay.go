@@ -10,8 +10,6 @@ import (
 	"gestor.local/manager/internal/rules"
 )
 
-func compareIDs(a, b string) int { return strings.Compare(a, b) }
-
 // factsOf are those on record, changed by what the policy has done otherwise.
 func (r *run) factsOf(f *rules.Facts) {
 	containers := slices.Grow(r.facts.Containers[:0], len(f.Containers))
@@ -46,10 +44,12 @@ func without(ids []string, drop func(string) bool) []string {
 
 // inForce is the approval of the policy: that on record where it is the same policy, else one that it has had all along.
 func (r *run) inForce(on *rules.InForce) rules.InForce {
-	in := rules.InForce{NeedsApproval: r.policy.NeedsApproval(), Approved: true, OwnCount: math.MaxInt32, Gates: on.Gates}
-	if r.recorded.hash == r.program.Hash() && on.NeedsApproval && on.Approved {
-		in.OwnCount, in.ApprovedGUS, in.ApprovedWallUS = on.OwnCount, on.ApprovedGUS, on.ApprovedWallUS
+	in := rules.InForce{NeedsApproval: r.policy.NeedsApproval(), Approved: true, OwnCount: math.MaxInt32}
+	if r.recorded.hash == r.program.Hash() && (on.Approved || !on.NeedsApproval) {
+		in = *on
+		in.OtherSuite, in.DryRun = false, false
 	}
+	in.Gates = on.Gates
 	return in
 }
 
@@ -88,11 +88,19 @@ func (c *container) change(one *rules.Container, f *rules.Facts) {
 	if c.stopped {
 		*one = rules.Container{
 			Identity: one.Identity, InEngine: true, State: contract.StateExited,
-			CreatedWallUS: one.CreatedWallUS, StartedAt: policy2.Known(c.startedAt), StartedWallUS: one.StartedWallUS,
-			FinishedWallUS: policy2.Known(c.stoppedWallUS), Restarts: policy2.Known(c.restarts), RestartPolicy: one.RestartPolicy,
+			CreatedWallUS: one.CreatedWallUS, StartedAt: instead(one.StartedAt, c.startedAt), StartedWallUS: one.StartedWallUS,
+			FinishedWallUS: instead(one.FinishedWallUS, c.stoppedWallUS), Restarts: instead(one.Restarts, c.restarts), RestartPolicy: one.RestartPolicy,
 			AutoRemove: one.AutoRemove, AnonymousVolumes: one.AnonymousVolumes, NetworkMode: one.NetworkMode, NanoCPUs: one.NanoCPUs,
 		}
 	}
+}
+
+// instead is a value in place of one on record, as far as that is known.
+func instead[T any](on policy2.Fact[T], value T) policy2.Fact[T] {
+	if on.Known {
+		on.Value = value
+	}
+	return on
 }
 
 func (c *container) name(name, image string) {
@@ -154,7 +162,10 @@ func (r *run) end(events []rules.Event, c *container, v *rules.Verdict) []rules.
 	c.name(v.Name, v.Image)
 	c.removed = v.Step == policy2.StepRemove || one.AutoRemove.Value
 	if !c.removed {
-		c.stopped, c.stoppedWallUS, c.startedAt, c.restarts = true, r.wall, one.StartedAt.Value, one.Restarts.Value
+		c.stopped, c.stoppedWallUS = true, r.wall
+		if m := r.remembered(v.ID); m != nil { // the engine was asked before the stop, or does not answer now
+			c.startedAt, c.restarts = m.Start.At, m.Start.Count
+		}
 	}
 	return r.done(events, c, r.begun(v.ID, v.StartedAt, v.Step, v.Rule, v.StepIndex))
 }
@@ -210,7 +221,7 @@ func (r *run) giveBack(events []rules.Event, g rules.GiveBack) []rules.Event {
 // container is one of the facts.
 func (r *run) container(id string) *rules.Container {
 	all := r.facts.Containers
-	i, ok := slices.BinarySearchFunc(all, id, func(c rules.Container, id string) int { return compareIDs(c.ID, id) })
+	i, ok := slices.BinarySearchFunc(all, id, func(c rules.Container, id string) int { return strings.Compare(c.ID, id) })
 	if !ok {
 		return &rules.Container{Identity: &policy2.Identity{ID: id}}
 	}

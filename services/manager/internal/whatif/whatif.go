@@ -74,7 +74,7 @@ type run struct {
 	tick     *looked // nil when what comes of it is settled
 	wall     int64   // of the last tick
 	gUS      int64
-	longest  int64 // time between two ticks beyond which it is not on record, in µs
+	tickUS   int64 // between two ticks
 	first    int64 // of all ticks that the journal has, on the wall
 	last     int64
 	gapped   bool // a line is missing since the head
@@ -124,7 +124,7 @@ func (r *run) use(tick policy2.Duration) {
 	}
 	r.policy.Tick = tick
 	r.program = rules.New(r.policy)
-	r.longest = int64(tick) * int64(time.Second/time.Microsecond) * 5 / 2
+	r.tickUS = int64(tick) * second
 }
 
 // add takes over the next line.
@@ -170,9 +170,8 @@ func (r *run) notePolicy(e journal.Entry) {
 // head begins a segment. What lines before it would have said is lost where they do not reach it: its memory has it.
 func (r *run) head(head *journal.Head, h *journal.History) {
 	r.recorded.reset()
-	gapped := r.gapped || head.Missed > 0
 	r.gapped = false
-	if r.began && gapped && h.Whole() && head.Memory != nil {
+	if reached := h.Made() != nil; r.began && !reached && h.Whole() && head.Memory != nil {
 		r.catchUp(head.Memory)
 	}
 }
@@ -271,8 +270,8 @@ func (r *run) pass(f *rules.Facts) {
 		passed = 0
 	}
 
-	if passed > r.longest {
-		r.report.NotOnRecordSeconds += (passed - r.longest*2/5) / second
+	if passed > r.tickUS*3/2 { // a tick was missed
+		r.report.NotOnRecordSeconds += (passed - r.tickUS) / second
 		passed = 0
 	}
 	for _, c := range r.byID {
@@ -311,7 +310,10 @@ func (r *run) verdict(e journal.Entry, h *journal.History) error {
 		return nil
 	}
 
-	r.tick.verdict, r.tick.done = !r.gapped && h.Whole(), map[string][]taken{}
+	r.tick.done = map[string][]taken{}
+	if r.tick.verdict = !r.gapped && h.Whole(); !r.tick.verdict {
+		return nil // rows of before may be missing
+	}
 	for n, row := range r.recorded.last {
 		id := h.ID(n)
 		if id == "" {

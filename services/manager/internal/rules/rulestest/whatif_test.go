@@ -102,11 +102,7 @@ func TestWhatIfOfTheSamePolicy(t *testing.T) {
 func sameWorld(p policy2.Policy, containers, happenings []uint64, until time.Duration) *rulestest.World {
 	w := rulestest.New(p, drawnFrom)
 	for i, seed := range containers {
-		c := draw{rand.New(rand.NewPCG(seed, uint64(i)))}.container(i, until)
-		if strings.HasPrefix(c.Network, "container:") {
-			c.Network = "" // the traffic of one that goes would count no more
-		}
-		w.Add(c)
+		w.Add(alone(draw{rand.New(rand.NewPCG(seed, uint64(i)))}.container(i, until)))
 	}
 	for i, seed := range happenings {
 		d := draw{rand.New(rand.NewPCG(seed, uint64(i)))}
@@ -122,13 +118,21 @@ func sameWorld(p policy2.Policy, containers, happenings []uint64, until time.Dur
 		case 3:
 			later := d.container(d.between(0, 8), until)
 			later.Created, later.Started = at, nil
-			w.Add(later)
+			w.Add(alone(later))
 		}
 	}
 	return w
 }
 
-// step is one that was taken.
+// alone has a network of its own: the traffic of another that goes would count no more.
+func alone(c rulestest.Container) rulestest.Container {
+	if strings.HasPrefix(c.Network, "container:") {
+		c.Network = ""
+	}
+	return c
+}
+
+// whatIfStep is a step that was taken.
 type whatIfStep struct {
 	id   string
 	step policy2.Step
