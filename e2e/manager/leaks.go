@@ -63,6 +63,9 @@ func SurveyNamesWhatLeaks(h *scenario.Suite) {
 		}
 	}
 	s.checkHeld(w)
+	if h.Failed() {
+		h.Logf("%s", text)
+	}
 
 	w.checkDraft()
 	w.unchanged("after the survey", before)

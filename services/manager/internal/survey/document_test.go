@@ -183,6 +183,10 @@ func checkReach(t *rapid.T, r *survey.Reading, s *survey.Survey, p *policy2.Poli
 			continue
 		}
 
+		if _, swarm := c.Labels[contract.LabelSwarmTask]; swarm || c.Labels[contract.LabelManaged] != "" {
+			t.Fatalf("rule %q speaks of %s, which was left out", rule.Name, c.Name)
+		}
+
 		parked := slices.ContainsFunc(s.Parked, func(parked survey.Parked) bool { return parked.ID == c.ID })
 		if parked && rule.Name != "memory" {
 			t.Fatalf("rule %q speaks of %s, which is parked", rule.Name, c.Name)

@@ -82,7 +82,7 @@ func (h *host) screen(c *container, inspected bool) {
 	_, builtIn := everybody.Protects(c.Identity, h.Facts.Suite)
 	_, orchestrated := contract.WorkloadOf(c.Labels)
 
-	c.never = builtIn || orchestrated || c.Socket.Value
+	c.never = builtIn || c.Socket.Value
 	switch {
 	case builtIn || c.Labels[contract.LabelManaged] == "true":
 		h.leftOut.Gestor++
@@ -134,14 +134,14 @@ func (h *host) isOld(age time.Duration, known bool, byDefault time.Duration) boo
 
 // restarts says whether it is brought back without end: by its restart policy, and as the condition of a rule has it.
 func (h *host) restarts(c *container) bool {
-	if c.State == contract.StateRestarting {
+	// Between two starts podman says that it has ended, or was created: what it counts is right whatever it says.
+	b := c.before
+	grew := b != nil && b.Restarts.Known && c.Restarts.Known && c.Restarts.Value > b.Restarts.Value
+	if grew || c.State == contract.StateRestarting {
 		return true
 	}
 	if !c.runs() || !c.Restarts.Known {
 		return false
-	}
-	if b := c.before; b != nil && b.Restarts.Known && c.Restarts.Value > b.Restarts.Value {
-		return true
 	}
 
 	run, known := h.since(c.StartedWallUS)
