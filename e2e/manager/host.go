@@ -27,10 +27,8 @@ const labelDependsOn = "com.docker.compose.depends_on"
 type host struct {
 	*scenario.Suite
 	own map[string]string // the labels that make a guest own
-	// plainNames are given to guests as they are: the engine is the test's alone.
-	plainNames bool
-	ids        map[string]string // by the short names that they were started under
-	all        []string          // these names, in order
+	ids map[string]string // by the short names that they were started under
+	all []string          // these names, in order
 }
 
 // newHost makes one whose guests are own by labelOwn: a policy that owns by it needs an approval.
@@ -68,6 +66,17 @@ func (w *host) start(name string, g guest) string {
 // create makes it under a short name, and does not start it.
 func (w *host) create(name string, g guest) string {
 	w.Helper()
+	made, err := w.make(w.FullName(name), g)
+	if err != nil {
+		w.Fatalf("create %s: %v", name, err)
+	}
+	w.ids[name] = made
+	w.all = append(w.all, name)
+	return made
+}
+
+// make makes a container under its full name, and notes nothing.
+func (w *host) make(full string, g guest) (id string, err error) {
 	config := &container.Config{Image: w.Image, Cmd: []string{"1"}, Labels: map[string]string{scenario.LabelTest: w.Name}}
 	host := &container.HostConfig{NetworkMode: "none"}
 	if !g.stranger {
@@ -93,17 +102,8 @@ func (w *host) create(name string, g guest) string {
 		g.edit(config, host)
 	}
 
-	full := w.FullName(name)
-	if w.plainNames {
-		full = name
-	}
 	made, err := w.Engine.Client.ContainerCreate(w.Context(), config, host, nil, nil, full)
-	if err != nil {
-		w.Fatalf("create %s: %v", name, err)
-	}
-	w.ids[name] = made.ID
-	w.all = append(w.all, name)
-	return made.ID
+	return made.ID, err
 }
 
 // composed are the labels of a service of a compose project, and more.

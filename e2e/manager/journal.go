@@ -1,12 +1,13 @@
 package manager
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"gestor.local/e2e/scenario"
 )
@@ -16,20 +17,42 @@ type suite struct{ *scenario.Suite }
 
 // entry is as much of a journal line as these tests look at: the file is read as any user of jq would.
 type entry struct {
+	At      time.Time
 	Carried bool
+	Approve *struct{}
 	Intent  *struct {
 		ActionID string `json:"action_id"`
 		Action   string
+		Name     string
 		Tick     uint64
+		GUS      int64 `json:"g_us"`
+		Notice   *struct{ Guard string }
 	}
 	Outcome *struct {
 		ActionID string `json:"action_id"`
 		Outcome  string
+		GUS      int64 `json:"g_us"`
 	}
+
+	// Facts and Verdict are the number of the tick; a difference of clocks that is missing is that of before.
+	Facts, Verdict *uint64
+	BootUS         int64  `json:"boot_us"`
+	GLessBootUS    *int64 `json:"g_less_boot_us"`
+	WallLessGUS    *int64 `json:"wall_less_g_us"`
+	Gates          []string
+	Held           string
 }
 
 // entries reads the journal's only segment: these tests write little.
-func (h suite) entries() (out []entry) {
+func (h suite) entries() []entry {
+	h.Helper()
+	out, _ := h.entriesFrom(0)
+	return out
+}
+
+// entriesFrom reads what the journal has behind so many bytes, without a line that is being written, and says how many
+// there are then.
+func (h suite) entriesFrom(read int) (out []entry, size int) {
 	h.Helper()
 	files, err := filepath.Glob(filepath.Join(h.State, "journal", "*.ndjson"))
 	if err != nil || len(files) == 0 {
@@ -37,28 +60,23 @@ func (h suite) entries() (out []entry) {
 	}
 
 	for _, path := range files {
-		f, err := os.Open(path)
+		text, err := os.ReadFile(path)
 		if err != nil {
 			h.Fatal(err)
 		}
 
-		// A line holds a whole tick, and may be far longer than a scanner takes by itself.
-		lines := bufio.NewScanner(f)
-		lines.Buffer(nil, 16<<20)
-		for lines.Scan() {
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+		from := min(max(read-size, 0), len(text))
+		size += len(text)
+		for line := range bytes.Lines(text[from:]) {
 			var e entry
-			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			if err := json.Unmarshal(line, &e); err != nil {
 				h.Fatalf("%s: %v", path, err)
 			}
 			out = append(out, e)
 		}
-
-		if err := lines.Err(); err != nil {
-			h.Fatal(err)
-		}
-		f.Close()
 	}
-	return out
+	return out, size
 }
 
 // openIntents are the actions that have no outcome but "unknown".
