@@ -12,18 +12,22 @@ import (
 
 // factsOf are those on record, changed by what the policy has done otherwise.
 func (r *run) factsOf(f *rules.Facts) {
-	containers := slices.Grow(r.facts.Containers[:0], len(f.Containers))
-	for i := range f.Containers {
+	r.room = slices.Grow(r.room[:0], len(f.Containers))
+	for i := 0; i < len(f.Containers) && len(r.byID) > 0; i++ {
 		one := &f.Containers[i]
 		c := r.byID[one.ID]
-		if c != nil && !c.there(f, one) {
+		if c != nil && !c.there(f, one) || !r.diverged {
 			continue
 		}
 
-		containers = append(containers, *one)
+		r.room = append(r.room, *one)
 		if c != nil && c.diverged {
-			c.change(&containers[len(containers)-1], f)
+			c.change(&r.room[len(r.room)-1], f)
 		}
+	}
+	containers := f.Containers
+	if r.diverged {
+		containers = r.room
 	}
 
 	r.facts = *f
