@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -145,21 +146,25 @@ func (c config) check(p *contract.Problems) {
 	}
 }
 
-// document reads the policy that is to be in force, of either version: the file, else the default, with what the environment
-// overrides.
-func (c config) document() (policyfile.Document, error) {
-	d := policyfile.Document{V2: new(policy2.Shipped())}
+// document reads the policy that is to be in force, of either version, with what the environment overrides: the file, without a setting
+// the default, and where there is no such file, which is missing then, a policy that touches nobody.
+func (c config) document() (d policyfile.Document, missing bool, err error) {
+	d.V2 = new(policy2.Shipped())
 	if c.Policy != "" {
-		var err error
-		if d, err = policyfile.Load(c.Policy); err != nil {
-			return d, err
-		}
+		d, err = policyfile.Load(c.Policy)
+	}
+	if missing = errors.Is(err, fs.ErrNotExist); missing {
+		d, err = policyfile.Document{V2: new(policy2.None())}, nil
 	}
 
-	if d.V2 != nil {
-		return d, c.override2(d.V2)
+	switch {
+	case err != nil:
+		return d, false, err
+	case d.V2 != nil:
+		return d, missing, c.override2(d.V2)
+	default:
+		return d, false, c.override1(d.V1)
 	}
-	return d, c.override1(d.V1)
 }
 
 // override2 changes a policy of version 2 as the environment says.

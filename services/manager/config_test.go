@@ -126,7 +126,7 @@ func TestPolicyOfTheFileWithOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := cfg.document()
+	d, _, err := cfg.document()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestPolicyOfTheFileWithOverrides(t *testing.T) {
 	if cfg, err = loadConfig(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cfg.document(); err == nil || !strings.Contains(err.Error(), "GESTOR_TICK") {
+	if _, _, err := cfg.document(); err == nil || !strings.Contains(err.Error(), "GESTOR_TICK") {
 		t.Errorf("a tick of a millisecond: %v", err)
 	}
 }

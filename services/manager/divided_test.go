@@ -66,7 +66,7 @@ func (d *dividedPolicy) isThere() bool {
 }
 
 func (d *dividedPolicy) read() (r govern.PolicyUpdate) {
-	document, err := d.cfg.document()
+	document, _, err := d.cfg.document()
 	if err == nil && document.V2 == nil {
 		err = errors.New("the policy is not of version 2")
 	}

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/http"
 	"time"
@@ -53,6 +55,11 @@ func planCommand(ctx context.Context, inv *cli.Invocation) error {
 	}
 
 	policy, err := planPolicy(cfg, *path)
+	if *path == cfg.Policy && errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(inv.Stderr, "policy-plan: %v: make govern drafts one; until there is one the manager touches nobody\n", err)
+		policy = policy2.None()
+		err = cfg.overrideTick(&policy)
+	}
 	if err != nil {
 		return cli.WithExitCode(exitConfig, err)
 	}

@@ -120,7 +120,7 @@ func TestPlanPolicyHasTheTickOfTheEnvironment(t *testing.T) {
 
 		// As the manager has it.
 		cfg.Policy = path
-		if d, err := cfg.document(); (err != nil) != test.refused || err == nil && d.V2.Tick != p.Tick {
+		if d, _, err := cfg.document(); (err != nil) != test.refused || err == nil && d.V2.Tick != p.Tick {
 			t.Errorf("%s: the manager has %+v, %v", name, d.V2, err)
 		}
 	}

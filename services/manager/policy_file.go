@@ -10,7 +10,8 @@ import (
 	"gestor.local/manager/internal/policyfile"
 )
 
-// policyFile is the file of GESTOR_POLICY as it was at the last poll. Without a file the default policy stays.
+// policyFile is the file of GESTOR_POLICY as it was at the last poll. Without the setting the default policy stays; where no such file is,
+// nobody is touched until there is one.
 type policyFile struct {
 	cfg config
 	// onlyShown is that nobody carries the policy out: then it needs no suite.
@@ -67,7 +68,7 @@ func (f *policyFile) changed(now fileState) bool {
 // read reads the policy, and the approval of one of version 2. Where the policy is refused the update has the approval of the one
 // before: it may have been taken back.
 func (f *policyFile) read() (r govern.PolicyUpdate) {
-	document, err := f.cfg.document()
+	document, missing, err := f.cfg.document()
 	if err == nil && !f.onlyShown {
 		err = f.cfg.checkSuite(document)
 	}
@@ -87,6 +88,9 @@ func (f *policyFile) read() (r govern.PolicyUpdate) {
 	path := policyfile.ApprovedPath(f.cfg.Policy)
 	f.approved = fileStateOf(path)
 	r.Version2 = &govern.Version2{Policy: *f.version2}
+	if missing {
+		r.Version2.Missing = f.cfg.Policy
+	}
 	if r.Version2.Approved, err = policyfile.LoadApproved(path); err != nil {
 		r.Version2.ApprovalError = err.Error()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gestor.local/contract"
 	"gestor.local/contract/policy2"
+	"gestor.local/manager/internal/govern"
 	"gestor.local/manager/internal/policyfile"
 )
 
@@ -43,7 +44,7 @@ func TestThePolicyFileIsReadAgainWhenItIsAnother(t *testing.T) {
 		{"replaced by one of the same size", func() { writePolicy(t, path, "version: 1\nmode: shadox\n") }, false, true, "mode"},
 		{"still bad", func() {}, false, false, ""},
 		{"touched", func() { touch(t, path) }, false, true, "mode"},
-		{"gone", func() { os.Remove(path) }, false, true, "no such file"},
+		{"gone", func() { os.Remove(path) }, false, true, ""},
 		{"still gone", func() {}, false, false, ""},
 		{"back", func() { writePolicy(t, path, "version: 1\n") }, false, true, ""},
 	}
@@ -57,6 +58,56 @@ func TestThePolicyFileIsReadAgainWhenItIsAnother(t *testing.T) {
 			t.Errorf("%s: %v", step.name, r.Err)
 		}
 	}
+}
+
+// Where no file is, at the start or later, nobody is own and nothing is carried out; a bad file is refused, and no missing one.
+func TestWithoutThePolicysFileNobodyIsTouched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "host.yaml")
+	file := newPolicyFile(config{Policy: path, Suite: "s"})
+	missing := func(r govern.PolicyUpdate, want bool) {
+		t.Helper()
+		v := r.Version2
+		if v == nil || (v.Missing == path) != want || v.Missing == "" && want {
+			t.Fatalf("missing %t: %+v", want, r)
+		}
+		if want && (r.Err != nil || len(v.Policy.Own) != 0 || v.Policy.Mode != contract.ModeObserve || v.Policy.NeedsApproval()) {
+			t.Errorf("%+v", r)
+		}
+	}
+	poll := func() govern.PolicyUpdate {
+		t.Helper()
+		r, changed := file.Poll(false)
+		if !changed {
+			t.Fatal("no change was seen")
+		}
+		return r
+	}
+
+	missing(file.read(), true)
+	writePolicy(t, path, "version: 2\nmode: on\n")
+	if r := poll(); r.Err == nil {
+		t.Fatalf("a bad file: %+v", r)
+	} else {
+		missing(r, false) // it is there
+	}
+	writePolicy(t, path, "version: 2\nown: []\n")
+	r := poll()
+	missing(r, false)
+	if r.Version2.Policy.Mode != contract.ModeEnforce {
+		t.Errorf("%+v", r.Version2)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	missing(poll(), true)
+	writePolicy(t, path, "version: 1\n")
+	if r := poll(); r.Err != nil || r.Version2 != nil {
+		t.Errorf("%+v", r)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	missing(poll(), true)
 }
 
 func touch(t *testing.T, path string) {
@@ -193,7 +244,7 @@ func TestTheEnvironmentOverridesAPolicyOfVersion2(t *testing.T) {
 		"a tick too long":      {config{Tick: 2 * time.Hour}, "", 0, "GESTOR_TICK=2h0m0s"},
 	} {
 		test.cfg.Policy = path
-		d, err := test.cfg.document()
+		d, _, err := test.cfg.document()
 		switch {
 		case test.err != "":
 			if err == nil || !strings.Contains(err.Error(), test.err) {

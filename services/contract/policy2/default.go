@@ -51,6 +51,13 @@ func Shipped() Policy {
 	return p
 }
 
+// None is the policy where there is none: it owns nobody, and is observed. Every call makes a new one, which shares nothing with others.
+func None() Policy {
+	p := Default()
+	p.Own, p.Mode = []Selector{}, contract.ModeObserve
+	return p
+}
+
 // defaultBudget is sorted by span, that of a tick first.
 func defaultBudget() []Rate {
 	return []Rate{{N: 5}, {N: 30, Span: Minute}, {N: 30, Span: Hour}}

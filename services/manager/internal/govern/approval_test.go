@@ -2,10 +2,12 @@ package govern_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"gestor.local/contract"
+	"gestor.local/contract/policy2"
 	"gestor.local/manager/internal/engine"
 	"gestor.local/manager/internal/engine/enginetest"
 	"gestor.local/manager/internal/govern"
@@ -66,6 +68,57 @@ rules:
 				calls := w.engine.Calls()
 				for _, c := range calls[1:] {
 					t.Errorf("%s of %s %s after the first call", c.Op, c.ID[60:], c.At.Sub(calls[0].At))
+				}
+			})
+		})
+	}
+}
+
+// Where the policy's file is missing nobody is touched, and the condition says where it was looked for, for as long as it is so: what was
+// approved before does not go on.
+func TestWithoutAPolicyNobodyIsTouched(t *testing.T) {
+	const removed = `own: [{label: preview.branch}]
+tick: 1m
+surprise: 100%
+rules:
+  - {name: old, when: {age: 1m}, do: remove}
+`
+	none := &govern.Version2{Policy: policy2.None(), Missing: "/etc/gestor/host.yaml"}
+	none.Policy.Tick = 60 // as the other's, so that the schedule stays
+	for name, test := range map[string]struct {
+		then    *govern.PolicyUpdate
+		touched bool
+		missing bool // at the end
+	}{
+		"from the start":    {nil, false, true},
+		"there is one then": {&govern.PolicyUpdate{Version2: approved(version2(t, removed), 3)}, true, false},
+		"bad when it comes": {&govern.PolicyUpdate{Version2: &govern.Version2{Policy: none.Policy}, Err: errors.New("line 3: nothing")}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runSynctest(t, 0, 0, func(w *fixture) {
+				w.slowStrangers(3, time.Second)
+				w.options.Version2 = none
+				err := w.runWith(20*time.Minute, func(*govern.Governor) {
+					time.Sleep(5*time.Minute + 30*time.Second)
+					told, is := w.reports.condition(govern.ConditionNoPolicy)
+					if !is || !strings.Contains(told.Text, none.Missing) || !strings.Contains(told.Text, "make govern") || told.Gate {
+						t.Errorf("%t %+v", is, told)
+					}
+					if calls := w.engine.Calls(); len(calls) > 0 {
+						t.Errorf("without a policy: %+v", calls)
+					}
+					if test.then != nil {
+						w.policy.write(*test.then)
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, is := w.reports.condition(govern.ConditionNoPolicy); is != test.missing {
+					t.Errorf("the condition at the end: %t", is)
+				}
+				if touched := len(w.engine.Calls()) > 0; touched != test.touched {
+					t.Errorf("touched: %t", touched)
 				}
 			})
 		})

@@ -53,6 +53,9 @@ const (
 
 	// The following are of policies of version 2.
 
+	// ConditionNoPolicy holds while there is no file where the policy is to be.
+	ConditionNoPolicy = "no_policy"
+
 	// ConditionUnapproved and ConditionOtherSuite have the names of what they hold back.
 	ConditionUnapproved = rules.HeldUnapproved
 	ConditionOtherSuite = rules.HeldOtherSuite
@@ -79,7 +82,7 @@ func GateNames() []string {
 func ConditionNames() []string {
 	return []string{
 		ConditionPolicy, ConditionStuck, ConditionFutile, ConditionPaused, ConditionEnded, ConditionCrashLoop, ConditionRecordsWait, ConditionConflict,
-		ConditionNoThrottle, ConditionManagedElsewhere, ConditionUnlocated, ConditionUnapproved, ConditionOtherSuite, ConditionOwnGrew,
+		ConditionNoThrottle, ConditionManagedElsewhere, ConditionUnlocated, ConditionNoPolicy, ConditionUnapproved, ConditionOtherSuite, ConditionOwnGrew,
 		ConditionClock, ConditionDoubt, ConditionWarnWaits, ConditionThrottled, ConditionJournalShort,
 	}
 }
@@ -114,6 +117,7 @@ func textOf(name string) conditionText {
 		ConditionConflict:         {"Somebody else has used the numbers of this manager's records", "see to it that no second manager runs on a copy of GESTOR_STATE and that only the suite can store records (compose.tokens.yaml); after an older copy was put back nothing is left to do"},
 		ConditionManagedElsewhere: {"An orchestrator keeps more containers than the policy has places for", "tell the orchestrator, or protect them in the policy: Gestor never removes them, since another would be started"},
 		ConditionUnlocated:        {"Containers of ours are not found in the reading of the host", "give the manager the socket of the engine that runs on the host it reads, and not of a rootless one; find /sys/fs/cgroup -name '*ID*' shows whether a user has named a cgroup of his own after a container: without figures none is removed"},
+		ConditionNoPolicy:         {"There is no policy: no container is touched", "make govern drafts policy/host.yaml from what runs on this host, or put a policy of your own there: it is taken up by itself"},
 		ConditionUnapproved:       {"The policy speaks of containers that Gestor did not make, and nobody has approved it: nothing is done", "see what it would do (scripts/gestor policy-plan), and approve it (make approve)"},
 		ConditionOtherSuite:       {"Another suite's manager runs on this engine: nothing is done to containers that Gestor did not make", "stop the other suite, or let one of the two own only what it labels"},
 		ConditionOwnGrew:          {"Many more containers are own than at the approval: those that came since are only warned", "look at them (scripts/gestor policy-plan), then narrow own, or approve anew (make approve)"},

@@ -26,6 +26,9 @@ func (r *reporter) ruledConditions(t *tick, s status) (out []Condition) {
 	}
 
 	v := r.loop.version2
+	if v != nil && v.Missing != "" {
+		out = append(out, condition(ConditionNoPolicy, "GESTOR_POLICY is "+v.Missing+", and no such file is there", false))
+	}
 	if v == nil || t.ruled == nil {
 		return out
 	}

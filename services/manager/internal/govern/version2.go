@@ -20,6 +20,8 @@ type Version2 struct {
 	// read, and so approves nothing.
 	Approved      *policy2.Approved
 	ApprovalError string
+	// Missing is the path of the policy's file where there is none, and Policy then [policy2.None]; else "".
+	Missing string
 }
 
 // NetworkCounter counts the traffic of containers, by id, as of their oldest processes. Of whom it is not asked any more it

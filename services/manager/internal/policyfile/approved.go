@@ -33,7 +33,7 @@ func LoadApproved(path string) (*policy2.Approved, error) {
 		return nil, nil //nolint:nilnil // none is no error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s approves nothing: %w", path, err)
+		return nil, fmt.Errorf("%s approves nothing: %w", path, readable(err))
 	}
 	defer f.Close()
 

@@ -5,8 +5,10 @@
 package policyfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"unicode/utf8"
@@ -41,11 +43,11 @@ func (d Document) Hash() string {
 	}
 }
 
-// Load reads and parses the file at path.
+// Load reads and parses the file at path. The error wraps fs.ErrNotExist where there is none.
 func Load(path string) (Document, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Document{}, fmt.Errorf("read policy: %w", err)
+		return Document{}, fmt.Errorf("read policy: %w", readable(err))
 	}
 	defer f.Close()
 	return read(path, f)
@@ -71,6 +73,14 @@ func read(path string, from io.Reader) (Document, error) {
 		return Document{}, fmt.Errorf("policy %s:\n%w", path, err)
 	}
 	return d, nil
+}
+
+// readable adds to the error of a file that may not be read how it may be.
+func readable(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w to user %d:%d; where that folder is on this host (policy of the clone): chmod -R go+rX policy", err, os.Getuid(), os.Getgid())
 }
 
 // Parse reads a policy document of either version. The error, if any, is contract.Problems in the order of the lines.

@@ -2,6 +2,8 @@ package policyfile
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -237,4 +239,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v: %s became %s through\n%s", err, d.Hash(), q.Hash(), again)
 		}
 	})
+}
+
+// A file that may not be read is named with what makes it readable, and to whom; other errors say what they said.
+func TestAFileThatMayNotBeReadSaysWhatHelps(t *testing.T) {
+	err := readable(&fs.PathError{Op: "open", Path: "/etc/gestor/host.yaml", Err: fs.ErrPermission})
+	user := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
+	for _, want := range []string{"/etc/gestor/host.yaml", "user " + user, "chmod -R go+rX policy"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: want %s in it", err, want)
+		}
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v is no permission that is missing", err)
+	}
+	if none := readable(fs.ErrNotExist); none != fs.ErrNotExist { //nolint:errorlint // the same one
+		t.Errorf("%v", none)
+	}
 }
