@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help up down approve logs ps test test-unit test-bash e2e soak verify-v1 test-engines bench lint fmt vuln images base-images \
+.PHONY: help up govern down approve logs ps test test-unit test-bash e2e soak verify-v1 test-engines bench lint fmt vuln images base-images \
 	insmod rmmod dkms dkms-remove module module-test doctor ensure clean dev hooks
 
 help: ## list the targets
@@ -12,6 +12,8 @@ help: ## list the targets
 
 up: ## install what is missing, build, start, and print the page's address
 	@scripts/up.sh
+govern: ## the same for the containers that are on this host already: without the generator, under policy/host.yaml
+	@scripts/govern.sh
 down: ## stop in order; records and charts stay in ./data
 	@scripts/down.sh
 logs: ## follow what the services say

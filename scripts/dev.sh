@@ -21,6 +21,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/go.sh"
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
+# shellcheck source=scripts/lib/host_form.sh
+. "$root/scripts/lib/host_form.sh"
 
 # build makes the program. It takes its name only when it is whole, since the engine may restart the container at any moment.
 build() {
@@ -45,18 +47,6 @@ changed() {
   mapfile -t paths < <(sources)
   [ -n "$(find "${paths[@]}" -newer "$stamp" \( -type d -o -name '*.go' -o -name 'go.*' -o -name '*.html' -o -name '*.css' \
     -o -name '*.js' -o -name '*.sh' -o -name '*.svg' -o -name '*.yaml' -o -name '*.json' \) ! -name '*_test.go' -print -quit)" ]
-}
-
-# compose_files prints what compose reads of this suite, one file a line: COMPOSE_FILE, or what it finds by itself.
-compose_files() {
-  local files
-  files=$(setting COMPOSE_FILE '')
-  if [ -n "$files" ]; then
-    tr ':' '\n' <<<"$files"
-  else
-    echo compose.yaml
-    if [ -e compose.override.yaml ]; then echo compose.override.yaml; fi
-  fi
 }
 
 # write_override FILE makes the compose file that mounts the program, and the generator's scripts, over those of the image.

@@ -22,9 +22,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/engine.sh
 . "$root/scripts/lib/engine.sh"
 
-# leftovers SUITE prints the ids of its managed containers.
-leftovers() { docker ps -aq --filter label=gestor.managed=true --filter "label=gestor.suite=$1"; }
-
 sweep=no
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
@@ -37,7 +34,7 @@ problem=$(engine_problem)
 [ -z "$problem" ] || die "$problem"
 project=$(setting COMPOSE_PROJECT_NAME gestor)
 step "stopping the suite" docker compose down --remove-orphans || die "docker compose down failed, see above: run 'make down' again, and 'make doctor' when it fails again"
-mapfile -t left < <(leftovers "$project")
+mapfile -t left < <(managed "$project")
 if [ ${#left[@]} -gt 0 ] && [ "$sweep" = yes ]; then
   step "removing ${#left[@]} managed containers" docker rm -f "${left[@]}"
 elif [ ${#left[@]} -gt 0 ]; then

@@ -34,6 +34,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/compose.sh"
 # shellcheck source=scripts/lib/dotenv.sh
 . "$root/scripts/lib/dotenv.sh"
+# shellcheck source=scripts/lib/host_form.sh
+. "$root/scripts/lib/host_form.sh"
 # shellcheck source=scripts/lib/policy.sh
 . "$root/scripts/lib/policy.sh"
 # shellcheck source=scripts/lib/notices.sh

@@ -27,10 +27,16 @@ func notRun() []exception {
 		another = "is for a host whose log service is on another one"
 		podman  = "is for a host with podman's service: e2e/engines has its tests with podman"
 		webhook = "is for a host with a webhook: services/manager has its tests with one"
+		govern  = "is for a host whose own containers are to be governed: scripts/tests and e2e/suite have their tests without the generator"
 		tokens  = "locks the other examples out: services/logs and e2e/page have their tests with tokens"
 	)
 	return []exception{
 		{"README.md", "make up", "the suite is up, from images that the stage images has built"},
+		{"README.md", "make govern", govern},
+		{"README.md", "scripts/gestor check-policy --host policy/host.yaml", govern},
+		{"README.md", "scripts/gestor policy-plan", govern},
+		{"README.md", "make approve", govern},
+		{"docs/own-host.md", "make govern", govern},
 		{"README.md", "make down", "runs as the last one: the other examples need the suite"},
 		{"README.md", "curl -N 'http://127.0.0.1:8080/v1/tail'", "goes on until it is ended"},
 		{"README.md", "make insmod", kernel},
@@ -144,7 +150,7 @@ func TestBlocksAreDividedIntoCommands(t *testing.T) {
 }
 
 // ofTheHost is what changes more than the suite of the clone: whoever runs the tests has it done on the machine under them.
-var ofTheHost = regexp.MustCompile(`\b(sudo|systemctl|podman|apt-get|dnf|pacman|modprobe|insmod|rmmod|dkms(-remove)?|make (up|ensure|clean|test|soak|bench))\b`)
+var ofTheHost = regexp.MustCompile(`\b(sudo|systemctl|podman|apt-get|dnf|pacman|modprobe|insmod|rmmod|dkms(-remove)?|make (up|govern|ensure|clean|test|soak|bench))\b`)
 
 func TestNoExampleThatIsRunChangesTheHost(t *testing.T) {
 	for name, text := range pages(t, scenario.Root(t)) {

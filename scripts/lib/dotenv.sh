@@ -41,3 +41,32 @@ save_setting() {
 end_last_line() {
   if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then printf '\n' >>"$1"; fi
 }
+
+# may_change NAME ends the script where .env does not decide on a setting: what the environment says has to be taken away by whoever
+# set it.
+may_change() {
+  if [ -n "${!1+set}" ]; then die "$1 is set in the environment, which wins over .env: unset $1 and run this again"; fi
+}
+
+# change_setting NAME VALUE has .env say this of a setting, whatever it said before; an empty value takes the setting out.
+change_setting() {
+  local file new now
+  may_change "$1"
+  file=$(readlink -m "${root:?}/.env")
+  new=$(mktemp "$file.XXXXXX") || die "$file cannot be written, see above: let $(id -un) write in its folder"
+
+  if [ -e "$file" ]; then
+    cp -p "$file" "$new"
+    sed -Ei "/^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*[=:]/d" "$new"
+    end_last_line "$new"
+  else
+    chmod 0644 "$new"
+  fi
+  [ -z "$2" ] || printf '%s=%s\n' "$1" "$2" >>"$new"
+  mv -fT "$new" "$file"
+
+  # Compose has the last word on what a line means.
+  now=$(compose_setting "$1") || return 1
+  [ "$now" = "${2:-$not_set}" ] || die "$file still says $1=$now: have it say ${2:-nothing of it}, and run this again"
+  if [ -n "$2" ]; then say "$1=$2 written to .env"; else say "$1 taken out of .env"; fi
+}

@@ -16,6 +16,9 @@ engine_version() {
 # The socket of an engine that a host's own package starts; what compose.yaml mounts unless GESTOR_DOCKER_SOCKET says otherwise.
 default_socket=/var/run/docker.sock
 
+# managed SUITE prints the ids of the containers that the suite's generator has started.
+managed() { docker ps -aq --filter label=gestor.managed=true --filter "label=gestor.suite=$1"; }
+
 # find_engine sets engine_address to where the docker command looks for an engine and engine_source to what says so, in
 # docker's own order: DOCKER_HOST, then the context. Status 1 when docker does not know it either, after its words.
 find_engine() {

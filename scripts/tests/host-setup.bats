@@ -114,7 +114,7 @@ fake() {
 
 @test "up: Ctrl-C says what is left, and not that a service failed" {
   use_up
-  { sed '/^case ${1:-} in/,$d' "$scripts/up.sh" && printf 'trap interrupted INT\nstep starting sh -c "kill -INT 0; sleep 1" || explain_failure\n'; } >"$root/scripts/up.sh"
+  { sed '/^case ${1:-} in/,$d' "$scripts/up.sh" && printf 'trap "interrupted && exit 130" INT\nstep starting sh -c "kill -INT 0; sleep 1" || explain_failure\n'; } >"$root/scripts/up.sh"
   run setsid --wait env --default-signal=INT bash "$root/scripts/up.sh" # an ignored one cannot be trapped
   [ "$status" -eq 130 ]
   [[ $output == *"interrupted: "*"'make down'"* && $output != *healthy* ]]
@@ -313,6 +313,13 @@ policy_modes='755|644|65532:7|
     [ -z "$want" ] || (eval "${problem##*: }" && [ -z "$(GESTOR_ENGINE_USER=65532:7 policy_problem)" ]) || [ "$folder" = 055 ]
   done <<<"$policy_modes"
 
+  # In the host form it is the other file.
+  chmod 755 "$root/policy"
+  (umask 077 && touch "$root/policy/host.yaml")
+  chmod 644 "$root/policy/policy.yaml"
+  [ -z "$(env_of COMPOSE_FILE=compose.yaml env_of GESTOR_ENGINE_USER=65532:7 policy_problem)" ]
+  [[ $(env_of COMPOSE_FILE=compose.yaml:compose.host.yaml env_of GESTOR_ENGINE_USER=65532:7 policy_problem) == "$root/policy/host.yaml is not readable"* ]]
+
   rm -r "$root/policy"
   [ -z "$(policy_problem)" ]
 }
@@ -485,6 +492,31 @@ AA=1\nGESTOR_A=2\n|0'
     cmp -n "$(stat -c %s "$root/before")" "$root/before" "$root/.env"
     [ "$(grep -c . "$root/.env")" -eq $(($(grep -c . "$root/before") + 1)) ]
   done <<<"$dotenv_lines"
+}
+
+@test "dotenv: a setting is changed or taken out however it is written, and nothing else is" {
+  use_dotenv
+  while IFS='|' read -r lines _; do
+    for value in /new:value ''; do
+      # shellcheck disable=SC2059
+      printf "$lines" >"$root/.env"
+      chmod 0640 "$root/.env"
+      b=$(setting B none) other=$(setting GESTOR_A none)
+      change_setting A "$value"
+      [ "$(setting A none)" = "${value:-none}" ] || { echo "$lines: $(setting A none)" && return 1; }
+      [ "$(setting B none)" = "$b" ] && [ "$(setting GESTOR_A none)" = "$other" ]
+      [ "$(stat -c %a "$root/.env")" = 640 ]
+    done
+  done <<<"$dotenv_lines"
+  [ "$(ls -A "$root")" = .env ]
+
+  printf 'A="1\n2"\n' >"$root/.env"
+  A=1 run change_setting A 2
+  [ "$status" -eq 1 ]
+  [[ $output == *'unset A'* ]]
+  rm "$root/.env"
+  change_setting A 7
+  [ "$(setting A none)" = 7 ]
 }
 
 @test "dotenv: a file that compose refuses ends the script, with compose's words and the file's name" {
