@@ -271,7 +271,10 @@ func TestExitCodesTellTheCause(t *testing.T) {
 		{"no token for a log service elsewhere", map[string]string{
 			"GESTOR_LOGS_ELSEWHERE": "true", "GESTOR_LOGS_URL": "http://192.0.2.1:8080", "GESTOR_TOKEN_FILE": "/nonexistent",
 		}, exitConfig},
-		{"no policy file", map[string]string{"GESTOR_POLICY": "/nonexistent"}, exitConfig},
+		{"a policy that cannot be read", map[string]string{"GESTOR_POLICY": t.TempDir()}, exitConfig},
+		{"no policy file is no mistake", map[string]string{
+			"GESTOR_POLICY": "/nonexistent", "GESTOR_ENGINE": "unix:///nonexistent", "GESTOR_ENGINE_WAIT": "0s",
+		}, exitEngine},
 		{"a tick that no policy of version 2 has", map[string]string{
 			"GESTOR_POLICY": filepath.Join("..", "..", "policy", "examples", "lab.yaml"), "GESTOR_TICK": "1500ms",
 		}, exitConfig},
