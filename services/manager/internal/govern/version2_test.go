@@ -336,8 +336,8 @@ func TestTheFirstPlanAfterTheOtherVersionIsShown(t *testing.T) {
 				w.reload(g, govern.PolicyUpdate{Version2: v})
 				shown := -1
 				for tick := 0; shown < 0 && tick < 9; tick++ {
-					before := len(w.reports.ticks)
-					for len(w.reports.ticks) == before {
+					before := w.reports.last()
+					for w.reports.last() == before {
 						time.Sleep(time.Second)
 					}
 					if r := w.reports.last(); r.Rules != nil && r.Rules.Plan.Wanted > 0 {
