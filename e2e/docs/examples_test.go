@@ -37,6 +37,8 @@ func notRun() []exception {
 		{"README.md", "scripts/gestor policy-plan", govern},
 		{"README.md", "make approve", govern},
 		{"docs/own-host.md", "make govern", govern},
+		{"docs/own-host.md", "scripts/gestor whatif --policy policy/host.yaml --from 7d", govern},
+		{"docs/own-host.md", `scripts/gestor whatif --policy policy/host.yaml --from "2026-11-30 08:00" --to "2026-11-30 18:00" --json`, govern},
 		{"README.md", "make down", "runs as the last one: the other examples need the suite"},
 		{"README.md", "curl -N 'http://127.0.0.1:8080/v1/tail'", "goes on until it is ended"},
 		{"README.md", "make insmod", kernel},
@@ -472,8 +474,9 @@ func knowsTheFiles(t *testing.T, row command) {
 		t.Fatal(err)
 	}
 	option := regexp.MustCompile(`(?m)^  -([a-z-]+) string\n(.*)$`)
+	files := strings.Split(strings.ReplaceAll(row.files, "<", ""), ",") // < is handed on as the standard input
 	for _, m := range option.FindAllStringSubmatch(string(out), -1) {
-		if isFile := regexp.MustCompile(`\b(file|folder|path)\b`).MatchString(m[2]); isFile != slices.Contains(strings.Split(row.files, ","), "--"+m[1]) {
+		if isFile := regexp.MustCompile(`\b(file|folder|path)\b`).MatchString(m[2]); isFile != slices.Contains(files, "--"+m[1]) {
 			t.Errorf("%s -%s is a file: %t; scripts/gestor knows %s", row.name, m[1], isFile, row.files)
 		}
 	}
