@@ -35,6 +35,7 @@ type pageData struct {
 	Recent           []decisionRow
 	Alerts           []alert
 	Verdict          verdict
+	Policy           policyLine
 	Images           []string
 
 	managerSeen bool                 // the manager's newest start or stop was seen
@@ -92,6 +93,7 @@ func readPageData(ctx context.Context, from RecordSource, host string) (pageData
 
 	// What awaits a container is said otherwise where the verdict does not know this moment.
 	p.Verdict = verdictOf(p)
+	p.Policy = policyLineOf(p)
 	p.completeRows()
 	return p, nil
 }
