@@ -61,7 +61,7 @@ func ForeignHost(h *scenario.Suite) {
 	w.unchanged("with the approval", survivors)
 	w.awaitExited("stop-only")
 	if limits {
-		w.awaitThrottled("busy", 50)
+		w.awaitThrottled()
 	}
 	scenario.Eventually(h.TB, scenario.Soon, "somebody is told", func() error {
 		if lines := receiver.Lines("tell", "(rule tell"); len(lines) != 1 {

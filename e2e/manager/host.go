@@ -243,10 +243,10 @@ func (w *host) awaitLimit(what, name string, want int64) {
 // single tick in which it got too little begins the rule's time anew.
 const busyWithin = 10 * time.Minute
 
-// awaitThrottled waits until a container that is busy was throttled for it.
-func (w *host) awaitThrottled(name string, want int64) {
+// awaitThrottled waits until the container "busy" was throttled for what it uses.
+func (w *host) awaitThrottled() {
 	w.Helper()
-	w.awaitLimitWithin(busyWithin, name+" is throttled", name, want)
+	w.awaitLimitWithin(busyWithin, "the busy one is throttled", "busy", throttledTo)
 }
 
 func (w *host) awaitLimitWithin(within time.Duration, what, name string, want int64) {

@@ -31,7 +31,7 @@ func ThrottleEndsWithItsReason(h *scenario.Suite) {
 	before := w.states()
 
 	p := h.StartManager("", h.NewPolicyFolder(throttlePolicy).Setting)
-	w.awaitThrottled("busy", throttledTo)
+	w.awaitThrottled()
 	p.WaitTicks(5)
 	if now := w.cpuLimit("busy"); now != throttledTo {
 		h.Fatalf("it uses all that the throttle leaves it, and its limit is %d", now)
@@ -61,7 +61,7 @@ func ThrottleAcrossRuns(h *scenario.Suite) {
 	start := func() *scenario.Manager { return h.StartManager("", folder.Setting) }
 
 	first := start()
-	w.awaitThrottled("busy", throttledTo)
+	w.awaitThrottled()
 	first.Kill()
 
 	second := start()
@@ -75,7 +75,7 @@ func ThrottleAcrossRuns(h *scenario.Suite) {
 	}
 
 	third := start()
-	w.awaitThrottled("busy", throttledTo)
+	w.awaitThrottled()
 	third.Kill()
 	folder.Write(noRule)
 	fourth := start()

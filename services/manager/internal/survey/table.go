@@ -13,8 +13,8 @@ import (
 // Table writes the survey for a terminal of 100 columns.
 func (s *Survey) Table(to io.Writer) error {
 	out := bufio.NewWriter(to)
-	out.WriteString(planview.Wrap("", "", s.looked()+"."))
-	out.WriteString(planview.Wrap("", "", s.verdict()))
+	fmt.Fprint(out, planview.Wrap("", "", s.looked()+"."))
+	fmt.Fprint(out, planview.Wrap("", "", s.verdict()))
 
 	const row = "%-30s %6s %7s %9s %10s %10s %8s\n"
 	if len(s.Kinds) > 0 {
@@ -23,13 +23,13 @@ func (s *Survey) Table(to io.Writer) error {
 	for _, k := range s.Kinds {
 		fmt.Fprintf(out, row, k.title(), fmt.Sprint(k.Count), age(k.OldestSeconds), k.Held.cpu(), k.Held.memory(), k.Held.layers(),
 			volumes(k.Held.AnonymousVolumes))
-		out.WriteString(planview.Wrap("", "  ", k.examples()))
+		fmt.Fprint(out, planview.Wrap("", "  ", k.examples()))
 	}
 
 	if notes := s.notes(); len(notes) > 0 {
 		fmt.Fprintln(out)
 		for _, note := range notes {
-			out.WriteString(planview.Wrap("", "- ", note))
+			fmt.Fprint(out, planview.Wrap("", "- ", note))
 		}
 	}
 	s.writeRules(out)
@@ -52,19 +52,19 @@ func (s *Survey) writeRules(out *bufio.Writer) {
 	fmt.Fprintln(out, "\nWhat a policy would do about them; nothing of it is in force:")
 	for _, k := range s.Kinds {
 		if k.Rule == nil {
-			out.WriteString(planview.Wrap("", "  ", k.title()+": no rule: "+k.Why+"."))
+			fmt.Fprint(out, planview.Wrap("", "  ", k.title()+": no rule: "+k.Why+"."))
 			continue
 		}
-		out.WriteString(planview.Wrap("", "  ", k.Sentence))
+		fmt.Fprint(out, planview.Wrap("", "  ", k.Sentence))
 	}
-	out.WriteString("\nNext: scripts/gestor survey --yaml writes this as a policy that owns nothing until you edit it.\n")
+	fmt.Fprint(out, "\nNext: scripts/gestor survey --yaml writes this as a policy that owns nothing until you edit it.\n")
 }
 
 // YAML writes a whole policy of version 2 that owns nobody and so does nothing. What is proposed stands in it as comments: without their
 // first # they are in force, each alone or all of them.
 func (s *Survey) YAML(to io.Writer) error {
 	out := bufio.NewWriter(to)
-	comment := func(text string) { out.WriteString(strings.TrimRight(planview.Wrap("# ", "", text), " \n") + "\n") }
+	comment := func(text string) { fmt.Fprint(out, strings.TrimRight(planview.Wrap("# ", "", text), " \n")+"\n") }
 	s.writeHead(comment)
 
 	fmt.Fprint(out, "\nversion: 2\n\n")
@@ -78,12 +78,12 @@ func (s *Survey) YAML(to io.Writer) error {
 	}
 	fmt.Fprint(out, "rules: [\n")
 	for _, k := range s.Kinds {
-		out.WriteString(planview.Wrap("  ## ", "", k.line()))
+		fmt.Fprint(out, planview.Wrap("  ## ", "", k.line()))
 		if k.Rule == nil {
-			out.WriteString(planview.Wrap("  ## ", "", "No rule: "+k.Why+"."))
+			fmt.Fprint(out, planview.Wrap("  ## ", "", "No rule: "+k.Why+"."))
 			continue
 		}
-		out.WriteString(planview.Wrap("  ## ", "", k.Sentence))
+		fmt.Fprint(out, planview.Wrap("  ## ", "", k.Sentence))
 		fmt.Fprintf(out, "  # %s,\n", policyfile.RuleText(*k.Rule))
 	}
 	fmt.Fprint(out, "]\n")

@@ -110,7 +110,7 @@ func (s *Step) cell() string {
 
 // difference is the last cell of a row.
 func (p *Pair) difference(c *Container) string {
-	text := ""
+	var text string
 	switch {
 	case p.Policy == nil && c.KeptLonger && (p.Step == policy2.StepStop || p.Step == policy2.StepRemove):
 		text = "kept longer"
