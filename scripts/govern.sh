@@ -82,8 +82,8 @@ draft_policy() {
   say "$policy written: a draft, which owns no container"
 }
 
-# found prints the comment that the draft begins with: what the survey has found.
-found() { sed -n '/^#/!q;s/^# \{0,1\}/  /p' "$policy"; }
+# found prints the comment that the draft begins with, up to its own next steps: what the survey has found.
+found() { sed -n '/^#/!q;/^# Next:/q;s/^# \{0,1\}/  /p' "$policy"; }
 
 # in_manager ARGUMENT… runs a command of the running manager, which knows policy and approval as it sees them.
 in_manager() { docker compose exec -T manager /gestor-manager "$@"; }

@@ -19,6 +19,7 @@ type Compose struct {
 	Root    string // of the repository
 	Data    string // the bind volume of the log service
 	Env     []string
+	Files   []string // that it reads beside compose.yaml
 }
 
 // Root returns the repository's root: the folder that holds compose.yaml.
@@ -60,7 +61,11 @@ func (c *Compose) Run(t testing.TB, within time.Duration, args ...string) string
 func (c *Compose) Try(within time.Duration, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "-p", c.Project, "-f", "compose.yaml"}, args...)...)
+	line := []string{"compose", "-p", c.Project, "-f", "compose.yaml"}
+	for _, file := range c.Files {
+		line = append(line, "-f", file)
+	}
+	cmd := exec.CommandContext(ctx, "docker", append(line, args...)...)
 	cmd.Dir = c.Root
 	cmd.Env = append(os.Environ(), c.Env...)
 

@@ -69,6 +69,12 @@ func TestSuite(t *testing.T) {
 // start brings the suite up under a project name, ports and a data folder of its own, with the given settings.
 func start(t *testing.T, settings ...string) *running {
 	t.Helper()
+	return startFiles(t, nil, settings...)
+}
+
+// startFiles is start with compose files beside compose.yaml.
+func startFiles(t *testing.T, files []string, settings ...string) *running {
+	t.Helper()
 	engine := scenario.NewEngine(t)
 	if out, err := exec.Command("docker", "compose", "version", "--short").CombinedOutput(); err != nil {
 		t.Skipf("docker compose is not installed here: %s", out)
@@ -78,7 +84,7 @@ func start(t *testing.T, settings ...string) *running {
 	s := &running{
 		engine: engine,
 		compose: &scenario.Compose{
-			Project: "gestor-e2e-" + strconv.Itoa(os.Getpid()), Root: scenario.Root(t), Data: t.TempDir(),
+			Project: "gestor-e2e-" + strconv.Itoa(os.Getpid()), Root: scenario.Root(t), Data: t.TempDir(), Files: files,
 		},
 	}
 	if os.Getenv("GESTOR_IMAGES") != "built" { // by hand: what is tagged is taken as it is
